@@ -1,0 +1,42 @@
+"""Field types shared by all tables of an instance: ranges, units and provenance."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Status = Literal["verified", "verified-secondary", "derived", "recalled", "assumed"]
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=80)]
+Day = Annotated[int, Field(ge=0, le=1500)]
+Count = Annotated[int, Field(ge=1, le=200)]
+FractionDose = Annotated[float, Field(gt=0, le=100)]
+CapGy = Annotated[float, Field(gt=0, le=2000)]
+AlphaBeta = Annotated[float, Field(gt=0, le=100)]
+Positive = Annotated[float, Field(gt=0, le=1e6)]
+NonNegative = Annotated[float, Field(ge=0, le=1e6)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _library_backed(schema: dict[str, Any]) -> None:
+    """A table with `use` may leave any field to the library entry it names."""
+    schema.pop("required", None)
+
+
+class Table(BaseModel):
+    """A frozen table: unknown keys, NaN and infinities are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class LibraryTable(Table):
+    """A table whose fields may come from the library entry named in `use`."""
+
+    model_config = ConfigDict(json_schema_extra=_library_backed)
+
+    use: str | None = Field(default=None, description="library entry that supplies the rest")
+    source: str = Field(description="where the values come from")
+    doi: str | None = None
+    status: Status = Field(description="how well the values are known")
+    note: str | None = None

@@ -1,0 +1,108 @@
+"""Drugs, regimens and the choice of when to give them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from abscopt.instances.fields import Count, Day, LibraryTable, Name, NonNegative, Positive, Table
+
+
+class Drug(LibraryTable):
+    """One drug: pharmacokinetics and what it acts on.
+
+    A checkpoint inhibitor needs its two-compartment constants and an EC50; chemotherapy needs
+    its sensitizer enhancement ratio and its cost to lymphocytes.
+    """
+
+    kind: Literal["checkpoint_inhibitor", "chemotherapy"]
+    target: Literal["PD-1", "PD-L1", "CTLA-4"] | None = None
+    clearance_l_per_day: Positive | None = None
+    central_volume_l: Positive | None = None
+    intercompartmental_clearance_l_per_day: Positive | None = None
+    peripheral_volume_l: Positive | None = None
+    clearance_emax: Annotated[float, Field(ge=-2, le=2)] = 0.0
+    clearance_t50_days: Positive | None = None
+    clearance_hill: Positive | None = None
+    ec50_mg_per_l: Positive | None = None
+    occupancy_hill: Positive = 1.0
+    sensitizer_enhancement_ratio: Annotated[float, Field(ge=1, le=3)] = 1.0
+    sensitizing_days: Annotated[int, Field(ge=0, le=60)] = 0
+    lymphocyte_log_loss_per_dose: NonNegative = 0.0
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.kind == "checkpoint_inhibitor":
+            needed = (
+                "target",
+                "clearance_l_per_day",
+                "central_volume_l",
+                "intercompartmental_clearance_l_per_day",
+                "peripheral_volume_l",
+                "ec50_mg_per_l",
+            )
+            missing = [name for name in needed if getattr(self, name) is None]
+            if missing:
+                raise ValueError(f"a checkpoint inhibitor needs {', '.join(missing)}")
+        if self.clearance_emax != 0 and None in (self.clearance_t50_days, self.clearance_hill):
+            raise ValueError("clearance_emax needs clearance_t50_days and clearance_hill")
+        return self
+
+
+class RegimenDose(Table):
+    """One infusion of a cycle."""
+
+    drug: Name
+    day: Annotated[int, Field(ge=0, le=365, description="day within the cycle, from 0")]
+    amount: Positive
+    unit: Literal["mg", "mg_per_kg", "mg_per_m2", "auc"]
+
+
+class Regimen(LibraryTable):
+    """Infusions of one cycle, repeated every `cycle_days` at most `max_cycles` times."""
+
+    title: str | None = None
+    cycle_days: Annotated[int, Field(ge=1, le=365)]
+    max_cycles: Annotated[int, Field(ge=1, le=100)]
+    doses: Annotated[tuple[RegimenDose, ...], Field(min_length=1, max_length=60)]
+
+
+class AgentChoice(Table):
+    """One systemic decision: which regimen, started on which day, or not given.
+
+    Cycles that would begin on or after the last horizon are not given.
+    """
+
+    name: Name
+    regimens: Annotated[tuple[Name, ...], Field(min_length=1)]
+    first_start_day: Day
+    last_start_day: Day
+    start_step_days: Annotated[int, Field(ge=1, le=365)] = 1
+    cycles: Count | None = Field(default=None, description="fewer cycles than the regimen's")
+    optional: bool = Field(default=True, description="may the agent be left out?")
+    min_days_after_radiation: Annotated[int, Field(ge=0, le=365)] | None = Field(
+        default=None, description="start >= last fraction of any lesion + this"
+    )
+    max_days_after_radiation: Annotated[int, Field(ge=0, le=365)] | None = Field(
+        default=None, description="start <= last fraction of all lesions + this"
+    )
+    min_days_between_dose_and_fraction: Annotated[int, Field(ge=1, le=365)] | None = Field(
+        default=None, description="|infusion day - fraction day| >= this"
+    )
+
+    @model_validator(mode="after")
+    def _window(self) -> Self:
+        if self.last_start_day < self.first_start_day:
+            raise ValueError("last_start_day must not be before first_start_day")
+        low, high = self.min_days_after_radiation, self.max_days_after_radiation
+        if low is not None and high is not None and high < low:
+            raise ValueError("max_days_after_radiation must not be below min_days_after_radiation")
+        if len(set(self.regimens)) < len(self.regimens):
+            raise ValueError("a regimen is listed twice")
+        return self
+
+    @property
+    def start_days(self) -> range:
+        """Days on which the first dose may be given."""
+        return range(self.first_start_day, self.last_start_day + 1, self.start_step_days)

@@ -1,0 +1,1 @@
+"""What a dose or a drug does: pure functions of numbers and arrays, numpy only."""

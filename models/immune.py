@@ -1,0 +1,272 @@
+"""Radiation and checkpoint blockade acting through T cells: release, priming, effectors."""
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+def gate(
+    dose_gy: ArrayLike,
+    low_gy: float,
+    low_exponent: float,
+    high_gy: float,
+    high_exponent: float,
+) -> FloatArray:
+    """Return how well one fraction of a given dose primes.
+
+    ``u(d) = [1 + (D_lo/d)^a]⁻¹·[1 + (d/D_hi)^b]⁻¹``, ``u(0) = 0``: low doses do not prime,
+    TREX1 switches priming off at high ones.
+
+    Parameters
+    ----------
+    dose_gy
+        Dose per fraction in Gy, ≥ 0, any shape.
+    low_gy, low_exponent, high_gy, high_exponent
+        ``D_lo``, ``a``, ``D_hi``, ``b``, > 0.
+
+    Returns
+    -------
+    FloatArray
+        Dimensionless, in [0, 1), same shape.
+
+    Notes
+    -----
+    Source: own calibration on published orderings (immune-models.md §7); the switch is
+    Vanpouille-Box 2017, doi:10.1038/ncomms15618. Status: derived, a scenario family.
+    """
+    dose = np.asarray(dose_gy, dtype=np.float64)
+    low = (dose / low_gy) ** low_exponent
+    return low / (1.0 + low) / (1.0 + (dose / high_gy) ** high_exponent)
+
+
+def release(
+    gate: ArrayLike,
+    survival_before: ArrayLike,
+    survival_after: ArrayLike,
+    immunogenicity: ArrayLike,
+    volume_cm3: ArrayLike,
+    volume_exponent: float,
+    preblockade_sign: float,
+    occupancy: ArrayLike,
+) -> FloatArray:
+    """Return the immunogenic release of one fraction.
+
+    ``r = η·V^ξ·u·(S_before − S_after)·(1 + θ·occ)``.
+
+    Parameters
+    ----------
+    gate
+        ``u`` of the fraction's dose, from `gate`.
+    survival_before, survival_after
+        Radiation survival of the lesion before and after the fraction.
+    immunogenicity
+        ``η``, dimensionless.
+    volume_cm3, volume_exponent
+        Volume in cm³ and its exponent ``ξ``.
+    preblockade_sign
+        ``θ``: negative, zero or positive, an unsettled effect and therefore a scenario.
+    occupancy
+        Receptor occupancy on the day of the fraction, in [0, 1].
+
+    Returns
+    -------
+    FloatArray
+        Release in arbitrary units, the broadcast shape of all arguments.
+
+    Notes
+    -----
+    Source: antigen term ``ψ(1 − S)T`` of Serre 2016, doi:10.1158/0008-5472.CAN-15-3567 (recalled).
+    Status: derived (design.md §2.2).
+    """
+    killed = np.asarray(survival_before, dtype=np.float64) - np.asarray(
+        survival_after, dtype=np.float64
+    )
+    antigen = np.asarray(immunogenicity, dtype=np.float64) * (
+        np.asarray(volume_cm3, dtype=np.float64) ** volume_exponent
+    )
+    blocked = 1.0 + preblockade_sign * np.asarray(occupancy, dtype=np.float64)
+    return antigen * np.asarray(gate, dtype=np.float64) * killed * blocked
+
+
+def clearance_kernel(days: int, rate_per_day: float, delay_days: float) -> FloatArray:
+    """Return what a unit release primes on each later day.
+
+    ``K[j] = k·exp(−k·(j − delay))`` for ``j ≥ delay``, else 0; not normalized.
+
+    Parameters
+    ----------
+    days
+        Number of lags, from 0.
+    rate_per_day, delay_days
+        Clearance ``k`` > 0 of dying cells and the delay of priming, ≥ 0.
+
+    Returns
+    -------
+    FloatArray
+        Shape (days,), in 1/day.
+
+    Notes
+    -----
+    Source: clearance 0.1725/day of Kosinsky 2018, doi:10.1186/s40425-018-0327-9. Status: the rate
+    is verified, the delayed kernel is derived (design.md §2.3).
+    """
+    lag = np.arange(days) - delay_days
+    return np.where(lag >= 0.0, rate_per_day * np.exp(-rate_per_day * np.maximum(lag, 0.0)), 0.0)
+
+
+def activated_fraction(ratio: ArrayLike, threshold: float) -> FloatArray:
+    """Return the fraction of T cells activated rather than inactivated under anti-CTLA-4.
+
+    ``(1 + c4)/(r + c4)`` with ``c4 = concentration/EC50 ≥ 0``, any shape, and ``r ≥ 1``.
+
+    Notes
+    -----
+    Source: secondary response of Serre 2016, doi:10.1158/0008-5472.CAN-15-3567 (recalled), used by
+    Cho 2023, doi:10.1088/1361-6560/ace819, with r = 5. Status: verified in third-party code.
+    """
+    blocked = np.asarray(ratio, dtype=np.float64)
+    return (1.0 + blocked) / (threshold + blocked)
+
+
+def ctla4_factor(ratio: ArrayLike, threshold: float) -> FloatArray:
+    """Return the priming factor of anti-CTLA-4 relative to its drug-free value.
+
+    ``f4 = r·(1 + c4)/(r + c4)``, from 1 without drug to ``r`` at saturation; shapes, source and
+    status as for `activated_fraction`.
+    """
+    return threshold * activated_fraction(ratio, threshold)
+
+
+def mobilization(
+    occupancy: ArrayLike, baseline_per_day: float, blockade_per_day: float
+) -> FloatArray:
+    """Return the daily share of precursors that turns into effectors.
+
+    ``m = m0 + m1·occ`` in 1/day, shape of ``occupancy``; ``m0 + m1`` ≤ 1.
+
+    Notes
+    -----
+    Source: design.md §2.3, no DOI. Status: derived.
+    """
+    return baseline_per_day + blockade_per_day * np.asarray(occupancy, dtype=np.float64)
+
+
+def saturate(effect: ArrayLike, maximum: float | None) -> FloatArray:
+    """Return the systemic log kill after saturation.
+
+    ``Z_max·Z/(Z + Z_max)`` in nats, concave, any shape; ``None`` leaves ``Z ≥ 0`` as it is.
+
+    Notes
+    -----
+    Source: design.md §2.6, no DOI. Status: derived.
+    """
+    raw = np.array(effect, dtype=np.float64)
+    return raw if maximum is None else maximum * (raw / (raw + maximum))
+
+
+def controllable_burden_cm3(
+    kill_per_effector: ArrayLike,
+    blockade: ArrayLike,
+    suppression: ArrayLike,
+    growth_per_day: ArrayLike,
+) -> FloatArray:
+    """Return the largest tumor that unlimited effectors can shrink.
+
+    ``T* = [ω(1 + p1)/(κ·μ)]^{3/2}`` in cm³, broadcast shape.
+
+    Parameters
+    ----------
+    kill_per_effector, blockade, suppression, growth_per_day
+        ``ω``, anti-PD-1 level ``p1 ≥ 0``, ``κ`` > 0 and growth ``μ`` > 0 per day.
+
+    Notes
+    -----
+    Source: limit L → ∞ of the primary response of Cho 2023, doi:10.1088/1361-6560/ace819.
+    Status: derived (immune-models.md, T4).
+    """
+    kill = np.asarray(kill_per_effector, dtype=np.float64)
+    kill = kill * (1.0 + np.asarray(blockade, dtype=np.float64))
+    resistance = np.asarray(suppression, dtype=np.float64)
+    return (kill / (resistance * np.asarray(growth_per_day, dtype=np.float64))) ** 1.5
+
+
+def effector_trace(
+    release: ArrayLike,
+    mobilization: ArrayLike,
+    priming_factor: ArrayLike,
+    fractions_per_day: ArrayLike,
+    *,
+    precursors_initial: ArrayLike,
+    precursor_loss_per_day: float,
+    precursor_inflow_per_day: ArrayLike,
+    effector_loss_per_day: float,
+    effector_kill_per_fraction: ArrayLike,
+    clearance_per_day: float,
+    priming_delay_days: float,
+) -> tuple[FloatArray, FloatArray]:
+    """Return precursors and effectors after each day's update.
+
+    Each day, with the old ``R`` in both lines::
+
+        e ← (1 − η)·exp(−λ·n(t))·e + m(t)·R
+        R ← (1 − η_R − m(t))·R + f4(t)·P(t) + ρ0,    P(t) = Σ_j K[j]·r(t − j)
+
+    starting from ``R = R0``, ``e = 0``; ``K`` is `clearance_kernel`, applied by recursion.
+
+    Parameters
+    ----------
+    release, fractions_per_day
+        ``r`` and the lesion's own fraction count ``n``, shape (..., days).
+    mobilization, priming_factor
+        ``m`` in 1/day and ``f4``, shape (days,) or broadcastable; ``η_R + m ≤ 1``.
+    precursors_initial, precursor_inflow_per_day, effector_kill_per_fraction
+        ``R0``, ``ρ0`` and ``λ``: numbers, or arrays that broadcast with the leading dimensions.
+    precursor_loss_per_day, effector_loss_per_day
+        ``η_R`` and ``η`` in 1/day.
+    clearance_per_day, priming_delay_days
+        Rate and delay of the kernel.
+
+    Returns
+    -------
+    tuple of FloatArray
+        ``(R, e)``, each of shape (..., days).
+
+    Notes
+    -----
+    Source: discrete structure of Serre 2016, doi:10.1158/0008-5472.CAN-15-3567 (recalled), and
+    Cho 2023, doi:10.1088/1361-6560/ace819. Status: derived (design.md §2.3–2.4).
+    """
+    released, moved, factor, fractions = np.broadcast_arrays(
+        np.asarray(release, dtype=np.float64),
+        np.asarray(mobilization, dtype=np.float64),
+        np.asarray(priming_factor, dtype=np.float64),
+        np.asarray(fractions_per_day, dtype=np.float64),
+    )
+    days = released.shape[-1]
+    initial = np.asarray(precursors_initial, dtype=np.float64)
+    inflow = np.asarray(precursor_inflow_per_day, dtype=np.float64)
+    kill = np.asarray(effector_kill_per_fraction, dtype=np.float64)
+    batch = np.broadcast_shapes(released.shape[:-1], initial.shape, inflow.shape, kill.shape)
+
+    lag = math.ceil(priming_delay_days)
+    first = clearance_per_day * math.exp(-clearance_per_day * (lag - priming_delay_days))
+    kept = math.exp(-clearance_per_day)
+
+    primed, effector = np.zeros(batch), np.zeros(batch)
+    precursor = np.array(np.broadcast_to(initial, batch))
+    precursors, effectors = np.empty((*batch, days)), np.empty((*batch, days))
+    for day in range(days):
+        primed = kept * primed
+        if day >= lag:
+            primed = primed + first * released[..., day - lag]
+        m = moved[..., day]
+        spared = (1.0 - effector_loss_per_day) * np.exp(-kill * fractions[..., day])
+        effector = spared * effector + m * precursor
+        precursor = (
+            (1.0 - precursor_loss_per_day - m) * precursor + factor[..., day] * primed + inflow
+        )
+        precursors[..., day], effectors[..., day] = precursor, effector
+    return precursors, effectors

@@ -1,0 +1,20 @@
+"""What to do: from a case to a judged schedule with a certificate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["evaluate", "solve"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the heavy modules when first asked for."""
+    if name == "solve":
+        from abscopt.optimizer.pipeline import solve
+
+        return solve
+    if name == "evaluate":
+        from abscopt.optimizer.evaluation import evaluate
+
+        return evaluate
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""What may be chosen, as arrays: courses, systemic plans, and their coefficients."""

@@ -1,0 +1,95 @@
+"""Adjoint of the effector recursion: systemic effect per unit of release, day by day.
+
+For a fixed day pattern and plan the effect is linear in release. Going back in time once per
+horizon gives, for every fraction of every pattern, what a unit released then will do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from abscopt.instances.schema import Instance, Lesion
+    from abscopt.optimizer.candidates.courses import Patterns
+    from abscopt.optimizer.candidates.plans import PlanEffects
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Propagators:
+    """Effect on the horizons of one lesion's precursors and release.
+
+    Attributes
+    ----------
+    resting : (plans, patterns, horizons) effect of initial precursors and their inflow
+    release : (plans, patterns, most fractions, horizons) effect per unit released at a fraction
+    """
+
+    resting: FloatArray
+    release: FloatArray
+
+
+def propagators(
+    instance: Instance, lesion: Lesion, patterns: Patterns, effects: PlanEffects
+) -> Propagators:
+    """Propagators of every (plan, pattern) pair of one lesion."""
+    plans, horizons = len(effects.occupancy), instance.horizon_days
+    resting = np.zeros((plans, len(patterns.count), len(horizons)))
+    release = np.zeros((plans, *patterns.days.shape, len(horizons)))
+    for h, horizon in enumerate(horizons):
+        _backward(
+            instance, lesion, patterns, effects, horizon, resting[:, :, h], release[:, :, :, h]
+        )
+    return Propagators(resting, release)
+
+
+def _backward(
+    instance: Instance,
+    lesion: Lesion,
+    patterns: Patterns,
+    effects: PlanEffects,
+    horizon: int,
+    resting: FloatArray,
+    release: FloatArray,
+) -> None:
+    """Fill the propagators of one horizon, from its last day back to day 0.
+
+    `effector` is the value of one effector after a day's update, `precursor` that of one
+    precursor before the update, `dying` that of one unit whose delay ends on the day.
+    """
+    c = instance.immune
+    shape = (len(effects.occupancy), len(patterns.count))
+    effector, precursor, dying = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    inflow = np.zeros(shape)
+    fraction_at: dict[int, tuple[list[int], list[int]]] = {}
+    for row, column in np.argwhere(patterns.days >= 0):
+        day = int(patterns.days[row, column]) + c.priming_delay_days
+        rows, columns = fraction_at.setdefault(day, ([], []))
+        rows.append(int(row))
+        columns.append(int(column))
+    kept = (1.0 - c.effector_loss_per_day) * np.exp(
+        -lesion.effector_kill_per_fraction * patterns.incidence
+    )
+    decay = float(np.exp(-c.clearance_per_day))
+    for day in range(horizon - 1, -1, -1):
+        daily = c.effect_per_effector * (1.0 + c.blockade_effect * effects.occupancy[:, day])
+        if day + 1 < horizon:
+            effector = daily[:, None] + kept[None, :, day + 1] * effector
+        else:
+            effector = np.broadcast_to(daily[:, None], shape)
+        m = effects.mobilization[:, day, None]
+        inflow = inflow + precursor
+        dying = (
+            c.clearance_per_day * effects.priming_factor[:, day, None] * precursor + decay * dying
+        )
+        precursor = m * effector + (1.0 - c.precursor_loss_per_day - m) * precursor
+        if day in fraction_at:
+            rows, columns = fraction_at[day]
+            release[:, rows, columns] = dying[:, rows]
+    share = lesion.precursor_share
+    resting[:] = share * (c.precursors_initial * precursor + c.precursor_inflow_per_day * inflow)

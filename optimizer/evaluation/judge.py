@@ -1,0 +1,237 @@
+"""The verdict on a schedule: outcome per lesion, limits, immune trace, objective."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from abscopt.models import immune, outcome
+from abscopt.optimizer.evaluation.lesions import Course, LesionEffect, lesion_effect
+from abscopt.optimizer.evaluation.limits import LimitUse, alc_losses, edric_gy, limit_uses
+from abscopt.optimizer.evaluation.menu import broken_rules
+from abscopt.optimizer.evaluation.systemic import SystemicState, systemic_state
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from abscopt.instances.schema import Instance
+    from abscopt.optimizer.schedule import Infusion, Schedule
+
+TRACE_STEP_DAYS = 7
+
+
+@dataclass(frozen=True)
+class LesionOutcome:
+    """What one lesion received and what comes of it; tuples have one entry per horizon."""
+
+    name: str
+    fractions: int
+    dose_gy: float
+    dose_per_fraction_gy: float | None
+    bed_gy: float
+    tumor_bed_gy: float
+    log_burden: tuple[float, ...]
+    control_probability: tuple[float, ...]
+    poisson_tcp: tuple[float, ...]
+    value: tuple[float, ...]
+    conceded: bool
+    lymphocyte_factor: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in vars(self).items()}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The judge's verdict. `objective` is None only for an empty sum; gaps share its unit."""
+
+    instance: str
+    objective: float
+    unit: str
+    feasible: bool
+    lesions: tuple[LesionOutcome, ...]
+    limits: tuple[LimitUse, ...]
+    broken_rules: tuple[str, ...]
+    immune: dict[str, Any]
+    lymphocytes: dict[str, Any]
+
+    @property
+    def broken_limits(self) -> tuple[str, ...]:
+        """Names of the limits that are not kept."""
+        return tuple(use.name for use in self.limits if not use.kept)
+
+    @property
+    def conceded(self) -> tuple[str, ...]:
+        """Names of lesions given up at the last horizon (default objective)."""
+        return tuple(lesion.name for lesion in self.lesions if lesion.conceded)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data (interface `evaluation` of a result)."""
+        return {
+            "objective": self.objective,
+            "unit": self.unit,
+            "feasible": self.feasible,
+            "lesions": [lesion.to_json() for lesion in self.lesions],
+            "limits": [use.to_json() for use in self.limits],
+            "broken_rules": list(self.broken_rules),
+            "immune": self.immune,
+            "lymphocytes": self.lymphocytes,
+        }
+
+    def lesions_frame(self) -> pd.DataFrame:
+        """One row per lesion."""
+        import pandas as pd
+
+        return pd.DataFrame([lesion.to_json() for lesion in self.lesions])
+
+    def limits_frame(self) -> pd.DataFrame:
+        """One row per limit."""
+        import pandas as pd
+
+        return pd.DataFrame([use.to_json() for use in self.limits])
+
+
+class Judge:
+    """Evaluates schedules of one case; remembers parts that schedules share."""
+
+    def __init__(self, instance: Instance):
+        self.instance = instance
+        self._states: dict[tuple[Infusion, ...], SystemicState] = {}
+        self._effects: dict[tuple[int, Course, tuple[Infusion, ...]], LesionEffect] = {}
+
+    def evaluate(self, schedule: Schedule) -> Evaluation:
+        """Exact value of a schedule and of every limit of the case."""
+        instance = self.instance
+        state = self._state(schedule.infusions)
+        effects = [
+            self._effect(index, schedule.course(lesion.name), schedule.infusions)
+            for index, lesion in enumerate(instance.lesions)
+        ]
+        total_loss = state.chemotherapy_log_loss + sum(e.effect_loss for e in effects)
+        factors = [math.exp(-(total_loss - effect.effect_loss)) for effect in effects]
+        raw = [
+            sum(f * e.effector_log_kill[h] for f, e in zip(factors, effects, strict=True))
+            for h in range(len(instance.horizon_days))
+        ]
+        systemic = [
+            float(immune.saturate(z, instance.immune.effect_maximum_nats)) for z in raw
+        ]
+        lesions = tuple(
+            self._outcome(index, schedule, effects[index], factors[index], systemic)
+            for index in range(len(instance.lesions))
+        )
+        limits = limit_uses(instance, schedule, state.chemotherapy_log_loss)
+        rules = broken_rules(instance, schedule)
+        return Evaluation(
+            instance=instance.name,
+            objective=_objective(instance, lesions),
+            unit="nat" if instance.objective.kind == "default" else "Gy",
+            feasible=not rules and all(use.kept for use in limits),
+            lesions=lesions,
+            limits=limits,
+            broken_rules=rules,
+            immune=self._immune(state, effects, raw, systemic),
+            lymphocytes=self._lymphocytes(schedule, state, total_loss),
+        )
+
+    def _state(self, infusions: tuple[Infusion, ...]) -> SystemicState:
+        if infusions not in self._states:
+            self._states[infusions] = systemic_state(self.instance, infusions)
+        return self._states[infusions]
+
+    def _effect(self, index: int, course: Course, infusions: tuple[Infusion, ...]) -> LesionEffect:
+        key = (index, course, infusions)
+        if key not in self._effects:
+            self._effects[key] = lesion_effect(
+                self.instance, self.instance.lesions[index], course, self._state(infusions)
+            )
+        return self._effects[key]
+
+    def _outcome(
+        self,
+        index: int,
+        schedule: Schedule,
+        effect: LesionEffect,
+        factor: float,
+        systemic: list[float],
+    ) -> LesionOutcome:
+        lesion, goal = self.instance.lesions[index], self.instance.objective
+        course = schedule.course(lesion.name)
+        doses = [dose for _, dose in course]
+        burden = np.array(effect.local_log_burden) - lesion.effector_share * np.array(systemic)
+        if goal.kind == "default":
+            value = outcome.conceding_value(burden, goal.conceded_at_nats, goal.conceded_slope)
+            conceded = bool(
+                outcome.conceded(burden, goal.conceded_at_nats, goal.conceded_slope)[-1]
+            )
+        else:
+            value, conceded = np.full(len(burden), effect.tumor_bed_gy), False
+        return LesionOutcome(
+            name=lesion.name,
+            fractions=len(course),
+            dose_gy=math.fsum(doses),
+            dose_per_fraction_gy=doses[0] if len(set(doses)) == 1 else None,
+            bed_gy=effect.bed_gy,
+            tumor_bed_gy=effect.tumor_bed_gy,
+            log_burden=tuple(float(u) for u in burden),
+            control_probability=tuple(float(p) for p in outcome.control_probability(burden)),
+            poisson_tcp=tuple(float(p) for p in outcome.poisson_tcp(burden)),
+            value=tuple(float(v) for v in value),
+            conceded=conceded,
+            lymphocyte_factor=factor,
+        )
+
+    def _immune(
+        self,
+        state: SystemicState,
+        effects: list[LesionEffect],
+        raw: list[float],
+        systemic: list[float],
+    ) -> dict[str, Any]:
+        days = list(range(0, self.instance.days, TRACE_STEP_DAYS))
+        return {
+            "horizon_days": list(self.instance.horizon_days),
+            "unsaturated_effect_nats": raw,
+            "systemic_effect_nats": systemic,
+            "trace": {
+                "day": days,
+                "occupancy": [float(state.occupancy[day]) for day in days],
+                "precursors": [float(sum(e.precursors[day] for e in effects)) for day in days],
+                "effectors": [float(sum(e.effectors[day] for e in effects)) for day in days],
+            },
+        }
+
+    def _lymphocytes(
+        self, schedule: Schedule, state: SystemicState, total_loss: float
+    ) -> dict[str, Any]:
+        before = self.instance.lymphocytes.initial_1e9_per_l
+        losses = alc_losses(self.instance, schedule, state.chemotherapy_log_loss)
+        worst = max(losses, key=lambda day: (losses[day], -day)) if losses else None
+        return {
+            "initial_1e9_per_l": before,
+            "nadir_1e9_per_l": before * math.exp(-losses[worst]) if worst is not None else before,
+            "nadir_day": worst,
+            "effect_log_loss": total_loss,
+            "edric_gy": edric_gy(self.instance, schedule),
+            "trace": {
+                "day": list(losses),
+                "alc_1e9_per_l": [before * math.exp(-loss) for loss in losses.values()],
+            },
+        }
+
+
+def _objective(instance: Instance, lesions: tuple[LesionOutcome, ...]) -> float:
+    """Weighted sum over lesions of the mean over horizons of each lesion's value."""
+    return math.fsum(
+        lesion.weight * math.fsum(result.value) / len(result.value)
+        for lesion, result in zip(instance.lesions, lesions, strict=True)
+    )
+
+
+def evaluate(instance: Instance, schedule: Schedule) -> Evaluation:
+    """Judge one schedule of a case."""
+    return Judge(instance).evaluate(schedule)

@@ -1,0 +1,57 @@
+"""Progress of a solve: bound, incumbent, gap and time, told to whoever listens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One report; absent values are None."""
+
+    phase: str
+    incumbent: float | None
+    bound: float | None
+    elapsed: float
+
+    @property
+    def gap(self) -> float | None:
+        """Bound minus incumbent."""
+        if self.incumbent is None or self.bound is None:
+            return None
+        return max(0.0, self.bound - self.incumbent)
+
+
+Listener = Callable[[Progress], None]
+
+
+class Clock:
+    """Deadline, interruption and reports of one solve."""
+
+    def __init__(self, time_limit: float | None = None, listener: Listener | None = None):
+        self._start = time.perf_counter()
+        self._limit = time_limit
+        self._listener = listener
+        self.interrupted = False
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the solve began."""
+        return time.perf_counter() - self._start
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds left; None without a limit."""
+        return None if self._limit is None else max(0.0, self._limit - self.elapsed)
+
+    @property
+    def expired(self) -> bool:
+        """Whether to stop: out of time, or interrupted."""
+        return self.interrupted or (self._limit is not None and self.elapsed >= self._limit)
+
+    def report(self, phase: str, incumbent: float | None, bound: float | None) -> None:
+        """Tell the listener where the solve stands."""
+        if self._listener is not None:
+            self._listener(Progress(phase, incumbent, bound, self.elapsed))

@@ -1,0 +1,1 @@
+"""Exact search over uniform courses: Lagrangian bounds, local search, filtered joins."""

@@ -1,0 +1,88 @@
+"""All combinations of courses whose summed losses fit in a slack, lesion by lesion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+BINS = 400
+
+
+def count_at_most(losses: list[FloatArray], slack: float) -> float:
+    """Upper bound on the number of combinations with summed loss <= slack (limits ignored)."""
+    total = np.zeros(BINS + 1)
+    total[0] = 1.0
+    width = slack / BINS if slack > 0 else 1.0
+    for loss in losses:
+        bins = np.floor(loss[loss <= slack] / width).astype(int)
+        histogram = np.bincount(np.minimum(bins, BINS), minlength=BINS + 1)
+        total = np.convolve(total, histogram)[: BINS + 1]
+    return float(total.sum())
+
+
+def joined(
+    losses: list[FloatArray],
+    loads: list[FloatArray],
+    right: FloatArray,
+    slack: float,
+    chunk: int,
+) -> Iterator[IntArray]:
+    """Rows of positions with summed loss <= slack and summed loads <= right, in chunks.
+
+    Parameters
+    ----------
+    losses : per lesion (courses,), each >= 0
+    loads : per lesion (courses, rows)
+    right : (rows,)
+    """
+    order = [np.argsort(loss, kind="stable") for loss in losses]
+    ordered = [loss[o] for loss, o in zip(losses, order, strict=True)]
+    floor = np.array([load.min(axis=0) for load in loads])
+    rest = np.concatenate([np.cumsum(floor[::-1], axis=0)[::-1][1:], np.zeros((1, len(right)))])
+    start = (np.zeros((1, 0), dtype=np.int64), np.zeros(1), np.zeros((1, len(right))))
+    yield from _deeper(0, start, order, ordered, loads, right + 1e-9, rest, slack, chunk)
+
+
+def _deeper(
+    depth: int,
+    partial: tuple[IntArray, FloatArray, FloatArray],
+    order: list[IntArray],
+    ordered: list[FloatArray],
+    loads: list[FloatArray],
+    right: FloatArray,
+    rest: FloatArray,
+    slack: float,
+    chunk: int,
+) -> Iterator[IntArray]:
+    rows, spent, load = partial
+    if depth == len(order):
+        if len(rows):
+            yield rows
+        return
+    fits = np.searchsorted(ordered[depth], slack - spent, side="right")
+    ends = np.cumsum(fits)
+    begin = 0
+    while begin < len(rows):
+        done = ends[begin - 1] if begin else 0
+        stop = max(begin + 1, int(np.searchsorted(ends, done + chunk, side="right")))
+        count = fits[begin:stop]
+        parent = np.repeat(np.arange(begin, stop), count)
+        offset = np.arange(len(parent)) - np.repeat(np.cumsum(count) - count, count)
+        child = order[depth][offset]
+        total = load[parent] + loads[depth][child]
+        good = (total + rest[depth] <= right).all(axis=1)
+        parent, child, offset = parent[good], child[good], offset[good]
+        deeper = (
+            np.concatenate([rows[parent], child[:, None]], axis=1),
+            spent[parent] + ordered[depth][offset],
+            total[good],
+        )
+        yield from _deeper(
+            depth + 1, deeper, order, ordered, loads, right, rest, slack, chunk
+        )
+        begin = stop

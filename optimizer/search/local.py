@@ -1,0 +1,101 @@
+"""Good schedules fast: exact best response over one lesion, and over pairs of lesions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from abscopt.optimizer.candidates.tabulated import Tabulated
+
+IntArray = NDArray[np.int64]
+
+PAIR_COURSES = 250
+RESTARTS = 4
+
+
+def best_response(tabulated: Tabulated, row: IntArray, s: int, floor: float) -> tuple[int, float]:
+    """Best feasible course of lesion s with the others fixed; its own if none is above floor."""
+    size = len(tabulated.candidates.lesions[s].menu)
+    rows = np.repeat(row[None, :], size, axis=0)
+    rows[:, s] = np.arange(size)
+    value = tabulated.value(rows)
+    order = np.argsort(-value, kind="stable")
+    order = order[value[order] > floor + 1e-12]
+    for part in np.array_split(order, max(1, len(order) // 500)):
+        good = np.flatnonzero(tabulated.feasible(rows[part])) if len(part) else []
+        if len(good):
+            return int(part[good[0]]), float(value[part[good[0]]])
+    return int(row[s]), floor
+
+
+def climb(tabulated: Tabulated, row: IntArray, value: float, order: list[int]) -> tuple[
+    IntArray, float
+]:
+    """Single-lesion best responses until none improves; value is -inf for an infeasible row."""
+    row, improved = row.copy(), True
+    while improved:
+        improved = False
+        for s in order:
+            course, better = best_response(tabulated, row, s, value)
+            if better > value + 1e-12:
+                row[s], value, improved = course, better, True
+    return row, value
+
+
+def pair_moves(
+    tabulated: Tabulated, row: IntArray, value: float, shortlist: list[IntArray]
+) -> tuple[IntArray, float]:
+    """Best feasible change of two lesions at once within shortlists; the row itself if none."""
+    best, best_value = row, value
+    lesions = [s for s in range(len(row)) if len(shortlist[s]) > 1]
+    for i, s in enumerate(lesions):
+        for t in lesions[:i]:
+            one, two = shortlist[s][:PAIR_COURSES], shortlist[t][:PAIR_COURSES]
+            rows = np.repeat(best[None, :], len(one) * len(two), axis=0)
+            rows[:, s], rows[:, t] = np.repeat(one, len(two)), np.tile(two, len(one))
+            values = tabulated.value(rows)
+            order = np.flatnonzero(values > best_value + 1e-12)
+            order = order[np.argsort(-values[order], kind="stable")]
+            for part in np.array_split(order, max(1, len(order) // 500)):
+                good = np.flatnonzero(tabulated.feasible(rows[part])) if len(part) else []
+                if len(good):
+                    best, best_value = rows[part[good[0]]], float(values[part[good[0]]])
+                    break
+    return best, best_value
+
+
+def local_search(
+    tabulated: Tabulated,
+    shortlist: list[IntArray],
+    starts: list[IntArray],
+    rng: np.random.Generator,
+) -> tuple[IntArray | None, float]:
+    """Best row found from given and random starts; (None, -inf) if none is feasible.
+
+    Parameters
+    ----------
+    shortlist : per lesion the courses tried in pair moves, most promising first
+    starts : rows to begin from; 'no course anywhere' is always tried
+    """
+    lesions = len(tabulated.candidates.lesions)
+    active = [s for s in range(lesions) if len(tabulated.candidates.lesions[s].menu) > 1]
+    best, best_value = None, -np.inf
+    nothing = np.zeros(lesions, dtype=np.int64)
+    tries = [(start, active) for start in [*starts, nothing]]
+    tries += [(nothing, [int(s) for s in rng.permutation(active)]) for _ in range(RESTARTS - 1)]
+    for start, order in tries:
+        feasible = bool(tabulated.feasible(start[None, :])[0])
+        value = float(tabulated.value(start[None, :])[0]) if feasible else -np.inf
+        row, value = climb(tabulated, start, value, order)
+        if value > best_value:
+            best, best_value = row, value
+    while best is not None:
+        row, value = pair_moves(tabulated, best, best_value, shortlist)
+        row, value = climb(tabulated, row, value, active)
+        if value <= best_value + 1e-12:
+            return best, best_value
+        best, best_value = row, value
+    return None, -np.inf

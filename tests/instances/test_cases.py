@@ -1,0 +1,144 @@
+"""The bundled cases: all load, and say what their comments say."""
+
+import math
+
+import pytest
+from abscopt.instances import load, names
+from abscopt.instances.calendar import course_days
+from abscopt.instances.schema import Instance, UniformCourse
+from abscopt.models.lymphocytes import log_loss
+
+REAL = ("early-sabr", "oligomet-4", "pembro-rt", "stage3-crt")
+TOYS = ("toy-blockade", "toy-fractionation", "toy-two-lesions")
+CONTINUOUS_OPTIMA = {1: 49.38653, 2: 55.68411, 3: 108.68355, 4: 50.57403}
+CONTINUOUS_OPTIMA |= {5: 53.89847, 6: 43.751, 7: 51.67816, 8: 93.13008}
+
+
+def raw_courses(case: Instance, index: int) -> int:
+    """Shapes times timings that fit the horizon."""
+    course = case.lesions[index].course
+    assert isinstance(course, UniformCourse)
+    timings = 0
+    for fractions in course.fractions:
+        for start in range(
+            course.first_start_day, course.last_start_day + 1, course.start_step_days
+        ):
+            for interval in course.interval_days:
+                days = course_days(case.calendar, start, fractions, interval)
+                timings += days is not None and days[-1] < case.days
+    return timings * len(course.levels_gy)
+
+
+def test_the_bundled_set() -> None:
+    expected = {*REAL, *TOYS, *(f"mr-linac-{i}" for i in range(1, 9))}
+    assert set(names()) == expected
+
+
+@pytest.mark.parametrize("name", names())
+def test_case_loads_with_its_birth_certificate(name: str) -> None:
+    case = load(name)
+    assert case.name == name
+    assert case.provenance.source
+    assert case.provenance.assumed
+    assert case.standard is not None
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_cases_have_occult_disease_and_full_shares(name: str) -> None:
+    case = load(name)
+    assert sum(not lesion.irradiable for lesion in case.lesions) == 1
+    assert sum(lesion.effector_share for lesion in case.lesions) == pytest.approx(1)
+    assert sum(lesion.precursor_share for lesion in case.lesions) == pytest.approx(1)
+    for i in case.irradiable:
+        lesion = case.lesions[i]
+        assert lesion.lymphocyte_loss_per_fraction > 0
+        assert lesion.effector_kill_per_fraction > 0
+        assert lesion.integral_dose_cm3
+
+
+def test_oligomet_has_a_large_menu() -> None:
+    case = load("oligomet-4")
+    assert len(case.irradiable) == 4
+    for i in case.irradiable:
+        assert raw_courses(case, i) >= 20_000
+
+
+def test_second_moment_is_used_somewhere() -> None:
+    assert any(limit.kind == "mean_eqd2" for limit in load("early-sabr").limits)
+
+
+@pytest.mark.parametrize("regimen", ["cisplatin-etoposide", "carboplatin-paclitaxel-weekly"])
+def test_stage3_floor_allows_the_standard_with_either_doublet(regimen: str) -> None:
+    case = load("stage3-crt")
+    chemotherapy = case.regimens[regimen]
+    cost = sum(case.drugs[dose.drug].lymphocyte_log_loss_per_dose for dose in chemotherapy.doses)
+    days = course_days(case.calendar, 0, 30, 1)
+    assert days is not None
+    loss = log_loss(
+        days[-1],
+        days,
+        case.lesions[0].lymphocyte_loss_per_fraction,
+        case.lymphocytes.recovery_half_time_days,
+    )
+    nadir = case.lymphocytes.initial_1e9_per_l * math.exp(
+        -float(loss) - cost * chemotherapy.max_cycles
+    )
+    floor = next(limit.floor_1e9_per_l for limit in case.limits if limit.kind == "alc")
+    assert floor < nadir < 0.5
+
+
+@pytest.mark.parametrize("patient", range(1, 9))
+def test_mr_linac_standard_keeps_the_limit_and_is_below_the_optimum(patient: int) -> None:
+    case = load(f"mr-linac-{patient}")
+    lesion, limit = case.lesions[0], case.limits[0]
+    assert limit.kind == "bed"
+    assert case.standard is not None
+
+    def organ(dose: float) -> float:
+        each = [lesion.sparing_factor("oar", "max", day) * dose for day in range(5)]
+        return sum(x * (1 + x / limit.alpha_beta_gy) for x in each)
+
+    dose = case.standard.courses[0].dose_gy
+    assert organ(dose) <= limit.cap_gy < organ(dose + 0.1)
+    assert 5 * dose * (1 + dose / lesion.alpha_beta_gy) < CONTINUOUS_OPTIMA[patient]
+
+
+def test_toy_fractionation_by_hand() -> None:
+    case = load("toy-fractionation")
+    lesion, limit = case.lesions[0], case.limits[0]
+    assert limit.kind == "bed"
+    assert isinstance(lesion.course, UniformCourse)
+    best: list[tuple[float, int, float]] = []
+    for n in lesion.course.fractions:
+        for dose in lesion.course.levels_gy:
+            x = lesion.sparing_factor("organ", "max", 0) * dose
+            if n * x * (1 + x / limit.alpha_beta_gy) <= limit.cap_gy + 1e-9:
+                best.append((n * dose * (1 + dose / lesion.alpha_beta_gy), n, dose))
+    assert max(best) == (75.0, 10, 5.0)
+
+
+def test_toy_two_lesions_by_hand() -> None:
+    case = load("toy-two-lesions")
+    limit = case.limits[0]
+    assert limit.kind == "mean"
+    edge = 4.6 + math.log(-math.expm1(-4.6))
+    options: list[list[tuple[float, float]]] = []
+    for i in case.irradiable:
+        lesion = case.lesions[i]
+        assert isinstance(lesion.course, UniformCourse)
+        row = []
+        for dose in (0.0, *lesion.course.levels_gy):
+            kill = lesion.alpha_per_gy * 3 * dose * (1 + dose / lesion.alpha_beta_gy)
+            u = math.log(lesion.clonogen_number) - kill
+            value = max(-math.log1p(math.exp(u)), -4.6 - 0.05 * (u - edge))
+            row.append((dose, value))
+        options.append(row)
+    scores = [
+        (value + other, dose, second)
+        for dose, value in options[0]
+        for second, other in options[1]
+        if 0.5 * 3 * (dose + second) <= limit.cap_gy
+    ]
+    score, large, small = max(scores)
+    assert (large, small) == (10, 8)
+    assert score - math.log(3) == pytest.approx(-2.4502, abs=5e-4)

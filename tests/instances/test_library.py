@@ -1,0 +1,156 @@
+"""The curated library: every entry is sourced, well formed and says what the publications say."""
+
+from itertools import pairwise
+from typing import Any, get_args
+
+import pytest
+from abscopt.instances.fields import Status
+from abscopt.instances.limits import AnyLimit, DoseByFractionsLimit
+from abscopt.instances.load import library, library_limits
+from abscopt.instances.schema import Immune, Lesion, Organ
+from abscopt.instances.systemic import Drug, Regimen
+from pydantic import TypeAdapter
+
+TABLES = ("tissues", "tumors", "drugs", "regimens", "scenarios")
+SETS = library("limits")["sets"]
+COMPOSITES = [name for name, entry in SETS.items() if "composite_of" in entry]
+ENTRIES = [(table, name) for table in TABLES for name in library(table)]
+LIMITS = [(name, limit) for name in SETS for limit in library_limits(name)]
+
+TG101_MAXIMA = {
+    "cord_max": (14, 21.9, 30),
+    "brainstem_max": (15, 23.1, 31),
+    "esophagus_max": (15.4, 25.2, 35),
+    "brachial_plexus_max": (17.5, 24, 30.5),
+    "heart_max": (22, 30, 38),
+    "great_vessels_max": (37, 45, 53),
+    "trachea_max": (20.2, 30, 40),
+    "proximal_bronchial_tree_max": (20.2, 30, 40),
+    "small_airways_max": (13.3, 23.1, 33),
+    "ribs_max": (30, 36.9, 43),
+    "skin_max": (26, 33, 39.5),
+    "stomach_max": (12.4, 22.2, 32),
+    "bowel_max": (15.4, 25.2, 35),
+    "lungs_spare_1000cm3": (7.4, 12.4, 13.5),
+    "lungs_spare_1500cm3": (7.0, 11.6, 12.5),
+    "liver_spare_700cm3": (9.1, 19.2, 21),
+    "kidneys_spare_200cm3": (8.4, 16, 17.5),
+}
+THREE_FIVE_EIGHT = {
+    "cord_max": (20.3, 25.3, 32),
+    "esophagus_max": (25.2, 35, 40),
+    "stomach_max": (22.2, 35, 40),
+    "heart_max": (30, 38, 46),
+    "proximal_bronchial_tree_max": (30, 38, 40),
+    "ribs_max": (36.9, 43, 52.3),
+    "skin_max": (33, 39.5, 48),
+}
+
+
+def as_json(entry: dict[str, Any]) -> bytes:
+    return TypeAdapter(dict[str, Any]).dump_json(entry)
+
+
+@pytest.mark.parametrize(("table", "name"), ENTRIES)
+def test_every_entry_is_sourced(table: str, name: str) -> None:
+    entry = library(table)[name]
+    assert entry["source"]
+    assert entry["status"] in get_args(Status)
+
+
+@pytest.mark.parametrize(("name", "limit"), LIMITS)
+def test_every_limit_is_sourced_and_valid(name: str, limit: str) -> None:
+    entry = library_limits(name)[limit]
+    assert entry["source"]
+    adapter: TypeAdapter[Any] = TypeAdapter(AnyLimit)
+    adapter.validate_json(as_json({"name": limit} | entry))
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_every_set_has_a_title_and_a_source(name: str) -> None:
+    assert SETS[name]["title"]
+    assert SETS[name]["source"]
+
+
+def test_a_missing_doi_is_explained() -> None:
+    for limit in library_limits("tg101").values():
+        assert "doi" not in limit
+        assert "unchecked" in limit["note"]
+
+
+@pytest.mark.parametrize(
+    ("table", "model"), [("tissues", Organ), ("drugs", Drug), ("regimens", Regimen)]
+)
+def test_entries_fit_the_schema(table: str, model: Any) -> None:
+    for entry in library(table).values():
+        model.model_validate_json(as_json(entry))
+
+
+@pytest.mark.parametrize("name", library("scenarios"))
+def test_scenarios_are_complete(name: str) -> None:
+    Immune.model_validate_json(as_json(library("scenarios")[name]))
+
+
+def test_tumors_carry_lesion_fields_only() -> None:
+    for entry in library("tumors").values():
+        assert set(entry) <= set(Lesion.model_fields)
+
+
+def test_regimens_name_known_drugs() -> None:
+    named = {dose["drug"] for entry in library("regimens").values() for dose in entry["doses"]}
+    assert named <= set(library("drugs"))
+
+
+@pytest.mark.parametrize("name", ["cisplatin-etoposide", "carboplatin-paclitaxel-weekly"])
+def test_one_sensitizer_per_doublet(name: str) -> None:
+    drugs = {dose["drug"] for dose in library("regimens")[name]["doses"]}
+    ratios = [library("drugs")[drug]["sensitizer_enhancement_ratio"] for drug in drugs]
+    assert sum(ratio > 1 for ratio in ratios) == 1
+
+
+@pytest.mark.parametrize("limit", TG101_MAXIMA)
+def test_tg101_says_what_was_published(limit: str) -> None:
+    entry = library_limits("tg101")[limit]
+    assert entry["fractions"] == [1, 3, 5]
+    assert tuple(entry["limits_gy"]) == TG101_MAXIMA[limit]
+
+
+@pytest.mark.parametrize("limit", THREE_FIVE_EIGHT)
+def test_three_five_eight_fraction_set(limit: str) -> None:
+    entry = library_limits("uk-helse-3-5-8")[limit]
+    assert entry["fractions"] == [3, 5, 8]
+    assert tuple(entry["limits_gy"]) == THREE_FIVE_EIGHT[limit]
+
+
+def test_hytec_cord_is_one_bed() -> None:
+    cord = library_limits("hytec-cord")
+    for n, limit in zip(cord["cord_max"]["fractions"], cord["cord_max"]["limits_gy"], strict=True):
+        assert limit * (1 + limit / n / 2) == pytest.approx(cord["cord_bed2"]["cap_gy"], rel=5e-3)
+
+
+def test_acute_esophagus_table_is_the_stated_iso_effect() -> None:
+    entry = library_limits("acute-esophagus")["esophagus_acute"]
+    for n, limit in zip(entry["fractions"], entry["limits_gy"], strict=True):
+        days = 7 * ((n - 1) // 5) + (n - 1) % 5
+        effect = limit * (1 + limit / n / 10) - 0.79 * (days - 7)
+        assert effect == pytest.approx(50.95, abs=0.15)
+
+
+@pytest.mark.parametrize(("name", "limit"), LIMITS)
+def test_tolerance_per_fraction_falls(name: str, limit: str) -> None:
+    entry = library_limits(name)[limit]
+    if entry["kind"] != "dose_by_fractions":
+        return
+    table = DoseByFractionsLimit.model_validate_json(as_json({"name": limit} | entry))
+    each = [gy / n for n, gy in zip(table.fractions, table.limits_gy, strict=True)]
+    assert all(after < before for before, after in pairwise(each))
+
+
+@pytest.mark.parametrize("name", COMPOSITES)
+def test_composites_resolve_and_say_why(name: str) -> None:
+    assert SETS[name]["why"]
+    used = {entry["from"].rpartition(".")[0] for entry in SETS[name]["limits"].values()}
+    assert used == set(SETS[name]["composite_of"])
+    for key, entry in SETS[name]["limits"].items():
+        other, _, limit = entry["from"].rpartition(".")
+        assert library_limits(name)[key] == library_limits(other)[limit]

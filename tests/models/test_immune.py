@@ -1,0 +1,208 @@
+"""The immune terms one by one, and the trace against plain convolution."""
+
+import numpy as np
+import pytest
+from abscopt.models import immune, lq
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+days = st.integers(1, 25)
+
+
+@pytest.mark.parametrize(
+    ("blockade", "suppression", "kill", "growth", "burden", "digits"),
+    [
+        (0.0, 0.012, 0.05, 0.217, 84.14, 5.1e-3),
+        (0.0, 0.51, 0.135, 0.217, 1.3473, 5.1e-5),
+        (0.0, 1.1, 0.135, 0.217, 0.42533, 5.1e-6),
+        (1.0, 0.51, 0.135, 0.217, 1.3473 * 2.83, 5e-3),
+        (4.0, 0.51, 0.135, 0.217, 1.3473 * 11.2, 3e-2),
+    ],
+)
+def test_immune_controllable_burden(
+    blockade: float, suppression: float, kill: float, growth: float, burden: float, digits: float
+) -> None:
+    computed = immune.controllable_burden_cm3(kill, blockade, suppression, growth)
+    assert computed == pytest.approx(burden, abs=digits)
+
+
+def test_ctla4_factor() -> None:
+    ratio = np.array([0.0, 1.0, 4.0, 20.0])
+    fraction = immune.activated_fraction(ratio, 5.0)
+    np.testing.assert_allclose(fraction, [0.2, 1 / 3, 5 / 9, 0.84], rtol=1e-14)
+    np.testing.assert_allclose(immune.ctla4_factor(ratio, 5.0), 5 * fraction, rtol=1e-14)
+    assert immune.ctla4_factor(0.0, 5.0) == pytest.approx(1.0, rel=1e-15)
+
+
+def test_activated_fraction_is_the_competition_of_two_rates() -> None:
+    """T7: a/(a + b/(1 + c4)) with b = (r − 1)·a."""
+    ratio = np.linspace(0.0, 30.0, 7)
+    np.testing.assert_allclose(
+        immune.activated_fraction(ratio, 5.0), 0.3 / (0.3 + 1.2 / (1.0 + ratio)), rtol=1e-14
+    )
+
+
+def course_release(dose: float, number: int) -> float:
+    survival = lq.survival(dose, 0.146, 10.0) ** np.arange(number + 1)
+    opened = immune.gate(dose, 6.0, 4.0, 15.0, 8.0)
+    return float(immune.release(opened, survival[:-1], survival[1:], 1, 1, 0, 0, 0).sum())
+
+
+@pytest.mark.parametrize(
+    ("dose", "number", "expected"),
+    [
+        (8.0, 1, 0.663),
+        (8.0, 3, 0.753),
+        (6.0, 5, 0.499),
+        (20.0, 1, 0.090),
+        (2.0, 18, 0.012),
+        (16.4, 1, 0.322),
+        (10.0, 2, 0.850),
+        (12.0, 2, 0.806),
+    ],
+)
+def test_published_course_releases(dose: float, number: int, expected: float) -> None:
+    assert course_release(dose, number) == pytest.approx(expected, abs=1.1e-3)
+
+
+def test_gate() -> None:
+    opened = immune.gate([0.0, 3.0, 8.0, 12.5], 6.0, 4.0, 15.0, 8.0)
+    np.testing.assert_allclose(opened, [0.0, 0.059, 0.755, 0.770], atol=5.1e-4)
+    grid = np.arange(1.0, 25.0, 0.1)
+    assert 10.0 < grid[np.argmax(immune.gate(grid, 6.0, 4.0, 15.0, 8.0))] < 12.0
+
+
+@given(st.floats(0.1, 12.0), st.integers(1, 12))
+def test_release_of_a_course_telescopes(dose: float, number: int) -> None:
+    opened = float(immune.gate(dose, 6.0, 4.0, 15.0, 8.0))
+    left = float(lq.survival(dose, 0.15, 10.0)) ** number
+    survival = lq.survival(dose, 0.15, 10.0) ** np.arange(number + 1)
+    total = immune.release(opened, survival[:-1], survival[1:], 1.0, 1.0, 0.0, 0.0, 0.0).sum()
+    assert total == pytest.approx(opened * (1.0 - left), rel=1e-9)
+
+
+def test_release_factors() -> None:
+    value = immune.release(0.5, 1.0, 0.2, 3.0, 8.0, 2.0 / 3.0, -1.0, [0.0, 0.25])
+    np.testing.assert_allclose(value, [0.5 * 0.8 * 3.0 * 4.0, 0.5 * 0.8 * 3.0 * 4.0 * 0.75])
+    assert immune.release(0.5, 1.0, 0.2, 1.0, 5.0, 0.0, 1.0, 0.5) == pytest.approx(0.6)
+
+
+def test_kernel_starts_after_the_delay() -> None:
+    kernel = immune.clearance_kernel(7, 0.1725, 4)
+    expected = 0.1725 * np.exp(-0.1725 * np.arange(3))
+    np.testing.assert_allclose(kernel, [0, 0, 0, 0, *expected], rtol=1e-14)
+    assert immune.clearance_kernel(5000, 0.1725, 4).sum() == pytest.approx(1.08871, abs=5e-5)
+
+
+def test_mobilization() -> None:
+    np.testing.assert_allclose(immune.mobilization([0.0, 0.8], 0.004, 0.05), [0.004, 0.044])
+
+
+def test_saturation() -> None:
+    np.testing.assert_allclose(immune.saturate([0.0, 3.0, 1e9], 3.0), [0.0, 1.5, 3.0], rtol=1e-8)
+    np.testing.assert_array_equal(immune.saturate([0.0, 7.0], None), [0.0, 7.0])
+
+
+@given(st.floats(0.0, 50.0), st.floats(0.0, 50.0), st.floats(0.1, 20.0))
+def test_saturation_is_increasing_concave_and_below_both(
+    one: float, other: float, maximum: float
+) -> None:
+    ends = immune.saturate([one, other], maximum)
+    middle = immune.saturate((one + other) / 2, maximum)
+    assert middle >= ends.mean() - 1e-12
+    assert np.all(ends <= np.minimum([one, other], maximum) + 1e-12)
+    assert (ends[1] - ends[0]) * (other - one) >= 0.0
+
+
+RATES = {
+    "precursors_initial": 0.7,
+    "precursor_loss_per_day": 0.01,
+    "precursor_inflow_per_day": 0.02,
+    "effector_loss_per_day": 0.06,
+    "effector_kill_per_fraction": 0.25,
+    "clearance_per_day": 0.1725,
+    "priming_delay_days": 3.5,
+}
+
+
+def plain_trace(
+    release: np.ndarray, moved: np.ndarray, factor: np.ndarray, fractions: np.ndarray
+) -> tuple[list[float], list[float]]:
+    """Write the recursion out for one lesion, priming by explicit convolution."""
+    length = release.size
+    kernel = immune.clearance_kernel(length, 0.1725, 3.5)
+    primed = np.convolve(release, kernel)[:length]
+    precursor, effector = 0.7, 0.0
+    precursors, effectors = [], []
+    for day in range(length):
+        effector, precursor = (
+            0.94 * np.exp(-0.25 * fractions[day]) * effector + moved[day] * precursor,
+            (0.99 - moved[day]) * precursor + factor[day] * primed[day] + 0.02,
+        )
+        precursors.append(precursor)
+        effectors.append(effector)
+    return precursors, effectors
+
+
+def random_inputs(seed: int, length: int, *batch: int) -> tuple[np.ndarray, ...]:
+    random = np.random.default_rng(seed)
+    return (
+        random.random((*batch, length)),
+        0.05 * random.random(length),
+        1.0 + random.random(length),
+        random.integers(0, 3, (*batch, length)).astype(float),
+    )
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 10**6), days)
+def test_trace_is_the_written_recursion(seed: int, length: int) -> None:
+    inputs = random_inputs(seed, length)
+    precursors, effectors = immune.effector_trace(*inputs, **RATES)
+    expected = plain_trace(*inputs)
+    np.testing.assert_allclose(precursors, expected[0], rtol=1e-11)
+    np.testing.assert_allclose(effectors, expected[1], rtol=1e-11)
+
+
+def test_trace_takes_batches() -> None:
+    release, moved, factor, fractions = random_inputs(1, 30, 4, 3)
+    precursors, effectors = immune.effector_trace(release, moved, factor, fractions, **RATES)
+    assert precursors.shape == effectors.shape == (4, 3, 30)
+    for row in range(4):
+        one = immune.effector_trace(release[row, 1], moved, factor, fractions[row, 1], **RATES)
+        np.testing.assert_array_equal(precursors[row, 1], one[0])
+        np.testing.assert_array_equal(effectors[row, 1], one[1])
+
+
+def test_trace_takes_a_parameter_per_lesion() -> None:
+    release, moved, _, fractions = random_inputs(2, 20, 2)
+    rates = RATES | {"effector_kill_per_fraction": [0.1, 0.9], "precursors_initial": [[1.0], [0.0]]}
+    _, effectors = immune.effector_trace(release, moved, 1.0, fractions, **rates)
+    assert effectors.shape == (2, 2, 20)
+    one = RATES | {"effector_kill_per_fraction": 0.9, "precursors_initial": 0.0}
+    _, alone = immune.effector_trace(release[1], moved, 1.0, fractions[1], **one)
+    np.testing.assert_array_equal(effectors[1, 1], alone)
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 10**6))
+def test_trace_is_linear_in_release_and_start(seed: int) -> None:
+    """The reason the programme may use propagators."""
+    release, moved, factor, fractions = random_inputs(seed, 30)
+    still = RATES | {"precursors_initial": 0.0, "precursor_inflow_per_day": 0.0}
+    start = RATES | {"precursor_inflow_per_day": 0.0}
+    _, of_release = immune.effector_trace(release, moved, factor, fractions, **still)
+    _, of_start = immune.effector_trace(0 * release, moved, factor, fractions, **start)
+    _, both = immune.effector_trace(3 * release, moved, factor, fractions, **start)
+    np.testing.assert_allclose(both, 3 * of_release + of_start, rtol=1e-10)
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 10**6), st.integers(0, 29))
+def test_another_fraction_without_release_never_adds_effectors(seed: int, day: int) -> None:
+    release, moved, factor, fractions = random_inputs(seed, 30)
+    _, before = immune.effector_trace(release, moved, factor, fractions, **RATES)
+    fractions[day] += 1.0
+    _, after = immune.effector_trace(release, moved, factor, fractions, **RATES)
+    assert np.all(after <= before)
+    assert np.all(after[:day] == before[:day])

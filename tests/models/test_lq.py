@@ -1,0 +1,139 @@
+"""LQ and LQ-L against published tables, 40 identities, and the laws of the curve."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from abscopt.models import lq
+from hypothesis import given
+from hypothesis import strategies as st
+
+IDENTITIES = json.loads((Path(__file__).parent / "bed_identities.json").read_text())
+doses = st.floats(0.0, 40.0)
+ratios = st.floats(0.5, 25.0)
+transitions = st.floats(0.5, 20.0)
+
+
+def test_there_are_forty_identities() -> None:
+    assert len(IDENTITIES) == 40
+
+
+@pytest.mark.parametrize("row", IDENTITIES, ids=lambda row: f"{row['D']}/{row['n']}")
+def test_bed_identity(row: dict[str, float]) -> None:
+    dose = row["D"] / row["n"]
+    for ratio in (10, 3, 2, 20):
+        total = row["n"] * lq.bed(dose, ratio)
+        assert total == pytest.approx(row[f"BED{ratio}"], abs=5.1e-7)
+    for ratio in (10, 3):
+        total = lq.eqd2(row["n"] * lq.bed(dose, ratio), ratio)
+        assert total == pytest.approx(row[f"EQD2_{ratio}"], abs=5.1e-7)
+
+
+@pytest.mark.parametrize(
+    ("number", "dose", "ratio", "transition", "expected"),
+    [
+        (3, 18, 10, 10, 132.0),
+        (3, 18, 10, None, 151.2),
+        (3, 18, 10, 8.6, 124.692),
+        (3, 18, 10, 20, 151.2),
+        (3, 18, 3, 6, 234.0),
+        (3, 18, 3, None, 378.0),
+        (5, 11, 10, 10, 115.0),
+        (5, 11, 10, None, 115.5),
+        (5, 11, 3, 6, 215.0),
+        (5, 11, 3, None, 256.6667),
+        (1, 34, 10, 10, 92.0),
+    ],
+)
+def test_linear_tail_examples(
+    number: int, dose: float, ratio: float, transition: float | None, expected: float
+) -> None:
+    assert number * lq.bed(dose, ratio, transition) == pytest.approx(expected, abs=5e-5)
+
+
+def test_published_cord_table() -> None:
+    dose = np.array([2.0, 6.0, 10.0, 15.0])
+    number = 60.0 / dose
+    tail = lq.eqd2(number * lq.bed(dose, 2.0, 4.0), 2.0)
+    plain = lq.eqd2(number * lq.bed(dose, 2.0), 2.0)
+    np.testing.assert_allclose(tail, [60, 110, 126, 134], rtol=1e-12)
+    np.testing.assert_allclose(plain, [60, 120, 180, 255], rtol=1e-12)
+
+
+def test_cho_survival_table() -> None:
+    dose = np.array([2.0, 5.0, 8.0, 10.0, 12.0, 20.0])
+    tumor = lq.survival(dose, 0.05, 0.05 / 0.0114)
+    np.testing.assert_allclose(tumor[:5], [0.8645, 0.5857, 0.3232, 0.1940, 0.1063], atol=5e-5)
+    assert tumor[5] == pytest.approx(0.00385, abs=5e-6)
+    lymphocytes = lq.survival(dose[:3], 0.182, 0.182 / 0.143)
+    assert lymphocytes[0] == pytest.approx(0.392, abs=5e-4)
+    assert lymphocytes[1] == pytest.approx(0.0113, abs=5e-5)
+    assert lymphocytes[2] == pytest.approx(2.47e-5, abs=5e-8)
+    assert lq.survival(1.655, 0.182, 0.182 / 0.143) == pytest.approx(0.5, abs=2e-4)
+    damaged = np.tanh((1.0 - tumor[2]) * 0.75)
+    assert damaged == pytest.approx(0.468, abs=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("number", "dose", "kill"),
+    [(5, 2, 1.752), (3, 4, 2.453), (2, 5, 2.190), (1, 5, 1.095), (1, 7, 1.737), (1, 10, 2.920)],
+)
+def test_kosinsky_log_kill(number: int, dose: float, kill: float) -> None:
+    assert number * lq.log_kill(dose, 0.146, 10.0) == pytest.approx(kill, abs=5.1e-4)
+
+
+def test_hytec_cord_limits_are_one_bed2_cap() -> None:
+    number = np.arange(1, 6)
+    total = number * lq.bed(np.array([12.4, 17.0, 20.3, 23.0, 25.3]) / number, 2.0)
+    np.testing.assert_allclose(total, [89.3, 89.2, 89.0, 89.1, 89.3], atol=0.0501)
+    assert total.max() / total.min() < 1.004
+    assert 25 * lq.bed(2.0, 2.0) == pytest.approx(100.0, rel=1e-14)
+
+
+def test_sensitizer_acts_on_the_linear_term_only() -> None:
+    assert lq.log_kill(2.0, 0.3, 10.0, ser=1.2) == pytest.approx(0.3 * (1.2 * 2.0 + 0.4))
+    assert lq.bed(20.0, 10.0, 10.0, ser=1.5) == pytest.approx(30.0 + 30.0)
+
+
+def test_arguments_broadcast() -> None:
+    kill = lq.log_kill(np.ones((4, 1)), 0.3, np.array([3.0, 10.0]), transition_gy=[2.0, 0.5])
+    assert kill.shape == (4, 2)
+    np.testing.assert_allclose(kill[2], [0.3 * (1 + 1 / 3), 0.3 * (1 + 0.75 / 10)])
+
+
+@given(doses, doses, ratios, transitions)
+def test_bed_rises_with_dose(one: float, other: float, ratio: float, transition: float) -> None:
+    low, high = sorted((one, other))
+    assert lq.bed(low, ratio, transition) <= lq.bed(high, ratio, transition)
+
+
+@given(doses, ratios, transitions)
+def test_tail_never_adds_and_is_plain_below_the_transition(
+    dose: float, ratio: float, transition: float
+) -> None:
+    tail, plain = lq.bed(dose, ratio, transition), lq.bed(dose, ratio)
+    assert tail <= plain * (1 + 1e-14)
+    if dose <= transition:
+        assert tail == plain
+
+
+@given(transitions)
+def test_tail_is_the_tangent(transition: float) -> None:
+    step = 1e-3 * transition
+    above = lq.quadratic_dose(transition + step, transition)
+    assert above == pytest.approx(transition**2 + 2 * transition * step, rel=1e-13)
+    twice = lq.quadratic_dose(transition + 2 * step, transition)
+    assert twice - above == pytest.approx(2 * transition * step, rel=1e-9)
+
+
+@given(st.lists(doses, min_size=1, max_size=6), ratios)
+def test_survival_multiplies_where_kill_adds(fractions: list[float], ratio: float) -> None:
+    kill = lq.log_kill(fractions, 0.03, ratio).sum()
+    assert np.prod(lq.survival(fractions, 0.03, ratio)) == pytest.approx(np.exp(-kill), rel=1e-10)
+
+
+@given(st.floats(0.0, 200.0), ratios)
+def test_eqd2_returns_its_bed(total: float, ratio: float) -> None:
+    dose = lq.eqd2(total, ratio)
+    assert dose / 2.0 * lq.bed(2.0, ratio) == pytest.approx(total, rel=1e-12)
