@@ -64,13 +64,13 @@ def concession_burden(floor_nats: float) -> float:
 def conceding_value(log_burden: ArrayLike, floor_nats: float, slope: float) -> FloatArray:
     """Return the value of a lesion that may be conceded below the floor.
 
-    ``φ(u) = max(−ln(1 + e^u), −L − ρ·(u − u_L))``: log control where it is better, a gentle line
-    beyond the floor, so that a borderline lesion is not starved for a hopeless one.
+    ``φ(u) = max(−ln(1 + e^u), −L − ρ·(u − u_L))`` for ``u ≥ u_L``, log control below: a gentle
+    line beyond the floor, so that a borderline lesion is not starved for a hopeless one.
 
     Parameters
     ----------
     log_burden
-        ``u``, any shape; meaningful for ``u ≥ u_L − L/ρ``.
+        ``u``, any shape.
     floor_nats
         ``L`` > 0.
     slope
@@ -83,26 +83,20 @@ def conceding_value(log_burden: ArrayLike, floor_nats: float, slope: float) -> F
 
     Notes
     -----
-    The line crosses log control again near ``u_L − L/ρ`` (−87.4 for L = 4.6, ρ = 0.05) and is
-    positive left of it; keep a concession to ``u ≥ u_L`` wherever such burdens can occur.
+    Taken literally the line would exceed log control again left of ``u_L − L/ρ`` (−87.4 for
+    L = 4.6, ρ = 0.05) and reward a thoroughly controlled lesion for being given up.
     Source: design.md §2.7, no DOI. Status: derived.
     """
-    return np.maximum(log_control(log_burden), _concession(log_burden, floor_nats, slope))
-
-
-def conceded(log_burden: ArrayLike, floor_nats: float, slope: float) -> NDArray[np.bool_]:
-    """Tell where `conceding_value` is the line and not log control.
-
-    Boolean, shape of ``log_burden``; valid range and source as for `conceding_value`.
-    Status: derived.
-    """
-    line = _concession(log_burden, floor_nats, slope)
-    return np.asarray(line > log_control(log_burden))
-
-
-def _concession(log_burden: ArrayLike, floor_nats: float, slope: float) -> FloatArray:
     excess = np.asarray(log_burden, dtype=np.float64) - concession_burden(floor_nats)
-    return -floor_nats - slope * excess
+    return np.where(excess > 0.0, -floor_nats - slope * excess, log_control(log_burden))
+
+
+def conceded(log_burden: ArrayLike, floor_nats: float) -> NDArray[np.bool_]:
+    """Tell where `conceding_value` is the line and not log control: ``u > u_L``.
+
+    Boolean, shape of ``log_burden``; source as for `conceding_value`. Status: derived.
+    """
+    return np.asarray(log_burden, dtype=np.float64) > concession_burden(floor_nats)
 
 
 def ohri_tcp(bed10_gy: ArrayLike, diameter_cm: ArrayLike) -> FloatArray:

@@ -124,8 +124,15 @@ def _swallow_banner() -> None:
         os.close(kept)
 
 
+_threads_in_use: list[int] = []
+
+
 def _quiet(threads: int, seed: int) -> Any:
+    """New silent `Highs`; its global scheduler is renewed when the thread number changes."""
     _swallow_banner()
+    if _threads_in_use and _threads_in_use[0] != threads:
+        highspy.Highs.resetGlobalScheduler(True)
+    _threads_in_use[:] = [threads]
     highs = highspy.Highs()
     _option(highs, "output_flag", False)
     _option(highs, "threads", threads)

@@ -90,7 +90,7 @@ class Tabulated:
             elif isinstance(limit, EdricLimit):
                 total += self._edric_gy(rows) / limit.cap_gy
             elif isinstance(limit, LogisticsLimit) and limit.cap:
-                total += self._quantity(rows, limit.quantity) / limit.cap
+                total += self.quantity(rows, limit.quantity) / limit.cap
         return total
 
     def organ_loads(self, rows: IntArray) -> FloatArray:
@@ -184,11 +184,7 @@ class Tabulated:
                 table.alc_loss[self._patterns(part, s)]
                 for s, table in enumerate(self.candidates.lesions)
             )
-            treated = sum(
-                (self._patterns(part, s) > 0).astype(int) for s in range(rows.shape[1])
-            ) + np.zeros(len(part), dtype=int)
-            most = np.asarray(loss).max(axis=1) + self.chemo
-            worst[start : start + len(part)] = np.where(treated > 0, most, 0.0)
+            worst[start : start + len(part)] = np.asarray(loss).max(axis=1) + self.chemo
             start += len(part)
         return worst / allowance
 
@@ -218,7 +214,8 @@ class Tabulated:
                 good &= self._edric_gy(rows) <= limit.cap_gy * CAP
         return good
 
-    def _quantity(self, rows: IntArray, quantity: str) -> FloatArray:
+    def quantity(self, rows: IntArray, quantity: str) -> FloatArray:
+        """(schedules,) lesions, visits, lesions_per_day or overall_days."""
         if quantity == "lesions":
             treated = [self._patterns(rows, s) > 0 for s in range(rows.shape[1])]
             return np.sum(treated, axis=0).astype(float)
@@ -249,7 +246,7 @@ class Tabulated:
         good = np.ones(len(rows), dtype=bool)
         for limit in self.instance.limits:
             if isinstance(limit, LogisticsLimit):
-                quantity = self._quantity(rows, limit.quantity)
+                quantity = self.quantity(rows, limit.quantity)
                 if limit.cap is not None:
                     good &= quantity <= limit.cap
                 if limit.floor is not None:

@@ -165,9 +165,7 @@ class Judge:
         burden = np.array(effect.local_log_burden) - lesion.effector_share * np.array(systemic)
         if goal.kind == "default":
             value = outcome.conceding_value(burden, goal.conceded_at_nats, goal.conceded_slope)
-            conceded = bool(
-                outcome.conceded(burden, goal.conceded_at_nats, goal.conceded_slope)[-1]
-            )
+            conceded = bool(outcome.conceded(burden, goal.conceded_at_nats)[-1])
         else:
             value, conceded = np.full(len(burden), effect.tumor_bed_gy), False
         return LesionOutcome(
@@ -213,7 +211,8 @@ class Judge:
         worst = max(losses, key=lambda day: (losses[day], -day)) if losses else None
         return {
             "initial_1e9_per_l": before,
-            "nadir_1e9_per_l": before * math.exp(-losses[worst]) if worst is not None else before,
+            "nadir_1e9_per_l": before
+            * math.exp(-(state.chemotherapy_log_loss if worst is None else losses[worst])),
             "nadir_day": worst,
             "effect_log_loss": total_loss,
             "edric_gy": edric_gy(self.instance, schedule),

@@ -150,7 +150,7 @@ def alc_losses(instance: Instance, schedule: Schedule, chemotherapy_log_loss: fl
 
 
 def _alc(instance: Instance, schedule: Schedule, limit: AlcLimit, chemo: float) -> LimitUse:
-    loss = max(alc_losses(instance, schedule, chemo).values(), default=0.0)
+    loss = max(alc_losses(instance, schedule, chemo).values(), default=chemo)
     before = instance.lymphocytes.initial_1e9_per_l
     use = loss / math.log(before / limit.floor_1e9_per_l)
     nadir, floor = before * math.exp(-loss), limit.floor_1e9_per_l

@@ -57,7 +57,7 @@ def test_default_concession() -> None:
     assert value[0] == outcome.log_control(u[0])
     assert value[1] == pytest.approx(-4.6, abs=1e-6)
     assert value[2] == pytest.approx(-5.6, rel=1e-12)
-    assert outcome.conceded(u, 4.6, 0.05).tolist() == [False, True, True]
+    assert outcome.conceded(u, 4.6).tolist() == [False, True, True]
 
 
 @given(st.floats(-80.0, 60.0), st.floats(1e-3, 5.0))

@@ -1,0 +1,278 @@
+"""The whole path: candidates -> bound -> programme or search -> schedule -> judge -> result."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from abscopt.optimizer.candidates.table import Candidates
+from abscopt.optimizer.evaluation import Evaluation, Judge
+from abscopt.optimizer.programme.single import solve_single
+from abscopt.optimizer.progress import Clock, Listener
+from abscopt.optimizer.result import Certificate, Result, ResultStatus, SolverRun
+from abscopt.optimizer.schedule import Infusion, Schedule, standard_schedule
+from abscopt.optimizer.search.explore import explore
+from abscopt.optimizer.search.second_stage import second_stage
+from abscopt.optimizer.solver import SolverError, canary, solver_version
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from abscopt.instances.schema import Instance
+
+Method = Literal["auto", "single"]
+
+JUDGE_TOLERANCE = 1e-7
+TIE = 1e-9
+
+
+@dataclass(frozen=True)
+class Solved:
+    """What search or programme hands over to be judged; absent values are None."""
+
+    schedule: Schedule | None
+    claimed: float | None
+    bound: float | None
+    infeasible: bool
+    second_stage: str
+    nodes: int
+    columns: int
+    plans: int
+
+
+def solve(
+    instance: Instance,
+    *,
+    gap: float | None = None,
+    time_limit: float | None = None,
+    threads: int = 1,
+    seed: int = 0,
+    method: Method = "auto",
+    listener: Listener | None = None,
+) -> Result:
+    """Best schedule of a case, judged, with a proven bound.
+
+    Parameters
+    ----------
+    gap : absolute, in the objective's unit; the case's own if None
+    time_limit : seconds; on expiry the best schedule so far is returned with its true bound
+    method : `auto` (exact search, or the programme where a course is free), or `single` (one MILP)
+    """
+    clock = Clock(time_limit, listener)
+    wanted = instance.objective.gap if gap is None else gap
+    judge = Judge(instance)
+    with _interruptible(clock):
+        solved = _solved(instance, judge, wanted, threads, seed, method, clock)
+    evaluation = _judged(judge, solved)
+    return _result(instance, judge, solved, evaluation, wanted, method, seed, clock)
+
+
+def _solved(
+    instance: Instance,
+    judge: Judge,
+    gap: float,
+    threads: int,
+    seed: int,
+    method: Method,
+    clock: Clock,
+) -> Solved:
+    if clock.expired:
+        return Solved(None, None, None, False, "none", 0, 0, 0)
+    canary()
+    candidates = Candidates(instance)
+    if method == "single" or candidates.free:
+        return _by_programme(candidates, judge, gap, threads, seed, clock)
+    return _by_search(candidates, gap, seed, clock)
+
+
+def _by_programme(
+    candidates: Candidates, judge: Judge, gap: float, threads: int, seed: int, clock: Clock
+) -> Solved:
+    answer = solve_single(candidates, judge, gap / 2, seed, threads, clock)
+    claimed = answer.evaluation.objective if answer.evaluation else None
+    schedule, status = answer.schedule, "none"
+    if schedule is not None and claimed is not None and not candidates.free:
+        plan, row = _tabulated_row(candidates, schedule)
+        schedule, claimed, status = _second(candidates, plan, row, claimed, answer.bound, gap, clock)
+    return Solved(
+        schedule=schedule,
+        claimed=claimed,
+        bound=answer.bound,
+        infeasible=answer.infeasible,
+        second_stage=status if not candidates.free else "none (free courses)",
+        nodes=answer.nodes,
+        columns=answer.columns,
+        plans=len(candidates.plans),
+    )
+
+
+def _by_search(candidates: Candidates, gap: float, seed: int, clock: Clock) -> Solved:
+    found = explore(candidates, gap / 2, seed, clock)
+    schedule, claimed, status = None, None, "none"
+    if found.row is not None and found.plan is not None:
+        schedule, claimed, status = _second(
+            candidates, found.plan, found.row, found.value, found.bound, gap, clock
+        )
+    return Solved(
+        schedule=schedule,
+        claimed=claimed,
+        bound=found.bound if found.bound is not None and math.isfinite(found.bound) else None,
+        infeasible=found.complete and found.row is None,
+        second_stage=status,
+        nodes=found.nodes,
+        columns=found.columns,
+        plans=len(candidates.plans),
+    )
+
+
+def _second(
+    candidates: Candidates,
+    plan: int,
+    row: NDArray[Any],
+    value: float,
+    bound: float | None,
+    gap: float,
+    clock: Clock,
+) -> tuple[Schedule, float, str]:
+    """Second stage on an answer within the gap; `tumor_bed` only breaks ties (nothing is free)."""
+    from abscopt.optimizer.candidates.tabulated import Tabulated
+
+    status = "skipped (gap not closed)"
+    if bound is not None and bound - value <= gap:
+        floor = bound - gap
+        if candidates.instance.objective.kind == "tumor_bed":
+            floor = max(floor, value - TIE * max(1.0, abs(value)))
+        plan, row, status = second_stage(candidates, plan, row, min(floor, value), clock)
+    claimed = float(Tabulated(candidates, plan).value(row[None, :])[0])
+    return _schedule(candidates, plan, row), claimed, status
+
+
+def _schedule(candidates: Candidates, plan: int, row: NDArray[Any]) -> Schedule:
+    instance = candidates.instance
+    fractions = [
+        fraction
+        for table, index in zip(candidates.lesions, row, strict=True)
+        for fraction in table.menu.course(int(index), instance.lesions[table.menu.lesion].name)
+    ]
+    doses = [Infusion(day, drug, mg) for drug, day, mg in candidates.plans[plan].doses]
+    return Schedule.of(fractions, doses)
+
+
+def _tabulated_row(candidates: Candidates, schedule: Schedule) -> tuple[int, NDArray[Any]]:
+    """Plan and course indices of a schedule made of the candidates."""
+    import numpy as np
+
+    given = tuple((i.drug, i.day, i.dose_mg) for i in schedule.infusions)
+    plan = next(
+        k
+        for k, option in enumerate(candidates.plans)
+        if sorted(option.doses) == sorted(given)
+    )
+    row = np.zeros(len(candidates.lesions), dtype=np.int64)
+    for s, table in enumerate(candidates.lesions):
+        name = candidates.instance.lesions[table.menu.lesion].name
+        course = schedule.course(name)
+        if course:
+            days = {day for day, _ in course}
+            row[s] = next(
+                c
+                for c in np.flatnonzero(table.menu.dose == course[0][1])
+                if set(table.menu.patterns.days[table.menu.pattern[c]].tolist()) - {-1} == days
+            )
+    return plan, row
+
+
+def _judged(judge: Judge, solved: Solved) -> Evaluation | None:
+    """The judge's verdict; a claim it does not share is our failure, not an answer."""
+    if solved.schedule is None or solved.claimed is None:
+        return None
+    verdict = judge.evaluate(solved.schedule)
+    if not verdict.feasible:
+        reasons = [*verdict.broken_rules, *verdict.broken_limits]
+        raise SolverError(f"the judge rejects the schedule: {', '.join(reasons)}")
+    if abs(verdict.objective - solved.claimed) > JUDGE_TOLERANCE * max(1.0, abs(solved.claimed)):
+        raise SolverError(f"claimed {solved.claimed!r}, the judge finds {verdict.objective!r}")
+    return verdict
+
+
+def _result(
+    instance: Instance,
+    judge: Judge,
+    solved: Solved,
+    evaluation: Evaluation | None,
+    wanted: float,
+    method: Method,
+    seed: int,
+    clock: Clock,
+) -> Result:
+    objective = None if evaluation is None else evaluation.objective
+    bound = solved.bound
+    if objective is not None and bound is not None:
+        bound = max(bound, objective)
+    status: ResultStatus = "unknown"
+    if solved.infeasible:
+        status = "infeasible"
+    elif objective is not None:
+        closed = bound is not None and bound - objective <= wanted * (1 + 1e-9)
+        status = "optimal" if closed else "feasible"
+    standard = standard_schedule(instance)
+    return Result(
+        instance=instance.name,
+        status=status,
+        objective=objective,
+        bound=bound,
+        unit="nat" if instance.objective.kind == "default" else "Gy",
+        requested_gap=wanted,
+        certificate=_certificate(solved, objective, status),
+        schedule=solved.schedule,
+        evaluation=evaluation,
+        standard=None if standard is None else judge.evaluate(standard),
+        solver=SolverRun(
+            name="HiGHS",
+            version=solver_version(),
+            method=method,
+            seconds=clock.elapsed,
+            nodes=solved.nodes,
+            columns=solved.columns,
+            plans=solved.plans,
+        ),
+        seed=seed,
+    )
+
+
+def _certificate(solved: Solved, objective: float | None, status: str) -> Certificate:
+    claims = {
+        "optimal": "no schedule that the case offers is better than the bound",
+        "feasible": "no schedule that the case offers is better than the bound, where one is given; "
+        "the search was stopped before the gap closed",
+        "infeasible": "every combination of courses and systemic plans breaks a limit or rule",
+        "unknown": "nothing was found and nothing was proved in the time given",
+    }
+    errors = {}
+    if objective is not None and solved.claimed is not None:
+        errors["claimed_minus_judged"] = solved.claimed - objective
+    return Certificate(claims[status], errors, solved.second_stage)
+
+
+@contextmanager
+def _interruptible(clock: Clock) -> Iterator[None]:
+    """Ctrl-C stops the solve with the best answer so far (in the main thread)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(signum: int, frame: object) -> None:
+        if clock.interrupted:
+            raise KeyboardInterrupt
+        clock.interrupted = True
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,70 @@
+"""The Pyomo programme as arrays for the solver."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyomo.environ as pyo
+from numpy.typing import NDArray
+from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
+
+from abscopt.optimizer.solver import Matrix
+
+
+def matrix_of(model: Any) -> tuple[Matrix, dict[int, int]]:
+    """Arrays of a Pyomo model (maximize), and id(variable) -> column."""
+    form = LinearStandardFormCompiler().write(model, mixed_form=True, set_sense=None)
+    position = {id(variable): column for column, variable in enumerate(form.columns)}
+    rows = form.A.tocsr()
+    count = len(form.rows)
+    row_lower, row_upper = np.full(count, -np.inf), np.full(count, np.inf)
+    for i, (row, right) in enumerate(zip(form.rows, form.rhs, strict=True)):
+        if row.bound_type <= 0:
+            row_lower[i] = right
+        if row.bound_type >= 0:
+            row_upper[i] = right
+    lower, upper, integer = _domains(form.columns)
+    cost: NDArray[np.float64] = np.asarray(form.c.todense()).reshape(-1)
+    return (
+        Matrix(
+            cost=cost,
+            lower=lower,
+            upper=upper,
+            integer=integer,
+            row_lower=row_lower,
+            row_upper=row_upper,
+            start=rows.indptr.astype(np.int32),
+            index=rows.indices.astype(np.int32),
+            value=rows.data.astype(float),
+            offset=float(form.c_offset[0]),
+        ),
+        position,
+    )
+
+
+def _domains(
+    variables: list[Any],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    lower = np.array([-np.inf if v.lb is None else v.lb for v in variables], dtype=float)
+    upper = np.array([np.inf if v.ub is None else v.ub for v in variables], dtype=float)
+    integer = np.array([not v.is_continuous() for v in variables], dtype=bool)
+    return lower, upper, integer
+
+
+def chosen(model: Any, position: dict[int, int], x: NDArray[np.float64]) -> tuple[list[int], int]:
+    """Columns and the (plan, band) pair that a point chooses, binaries rounded."""
+
+    def is_one(variable: Any) -> bool:
+        column = position.get(id(variable))
+        return column is not None and bool(x[column] > 0.5)
+
+    columns = [j for j in model.x if is_one(model.x[j])]
+    pairs = [b for b in model.y if is_one(model.y[b])]
+    return columns, pairs[0] if pairs else 0
+
+
+def value_of(variable: Any, position: dict[int, int], x: NDArray[np.float64]) -> float:
+    """Value of one variable at a point; its lower bound if the programme does not use it."""
+    column = position.get(id(variable))
+    return float(pyo.value(variable.lb or 0.0)) if column is None else float(x[column])

@@ -1,0 +1,465 @@
+"""Text for a person: an instance, a judged schedule, a result; and its files as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+import textwrap
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from abscopt.instances.calendar import course_days, date_of
+from abscopt.optimizer.result import DISCLAIMER
+
+if TYPE_CHECKING:
+    from abscopt.instances.limits import AnyLimit
+    from abscopt.instances.schema import Instance, Lesion
+    from abscopt.optimizer.evaluation import Evaluation, LesionOutcome, LimitUse
+    from abscopt.optimizer.result import Result
+    from abscopt.optimizer.schedule import Schedule
+    from rich.table import Table
+
+WIDTH = 100
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+LESION_COLUMNS = (
+    "name",
+    "fractions",
+    "dose_gy",
+    "dose_per_fraction_gy",
+    "bed_gy",
+    "tumor_bed_gy",
+    "conceded",
+    "lymphocyte_factor",
+)
+SCHEDULE_COLUMNS = ("date", "day", "kind", "what", "amount", "unit")
+HORIZON_COLUMNS = ("log_burden", "control_probability", "poisson_tcp", "value")
+LIMIT_COLUMNS = ("name", "kind", "value", "bound", "unit", "use", "slack", "kept", "binding")
+HEADLINES = {
+    "optimal": "Optimal within the stated gap.",
+    "feasible": "A schedule that keeps every limit; its distance from the optimum is the gap.",
+    "infeasible": "Infeasible: proven that no schedule of this case keeps every hard limit.",
+    "unknown": "No schedule was found in the time given, and none was excluded.",
+}
+
+
+def solve_report(result: Result, instance: Instance) -> str:
+    """Everything a result says: schedule, outcome, limits, proof, standard regimen."""
+    parts: list[object] = [f"{instance.name}: {instance.title}", HEADLINES[result.status], ""]
+    if result.schedule is not None and result.evaluation is not None:
+        parts += _schedule_parts(result.schedule, instance)
+        parts += _evaluation_parts(result.evaluation, instance)
+    parts += _proof_parts(result)
+    if result.standard is not None:
+        parts += _standard_parts(result, instance)
+    return _text([*parts, "", DISCLAIMER])
+
+
+def evaluation_report(evaluation: Evaluation, schedule: Schedule, instance: Instance) -> str:
+    """The judge's verdict on one schedule."""
+    head = [f"{instance.name}: {instance.title}", _verdict(evaluation), ""]
+    objective = f"Objective  {_amount(evaluation.objective, evaluation.unit)}"
+    return _text(
+        [
+            *head,
+            *_schedule_parts(schedule, instance),
+            *_evaluation_parts(evaluation, instance),
+            objective,
+            "",
+            DISCLAIMER,
+        ]
+    )
+
+
+def instance_report(instance: Instance) -> str:
+    """What a case asks, where it comes from, and how many choices it leaves."""
+    birth = instance.provenance
+    parts: list[object] = [
+        f"{instance.name}: {instance.title}",
+        "",
+        f"Source      {birth.source}",
+        f"DOI         {birth.doi or 'none'}",
+        f"License     {birth.license}",
+    ]
+    parts += [f"Measured    {line}" for line in birth.measured]
+    parts += [f"Assumed     {line}" for line in birth.assumed]
+    parts += [
+        f"Calendar    day 0 is {_date(instance, 0)}; judged on day "
+        + ", ".join(str(day) for day in instance.horizon_days),
+        f"Objective   {instance.objective.kind}, proof complete at a gap of "
+        f"{instance.objective.gap:g} {'nat' if instance.objective.kind == 'default' else 'Gy'}",
+        "",
+        _lesion_menu(instance),
+        *_limit_list(instance),
+    ]
+    parts += _systemic_lines(instance)
+    if instance.standard is not None:
+        parts += ["", f"Standard    {instance.standard.name} ({instance.standard.source})"]
+    return _text([*parts, "", DISCLAIMER])
+
+
+def raw_courses(instance: Instance, lesion: Lesion) -> int:
+    """Courses one lesion may receive, 'none' not counted, before any reduction.
+
+    Uniform: fractions x doses x machine-day starts x intervals that end within the horizon.
+    Free: any dose level on any choice of at most `max_fractions` days.
+    """
+    course = lesion.course
+    if course is None:
+        return 0
+    levels = len(course.levels_gy)
+    if course.form == "free":
+        most = min(len(course.days), course.max_fractions or len(course.days))
+        return sum(math.comb(len(course.days), k) * levels**k for k in range(1, most + 1))
+    starts = range(course.first_start_day, course.last_start_day + 1, course.start_step_days)
+    timings = (
+        course_days(instance.calendar, start, fractions, interval)
+        for fractions in course.fractions
+        for start in starts
+        for interval in course.interval_days
+    )
+    return levels * sum(days is not None and days[-1] < instance.days for days in timings)
+
+
+def systemic_plans(instance: Instance) -> int:
+    """Systemic plans of a case: product over agents of regimens x start days, plus 'none'."""
+    return math.prod(
+        int(agent.optional) + len(agent.regimens) * len(agent.start_days)
+        for agent in instance.agents
+    )
+
+
+def csv_files(result: Result, instance: Instance) -> dict[str, str]:
+    """File name -> CSV text of schedule, limits and lesions; only headers without a schedule."""
+    schedule: list[dict[str, Any]] = []
+    if result.schedule is not None:
+        for f in result.schedule.fractions:
+            schedule.append(_event(instance, f.day, "radiation", f.lesion, f.dose_gy, "Gy"))
+        for i in result.schedule.infusions:
+            schedule.append(_event(instance, i.day, "drug", i.drug, i.dose_mg, "mg"))
+    schedule.sort(key=lambda row: (row["day"], row["kind"], row["what"]))
+    verdict = result.evaluation
+    lesions = [_flat(outcome, instance) for outcome in verdict.lesions] if verdict else []
+    limits = [use.to_json() for use in verdict.limits] if verdict else []
+    by_horizon = [f"{key}_day_{day}" for key in HORIZON_COLUMNS for day in instance.horizon_days]
+    return {
+        "schedule.csv": _csv(SCHEDULE_COLUMNS, schedule),
+        "limits.csv": _csv(LIMIT_COLUMNS, limits),
+        "lesions.csv": _csv([*LESION_COLUMNS, *by_horizon], lesions),
+    }
+
+
+def _event(
+    instance: Instance, day: int, kind: str, what: str, amount: float, unit: str
+) -> dict[str, Any]:
+    date = date_of(instance.calendar, day)
+    return {
+        "date": date, "day": day, "kind": kind, "what": what, "amount": amount, "unit": unit
+    }  # fmt: skip
+
+
+def _flat(outcome: LesionOutcome, instance: Instance) -> dict[str, Any]:
+    row = {key: getattr(outcome, key) for key in LESION_COLUMNS}
+    for key in HORIZON_COLUMNS:
+        for day, value in zip(instance.horizon_days, getattr(outcome, key), strict=True):
+            row[f"{key}_day_{day}"] = value
+    return row
+
+
+def _csv(columns: Sequence[str], rows: list[dict[str, Any]]) -> str:
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def _schedule_parts(schedule: Schedule, instance: Instance) -> list[object]:
+    parts: list[object] = []
+    if schedule.fractions:
+        table = _table("Radiation", "Lesion", ">Fractions", "First", "Last", "Days")
+        for lesion in instance.lesions:
+            for row in _course_rows(schedule.course(lesion.name), instance):
+                table.add_row(lesion.name, *row)
+        parts.append(table)
+    else:
+        parts += ["No radiation.", ""]
+    if schedule.infusions:
+        table = _table("Drugs", "Drug", ">Doses", "Dates (day)")
+        by_drug = sorted(schedule.infusions, key=lambda i: (i.drug, i.dose_mg, i.day))
+        for (drug, milligrams), given in groupby(by_drug, key=lambda i: (i.drug, i.dose_mg)):
+            days = [i.day for i in given]
+            dates = [_date(instance, day) for day in days]
+            lines = [", ".join(dates[i : i + 3]) for i in range(0, len(dates), 3)]
+            table.add_row(drug, f"{len(days)} x {milligrams:g} mg", ",\n".join(lines))
+        parts.append(table)
+    else:
+        parts += ["No drugs.", ""]
+    return parts
+
+
+def _course_rows(course: Sequence[tuple[int, float]], instance: Instance) -> Iterable[list[str]]:
+    """One row per run of successive weeks with the same dose on the same weekdays."""
+    start = instance.calendar.start_date.weekday()
+    weeks = [
+        ((dose, tuple((day + start) % 7 for day, _ in days)), week, days)
+        for (week, dose), group in groupby(course, key=lambda f: ((f[0] + start) // 7, f[1]))
+        for days in [list(group)]
+    ]
+    numbered = [(pattern, week - i, days) for i, (pattern, week, days) in enumerate(weeks)]
+    for (pattern, _), group in groupby(numbered, key=lambda entry: entry[:2]):
+        runs = [days for _, _, days in group]
+        dose, weekdays = pattern
+        names = " ".join(WEEKDAYS[day] for day in weekdays)
+        yield [
+            f"{sum(len(days) for days in runs)} x {dose:g} Gy",
+            _date(instance, runs[0][0][0]),
+            _date(instance, runs[-1][-1][0]),
+            names if len(runs) == 1 else f"{names}, {len(runs)} weeks",
+        ]
+
+
+def _evaluation_parts(evaluation: Evaluation, instance: Instance) -> list[object]:
+    parts: list[object] = [_lesion_outcomes(evaluation, instance)]
+    if evaluation.limits:
+        parts.append(_limit_uses(evaluation, instance))
+    else:
+        parts += ["The case states no limits.", ""]
+    parts += [f"Broken rule: {rule}" for rule in evaluation.broken_rules]
+    counts = evaluation.lymphocytes
+    nadir = f"Lymphocytes  nadir {counts['nadir_1e9_per_l']:.3f} x 1e9/L"
+    if counts["nadir_day"] is None:
+        nadir += " (no fraction; chemotherapy is not counted without one)"
+    else:
+        nadir += f" on {_date(instance, counts['nadir_day'])}"
+    effect = zip(instance.horizon_days, evaluation.immune["systemic_effect_nats"], strict=True)
+    parts += [
+        f"{nadir}; before treatment {counts['initial_1e9_per_l']:g}",
+        "Systemic effect  " + ", ".join(f"{z:.4f} nat to day {day}" for day, z in effect),
+        "",
+    ]
+    return parts
+
+
+def _lesion_outcomes(evaluation: Evaluation, instance: Instance) -> Table:
+    last = instance.horizon_days[-1]
+    table = _table(
+        "Lesions", "Lesion", ">Dose Gy", ">Fractions", ">Gy each", ">BED Gy", ">Tumor BED Gy",
+        f">Control day {last}",
+    )  # fmt: skip
+    for found in evaluation.lesions:
+        each = found.dose_per_fraction_gy
+        table.add_row(
+            found.name,
+            f"{found.dose_gy:g}" if found.fractions else "-",
+            str(found.fractions) if found.fractions else "-",
+            f"{each:g}" if each is not None else ("varies" if found.fractions else "-"),
+            f"{found.bed_gy:.2f}" if found.fractions else "-",
+            f"{found.tumor_bed_gy:.2f}" if found.fractions else "-",
+            _control(found),
+        )
+    return table
+
+
+def _control(found: LesionOutcome) -> str:
+    chance = f"{100 * found.control_probability[-1]:.2f} %"
+    return f"conceded ({chance})" if found.conceded else chance
+
+
+def _limit_uses(evaluation: Evaluation, instance: Instance) -> Table:
+    table = _table(
+        "Limits (* binding)", "", "Limit", ">Value", "", ">Bound", "Unit", ">Use %"
+    )  # fmt: skip
+    for use, limit in zip(evaluation.limits, instance.limits, strict=True):
+        mark = "BROKEN" if not use.kept else "*" if use.binding else ""
+        table.add_row(
+            mark,
+            use.name,
+            "beyond the table" if use.value is None else f"{use.value:.5g}",
+            ">=" if _is_floor(use, limit) else "<=",
+            f"{use.bound:g}",
+            use.unit,
+            "-" if use.use is None else f"{100 * use.use:.1f}",
+        )
+    return table
+
+
+def _is_floor(use: LimitUse, limit: AnyLimit) -> bool:
+    if limit.kind == "logistics" and limit.floor is not None:
+        return limit.cap is None or (use.value is not None and use.value < limit.floor)
+    return use.kind == "alc"
+
+
+def _proof_parts(result: Result) -> list[object]:
+    unit, run = result.unit, result.solver
+    parts: list[object] = [
+        f"Objective  {_amount(result.objective, unit)}",
+        f"Bound      {_amount(result.bound, unit)}",
+        f"Gap        {_amount(result.gap, unit)} (asked for {result.requested_gap:g} {unit})",
+        f"Proved     {result.certificate.claim}",
+    ]
+    for name, size in result.certificate.approximation_errors.items():
+        parts.append(f"Inside it  {name}: {size:.3g} {unit}")
+    return [
+        *parts,
+        f"Second stage  {result.certificate.second_stage}",
+        f"Solved by  {run.name} {run.version}, method {run.method}, {run.seconds:.2f} s, seed "
+        f"{result.seed}; {run.columns} courses and {run.plans} systemic plans considered, "
+        f"{run.nodes} nodes",
+    ]
+
+
+def _standard_parts(result: Result, instance: Instance) -> list[object]:
+    standard, regimen = result.standard, instance.standard
+    assert standard is not None
+    assert regimen is not None
+    parts: list[object] = ["", f"Standard regimen: {regimen.name} ({regimen.source})"]
+    parts.append(f"  Objective  {_amount(standard.objective, standard.unit)}")
+    if result.objective is not None:
+        gain = result.objective - standard.objective
+        parts.append(f"  Gain of the schedule above  {gain:+.4f} {standard.unit}")
+    chances = (f"{found.name} {_control(found)}" for found in standard.lesions)
+    parts.append(f"  Control on day {instance.days}  " + ", ".join(chances))
+    parts.append("  " + _verdict(standard))
+    return parts
+
+
+def _verdict(evaluation: Evaluation) -> str:
+    if evaluation.feasible:
+        return "Keeps every limit and rule of the case."
+    broken = []
+    if evaluation.broken_limits:
+        broken.append("Breaks the limits: " + ", ".join(evaluation.broken_limits) + ".")
+    if evaluation.broken_rules:
+        broken.append("Breaks the rules: " + "; ".join(evaluation.broken_rules) + ".")
+    return " ".join(broken)
+
+
+def _lesion_menu(instance: Instance) -> Table:
+    table = _table(
+        "Lesions", "Lesion", "Organ", ">cm3", ">alpha/Gy", ">a/b Gy", "Status", "Course",
+        ">Raw courses",
+    )  # fmt: skip
+    for lesion in instance.lesions:
+        table.add_row(
+            lesion.name,
+            lesion.organ,
+            "-" if lesion.volume_cm3 is None else f"{lesion.volume_cm3:g}",
+            f"{lesion.alpha_per_gy:g}",
+            f"{lesion.alpha_beta_gy:g}",
+            lesion.status,
+            _menu(lesion),
+            _count(raw_courses(instance, lesion)) if lesion.irradiable else "-",
+        )
+    return table
+
+
+def _menu(lesion: Lesion) -> str:
+    course = lesion.course
+    if course is None:
+        return "not irradiable"
+    levels = course.levels_gy
+    doses = f"{levels[0]:g}" if len(levels) == 1 else f"{levels[0]:g}-{levels[-1]:g}"
+    if course.form == "free":
+        return f"free on {len(course.days)} days, {doses} Gy"
+    low, high = min(course.fractions), max(course.fractions)
+    return f"{low} x {doses} Gy" if low == high else f"{low}-{high} x {doses} Gy"
+
+
+def _limit_list(instance: Instance) -> list[object]:
+    if not instance.limits:
+        return ["No limits."]
+    table = _table("Limits", "Limit", "Rule", "Status", ">Source")
+    sources: dict[str, int] = {}
+    for limit in instance.limits:
+        source = limit.source + (f" (doi {limit.doi})" if limit.doi else "")
+        number = sources.setdefault(source, len(sources) + 1)
+        table.add_row(limit.name, _rule(limit), limit.status, f"[{number}]")
+    return [table, *(f"[{number}]  {source}" for source, number in sources.items()), ""]
+
+
+def _rule(limit: AnyLimit) -> str:
+    if limit.kind == "bed":
+        return f"{limit.organ}.{limit.point} BED{limit.alpha_beta_gy:g} <= {limit.cap_gy:g} Gy"
+    if limit.kind == "mean":
+        return f"{limit.organ} mean <= {limit.cap_gy:g} Gy"
+    if limit.kind == "mean_eqd2":
+        return f"{limit.organ} mean EQD2({limit.alpha_beta_gy:g}) <= {limit.cap_gy:g} Gy"
+    if limit.kind == "dose_by_fractions":
+        doses = "/".join(f"{dose:g}" for dose in limit.limits_gy)
+        counts = "/".join(str(count) for count in limit.fractions)
+        return f"{limit.organ}.{limit.point} <= {doses} Gy in {counts}"
+    if limit.kind == "alc":
+        return f"lymphocytes >= {limit.floor_1e9_per_l:g} x 1e9/L"
+    if limit.kind == "edric":
+        return f"EDRIC <= {limit.cap_gy:g} Gy"
+    if limit.kind == "drug":
+        return f"{limit.drug} {limit.quantity} <= {limit.cap:g}"
+    floor = "" if limit.floor is None else f"{limit.floor} <= "
+    return f"{floor}{limit.quantity}" + ("" if limit.cap is None else f" <= {limit.cap}")
+
+
+def _systemic_lines(instance: Instance) -> list[object]:
+    if not instance.agents:
+        return ["No systemic agents."]
+    table = _table("Systemic agents", "Agent", "Regimens", "Start days", "Optional")
+    for agent in instance.agents:
+        window = f"{agent.first_start_day} to {agent.last_start_day}"
+        if agent.start_step_days > 1:
+            window += f", every {agent.start_step_days}"
+        regimens = ", ".join(agent.regimens)
+        table.add_row(agent.name, regimens, window, "yes" if agent.optional else "no")
+    return [table, f"Systemic plans  {_count(systemic_plans(instance))}"]
+
+
+def _count(number: int) -> str:
+    return str(number) if number < 10**12 else f"{Decimal(number):.2e}"
+
+
+def _amount(value: float | None, unit: str) -> str:
+    return "none" if value is None else f"{value:.4f} {unit}"
+
+
+def _date(instance: Instance, day: int) -> str:
+    return f"{date_of(instance.calendar, day).isoformat()} ({day})"
+
+
+def _table(title: str, *columns: str) -> Table:
+    """Table in plain ASCII; a heading that begins with '>' is aligned to the right."""
+    from rich.box import Box
+    from rich.table import Table
+
+    plain = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
+    table = Table(title=title, title_justify="left", title_style="", box=plain, pad_edge=False)
+    for heading in columns:
+        right = heading.startswith(">")
+        table.add_column(
+            heading.removeprefix(">"), justify="right" if right else "left", overflow="fold"
+        )
+    return table
+
+
+def _text(parts: Iterable[object]) -> str:
+    """Parts as lines of at most `WIDTH` columns, without color codes."""
+    from rich.console import Console
+    from rich.text import Text
+
+    buffer = io.StringIO()
+    console = Console(
+        file=buffer, width=WIDTH, color_system=None, force_terminal=False, _environ={}
+    )
+    for part in parts:
+        shown = Text(_wrapped(part)) if isinstance(part, str) else part
+        console.print(shown, markup=False, highlight=False)
+    lines = [line.rstrip() for line in buffer.getvalue().split("\n")]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _wrapped(line: str) -> str:
+    """Line folded under the text that follows its label (`Label  text`)."""
+    label = re.match(r"\s*\S+( \S+)*  +(?=\S)", line)
+    indent = " " * (len(label.group()) if label else 0)
+    return textwrap.fill(line, WIDTH, subsequent_indent=indent, break_on_hyphens=False)

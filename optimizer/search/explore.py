@@ -1,0 +1,337 @@
+"""Branch and bound over systemic plans, with everything inside a plan joined exactly.
+
+Per plan: a Lagrangian bound of all courses; combinations of shapes whose losses fit into the
+slack between bound and incumbent; ceilings over all timings of each combination; and, for the
+few that remain, all timings, evaluated exactly with every calendar coupling. A plan whose
+combinations are too many is split: first its box of systemic effect, then its courses.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.instances.limits import LogisticsLimit
+from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.search.bound import Bound, Box, PlanBounds
+from abscopt.optimizer.search.join import count_at_most, joined
+from abscopt.optimizer.search.local import local_search
+from abscopt.optimizer.search.shapes import Shapes
+
+if TYPE_CHECKING:
+    from abscopt.optimizer.candidates.table import Candidates
+    from abscopt.optimizer.progress import Clock
+
+IntArray = NDArray[np.int64]
+
+JOIN_LIMIT = 5e6
+TIMING_LIMIT = 2_000_000
+JOIN_CHUNK = 200_000
+SEARCHED_PLANS = 6
+BOUND_SAFETY = 1e-9
+
+
+@dataclass
+class Found:
+    """State of the exploration: incumbent and what is proved.
+
+    Attributes
+    ----------
+    bound : no schedule is better; None if exploration stopped before any bound
+    complete : whether everything above the threshold was examined
+    """
+
+    plan: int | None = None
+    row: IntArray | None = None
+    value: float = -math.inf
+    bound: float | None = None
+    complete: bool = False
+    nodes: int = 0
+    columns: int = 0
+    open_bounds: dict[int, float] = field(default_factory=dict)
+
+    def offer(self, plan: int, row: IntArray, value: float) -> None:
+        """Take a better feasible row."""
+        if value > self.value:
+            self.plan, self.row, self.value = plan, row.copy(), value
+
+
+@dataclass(frozen=True)
+class Node:
+    """Some courses per lesion and a box of systemic effect, with its bound."""
+
+    courses: list[IntArray]
+    box: Box
+    bound: Bound
+
+
+class Stopped(Exception):
+    """Out of time or interrupted."""
+
+
+def explore(candidates: Candidates, gap: float, seed: int, clock: Clock) -> Found:
+    """Best schedule of uniform courses and a bound within `gap` of it.
+
+    Stops early when the clock says so; the bound is then that of what was left open.
+    """
+    found = Found()
+    try:
+        _explore(candidates, gap, seed, clock, found)
+        found.complete = True
+    except Stopped:
+        pass
+    if len(found.open_bounds) == len(candidates.plans):
+        tail = max(found.open_bounds.values(), default=-math.inf)
+        found.bound = max(found.value, tail)
+    return found
+
+
+def _explore(
+    candidates: Candidates, gap: float, seed: int, clock: Clock, found: Found
+) -> None:
+    rng = np.random.default_rng(seed)
+    roots: dict[int, Node] = {}
+    for plan in range(len(candidates.plans)):
+        _check(clock)
+        roots[plan] = _root(PlanBounds(Tabulated(candidates, plan)))
+        found.open_bounds[plan] = roots[plan].bound.value + BOUND_SAFETY
+        found.columns += sum(len(c) for c in roots[plan].courses)
+    order = sorted(roots, key=lambda plan: (-roots[plan].bound.value, plan))
+    for rank, plan in enumerate(order):
+        _check(clock)
+        tabulated = Tabulated(candidates, plan)
+        bounds = PlanBounds(tabulated)
+        if found.open_bounds[plan] > found.value + gap and rank < SEARCHED_PLANS:
+            _improve(tabulated, roots[plan], plan, rng, found)
+        elif found.row is not None and found.open_bounds[plan] > found.value + gap:
+            _adopt(tabulated, plan, found.row, found)
+        top = max(found.open_bounds.values())
+        clock.report("search", found.value if found.row is not None else None, top)
+        _examine(bounds, roots[plan], plan, gap, clock, found)
+
+
+def _check(clock: Clock) -> None:
+    if clock.expired:
+        raise Stopped
+
+
+def _root(bounds: PlanBounds) -> Node:
+    courses = [np.flatnonzero(allowed) for allowed in bounds.tabulated.allowed]
+    box = bounds.root(courses)
+    return Node(courses, box, bounds.bound(courses, box))
+
+
+def _improve(
+    tabulated: Tabulated, root: Node, plan: int, rng: np.random.Generator, found: Found
+) -> None:
+    """Local search under one plan, from the incumbent's courses and from scratch."""
+    shortlist = [
+        c[np.argsort(loss, kind="stable")]
+        for c, loss in zip(root.courses, root.bound.losses, strict=True)
+    ]
+    starts = [] if found.row is None else [found.row]
+    row, value = local_search(tabulated, shortlist, starts, rng)
+    if row is not None:
+        found.offer(plan, row, value)
+
+
+def _adopt(tabulated: Tabulated, plan: int, row: IntArray, found: Found) -> None:
+    """The incumbent's courses under another plan."""
+    if tabulated.feasible(row[None, :])[0]:
+        found.offer(plan, row, float(tabulated.value(row[None, :])[0]))
+
+
+def _examine(
+    bounds: PlanBounds, root: Node, plan: int, gap: float, clock: Clock, found: Found
+) -> None:
+    """Examine all schedules of a plan that could beat the incumbent by more than the gap."""
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        _check(clock)
+        found.nodes += 1
+        if node.bound.value + BOUND_SAFETY <= found.value + gap:
+            continue
+        parts = _split(bounds, node, found.value + gap)
+        if parts is None:
+            parts = _enumerate(bounds, node, plan, gap, clock, found)
+        children = [Node(c, b, bounds.bound(c, b)) for c, b in parts]
+        children.sort(key=lambda child: child.bound.value)
+        stack += children
+    found.open_bounds[plan] = min(found.open_bounds[plan], found.value + gap)
+
+
+Part = tuple[list[IntArray], Box]
+
+
+def _split(bounds: PlanBounds, node: Node, threshold: float) -> list[Part] | None:
+    """Two parts of a node with too many combinations; None if it can be joined as it is."""
+    sites = _split_sites(bounds, node)
+    if sites is not None:
+        return sites
+    slack = node.bound.value + BOUND_SAFETY - threshold
+    shapes = Shapes(bounds, node.courses, node.box, node.bound.losses)
+    if not math.isfinite(slack):
+        few = math.prod(len(loss) for loss in shapes.loss) <= JOIN_LIMIT
+    else:
+        few = count_at_most(shapes.loss, slack) <= JOIN_LIMIT
+    if few:
+        return None
+    axis, width = _widest(bounds, node)
+    if width > 0.2 * min(slack, 1.0):
+        return [(node.courses, box) for box in node.box.halves(axis)]
+    return _halve_courses(bounds, node)
+
+
+def _split_sites(bounds: PlanBounds, node: Node) -> list[Part] | None:
+    """Where fewer lesions may be treated than could be: one lesion treated, or not."""
+    caps = [
+        limit.cap
+        for limit in bounds.instance.limits
+        if isinstance(limit, LogisticsLimit)
+        and limit.quantity == "lesions"
+        and limit.cap is not None
+    ]
+    possible = [s for s, c in enumerate(node.courses) if c.max() > 0]
+    if not caps or len(possible) <= min(caps):
+        return None
+    certain = [s for s in possible if node.courses[s].min() > 0]
+    if len(certain) >= min(caps):
+        none = np.zeros(1, dtype=np.int64)
+        return [
+            ([c if s in certain else none for s, c in enumerate(node.courses)], node.box)
+        ]
+    s = max((s for s in possible if s not in certain), key=lambda s: len(node.courses[s]))
+    courses = node.courses[s]
+    parts = []
+    for side in (courses[courses == 0], courses[courses > 0]):
+        chosen = list(node.courses)
+        chosen[s] = side
+        parts.append((chosen, node.box))
+    return parts
+
+
+def _widest(bounds: PlanBounds, node: Node) -> tuple[int, float]:
+    """Horizon whose interval moves the scores most, and by how much."""
+    if not bounds.systemic:
+        return 0, 0.0
+    widths = []
+    for axis in range(len(node.box.low)):
+        corner = tuple(
+            low if i == axis else high
+            for i, (low, high) in enumerate(zip(node.box.low, node.box.high, strict=True))
+        )
+        best = [int(loss.argmin()) for loss in node.bound.losses]
+        change = sum(
+            float(
+                bounds.scores(s, c[[b]], node.box.high)[0] - bounds.scores(s, c[[b]], corner)[0]
+            )
+            for s, (c, b) in enumerate(zip(node.courses, best, strict=True))
+        )
+        widths.append(change)
+    axis = int(np.argmax(widths))
+    return axis, widths[axis]
+
+
+def _halve_courses(bounds: PlanBounds, node: Node) -> list[Part] | None:
+    """Split the lesion with most courses by total dose, or by start where all doses agree."""
+    s = int(np.argmax([len(c) for c in node.courses]))
+    courses = node.courses[s]
+    if len(courses) < 2:
+        return None
+    menu = bounds.tables[s].menu
+    key = (menu.fractions * menu.dose)[courses]
+    if key.min() == key.max():
+        key = menu.patterns.first[menu.pattern[courses]].astype(float)
+    order = np.argsort(key, kind="stable")
+    half = len(order) // 2
+    parts = []
+    for side in (order[:half], order[half:]):
+        chosen = list(node.courses)
+        chosen[s] = np.sort(courses[side])
+        parts.append((chosen, node.box))
+    return parts
+
+
+def _enumerate(
+    bounds: PlanBounds, node: Node, plan: int, gap: float, clock: Clock, found: Found
+) -> list[Part]:
+    """Join shapes, then timings; returns parts that must be split further."""
+    shapes = Shapes(bounds, node.courses, node.box, node.bound.losses)
+    slack = node.bound.value + BOUND_SAFETY - found.value - gap
+    slack = min(slack, float(sum(loss.max() for loss in shapes.loss)) + 1.0)
+    right = np.ones(shapes.loads[0].shape[1])
+    alive: list[tuple[float, IntArray]] = []
+    for rows in joined(shapes.loss, shapes.loads, right, slack, JOIN_CHUNK):
+        _check(clock)
+        ceiling = shapes.ceiling(rows) + BOUND_SAFETY
+        keep = np.flatnonzero(ceiling > found.value + gap)
+        alive += [(float(ceiling[i]), rows[i]) for i in keep]
+        if found.row is None:
+            _first_feasible(bounds.tabulated, shapes, rows, plan, found)
+    alive.sort(key=lambda item: (-item[0], tuple(item[1])))
+    left: list[Part] = []
+    for ceiling_value, row in alive:
+        _check(clock)
+        if ceiling_value <= found.value + gap:
+            break
+        timings = shapes.timings(row, found.value + gap, TIMING_LIMIT)
+        if timings is None:
+            left += _narrowed(shapes, node, row)
+        else:
+            _best_timing(bounds.tabulated, timings, plan, gap, found)
+    return left
+
+
+def _first_feasible(
+    tabulated: Tabulated, shapes: Shapes, rows: IntArray, plan: int, found: Found
+) -> None:
+    """Any feasible schedule at all, from the first timing of each shape."""
+    first = np.stack(
+        [
+            np.array([shapes.courses[s][shapes.members[s][i][0]] for i in rows[:, s]])
+            for s in range(rows.shape[1])
+        ],
+        axis=1,
+    )
+    good = np.flatnonzero(tabulated.feasible(first))
+    if len(good):
+        values = tabulated.value(first[good])
+        best = int(values.argmax())
+        found.offer(plan, first[good[best]], float(values[best]))
+
+
+def _narrowed(shapes: Shapes, node: Node, row: IntArray) -> list[Part]:
+    """One shape combination with too many timings: halve the lesion with most, by first day."""
+    members = [np.sort(shapes.courses[s][shapes.members[s][row[s]]]) for s in range(len(row))]
+    s = int(np.argmax([len(m) for m in members]))
+    half = len(members[s]) // 2
+    parts: list[Part] = []
+    for side in (members[s][:half], members[s][half:]):
+        chosen = list(members)
+        chosen[s] = side
+        parts.append((chosen, node.box))
+    return parts
+
+
+def _best_timing(
+    tabulated: Tabulated, rows: IntArray, plan: int, gap: float, found: Found
+) -> None:
+    """Exact value and feasibility of timings; the best feasible one is offered.
+
+    Only rows above the threshold matter for the proof, so each is decided.
+    """
+    if not len(rows):
+        return
+    value = tabulated.value(rows)
+    order = np.flatnonzero(value > found.value + gap)
+    order = order[np.argsort(-value[order], kind="stable")]
+    for part in np.array_split(order, max(1, len(order) // 5000)):
+        good = np.flatnonzero(tabulated.feasible(rows[part])) if len(part) else []
+        if len(good):
+            found.offer(plan, rows[part[good[0]]], float(value[part[good[0]]]))
+            return

@@ -1,0 +1,161 @@
+"""Courses grouped by shape (fractions x dose): ceilings over all timings of a shape.
+
+Organ loads depend on the shape alone; timing moves the systemic effect, lymphocytes and the
+calendar. `Shapes` keeps per shape the best that any of its timings could do.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.models import immune, outcome
+
+if TYPE_CHECKING:
+    from abscopt.optimizer.search.bound import Box, PlanBounds
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+LEVELS = 9
+
+
+class Shapes:
+    """Shapes of a node's courses, with ceilings under one plan.
+
+    The systemic log kill of a schedule obeys, for every level G0 > 0 and horizon,
+    `ln Z <= ln G0 - 1 - chemo + sum_s (g_s / G0 - a_s)` (see `bound`); its right side is a sum
+    over lesions, so the largest term over the timings of each shape gives a ceiling.
+
+    Attributes
+    ----------
+    members : per lesion, per shape: positions of its courses in the node
+    loss : per lesion (shapes,) least Lagrangian loss
+    loads : per lesion (shapes, organ limits) loads without shared days
+    """
+
+    def __init__(self, bounds: PlanBounds, courses: list[IntArray], box: Box, losses: tuple[
+        FloatArray, ...]):
+        self.tabulated = bounds.tabulated
+        self.systemic = bounds.systemic
+        self.courses = courses
+        self.members: list[list[IntArray]] = []
+        self.loss: list[FloatArray] = []
+        self.loads: list[FloatArray] = []
+        self.local: list[FloatArray] = []
+        self.term: list[FloatArray] = []
+        self.timing_term: list[FloatArray] = []
+        low, high = min(box.low), max(box.high)
+        spread = sum(float(e.loss[c].max()) for e, c in zip(
+            bounds.tabulated.effects, courses, strict=True))
+        near = (max(low, 1e-3 * high, 1e-12), max(high, 1e-12) * math.exp(
+            bounds.tabulated.chemo + spread))
+        self.levels = np.geomspace(*near, LEVELS)
+        for s, chosen in enumerate(courses):
+            self._group(bounds, s, chosen, losses[s])
+
+    def _group(self, bounds: PlanBounds, s: int, chosen: IntArray, losses: FloatArray) -> None:
+        table, effect = bounds.tables[s], bounds.tabulated.effects[s]
+        menu = table.menu
+        key = np.stack([menu.fractions[chosen].astype(float), menu.dose[chosen]], axis=1)
+        _, shape = np.unique(key, axis=0, return_inverse=True)
+        shape = shape.reshape(-1)
+        order = np.argsort(shape, kind="stable")
+        starts = np.searchsorted(shape[order], np.arange(int(shape.max()) + 1))
+        self.members.append(np.split(order, starts[1:]))
+        self.loss.append(np.minimum.reduceat(losses[order], starts))
+        self.loads.append(np.minimum.reduceat(table.loads[chosen][order], starts, axis=0))
+        if not self.systemic:
+            score = bounds.scores(s, chosen, ())
+            self.local.append(np.maximum.reduceat(score[order], starts))
+            return
+        self.local.append(np.minimum.reduceat(effect.local[chosen][order], starts, axis=0))
+        gain = bounds.gain[s][chosen][:, :, None] / self.levels
+        term = gain - effect.loss[chosen][:, None, None]
+        self.timing_term.append(term)
+        self.term.append(np.maximum.reduceat(term[order], starts, axis=0))
+
+    def ceiling(self, rows: IntArray) -> FloatArray:
+        """(combinations,) no timing of these shapes is better; shared days are ignored."""
+        if not self.systemic:
+            total = np.zeros(len(rows))
+            for s in range(rows.shape[1]):
+                total += self.local[s][rows[:, s]]
+            return total
+        term = sum(self.term[s][rows[:, s]] for s in range(rows.shape[1]))
+        local = [self.local[s][rows[:, s]] for s in range(rows.shape[1])]
+        return self._value(local, np.asarray(term))
+
+    def _value(self, local: list[FloatArray], term: FloatArray) -> FloatArray:
+        """Value for summed terms (combinations, horizons, levels) and local log burdens."""
+        goal, instance = self.tabulated.instance.objective, self.tabulated.instance
+        offset = np.log(self.levels) - 1.0 - self.tabulated.chemo
+        raw = np.exp((term + offset).min(axis=2))
+        kill = immune.saturate(raw, instance.immune.effect_maximum_nats)
+        total = np.zeros(len(term))
+        for s, burden in enumerate(local):
+            value = outcome.conceding_value(
+                burden - self.tabulated.shares[s] * kill,
+                goal.conceded_at_nats,
+                goal.conceded_slope,
+            )
+            total += self.tabulated.weights[s] * value.mean(axis=1)
+        return total
+
+    def timings(self, row: IntArray, threshold: float, most: int) -> IntArray | None:
+        """Rows of course indices of one shape combination that could exceed the threshold.
+
+        Built lesion by lesion; a partial choice is dropped when even the best timings of the
+        other lesions leave it at or below the threshold. None if more than `most` remain at
+        some step (the caller splits further).
+        """
+        lesions = len(row)
+        members = [self.members[s][row[s]] for s in range(lesions)]
+        if not self.systemic:
+            return self._all_timings(members, most)
+        best = [self.term[s][row[s]] for s in range(lesions)]
+        local = [self.local[s][row[s]] for s in range(lesions)]
+        members = [
+            m[self._alive(s, m, best, local, threshold)] for s, m in enumerate(members)
+        ]
+        rows = np.zeros((1, 0), dtype=np.int64)
+        partial = np.zeros((1, *best[0].shape))
+        for s in range(lesions):
+            if len(rows) * len(members[s]) > most:
+                return None
+            parent = np.repeat(np.arange(len(rows)), len(members[s]))
+            child = np.tile(members[s], len(rows))
+            rows = np.concatenate([rows[parent], child[:, None]], axis=1)
+            partial = partial[parent] + self.timing_term[s][child]
+            rest = sum(best[s + 1 :], np.zeros_like(best[0]))
+            tiled = [np.broadcast_to(u, (len(rows), len(u))) for u in local]
+            keep = self._value(tiled, partial + rest) > threshold
+            rows, partial = rows[keep], partial[keep]
+        return np.stack([self.courses[s][rows[:, s]] for s in range(lesions)], axis=1)
+
+    def _alive(
+        self,
+        s: int,
+        members: IntArray,
+        best: list[FloatArray],
+        local: list[FloatArray],
+        threshold: float,
+    ) -> NDArray[np.bool_]:
+        """Which timings of lesion s could exceed the threshold with the others at their best."""
+        others = sum((b for i, b in enumerate(best) if i != s), np.zeros_like(best[0]))
+        tiled = [np.broadcast_to(u, (len(members), len(u))) for u in local]
+        alive: NDArray[np.bool_] = (
+            self._value(tiled, self.timing_term[s][members] + others) > threshold
+        )
+        return alive
+
+    def _all_timings(self, members: list[IntArray], most: int) -> IntArray | None:
+        if math.prod(len(m) for m in members) > most:
+            return None
+        grid = np.meshgrid(*members, indexing="ij")
+        return np.stack(
+            [self.courses[s][g.reshape(-1)] for s, g in enumerate(grid)], axis=1
+        )

@@ -1,0 +1,149 @@
+"""Help, version, start-up cost, usage errors, and how the command ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from abscopt import cli
+from abscopt.optimizer.result import DISCLAIMER
+from click.testing import CliRunner
+
+HEAVY = ("pydantic", "numpy", "pandas", "pyomo", "highspy", "rich")
+COMMAND = [sys.executable, "-m", "abscopt.cli"]
+
+
+def imported_by(*arguments: str) -> set[str]:
+    """Heavy packages in memory after a command."""
+    code = (
+        "import sys\nfrom abscopt.cli import main\n"
+        f"try: main({list(arguments)!r})\nexcept SystemExit: pass\n"
+        f"print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(eval(done.stderr.strip().splitlines()[-1]))
+
+
+def loaded_by_nothing() -> set[str]:
+    """What the interpreter itself loads: another package's .pth file may import rich."""
+    code = f"import sys; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(eval(done.stdout))
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["solve", "--help"], ["instances", "list"]])
+def test_quick_commands_import_nothing_heavy(arguments: list[str]) -> None:
+    assert imported_by(*arguments) <= loaded_by_nothing()
+
+
+def test_help_names_commands_exit_codes_and_the_notice(run: Any) -> None:
+    text = " ".join(run("--help").output.split())
+    for word in ("solve", "evaluate", "instances", DISCLAIMER, "3 proven infeasible"):
+        assert word in text
+
+
+def test_version(run: Any) -> None:
+    result = run("--version")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("abscopt ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["solve"],
+        ["solve", "toy-blockade", "--gap", "0"],
+        ["solve", "toy-blockade", "--gap", "-1"],
+        ["solve", "toy-blockade", "--gap", "nan"],
+        ["solve", "toy-blockade", "--gap", "inf"],
+        ["solve", "toy-blockade", "--gap", "one"],
+        ["solve", "toy-blockade", "--time-limit", "-1"],
+        ["solve", "toy-blockade", "--time-limit", "nan"],
+        ["solve", "toy-blockade", "--time-limit", "inf"],
+        ["solve", "toy-blockade", "--threads", "0"],
+        ["solve", "toy-blockade", "--threads", "65"],
+        ["solve", "toy-blockade", "--seed", "-1"],
+        ["solve", "toy-blockade", "--seed", "1.5"],
+        ["solve", "toy-blockade", "--method", "magic"],
+        ["evaluate", "toy-blockade"],
+        ["evaluate", "toy-blockade", "x.json", "--regimen", "standard"],
+        ["instances", "check"],
+    ],
+)
+def test_usage_errors_exit_with_2(run: Any, arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "Error:" in result.stderr
+
+
+def test_an_internal_error_is_one_line_and_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(name: str) -> None:
+        raise RuntimeError("two\nlines")
+
+    monkeypatch.setattr(cli, "_load", fail)
+    monkeypatch.delenv("ABSCOPT_DEBUG", raising=False)
+    result = CliRunner().invoke(cli.main, ["instances", "show", "x"])
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        "abscopt: internal error: RuntimeError: two lines",
+        "abscopt: set ABSCOPT_DEBUG=1 to see the traceback",
+    ]
+    monkeypatch.setenv("ABSCOPT_DEBUG", "1")
+    assert isinstance(
+        CliRunner().invoke(cli.main, ["instances", "show", "x"]).exception, RuntimeError
+    )
+
+
+def test_an_interruption_leaves_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_load", interrupt)
+    result = CliRunner().invoke(cli.main, ["instances", "show", "x"])
+    assert result.exit_code == 130
+    assert result.stderr == "abscopt: interrupted\n"
+
+
+def test_a_broken_pipe_leaves_no_traceback() -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "instances", "schema"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    errors = process.stderr.read().decode()
+    process.stderr.close()
+    assert process.wait() in (0, 1)
+    assert "Traceback" not in errors
+    assert "Exception" not in errors
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a named pipe keeps the command waiting")
+def test_ctrl_c_while_reading_leaves_no_traceback(tmp_path: Path) -> None:
+    pipe = tmp_path / "schedule.json"
+    os.mkfifo(pipe)
+    process = subprocess.Popen(
+        [*COMMAND, "evaluate", "toy-blockade", str(pipe)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    time.sleep(3)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert b"Traceback" not in errors
+
+
+def test_output_survives_a_terminal_that_knows_ascii_only() -> None:
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "FORCE_COLOR": "1"}
+    for arguments in (["instances", "show", "oligomet-4"], ["instances", "list"]):
+        done = subprocess.run([*COMMAND, *arguments], capture_output=True, env=environment)
+        assert done.returncode == 0
+        assert b"\x1b" not in done.stdout
+        assert done.stderr == b""

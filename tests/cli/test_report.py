@@ -1,0 +1,140 @@
+"""Reports for a person, on results made by hand."""
+
+import csv
+import io
+from dataclasses import replace
+
+import pytest
+from abscopt.instances import load, names
+from abscopt.instances.schema import Instance
+from abscopt.optimizer import evaluate
+from abscopt.optimizer.report import WIDTH, csv_files, evaluation_report, solve_report
+from abscopt.optimizer.result import DISCLAIMER, Certificate, Result, SolverRun
+from abscopt.optimizer.schedule import Fraction, Schedule, standard_schedule
+
+
+def standard_result(case: Instance) -> Result:
+    """The standard regimen, called feasible."""
+    schedule = standard_schedule(case)
+    assert schedule is not None
+    verdict = evaluate(case, schedule)
+    return Result(
+        instance=case.name,
+        status="feasible",
+        objective=verdict.objective + 0.25,
+        bound=verdict.objective + 1.25,
+        unit=verdict.unit,
+        requested_gap=case.objective.gap,
+        certificate=Certificate("bound on every schedule", {"lymphocyte bands": 0.0012}, "optimal"),
+        schedule=schedule,
+        evaluation=verdict,
+        standard=verdict,
+        solver=SolverRun("HiGHS", "1.15.1", "auto", 1.25, 7, 25, 5),
+        seed=42,
+    )
+
+
+@pytest.mark.parametrize("name", names())
+def test_solve_report_says_everything_once(name: str) -> None:
+    case = load(name)
+    result = standard_result(case)
+    report = solve_report(result, case)
+    words = " ".join(report.split())
+    assert report.count(DISCLAIMER) == 1
+    assert max(len(line) for line in report.splitlines()) <= WIDTH
+    assert "\x1b" not in report
+    for limit in case.limits:
+        assert limit.name in words
+    for lesion in case.lesions:
+        assert lesion.name in words
+    assert case.standard is not None
+    for part in (
+        case.title,
+        f"Gap 1.0000 {result.unit} (asked for {case.objective.gap:g} {result.unit})",
+        "Proved bound on every schedule",
+        f"lymphocyte bands: 0.0012 {result.unit}",
+        "Second stage optimal",
+        "HiGHS 1.15.1",
+        "1.25 s, seed 42",
+        " ".join(case.standard.name.split()),
+        f"Gain of the schedule above +0.2500 {result.unit}",
+        "Lymphocytes nadir",
+        f"nat to day {case.days}",
+    ):
+        assert part in words
+    assert solve_report(result, case) == report
+
+
+def test_runs_of_equal_weeks_are_one_line() -> None:
+    case = load("stage3-crt")
+    schedule = standard_schedule(case)
+    assert schedule is not None
+    report = evaluation_report(evaluate(case, schedule), schedule, case)
+    line = next(line for line in report.splitlines() if "30 x 2 Gy" in line)
+    assert line.split()[-7:] == ["Mon", "Tue", "Wed", "Thu", "Fri,", "6", "weeks"]
+    assert "2026-01-05 (0)" in line
+    assert "2026-02-13 (39)" in line
+
+
+def test_unequal_fractions_are_separate_lines() -> None:
+    case = load("toy-blockade")
+    fractions = [Fraction(day, "tumor", dose) for day, dose in ((0, 8.0), (1, 8.0), (7, 5.0))]
+    schedule = Schedule.of(fractions, [])
+    report = evaluation_report(evaluate(case, schedule), schedule, case)
+    rows = [line.split() for line in report.splitlines() if line.startswith(" tumor")]
+    assert rows[0][1:4] == ["2", "x", "8"]
+    assert rows[0][-2:] == ["Mon", "Tue"]
+    assert rows[1][1:4] == ["1", "x", "5"]
+    assert "varies" in rows[2]
+    assert "No drugs." in report
+
+
+def test_conceded_lesions_are_named() -> None:
+    case = load("toy-two-lesions")
+    report = evaluation_report(evaluate(case, Schedule()), Schedule(), case)
+    assert report.count("conceded (") == 2
+    assert "No radiation." in report
+
+
+def test_binding_and_broken_limits_are_marked() -> None:
+    case = load("toy-fractionation")
+    for dose, mark in ((5.0, "*"), (6.0, "BROKEN")):
+        days = [day for day in range(12) if day % 7 < 5]
+        schedule = Schedule(tuple(Fraction(day, "tumor", dose) for day in days))
+        report = evaluation_report(evaluate(case, schedule), schedule, case)
+        row = next(line.split() for line in report.splitlines() if "Gy BED3" in line)
+        assert row[:2] == [mark, "organ"]
+
+
+def test_an_infeasible_result_says_so_and_what_was_proved() -> None:
+    case = load("toy-blockade")
+    nothing = replace(
+        standard_result(case),
+        status="infeasible",
+        objective=None,
+        bound=None,
+        schedule=None,
+        evaluation=None,
+    )
+    report = solve_report(nothing, case)
+    assert "Infeasible: proven" in report
+    assert "Proved     bound on every schedule" in report
+    assert "Radiation" not in report
+    files = csv_files(nothing, case)
+    assert all(len(text.splitlines()) == 1 for text in files.values())
+
+
+def test_csv_files_hold_the_whole_answer() -> None:
+    case = load("early-sabr")
+    result = standard_result(case)
+    tables = {
+        name: list(csv.DictReader(io.StringIO(text)))
+        for name, text in csv_files(result, case).items()
+    }
+    assert result.schedule is not None
+    assert result.evaluation is not None
+    events = len(result.schedule.fractions) + len(result.schedule.infusions)
+    assert len(tables["schedule.csv"]) == events
+    assert [row["name"] for row in tables["limits.csv"]] == [limit.name for limit in case.limits]
+    chance = float(tables["lesions.csv"][0]["control_probability_day_180"])
+    assert chance == result.evaluation.lesions[0].control_probability[-1]
