@@ -481,7 +481,7 @@ def _proof_problems(raw: dict[str, Any], evaluation: Evaluation, file: str) -> l
     ):
         rule = f"bound minus objective is {judged!r}"
         problems.append(Problem(file, "gap", str(gap), rule))
-    proven = judged is not None and judged <= asked + 1e-9
+    proven = judged is not None and judged <= asked * (1 + 1e-9)
     if raw.get("status") != ("optimal" if proven else "feasible"):
         rule = f"a gap of {judged!r} with {asked!r} asked for does not have this status"
         problems.append(Problem(file, "status", str(raw.get("status")), rule))

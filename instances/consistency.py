@@ -6,6 +6,7 @@ rule is wrong input, not an infeasible problem.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -47,7 +48,7 @@ def _names(instance: Instance) -> Iterator[Problem]:
 
 def _horizons(instance: Instance) -> Iterator[Problem]:
     days = instance.horizon_days
-    if any(b <= a for a, b in zip(days, days[1:], strict=False)):
+    if any(b <= a for a, b in itertools.pairwise(days)):
         yield "horizon_days", list(days), "horizons must increase"
 
 

@@ -191,16 +191,28 @@ def _place(location: tuple[int | str, ...]) -> str:
         )
         if isinstance(part, int):
             place += f"[{part}]"
-        elif part in ("float", "DailyFactors") or part.startswith(("constrained", "function", "tuple")):
+        elif part in ("float", "DailyFactors") or part.startswith(
+            ("constrained", "function", "tuple")
+        ):
             continue
         elif not (tag and part in _UNION_TAGS):
             place += f".{part}" if place else part
     return place
 
 
-_UNION_TAGS = frozenset(
-    "bed mean mean_eqd2 dose_by_fractions alc edric drug logistics uniform free DoseGrid".split()
-)
+_UNION_TAGS = {
+    "bed",
+    "mean",
+    "mean_eqd2",
+    "dose_by_fractions",
+    "alc",
+    "edric",
+    "drug",
+    "logistics",
+    "uniform",
+    "free",
+    "DoseGrid",
+}
 
 
 @lru_cache(maxsize=16)

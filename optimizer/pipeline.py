@@ -98,7 +98,9 @@ def _by_programme(
     schedule, status = answer.schedule, "none"
     if schedule is not None and claimed is not None and not candidates.free:
         plan, row = _tabulated_row(candidates, schedule)
-        schedule, claimed, status = _second(candidates, plan, row, claimed, answer.bound, gap, clock)
+        schedule, claimed, status = _second(
+            candidates, plan, row, claimed, answer.bound, gap, clock
+        )
     return Solved(
         schedule=schedule,
         claimed=claimed,
@@ -169,9 +171,7 @@ def _tabulated_row(candidates: Candidates, schedule: Schedule) -> tuple[int, NDA
 
     given = tuple((i.drug, i.day, i.dose_mg) for i in schedule.infusions)
     plan = next(
-        k
-        for k, option in enumerate(candidates.plans)
-        if sorted(option.doses) == sorted(given)
+        k for k, option in enumerate(candidates.plans) if sorted(option.doses) == sorted(given)
     )
     row = np.zeros(len(candidates.lesions), dtype=np.int64)
     for s, table in enumerate(candidates.lesions):
@@ -248,7 +248,7 @@ def _result(
 def _certificate(solved: Solved, objective: float | None, status: str) -> Certificate:
     claims = {
         "optimal": "no schedule that the case offers is better than the bound",
-        "feasible": "no schedule that the case offers is better than the bound, where one is given; "
+        "feasible": "no schedule that the case offers is better than the bound, if one is given; "
         "the search was stopped before the gap closed",
         "infeasible": "every combination of courses and systemic plans breaks a limit or rule",
         "unknown": "nothing was found and nothing was proved in the time given",

@@ -16,12 +16,13 @@ from abscopt.instances.calendar import course_days, date_of
 from abscopt.optimizer.result import DISCLAIMER
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from abscopt.instances.limits import AnyLimit
     from abscopt.instances.schema import Instance, Lesion
     from abscopt.optimizer.evaluation import Evaluation, LesionOutcome, LimitUse
     from abscopt.optimizer.result import Result
     from abscopt.optimizer.schedule import Schedule
-    from rich.table import Table
 
 WIDTH = 100
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -232,7 +233,7 @@ def _evaluation_parts(evaluation: Evaluation, instance: Instance) -> list[object
     counts = evaluation.lymphocytes
     nadir = f"Lymphocytes  nadir {counts['nadir_1e9_per_l']:.3f} x 1e9/L"
     if counts["nadir_day"] is None:
-        nadir += " (no fraction; chemotherapy is not counted without one)"
+        nadir += " (no fraction day)"
     else:
         nadir += f" on {_date(instance, counts['nadir_day'])}"
     effect = zip(instance.horizon_days, evaluation.immune["systemic_effect_nats"], strict=True)
@@ -307,7 +308,7 @@ def _proof_parts(result: Result) -> list[object]:
         *parts,
         f"Second stage  {result.certificate.second_stage}",
         f"Solved by  {run.name} {run.version}, method {run.method}, {run.seconds:.2f} s, seed "
-        f"{result.seed}; {run.columns} courses and {run.plans} systemic plans considered, "
+        f"{result.seed}; {run.columns} columns and {run.plans} systemic plans considered, "
         f"{run.nodes} nodes",
     ]
 

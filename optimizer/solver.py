@@ -283,7 +283,7 @@ class ColumnMaster:
         """Add non-negative columns: cost (n,), dense coefficients (n, rows)."""
         if not (np.isfinite(cost).all() and np.isfinite(columns).all()):
             raise SolverError("infinite or NaN column")
-        count, rows = columns.shape
+        count = len(columns)
         mask = columns != 0
         starts = np.concatenate([[0], np.cumsum(mask.sum(axis=1))[:-1]]).astype(np.int32)
         index = np.nonzero(mask)[1].astype(np.int32)

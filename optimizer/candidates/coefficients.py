@@ -36,9 +36,7 @@ def organ_limits(instance: Instance) -> tuple[OrganLimit, ...]:
     )
 
 
-def fraction_load(
-    lesion: Lesion, limit: OrganLimit, dose_gy: FloatArray, day: int
-) -> FloatArray:
+def fraction_load(lesion: Lesion, limit: OrganLimit, dose_gy: FloatArray, day: int) -> FloatArray:
     """Load of one fraction alone, as a part of the limit's cap.
 
     `bed`: D(1 + D/r)/B; `mean`: D/B; `mean_eqd2`: (delta d + q d^2/r)/(1 + 2/r)/B;
@@ -159,15 +157,11 @@ def _accelerated(lesion: Lesion, menu: Menu, until: int | None) -> FloatArray:
     patterns = menu.patterns
     if lesion.repopulation_doubling_time_days is None:
         return np.zeros(len(menu))
-    days = repopulation.accelerated_days(
-        patterns.first, patterns.last, lesion.kick_off_days, until
-    )
+    days = repopulation.accelerated_days(patterns.first, patterns.last, lesion.kick_off_days, until)
     return np.where(patterns.count > 0, days, 0.0)[menu.pattern]
 
 
-def _local(
-    instance: Instance, menu: Menu, kill: FloatArray, days: NDArray[np.int64]
-) -> FloatArray:
+def _local(instance: Instance, menu: Menu, kill: FloatArray, days: NDArray[np.int64]) -> FloatArray:
     lesion = instance.lesions[menu.lesion]
     columns = []
     for horizon in instance.horizon_days:

@@ -130,13 +130,17 @@ def _free(candidates: Candidates, index: int) -> dict[str, FloatArray]:
     levels = np.array(course.levels_gy)
     day = np.repeat(np.array(course.days, dtype=np.int64), len(levels))
     dose = np.tile(levels, len(course.days))
-    loads = np.stack(
-        [
-            np.concatenate([fraction_load(lesion, limit, levels, d) for d in course.days])
-            for limit in candidates.limits
-        ],
-        axis=1,
-    ) if candidates.limits else np.zeros((len(day), 0))
+    loads = (
+        np.stack(
+            [
+                np.concatenate([fraction_load(lesion, limit, levels, d) for d in course.days])
+                for limit in candidates.limits
+            ],
+            axis=1,
+        )
+        if candidates.limits
+        else np.zeros((len(day), 0))
+    )
     keep = (loads <= CAP).all(axis=1)
     day, dose, loads = day[keep], dose[keep], loads[keep]
     horizon = np.arange(instance.days)
@@ -180,8 +184,10 @@ def _free_allowed(candidates: Candidates, day: IntArray) -> NDArray[np.bool_]:
     row = {d: i + 1 for i, d in enumerate(distinct)}
     position = np.array([row[d] for d in day.tolist()], dtype=np.int64)
     return np.stack(
-        [allowed_patterns(candidates.instance, plan, patterns)[position] for plan in (
-            candidates.plans)]
+        [
+            allowed_patterns(candidates.instance, plan, patterns)[position]
+            for plan in (candidates.plans)
+        ]
     )
 
 

@@ -53,7 +53,8 @@ class Patterns:
     @property
     def last(self) -> IntArray:
         """Last fraction day; -1 for pattern 0."""
-        return self.days.max(axis=1)
+        result: IntArray = self.days.max(axis=1)
+        return result
 
 
 @dataclass(frozen=True)

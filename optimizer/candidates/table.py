@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 CAP = 1.0 + 1e-9
@@ -46,11 +47,13 @@ class LesionTable:
     ----------
     loads : (courses, organ limits) parts of the caps, each course alone
     alc_loss : (patterns, days)
+    shape : (courses,) courses of one number of fractions and one dose share a shape
     """
 
     menu: Menu
     loads: FloatArray
     alc_loss: FloatArray
+    shape: IntArray
 
 
 class Candidates:
@@ -73,15 +76,22 @@ class Candidates:
             self._table(i) for i in range(len(instance.lesions)) if i not in self.free
         )
         self._effects: dict[int, tuple[CourseEffects, ...]] = {}
+        self._common: dict[tuple[int, int], FloatArray] = {}
 
     def _table(self, index: int) -> LesionTable:
         menu = enumerate_menu(self.instance, index)
         loads = menu_loads(self.instance, menu)
-        keep = (loads <= CAP).all(axis=1)
+        keep: BoolArray = np.asarray((loads <= CAP).all(axis=1))
         keep[0] = True
         menu, loads = menu.take(keep), loads[keep]
         lesion = self.instance.lesions[index]
-        return LesionTable(menu, loads, alc_loss_by_day(self.instance, lesion, menu.patterns))
+        pair = np.stack([menu.fractions.astype(float), menu.dose], axis=1)
+        return LesionTable(
+            menu=menu,
+            loads=loads,
+            alc_loss=alc_loss_by_day(self.instance, lesion, menu.patterns),
+            shape=np.unique(pair, axis=0, return_inverse=True)[1].reshape(-1),
+        )
 
     @cached_property
     def plan_effects(self) -> PlanEffects:
@@ -130,12 +140,17 @@ class Candidates:
         for row, limit in enumerate(self.limits):
             for i in range(count):
                 for j in range(count):
-                    one, two = (
-                        self.instance.lesions[self.lesions[k].menu.lesion] for k in (i, j)
-                    )
+                    one, two = (self.instance.lesions[self.lesions[k].menu.lesion] for k in (i, j))
                     if i != j and one.irradiable and two.irradiable:
                         cross[row, i, j] = cross_factor(self.instance, limit, one, two, 0)
         return cross
+
+    def common_days(self, i: int, j: int) -> FloatArray:
+        """(patterns of i, patterns of j) number of fraction days in common."""
+        if (i, j) not in self._common:
+            one, two = (self.lesions[k].menu.patterns.incidence for k in (i, j))
+            self._common[i, j] = one @ two.T
+        return self._common[i, j]
 
     @property
     def raw_courses(self) -> int:

@@ -22,6 +22,7 @@ from abscopt.models import immune, lymphocytes, outcome, toxicity
 from abscopt.optimizer.candidates.table import CAP
 
 if TYPE_CHECKING:
+    from abscopt.instances.schema import Lesion
     from abscopt.optimizer.candidates.table import Candidates
 
 FloatArray = NDArray[np.float64]
@@ -50,7 +51,8 @@ class Tabulated:
         columns = range(rows.shape[1])
         if self.instance.objective.kind == "tumor_bed":
             bed = np.stack([self.effects[s].tumor_bed[rows[:, s]] for s in columns], axis=1)
-            return bed @ self.weights
+            total: FloatArray = bed @ self.weights
+            return total
         return self.value_at(rows, self.systemic(rows))
 
     def systemic(self, rows: IntArray) -> FloatArray:
@@ -83,7 +85,7 @@ class Tabulated:
 
     def uses(self, rows: IntArray) -> FloatArray:
         """(schedules,) sum of load / cap over organ, ALC, EDRIC and capped logistics limits."""
-        total = self.organ_loads(rows).sum(axis=1)
+        total: FloatArray = self.organ_loads(rows).sum(axis=1)
         for limit in self.instance.limits:
             if isinstance(limit, AlcLimit):
                 total += self._alc_use(rows, limit)
@@ -117,7 +119,7 @@ class Tabulated:
         one, two = self.candidates.lesions[i].menu, self.candidates.lesions[j].menu
         if len(one) == 1 or len(two) == 1:
             return np.zeros(len(rows))
-        common = one.patterns.incidence @ two.patterns.incidence.T
+        common = self.candidates.common_days(i, j)
         result: FloatArray = common[one.pattern[rows[:, i]], two.pattern[rows[:, j]]]
         return result
 
@@ -150,14 +152,14 @@ class Tabulated:
                 miner = toxicity.miner_fraction(daily, limit.fractions, limit.limits_gy)
                 loads[part, column] = miner.sum(axis=1)
 
-    def _lesion(self, s: int):  # type: ignore[no-untyped-def]
+    def _lesion(self, s: int) -> Lesion:
         return self.instance.lesions[self.candidates.lesions[s].menu.lesion]
 
     def _organs(self, rows: IntArray) -> BoolArray:
         base = sum(
             table.loads[rows[:, s]] for s, table in enumerate(self.candidates.lesions)
         ) + np.zeros((len(rows), len(self.candidates.limits)))
-        good: BoolArray = (base <= CAP).all(axis=1)
+        good: BoolArray = np.asarray((base <= CAP).all(axis=1))
         left = np.flatnonzero(good)
         if len(left):
             good[left] = (self.organ_loads(rows[left]) <= CAP).all(axis=1)
@@ -218,7 +220,8 @@ class Tabulated:
         """(schedules,) lesions, visits, lesions_per_day or overall_days."""
         if quantity == "lesions":
             treated = [self._patterns(rows, s) > 0 for s in range(rows.shape[1])]
-            return np.sum(treated, axis=0).astype(float)
+            result: FloatArray = np.sum(treated, axis=0).astype(float)
+            return result
         if quantity == "overall_days":
             last = np.full(len(rows), -1)
             first = np.full(len(rows), self.instance.days)

@@ -117,9 +117,7 @@ class Judge:
             sum(f * e.effector_log_kill[h] for f, e in zip(factors, effects, strict=True))
             for h in range(len(instance.horizon_days))
         ]
-        systemic = [
-            float(immune.saturate(z, instance.immune.effect_maximum_nats)) for z in raw
-        ]
+        systemic = [float(immune.saturate(z, instance.immune.effect_maximum_nats)) for z in raw]
         lesions = tuple(
             self._outcome(index, schedule, effects[index], factors[index], systemic)
             for index in range(len(instance.lesions))

@@ -10,7 +10,7 @@ from abscopt.instances.calendar import course_days, is_machine_day
 from abscopt.instances.regimens import infusions
 
 if TYPE_CHECKING:
-    from abscopt.instances.schema import FreeCourse, Instance, Lesion, UniformCourse
+    from abscopt.instances.schema import FreeCourse, Instance, UniformCourse
     from abscopt.instances.systemic import AgentChoice
     from abscopt.optimizer.schedule import Schedule
 
@@ -69,17 +69,14 @@ def _uniform_offers(
 
 
 def _free_offers(menu: FreeCourse, course: tuple[tuple[int, float], ...]) -> bool:
-    return (
-        all(day in menu.days and _on_menu(dose, menu.levels_gy) for day, dose in course)
-        and (menu.max_fractions is None or len(course) <= menu.max_fractions)
+    return all(day in menu.days and _on_menu(dose, menu.levels_gy) for day, dose in course) and (
+        menu.max_fractions is None or len(course) <= menu.max_fractions
     )
 
 
 def _agent(instance: Instance, agent: AgentChoice, schedule: Schedule) -> Iterator[str]:
     drugs = {dose.drug for name in agent.regimens for dose in instance.regimens[name].doses}
-    given = tuple(
-        sorted(((i.drug, i.day, i.dose_mg) for i in schedule.infusions if i.drug in drugs))
-    )
+    given = tuple(sorted((i.drug, i.day, i.dose_mg) for i in schedule.infusions if i.drug in drugs))
     if not given:
         if not agent.optional:
             yield f"{agent.name}: must be given"

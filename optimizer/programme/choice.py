@@ -77,9 +77,7 @@ def late_enough(model: Any, data: Data) -> None:
         for j in treated
         if last[j] < data.end_needed[k]
     ]
-    in_time = {
-        k: [j for j in treated if last[j] >= data.end_needed[k]] for k in range(data.plans)
-    }
+    in_time = {k: [j for j in treated if last[j] >= data.end_needed[k]] for k in range(data.plans)}
 
     def rule(m: Any, i: int) -> Any:
         k, j = rows[i]
@@ -97,9 +95,7 @@ def excluded(model: Any, data: Data) -> None:
     sets = data.refinement.excluded
     model.excluded = pyo.Constraint(
         range(len(sets)),
-        rule=lambda m, i: (
-            sum(m.x[j] for group in sets[i] for j in group) <= len(sets[i]) - 1
-        ),
+        rule=lambda m, i: sum(m.x[j] for group in sets[i] for j in group) <= len(sets[i]) - 1,
     )
 
 

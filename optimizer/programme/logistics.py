@@ -100,9 +100,7 @@ def overall_days(model: Any, data: Data) -> None:
     first, last, fractions = data.columns.first, data.columns.last, data.columns.fractions
     model.begin = pyo.Var(bounds=(0, horizon))
     model.end = pyo.Var(bounds=(-1, horizon))
-    groups = [
-        [j for j in group if fractions[j] > 0] for _, group in sorted(_choices(data).items())
-    ]
+    groups = [[j for j in group if fractions[j] > 0] for _, group in sorted(_choices(data).items())]
     groups = [group for group in groups if group]
     model.end_after = pyo.Constraint(
         range(len(groups)),

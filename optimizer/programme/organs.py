@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyomo.environ as pyo
+from numpy.typing import NDArray
 
 from abscopt.instances.limits import AlcLimit, EdricLimit
 from abscopt.models import lymphocytes
@@ -14,6 +15,8 @@ from abscopt.optimizer.programme.choice import treated_days
 
 if TYPE_CHECKING:
     from abscopt.optimizer.programme.build import Data
+
+FloatArray = NDArray[np.float64]
 
 COEFFICIENT_FLOOR = 1e-12
 
@@ -64,20 +67,13 @@ def edric(model: Any, data: Data) -> None:
     caps = [limit for limit in data.instance.limits if isinstance(limit, EdricLimit)]
     if not caps:
         return
-    columns, lesions = data.columns, data.instance.lesions
+    columns = data.columns
     most = sum(
         float(columns.fractions[members].max())
         for members in [*data.of_free_day.values()]
         + [data.of_lesion[s] for s in data.of_lesion if s not in data.free]
     )
-    factor = {
-        key: np.array([value(lesions[s]) for s in columns.lesion]) * columns.prescribed
-        for key, value in {
-            "lung": lambda lesion: lesion.sparing_factor("lungs", "mean", 0),
-            "heart": lambda lesion: lesion.sparing_factor("heart", "mean", 0),
-            "integral": lambda lesion: lesion.integral_dose_cm3 or 0.0,
-        }.items()
-    }
+    lung, heart, integral = _edric_doses(data)
     numbers = range(int(most) + 1)
     model.fraction_level = pyo.Var(numbers, domain=pyo.Binary)
     model.edric_level = pyo.Constraint(expr=sum(model.fraction_level[n] for n in numbers) == 1)
@@ -91,7 +87,7 @@ def edric(model: Any, data: Data) -> None:
     )
 
     def rule(m: Any, i: int, n: int) -> Any:
-        load = lymphocytes.edric(factor["lung"], factor["heart"], factor["integral"], n)
+        load = lymphocytes.edric(lung, heart, integral, n)
         load = load / caps[i].cap_gy
         greatest = sum(
             float(load[members].max())
@@ -106,3 +102,15 @@ def edric(model: Any, data: Data) -> None:
         return terms <= 1 + (greatest - 1) * (1 - m.fraction_level[n])
 
     model.edric = pyo.Constraint(range(len(caps)), numbers, rule=rule)
+
+
+def _edric_doses(data: Data) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """(J,) mean lung dose, mean heart dose and integral dose of every column."""
+    lung, heart, integral = (np.zeros(len(data.columns)) for _ in range(3))
+    pairs = zip(data.columns.lesion.tolist(), data.columns.day.tolist(), strict=True)
+    for j, (s, day) in enumerate(pairs):
+        lesion, dose = data.instance.lesions[s], float(data.columns.prescribed[j])
+        lung[j] = lesion.sparing_factor("lungs", "mean", max(day, 0)) * dose
+        heart[j] = lesion.sparing_factor("heart", "mean", max(day, 0)) * dose
+        integral[j] = (lesion.integral_dose_cm3 or 0.0) * dose
+    return lung, heart, integral

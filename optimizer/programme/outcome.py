@@ -65,9 +65,7 @@ def saturation(model: Any, data: Data) -> None:
     maximum = data.instance.immune.effect_maximum_nats
     model.kill = pyo.Var(data.horizons, domain=pyo.NonNegativeReals)
     if maximum is None:
-        model.saturation = pyo.Constraint(
-            data.horizons, rule=lambda m, h: m.kill[h] <= m.effect[h]
-        )
+        model.saturation = pyo.Constraint(data.horizons, rule=lambda m, h: m.kill[h] <= m.effect[h])
         return
     points = data.refinement.effects
 
@@ -115,16 +113,14 @@ def value_of_lesion(model: Any, data: Data) -> None:
     """
     goal = data.instance.objective
     edge = control.concession_burden(goal.conceded_at_nats)
-    low, high = data.burden_range()
+    _, high = data.burden_range()
     model.conceded = pyo.Var(data.lesions, data.horizons, domain=pyo.Binary)
     worst = {
         (s, h): float(control.log_control(high[s, h])) - 1.0
         for s in data.lesions
         for h in data.horizons
     }
-    model.value = pyo.Var(
-        data.lesions, data.horizons, bounds=lambda m, s, h: (worst[s, h], 0.0)
-    )
+    model.value = pyo.Var(data.lesions, data.horizons, bounds=lambda m, s, h: (worst[s, h], 0.0))
     points = data.refinement.burdens
 
     def pursued(m: Any, s: int, h: int, i: int) -> Any:
@@ -155,8 +151,11 @@ def tumor_bed(model: Any, data: Data) -> None:
         s: float(np.maximum(data.columns.tumor_bed[:, data.of_lesion[s]], 0).max(axis=0).sum())
         for s in data.lesions
     }
-    least = {s: float(min(0.0, data.columns.tumor_bed[:, data.of_lesion[s]].min())) - (
-        data.greatest_bed_loss(s)) for s in data.lesions}
+    least = {
+        s: float(min(0.0, data.columns.tumor_bed[:, data.of_lesion[s]].min()))
+        - (data.greatest_bed_loss(s))
+        for s in data.lesions
+    }
     model.tumor_bed = pyo.Var(data.lesions, bounds=lambda m, s: (least[s], most[s]))
 
     def rule(m: Any, s: int, group: int) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -41,9 +42,9 @@ class Refinement:
     burdens: tuple[float, ...] = FIRST_BURDENS
     excluded: tuple[tuple[tuple[int, ...], ...], ...] = ()
 
-    def with_point(self, plan: int, loss: float, effects: list[float], burdens: list[float]) -> (
-        Refinement
-    ):
+    def with_point(
+        self, plan: int, loss: float, effects: list[float], burdens: list[float]
+    ) -> Refinement:
         """Approximation made exact (to the split margin) at one schedule."""
         return replace(
             self,
@@ -65,7 +66,7 @@ def first_refinement(instance: Instance, columns: Columns) -> Refinement:
             free = columns.course[own] < 0
             most += float(loss[free].sum()) if free.any() else float(loss.max())
         edges = np.linspace(0.0, most, max(1, math.ceil(most / FIRST_BAND_WIDTH)) + 1)
-        bands += [(plan, float(a), float(b)) for a, b in zip(edges, edges[1:], strict=False)]
+        bands += [(plan, float(a), float(b)) for a, b in itertools.pairwise(edges)]
     most_effect = float(columns.gain.sum(axis=1).max()) if columns.gain.size else 0.0
     maximum = instance.immune.effect_maximum_nats
     if maximum is None:

@@ -137,9 +137,7 @@ def _told(clock: Clock, answer: Answer, bound: float | None) -> bool:
     return clock.expired
 
 
-def schedule_of(
-    candidates: Candidates, columns: Columns, picked: list[int], plan: int
-) -> Schedule:
+def schedule_of(candidates: Candidates, columns: Columns, picked: list[int], plan: int) -> Schedule:
     """Schedule of chosen columns and one plan."""
     instance = candidates.instance
     tables = {table.menu.lesion: table for table in candidates.lesions}
@@ -196,7 +194,7 @@ def _excluded_set(
         rest = [other for other in core if other != j]
         if broken(rest):
             core = rest
-    groups = [(j,) for j in core]
+    groups: list[tuple[int, ...]] = [(j,) for j in core]
     last, rest = core[-1], core[:-1]
     same = np.flatnonzero(
         (columns.lesion == columns.lesion[last])

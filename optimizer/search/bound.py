@@ -109,7 +109,8 @@ class PlanBounds:
         """(courses,) weighted value of lesion s for a given unsaturated systemic log kill."""
         effect, weight = self.tabulated.effects[s], self.tabulated.weights[s]
         if not self.systemic:
-            return weight * effect.tumor_bed[courses]
+            bed: FloatArray = weight * effect.tumor_bed[courses]
+            return bed
         goal = self.instance.objective
         kill = immune.saturate(np.array(corner), self.instance.immune.effect_maximum_nats)
         burden = effect.local[courses] - self.tabulated.shares[s] * kill
@@ -174,8 +175,10 @@ class PlanBounds:
                 continue
             near = low * math.exp(chemo + least), box.high[h] * math.exp(chemo + most)
             for level in np.geomspace(*near, 3):
-                row = [a - self.gain[s][c, h] / level for s, (a, c) in enumerate(
-                    zip(loss, courses, strict=True))]
+                row = [
+                    a - self.gain[s][c, h] / level
+                    for s, (a, c) in enumerate(zip(loss, courses, strict=True))
+                ]
                 coefficients = [
                     np.concatenate([m, r[:, None]], axis=1)
                     for m, r in zip(coefficients, row, strict=True)

@@ -90,9 +90,7 @@ def explore(candidates: Candidates, gap: float, seed: int, clock: Clock) -> Foun
     return found
 
 
-def _explore(
-    candidates: Candidates, gap: float, seed: int, clock: Clock, found: Found
-) -> None:
+def _explore(candidates: Candidates, gap: float, seed: int, clock: Clock, found: Found) -> None:
     rng = np.random.default_rng(seed)
     roots: dict[int, Node] = {}
     for plan in range(len(candidates.plans)):
@@ -156,9 +154,12 @@ def _examine(
         found.nodes += 1
         if node.bound.value + BOUND_SAFETY <= found.value + gap:
             continue
-        parts = _split(bounds, node, found.value + gap)
+        parts = _split_sites(bounds, node)
         if parts is None:
-            parts = _enumerate(bounds, node, plan, gap, clock, found)
+            shapes = Shapes(bounds, node.courses, node.box, node.bound.losses)
+            parts = _split(bounds, node, shapes, found.value + gap)
+            if parts is None:
+                parts = _enumerate(bounds, node, shapes, plan, gap, clock, found)
         children = [Node(c, b, bounds.bound(c, b)) for c, b in parts]
         children.sort(key=lambda child: child.bound.value)
         stack += children
@@ -168,13 +169,9 @@ def _examine(
 Part = tuple[list[IntArray], Box]
 
 
-def _split(bounds: PlanBounds, node: Node, threshold: float) -> list[Part] | None:
+def _split(bounds: PlanBounds, node: Node, shapes: Shapes, threshold: float) -> list[Part] | None:
     """Two parts of a node with too many combinations; None if it can be joined as it is."""
-    sites = _split_sites(bounds, node)
-    if sites is not None:
-        return sites
     slack = node.bound.value + BOUND_SAFETY - threshold
-    shapes = Shapes(bounds, node.courses, node.box, node.bound.losses)
     if not math.isfinite(slack):
         few = math.prod(len(loss) for loss in shapes.loss) <= JOIN_LIMIT
     else:
@@ -202,9 +199,7 @@ def _split_sites(bounds: PlanBounds, node: Node) -> list[Part] | None:
     certain = [s for s in possible if node.courses[s].min() > 0]
     if len(certain) >= min(caps):
         none = np.zeros(1, dtype=np.int64)
-        return [
-            ([c if s in certain else none for s, c in enumerate(node.courses)], node.box)
-        ]
+        return [([c if s in certain else none for s, c in enumerate(node.courses)], node.box)]
     s = max((s for s in possible if s not in certain), key=lambda s: len(node.courses[s]))
     courses = node.courses[s]
     parts = []
@@ -227,9 +222,7 @@ def _widest(bounds: PlanBounds, node: Node) -> tuple[int, float]:
         )
         best = [int(loss.argmin()) for loss in node.bound.losses]
         change = sum(
-            float(
-                bounds.scores(s, c[[b]], node.box.high)[0] - bounds.scores(s, c[[b]], corner)[0]
-            )
+            float(bounds.scores(s, c[[b]], node.box.high)[0] - bounds.scores(s, c[[b]], corner)[0])
             for s, (c, b) in enumerate(zip(node.courses, best, strict=True))
         )
         widths.append(change)
@@ -258,10 +251,15 @@ def _halve_courses(bounds: PlanBounds, node: Node) -> list[Part] | None:
 
 
 def _enumerate(
-    bounds: PlanBounds, node: Node, plan: int, gap: float, clock: Clock, found: Found
+    bounds: PlanBounds,
+    node: Node,
+    shapes: Shapes,
+    plan: int,
+    gap: float,
+    clock: Clock,
+    found: Found,
 ) -> list[Part]:
     """Join shapes, then timings; returns parts that must be split further."""
-    shapes = Shapes(bounds, node.courses, node.box, node.bound.losses)
     slack = node.bound.value + BOUND_SAFETY - found.value - gap
     slack = min(slack, float(sum(loss.max() for loss in shapes.loss)) + 1.0)
     right = np.ones(shapes.loads[0].shape[1])
@@ -318,9 +316,7 @@ def _narrowed(shapes: Shapes, node: Node, row: IntArray) -> list[Part]:
     return parts
 
 
-def _best_timing(
-    tabulated: Tabulated, rows: IntArray, plan: int, gap: float, found: Found
-) -> None:
+def _best_timing(tabulated: Tabulated, rows: IntArray, plan: int, gap: float, found: Found) -> None:
     """Exact value and feasibility of timings; the best feasible one is offered.
 
     Only rows above the threshold matter for the proof, so each is decided.
@@ -331,7 +327,7 @@ def _best_timing(
     order = np.flatnonzero(value > found.value + gap)
     order = order[np.argsort(-value[order], kind="stable")]
     for part in np.array_split(order, max(1, len(order) // 5000)):
-        good = np.flatnonzero(tabulated.feasible(rows[part])) if len(part) else []
+        good = np.flatnonzero(tabulated.feasible(rows[part]))
         if len(good):
             found.offer(plan, rows[part[good[0]]], float(value[part[good[0]]]))
             return

@@ -82,7 +82,5 @@ def _deeper(
             spent[parent] + ordered[depth][offset],
             total[good],
         )
-        yield from _deeper(
-            depth + 1, deeper, order, ordered, loads, right, rest, slack, chunk
-        )
+        yield from _deeper(depth + 1, deeper, order, ordered, loads, right, rest, slack, chunk)
         begin = stop

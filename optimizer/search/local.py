@@ -25,15 +25,15 @@ def best_response(tabulated: Tabulated, row: IntArray, s: int, floor: float) -> 
     order = np.argsort(-value, kind="stable")
     order = order[value[order] > floor + 1e-12]
     for part in np.array_split(order, max(1, len(order) // 500)):
-        good = np.flatnonzero(tabulated.feasible(rows[part])) if len(part) else []
+        good = np.flatnonzero(tabulated.feasible(rows[part]))
         if len(good):
             return int(part[good[0]]), float(value[part[good[0]]])
     return int(row[s]), floor
 
 
-def climb(tabulated: Tabulated, row: IntArray, value: float, order: list[int]) -> tuple[
-    IntArray, float
-]:
+def climb(
+    tabulated: Tabulated, row: IntArray, value: float, order: list[int]
+) -> tuple[IntArray, float]:
     """Single-lesion best responses until none improves; value is -inf for an infeasible row."""
     row, improved = row.copy(), True
     while improved:
@@ -60,7 +60,7 @@ def pair_moves(
             order = np.flatnonzero(values > best_value + 1e-12)
             order = order[np.argsort(-values[order], kind="stable")]
             for part in np.array_split(order, max(1, len(order) // 500)):
-                good = np.flatnonzero(tabulated.feasible(rows[part])) if len(part) else []
+                good = np.flatnonzero(tabulated.feasible(rows[part]))
                 if len(good):
                     best, best_value = rows[part[good[0]]], float(values[part[good[0]]])
                     break

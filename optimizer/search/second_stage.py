@@ -75,9 +75,10 @@ def _least(
     if not len(rows):
         return None
     keys = _keys(candidates, plan, rows)
-    order = [i for i in sorted(range(len(rows)), key=lambda i: keys[i]) if keys[i] < limit]
+    below = [i for i in sorted(range(len(rows)), key=lambda i: keys[i]) if keys[i] < limit]
+    order = np.array(below, dtype=np.int64)
     for part in np.array_split(order, max(1, len(order) // 1000)):
-        good = np.flatnonzero(tabulated.feasible(rows[part])) if len(part) else []
+        good = np.flatnonzero(tabulated.feasible(rows[part]))
         if len(good):
             first = int(part[good[0]])
             return rows[first], keys[first]

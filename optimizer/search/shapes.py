@@ -37,8 +37,9 @@ class Shapes:
     loads : per lesion (shapes, organ limits) loads without shared days
     """
 
-    def __init__(self, bounds: PlanBounds, courses: list[IntArray], box: Box, losses: tuple[
-        FloatArray, ...]):
+    def __init__(
+        self, bounds: PlanBounds, courses: list[IntArray], box: Box, losses: tuple[FloatArray, ...]
+    ):
         self.tabulated = bounds.tabulated
         self.systemic = bounds.systemic
         self.courses = courses
@@ -49,22 +50,22 @@ class Shapes:
         self.term: list[FloatArray] = []
         self.timing_term: list[FloatArray] = []
         low, high = min(box.low), max(box.high)
-        spread = sum(float(e.loss[c].max()) for e, c in zip(
-            bounds.tabulated.effects, courses, strict=True))
-        near = (max(low, 1e-3 * high, 1e-12), max(high, 1e-12) * math.exp(
-            bounds.tabulated.chemo + spread))
+        spread = sum(
+            float(e.loss[c].max()) for e, c in zip(bounds.tabulated.effects, courses, strict=True)
+        )
+        near = (
+            max(low, 1e-3 * high, 1e-12),
+            max(high, 1e-12) * math.exp(bounds.tabulated.chemo + spread),
+        )
         self.levels = np.geomspace(*near, LEVELS)
         for s, chosen in enumerate(courses):
             self._group(bounds, s, chosen, losses[s])
 
     def _group(self, bounds: PlanBounds, s: int, chosen: IntArray, losses: FloatArray) -> None:
         table, effect = bounds.tables[s], bounds.tabulated.effects[s]
-        menu = table.menu
-        key = np.stack([menu.fractions[chosen].astype(float), menu.dose[chosen]], axis=1)
-        _, shape = np.unique(key, axis=0, return_inverse=True)
-        shape = shape.reshape(-1)
+        shape = table.shape[chosen]
         order = np.argsort(shape, kind="stable")
-        starts = np.searchsorted(shape[order], np.arange(int(shape.max()) + 1))
+        starts = np.flatnonzero(np.diff(shape[order], prepend=-1))
         self.members.append(np.split(order, starts[1:]))
         self.loss.append(np.minimum.reduceat(losses[order], starts))
         self.loads.append(np.minimum.reduceat(table.loads[chosen][order], starts, axis=0))
@@ -118,9 +119,7 @@ class Shapes:
             return self._all_timings(members, most)
         best = [self.term[s][row[s]] for s in range(lesions)]
         local = [self.local[s][row[s]] for s in range(lesions)]
-        members = [
-            m[self._alive(s, m, best, local, threshold)] for s, m in enumerate(members)
-        ]
+        members = [m[self._alive(s, m, best, local, threshold)] for s, m in enumerate(members)]
         rows = np.zeros((1, 0), dtype=np.int64)
         partial = np.zeros((1, *best[0].shape))
         for s in range(lesions):
@@ -156,6 +155,4 @@ class Shapes:
         if math.prod(len(m) for m in members) > most:
             return None
         grid = np.meshgrid(*members, indexing="ij")
-        return np.stack(
-            [self.courses[s][g.reshape(-1)] for s, g in enumerate(grid)], axis=1
-        )
+        return np.stack([self.courses[s][g.reshape(-1)] for s, g in enumerate(grid)], axis=1)

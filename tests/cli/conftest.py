@@ -1,6 +1,5 @@
 """Running the command line inside the test process, and a toy case to spoil."""
 
-import importlib.util
 import json
 import tomllib
 from collections.abc import Callable
@@ -13,18 +12,6 @@ from abscopt.instances.load import CASES
 from click.testing import CliRunner, Result
 
 Run = Callable[..., Result]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests marked `solve` wait until the pipeline exists."""
-    if importlib.util.find_spec("abscopt.optimizer.pipeline") is None:
-        for item in items:
-            if item.get_closest_marker("needs_solve"):
-                item.add_marker(pytest.mark.skip(reason="optimizer.pipeline does not exist yet"))
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "needs_solve: runs the whole pipeline")
 
 
 @pytest.fixture

@@ -138,3 +138,13 @@ def test_csv_files_hold_the_whole_answer() -> None:
     assert [row["name"] for row in tables["limits.csv"]] == [limit.name for limit in case.limits]
     chance = float(tables["lesions.csv"][0]["control_probability_day_180"])
     assert chance == result.evaluation.lesions[0].control_probability[-1]
+
+
+def test_drugs_without_radiation() -> None:
+    case = load("stage3-crt")
+    standard = standard_schedule(case)
+    assert standard is not None
+    schedule = Schedule((), standard.infusions)
+    report = evaluation_report(evaluate(case, schedule), schedule, case)
+    assert "No radiation." in report
+    assert "(no fraction day); before treatment 1.7" in report

@@ -9,20 +9,10 @@ from typing import Any
 import pytest
 from abscopt.optimizer.result import DISCLAIMER
 
-pytestmark = pytest.mark.needs_solve
 TOYS = ("toy-fractionation", "toy-two-lesions", "toy-blockade")
 FILES = {"result.json", "schedule.csv", "limits.csv", "lesions.csv", "report.txt"}
-KEYS: tuple[str, ...] = (
-    "format",
-    "instance",
-    "status",
-    "objective",
-    "bound",
-    "gap",
-    "certificate",
-    "schedule",
-)
-KEYS += ("evaluation", "solver", "versions", "seed")
+KEYS = {"format", "instance", "status", "objective", "bound", "gap", "certificate", "schedule"}
+KEYS |= {"evaluation", "solver", "versions", "seed"}
 
 
 def without_time(text: str) -> str:
@@ -39,7 +29,7 @@ def test_toys_are_solved_to_proof_and_confirmed(
     result = run("solve", name, "--json", "--method", method)
     assert result.exit_code == 0
     document = json.loads(result.stdout)
-    assert set(KEYS) <= set(document)
+    assert set(document) >= KEYS
     assert document["kind"] == "result"
     assert document["status"] == "optimal"
     assert document["gap"] <= document["requested_gap"]
@@ -86,16 +76,6 @@ def test_out_writes_every_file(run: Any, tmp_path: Path) -> None:
     assert (folder / "result.json").read_text() == result.stdout
     assert "date,day,kind,what,amount,unit" in (folder / "schedule.csv").read_text()
     assert run("evaluate", "toy-two-lesions", folder / "result.json").exit_code == 0
-
-
-def test_out_must_not_be_a_file(run: Any, tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_text("mine")
-    for out in (path, path / "below"):
-        result = run("solve", "toy-two-lesions", "--out", out)
-        assert result.exit_code == 2
-        assert "--out" in result.stderr
-    assert path.read_text() == "mine"
 
 
 def test_no_time_means_unknown(run: Any, tmp_path: Path) -> None:

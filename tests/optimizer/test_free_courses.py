@@ -1,0 +1,267 @@
+"""Free courses against the judge asked about every schedule of the case."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from abscopt.instances import build
+from abscopt.optimizer import solve
+from plain_cases import (
+    EVERY_DAY,
+    Raw,
+    bed_limit,
+    best_of_all,
+    free,
+    lesion,
+    limit,
+    plain_case,
+    uniform,
+)
+
+GAP = 1e-6
+
+
+def assert_best(raw: Raw) -> None:
+    """The engine's optimum is the best of all schedules, and its bound is true."""
+    result = solve(build(raw), gap=GAP)
+    best = best_of_all(raw)
+    if best is None:
+        assert result.status == "infeasible"
+        return
+    assert result.status == "optimal"
+    assert result.objective is not None
+    assert result.bound is not None
+    assert best - GAP <= result.objective <= best + 1e-9
+    assert result.bound >= best - 1e-9
+
+
+def doses(random: np.random.Generator, count: int) -> list[float]:
+    return sorted(round(float(d), 2) for d in random.uniform(1, 14, size=count))
+
+
+def by_day(random: np.random.Generator, days: list[int]) -> Raw:
+    values = [round(float(v), 3) for v in random.uniform(0.4, 1.1, size=len(days))]
+    return {"days": days, "values": values}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_daily_sparing_factors_in_two_organs(seed: int) -> None:
+    random, days = np.random.default_rng(seed), [0, 1, 2, 4]
+    sparing = {"organ": {"max": by_day(random, days)}, "second": {"max": by_day(random, days)}}
+    tumor = lesion(course=free(days, doses(random, 3)), sparing=sparing)
+    limits = [bed_limit(float(random.uniform(20, 90))), bed_limit(50.0, 2.0, organ="second")]
+    assert_best(plain_case([tumor], limits, horizon_days=[5], calendar=EVERY_DAY))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_most_fractions(seed: int) -> None:
+    random, days = np.random.default_rng(seed), list(range(5))
+    course = free(days, doses(random, 3), max_fractions=1 + seed)
+    tumor = lesion(course=course, sparing={"organ": {"max": by_day(random, days)}})
+    assert_best(plain_case([tumor], [bed_limit(70.0)], horizon_days=[5]))
+
+
+@pytest.mark.parametrize("objective", ["tumor_bed", "default"])
+@pytest.mark.parametrize("kick_off", [0.0, 1.5, 3.0, 30.0])
+def test_repopulation_after_kick_off(kick_off: float, objective: str) -> None:
+    """Gains of later fractions compete with the days they cost; one horizon cuts the course."""
+    tumor = lesion(
+        growth_doubling_time_days=40.0,
+        repopulation_doubling_time_days=1.1,
+        kick_off_days=kick_off,
+        course=free([1, 2, 4, 7], [2.0, 4.5, 6.0]),
+        sparing={"organ": {"max": 0.7}},
+    )
+    assert_best(
+        plain_case(
+            [tumor],
+            [bed_limit(45.0)],
+            horizon_days=[5, 12],
+            objective=objective,
+            calendar=EVERY_DAY,
+        )
+    )
+
+
+def test_repopulation_slower_than_growth() -> None:
+    """Then an accelerated day is a gain, which the programme must not invent."""
+    tumor = lesion(
+        growth_doubling_time_days=2.0,
+        repopulation_doubling_time_days=6.0,
+        course=free([0, 1, 4], [2.0, 4.0]),
+        sparing={"organ": {"max": 0.7}},
+    )
+    assert_best(plain_case([tumor], [bed_limit(18.0)], horizon_days=[9], objective="default"))
+
+
+LOGISTICS: tuple[tuple[str, int], ...] = (
+    ("lesions", 1),
+    ("visits", 2),
+    ("lesions_per_day", 1),
+    ("overall_days", 2),
+)
+
+
+def two_free_lesions(seed: int) -> tuple[list[Raw], list[Raw]]:
+    random, days = np.random.default_rng(seed), [0, 1, 3]
+    lesions = [
+        lesion(
+            name,
+            weight=weight,
+            clonogens=1e4,
+            integral_dose_cm3=300.0,
+            lymphocyte_loss_per_fraction=0.08,
+            course=free(days, doses(random, 2)),
+            sparing={
+                "organ": {"max": by_day(random, days)},
+                "lungs": {"mean": 0.1},
+                "heart": {"mean": 0.05},
+            },
+        )
+        for name, weight in (("one", 1.0), ("two", 0.7))
+    ]
+    return lesions, [bed_limit(float(random.uniform(60, 140)))]
+
+
+@pytest.mark.parametrize(("quantity", "cap"), LOGISTICS)
+@pytest.mark.parametrize("objective", ["tumor_bed", "default"])
+def test_logistics(quantity: str, cap: int, objective: str) -> None:
+    lesions, limits = two_free_lesions(1)
+    limits = [*limits, limit("logistics", "rule", quantity=quantity, cap=cap)]
+    assert_best(plain_case(lesions, limits, horizon_days=[6], objective=objective))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_lymphocyte_count_edric_and_shared_days(seed: int) -> None:
+    lesions, limits = two_free_lesions(seed)
+    floor = 1.7 * math.exp(-0.08 * (2.5 + seed))
+    limits = [
+        *limits,
+        limit("alc", "alc", floor_1e9_per_l=floor),
+        limit("edric", "edric", cap_gy=0.5 + 0.3 * seed),
+    ]
+    assert_best(plain_case(lesions, limits, horizon_days=[6]))
+
+
+def test_edric_with_daily_sparing_factors() -> None:
+    """The lung dose per Gy may vary by day, and day 0 need not be a day of the course."""
+    tumor = lesion(
+        integral_dose_cm3=100.0,
+        course=free([1, 2, 3], [4.0, 8.0]),
+        sparing={"lungs": {"mean": {"days": [1, 2, 3], "values": [0.9, 0.3, 0.6]}}},
+    )
+    limits = [limit("edric", "edric", cap_gy=1.2)]
+    assert_best(plain_case([tumor], limits, horizon_days=[5]))
+
+
+def test_shared_days_with_a_floor_on_the_lesions_treated() -> None:
+    """Each lesion keeps the cap alone; together only if they avoid each other's days."""
+    lesions = [
+        lesion(name, course=free([0, 1], [5.0, 6.0]), sparing={"organ": {"max": 0.9}})
+        for name in ("one", "two")
+    ]
+    both = limit("logistics", "both", quantity="lesions", floor=2)
+    assert_best(plain_case(lesions, [bed_limit(30.0), both], horizon_days=[5]))
+
+
+def mixed(seed: int, **free_fields: Any) -> Raw:
+    """A free lesion beside a uniform one that releases antigen, with a checkpoint inhibitor."""
+    random, days = np.random.default_rng(seed), [0, 1, 2]
+    first = lesion(
+        "free",
+        clonogens=float(10 ** random.uniform(2, 6)),
+        effector_share=0.3,
+        lymphocyte_loss_per_fraction=0.05,
+        course=free(days, doses(random, 2)),
+        sparing={"organ": {"max": by_day(random, days)}},
+        **free_fields,
+    )
+    second = lesion(
+        "uniform",
+        clonogens=float(10 ** random.uniform(2, 6)),
+        immunogenicity=1.0,
+        effector_share=0.4,
+        precursor_share=0.6,
+        effector_kill_per_fraction=0.1,
+        lymphocyte_loss_per_fraction=0.07,
+        course=uniform([1, 3], doses(random, 2), last_start_day=4, start_step_days=2),
+        sparing={"organ": {"max": 0.6}},
+    )
+    agent = {
+        "name": "pembrolizumab",
+        "regimens": ["pembrolizumab-200-q3w"],
+        "first_start_day": 0,
+        "last_start_day": 7,
+        "start_step_days": 7,
+    }
+    return plain_case(
+        [first, second],
+        [bed_limit(float(random.uniform(40, 110)))],
+        horizon_days=[30, 60],
+        objective="default",
+        immune={"use": "default"},
+        agents=[agent],
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_free_and_uniform_lesion_with_systemic_effect(seed: int) -> None:
+    assert_best(mixed(seed))
+
+
+def with_cross_terms(raw: Raw) -> Raw:
+    """Mean EQD2 of an organ that both lesions load on shared days."""
+    for one in raw["lesions"]:
+        one["sparing"] = {"organ": {"mean": 0.5, "second_moment": 0.4}}
+    raw["limits"] = [
+        limit("mean_eqd2", "organ", organ="organ", alpha_beta_gy=3.0, cap_gy=24.0),
+    ]
+    raw["cross_second_moments"] = [
+        {"organ": "organ", "lesions": ["free", "uniform"], "value": 0.35}
+    ]
+    return raw
+
+
+def with_miner_table(raw: Raw) -> Raw:
+    """Doses of both lesions on one day add before the table is read."""
+    for one in raw["lesions"]:
+        one["sparing"] = {"organ": {"max": 0.6}}
+    raw["limits"] = [
+        limit(
+            "dose_by_fractions",
+            "organ",
+            organ="organ",
+            fractions=[1, 3, 5],
+            limits_gy=[10.0, 18.0, 23.0],
+        )
+    ]
+    return raw
+
+
+def with_spacing(raw: Raw) -> Raw:
+    """The drug only after radiation, and soon after it."""
+    raw["agents"][0] |= {"min_days_after_radiation": 1, "max_days_after_radiation": 5}
+    return raw
+
+
+def with_obligatory_drug_apart(raw: Raw) -> Raw:
+    """The drug must be given, two days from any fraction."""
+    raw["agents"][0] |= {"min_days_between_dose_and_fraction": 2, "optional": False}
+    return raw
+
+
+VARIANTS = (with_cross_terms, with_miner_table, with_spacing, with_obligatory_drug_apart)
+
+
+@pytest.mark.parametrize("seed", [11, 12])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_mixed_case_variants(variant: Callable[[Raw], Raw], seed: int) -> None:
+    assert_best(variant(mixed(seed)))
+
+
+def test_mixed_case_with_repopulation_of_the_free_lesion() -> None:
+    assert_best(mixed(5, repopulation_doubling_time_days=1.5, kick_off_days=1.0))
