@@ -78,7 +78,11 @@ def locate(name_or_path: str | Path) -> Path:
     if str(name_or_path) in names():
         return bundled
     path = Path(name_or_path)
-    if not path.exists():
+    try:
+        found = path.exists()
+    except (OSError, ValueError):
+        found = False
+    if not found:
         rule = "no such file, and no bundled case of this name (see `abscopt instances list`)"
         raise _fail(str(name_or_path), "path", str(name_or_path), rule)
     return path
@@ -113,10 +117,10 @@ def read_text(path: Path) -> str:
     if path.is_dir():
         raise _fail(label, "path", "a folder", "must be a file")
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise _fail(label, "file", f"{size} bytes", f"must not exceed {MAX_BYTES} bytes")
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise _fail(label, "file", "too long", f"must not exceed {MAX_BYTES} bytes")
     except OSError as error:
         raise _fail(label, "path", error.strerror or "unreadable", "must be readable") from None
     try:
@@ -145,8 +149,8 @@ def parse_json(path: Path) -> Any:
     except json.JSONDecodeError as error:
         place = f"line {error.lineno} column {error.colno}"
         raise _fail(str(path), place, error.msg, "must be valid JSON") from None
-    except RecursionError:
-        raise _fail(str(path), "file", "too deep", "must be valid JSON") from None
+    except (RecursionError, ValueError) as error:
+        raise _fail(str(path), "file", str(error), "must be valid JSON") from None
 
 
 def _parse(path: Path) -> Raw:
@@ -160,8 +164,8 @@ def _parse(path: Path) -> Raw:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _fail(str(path), "file", str(error), "must be valid TOML") from None
-    except RecursionError:
-        raise _fail(str(path), "file", "too deep", "must be valid TOML") from None
+    except (RecursionError, ValueError) as error:
+        raise _fail(str(path), "file", str(error), "must be valid TOML") from None
 
 
 def problems_of(error: ValidationError, label: str) -> Iterator[Problem]:
@@ -186,14 +190,12 @@ def _place(location: tuple[int | str, ...]) -> str:
     place = ""
     for i, part in enumerate(location):
         before = location[i - 1] if i else None
-        tag = before in ("course", "doses_gy") or (
+        tag = before == "course" or (
             isinstance(before, int) and i > 1 and location[i - 2] == "limits"
         )
         if isinstance(part, int):
             place += f"[{part}]"
-        elif part in ("float", "DailyFactors") or part.startswith(
-            ("constrained", "function", "tuple")
-        ):
+        elif part in ("number", "by_day", "levels", "grid"):
             continue
         elif not (tag and part in _UNION_TAGS):
             place += f".{part}" if place else part
@@ -211,7 +213,6 @@ _UNION_TAGS = {
     "logistics",
     "uniform",
     "free",
-    "DoseGrid",
 }
 
 
@@ -282,7 +283,9 @@ def _fill_limits(case: Raw, label: str) -> None:
         if "name" not in entry and isinstance(entry.get("use"), str):
             entry = {"name": entry["use"], **entry}
         if entry.get("kind") in ("bed", "mean_eqd2") and "alpha_beta_gy" not in entry:
-            organ = organs.get(entry.get("organ")) if isinstance(organs, dict) else None
+            name = entry.get("organ")
+            known = isinstance(organs, dict) and isinstance(name, str)
+            organ = organs.get(name) if known else None
             if isinstance(organ, dict) and "alpha_beta_gy" in organ:
                 entry = {**entry, "alpha_beta_gy": organ["alpha_beta_gy"]}
         return entry

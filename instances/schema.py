@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from abscopt.instances.fields import (
     AlphaBeta,
@@ -51,7 +51,9 @@ class Patient(Table):
 class Calendar(Table):
     """Day 0 and the days on which the machine runs (0 = Monday ... 6 = Sunday)."""
 
-    start_date: datetime.date = datetime.date(2026, 1, 5)
+    start_date: Annotated[
+        datetime.date, Field(ge=datetime.date(1900, 1, 1), le=datetime.date(2200, 1, 1))
+    ] = datetime.date(2026, 1, 5)
     machine_weekdays: Annotated[
         tuple[Annotated[int, Field(ge=0, le=6)], ...], Field(min_length=1, max_length=7)
     ] = (0, 1, 2, 3, 4)
@@ -128,7 +130,15 @@ class DoseGrid(Table):
         return self
 
 
-Doses = Annotated[tuple[FractionDose, ...], Field(min_length=1, max_length=2001)] | DoseGrid
+def _doses_form(value: object) -> str:
+    return "levels" if isinstance(value, list | tuple) else "grid"
+
+
+Doses = Annotated[
+    Annotated[tuple[FractionDose, ...], Field(min_length=1, max_length=2001), Tag("levels")]
+    | Annotated[DoseGrid, Tag("grid")],
+    Discriminator(_doses_form),
+]
 
 
 def _levels(doses: tuple[float, ...] | DoseGrid) -> tuple[float, ...]:
@@ -201,7 +211,14 @@ class DailyFactors(Table):
         return self
 
 
-SparingFactor = Annotated[float, Field(ge=0, le=3)] | DailyFactors
+def _factor_form(value: object) -> str:
+    return "by_day" if isinstance(value, dict | DailyFactors) else "number"
+
+
+SparingFactor = Annotated[
+    Annotated[float, Field(ge=0, le=3), Tag("number")] | Annotated[DailyFactors, Tag("by_day")],
+    Discriminator(_factor_form),
+]
 
 
 class Lesion(LibraryTable):
@@ -389,4 +406,9 @@ class Instance(Table):
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema of an instance file (library-backed fields are optional there)."""
-    return Instance.model_json_schema()
+    schema = Instance.model_json_schema()
+    # An entry that only says `use` fits every kind of limit: any of them, not exactly one.
+    limits = schema["properties"]["limits"]["items"]
+    limits["anyOf"] = limits.pop("oneOf")
+    limits.pop("discriminator", None)
+    return schema

@@ -213,6 +213,8 @@ def _result(
     objective = None if evaluation is None else evaluation.objective
     bound = solved.bound
     if objective is not None and bound is not None:
+        if bound < objective - JUDGE_TOLERANCE * max(1.0, abs(objective)):
+            raise SolverError(f"the bound {bound!r} lies below the judged {objective!r}")
         bound = max(bound, objective)
     status: ResultStatus = "unknown"
     if solved.infeasible:

@@ -166,7 +166,7 @@ def _checked_seconds(seconds: float) -> float:
 
 def _digest(document: dict[str, Any]) -> str:
     bare = {key: value for key, value in document.items() if key != "digest"}
-    if "solver" in bare:
+    if isinstance(bare.get("solver"), dict):
         bare["solver"] = {k: v for k, v in bare["solver"].items() if k != "seconds"}
     return hashlib.sha256(json.dumps(bare, sort_keys=True).encode()).hexdigest()
 
@@ -179,11 +179,9 @@ def check_document(document: dict[str, Any], instance: Instance, label: str) -> 
         problems.append(
             Problem(label, "instance_digest", str(document.get("instance_digest"))[:12], rule)
         )
-    seconds = document.get("solver", {}).get("seconds")
-    honest = isinstance(seconds, float) and seconds == _checked_seconds(
-        round(seconds * 1_000_000) // 1000 / 1000
-    )
-    if not honest:
+    solver = document.get("solver")
+    seconds = solver.get("seconds") if isinstance(solver, dict) else None
+    if "solver" in document and not _honest_seconds(seconds):
         rule = "was changed after the result was written"
         problems.append(Problem(label, "solver.seconds", str(seconds), rule))
     if document.get("digest") != _digest(document):
@@ -191,6 +189,12 @@ def check_document(document: dict[str, Any], instance: Instance, label: str) -> 
         problems.append(Problem(label, "digest", str(document.get("digest"))[:12], rule))
     if problems:
         raise InputError(problems)
+
+
+def _honest_seconds(seconds: object) -> bool:
+    if not isinstance(seconds, float) or not 0 <= seconds < 1e9:
+        return False
+    return seconds == _checked_seconds(round(seconds * 1_000_000) // 1000 / 1000)
 
 
 def differences(claimed: Any, judged: Any, place: str, tolerance: float = 1e-9) -> list[str]:
@@ -201,7 +205,10 @@ def differences(claimed: Any, judged: Any, place: str, tolerance: float = 1e-9) 
             line
             for key in keys
             for line in differences(
-                claimed.get(key), judged.get(key), f"{place}.{key}" if place else key, tolerance
+                claimed.get(key, ...),
+                judged.get(key, ...),
+                f"{place}.{key}" if place else key,
+                tolerance,
             )
         ]
     if isinstance(claimed, list) and isinstance(judged, list) and len(claimed) == len(judged):

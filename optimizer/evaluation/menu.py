@@ -81,10 +81,9 @@ def _agent(instance: Instance, agent: AgentChoice, schedule: Schedule) -> Iterat
         if not agent.optional:
             yield f"{agent.name}: must be given"
         return
-    start = _offered_start(instance, agent, given)
-    if start is None:
+    if not _offered(instance, agent, given):
         yield f"{agent.name}: the infusions are not a regimen the case offers in its window"
-        start = min(day for _, day, _ in given)
+    start = min(day for _, day, _ in given)
     fraction_days = [f.day for f in schedule.fractions]
     if not fraction_days:
         return
@@ -100,9 +99,9 @@ def _agent(instance: Instance, agent: AgentChoice, schedule: Schedule) -> Iterat
         yield f"{agent.name}: an infusion less than {apart} d from a fraction"
 
 
-def _offered_start(
+def _offered(
     instance: Instance, agent: AgentChoice, given: tuple[tuple[str, int, float], ...]
-) -> int | None:
+) -> bool:
     for name in agent.regimens:
         first = min(day for _, day, _ in given) - min(d.day for d in instance.regimens[name].doses)
         if first not in agent.start_days:
@@ -112,5 +111,5 @@ def _offered_start(
             a[:2] == b[:2] and math.isclose(a[2], b[2], rel_tol=1e-9)
             for a, b in zip(offered, given, strict=True)
         ):
-            return first
-    return None
+            return True
+    return False

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from abscopt.instances.limits import AlcLimit, EdricLimit, LogisticsLimit
 from abscopt.models import immune, lymphocytes, outcome
+from abscopt.optimizer.candidates.table import CAP
 from abscopt.optimizer.solver import ColumnMaster
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ class PlanBounds:
         instance, menu = self.instance, table.menu
         lesion = instance.lesions[menu.lesion]
         total = menu.fractions * menu.dose
-        columns, right = [table.loads], [np.ones(table.loads.shape[1])]
+        columns, right = [table.loads], [np.full(table.loads.shape[1], CAP)]
         for limit in instance.limits:
             if isinstance(limit, EdricLimit):
                 own = lymphocytes.edric(
@@ -143,14 +144,14 @@ class PlanBounds:
                     menu.fractions,
                 )
                 columns.append(own[:, None] / limit.cap_gy)
-                right.append(np.ones(1))
+                right.append(np.full(1, CAP))
             elif isinstance(limit, AlcLimit):
                 last = max(int(t.menu.patterns.last.max()) for t in self.tables)
                 days = np.arange(last, -1, -ALC_ROW_STEP_DAYS)
                 before = instance.lymphocytes.initial_1e9_per_l
                 allowance = math.log(before / limit.floor_1e9_per_l)
                 columns.append(table.alc_loss[menu.pattern][:, days] / allowance)
-                right.append(np.full(len(days), max(0.0, 1 - self.tabulated.chemo / allowance)))
+                right.append(np.full(len(days), CAP - self.tabulated.chemo / allowance))
             elif isinstance(limit, LogisticsLimit) and limit.quantity == "lesions":
                 treated = (menu.pattern > 0).astype(float)[:, None]
                 if limit.cap is not None:

@@ -19,7 +19,7 @@ from abscopt.instances.limits import LogisticsLimit
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.search.bound import Bound, Box, PlanBounds
 from abscopt.optimizer.search.join import count_at_most, joined
-from abscopt.optimizer.search.local import local_search
+from abscopt.optimizer.search.local import climb, local_search
 from abscopt.optimizer.search.shapes import Shapes
 
 if TYPE_CHECKING:
@@ -98,6 +98,8 @@ def _explore(candidates: Candidates, gap: float, seed: int, clock: Clock, found:
         roots[plan] = _root(PlanBounds(Tabulated(candidates, plan)))
         found.open_bounds[plan] = roots[plan].bound.value + BOUND_SAFETY
         found.columns += sum(len(c) for c in roots[plan].courses)
+        if plan == 0:
+            _begin(Tabulated(candidates, plan), plan, found)
     order = sorted(roots, key=lambda plan: (-roots[plan].bound.value, plan))
     for rank, plan in enumerate(order):
         _check(clock)
@@ -110,6 +112,17 @@ def _explore(candidates: Candidates, gap: float, seed: int, clock: Clock, found:
         top = max(found.open_bounds.values())
         clock.report("search", found.value if found.row is not None else None, top)
         _examine(bounds, roots[plan], plan, gap, clock, found)
+
+
+def _begin(tabulated: Tabulated, plan: int, found: Found) -> None:
+    """A first incumbent within moments: single-lesion best responses from 'no course'."""
+    lesions = len(tabulated.candidates.lesions)
+    nothing = np.zeros(lesions, dtype=np.int64)
+    feasible = bool(tabulated.feasible(nothing[None, :])[0])
+    value = float(tabulated.value(nothing[None, :])[0]) if feasible else -math.inf
+    row, value = climb(tabulated, nothing, value, list(range(lesions)))
+    if math.isfinite(value):
+        found.offer(plan, row, value)
 
 
 def _check(clock: Clock) -> None:

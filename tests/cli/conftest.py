@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
+
 from abscopt.cli import main
 from abscopt.instances.load import CASES
-from click.testing import CliRunner, Result
 
 Run = Callable[..., Result]
 

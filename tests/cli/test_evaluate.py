@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from abscopt.instances import load
 from abscopt.optimizer import evaluate
 from abscopt.optimizer.result import DISCLAIMER, Certificate, Result, SolverRun, sealed

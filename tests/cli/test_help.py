@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
+
 from abscopt import cli
 from abscopt.optimizer.result import DISCLAIMER
-from click.testing import CliRunner
 
 HEAVY = ("pydantic", "numpy", "pandas", "pyomo", "highspy", "rich")
 COMMAND = [sys.executable, "-m", "abscopt.cli"]

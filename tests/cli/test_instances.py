@@ -7,6 +7,7 @@ from typing import Any
 
 import jsonschema  # type: ignore[import-untyped,unused-ignore]
 import pytest
+
 from abscopt.instances import load, names
 from abscopt.instances.load import CASES
 from abscopt.optimizer.report import raw_courses, systemic_plans

@@ -5,6 +5,7 @@ import io
 from dataclasses import replace
 
 import pytest
+
 from abscopt.instances import load, names
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import evaluate

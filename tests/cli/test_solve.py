@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from abscopt.optimizer.result import DISCLAIMER
 
 TOYS = ("toy-fractionation", "toy-two-lesions", "toy-blockade")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from abscopt import cli, optimizer
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import evaluate
@@ -79,7 +80,7 @@ def test_options_arrive(run: Any, pipeline: Fake) -> None:
     for call in calls:
         del call["listener"]
     assert calls == [
-        {"gap": None, "time_limit": None, "threads": 2, "seed": 0, "method": "auto"},
+        {"gap": None, "time_limit": None, "threads": 1, "seed": 0, "method": "auto"},
         {"gap": 0.5, "time_limit": 9.0, "threads": 3, "seed": 7, "method": "single"},
     ]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from abscopt.instances.load import MAX_BYTES
 
 Case = dict[str, Any]

@@ -22,7 +22,7 @@ from plain_cases import (
     uniform,
 )
 
-GAP = 1e-6
+GAP = 1e-5
 
 
 def assert_best(raw: Raw) -> None:
@@ -188,7 +188,7 @@ def mixed(seed: int, **free_fields: Any) -> Raw:
         precursor_share=0.6,
         effector_kill_per_fraction=0.1,
         lymphocyte_loss_per_fraction=0.07,
-        course=uniform([1, 3], doses(random, 2), last_start_day=4, start_step_days=2),
+        course=uniform([1, 3], doses(random, 2), last_start_day=2, start_step_days=2),
         sparing={"organ": {"max": 0.6}},
     )
     agent = {
@@ -201,7 +201,7 @@ def mixed(seed: int, **free_fields: Any) -> Raw:
     return plain_case(
         [first, second],
         [bed_limit(float(random.uniform(40, 110)))],
-        horizon_days=[30, 60],
+        horizon_days=[15, 30],
         objective="default",
         immune={"use": "default"},
         agents=[agent],

@@ -1,0 +1,122 @@
+"""Enumeration by the judge: every schedule built from menus and regimens, no engine code."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from abscopt.instances.calendar import course_days
+from abscopt.instances.regimens import infusions
+from abscopt.instances.schema import Instance, Lesion
+from abscopt.optimizer.evaluation import Evaluation, Judge
+from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
+
+Course = tuple[Fraction, ...]
+Plan = tuple[Infusion, ...]
+
+
+def courses(instance: Instance, lesion: Lesion) -> list[Course]:
+    """Every distinct course of a lesion's menu; the first one is 'none'."""
+    found: dict[Course, None] = {(): None}
+    menu = lesion.course
+    if menu is not None:
+        assert menu.form == "uniform"
+        starts = range(menu.first_start_day, menu.last_start_day + 1, menu.start_step_days)
+        for count, interval, start, dose in itertools.product(
+            menu.fractions, menu.interval_days, starts, menu.levels_gy
+        ):
+            days = course_days(instance.calendar, start, count, interval)
+            if days is not None and days[-1] < instance.days:
+                found[tuple(Fraction(day, lesion.name, dose) for day in days)] = None
+    return list(found)
+
+
+def plans(instance: Instance) -> list[Plan]:
+    """Every distinct systemic plan."""
+    per_agent: list[list[Plan]] = []
+    for agent in instance.agents:
+        options: list[Plan] = [()] if agent.optional else []
+        for name, start in itertools.product(agent.regimens, agent.start_days):
+            given = infusions(instance, name, start, agent.cycles)
+            options.append(tuple(Infusion(day, drug, mg) for drug, day, mg in given))
+        per_agent.append(options)
+    found = {tuple(sorted(itertools.chain(*choice))) for choice in itertools.product(*per_agent)}
+    return sorted(found)
+
+
+def schedules(instance: Instance) -> Iterator[Schedule]:
+    """Every schedule of a case with uniform courses."""
+    menus = [courses(instance, lesion) for lesion in instance.lesions]
+    for plan in plans(instance):
+        for choice in itertools.product(*menus):
+            yield Schedule.of(itertools.chain(*choice), plan)
+
+
+@dataclass
+class Enumeration:
+    """What the judge says of all schedules of a case.
+
+    `without[name]` is the best objective when the limit `name` alone is forgotten, and
+    `without["rules"]` when the interval rules are.
+    """
+
+    count: int = 0
+    best: float | None = None
+    schedule: Schedule | None = None
+    evaluation: Evaluation | None = None
+    without: dict[str, float] = field(default_factory=dict)
+
+
+def enumerate_by_judge(instance: Instance, judge: Judge) -> Enumeration:
+    """Judge every schedule of a case."""
+    found = Enumeration()
+    for schedule in schedules(instance):
+        verdict = judge.evaluate(schedule)
+        found.count += 1
+        broken = [*verdict.broken_limits, *(["rules"] if verdict.broken_rules else [])]
+        if not broken:
+            assert verdict.feasible
+            if found.best is None or verdict.objective > found.best:
+                found.best = verdict.objective
+                found.schedule, found.evaluation = schedule, verdict
+        elif len(broken) == 1:
+            known = found.without.get(broken[0])
+            found.without[broken[0]] = (
+                verdict.objective if known is None else max(known, verdict.objective)
+            )
+    return found
+
+
+def binding(found: Enumeration, margin: float = 1e-6) -> set[str]:
+    """Limits without which the optimum were better (`rules` for the interval rules)."""
+    if found.best is None:
+        return set()
+    return {name for name, value in found.without.items() if value > found.best + margin}
+
+
+def greedy(instance: Instance, judge: Judge) -> float | None:
+    """Lesions by weight take their best feasible course in turn, then the best plan."""
+    options = plans(instance)
+    if not options:
+        return None
+    chosen: dict[str, Course] = {}
+    plan = options[0]
+    order = sorted(
+        (lesion for lesion in instance.lesions if lesion.irradiable), key=lambda s: -s.weight
+    )
+    for lesion in order:
+        best: tuple[float, Course] | None = None
+        for course in courses(instance, lesion):
+            trial = chosen | {lesion.name: course}
+            verdict = judge.evaluate(Schedule.of(itertools.chain(*trial.values()), plan))
+            if verdict.feasible and (best is None or verdict.objective > best[0]):
+                best = (verdict.objective, course)
+        chosen[lesion.name] = best[1] if best else ()
+    values = [
+        verdict.objective
+        for option in options
+        if (verdict := judge.evaluate(Schedule.of(itertools.chain(*chosen.values()), option)))
+        and verdict.feasible
+    ]
+    return max(values, default=None)

@@ -1,0 +1,345 @@
+"""The Pyomo programme, the arrays HiGHS receives, and the two ways to solve."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import itertools
+import tomllib
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyomo.environ as pyo
+import pytest
+from abscopt.instances import build as instance_of
+from abscopt.instances import load
+from abscopt.instances.load import CASES
+from abscopt.optimizer import solve
+from abscopt.optimizer.candidates.columns import columns_of
+from abscopt.optimizer.candidates.table import Candidates
+from abscopt.optimizer.programme import build as building
+from abscopt.optimizer.programme import choice, logistics, organs, outcome
+from abscopt.optimizer.programme.build import build, data_of
+from abscopt.optimizer.programme.matrix import matrix_of
+from abscopt.optimizer.programme.refinement import first_refinement
+from abscopt.optimizer.solver import Matrix
+from plain_cases import CITED, EVERY_DAY, Raw, bed_limit, free, lesion, limit, plain_case, uniform
+from pyomo.repn import generate_standard_repn
+
+FAMILIES = {"choice": choice, "organs": organs, "logistics": logistics, "outcome": outcome}
+
+
+def called_by_build() -> list[tuple[str, str]]:
+    """(module, function) of every constraint family that `build` calls."""
+    calls = (
+        node.func
+        for node in ast.walk(ast.parse(inspect.getsource(build)))
+        if isinstance(node, ast.Call)
+    )
+    return [
+        (call.value.id, call.attr)
+        for call in calls
+        if isinstance(call, ast.Attribute)
+        and isinstance(call.value, ast.Name)
+        and call.value.id in FAMILIES
+    ]
+
+
+def almost_everything(objective: str) -> Raw:
+    """Two free lesions, two uniform ones and an occult one under every kind of limit."""
+    loss = {"lymphocyte_loss_per_fraction": 0.07, "integral_dose_cm3": 400.0}
+    sparing = {
+        "organ": {"max": 0.5, "mean": 0.2, "second_moment": 0.08},
+        "lungs": {"mean": 0.1},
+        "heart": {"mean": 0.05},
+    }
+    daily = sparing | {"cord": {"max": {"days": [0, 1, 2], "values": [0.6, 0.4, 0.5]}}}
+    lesions = [
+        lesion(
+            "free",
+            course=free([0, 1, 2], [4.0, 7.0], max_fractions=2),
+            growth_doubling_time_days=60.0,
+            repopulation_doubling_time_days=3.0,
+            kick_off_days=1.0,
+            effector_share=0.1,
+            sparing=daily,
+            **loss,
+        ),
+        lesion("second", course=free([1, 3], [5.0]), sparing=sparing, effector_share=0.1, **loss),
+        lesion(
+            "uniform",
+            immunogenicity=1.0,
+            effector_share=0.3,
+            precursor_share=0.5,
+            effector_kill_per_fraction=0.1,
+            course=uniform([1, 3], [6.0, 8.0], last_start_day=2, interval_days=[1, 2]),
+            sparing=sparing,
+            **loss,
+        ),
+        lesion(
+            "other",
+            immunogenicity=1.0,
+            effector_share=0.2,
+            precursor_share=0.2,
+            repopulation_doubling_time_days=4.0,
+            course=uniform([2], [5.0, 9.0]),
+            sparing=sparing,
+            **loss,
+        ),
+        {
+            "use": "plain_lq",
+            "name": "occult",
+            "organ": "test",
+            "irradiable": False,
+            "clonogens": 4,
+            "effector_share": 0.3,
+            "precursor_share": 0.3,
+        },
+    ]
+    limits = [
+        bed_limit(60.0, organ="cord"),
+        limit("mean", "mean", organ="organ", cap_gy=12.0),
+        limit("mean_eqd2", "eqd2", organ="organ", alpha_beta_gy=3.0, cap_gy=11.0),
+        limit(
+            "dose_by_fractions", "table", organ="organ", fractions=[1, 5], limits_gy=[12.0, 25.0]
+        ),
+        limit("alc", "alc", floor_1e9_per_l=0.9),
+        limit("edric", "edric", cap_gy=1.5),
+        limit("drug", "drug", drug="sensitizer", quantity="doses", cap=2),
+        limit("logistics", "lesions", quantity="lesions", cap=3, floor=1),
+        limit("logistics", "visits", quantity="visits", cap=4),
+        limit("logistics", "per_day", quantity="lesions_per_day", cap=2),
+        limit("logistics", "overall", quantity="overall_days", cap=5),
+    ]
+    sensitizer = {
+        "kind": "chemotherapy",
+        "sensitizer_enhancement_ratio": 1.2,
+        "sensitizing_days": 3,
+        "lymphocyte_log_loss_per_dose": 0.05,
+    }
+    weekly = {
+        "cycle_days": 7,
+        "max_cycles": 3,
+        "doses": [{"drug": "sensitizer", "day": 0, "amount": 40, "unit": "mg"}],
+    }
+    return plain_case(
+        lesions,
+        limits,
+        horizon_days=[12, 28],
+        objective=objective,
+        immune={"use": "default"},
+        calendar=EVERY_DAY,
+        cross_second_moments=[{"organ": "organ", "lesions": ["free", "uniform"], "value": 0.07}],
+        drugs={"sensitizer": sensitizer | CITED},
+        regimens={"weekly": weekly | CITED},
+        agents=[
+            {
+                "name": "chemo",
+                "regimens": ["weekly"],
+                "first_start_day": 0,
+                "last_start_day": 1,
+                "cycles": 2,
+            },
+            {
+                "name": "pembrolizumab",
+                "regimens": ["pembrolizumab-200-q3w"],
+                "first_start_day": 2,
+                "last_start_day": 6,
+                "start_step_days": 4,
+                "min_days_after_radiation": 1,
+                "max_days_after_radiation": 4,
+            },
+        ],
+    )
+
+
+def data_for(objective: str) -> Any:
+    """What the constraints read, with one excluded set as a refinement would add it."""
+    candidates = Candidates(instance_of(almost_everything(objective)))
+    columns = columns_of(candidates)
+    refinement = first_refinement(candidates.instance, columns)
+    return data_of(candidates, columns, replace(refinement, excluded=(((1, 2), (9,)),)))
+
+
+OBJECTIVES = ("default", "tumor_bed")
+
+
+@pytest.fixture(scope="module", params=OBJECTIVES)
+def model(request: pytest.FixtureRequest) -> Any:
+    """Programme of the case that uses almost everything."""
+    return build(data_for(request.param))
+
+
+Row = tuple[str, str, tuple[tuple[int, str], ...]]  # side, right-hand side, (column, coefficient)
+
+
+def digits(value: float) -> str:
+    return f"{value + 0.0:.11g}"
+
+
+def one_sided(
+    terms: dict[int, float], lower: float | None, upper: float | None
+) -> list[Row]:
+    """A row as one or two inequalities that can be compared."""
+    body = tuple(sorted((j, digits(a)) for j, a in terms.items() if a != 0))
+    sides = (("at least", lower), ("at most", upper))
+    return [
+        (side, digits(right), body)
+        for side, right in sides
+        if right is not None and np.isfinite(right)
+    ]
+
+
+def rows_of_model(model: Any, position: dict[int, int]) -> Counter[Row]:
+    found: Counter[Row] = Counter()
+    for row in model.component_data_objects(pyo.Constraint, active=True):
+        body = generate_standard_repn(row.body)
+        assert body.is_linear()
+        terms: Counter[int] = Counter()
+        for variable, factor in zip(body.linear_vars, body.linear_coefs, strict=True):
+            terms[position[id(variable)]] += float(factor)
+        sides = [None if side is None else pyo.value(side) - body.constant for side in (
+            row.lower, row.upper)]
+        found.update(one_sided(dict(terms), *sides))
+    return found
+
+
+def rows_of_matrix(matrix: Matrix) -> Counter[Row]:
+    found: Counter[Row] = Counter()
+    for i, (start, end) in enumerate(itertools.pairwise(matrix.start.tolist())):
+        terms = dict(
+            zip(matrix.index[start:end].tolist(), matrix.value[start:end].tolist(), strict=True)
+        )
+        assert len(terms) == end - start
+        found.update(one_sided(terms, float(matrix.row_lower[i]), float(matrix.row_upper[i])))
+    return found
+
+
+def test_arrays_hold_the_rows_of_the_programme(model: Any) -> None:
+    matrix, position = matrix_of(model)
+    expected, given = rows_of_model(model, position), rows_of_matrix(matrix)
+    assert sum(expected.values()) > 100
+    assert expected - given == Counter()
+    assert given - expected == Counter()
+
+
+def test_arrays_hold_the_bounds_and_integrality_of_the_programme(model: Any) -> None:
+    matrix, position = matrix_of(model)
+    known = {
+        position[id(v)]: v
+        for v in model.component_data_objects(pyo.Var, active=True)
+        if id(v) in position
+    }
+    assert sorted(known) == list(range(len(matrix.cost)))
+    for column, variable in known.items():
+        low, high = variable.bounds
+        assert matrix.lower[column] == (-np.inf if low is None else low)
+        assert matrix.upper[column] == (np.inf if high is None else high)
+        assert bool(matrix.integer[column]) == (not variable.is_continuous())
+
+
+def test_arrays_hold_the_objective_of_the_programme(model: Any) -> None:
+    matrix, position = matrix_of(model)
+    assert model.objective.sense == pyo.maximize
+    goal = generate_standard_repn(model.objective.expr)
+    assert goal.is_linear()
+    cost = np.zeros(len(matrix.cost))
+    for variable, factor in zip(goal.linear_vars, goal.linear_coefs, strict=True):
+        cost[position[id(variable)]] += factor
+    assert matrix.cost == pytest.approx(cost, rel=1e-12)
+    assert matrix.offset == pytest.approx(goal.constant)
+
+
+def test_bounds_are_moderate_or_absent(model: Any) -> None:
+    """HiGHS misjudges feasibility with large dummy bounds and large big-M coefficients."""
+    matrix, _ = matrix_of(model)
+    bounds = np.concatenate([matrix.lower, matrix.upper])
+    assert np.abs(bounds[np.isfinite(bounds)]).max() <= 1e5
+    assert np.abs(matrix.value).max() <= 1e4
+
+
+def test_every_family_has_a_formula_and_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows: Counter[str] = Counter()
+
+    def counted(name: str, function: Any) -> Any:
+        def wrapper(model: Any, data: Any) -> None:
+            before = len(list(model.component_data_objects(pyo.Constraint)))
+            function(model, data)
+            rows[name] += len(list(model.component_data_objects(pyo.Constraint))) - before
+
+        return wrapper
+
+    families = called_by_build()
+    assert len(families) >= 15
+    for module, name in families:
+        function = getattr(FAMILIES[module], name)
+        assert len(inspect.getdoc(function) or "") > 20, name
+        monkeypatch.setattr(FAMILIES[module], name, counted(name, function))
+    for objective in OBJECTIVES:
+        build(data_for(objective))
+    assert {name for _, name in families} == {name for name, count in rows.items() if count}
+
+
+def test_every_public_function_of_the_families_is_called_or_shared() -> None:
+    """A constraint that is written but never built would be a silent wrong answer."""
+    called = {name for _, name in called_by_build()}
+    for module in FAMILIES.values():
+        for name, function in inspect.getmembers(module, inspect.isfunction):
+            takes = list(inspect.signature(function).parameters)
+            if function.__module__ == module.__name__ and takes == ["model", "data"]:
+                assert name in called
+    assert inspect.getdoc(building.objective)
+
+
+# one MILP and the search give the same optimum
+
+
+def reduced_pembro(**changes: Any) -> Raw:
+    """The case pembro-rt with a coarse menu."""
+    raw: Raw = tomllib.loads((CASES / "pembro-rt.toml").read_text(encoding="utf-8"))
+    raw["horizon_days"] = [42, 84]
+    for one in raw["lesions"]:
+        if "course" in one:
+            one["course"] |= {
+                "fractions": [1, 3],
+                "doses_gy": [6, 8, 10, 12],
+                "last_start_day": 14,
+                "start_step_days": 7,
+                "interval_days": [2],
+            }
+    raw["agents"][0] |= {"last_start_day": 28, "start_step_days": 14}
+    raw.pop("standard")
+    return raw | changes
+
+
+def two_sites(raw: Raw) -> Raw:
+    raw["limits"] = [entry for entry in raw["limits"] if entry.get("name") != "one_site"]
+    raw["limits"].append(limit("logistics", "two_sites", quantity="lesions", cap=2))
+    return raw
+
+
+SMALL = {
+    "toy-blockade": lambda: load("toy-blockade"),
+    "toy-fractionation": lambda: load("toy-fractionation"),
+    "toy-two-lesions": lambda: load("toy-two-lesions"),
+    "pembro": lambda: instance_of(reduced_pembro()),
+    "pembro-two-sites": lambda: instance_of(two_sites(reduced_pembro())),
+    "pembro-bed": lambda: instance_of(reduced_pembro(objective={"kind": "tumor_bed"})),
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_both_methods_agree(name: str) -> None:
+    instance, gap = SMALL[name](), 1e-3
+    search = solve(instance, gap=gap)
+    programme = solve(instance, gap=gap, method="single")
+    assert search.status == programme.status == "optimal"
+    assert search.objective is not None
+    assert programme.objective is not None
+    assert abs(search.objective - programme.objective) <= gap * (1 + 1e-6)
+    assert search.bound is not None
+    assert programme.bound is not None
+    assert search.bound >= programme.objective - 1e-9
+    assert programme.bound >= search.objective - 1e-9

@@ -1,0 +1,111 @@
+"""Rooms point downhill, and foreign libraries enter by one door."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+ROOMS = ("models", "instances", "optimizer")
+MODULES = sorted(
+    [ROOT / "cli.py", *(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))]
+)
+MOST_LINES = 500
+VAGUE = {"utils", "util", "helpers", "helper", "common", "base", "manager", "managers", "misc"}
+
+
+def place(module: Path) -> str:
+    """`optimizer/solver.py`."""
+    return module.relative_to(ROOT).as_posix()
+
+
+def imports(module: Path) -> Iterator[str]:
+    """Dotted names of everything a module imports, inside functions as well."""
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{place(module)}: relative import"
+            assert node.module is not None
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def tops(module: Path) -> set[str]:
+    """Top-level packages a module imports, without the standard library and our own."""
+    found = {name.partition(".")[0] for name in imports(module)}
+    return found - set(sys.stdlib_module_names) - {"abscopt"}
+
+
+def own(module: Path) -> set[str]:
+    """Our own modules that a module imports, such as `abscopt.models.lq`."""
+    return {name for name in imports(module) if name.partition(".")[0] == "abscopt"}
+
+
+def inside(prefix: str) -> list[Path]:
+    """Modules of one room."""
+    found = [module for module in MODULES if place(module).startswith(prefix)]
+    assert found
+    return found
+
+
+def users(library: str) -> list[str]:
+    """Modules that import a foreign library."""
+    return [place(module) for module in MODULES if library in tops(module)]
+
+
+@pytest.mark.parametrize("module", inside("models/"), ids=place)
+def test_models_know_numpy_and_each_other_only(module: Path) -> None:
+    assert tops(module) <= {"numpy"}
+    assert all(name.startswith("abscopt.models") for name in own(module))
+
+
+@pytest.mark.parametrize("module", inside("instances/"), ids=place)
+def test_instances_know_models_and_pydantic_only(module: Path) -> None:
+    assert tops(module) <= {"numpy", "pydantic"}
+    assert all(name.startswith(("abscopt.models", "abscopt.instances")) for name in own(module))
+
+
+@pytest.mark.parametrize("module", inside("optimizer/"), ids=place)
+def test_optimizer_does_not_know_the_command_line(module: Path) -> None:
+    assert not any(name.startswith("abscopt.cli") for name in own(module))
+
+
+@pytest.mark.parametrize("module", inside("optimizer/evaluation/"), ids=place)
+def test_the_judge_knows_nothing_of_how_a_schedule_was_found(module: Path) -> None:
+    rooms = ("candidates", "programme", "search", "pipeline", "solver", "result")
+    barred = tuple(f"abscopt.optimizer.{room}" for room in rooms)
+    assert not any(name.startswith(barred) for name in own(module))
+    assert not tops(module) & {"highspy", "pyomo", "scipy"}
+
+
+def test_highs_enters_by_one_door() -> None:
+    assert users("highspy") == ["optimizer/solver.py"]
+
+
+def test_pyomo_stays_in_the_programme() -> None:
+    assert users("pyomo")
+    assert all(module.startswith("optimizer/programme/") for module in users("pyomo"))
+
+
+def test_click_stays_in_the_command_line() -> None:
+    assert users("click") == ["cli.py"]
+
+
+def test_rich_is_for_showing_only() -> None:
+    assert set(users("rich")) <= {"cli.py", "optimizer/report.py"}
+
+
+@pytest.mark.parametrize("module", MODULES, ids=place)
+def test_module_is_short_and_named_for_its_idea(module: Path) -> None:
+    assert len(module.read_text(encoding="utf-8").splitlines()) < MOST_LINES
+    assert not VAGUE & set(module.relative_to(ROOT).with_suffix("").parts)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=place)
+def test_module_says_what_it_is(module: Path) -> None:
+    assert ast.get_docstring(ast.parse(module.read_text(encoding="utf-8")))
