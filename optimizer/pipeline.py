@@ -16,7 +16,7 @@ from abscopt.optimizer.programme.single import solve_single
 from abscopt.optimizer.progress import Clock, Listener
 from abscopt.optimizer.result import Certificate, Result, ResultStatus, SolverRun
 from abscopt.optimizer.schedule import Infusion, Schedule, standard_schedule
-from abscopt.optimizer.search.explore import explore
+from abscopt.optimizer.search.explore import BOUND_SAFETY, explore
 from abscopt.optimizer.search.second_stage import second_stage
 from abscopt.optimizer.solver import SolverError, canary, solver_version
 
@@ -40,6 +40,7 @@ class Solved:
     bound: float | None
     infeasible: bool
     second_stage: str
+    errors: dict[str, float]
     nodes: int
     columns: int
     plans: int
@@ -82,7 +83,7 @@ def _solved(
     clock: Clock,
 ) -> Solved:
     if clock.expired:
-        return Solved(None, None, None, False, "none", 0, 0, 0)
+        return Solved(None, None, None, False, "none", {}, 0, 0, 0)
     canary()
     candidates = Candidates(instance)
     if method == "single" or candidates.free:
@@ -107,6 +108,7 @@ def _by_programme(
         bound=answer.bound,
         infeasible=answer.infeasible,
         second_stage=status if not candidates.free else "none (free courses)",
+        errors={"bands_and_tangents": answer.relaxation_error},
         nodes=answer.nodes,
         columns=answer.columns,
         plans=len(candidates.plans),
@@ -126,6 +128,7 @@ def _by_search(candidates: Candidates, gap: float, seed: int, clock: Clock) -> S
         bound=found.bound if found.bound is not None and math.isfinite(found.bound) else None,
         infeasible=found.complete and found.row is None,
         second_stage=status,
+        errors={"rounding_of_ceilings": BOUND_SAFETY},
         nodes=found.nodes,
         columns=found.columns,
         plans=len(candidates.plans),
@@ -255,7 +258,7 @@ def _certificate(solved: Solved, objective: float | None, status: str) -> Certif
         "infeasible": "every combination of courses and systemic plans breaks a limit or rule",
         "unknown": "nothing was found and nothing was proved in the time given",
     }
-    errors = {}
+    errors = {} if objective is None else dict(solved.errors)
     if objective is not None and solved.claimed is not None:
         errors["claimed_minus_judged"] = solved.claimed - objective
     return Certificate(claims[status], errors, solved.second_stage)

@@ -35,7 +35,10 @@ MEMBERS_TRIED = 4000
 
 @dataclass
 class Answer:
-    """Best judged schedule and proven bound of the programme; None when absent."""
+    """Best judged schedule and proven bound of the programme; None when absent.
+
+    `relaxation_error` is what bands and tangents added to the value of the best schedule.
+    """
 
     schedule: Schedule | None = None
     evaluation: Evaluation | None = None
@@ -44,6 +47,7 @@ class Answer:
     nodes: int = 0
     columns: int = 0
     rounds: int = 0
+    relaxation_error: float = 0.0
 
     @property
     def value(self) -> float:
@@ -122,6 +126,8 @@ def _round(
     verdict = judge.evaluate(schedule)
     if verdict.feasible and verdict.objective > answer.value:
         answer.schedule, answer.evaluation = schedule, verdict
+    if schedule == answer.schedule and outcome.objective is not None:
+        answer.relaxation_error = outcome.objective - verdict.objective
     _told(clock, answer, answer.bound)
     if answer.bound is not None and answer.bound - answer.value <= gap:
         return None

@@ -15,9 +15,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from abscopt.instances import build
-from abscopt.optimizer import solve
-from abscopt.optimizer.result import Result
 from plain_cases import (
     CITED,
     EVERY_DAY,
@@ -30,6 +27,10 @@ from plain_cases import (
     uniform,
 )
 from scipy.optimize import linprog
+
+from abscopt.instances import build
+from abscopt.optimizer import solve
+from abscopt.optimizer.result import Result
 
 TUMOR, ORGAN, CAP = 10.0, 3.0, 61.6
 NUMBERS = (1, 3, 5, 10, 30)
@@ -169,7 +170,9 @@ def test_a_mean_eqd2_of_an_uneven_organ_has_its_own_threshold() -> None:
     for mean, square, number in ((0.2, 0.05, 1), (0.2, 0.08, 10)):
         effective, cap = square / mean, 40.0
         numbers = (1, 2, 5, 10)
-        doses = [equal_dose(n, effective, cap * (1 + 2 / ORGAN) * effective / mean) for n in numbers]
+        doses = [
+            equal_dose(n, effective, cap * (1 + 2 / ORGAN) * effective / mean) for n in numbers
+        ]
         tumor = lesion(
             course=uniform(numbers, doses),
             sparing={"organ": {"mean": mean, "second_moment": square}},
@@ -276,9 +279,7 @@ def linear_program(number: int, tumor: float, organs: Organs) -> tuple[float, fl
 
 def case_c(course: Raw, tumor: float, organs: Organs) -> Raw:
     sparing = {f"organ{k}": {"max": delta} for k, (delta, _, _) in enumerate(organs)}
-    limits = [
-        bed_limit(cap, ratio, organ=f"organ{k}") for k, (_, ratio, cap) in enumerate(organs)
-    ]
+    limits = [bed_limit(cap, ratio, organ=f"organ{k}") for k, (_, ratio, cap) in enumerate(organs)]
     one = lesion(alpha_beta_gy=tumor, course=course, sparing=sparing)
     return plain_case([one], limits, horizon_days=[30], calendar=EVERY_DAY)
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from abscopt.instances import build
-from abscopt.optimizer import solve
 from plain_cases import (
+    CITED,
     EVERY_DAY,
     Raw,
     bed_limit,
@@ -21,6 +20,9 @@ from plain_cases import (
     plain_case,
     uniform,
 )
+
+from abscopt.instances import build
+from abscopt.optimizer import solve
 
 GAP = 1e-5
 
@@ -265,3 +267,60 @@ def test_mixed_case_variants(variant: Callable[[Raw], Raw], seed: int) -> None:
 
 def test_mixed_case_with_repopulation_of_the_free_lesion() -> None:
     assert_best(mixed(5, repopulation_doubling_time_days=1.5, kick_off_days=1.0))
+
+
+# uniform courses through the programme, on the same terms
+
+
+def assert_both_methods_best(raw: Raw) -> None:
+    best = best_of_all(raw)
+    for method in ("auto", "single"):
+        result = solve(build(raw), gap=GAP, method=method)
+        assert result.status == ("infeasible" if best is None else "optimal")
+        if best is not None:
+            assert result.objective == pytest.approx(best, abs=GAP)
+
+
+@pytest.mark.parametrize("last_start_day", [0, 1])
+def test_floor_on_lesions_where_shared_days_break_a_cap(last_start_day: int) -> None:
+    """Both lesions must be treated; on one day they break the cap together."""
+    lesions = [
+        lesion(
+            name,
+            course=uniform([1], [5.0, 6.0], last_start_day=last_start_day),
+            sparing={"organ": {"max": 0.9}},
+        )
+        for name in ("one", "two")
+    ]
+    both = limit("logistics", "both", quantity="lesions", floor=2)
+    assert_both_methods_best(plain_case(lesions, [bed_limit(30.0), both], horizon_days=[5]))
+
+
+@pytest.mark.parametrize("first_infusion", [0, 3])
+@pytest.mark.parametrize("interval", ["min_days_after_radiation", "max_days_after_radiation"])
+def test_interval_counts_the_same_day_of_a_regimen(interval: str, first_infusion: int) -> None:
+    """The start of an agent is one day for judge and engine, wherever its first infusion lies."""
+    tumor = lesion(course=uniform([1], [5.0], last_start_day=4), sparing={"organ": {"max": 0.5}})
+    drug = {"kind": "chemotherapy", "sensitizer_enhancement_ratio": 1.5, "sensitizing_days": 9}
+    cycle = {
+        "cycle_days": 20,
+        "max_cycles": 1,
+        "doses": [{"drug": "drug", "day": first_infusion, "amount": 40, "unit": "mg"}],
+    }
+    agent = {
+        "name": "chemo",
+        "regimens": ["cycle"],
+        "first_start_day": 0,
+        "last_start_day": 3,
+        "optional": False,
+        interval: 2,
+    }
+    raw = plain_case(
+        [tumor],
+        [bed_limit(30.0)],
+        horizon_days=[12],
+        drugs={"drug": drug | CITED},
+        regimens={"cycle": cycle | CITED},
+        agents=[agent],
+    )
+    assert_both_methods_best(raw)

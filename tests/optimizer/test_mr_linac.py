@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from abscopt.instances import load
 from abscopt.optimizer import solve
 

@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 import pytest
+from plain_cases import CITED, EVERY_DAY, Raw, bed_limit, free, lesion, limit, plain_case, uniform
+from pyomo.repn import generate_standard_repn
+
 from abscopt.instances import build as instance_of
 from abscopt.instances import load
 from abscopt.instances.load import CASES
@@ -25,8 +28,6 @@ from abscopt.optimizer.programme.build import build, data_of
 from abscopt.optimizer.programme.matrix import matrix_of
 from abscopt.optimizer.programme.refinement import first_refinement
 from abscopt.optimizer.solver import Matrix
-from plain_cases import CITED, EVERY_DAY, Raw, bed_limit, free, lesion, limit, plain_case, uniform
-from pyomo.repn import generate_standard_repn
 
 FAMILIES = {"choice": choice, "organs": organs, "logistics": logistics, "outcome": outcome}
 
@@ -179,9 +180,7 @@ def digits(value: float) -> str:
     return f"{value + 0.0:.11g}"
 
 
-def one_sided(
-    terms: dict[int, float], lower: float | None, upper: float | None
-) -> list[Row]:
+def one_sided(terms: dict[int, float], lower: float | None, upper: float | None) -> list[Row]:
     """A row as one or two inequalities that can be compared."""
     body = tuple(sorted((j, digits(a)) for j, a in terms.items() if a != 0))
     sides = (("at least", lower), ("at most", upper))
@@ -200,8 +199,10 @@ def rows_of_model(model: Any, position: dict[int, int]) -> Counter[Row]:
         terms: Counter[int] = Counter()
         for variable, factor in zip(body.linear_vars, body.linear_coefs, strict=True):
             terms[position[id(variable)]] += float(factor)
-        sides = [None if side is None else pyo.value(side) - body.constant for side in (
-            row.lower, row.upper)]
+        sides = [
+            None if side is None else pyo.value(side) - body.constant
+            for side in (row.lower, row.upper)
+        ]
         found.update(one_sided(dict(terms), *sides))
     return found
 

@@ -9,10 +9,11 @@ import sys
 
 import numpy as np
 import pytest
-from abscopt.optimizer import solver
-from abscopt.optimizer.solver import Matrix, SolverError, canary, solve_matrix
 from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
+
+from abscopt.optimizer import solver
+from abscopt.optimizer.solver import Matrix, SolverError, canary, solve_matrix
 
 FloatArray = NDArray[np.float64]
 
@@ -118,9 +119,7 @@ def test_start_from_an_incumbent() -> None:
     assert solve_matrix(tiny(), incumbent=np.array([3.0, 0.5])).objective == pytest.approx(3.5)
 
 
-@pytest.mark.parametrize(
-    "field", ["cost", "lower", "upper", "row_lower", "row_upper", "value"]
-)
+@pytest.mark.parametrize("field", ["cost", "lower", "upper", "row_lower", "row_upper", "value"])
 def test_nan_is_refused(field: str) -> None:
     spoiled = np.array(getattr(tiny(), field))
     spoiled[0] = np.nan
@@ -158,9 +157,7 @@ def random_program(seed: int, *, mixed: bool) -> Matrix:
     integer = np.ones(width, dtype=bool)
     if mixed:
         integer[:2] = False
-    return dense(
-        random.normal(size=width).round(2), rows, row_lower, row_upper, upper, integer
-    )
+    return dense(random.normal(size=width).round(2), rows, row_lower, row_upper, upper, integer)
 
 
 def without_presolve(matrix: Matrix) -> solver.Outcome:
@@ -219,9 +216,7 @@ def test_solving_leaves_stdout_to_the_caller() -> None:
 
 
 def test_output_buffered_before_the_first_solve_is_kept() -> None:
-    code = (
-        "print('before'); from abscopt.optimizer.solver import canary; canary(); print('after')"
-    )
+    code = "print('before'); from abscopt.optimizer.solver import canary; canary(); print('after')"
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, check=True, text=True, timeout=60
     )
