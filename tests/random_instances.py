@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from brute_force import courses, plans
+
 from abscopt.instances.load import build
 from abscopt.instances.schema import Instance
 from abscopt.models import toxicity
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.schedule import Schedule
-from brute_force import courses, plans
 
 Raw = dict[str, Any]
 Rng = np.random.Generator
@@ -35,7 +36,7 @@ KINDS = {
     "floor": 3.0,
 }
 """How often a kind of limit is drawn (`floor`: least number of lesions), relative."""
-SAMPLED = 70
+SAMPLED = 50
 LOOSE = 1900.0
 TABLE = (1, 2, 3, 5, 8, 10)
 
@@ -389,9 +390,7 @@ def _tightened_table(
     """Scale the table so that one schedule's Miner sum is 1 or slightly less."""
     power = uniform(rng, 0.2, 0.7)
     shape = np.array([n**power for n in TABLE])
-    factors = {
-        lesion.name: lesion.sparing_factor("organ", "max", 0) for lesion in instance.lesions
-    }
+    factors = {lesion.name: lesion.sparing_factor("organ", "max", 0) for lesion in instance.lesions}
 
     def miner(schedule: Schedule, scale: float) -> float:
         daily: dict[int, float] = {}

@@ -31,7 +31,7 @@ from abscopt.optimizer.solver import ColumnMaster
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.candidates.table import LesionTable
+    from abscopt.optimizer.candidates.table import Candidates, LesionTable
     from abscopt.optimizer.candidates.tabulated import Tabulated
 
 FloatArray = NDArray[np.float64]
@@ -73,18 +73,84 @@ class Bound:
     losses: tuple[FloatArray, ...]
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Rows `sum <= right` that every schedule obeys under every plan.
+
+    Attributes
+    ----------
+    coefficients : per lesion (courses, rows)
+    right, chemo : (rows,) right-hand side, and what one nat of chemotherapy loss takes off it
+    """
+
+    coefficients: list[FloatArray]
+    right: FloatArray
+    chemo: FloatArray
+
+
+def relaxed_rows(candidates: Candidates) -> Rows:
+    """Organ, EDRIC, lymphocyte and lesion-number rows of a case."""
+    instance = candidates.instance
+    last = max(int(table.menu.patterns.last.max()) for table in candidates.lesions)
+    alc_days = np.arange(max(last, 0), -1, -ALC_ROW_STEP_DAYS)
+    before = instance.lymphocytes.initial_1e9_per_l
+    right, chemo = [np.full(len(candidates.limits), CAP)], [np.zeros(len(candidates.limits))]
+    for limit in instance.limits:
+        if isinstance(limit, EdricLimit):
+            right.append(np.full(1, CAP))
+            chemo.append(np.zeros(1))
+        elif isinstance(limit, AlcLimit):
+            allowance = math.log(before / limit.floor_1e9_per_l)
+            right.append(np.full(len(alc_days), CAP))
+            chemo.append(np.full(len(alc_days), 1.0 / allowance))
+        elif isinstance(limit, LogisticsLimit) and limit.quantity == "lesions":
+            sides = [limit.cap] if limit.cap is not None else []
+            sides += [-limit.floor] if limit.floor is not None else []
+            right.append(np.array(sides, dtype=float))
+            chemo.append(np.zeros(len(sides)))
+    return Rows(
+        [_lesion_rows(instance, table, alc_days) for table in candidates.lesions],
+        np.concatenate(right),
+        np.concatenate(chemo),
+    )
+
+
+def _lesion_rows(instance: Instance, table: LesionTable, alc_days: IntArray) -> FloatArray:
+    """(courses, rows) coefficients of one lesion, in the order of `relaxed_rows`."""
+    menu, lesion = table.menu, instance.lesions[table.menu.lesion]
+    total = menu.fractions * menu.dose
+    before = instance.lymphocytes.initial_1e9_per_l
+    treated = (menu.pattern > 0).astype(float)[:, None]
+    columns = [table.loads]
+    for limit in instance.limits:
+        if isinstance(limit, EdricLimit):
+            own = lymphocytes.edric(
+                lesion.sparing_factor("lungs", "mean", 0) * total,
+                lesion.sparing_factor("heart", "mean", 0) * total,
+                (lesion.integral_dose_cm3 or 0.0) * total,
+                menu.fractions,
+            )
+            columns.append(own[:, None] / limit.cap_gy)
+        elif isinstance(limit, AlcLimit):
+            allowance = math.log(before / limit.floor_1e9_per_l)
+            columns.append(table.alc_loss[menu.pattern][:, alc_days] / allowance)
+        elif isinstance(limit, LogisticsLimit) and limit.quantity == "lesions":
+            columns += [treated] if limit.cap is not None else []
+            columns += [-treated] if limit.floor is not None else []
+    return np.concatenate(columns, axis=1)
+
+
 class PlanBounds:
     """Rows and scores of one plan, from which the bounds of its nodes are computed."""
 
-    def __init__(self, tabulated: Tabulated):
+    def __init__(self, tabulated: Tabulated, rows: Rows):
         self.tabulated = tabulated
         self.instance: Instance = tabulated.instance
         self.tables = tabulated.candidates.lesions
         self.systemic = self.instance.objective.kind == "default"
         self.gain = [np.exp(e.loss)[:, None] * e.effect for e in tabulated.effects]
-        static = [self._static_rows(s, table) for s, table in enumerate(self.tables)]
-        self.rows = [rows for rows, _ in static]
-        self.right = static[0][1]
+        self.rows = rows.coefficients
+        self.right = rows.right - tabulated.chemo * rows.chemo
 
     def root(self, courses: list[IntArray]) -> Box:
         """Box that holds every schedule made of these courses."""
@@ -128,39 +194,6 @@ class PlanBounds:
         best = [float(r.max()) for r in reduced]
         value = float(price @ right) + math.fsum(best)
         return Bound(value, tuple(b - r for b, r in zip(best, reduced, strict=True)))
-
-    def _static_rows(self, s: int, table: LesionTable) -> tuple[FloatArray, FloatArray]:
-        """(courses, rows) coefficients of `sum <= right` rows that do not depend on the box."""
-        instance, menu = self.instance, table.menu
-        lesion = instance.lesions[menu.lesion]
-        total = menu.fractions * menu.dose
-        columns, right = [table.loads], [np.full(table.loads.shape[1], CAP)]
-        for limit in instance.limits:
-            if isinstance(limit, EdricLimit):
-                own = lymphocytes.edric(
-                    lesion.sparing_factor("lungs", "mean", 0) * total,
-                    lesion.sparing_factor("heart", "mean", 0) * total,
-                    (lesion.integral_dose_cm3 or 0.0) * total,
-                    menu.fractions,
-                )
-                columns.append(own[:, None] / limit.cap_gy)
-                right.append(np.full(1, CAP))
-            elif isinstance(limit, AlcLimit):
-                last = max(int(t.menu.patterns.last.max()) for t in self.tables)
-                days = np.arange(last, -1, -ALC_ROW_STEP_DAYS)
-                before = instance.lymphocytes.initial_1e9_per_l
-                allowance = math.log(before / limit.floor_1e9_per_l)
-                columns.append(table.alc_loss[menu.pattern][:, days] / allowance)
-                right.append(np.full(len(days), CAP - self.tabulated.chemo / allowance))
-            elif isinstance(limit, LogisticsLimit) and limit.quantity == "lesions":
-                treated = (menu.pattern > 0).astype(float)[:, None]
-                if limit.cap is not None:
-                    columns.append(treated)
-                    right.append(np.array([float(limit.cap)]))
-                if limit.floor is not None:
-                    columns.append(-treated)
-                    right.append(np.array([-float(limit.floor)]))
-        return np.concatenate(columns, axis=1), np.concatenate(right)
 
     def _node_rows(self, courses: list[IntArray], box: Box) -> tuple[list[FloatArray], FloatArray]:
         """Static rows of the node's courses with `Z >= low` rows appended."""

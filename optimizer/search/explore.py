@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from abscopt.instances.limits import LogisticsLimit
 from abscopt.optimizer.candidates.tabulated import Tabulated
-from abscopt.optimizer.search.bound import Bound, Box, PlanBounds
+from abscopt.optimizer.search.bound import Bound, Box, PlanBounds, relaxed_rows
 from abscopt.optimizer.search.join import count_at_most, joined
 from abscopt.optimizer.search.local import climb, local_search
 from abscopt.optimizer.search.shapes import Shapes
@@ -92,19 +92,22 @@ def explore(candidates: Candidates, gap: float, seed: int, clock: Clock) -> Foun
 
 def _explore(candidates: Candidates, gap: float, seed: int, clock: Clock, found: Found) -> None:
     rng = np.random.default_rng(seed)
+    rows = relaxed_rows(candidates)
+    planned: dict[int, PlanBounds] = {}
     roots: dict[int, Node] = {}
     for plan in range(len(candidates.plans)):
         _check(clock)
-        roots[plan] = _root(PlanBounds(Tabulated(candidates, plan)))
+        planned[plan] = PlanBounds(Tabulated(candidates, plan), rows)
+        roots[plan] = _root(planned[plan])
         found.open_bounds[plan] = roots[plan].bound.value + BOUND_SAFETY
         found.columns += sum(len(c) for c in roots[plan].courses)
         if plan == 0:
-            _begin(Tabulated(candidates, plan), plan, found)
+            _begin(planned[plan].tabulated, plan, found)
     order = sorted(roots, key=lambda plan: (-roots[plan].bound.value, plan))
     for rank, plan in enumerate(order):
         _check(clock)
-        tabulated = Tabulated(candidates, plan)
-        bounds = PlanBounds(tabulated)
+        bounds = planned.pop(plan)
+        tabulated = bounds.tabulated
         if found.open_bounds[plan] > found.value + gap and rank < SEARCHED_PLANS:
             _improve(tabulated, roots[plan], plan, rng, found)
         elif found.row is not None and found.open_bounds[plan] > found.value + gap:

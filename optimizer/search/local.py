@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 IntArray = NDArray[np.int64]
 
 PAIR_COURSES = 250
-RESTARTS = 4
+RESTARTS = 2
 
 
 def best_response(tabulated: Tabulated, row: IntArray, s: int, floor: float) -> tuple[int, float]:

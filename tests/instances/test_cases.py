@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from abscopt.instances import load, names
 from abscopt.instances.calendar import course_days
 from abscopt.instances.schema import Instance, UniformCourse

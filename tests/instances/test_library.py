@@ -4,12 +4,13 @@ from itertools import pairwise
 from typing import Any, get_args
 
 import pytest
+from pydantic import TypeAdapter
+
 from abscopt.instances.fields import Status
 from abscopt.instances.limits import AnyLimit, DoseByFractionsLimit
 from abscopt.instances.load import library, library_limits
 from abscopt.instances.schema import Immune, Lesion, Organ
 from abscopt.instances.systemic import Drug, Regimen
-from pydantic import TypeAdapter
 
 TABLES = ("tissues", "tumors", "drugs", "regimens", "scenarios")
 SETS = library("limits")["sets"]

@@ -1,9 +1,10 @@
 """The sensitizing window."""
 
 import numpy as np
-from abscopt.models import chemotherapy
 from hypothesis import given
 from hypothesis import strategies as st
+
+from abscopt.models import chemotherapy
 
 
 def test_window_starts_on_the_day_of_the_dose() -> None:

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from abscopt.models import immune, lq
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from abscopt.models import immune, lq
 
 days = st.integers(1, 25)
 

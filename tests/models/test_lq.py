@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from abscopt.models import lq
 from hypothesis import given
 from hypothesis import strategies as st
+
+from abscopt.models import lq
 
 IDENTITIES = json.loads((Path(__file__).parent / "bed_identities.json").read_text())
 doses = st.floats(0.0, 40.0)

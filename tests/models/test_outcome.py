@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from abscopt.models import outcome
 from hypothesis import given
 from hypothesis import strategies as st
+
+from abscopt.models import outcome
 
 burdens = st.floats(-60.0, 60.0)
 

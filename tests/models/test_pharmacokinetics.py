@@ -5,10 +5,11 @@ from typing import TypedDict
 
 import numpy as np
 import pytest
-from abscopt.models import pharmacokinetics
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
+
+from abscopt.models import pharmacokinetics
 
 
 class Agent(TypedDict, total=False):

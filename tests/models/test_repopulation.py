@@ -3,9 +3,10 @@
 import math
 
 import pytest
-from abscopt.models import lq, repopulation
 from hypothesis import given
 from hypothesis import strategies as st
+
+from abscopt.models import lq, repopulation
 
 
 def net_bed(

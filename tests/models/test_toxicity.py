@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from abscopt.models import toxicity
 from hypothesis import given
 from hypothesis import strategies as st
+
+from abscopt.models import toxicity
 
 # TG-101 (doi:10.1118/1.3438081), clinical.md §1.1: D_v and maximum, or the spared-volume dose.
 TG101 = {

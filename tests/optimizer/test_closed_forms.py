@@ -48,7 +48,7 @@ def bed(doses: Sequence[float], ratio: float = TUMOR) -> float:
 
 def answer(raw: Raw, **options: Any) -> Result:
     """Optimal result of a case."""
-    result = solve(build(raw), gap=1e-7, **options)
+    result: Result = solve(build(raw), gap=1e-7, **options)
     assert result.status == "optimal"
     return result
 
@@ -155,7 +155,9 @@ def test_a_least_organ_load_at_equal_tumor_bed(delta: float) -> None:
         )
         assert result.objective == approx(72.0)
         assert result.evaluation is not None
-        loads.append(result.evaluation.limits[0].value)
+        load = result.evaluation.limits[0].value
+        assert load is not None
+        loads.append(load)
     assert loads == pytest.approx(list(MIZUTA[delta]), abs=5.1e-5)
     result = answer(
         plain_case(lesions, [bed_limit(100.0), one], horizon_days=[40], calendar=EVERY_DAY)

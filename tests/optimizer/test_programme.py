@@ -6,7 +6,7 @@ import ast
 import inspect
 import itertools
 import tomllib
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import Any
 
@@ -196,7 +196,7 @@ def rows_of_model(model: Any, position: dict[int, int]) -> Counter[Row]:
     for row in model.component_data_objects(pyo.Constraint, active=True):
         body = generate_standard_repn(row.body)
         assert body.is_linear()
-        terms: Counter[int] = Counter()
+        terms: defaultdict[int, float] = defaultdict(float)
         for variable, factor in zip(body.linear_vars, body.linear_coefs, strict=True):
             terms[position[id(variable)]] += float(factor)
         sides = [

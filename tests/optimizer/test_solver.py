@@ -99,7 +99,7 @@ def market_split(seed: int = 0) -> Matrix:
     """Slow for its size: four equalities in forty binaries."""
     random = np.random.default_rng(seed)
     rows = random.integers(0, 100, size=(4, 40)).astype(float)
-    right = np.floor(rows.sum(axis=1) / 2)
+    right: FloatArray = np.floor(rows.sum(axis=1) / 2)
     width = rows.shape[1]
     return dense(random.random(width), rows, right, right, np.ones(width), np.ones(width, bool))
 
