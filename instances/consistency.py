@@ -106,6 +106,16 @@ def _courses(instance: Instance) -> Iterator[Problem]:
                     yield f"{place}.days", day, f"outside the horizon of {instance.days} days"
                 elif not is_machine_day(instance.calendar, day):
                     yield f"{place}.days", day, "not a machine day of the calendar"
+            growth, fast = (
+                lesion.growth_doubling_time_days,
+                lesion.repopulation_doubling_time_days,
+            )
+            if growth is not None and fast is not None and fast > growth:
+                yield (
+                    f"lesions[{i}].repopulation_doubling_time_days",
+                    fast,
+                    "must not be slower than untreated growth in a free course",
+                )
             if instance.objective.kind == "default" and (
                 lesion.immunogenicity > 0 or lesion.precursor_share > 0
             ):

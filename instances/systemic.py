@@ -45,6 +45,8 @@ class Drug(LibraryTable):
             missing = [name for name in needed if getattr(self, name) is None]
             if missing:
                 raise ValueError(f"a checkpoint inhibitor needs {', '.join(missing)}")
+        if self.sensitizer_enhancement_ratio > 1 and self.sensitizing_days == 0:
+            raise ValueError("sensitizer_enhancement_ratio needs sensitizing_days of 1 or more")
         if self.clearance_emax != 0 and None in (self.clearance_t50_days, self.clearance_hill):
             raise ValueError("clearance_emax needs clearance_t50_days and clearance_hill")
         return self

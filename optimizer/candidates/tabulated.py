@@ -83,6 +83,27 @@ class Tabulated:
                 good[left] = check(rows[left])
         return good
 
+    def extendable(self, rows: IntArray, loads: FloatArray, alc_loss: FloatArray) -> BoolArray:
+        """(schedules,) whether rows could be kept within caps with further courses added.
+
+        Lesions still to come are 'no course' in the rows; all loads only grow.
+
+        Parameters
+        ----------
+        loads : (organ limits,) at least what the lesions to come add, as parts of the caps
+        alc_loss : (days,) at least what they add to the log loss of lymphocytes
+        """
+        good: BoolArray = np.asarray((self.organ_loads(rows) + loads <= CAP).all(axis=1))
+        for limit in self.instance.limits:
+            left = np.flatnonzero(good)
+            if not len(left):
+                return good
+            if isinstance(limit, AlcLimit):
+                good[left] = self._alc_use(rows[left], limit, alc_loss) <= CAP
+            elif isinstance(limit, LogisticsLimit) and limit.cap is not None:
+                good[left] = self.quantity(rows[left], limit.quantity) <= limit.cap
+        return good
+
     def uses(self, rows: IntArray) -> FloatArray:
         """(schedules,) sum of load / cap over organ, ALC, EDRIC and capped logistics limits."""
         total: FloatArray = self.organ_loads(rows).sum(axis=1)
@@ -176,7 +197,9 @@ class Tabulated:
     def _patterns(self, rows: IntArray, s: int) -> IntArray:
         return self.candidates.lesions[s].menu.pattern[rows[:, s]]
 
-    def _alc_use(self, rows: IntArray, limit: AlcLimit) -> FloatArray:
+    def _alc_use(
+        self, rows: IntArray, limit: AlcLimit, further: FloatArray | float = 0.0
+    ) -> FloatArray:
         before = self.instance.lymphocytes.initial_1e9_per_l
         allowance = math.log(before / limit.floor_1e9_per_l)
         worst = np.empty(len(rows))
@@ -186,7 +209,7 @@ class Tabulated:
                 table.alc_loss[self._patterns(part, s)]
                 for s, table in enumerate(self.candidates.lesions)
             )
-            worst[start : start + len(part)] = np.asarray(loss).max(axis=1) + self.chemo
+            worst[start : start + len(part)] = (np.asarray(loss) + further).max(axis=1) + self.chemo
             start += len(part)
         return worst / allowance
 

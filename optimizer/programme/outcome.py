@@ -14,9 +14,15 @@ from abscopt.models import outcome as control
 if TYPE_CHECKING:
     from abscopt.optimizer.programme.build import Data
 
+BAND_SCALE = 100.0
+
 
 def lymphocyte_bands(model: Any, data: Data) -> None:
-    """low <= sum_j a[j, k] x[j] <= high where y[k, band] = 1."""
+    """low <= sum_j a[j, k] x[j] <= high where y[k, band] = 1.
+
+    The rows are scaled up, so that the solver's feasibility tolerance (1e-6) stays far below the
+    margin by which a band is split.
+    """
     losses = data.columns.loss
 
     def total(m: Any, k: int) -> Any:
@@ -29,11 +35,14 @@ def lymphocyte_bands(model: Any, data: Data) -> None:
         k, _, high = data.refinement.bands[b]
         if high >= greatest(k):
             return pyo.Constraint.Skip
-        return total(m, k) <= high + (greatest(k) - high) * (1 - m.y[b])
+        most = high + (greatest(k) - high) * (1 - m.y[b])
+        return BAND_SCALE * total(m, k) <= BAND_SCALE * most
 
     def above(m: Any, b: int) -> Any:
         k, low, _ = data.refinement.bands[b]
-        return pyo.Constraint.Skip if low <= 0 else total(m, k) >= low * m.y[b]
+        if low <= 0:
+            return pyo.Constraint.Skip
+        return BAND_SCALE * total(m, k) >= BAND_SCALE * low * m.y[b]
 
     model.band_below = pyo.Constraint(data.bands, rule=below)
     model.band_above = pyo.Constraint(data.bands, rule=above)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 MOST_COEFFICIENTS = 4_000_000
 MOST_ROUNDS = 500
 MEMBERS_TRIED = 4000
+EXACT_TOLERANCE = 1e-4
 
 
 @dataclass
@@ -133,7 +134,12 @@ def _round(
         return None
     if outcome.ending == "limit":
         return None
-    return _refined(candidates, judge, data, picked, plan, verdict)
+    refined = _refined(candidates, judge, data, picked, plan, verdict)
+    if refined == data.refinement:
+        if answer.relaxation_error > EXACT_TOLERANCE * max(1.0, abs(answer.value)):
+            raise SolverError("programme and judge disagree where the programme is exact")
+        return None
+    return refined
 
 
 def _told(clock: Clock, answer: Answer, bound: float | None) -> bool:
@@ -176,10 +182,7 @@ def _refined(
     loss = float(sum(data.columns.loss[plan, j] for j in picked))
     effects = [float(z) for z in verdict.immune["unsaturated_effect_nats"]]
     burdens = [float(u) for lesion in verdict.lesions for u in lesion.log_burden]
-    refined = data.refinement.with_point(plan, loss, effects, burdens)
-    if refined == data.refinement:
-        raise SolverError("programme and judge disagree where the programme is exact")
-    return refined
+    return data.refinement.with_point(plan, loss, effects, burdens)
 
 
 def _excluded_set(
@@ -192,10 +195,15 @@ def _excluded_set(
     limit with the rest of the choice.
     """
 
+    organ_limits = {limit.name for limit in candidates.limits}
+
     def broken(choice: list[int]) -> bool:
-        return bool(judge.evaluate(schedule_of(candidates, columns, choice, plan)).broken_limits)
+        verdict = judge.evaluate(schedule_of(candidates, columns, choice, plan))
+        return not organ_limits.isdisjoint(verdict.broken_limits)
 
     core = [j for j in picked if columns.fractions[j] > 0]
+    if not broken(core):
+        raise SolverError("the programme broke a limit that it states exactly")
     for j in list(core):
         rest = [other for other in core if other != j]
         if broken(rest):

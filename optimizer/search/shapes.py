@@ -120,20 +120,51 @@ class Shapes:
         best = [self.term[s][row[s]] for s in range(lesions)]
         local = [self.local[s][row[s]] for s in range(lesions)]
         members = [m[self._alive(s, m, best, local, threshold)] for s, m in enumerate(members)]
-        rows = np.zeros((1, 0), dtype=np.int64)
+        rows = np.zeros((1, lesions), dtype=np.int64)
         partial = np.zeros((1, *best[0].shape))
-        for s in range(lesions):
+        left = self._coupled_first(row)
+        while left:
+            s = left.pop(0)
             if len(rows) * len(members[s]) > most:
                 return None
             parent = np.repeat(np.arange(len(rows)), len(members[s]))
             child = np.tile(members[s], len(rows))
-            rows = np.concatenate([rows[parent], child[:, None]], axis=1)
-            partial = partial[parent] + self.timing_term[s][child]
-            rest = sum(best[s + 1 :], np.zeros_like(best[0]))
+            rows, partial = rows[parent], partial[parent] + self.timing_term[s][child]
+            rows[:, s] = self.courses[s][child]
+            rest = sum((best[other] for other in left), np.zeros_like(best[0]))
             tiled = [np.broadcast_to(u, (len(rows), len(u))) for u in local]
             keep = self._value(tiled, partial + rest) > threshold
             rows, partial = rows[keep], partial[keep]
-        return np.stack([self.courses[s][rows[:, s]] for s in range(lesions)], axis=1)
+            keep = self._extendable(rows, row, left, members)
+            rows, partial = rows[keep], partial[keep]
+        return rows
+
+    def _coupled_first(self, row: IntArray) -> list[int]:
+        """Lesions, those that share the fullest organs first: their days conflict first."""
+        load = np.stack([self.loads[s][row[s]] for s in range(len(row))])
+        pair = np.where(
+            (load[:, None] > 0) & (load[None, :] > 0), load[:, None] + load[None, :], 0.0
+        )
+        fullest = pair.max(axis=2, initial=0.0)
+        np.fill_diagonal(fullest, 0.0)
+        order = [int(np.argmax(fullest.max(axis=1)))]
+        while len(order) < len(row):
+            left = [s for s in range(len(row)) if s not in order]
+            order.append(max(left, key=lambda s: (float(fullest[s, order].max()), -s)))
+        return order
+
+    def _extendable(
+        self, rows: IntArray, row: IntArray, left: list[int], members: list[IntArray]
+    ) -> NDArray[np.bool_]:
+        """Whether a choice for some lesions leaves room for any timing of the lesions left."""
+        loads = sum((self.loads[s][row[s]] for s in left), np.zeros(self.loads[0].shape[1]))
+        alc = np.zeros(self.tabulated.instance.days)
+        for s in left:
+            table = self.tabulated.candidates.lesions[s]
+            patterns = np.unique(table.menu.pattern[self.courses[s][members[s]]])
+            if len(patterns):
+                alc += table.alc_loss[patterns].min(axis=0)
+        return self.tabulated.extendable(rows, loads, alc)
 
     def _alive(
         self,

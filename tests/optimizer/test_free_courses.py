@@ -21,7 +21,7 @@ from plain_cases import (
     uniform,
 )
 
-from abscopt.instances import build
+from abscopt.instances import InputError, build
 from abscopt.optimizer import solve
 
 GAP = 1e-5
@@ -89,15 +89,16 @@ def test_repopulation_after_kick_off(kick_off: float, objective: str) -> None:
     )
 
 
-def test_repopulation_slower_than_growth() -> None:
-    """Then an accelerated day is a gain, which the programme must not invent."""
+def test_repopulation_slower_than_growth_is_refused() -> None:
+    """Then an accelerated day would be a gain, which the programme must not invent."""
     tumor = lesion(
         growth_doubling_time_days=2.0,
         repopulation_doubling_time_days=6.0,
         course=free([0, 1, 4], [2.0, 4.0]),
         sparing={"organ": {"max": 0.7}},
     )
-    assert_best(plain_case([tumor], [bed_limit(18.0)], horizon_days=[9], objective="default"))
+    with pytest.raises(InputError, match="must not be slower than untreated growth"):
+        build(plain_case([tumor], [bed_limit(18.0)], horizon_days=[9], objective="default"))
 
 
 LOGISTICS: tuple[tuple[str, int], ...] = (

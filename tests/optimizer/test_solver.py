@@ -98,9 +98,9 @@ def test_unbounded_is_not_called_infeasible(integer: bool) -> None:
 def market_split(seed: int = 0) -> Matrix:
     """Slow for its size: four equalities in forty binaries."""
     random = np.random.default_rng(seed)
-    rows = random.integers(0, 100, size=(4, 40)).astype(float)
+    width = 40
+    rows = random.integers(0, 100, size=(4, width)).astype(float)
     right: FloatArray = np.floor(rows.sum(axis=1) / 2)
-    width = rows.shape[1]
     return dense(random.random(width), rows, right, right, np.ones(width), np.ones(width, bool))
 
 
