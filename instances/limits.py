@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -57,6 +58,12 @@ class DoseByFractionsLimit(Limit):
         if len(self.fractions) != len(self.limits_gy):
             raise ValueError("fractions and limits_gy must have the same length")
         check_tolerance_table(self.fractions, self.limits_gy)
+        for i, (low, high) in enumerate(itertools.pairwise(self.limits_gy)):
+            if high < low:
+                n = self.fractions[i + 1]
+                raise ValueError(
+                    f"limit({n}) = {high:g} Gy is below {low:g} Gy for fewer fractions"
+                )
         return self
 
 

@@ -61,6 +61,8 @@ def visits(model: Any, data: Data) -> None:
     if not limits:
         return
     days = [int(day) for day in treated_days(data)]
+    if not days:
+        return
     model.visit = pyo.Var(days, bounds=(0, 1))
     incidence = data.columns.incidence
     rows = [

@@ -32,6 +32,7 @@ MOST_COEFFICIENTS = 4_000_000
 MOST_ROUNDS = 500
 MEMBERS_TRIED = 4000
 EXACT_TOLERANCE = 1e-4
+SOLVER_MARGIN = 1e-7  # a row may be exceeded by the solver's tolerance
 
 
 @dataclass
@@ -117,8 +118,10 @@ def _round(
         answer.bound = None if answer.schedule is None else answer.value
         return None
     if outcome.bound is not None:
-        bound = outcome.bound if answer.bound is None else min(outcome.bound, answer.bound)
-        answer.bound = max(bound, answer.value)
+        bound = outcome.bound + SOLVER_MARGIN
+        answer.bound = max(
+            bound if answer.bound is None else min(bound, answer.bound), answer.value
+        )
     if outcome.x is None:
         return None
     picked, pair = chosen(model, position, outcome.x)

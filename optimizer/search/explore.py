@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.instances.limits import LogisticsLimit
+from abscopt.optimizer.candidates.table import CAP
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.search.bound import Bound, Box, PlanBounds, relaxed_rows
 from abscopt.optimizer.search.join import count_at_most, joined
@@ -171,6 +172,9 @@ def _examine(
         if node.bound.value + BOUND_SAFETY <= found.value + gap:
             continue
         parts = _split_sites(bounds, node)
+        if parts is None and _few_courses(node, found.value + gap):
+            _enumerate_courses(bounds, node, plan, gap, clock, found)
+            continue
         if parts is None:
             shapes = Shapes(bounds, node.courses, node.box, node.bound.losses)
             parts = _split(bounds, node, shapes, found.value + gap)
@@ -180,6 +184,28 @@ def _examine(
         children.sort(key=lambda child: child.bound.value)
         stack += children
     found.open_bounds[plan] = min(found.open_bounds[plan], found.value + gap)
+
+
+def _few_courses(node: Node, threshold: float) -> bool:
+    """Whether all combinations of courses within the slack can be joined outright."""
+    slack = node.bound.value + BOUND_SAFETY - threshold
+    if not math.isfinite(slack):
+        return math.prod(len(c) for c in node.courses) <= JOIN_LIMIT
+    return count_at_most(list(node.bound.losses), slack) <= JOIN_LIMIT
+
+
+def _enumerate_courses(
+    bounds: PlanBounds, node: Node, plan: int, gap: float, clock: Clock, found: Found
+) -> None:
+    """Join courses, timings included, and evaluate every combination exactly."""
+    most = float(sum(loss.max() for loss in node.bound.losses)) + 1.0
+    slack = min(node.bound.value + BOUND_SAFETY - found.value - gap, most)
+    loads = [table.loads[c] for table, c in zip(bounds.tables, node.courses, strict=True)]
+    right = np.full(loads[0].shape[1], CAP)
+    for rows in joined(list(node.bound.losses), loads, right, slack, JOIN_CHUNK):
+        _check(clock)
+        chosen = np.stack([c[rows[:, s]] for s, c in enumerate(node.courses)], axis=1)
+        _best_timing(bounds.tabulated, chosen, plan, gap, found)
 
 
 Part = tuple[list[IntArray], Box]
@@ -278,7 +304,7 @@ def _enumerate(
     """Join shapes, then timings; returns parts that must be split further."""
     slack = node.bound.value + BOUND_SAFETY - found.value - gap
     slack = min(slack, float(sum(loss.max() for loss in shapes.loss)) + 1.0)
-    right = np.ones(shapes.loads[0].shape[1])
+    right = np.full(shapes.loads[0].shape[1], CAP)
     alive: list[tuple[float, IntArray]] = []
     for rows in joined(shapes.loss, shapes.loads, right, slack, JOIN_CHUNK):
         _check(clock)
