@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Evaluation, Judge
-from abscopt.optimizer.programme.single import solve_single
+from abscopt.optimizer.programme.single import solve_single, solver_margin
 from abscopt.optimizer.progress import Clock, Listener
 from abscopt.optimizer.result import Certificate, Result, ResultStatus, SolverRun
 from abscopt.optimizer.schedule import Infusion, Schedule, standard_schedule
@@ -108,7 +108,10 @@ def _by_programme(
         bound=answer.bound,
         infeasible=answer.infeasible,
         second_stage=status if not candidates.free else "none (free courses)",
-        errors={"bands_and_tangents": answer.relaxation_error},
+        errors={
+            "bands_and_tangents": answer.relaxation_error,
+            "solver_tolerance": solver_margin(gap / 2),
+        },
         nodes=answer.nodes,
         columns=answer.columns,
         plans=len(candidates.plans),
