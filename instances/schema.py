@@ -387,13 +387,6 @@ class Instance(Table):
         """Indices of the lesions that may be irradiated."""
         return tuple(i for i, lesion in enumerate(self.lesions) if lesion.irradiable)
 
-    def lesion_index(self, name: str) -> int:
-        """Position of a lesion by name; KeyError if unknown."""
-        for i, lesion in enumerate(self.lesions):
-            if lesion.name == name:
-                return i
-        raise KeyError(name)
-
     def cross_moment(self, limit: MeanEqd2Limit, first: Lesion, second: Lesion, day: int) -> float:
         """mean(delta_s delta_s') of two lesions on one day; sqrt(q_s q_s') unless stated."""
         for moment in self.cross_second_moments:

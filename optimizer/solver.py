@@ -74,7 +74,6 @@ class Outcome:
     x: FloatArray | None
     objective: float | None
     bound: float | None
-    row_dual: FloatArray | None
     nodes: int
 
 
@@ -154,7 +153,6 @@ def solve_matrix(
     time_limit: float | None = None,
     threads: int = 1,
     seed: int = 0,
-    incumbent: FloatArray | None = None,
     listener: Callable[[float | None, float | None], bool] | None = None,
 ) -> Outcome:
     """Maximize a mixed-integer program with HiGHS.
@@ -162,7 +160,6 @@ def solve_matrix(
     Parameters
     ----------
     absolute_gap : stop when bound minus incumbent is at most this, in the objective's unit
-    incumbent : a full feasible point to start from
     listener : called with (incumbent, bound) now and then; returns True to stop
 
     Raises
@@ -177,10 +174,6 @@ def solve_matrix(
     if time_limit is not None:
         _option(highs, "time_limit", max(time_limit, 1e-3))
     _pass(highs, matrix)
-    if incumbent is not None:
-        solution = highspy.HighsSolution()
-        solution.col_value = incumbent.tolist()
-        highs.setSolution(solution)
     if listener is not None:
         _listen(highs, listener)
     highs.run()
@@ -272,7 +265,6 @@ def _outcome(highs: Any, matrix: Matrix) -> Outcome:
         x=x,
         objective=float(info.objective_function_value) if usable else None,
         bound=bound,
-        row_dual=None if mixed or not usable else np.array(solution.row_dual),
         nodes=int(info.mip_node_count) if mixed else 0,
     )
 

@@ -65,14 +65,12 @@ class Menu:
     ----------
     lesion : index of the lesion in the case
     pattern, dose : (courses,) day pattern and Gy per fraction of each course
-    raw : courses on the menu before anything was removed or merged
     """
 
     lesion: int
     patterns: Patterns
     pattern: IntArray
     dose: FloatArray
-    raw: int
 
     def __len__(self) -> int:
         return len(self.dose)
@@ -85,7 +83,7 @@ class Menu:
 
     def take(self, keep: BoolArray | IntArray) -> Menu:
         """Menu with some of the courses."""
-        return Menu(self.lesion, self.patterns, self.pattern[keep], self.dose[keep], self.raw)
+        return Menu(self.lesion, self.patterns, self.pattern[keep], self.dose[keep])
 
     def course(self, index: int, name: str) -> list[Fraction]:
         """Fractions of one course."""
@@ -99,7 +97,7 @@ class Menu:
 def enumerate_menu(instance: Instance, index: int) -> Menu:
     """Every uniform course of a lesion; courses with equal days and dose appear once."""
     lesion = instance.lesions[index]
-    patterns, raw_patterns = _patterns(instance, lesion)
+    patterns = _patterns(instance, lesion)
     levels = np.array(lesion.course.levels_gy if lesion.course else (), dtype=float)
     real = np.arange(1, len(patterns), dtype=np.int64)
     return Menu(
@@ -107,20 +105,17 @@ def enumerate_menu(instance: Instance, index: int) -> Menu:
         patterns=Patterns.of(patterns, instance.days),
         pattern=np.concatenate([[0], np.repeat(real, len(levels))]).astype(np.int64),
         dose=np.concatenate([[0.0], np.tile(levels, len(real))]),
-        raw=raw_patterns * len(levels),
     )
 
 
-def _patterns(instance: Instance, lesion: Lesion) -> tuple[list[tuple[int, ...]], int]:
-    """Distinct day patterns (the empty one first) and how many the menu states."""
+def _patterns(instance: Instance, lesion: Lesion) -> list[tuple[int, ...]]:
+    """Distinct day patterns, the empty one first."""
     menu = lesion.course
     found: dict[tuple[int, ...], None] = {(): None}
-    raw = 0
     if menu is not None and menu.form == "uniform":
         for days in _stated(instance, menu):
-            raw += 1
             found.setdefault(days)
-    return list(found), raw
+    return list(found)
 
 
 def _stated(instance: Instance, menu: UniformCourse) -> list[tuple[int, ...]]:

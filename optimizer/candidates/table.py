@@ -151,8 +151,3 @@ class Candidates:
             one, two = (self.lesions[k].menu.patterns.incidence for k in (i, j))
             self._common[i, j] = one @ two.T
         return self._common[i, j]
-
-    @property
-    def raw_courses(self) -> int:
-        """Courses on all menus before anything was removed or merged."""
-        return sum(table.menu.raw for table in self.lesions)

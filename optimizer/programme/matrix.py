@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pyomo.environ as pyo
 from numpy.typing import NDArray
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 
@@ -62,9 +61,3 @@ def chosen(model: Any, position: dict[int, int], x: NDArray[np.float64]) -> tupl
     columns = [j for j in model.x if is_one(model.x[j])]
     pairs = [b for b in model.y if is_one(model.y[b])]
     return columns, pairs[0] if pairs else 0
-
-
-def value_of(variable: Any, position: dict[int, int], x: NDArray[np.float64]) -> float:
-    """Value of one variable at a point; its lower bound if the programme does not use it."""
-    column = position.get(id(variable))
-    return float(pyo.value(variable.lb or 0.0)) if column is None else float(x[column])

@@ -34,7 +34,6 @@ class Refinement:
     effects : systemic log kills at which the saturation curve has a tangent
     burdens : log burdens at which log control has a tangent
     excluded : sets of columns that no schedule may contain together
-    organ_cuts : (organ limit, daily doses per day) tangents of loads on shared days
     """
 
     bands: tuple[tuple[int, float, float], ...]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -230,10 +230,3 @@ def _excluded_set(
     if last not in groups[-1]:
         groups[-1] = (*groups[-1], last)
     return tuple(groups)
-
-
-def programme(candidates: Candidates, refinement: Refinement | None = None) -> Any:
-    """The Pyomo model of a case, for export and for other solvers."""
-    columns = columns_of(candidates)
-    refinement = refinement or first_refinement(candidates.instance, columns)
-    return build(data_of(candidates, columns, refinement))
