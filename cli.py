@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from abscopt.optimizer.schedule import Schedule
 
 EXIT_CODES = {"optimal": 0, "feasible": 0, "infeasible": 3, "unknown": 4}
-INTERRUPTED = 130
+INTERRUPTED = 4
 QUIET_SECONDS = 5.0
+RESULT_FILES = ("report.txt", "schedule.csv", "limits.csv", "lesions.csv", "result.json")
 
 
 class _Guarded(click.Group):
@@ -316,12 +317,20 @@ class _ProgressLine:
 
 def _out_folder(out: str) -> Path:
     """Folder for the result files, made before solving; raises a usage error."""
+    if not out:
+        raise click.BadParameter("the name is empty", param_hint="--out")
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = "is a file" if folder.is_file() else error.strerror
+        taken = [entry.name for entry in folder.iterdir() if entry.is_dir()]
+    except FileExistsError:
+        raise click.BadParameter(f"{out}: is a file", param_hint="--out") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a folder name"
         raise click.BadParameter(f"{out}: {reason}", param_hint="--out") from None
+    clash = sorted(set(taken) & set(RESULT_FILES))
+    if clash:
+        raise click.BadParameter(f"{out}: {clash[0]} is a folder", param_hint="--out")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise click.BadParameter(f"{out}: not writable", param_hint="--out")
     return folder

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 CASES = Path(__file__).parent / "cases"
 LIBRARY = Path(__file__).parent / "library"
 MAX_BYTES = 5_000_000
+MOST_DIGITS = 18
 
 Raw = dict[str, Any]
 
@@ -100,10 +101,12 @@ def build(raw: Raw, label: str = "instance") -> Instance:
 
     from abscopt.instances.schema import Instance
 
+    if not isinstance(raw, dict):
+        raise _fail(label, "file", type(raw).__name__, "must be one table")
     merged = _with_library(raw, label)
     try:
         text = json.dumps(merged, default=str)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise _fail(label, "file", type(error).__name__, "must be plain TOML or JSON") from None
     try:
         return Instance.model_validate_json(text)
@@ -116,6 +119,8 @@ def read_text(path: Path) -> str:
     label = str(path)
     if path.is_dir():
         raise _fail(label, "path", "a folder", "must be a file")
+    if path.exists() and not path.is_file():
+        raise _fail(label, "path", "no regular file", "must be a file")
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -124,7 +129,7 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise _fail(label, "path", error.strerror or "unreadable", "must be readable") from None
     try:
-        text = data.decode("utf-8")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _fail(label, f"byte {error.start}", "binary", "must be UTF-8 text") from None
     if "\0" in text:
@@ -144,8 +149,13 @@ def parse_json(path: Path) -> Any:
             raise _fail(str(path), twice, twice, "key given twice")
         return table
 
+    def whole(digits: str) -> int:
+        if len(digits) > MOST_DIGITS:
+            raise _fail(str(path), "file", _short(digits), "number with too many digits")
+        return int(digits)
+
     try:
-        return json.loads(text, object_pairs_hook=unique)
+        return json.loads(text, object_pairs_hook=unique, parse_int=whole)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno} column {error.colno}"
         raise _fail(str(path), place, error.msg, "must be valid JSON") from None
@@ -178,7 +188,10 @@ def problems_of(error: ValidationError, label: str) -> Iterator[Problem]:
                 where, value, rule = line.split("\t")
                 yield Problem(label, where, _short(value), rule)
             continue
-        value = "missing" if item["type"] == "missing" else _short(item["input"])
+        given = item["input"]
+        if item["type"] == "value_error" and isinstance(given, dict):
+            given = given.get("name", "the table")
+        value = "missing" if item["type"] == "missing" else _short(given)
         rule = message[:1].lower() + message[1:]
         if item["type"] == "extra_forbidden":
             value, rule = place.rpartition(".")[2], "unknown key"

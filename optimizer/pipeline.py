@@ -16,7 +16,7 @@ from abscopt.optimizer.programme.single import solve_single, solver_margin
 from abscopt.optimizer.progress import Clock, Listener
 from abscopt.optimizer.result import Certificate, Result, ResultStatus, SolverRun
 from abscopt.optimizer.schedule import Infusion, Schedule, standard_schedule
-from abscopt.optimizer.search.explore import BOUND_SAFETY, explore
+from abscopt.optimizer.search.explore import explore
 from abscopt.optimizer.search.second_stage import second_stage
 from abscopt.optimizer.solver import SolverError, canary, solver_version
 
@@ -40,6 +40,7 @@ class Solved:
     bound: float | None
     infeasible: bool
     second_stage: str
+    best_objective: float | None
     errors: dict[str, float]
     nodes: int
     columns: int
@@ -83,12 +84,12 @@ def _solved(
     clock: Clock,
 ) -> Solved:
     if clock.expired:
-        return Solved(None, None, None, False, "none", {}, 0, 0, 0)
+        return Solved(None, None, None, False, "none", None, {}, 0, 0, 0)
     canary()
     candidates = Candidates(instance)
     if method == "single" or candidates.free:
         return _by_programme(candidates, judge, gap, threads, seed, clock)
-    return _by_search(candidates, gap, seed, clock)
+    return _by_search(candidates, judge, gap, seed, clock)
 
 
 def _by_programme(
@@ -108,6 +109,7 @@ def _by_programme(
         bound=answer.bound,
         infeasible=answer.infeasible,
         second_stage=status if not candidates.free else "none (free courses)",
+        best_objective=answer.evaluation.objective if answer.evaluation else None,
         errors={
             "bands_and_tangents": answer.relaxation_error,
             "solver_tolerance": solver_margin(gap / 2),
@@ -118,12 +120,20 @@ def _by_programme(
     )
 
 
-def _by_search(candidates: Candidates, gap: float, seed: int, clock: Clock) -> Solved:
-    found = explore(candidates, gap / 2, seed, clock)
+def _by_search(candidates: Candidates, judge: Judge, gap: float, seed: int, clock: Clock) -> Solved:
+    start = _standard_row(candidates, judge)
+    found = explore(candidates, gap / 2, seed, clock, start)
     schedule, claimed, status = None, None, "none"
     if found.row is not None and found.plan is not None:
         schedule, claimed, status = _second(
-            candidates, found.plan, found.row, found.value, found.bound, gap, clock
+            candidates,
+            found.plan,
+            found.row,
+            found.value,
+            found.bound,
+            gap,
+            clock,
+            -math.inf if start is None else start[2],
         )
     return Solved(
         schedule=schedule,
@@ -131,7 +141,8 @@ def _by_search(candidates: Candidates, gap: float, seed: int, clock: Clock) -> S
         bound=found.bound if found.bound is not None and math.isfinite(found.bound) else None,
         infeasible=found.complete and found.row is None,
         second_stage=status,
-        errors={"rounding_of_ceilings": BOUND_SAFETY},
+        best_objective=found.value if found.row is not None else None,
+        errors={},
         nodes=found.nodes,
         columns=found.columns,
         plans=len(candidates.plans),
@@ -146,18 +157,33 @@ def _second(
     bound: float | None,
     gap: float,
     clock: Clock,
+    least: float = -math.inf,
 ) -> tuple[Schedule, float, str]:
-    """Second stage on an answer within the gap; `tumor_bed` only breaks ties (nothing is free)."""
+    """Second stage on an answer within the gap, never going below `least`.
+
+    With `tumor_bed` it only breaks ties: nothing within the gap is free there.
+    """
     from abscopt.optimizer.candidates.tabulated import Tabulated
 
     status = "skipped (gap not closed)"
     if bound is not None and bound - value <= gap:
-        floor = bound - gap
+        floor = max(bound - gap, least)
         if candidates.instance.objective.kind == "tumor_bed":
             floor = max(floor, value - TIE * max(1.0, abs(value)))
         plan, row, status = second_stage(candidates, plan, row, min(floor, value), clock)
     claimed = float(Tabulated(candidates, plan).value(row[None, :])[0])
     return _schedule(candidates, plan, row), claimed, status
+
+
+def _standard_row(candidates: Candidates, judge: Judge) -> tuple[int, NDArray[Any], float] | None:
+    """Plan, row and objective of the case's standard regimen, if it is on offer and feasible."""
+    standard = standard_schedule(candidates.instance)
+    if standard is None or candidates.free:
+        return None
+    verdict = judge.evaluate(standard)
+    if not verdict.feasible:
+        return None
+    return (*_tabulated_row(candidates, standard), verdict.objective)
 
 
 def _schedule(candidates: Candidates, plan: int, row: NDArray[Any]) -> Schedule:
@@ -264,7 +290,7 @@ def _certificate(solved: Solved, objective: float | None, status: str) -> Certif
     errors = {} if objective is None else dict(solved.errors)
     if objective is not None and solved.claimed is not None:
         errors["claimed_minus_judged"] = solved.claimed - objective
-    return Certificate(claims[status], errors, solved.second_stage)
+    return Certificate(claims[status], errors, solved.second_stage, solved.best_objective)
 
 
 @contextmanager

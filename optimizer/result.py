@@ -35,11 +35,13 @@ class Certificate:
     claim : one sentence saying what the bound is a bound of
     approximation_errors : name -> size in the objective's unit; each is already inside the gap
     second_stage : status of the choice among schedules within the gap
+    best_objective : best objective in hand before the second stage
     """
 
     claim: str
     approximation_errors: dict[str, float] = field(default_factory=dict)
     second_stage: str = "none"
+    best_objective: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -47,6 +49,7 @@ class Certificate:
             "claim": self.claim,
             "approximation_errors": dict(self.approximation_errors),
             "second_stage": self.second_stage,
+            "best_objective": self.best_objective,
         }
 
 

@@ -74,12 +74,22 @@ class Stopped(Exception):
     """Out of time or interrupted."""
 
 
-def explore(candidates: Candidates, gap: float, seed: int, clock: Clock) -> Found:
+def explore(
+    candidates: Candidates,
+    gap: float,
+    seed: int,
+    clock: Clock,
+    start: tuple[int, IntArray, float] | None = None,
+) -> Found:
     """Best schedule of uniform courses and a bound within `gap` of it.
+
+    `start` is the plan, row and objective of a feasible schedule to begin with.
 
     Stops early when the clock says so; the bound is then that of what was left open.
     """
     found = Found()
+    if start is not None:
+        found.offer(*start)
     try:
         _explore(candidates, gap, seed, clock, found)
         found.complete = True
@@ -102,8 +112,9 @@ def _explore(candidates: Candidates, gap: float, seed: int, clock: Clock, found:
         roots[plan] = _root(planned[plan])
         found.open_bounds[plan] = roots[plan].bound.value + BOUND_SAFETY
         found.columns += sum(len(c) for c in roots[plan].courses)
-        if plan == 0:
+        if found.row is None:
             _begin(planned[plan].tabulated, plan, found)
+        clock.report("bounds", found.value if found.row is not None else None, None)
     order = sorted(roots, key=lambda plan: (-roots[plan].bound.value, plan))
     for rank, plan in enumerate(order):
         _check(clock)
