@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.evaluation import Evaluation, Judge
     from abscopt.optimizer.progress import Clock
 
-MOST_COEFFICIENTS = 4_000_000
+MOST_COEFFICIENTS = 1_000_000
 MOST_ROUNDS = 500
 MEMBERS_TRIED = 4000
 EXACT_TOLERANCE = 1e-4

@@ -107,6 +107,8 @@ def check(instance: Instance, gap: float) -> int:
         ("toy-blockade", 3),
         ("early-sabr", 3),
         ("stage3-crt", 3),
+        ("pembro-rt", 3),
+        ("oligomet-4", 3),
     ],
 )
 def test_no_neighbor_of_a_bundled_answer_is_better(name: str, fewest: int) -> None:
