@@ -12,7 +12,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length
 Day = Annotated[int, Field(ge=0, le=1500)]
 Count = Annotated[int, Field(ge=1, le=200)]
 FractionDose = Annotated[float, Field(gt=0, le=100)]
-CapGy = Annotated[float, Field(ge=0.001, le=2000)]
+CapGy = Annotated[float, Field(ge=1e-6, le=2000)]
 AlphaBeta = Annotated[float, Field(gt=0, le=100)]
 Positive = Annotated[float, Field(gt=0, le=1e6)]
 NonNegative = Annotated[float, Field(ge=0, le=1e6)]
