@@ -10,7 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from abscopt.optimizer.candidates.table import Candidates
+from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.programme.single import solve_single, solver_margin
 from abscopt.optimizer.progress import Clock, Listener
@@ -163,8 +166,6 @@ def _second(
 
     With `tumor_bed` it only breaks ties: nothing within the gap is free there.
     """
-    from abscopt.optimizer.candidates.tabulated import Tabulated
-
     status = "skipped (gap not closed)"
     if bound is not None and bound - value <= gap:
         floor = max(bound - gap, least)
@@ -199,8 +200,6 @@ def _schedule(candidates: Candidates, plan: int, row: NDArray[Any]) -> Schedule:
 
 def _tabulated_row(candidates: Candidates, schedule: Schedule) -> tuple[int, NDArray[Any]]:
     """Plan and course indices of a schedule made of the candidates."""
-    import numpy as np
-
     given = tuple((i.drug, i.day, i.dose_mg) for i in schedule.infusions)
     plan = next(
         k for k, option in enumerate(candidates.plans) if sorted(option.doses) == sorted(given)
@@ -213,7 +212,7 @@ def _tabulated_row(candidates: Candidates, schedule: Schedule) -> tuple[int, NDA
             days = {day for day, _ in course}
             row[s] = next(
                 c
-                for c in np.flatnonzero(table.menu.dose == course[0][1])
+                for c in np.flatnonzero(np.isclose(table.menu.dose, course[0][1], 1e-9, 0.0))
                 if set(table.menu.patterns.days[table.menu.pattern[c]].tolist()) - {-1} == days
             )
     return plan, row

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.progress import Clock
 
+FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 JOIN_LIMIT = 5e6
@@ -183,7 +184,7 @@ def _examine(
         if node.bound.value + BOUND_SAFETY <= found.value + gap:
             continue
         parts = _split_sites(bounds, node)
-        if parts is None and _few_courses(node, found.value + gap):
+        if parts is None and _joinable(node, found.value + gap, list(node.bound.losses)):
             _enumerate_courses(bounds, node, plan, gap, clock, found)
             continue
         if parts is None:
@@ -197,23 +198,27 @@ def _examine(
     found.open_bounds[plan] = min(found.open_bounds[plan], found.value + gap)
 
 
-def _few_courses(node: Node, threshold: float) -> bool:
-    """Whether all combinations of courses within the slack can be joined outright."""
-    slack = node.bound.value + BOUND_SAFETY - threshold
-    if not math.isfinite(slack):
-        return math.prod(len(c) for c in node.courses) <= JOIN_LIMIT
-    return count_at_most(list(node.bound.losses), slack) <= JOIN_LIMIT
+def _slack(node: Node, threshold: float, losses: list[FloatArray]) -> float:
+    """Summed loss that still leaves a combination above the threshold; finite."""
+    most = math.fsum(float(loss.max()) for loss in losses) + 1.0
+    return min(node.bound.value + BOUND_SAFETY - threshold, most)
+
+
+def _joinable(node: Node, threshold: float, losses: list[FloatArray]) -> bool:
+    """Whether all combinations of courses (or shapes) within the slack can be joined outright."""
+    slack = _slack(node, threshold, losses)
+    return count_at_most(losses, slack) <= JOIN_LIMIT
 
 
 def _enumerate_courses(
     bounds: PlanBounds, node: Node, plan: int, gap: float, clock: Clock, found: Found
 ) -> None:
     """Join courses, timings included, and evaluate every combination exactly."""
-    most = float(sum(loss.max() for loss in node.bound.losses)) + 1.0
-    slack = min(node.bound.value + BOUND_SAFETY - found.value - gap, most)
+    losses = list(node.bound.losses)
+    slack = _slack(node, found.value + gap, losses)
     loads = [table.loads[c] for table, c in zip(bounds.tables, node.courses, strict=True)]
     right = np.full(loads[0].shape[1], CAP)
-    for rows in joined(list(node.bound.losses), loads, right, slack, JOIN_CHUNK):
+    for rows in joined(losses, loads, right, slack, JOIN_CHUNK):
         _check(clock)
         chosen = np.stack([c[rows[:, s]] for s, c in enumerate(node.courses)], axis=1)
         _best_timing(bounds.tabulated, chosen, plan, gap, found)
@@ -224,13 +229,9 @@ Part = tuple[list[IntArray], Box]
 
 def _split(bounds: PlanBounds, node: Node, shapes: Shapes, threshold: float) -> list[Part] | None:
     """Two parts of a node with too many combinations; None if it can be joined as it is."""
-    slack = node.bound.value + BOUND_SAFETY - threshold
-    if not math.isfinite(slack):
-        few = math.prod(len(loss) for loss in shapes.loss) <= JOIN_LIMIT
-    else:
-        few = count_at_most(shapes.loss, slack) <= JOIN_LIMIT
-    if few:
+    if _joinable(node, threshold, shapes.loss):
         return None
+    slack = _slack(node, threshold, shapes.loss)
     axis, width = _widest(bounds, node)
     if width > 0.2 * min(slack, 1.0):
         return [(node.courses, box) for box in node.box.halves(axis)]
@@ -313,8 +314,7 @@ def _enumerate(
     found: Found,
 ) -> list[Part]:
     """Join shapes, then timings; returns parts that must be split further."""
-    slack = node.bound.value + BOUND_SAFETY - found.value - gap
-    slack = min(slack, float(sum(loss.max() for loss in shapes.loss)) + 1.0)
+    slack = _slack(node, found.value + gap, shapes.loss)
     right = np.full(shapes.loads[0].shape[1], CAP)
     alive: list[tuple[float, IntArray]] = []
     for rows in joined(shapes.loss, shapes.loads, right, slack, JOIN_CHUNK):
