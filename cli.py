@@ -1,8 +1,8 @@
 """The command line: data to stdout, progress and problems to stderr.
 
-Exit codes: 0 answer in hand, 1 our failure, 2 wrong input or usage, 3 proven infeasible,
-4 nothing found in the time given. The heavy libraries are imported by the commands that need
-them, so that `--help` is quick.
+Exit codes: 0 answer in hand, 1 our failure (`compare`: solvers disagree), 2 wrong input or usage,
+3 proven infeasible, 4 nothing found in the time given. The heavy libraries are imported by the
+commands that need them, so that `--help` is quick.
 """
 
 from __future__ import annotations
@@ -12,12 +12,21 @@ import json
 import math
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from abscopt.instances.load import InputError, Problem, load, parse_json, titles
+from abscopt.instances.load import (
+    CASES,
+    InputError,
+    Problem,
+    load,
+    parse_json,
+    read_text,
+    titles,
+)
 from abscopt.optimizer.result import DISCLAIMER, FORMAT
 
 if TYPE_CHECKING:
@@ -29,6 +38,8 @@ if TYPE_CHECKING:
 EXIT_CODES = {"optimal": 0, "feasible": 0, "infeasible": 3, "unknown": 4}
 INTERRUPTED = 4
 QUIET_SECONDS = 5.0
+TEMPLATE = CASES.parent / "template.toml"
+SOLVERS = ("highs", "scip", "cbc", "glpk", "gurobi", "cplex")
 RESULT_FILES = ("report.txt", "schedule.csv", "limits.csv", "lesions.csv", "result.json")
 
 
@@ -102,13 +113,38 @@ def _finite(ctx: click.Context, param: click.Parameter, value: float | None) -> 
     return value
 
 
+def _solver_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Gap, time limit, threads and seed."""
+    options = (
+        click.option(
+            "--gap", type=float, callback=_finite, metavar="G",
+            help="Absolute gap, in the objective's unit, at which to stop; default: the case's.",
+        ),
+        click.option(
+            "--time-limit", type=float, callback=_finite, metavar="S",
+            help="Seconds; default: none.",
+        ),
+        click.option(
+            "--threads", type=click.IntRange(1, 64), default=1, show_default=True, metavar="N",
+            help="Threads of the solver.",
+        ),
+        click.option(
+            "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, metavar="N",
+            help="Seed of the search and of the solver.",
+        ),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @click.group(
     cls=_Guarded,
     context_settings={"help_option_names": ["-h", "--help"]},
     help=f"Proven-best schedules of radiotherapy, checkpoint inhibitors and chemotherapy.\n\n"
     f"{DISCLAIMER}",
-    epilog="Exit codes: 0 answer in hand, 1 internal failure, 2 wrong input or usage, "
-    "3 proven infeasible, 4 nothing found in the time given.",
+    epilog="Exit codes: 0 answer in hand, 1 internal failure (compare: solvers that disagree), "
+    "2 wrong input or usage, 3 proven infeasible, 4 nothing found in the time given.",
 )
 @click.option(
     "--version", is_flag=True, expose_value=False, is_eager=True, callback=_print_version,
@@ -192,25 +228,35 @@ def schema_command() -> None:
     _say_json(json_schema())
 
 
+@instances_group.command("new")
+@click.argument("file", metavar="[FILE]", required=False)
+@click.option("--name", default="my-case", show_default=True, help="Name of the new case.")
+def new_command(file: str | None, name: str) -> None:
+    """Write a commented template of a case (default: NAME.toml); never over another file."""
+    import re
+    import tomllib
+
+    from abscopt.instances.load import build
+
+    line = f"name = {json.dumps(name)}"
+    template = TEMPLATE.read_text(encoding="utf-8")
+    text = re.sub(r"^name = .*$", lambda _: line, template, count=1, flags=re.MULTILINE)
+    path = Path(f"{name}.toml" if file is None else file)
+    build(tomllib.loads(text), f"--name {name}")
+    try:
+        with path.open("x", encoding="utf-8") as new:
+            new.write(text)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a file name"
+        raise InputError([Problem(str(path)[:80], "path", reason, "must be a new file")]) from None
+    _say(f"{path}: written; check it with `abscopt instances check {path}`")
+
+
 @main.command("solve")
 @click.argument("case", metavar="NAME|FILE")
 @click.option("--out", metavar="DIR", help="Write result.json, report.txt and CSV files there.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON document.")
-@click.option(
-    "--gap", type=float, callback=_finite, metavar="G",
-    help="Absolute gap, in the objective's unit, at which to stop; default: the case's own.",
-)  # fmt: skip
-@click.option(
-    "--time-limit", type=float, callback=_finite, metavar="S", help="Seconds; default: none."
-)
-@click.option(
-    "--threads", type=click.IntRange(1, 64), default=1, show_default=True, metavar="N",
-    help="Threads of the solver.",
-)  # fmt: skip
-@click.option(
-    "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, metavar="N",
-    help="Seed of the search and of the solver.",
-)  # fmt: skip
+@_solver_options
 @click.option(
     "--method", type=click.Choice(["auto", "single"]), default="auto", show_default=True,
     help="single: one MILP without any reduction, for cross-checks.",
@@ -271,6 +317,10 @@ def evaluate_command(
         from abscopt.optimizer.recheck import checked_schedule
 
         schedule = checked_schedule(_read_json(schedule_file), instance, schedule_file)
+    _say_evaluation(instance, schedule, as_json)
+
+
+def _say_evaluation(instance: Instance, schedule: Schedule, as_json: bool) -> None:
     from abscopt.optimizer import evaluate
 
     evaluation = evaluate(instance, schedule)
@@ -282,6 +332,89 @@ def evaluate_command(
     from abscopt.optimizer.report import evaluation_report
 
     _say(evaluation_report(evaluation, schedule, instance).rstrip("\n"))
+
+
+@main.command("compare")
+@click.argument("cases", metavar="CASE|RESULT.json...", nargs=-1, required=True)
+@click.option(
+    "--solver", "solvers", type=click.Choice(SOLVERS), multiple=True,
+    help="Also solve each case as one MILP with HiGHS and this solver; may be repeated.",
+)  # fmt: skip
+@click.option("--csv", "csv_file", metavar="FILE|-", help="Write the rows as CSV.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@_solver_options
+@click.pass_context
+def compare_command(
+    ctx: click.Context,
+    cases: tuple[str, ...],
+    solvers: tuple[str, ...],
+    csv_file: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """One table over cases, results that `solve --json` wrote, and solvers.
+
+    Every answer is judged. With --solver each is held against HiGHS: agree, within_gap,
+    disagree (exit code 1) or limit.
+    """
+    if as_json and csv_file == "-":
+        raise click.UsageError("--json and --csv - both print to stdout")
+    from abscopt.optimizer.crosscheck import comparison
+
+    with _ProgressLine() as progress:
+        compared = comparison.compare(cases, solvers, comparison.Options(**options), progress)
+    rows = comparison.comparison_csv(compared) if csv_file is not None else ""
+    if csv_file not in (None, "-"):
+        _write_text(csv_file, rows, "--csv")
+    if as_json:
+        _say_json(comparison.comparison_document(compared))
+    else:
+        shown = rows if csv_file == "-" else comparison.comparison_report(compared)
+        _say(shown.rstrip("\n"))
+    ctx.exit(1 if comparison.disagreement(compared) else 0)
+
+
+@main.command("export")
+@click.argument("case", metavar="NAME|FILE")
+@click.option("--format", "form", type=click.Choice(["mps", "lp"]), required=True)
+@click.option("--out", metavar="FILE|-", default="-", help="Default: stdout.")
+@click.option("--first", is_flag=True, help="The first relaxation, neither solved nor refined.")
+@_solver_options
+def export_command(case: str, form: str, out: str, first: bool, **options: Any) -> None:
+    """Write the programme of a case for any solver.
+
+    It is refined until its optimum is the judged optimum within the gap. MPS files minimize
+    minus the objective.
+    """
+    instance = _load(case)
+    from abscopt.optimizer.crosscheck import writer
+    from abscopt.optimizer.crosscheck.exchange import export_programme
+
+    with _ProgressLine() as progress:
+        found = export_programme(instance, first=first, listener=progress, **options)
+    text = {"mps": writer.mps, "lp": writer.lp}[form](found.programme)
+    if out == "-":
+        _say(text.rstrip("\n"))
+    else:
+        _write_text(out, text, "--out")
+    _say(found.summary, err=True)
+
+
+@main.command("import-solution")
+@click.argument("case", metavar="NAME|FILE")
+@click.argument("solution", metavar="SOLUTION")
+@click.option(
+    "--programme", metavar="FILE", help="The exported file; only `glpsol -w` solutions need it."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def import_command(case: str, solution: str, programme: str | None, as_json: bool) -> None:
+    """Judge what another solver found for an exported programme."""
+    instance = _load(case)
+    from abscopt.optimizer.crosscheck.exchange import imported_schedule
+
+    names = None if programme is None else _read_text(programme)
+    schedule = imported_schedule(_read_text(solution), instance, solution, names)
+    _say_evaluation(instance, schedule, as_json)
 
 
 class _ProgressLine:
@@ -344,12 +477,25 @@ def _write_files(
 
     files = {"report.txt": report, **csv_files(result, instance), "result.json": document + "\n"}
     for name, text in files.items():
-        draft = folder / f".{name}.{os.getpid()}.tmp"
-        try:
-            draft.write_text(text, encoding="utf-8")
-            os.replace(draft, folder / name)
-        finally:
-            draft.unlink(missing_ok=True)
+        _replace_file(folder / name, text)
+
+
+def _replace_file(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _write_text(file: str, text: str, option: str) -> None:
+    """Write a file the user named, complete or not at all."""
+    try:
+        _replace_file(Path(file), text)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a file name"
+        raise click.BadParameter(f"{file}: {reason}", param_hint=option) from None
 
 
 def _regimen(instance: Instance, case: str, name: str) -> Schedule:
@@ -364,11 +510,19 @@ def _regimen(instance: Instance, case: str, name: str) -> Schedule:
 
 
 def _read_json(file: str) -> Any:
+    return _read(file, parse_json)
+
+
+def _read_text(file: str) -> str:
+    return str(_read(file, read_text))
+
+
+def _read(file: str, reader: Callable[[Path], Any]) -> Any:
     path = Path(file)
     try:
         if not path.exists():
             raise InputError([Problem(file, "path", file, "no such file")])
-        return parse_json(path)
+        return reader(path)
     except OSError as error:
         reason = error.strerror or "unreadable"
         raise InputError([Problem(file[:80], "path", reason, "must be readable")]) from None

@@ -12,25 +12,27 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from abscopt.instances.limits import (
+    ORGAN_KINDS,
     AlcLimit,
-    BedLimit,
-    DoseByFractionsLimit,
     DrugLimit,
     EdricLimit,
     LogisticsLimit,
     MeanEqd2Limit,
-    MeanLimit,
+    NtcpLimit,
 )
 
 if TYPE_CHECKING:
-    from abscopt.instances.schema import Instance, Lesion
+    from abscopt.instances.limits import OrganLimit
+    from abscopt.instances.schema import FreeCourse, Instance, Lesion, UniformCourse
 
 Problem = tuple[str, object, str]
 
 
 def problems(instance: Instance) -> list[Problem]:
     """All broken cross-references and contradictions of a case."""
-    checks = (_names, _horizons, _shares, _sparing, _courses, _limits, _systemic, _standard)
+    checks = (
+        _names, _horizons, _shares, _sparing, _courses, _limits, _prior, _systemic, _standard,
+    )  # fmt: skip
     return [problem for check in checks for problem in check(instance)]
 
 
@@ -59,30 +61,29 @@ def _shares(instance: Instance) -> Iterator[Problem]:
             yield f"lesions.{key}", round(total, 9), "the shares of all lesions must not exceed 1"
 
 
-def _treatment_days(lesion: Lesion, instance: Instance) -> range | tuple[int, ...]:
-    course = lesion.course
-    if course is None:
-        return ()
-    if course.form == "free":
-        return course.days
-    return range(course.first_start_day, instance.days)
-
-
 def _sparing(instance: Instance) -> Iterator[Problem]:
     for i, lesion in enumerate(instance.lesions):
-        for organ, points in lesion.sparing.items():
-            place = f"lesions[{i}].sparing.{organ}"
-            if organ not in instance.organs:
-                yield place, organ, f"unknown organ; [organs] has {sorted(instance.organs)}"
-            for point, factor in points.items():
-                if isinstance(factor, float | int):
-                    continue
-                if lesion.course is not None and lesion.course.form != "free":
-                    yield f"{place}.{point}", "by day", "daily factors need a free course"
-                    continue
-                missing = set(_treatment_days(lesion, instance)) - set(factor.days)
-                if missing:
-                    yield f"{place}.{point}.days", sorted(missing), "every course day needs a value"
+        tables = [(f"lesions[{i}].sparing", lesion.sparing)]
+        tables += [
+            (f"lesions[{i}].techniques[{j}].sparing", technique.sparing)
+            for j, technique in enumerate(lesion.techniques)
+        ]
+        for place, sparing in tables:
+            for organ, points in sparing.items():
+                if organ not in instance.organs:
+                    known = sorted(instance.organs)
+                    yield f"{place}.{organ}", organ, f"unknown organ; [organs] has {known}"
+                for point, factor in points.items():
+                    if isinstance(factor, float | int):
+                        continue
+                    if lesion.course is None or lesion.course.form != "free":
+                        rule = "daily factors need a free course"
+                        yield f"{place}.{organ}.{point}", "by day", rule
+                        continue
+                    missing = sorted(set(lesion.course.days) - set(factor.days))
+                    if missing:
+                        rule = "every course day needs a value"
+                        yield f"{place}.{organ}.{point}.days", missing, rule
     for i, moment in enumerate(instance.cross_second_moments):
         place = f"cross_second_moments[{i}]"
         if moment.organ not in instance.organs:
@@ -94,68 +95,74 @@ def _sparing(instance: Instance) -> Iterator[Problem]:
 
 
 def _courses(instance: Instance) -> Iterator[Problem]:
-    from abscopt.instances.calendar import is_machine_day
-
     for i, lesion in enumerate(instance.lesions):
-        place, course = f"lesions[{i}].course", lesion.course
+        course = lesion.course
+        if instance.objective.kind == "tumor_bed":
+            for what in ("clones", "techniques"):
+                if getattr(lesion, what):
+                    yield f"lesions[{i}].{what}", what, "tumor_bed is a plain BED: leave it out"
         if course is None:
             continue
         if course.form == "free":
-            for day in course.days:
-                if day >= instance.days:
-                    yield f"{place}.days", day, f"outside the horizon of {instance.days} days"
-                elif not is_machine_day(instance.calendar, day):
-                    yield f"{place}.days", day, "not a machine day of the calendar"
-            growth, fast = (
-                lesion.growth_doubling_time_days,
-                lesion.repopulation_doubling_time_days,
-            )
-            if growth is not None and fast is not None and fast > growth:
-                yield (
-                    f"lesions[{i}].repopulation_doubling_time_days",
-                    fast,
-                    "must not be slower than untreated growth in a free course",
-                )
-            if instance.objective.kind == "default" and (
-                lesion.immunogenicity > 0 or lesion.precursor_share > 0
-            ):
-                yield (
-                    f"lesions[{i}].immunogenicity",
-                    lesion.immunogenicity,
-                    "a free course has no immune release yet: set immunogenicity and "
-                    "precursor_share to 0",
-                )
-        elif course.last_start_day >= instance.days:
-            yield (
-                f"{place}.last_start_day",
-                course.last_start_day,
-                f"window outside the horizon of {instance.days} days",
-            )
+            yield from _free(instance, i, lesion, course)
+        else:
+            yield from _uniform(instance, i, lesion, course)
+
+
+def _uniform(
+    instance: Instance, i: int, lesion: Lesion, course: UniformCourse
+) -> Iterator[Problem]:
+    place = f"lesions[{i}].course"
+    if course.last_start_day >= instance.days:
+        rule = f"window outside the horizon of {instance.days} days"
+        yield f"{place}.last_start_day", course.last_start_day, rule
+    for block in course.blocks:
+        transition = lesion.lql_transition_gy
+        if block.fractions_per_day > 1 and transition is not None:
+            most = max(block.levels_gy)
+            if most > transition:
+                rule = "several fractions a day must stay below the LQ-L transition dose"
+                yield f"{place}.doses_gy", most, rule
+
+
+def _free(instance: Instance, i: int, lesion: Lesion, course: FreeCourse) -> Iterator[Problem]:
+    from abscopt.instances.calendar import is_machine_day
+
+    place = f"lesions[{i}]"
+    for day in course.days:
+        if day >= instance.days:
+            yield f"{place}.course.days", day, f"outside the horizon of {instance.days} days"
+        elif not is_machine_day(instance.calendar, day):
+            yield f"{place}.course.days", day, "not a machine day of the calendar"
+    growth, fast = lesion.growth_doubling_time_days, lesion.repopulation_doubling_time_days
+    if growth is not None and fast is not None and fast > growth:
+        rule = "must not be slower than untreated growth in a free course"
+        yield f"{place}.repopulation_doubling_time_days", fast, rule
+    if len(lesion.ways) > 1 or any(lesion.ways[0].share_of(c.name) < 1 for c in lesion.populations):
+        rule = "a free course has one technique, with all clonogens in the beam"
+        yield f"{place}.techniques", len(lesion.techniques), rule
+    if lesion.reoxygenation_days is not None:
+        rule = "a free course has no first fraction to count reoxygenation from"
+        yield f"{place}.reoxygenation_days", lesion.reoxygenation_days, rule
+    if any(drug.equivalent_bed_gy_per_dose > 0 for drug in instance.drugs.values()):
+        rule = "an equivalent BED needs uniform courses; use a sensitizer"
+        yield "drugs", lesion.name, rule
+    if instance.objective.kind != "tumor_bed" and lesion.immune_active(instance.immune):
+        for key in ("suppression_per_day", "pdl1_upregulation"):
+            if getattr(instance.immune, key) > 0:
+                rule = "counts from a course's first fraction: not for free courses"
+                yield f"immune.{key}", getattr(instance.immune, key), rule
 
 
 def _limits(instance: Instance) -> Iterator[Problem]:
-    treated = [lesion for lesion in instance.lesions if lesion.irradiable]
     for i, limit in enumerate(instance.limits):
         place = f"limits[{i}]"
-        if isinstance(limit, BedLimit | MeanLimit | MeanEqd2Limit | DoseByFractionsLimit):
-            if limit.organ not in instance.organs:
-                yield f"{place}.organ", limit.organ, "unknown organ"
-                continue
-            point = getattr(limit, "point", "mean")
-            stated = [lesion for lesion in treated if point in lesion.sparing.get(limit.organ, {})]
-            if treated and not stated:
-                yield f"{place}", f"{limit.organ}.{point}", "no lesion states this sparing factor"
-            if isinstance(limit, MeanEqd2Limit):
-                for lesion in stated:
-                    if "second_moment" not in lesion.sparing[limit.organ]:
-                        yield (
-                            f"lesions.{lesion.name}.sparing.{limit.organ}",
-                            "mean",
-                            "a mean_eqd2 limit needs second_moment = mean(delta^2)",
-                        )
+        if isinstance(limit, ORGAN_KINDS):
+            yield from _organ_limit(instance, place, limit)
         elif isinstance(limit, EdricLimit):
-            for lesion in treated:
-                if lesion.integral_dose_cm3 is None:
+            for lesion in instance.lesions:
+                ways = [lesion.integral_dose_cm3, *(w.integral_dose_cm3 for w in lesion.ways)]
+                if lesion.irradiable and ways[0] is None and None in ways[1:]:
                     yield (
                         f"lesions.{lesion.name}.integral_dose_cm3",
                         None,
@@ -169,18 +176,74 @@ def _limits(instance: Instance) -> Iterator[Problem]:
                     "contradiction: the count before treatment is already at or below the floor",
                 )
         elif isinstance(limit, DrugLimit):
-            if limit.drug not in instance.drugs:
+            if limit.drug is not None and limit.drug not in instance.drugs:
                 yield f"{place}.drug", limit.drug, f"unknown drug; known {sorted(instance.drugs)}"
         elif (
             isinstance(limit, LogisticsLimit)
+            and limit.quantity == "lesions"
             and limit.floor is not None
-            and limit.floor > len(treated)
+            and limit.floor > len(instance.irradiable)
         ):
             yield (
                 f"{place}.floor",
                 limit.floor,
-                f"contradiction: only {len(treated)} lesions may be irradiated",
+                f"contradiction: only {len(instance.irradiable)} lesions may be irradiated",
             )
+
+
+def _organ_limit(instance: Instance, place: str, limit: OrganLimit) -> Iterator[Problem]:
+    if limit.organ not in instance.organs:
+        yield f"{place}.organ", limit.organ, "unknown organ"
+        return
+    point = getattr(limit, "point", "mean")
+    stated = [
+        (lesion, points)
+        for lesion in instance.lesions
+        for points in [
+            lesion.sparing.get(limit.organ, {}),
+            *(way.sparing.get(limit.organ, {}) for way in lesion.techniques),
+        ]
+        if lesion.irradiable and point in points
+    ]
+    if instance.irradiable and not stated:
+        yield f"{place}", f"{limit.organ}.{point}", "no lesion states this sparing factor"
+    voxels = isinstance(limit, MeanEqd2Limit) or (
+        isinstance(limit, NtcpLimit) and limit.dose == "eqd2"
+    )
+    for lesion, points in stated if voxels else []:
+        if "second_moment" not in points:
+            yield (
+                f"lesions.{lesion.name}.sparing.{limit.organ}",
+                "mean",
+                "a mean EQD2 needs second_moment = mean(delta^2)",
+            )
+
+
+def _prior(instance: Instance) -> Iterator[Problem]:
+    for i, prior in enumerate(instance.prior_doses):
+        place = f"prior_doses[{i}]"
+        limits = [
+            limit
+            for limit in instance.limits
+            if isinstance(limit, ORGAN_KINDS)
+            and (limit.organ, getattr(limit, "point", "mean")) == (prior.organ, prior.point)
+        ]
+        if not limits:
+            yield place, f"{prior.organ}.{prior.point}", "no limit counts this dose"
+        square = prior.second_moment_gy2
+        voxels = any(
+            isinstance(limit, MeanEqd2Limit) or getattr(limit, "dose", "") == "eqd2"
+            for limit in limits
+        )
+        if voxels and square is None:
+            yield f"{place}.second_moment_gy2", None, "a mean EQD2 needs mean(D^2)"
+        if square is not None and square < prior.dose_gy**2 * 0.999:
+            yield f"{place}.second_moment_gy2", square, "below the square of the mean dose"
+
+
+def _drug(instance: Instance, name: str, key: str, neutral: float) -> bool:
+    """Whether a drug acts in one way at all."""
+    return name in instance.drugs and getattr(instance.drugs[name], key) > neutral
 
 
 def _systemic(instance: Instance) -> Iterator[Problem]:
@@ -200,6 +263,11 @@ def _systemic(instance: Instance) -> Iterator[Problem]:
                 continue
             drugs |= {dose.drug for dose in instance.regimens[name].doses}
         given.update(drugs)
+    sensitizers = [n for n in given if _drug(instance, n, "sensitizer_enhancement_ratio", 1.0)]
+    equivalent = [n for n in given if _drug(instance, n, "equivalent_bed_gy_per_dose", 0.0)]
+    if sensitizers and equivalent:
+        rule = "sensitizers and equivalent BED (which contains sensitization) must not be mixed"
+        yield "agents", f"{sorted(sensitizers)} and {sorted(equivalent)}", rule
     for drug, count in given.items():
         if count > 1:
             yield "agents", drug, "one drug may belong to one agent only"
@@ -222,8 +290,18 @@ def _standard(instance: Instance) -> Iterator[Problem]:
         lesion = by_name.get(course.lesion)
         if lesion is None or not lesion.irradiable:
             yield f"{place}.lesion", course.lesion, "must name an irradiable lesion"
+        if course.fractions % course.fractions_per_day:
+            rule = f"do not fill days of {course.fractions_per_day} fractions each"
+            yield f"{place}.fractions", course.fractions, rule
+            continue
+        if lesion is not None and course.technique not in (None, *(w.name for w in lesion.ways)):
+            known = sorted(w.name for w in lesion.ways)
+            yield f"{place}.technique", course.technique, f"unknown technique; known {known}"
         days = course_days(
-            instance.calendar, course.start_day, course.fractions, course.interval_days
+            instance.calendar,
+            course.start_day,
+            course.fractions // course.fractions_per_day,
+            course.interval_days,
         )
         if days is None:
             yield f"{place}.start_day", course.start_day, "not a machine day of the calendar"

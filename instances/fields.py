@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Status = Literal["verified", "verified-secondary", "derived", "recalled", "assumed"]
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=80)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+@-]*$", max_length=80)]
 Day = Annotated[int, Field(ge=0, le=1500)]
 Count = Annotated[int, Field(ge=1, le=200)]
 FractionDose = Annotated[float, Field(gt=0, le=100)]

@@ -58,6 +58,12 @@ def _short(value: object) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
+def _bundled() -> dict[str, Path]:
+    """Files of the bundled cases by name; `cases/A/b.toml` is variant `A-b` of case `A`."""
+    found = {path.stem: path for path in CASES.glob("*.toml")}
+    return found | {f"{path.parent.name}-{path.stem}": path for path in CASES.glob("*/*.toml")}
+
+
 def names() -> list[str]:
     """Names of the bundled cases, in alphabetical order (numbers in numerical order)."""
 
@@ -65,18 +71,19 @@ def names() -> list[str]:
         stem, _, tail = name.rpartition("-")
         return (stem, int(tail)) if tail.isdigit() and stem == "mr-linac" else (name, 0)
 
-    return sorted((path.stem for path in CASES.glob("*.toml")), key=order)
+    return sorted(_bundled(), key=order)
 
 
 def titles() -> dict[str, str]:
     """Title of every bundled case, read without the checking machinery."""
-    return {name: str(_parse(CASES / f"{name}.toml")["title"]) for name in names()}
+    files = _bundled()
+    return {name: str(_parse(files[name])["title"]) for name in names()}
 
 
 def locate(name_or_path: str | Path) -> Path:
     """Path of a bundled case or of a file; raises InputError if there is none."""
-    bundled = CASES / f"{name_or_path}.toml"
-    if str(name_or_path) in names():
+    bundled = _bundled().get(str(name_or_path))
+    if bundled is not None:
         return bundled
     path = Path(name_or_path)
     try:
@@ -103,7 +110,7 @@ def build(raw: Raw, label: str = "instance") -> Instance:
 
     if not isinstance(raw, dict):
         raise _fail(label, "file", type(raw).__name__, "must be one table")
-    merged = _with_library(raw, label)
+    merged = _with_library(_extended(raw, label), label)
     try:
         text = json.dumps(merged, default=str)
     except (TypeError, ValueError, RecursionError) as error:
@@ -208,7 +215,7 @@ def _place(location: tuple[int | str, ...]) -> str:
         )
         if isinstance(part, int):
             place += f"[{part}]"
-        elif part in ("number", "by_day", "levels", "grid"):
+        elif part in ("number", "table", "levels", "grid"):
             continue
         elif not (tag and part in _UNION_TAGS):
             place += f".{part}" if place else part
@@ -220,6 +227,7 @@ _UNION_TAGS = {
     "mean",
     "mean_eqd2",
     "dose_by_fractions",
+    "ntcp",
     "alc",
     "edric",
     "drug",
@@ -269,6 +277,75 @@ def _with_library(raw: Raw, label: str) -> Raw:
     _each(case, "lesions", lambda e, p: _filled(e, p, label, library("tumors"), "tumor"))
     _fill_limits(case, label)
     _fill_systemic(case, label)
+    return _scaled(case, label)
+
+
+MOST_EXTENSIONS = 5
+
+
+def _extended(raw: Raw, label: str) -> Raw:
+    """A case that `extends` a bundled one: tables merged key by key, named entries by name.
+
+    `scale_caps` multiplies every dose cap of the limits, library values included.
+    """
+    chain = [raw]
+    while "extends" in chain[-1]:
+        base = chain[-1]["extends"]
+        if not isinstance(base, str) or base not in _bundled():
+            raise _fail(label, "extends", base, f"no such bundled case; known: {names()}")
+        if len(chain) > MOST_EXTENSIONS:
+            raise _fail(label, "extends", base, "cases extend each other in a circle")
+        chain.append(_parse(_bundled()[base]))
+    case = chain.pop()
+    while chain:
+        case = _merged(case, {k: v for k, v in chain.pop().items() if k != "extends"})
+    return case
+
+
+def _merged(base: Any, change: Any) -> Any:
+    if isinstance(base, dict) and isinstance(change, dict):
+        return base | {k: _merged(base[k], v) if k in base else v for k, v in change.items()}
+    named = all(
+        isinstance(part, list)
+        and part
+        and all(isinstance(entry, dict) and ({"name", "use"} & set(entry)) for entry in part)
+        for part in (base, change)
+    )
+    if not named:
+        return change
+    keys = [entry.get("name", entry.get("use")) for entry in base]
+    result = list(base)
+    for entry in change:
+        key = entry.get("name", entry.get("use"))
+        if key in keys:
+            result[keys.index(key)] = _merged(result[keys.index(key)], entry)
+        else:
+            result.append(entry)
+    return result
+
+
+def _scaled(case: Raw, label: str) -> Raw:
+    """The case with its dose caps multiplied by `scale_caps`."""
+    if "scale_caps" not in case:
+        return case
+    factor = case["scale_caps"]
+    if not isinstance(factor, int | float) or isinstance(factor, bool) or not 0 < factor < 100:
+        raise _fail(label, "scale_caps", factor, "must be a number between 0 and 100")
+    case = {key: value for key, value in case.items() if key != "scale_caps"}
+    limits = case.get("limits")
+
+    def scaled(limit: Any) -> Any:
+        if not isinstance(limit, dict):
+            return limit
+        changed = dict(limit)
+        if isinstance(limit.get("cap_gy"), int | float):
+            changed["cap_gy"] = round(limit["cap_gy"] * factor, 9)
+        if isinstance(limit.get("limits_gy"), list):
+            changed["limits_gy"] = [round(cap * factor, 9) for cap in limit["limits_gy"]]
+        return changed
+
+    if isinstance(limits, list):
+        case["limits"] = [scaled(limit) for limit in limits]
     return case
 
 
@@ -295,7 +372,8 @@ def _fill_limits(case: Raw, label: str) -> None:
             return entry
         if "name" not in entry and isinstance(entry.get("use"), str):
             entry = {"name": entry["use"], **entry}
-        if entry.get("kind") in ("bed", "mean_eqd2") and "alpha_beta_gy" not in entry:
+        voxels = entry.get("kind") == "ntcp" and entry.get("dose") == "eqd2"
+        if (entry.get("kind") in ("bed", "mean_eqd2") or voxels) and "alpha_beta_gy" not in entry:
             name = entry.get("organ")
             known = isinstance(organs, dict) and isinstance(name, str)
             organ = organs.get(name) if known else None
@@ -304,6 +382,18 @@ def _fill_limits(case: Raw, label: str) -> None:
         return entry
 
     _each(case, "limits", fill)
+    limits = case.get("limits")
+    if isinstance(limits, list):
+        case["limits"] = [part for entry in limits for part in _by_point(entry)]
+
+
+def _by_point(entry: Any) -> list[Any]:
+    """A limit with `points = [...]` as one limit per point, named `name@point`."""
+    points = entry.get("points") if isinstance(entry, dict) else None
+    if not isinstance(points, list) or not points or "point" in entry:
+        return [entry]
+    base = {key: value for key, value in entry.items() if key != "points"}
+    return [{**base, "name": f"{entry.get('name')}@{point}", "point": point} for point in points]
 
 
 def _fill_systemic(case: Raw, label: str) -> None:

@@ -23,7 +23,7 @@ from abscopt.instances.fields import (
     Share,
     Table,
 )
-from abscopt.instances.limits import AnyLimit, MeanEqd2Limit
+from abscopt.instances.limits import AnyLimit
 from abscopt.instances.systemic import AgentChoice, Drug, Regimen
 
 FORMAT = 1
@@ -54,6 +54,9 @@ class Calendar(Table):
     start_date: Annotated[
         datetime.date, Field(ge=datetime.date(1900, 1, 1), le=datetime.date(2200, 1, 1))
     ] = datetime.date(2026, 1, 5)
+    hours_between_fractions: Annotated[float, Field(gt=0, le=12)] = Field(
+        default=6.0, description="between two fractions of one day"
+    )
     machine_weekdays: Annotated[
         tuple[Annotated[int, Field(ge=0, le=6)], ...], Field(min_length=1, max_length=7)
     ] = (0, 1, 2, 3, 4)
@@ -63,18 +66,35 @@ class Calendar(Table):
 class Objective(Table):
     """What is maximized, and the gap at which a proof is complete.
 
-    `default`: sum of weighted log control with conceded lesions, in nats, mean over horizons.
-    `tumor_bed`: sum of weighted tumor BED less repopulation, in Gy.
+    All but the last are weighted sums over lesions of the mean over horizons.
+    `default`: log control with conceded lesions, in nats. `log_control`: log control, in nats.
+    `expected_control`: control probability, in lesions. `log_kill`: minus the log burden, in nats.
+    `tumor_bed`: weighted tumor BED less repopulation, in Gy.
     """
 
-    kind: Literal["default", "tumor_bed"] = "default"
+    kind: Literal["default", "log_control", "expected_control", "log_kill", "tumor_bed"] = "default"
     conceded_at_nats: Annotated[float, Field(ge=1, le=50)] = 4.6
     conceded_slope: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     gap: Annotated[float, Field(gt=0, le=10)] = 0.01
 
+    @property
+    def unit(self) -> str:
+        """Unit of the objective and of the gap."""
+        return {"tumor_bed": "Gy", "expected_control": "lesion"}.get(self.kind, "nat")
+
 
 class Immune(LibraryTable):
-    """Constants of the systemic effect (design items 2, 3, 4 and 6); rates per day."""
+    """Constants of the systemic effect (design items 2, 3, 4 and 6); rates per day.
+
+    Suppression (Treg, TGF-beta) multiplies the release of a fraction by
+    `max(0, 1 - suppression_per_gy max(0, d - suppression_above_gy)
+    - suppression_per_day max(0, days since the first fraction - suppression_after_days))`.
+    `pdl1_upregulation` q multiplies a lesion's daily effect from its first fraction on by
+    `1 - q (1 - occupancy)`. `burden_limit_cm3` switches the burden rule on: a lesion is credited
+    with systemic effect only where its volume after radiation, `V exp(-E)`, is at most
+    `burden_limit_cm3 (1 + burden_blockade * greatest occupancy)^1.5`.
+    `combination` says how agents that act on one phase combine.
+    """
 
     gate_low_gy: Positive
     gate_low_exponent: Positive
@@ -94,6 +114,20 @@ class Immune(LibraryTable):
     blockade_effect: NonNegative
     ctla4_threshold: Annotated[float, Field(ge=1, le=100)]
     effect_maximum_nats: Positive | None = None
+    release_factor: Annotated[float, Field(ge=0, le=10)] = Field(
+        default=1.0, description="multiplies every lesion's immunogenicity (antigen loss)"
+    )
+    share_factor: Share = Field(
+        default=1.0, description="multiplies every lesion's effector_share (antigen loss)"
+    )
+    suppression_above_gy: NonNegative = 15.0
+    suppression_per_gy: NonNegative = 0.0
+    suppression_after_days: NonNegative = 14.0
+    suppression_per_day: NonNegative = 0.0
+    pdl1_upregulation: Share = 0.0
+    burden_limit_cm3: Positive | None = None
+    burden_blockade: NonNegative = 0.0
+    combination: Literal["multiplicative", "additive", "strongest"] = "multiplicative"
 
     @model_validator(mode="after")
     def _rates(self) -> Self:
@@ -148,18 +182,43 @@ def _levels(doses: tuple[float, ...] | DoseGrid) -> tuple[float, ...]:
     return tuple(round(doses.min_gy + i * doses.step_gy, 9) for i in range(count))
 
 
-class UniformCourse(Table):
-    """n equal fractions from a start day, the next on the first machine day >= +interval."""
+class CourseBlock(Table):
+    """Further fraction numbers and doses on a uniform menu, with the same start days."""
 
-    form: Literal["uniform"]
     fractions: Annotated[tuple[Count, ...], Field(min_length=1)]
     doses_gy: Doses
-    first_start_day: Day = 0
-    last_start_day: Day = 0
-    start_step_days: Annotated[int, Field(ge=1, le=365)] = 1
+    fractions_per_day: Annotated[int, Field(ge=1, le=3)] = 1
     interval_days: Annotated[
         tuple[Annotated[int, Field(ge=1, le=60)], ...], Field(min_length=1)
     ] = (1,)
+
+    @model_validator(mode="after")
+    def _whole_days(self) -> Self:
+        for count in self.fractions:
+            if count % self.fractions_per_day:
+                raise ValueError(
+                    f"{count} fractions do not fill days of {self.fractions_per_day} each"
+                )
+        return self
+
+    @property
+    def levels_gy(self) -> tuple[float, ...]:
+        """Doses per fraction on the menu."""
+        return _levels(self.doses_gy)
+
+
+class UniformCourse(CourseBlock):
+    """n equal fractions from a start day, the next on the first machine day >= +interval.
+
+    With `fractions_per_day` m, m fractions are given on each treatment day,
+    `calendar.hours_between_fractions` apart. `also` adds further blocks to the menu.
+    """
+
+    form: Literal["uniform"]
+    also: tuple[CourseBlock, ...] = ()
+    first_start_day: Day = 0
+    last_start_day: Day = 0
+    start_step_days: Annotated[int, Field(ge=1, le=365)] = 1
 
     @model_validator(mode="after")
     def _window(self) -> Self:
@@ -168,9 +227,14 @@ class UniformCourse(Table):
         return self
 
     @property
-    def levels_gy(self) -> tuple[float, ...]:
-        """Doses per fraction on the menu."""
-        return _levels(self.doses_gy)
+    def blocks(self) -> tuple[CourseBlock, ...]:
+        """All blocks of the menu, its own first."""
+        return (self, *self.also)
+
+    @property
+    def start_days(self) -> range:
+        """Days on which the course may start, machine days or not."""
+        return range(self.first_start_day, self.last_start_day + 1, self.start_step_days)
 
 
 class FreeCourse(Table):
@@ -212,17 +276,62 @@ class DailyFactors(Table):
 
 
 def _factor_form(value: object) -> str:
-    return "by_day" if isinstance(value, dict | DailyFactors) else "number"
+    return "table" if isinstance(value, dict | DailyFactors) else "number"
 
 
 SparingFactor = Annotated[
-    Annotated[float, Field(ge=0, le=3), Tag("number")] | Annotated[DailyFactors, Tag("by_day")],
+    Annotated[float, Field(ge=0, le=3), Tag("number")] | Annotated[DailyFactors, Tag("table")],
     Discriminator(_factor_form),
 ]
 
 
+class Clone(Table):
+    """A part of a lesion's clonogens with its own sensitivity; absent values are the lesion's."""
+
+    name: Name
+    share: Annotated[float, Field(gt=0, le=1, description="of the lesion's clonogens")]
+    alpha_per_gy: Annotated[float, Field(gt=0, le=3)] | None = None
+    alpha_beta_gy: AlphaBeta | None = None
+    effector_share_factor: Annotated[float, Field(ge=0, le=10)] = 1.0
+    drug_kill_factor: Annotated[float, Field(ge=0, le=10)] = 1.0
+
+
+class Technique(Table):
+    """One way to irradiate a lesion: absent values are the lesion's.
+
+    `irradiated_share` is the part f of the clonogens in the beam, survival `(1 - f) + f S`; a
+    table gives it clone by clone (clones not named: 1). Release is scaled by the irradiated
+    share of the whole lesion. `node_factor` multiplies the priming of the release (an irradiated
+    draining node lowers it).
+    """
+
+    name: Name
+    sparing: dict[Name, dict[Name, SparingFactor]] = Field(
+        default_factory=dict, description="replaces the lesion's factors of the organs it names"
+    )
+    irradiated_share: Annotated[
+        Annotated[float, Field(gt=0, le=1), Tag("number")]
+        | Annotated[dict[Name, Share], Tag("table")],
+        Discriminator(_factor_form),
+    ] = 1.0
+    node_factor: Share = 1.0
+    integral_dose_cm3: NonNegative | None = None
+    effector_kill_per_fraction: NonNegative | None = None
+    lymphocyte_loss_per_fraction: Annotated[float, Field(ge=0, le=2)] | None = None
+    lymphocyte_effect_per_fraction: Annotated[float, Field(ge=0, le=2)] | None = None
+
+    def share_of(self, clone: str) -> float:
+        """Irradiated share of one clone."""
+        share = self.irradiated_share
+        return share.get(clone, 1.0) if isinstance(share, dict) else share
+
+
 class Lesion(LibraryTable):
-    """A tumor site; tumor constants may come from a library tumor named in `use`."""
+    """A tumor site; tumor constants may come from a library tumor named in `use`.
+
+    Doses act as `d / OMF` (`oxygen_modification_factor`, 1 + (OMF - 1)(1 - days since the first
+    fraction / reoxygenation_days) where reoxygenation is stated).
+    """
 
     name: Name
     organ: str
@@ -234,6 +343,12 @@ class Lesion(LibraryTable):
     lql_transition_gy: FractionDose | None = None
     clonogens: Annotated[float, Field(gt=0, le=1e15)] | None = None
     clonogens_per_cm3: Annotated[float, Field(gt=0, le=1e12)] | None = None
+    clones: Annotated[tuple[Clone, ...], Field(max_length=6)] = ()
+    oxygen_modification_factor: Annotated[float, Field(ge=1, le=4)] = 1.0
+    reoxygenation_days: Positive | None = None
+    repair_half_time_hours: Positive | None = Field(
+        default=None, description="of sublethal damage; complete repair between fractions if absent"
+    )
     growth_doubling_time_days: Positive | None = None
     repopulation_doubling_time_days: Positive | None = None
     kick_off_days: Annotated[float, Field(ge=0, le=365)] = 0.0
@@ -249,6 +364,7 @@ class Lesion(LibraryTable):
         default=None, description="integral total dose (Gy cm3) per Gy prescribed"
     )
     sparing: dict[Name, dict[Name, SparingFactor]] = Field(default_factory=dict)
+    techniques: Annotated[tuple[Technique, ...], Field(max_length=8)] = ()
     course: Course | None = None
 
     @model_validator(mode="after")
@@ -260,17 +376,51 @@ class Lesion(LibraryTable):
                 raise ValueError("volume_cm3 is missing (needed for an irradiable lesion)")
             if self.course is None:
                 raise ValueError("course is missing (needed for an irradiable lesion)")
-        elif self.course is not None or self.sparing:
-            raise ValueError("a lesion with irradiable = false has no course and no sparing")
+        elif self.course is not None or self.sparing or self.techniques:
+            raise ValueError(
+                "a lesion with irradiable = false has no course, no sparing and no techniques"
+            )
         if self.clonogens_per_cm3 is not None and self.volume_cm3 is None:
             raise ValueError("clonogens_per_cm3 needs volume_cm3")
-        for organ, points in self.sparing.items():
-            if SECOND_MOMENT in points and "mean" not in points:
-                raise ValueError(f"sparing.{organ}.second_moment needs sparing.{organ}.mean")
-            mean, square = points.get("mean"), points.get(SECOND_MOMENT)
-            if isinstance(mean, float) and isinstance(square, float) and square < mean**2 * 0.999:
-                raise ValueError(f"sparing.{organ}.second_moment is below the square of the mean")
+        _check_sparing("sparing", self.sparing)
+        for technique in self.techniques:
+            _check_sparing(f"techniques.{technique.name}.sparing", technique.sparing)
+        self._check_clones()
         return self
+
+    def _check_clones(self) -> None:
+        total = sum(clone.share for clone in self.clones)
+        if self.clones and abs(total - 1) > 1e-9:
+            raise ValueError(f"the shares of the clones add up to {total:.9g}, not 1")
+        known = {clone.name for clone in self.clones}
+        for names in ([c.name for c in self.clones], [t.name for t in self.techniques]):
+            if len(set(names)) < len(names):
+                raise ValueError("names of clones and of techniques must be unique")
+        for technique in self.techniques:
+            if isinstance(technique.irradiated_share, dict):
+                unknown = sorted(set(technique.irradiated_share) - known)
+                if unknown:
+                    raise ValueError(f"techniques.{technique.name}: unknown clones {unknown}")
+
+    @property
+    def populations(self) -> tuple[Clone, ...]:
+        """The clones; a lesion that states none has one."""
+        return self.clones or (Clone(name="all", share=1.0),)
+
+    @property
+    def ways(self) -> tuple[Technique, ...]:
+        """The techniques; a lesion that states none has one, called ''."""
+        return self.techniques or (PLAIN,)
+
+    def way(self, name: str) -> Technique:
+        """Technique of a name ('' where the lesion states none)."""
+        return next(technique for technique in self.ways if technique.name == name)
+
+    def clone_constants(self, clone: Clone) -> tuple[float, float]:
+        """(alpha in 1/Gy, alpha/beta in Gy) of one clone."""
+        alpha = self.alpha_per_gy if clone.alpha_per_gy is None else clone.alpha_per_gy
+        ratio = self.alpha_beta_gy if clone.alpha_beta_gy is None else clone.alpha_beta_gy
+        return alpha, ratio
 
     @property
     def clonogen_number(self) -> float:
@@ -280,18 +430,65 @@ class Lesion(LibraryTable):
         assert self.clonogens_per_cm3 is not None and self.volume_cm3 is not None
         return self.clonogens_per_cm3 * self.volume_cm3
 
-    @property
-    def effect_loss_per_fraction(self) -> float:
-        """lambda' of design item 5."""
-        given = self.lymphocyte_effect_per_fraction
+    def immune_active(self, immune: Immune) -> bool:
+        """Whether its own release or precursors add to the systemic effect."""
+        released = self.immunogenicity * immune.release_factor > 0
+        return immune.effect_per_effector > 0 and (released or self.precursor_share > 0)
+
+    def effector_kill(self, technique: Technique) -> float:
+        """lambda of design item 4: own effectors lost per fraction, in nats."""
+        given = technique.effector_kill_per_fraction
+        return self.effector_kill_per_fraction if given is None else given
+
+    def lymphocyte_loss(self, technique: Technique) -> float:
+        """kappa of design item 5: lymphocytes lost per fraction, in nats."""
+        given = technique.lymphocyte_loss_per_fraction
         return self.lymphocyte_loss_per_fraction if given is None else given
 
-    def sparing_factor(self, organ: str, point: str, day: int) -> float:
+    def effect_loss(self, technique: Technique) -> float:
+        """lambda' of design item 5; the lymphocyte loss unless given."""
+        for given in (
+            technique.lymphocyte_effect_per_fraction,
+            self.lymphocyte_effect_per_fraction,
+        ):
+            if given is not None:
+                return given
+        return self.lymphocyte_loss(technique)
+
+    def integral_dose(self, technique: Technique) -> float:
+        """Integral dose in Gy cm3 per Gy prescribed; 0 if none is stated."""
+        given = technique.integral_dose_cm3
+        return (self.integral_dose_cm3 if given is None else given) or 0.0
+
+    def sparing_factor(self, organ: str, point: str, day: int, technique: Technique) -> float:
         """Dose to an organ's point per Gy prescribed on `day`; 0 if none is stated."""
-        factor = self.sparing.get(organ, {}).get(point, 0.0)
+        points = technique.sparing.get(organ, self.sparing.get(organ, {}))
+        factor = points.get(point, 0.0)
         if isinstance(factor, DailyFactors):
             return factor.values[factor.days.index(day)]
         return factor
+
+
+def _check_sparing(place: str, sparing: dict[str, dict[str, SparingFactor]]) -> None:
+    for organ, points in sparing.items():
+        if SECOND_MOMENT in points and "mean" not in points:
+            raise ValueError(f"{place}.{organ}.second_moment needs {place}.{organ}.mean")
+        mean, square = points.get("mean"), points.get(SECOND_MOMENT)
+        if isinstance(mean, float) and isinstance(square, float) and square < mean**2 * 0.999:
+            raise ValueError(f"{place}.{organ}.second_moment is below the square of the mean")
+
+
+PLAIN = Technique.model_construct(
+    name="",
+    sparing={},
+    irradiated_share=1.0,
+    node_factor=1.0,
+    integral_dose_cm3=None,
+    effector_kill_per_fraction=None,
+    lymphocyte_loss_per_fraction=None,
+    lymphocyte_effect_per_fraction=None,
+)
+"""The one technique of a lesion that states none."""
 
 
 class CrossMoment(Table):
@@ -306,6 +503,28 @@ class Organ(LibraryTable):
     """A tissue at risk; alpha/beta may come from a library tissue named in `use`."""
 
     alpha_beta_gy: AlphaBeta
+    sensitizer_enhancement_ratio: Annotated[float, Field(ge=1, le=3)] = Field(
+        default=1.0, description="of its dose on days on which a drug sensitizes"
+    )
+    repair_half_time_hours: Positive | None = Field(
+        default=None, description="of sublethal damage; complete repair between fractions if absent"
+    )
+
+
+class PriorDose(Table):
+    """Dose that a point of an organ has received before: equal fractions, once a day.
+
+    `recovered` is the part of its load that no longer counts. For mean_eqd2 limits the point is
+    'mean' and `second_moment_gy2` = mean(D^2) per fraction is needed.
+    """
+
+    organ: Name
+    point: Name
+    fractions: Count
+    dose_gy: FractionDose
+    second_moment_gy2: NonNegative | None = None
+    recovered: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    source: str
 
 
 class StandardCourse(Table):
@@ -316,6 +535,8 @@ class StandardCourse(Table):
     dose_gy: FractionDose
     start_day: Day
     interval_days: Annotated[int, Field(ge=1, le=60)] = 1
+    fractions_per_day: Annotated[int, Field(ge=1, le=3)] = 1
+    technique: Name | None = Field(default=None, description="the lesion's first unless given")
 
 
 class StandardAgent(Table):
@@ -361,6 +582,7 @@ class Instance(Table):
     organs: dict[Name, Organ] = Field(default_factory=dict)
     limit_set: str | None = Field(default=None, description="library set that `use` refers to")
     limits: tuple[AnyLimit, ...] = ()
+    prior_doses: tuple[PriorDose, ...] = ()
     lesions: Annotated[tuple[Lesion, ...], Field(min_length=1, max_length=40)]
     cross_second_moments: tuple[CrossMoment, ...] = ()
     drugs: dict[Name, Drug] = Field(default_factory=dict)
@@ -387,13 +609,21 @@ class Instance(Table):
         """Indices of the lesions that may be irradiated."""
         return tuple(i for i, lesion in enumerate(self.lesions) if lesion.irradiable)
 
-    def cross_moment(self, limit: MeanEqd2Limit, first: Lesion, second: Lesion, day: int) -> float:
+    def cross_moment(
+        self,
+        organ: str,
+        first: tuple[Lesion, Technique],
+        second: tuple[Lesion, Technique],
+        day: int,
+    ) -> float:
         """mean(delta_s delta_s') of two lesions on one day; sqrt(q_s q_s') unless stated."""
         for moment in self.cross_second_moments:
-            if moment.organ == limit.organ and set(moment.lesions) == {first.name, second.name}:
+            if moment.organ == organ and set(moment.lesions) == {first[0].name, second[0].name}:
                 return moment.value
-        one = first.sparing_factor(limit.organ, SECOND_MOMENT, day)
-        two = second.sparing_factor(limit.organ, SECOND_MOMENT, day)
+        one, two = (
+            lesion.sparing_factor(organ, SECOND_MOMENT, day, technique)
+            for lesion, technique in (first, second)
+        )
         return float((one * two) ** 0.5)
 
 

@@ -8,16 +8,25 @@ from pydantic import Field, model_validator
 
 from abscopt.instances.fields import Count, Day, LibraryTable, Name, NonNegative, Positive, Table
 
+Phase = Literal["priming", "mobilization", "effector", "suppression"]
+
 
 class Drug(LibraryTable):
     """One drug: pharmacokinetics and what it acts on.
 
-    A checkpoint inhibitor needs its two-compartment constants and an EC50; chemotherapy needs
-    its sensitizer enhancement ratio and its cost to lymphocytes.
+    An immune agent (any co-inhibitory or co-stimulatory target) needs its two-compartment
+    constants and an EC50. With `phase`, `sign` and `strength` its occupancy multiplies that
+    phase by `1 + sign * strength * occupancy`. Without a phase, PD-1 and PD-L1 inhibitors
+    mobilize precursors (`blockade_mobilization_per_day`) and CTLA-4 inhibitors prime by Serre's
+    factor; other targets must name a phase. Chemotherapy acts on the irradiated tumor either as
+    a sensitizer or by an equivalent BED, never both.
     """
 
     kind: Literal["checkpoint_inhibitor", "chemotherapy"]
-    target: Literal["PD-1", "PD-L1", "CTLA-4"] | None = None
+    target: Literal["PD-1", "PD-L1", "CTLA-4", "LAG-3", "TIGIT", "OX40", "4-1BB"] | None = None
+    phase: Phase | None = None
+    sign: Literal[-1, 1] | None = None
+    strength: Annotated[float, Field(ge=0, le=20)] | None = None
     clearance_l_per_day: Positive | None = None
     central_volume_l: Positive | None = None
     intercompartmental_clearance_l_per_day: Positive | None = None
@@ -27,9 +36,18 @@ class Drug(LibraryTable):
     clearance_hill: Positive | None = None
     ec50_mg_per_l: Positive | None = None
     occupancy_hill: Positive = 1.0
+    irae_risk_per_dose: Annotated[float, Field(ge=0, lt=1)] = 0.0
     sensitizer_enhancement_ratio: Annotated[float, Field(ge=1, le=3)] = 1.0
     sensitizing_days: Annotated[int, Field(ge=0, le=60)] = 0
+    equivalent_bed_gy_per_dose: Annotated[float, Field(ge=0, le=20)] = Field(
+        default=0.0,
+        description="BED per dose with a fraction within `sensitizing_days` of it",
+    )
+    cytotoxic_log_kill_per_dose: Annotated[float, Field(ge=0, le=20)] = Field(
+        default=0.0, description="kill in nats of every clone, irradiated or not"
+    )
     lymphocyte_log_loss_per_dose: NonNegative = 0.0
+    precursor_log_loss_per_dose: Annotated[float, Field(ge=0, le=20)] = 0.0
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -45,8 +63,23 @@ class Drug(LibraryTable):
             missing = [name for name in needed if getattr(self, name) is None]
             if missing:
                 raise ValueError(f"a checkpoint inhibitor needs {', '.join(missing)}")
-        if self.sensitizer_enhancement_ratio > 1 and self.sensitizing_days == 0:
-            raise ValueError("sensitizer_enhancement_ratio needs sensitizing_days of 1 or more")
+            if self.phase is None and self.target not in ("PD-1", "PD-L1", "CTLA-4"):
+                raise ValueError(f"target {self.target} needs phase, sign and strength")
+        elif self.phase is not None or self.target is not None:
+            raise ValueError("target and phase belong to a checkpoint_inhibitor")
+        stated = [value is not None for value in (self.phase, self.sign, self.strength)]
+        if any(stated) and not all(stated):
+            raise ValueError("phase, sign and strength belong together")
+        if self.sign == -1 and self.strength is not None and self.strength > 1:
+            raise ValueError("a strength above 1 with sign -1 would make the phase negative")
+        near = self.sensitizer_enhancement_ratio > 1 or self.equivalent_bed_gy_per_dose > 0
+        if near and self.sensitizing_days == 0:
+            raise ValueError(
+                "sensitizer_enhancement_ratio and equivalent_bed_gy_per_dose need "
+                "sensitizing_days of 1 or more"
+            )
+        if self.sensitizer_enhancement_ratio > 1 and self.equivalent_bed_gy_per_dose > 0:
+            raise ValueError("a sensitizer or an equivalent BED (which contains it), not both")
         if self.clearance_emax != 0 and None in (self.clearance_t50_days, self.clearance_hill):
             raise ValueError("clearance_emax needs clearance_t50_days and clearance_hill")
         return self
@@ -89,6 +122,12 @@ class AgentChoice(Table):
     max_days_after_radiation: Annotated[int, Field(ge=0, le=365)] | None = Field(
         default=None, description="start <= last fraction of all lesions + this"
     )
+    min_days_before_radiation: Annotated[int, Field(ge=0, le=365)] | None = Field(
+        default=None, description="first fraction of any lesion >= start + this"
+    )
+    max_days_before_radiation: Annotated[int, Field(ge=0, le=365)] | None = Field(
+        default=None, description="first fraction of all lesions <= start + this"
+    )
     min_days_between_dose_and_fraction: Annotated[int, Field(ge=1, le=365)] | None = Field(
         default=None, description="|infusion day - fraction day| >= this"
     )
@@ -100,6 +139,11 @@ class AgentChoice(Table):
         low, high = self.min_days_after_radiation, self.max_days_after_radiation
         if low is not None and high is not None and high < low:
             raise ValueError("max_days_after_radiation must not be below min_days_after_radiation")
+        low, high = self.min_days_before_radiation, self.max_days_before_radiation
+        if low is not None and high is not None and high < low:
+            raise ValueError(
+                "max_days_before_radiation must not be below min_days_before_radiation"
+            )
         if len(set(self.regimens)) < len(self.regimens):
             raise ValueError("a regimen is listed twice")
         return self

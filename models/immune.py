@@ -1,6 +1,7 @@
 """Radiation and checkpoint blockade acting through T cells: release, priming, effectors."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -51,10 +52,12 @@ def release(
     volume_exponent: float,
     preblockade_sign: float,
     occupancy: ArrayLike,
+    *,
+    suppression: ArrayLike = 1.0,
 ) -> FloatArray:
     """Return the immunogenic release of one fraction.
 
-    ``r = η·V^ξ·u·(S_before − S_after)·(1 + θ·occ)``.
+    ``r = η·V^ξ·u·(S_before − S_after)·(1 + θ·occ)·q``.
 
     Parameters
     ----------
@@ -70,6 +73,8 @@ def release(
         ``θ``: negative, zero or positive, an unsettled effect and therefore a scenario.
     occupancy
         Receptor occupancy on the day of the fraction, in [0, 1].
+    suppression
+        ``q`` in [0, 1], what radiation-induced suppression leaves (`suppression`).
 
     Returns
     -------
@@ -88,7 +93,110 @@ def release(
         np.asarray(volume_cm3, dtype=np.float64) ** volume_exponent
     )
     blocked = 1.0 + preblockade_sign * np.asarray(occupancy, dtype=np.float64)
-    return antigen * np.asarray(gate, dtype=np.float64) * killed * blocked
+    released = antigen * np.asarray(gate, dtype=np.float64) * killed * blocked
+    return released * np.asarray(suppression, dtype=np.float64)
+
+
+def suppression(
+    dose_gy: ArrayLike,
+    days_since_first: ArrayLike,
+    relief: ArrayLike,
+    high_gy: float,
+    per_gy: float,
+    long_days: float,
+    per_day: float,
+) -> FloatArray:
+    """Return what radiation-induced suppression leaves of the release of one fraction.
+
+    ``q = max(0, 1 − relief·[per_gy·max(0, d − high) + per_day·max(0, t − long)])``: regulatory T
+    cells after high doses, TGF-β and myeloid cells in long courses.
+
+    Parameters
+    ----------
+    dose_gy
+        Dose per fraction ``d`` in Gy, any shape.
+    days_since_first
+        Days ``t`` since the first fraction, broadcast.
+    relief
+        What is left of the suppression: 1 where nobody relieves it, 0 where it is wholly relieved.
+    high_gy, per_gy
+        Dose in Gy above which a fraction suppresses, and how much per Gy, ≥ 0.
+    long_days, per_day
+        Days after which a course suppresses, and how much per day, ≥ 0.
+
+    Returns
+    -------
+    FloatArray
+        Dimensionless, in [0, 1], broadcast shape.
+
+    Notes
+    -----
+    Source: directions only, from immune-models.md (regulatory T cells from 15 Gy, myeloid cells
+    in Grapin 2019, PMC6593525); no DOI for the form. Status: derived, a scenario family.
+    """
+    excess_gy = np.maximum(0.0, np.asarray(dose_gy, dtype=np.float64) - high_gy)
+    excess_days = np.maximum(0.0, np.asarray(days_since_first, dtype=np.float64) - long_days)
+    lost = per_gy * excess_gy + per_day * excess_days
+    return np.maximum(0.0, 1.0 - np.asarray(relief, dtype=np.float64) * lost)
+
+
+def unblocked_effect(occupancy: ArrayLike, upregulation: ArrayLike) -> FloatArray:
+    """Return what PD-L1 up-regulated by radiation leaves of the effect.
+
+    ``1 − q·(1 − occ)``: the unblocked effect falls by the share ``q`` in [0, 1], the blocked one
+    stays; broadcast shape, in [0, 1].
+
+    Notes
+    -----
+    Source: up-regulation after radiation, Dovedi 2014, doi:10.1158/0008-5472.CAN-14-1258.
+    Status: direction verified from the abstract; the form is derived, a scenario.
+    """
+    unblocked = 1.0 - np.asarray(occupancy, dtype=np.float64)
+    return 1.0 - np.asarray(upregulation, dtype=np.float64) * unblocked
+
+
+def combined(effects: Sequence[ArrayLike], rule: str) -> FloatArray:
+    """Return the joint factor of the agents that act on one phase.
+
+    ``multiplicative``: ``Π(1 + e)``; ``additive``: ``1 + Σ e``; ``strongest``: ``1 + e`` of the
+    largest magnitude, the first of equals. Each is floored at 0.
+
+    Parameters
+    ----------
+    effects
+        ``e`` = signed strength times occupancy of each agent, shapes that broadcast.
+    rule
+        One of the three names.
+
+    Returns
+    -------
+    FloatArray
+        Dimensionless, ≥ 0, broadcast shape; 1 without agents.
+
+    Raises
+    ------
+    ValueError
+        The rule has another name.
+
+    Notes
+    -----
+    Source: none; how agents combine is unsettled. Status: derived, a scenario family.
+    """
+    if rule not in ("multiplicative", "additive", "strongest"):
+        raise ValueError(f"{rule!r}: the rule must be multiplicative, additive or strongest")
+    if not effects:
+        return np.asarray(1.0)
+    stacked = np.stack(
+        np.broadcast_arrays(*(np.asarray(effect, dtype=np.float64) for effect in effects))
+    )
+    if rule == "multiplicative":
+        joint = np.maximum(0.0, 1.0 + stacked).prod(axis=0)
+    elif rule == "additive":
+        joint = 1.0 + stacked.sum(axis=0)
+    else:
+        strongest = np.abs(stacked).argmax(axis=0)[np.newaxis]
+        joint = 1.0 + np.take_along_axis(stacked, strongest, axis=0)[0]
+    return np.asarray(np.maximum(0.0, joint), dtype=np.float64)
 
 
 def clearance_kernel(days: int, rate_per_day: float, delay_days: float) -> FloatArray:
@@ -206,13 +314,14 @@ def effector_trace(
     effector_kill_per_fraction: ArrayLike,
     clearance_per_day: float,
     priming_delay_days: float,
+    precursor_survival: ArrayLike = 1.0,
 ) -> tuple[FloatArray, FloatArray]:
     """Return precursors and effectors after each day's update.
 
     Each day, with the old ``R`` in both lines::
 
         e ← (1 − η)·exp(−λ·n(t))·e + m(t)·R
-        R ← (1 − η_R − m(t))·R + f4(t)·P(t) + ρ0,    P(t) = Σ_j K[j]·r(t − j)
+        R ← (1 − η_R − m(t))·s(t)·R + f4(t)·P(t) + ρ0,    P(t) = Σ_j K[j]·r(t − j)
 
     starting from ``R = R0``, ``e = 0``; ``K`` is `clearance_kernel`, applied by recursion.
 
@@ -228,6 +337,9 @@ def effector_trace(
         ``η_R`` and ``η`` in 1/day.
     clearance_per_day, priming_delay_days
         Rate and delay of the kernel.
+    precursor_survival
+        ``s`` in [0, 1], the share of precursors that the drugs of the day spare, shape (days,) or
+        broadcastable.
 
     Returns
     -------
@@ -239,11 +351,12 @@ def effector_trace(
     Source: discrete structure of Serre 2016, doi:10.1158/0008-5472.CAN-15-3567 (recalled), and
     Cho 2023, doi:10.1088/1361-6560/ace819. Status: derived (design.md §2.3–2.4).
     """
-    released, moved, factor, fractions = np.broadcast_arrays(
+    released, moved, factor, fractions, spare = np.broadcast_arrays(
         np.asarray(release, dtype=np.float64),
         np.asarray(mobilization, dtype=np.float64),
         np.asarray(priming_factor, dtype=np.float64),
         np.asarray(fractions_per_day, dtype=np.float64),
+        np.asarray(precursor_survival, dtype=np.float64),
     )
     days = released.shape[-1]
     initial = np.asarray(precursors_initial, dtype=np.float64)
@@ -265,8 +378,7 @@ def effector_trace(
         m = moved[..., day]
         spared = (1.0 - effector_loss_per_day) * np.exp(-kill * fractions[..., day])
         effector = spared * effector + m * precursor
-        precursor = (
-            (1.0 - precursor_loss_per_day - m) * precursor + factor[..., day] * primed + inflow
-        )
+        staying = (1.0 - precursor_loss_per_day - m) * spare[..., day]
+        precursor = staying * precursor + factor[..., day] * primed + inflow
         precursors[..., day], effectors[..., day] = precursor, effector
     return precursors, effectors

@@ -11,6 +11,20 @@ EXPONENT_CAP = 700.0
 """Above this log burden ``exp`` would overflow; Poisson control is 0 long before."""
 
 
+def total_log_burden(log_burdens: ArrayLike) -> FloatArray:
+    """Return the log clonogen number of a lesion of several clones.
+
+    ``ln Σ_c e^{u_c}`` in nats over the last axis, shape (..., clones) to (...), without overflow;
+    the clone's own value where there is one.
+
+    Notes
+    -----
+    Source: clones that grow and die independently, no DOI. Status: derived.
+    """
+    burdens = np.asarray(log_burdens, dtype=np.float64)
+    return np.asarray(np.logaddexp.reduce(burdens, axis=-1), dtype=np.float64)
+
+
 def log_control(log_burden: ArrayLike) -> FloatArray:
     """Return the log of the logistic control probability.
 

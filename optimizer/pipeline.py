@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,7 +18,7 @@ from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.programme.single import solve_single, solver_margin
 from abscopt.optimizer.progress import Clock, Listener
 from abscopt.optimizer.result import Certificate, Result, ResultStatus, SolverRun
-from abscopt.optimizer.schedule import Infusion, Schedule, standard_schedule
+from abscopt.optimizer.schedule import Fraction, Infusion, Schedule, standard_schedule
 from abscopt.optimizer.search.explore import explore
 from abscopt.optimizer.search.second_stage import second_stage
 from abscopt.optimizer.solver import SolverError, canary, solver_version
@@ -192,7 +192,7 @@ def _schedule(candidates: Candidates, plan: int, row: NDArray[Any]) -> Schedule:
     fractions = [
         fraction
         for table, index in zip(candidates.lesions, row, strict=True)
-        for fraction in table.menu.course(int(index), instance.lesions[table.menu.lesion].name)
+        for fraction in table.menu.course(int(index), instance.lesions[table.menu.lesion])
     ]
     doses = [Infusion(day, drug, mg) for drug, day, mg in candidates.plans[plan].doses]
     return Schedule.of(fractions, doses)
@@ -206,16 +206,21 @@ def _tabulated_row(candidates: Candidates, schedule: Schedule) -> tuple[int, NDA
     )
     row = np.zeros(len(candidates.lesions), dtype=np.int64)
     for s, table in enumerate(candidates.lesions):
-        name = candidates.instance.lesions[table.menu.lesion].name
-        course = schedule.course(name)
+        lesion = candidates.instance.lesions[table.menu.lesion]
+        course = tuple(f for f in schedule.fractions if f.lesion == lesion.name)
         if course:
-            days = {day for day, _ in course}
             row[s] = next(
-                c
-                for c in np.flatnonzero(np.isclose(table.menu.dose, course[0][1], 1e-9, 0.0))
-                if set(table.menu.patterns.days[table.menu.pattern[c]].tolist()) - {-1} == days
+                int(c)
+                for c in np.flatnonzero(np.isclose(table.menu.dose, course[0].dose_gy, 1e-9, 0.0))
+                if _same(table.menu.course(int(c), lesion), course)
             )
     return plan, row
+
+
+def _same(offered: Sequence[Fraction], given: Sequence[Fraction]) -> bool:
+    """Whether two courses have the same fractions (doses compared elsewhere)."""
+    one, two = (sorted((f.day, f.slot, f.technique) for f in part) for part in (offered, given))
+    return one == two
 
 
 def _judged(judge: Judge, solved: Solved) -> Evaluation | None:
@@ -259,7 +264,7 @@ def _result(
         status=status,
         objective=objective,
         bound=bound,
-        unit="nat" if instance.objective.kind == "default" else "Gy",
+        unit=instance.objective.unit,
         requested_gap=wanted,
         certificate=_certificate(solved, objective, status),
         schedule=solved.schedule,

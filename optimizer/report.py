@@ -14,31 +14,45 @@ from typing import TYPE_CHECKING, Any
 
 from abscopt.instances.calendar import course_days, date_of
 from abscopt.optimizer.result import DISCLAIMER
+from abscopt.optimizer.wording import course_rows, date_words, limit_words, menu_words
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from abscopt.instances.limits import AnyLimit
-    from abscopt.instances.schema import Instance, Lesion
+    from abscopt.instances.schema import CourseBlock, Instance, Lesion
     from abscopt.optimizer.evaluation import Evaluation, LesionOutcome, LimitUse
     from abscopt.optimizer.result import Result
     from abscopt.optimizer.schedule import Schedule
 
 WIDTH = 100
-WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 LESION_COLUMNS = (
     "name",
+    "technique",
     "fractions",
     "dose_gy",
     "dose_per_fraction_gy",
     "bed_gy",
     "tumor_bed_gy",
     "conceded",
+    "credited",
     "lymphocyte_factor",
 )
 SCHEDULE_COLUMNS = ("date", "day", "kind", "what", "amount", "unit")
 HORIZON_COLUMNS = ("log_burden", "control_probability", "poisson_tcp", "value")
-LIMIT_COLUMNS = ("name", "kind", "value", "bound", "unit", "use", "slack", "kept", "binding")
+LIMIT_COLUMNS = (
+    "name",
+    "kind",
+    "value",
+    "bound",
+    "unit",
+    "use",
+    "slack",
+    "kept",
+    "binding",
+    "soft",
+    "cost",
+)
 HEADLINES = {
     "optimal": "Optimal within the stated gap.",
     "feasible": "A schedule that keeps every limit; its distance from the optimum is the gap.",
@@ -88,10 +102,10 @@ def instance_report(instance: Instance) -> str:
     parts += [f"Measured    {line}" for line in birth.measured]
     parts += [f"Assumed     {line}" for line in birth.assumed]
     parts += [
-        f"Calendar    day 0 is {_date(instance, 0)}; judged on day "
+        f"Calendar    day 0 is {date_words(instance, 0)}; judged on day "
         + ", ".join(str(day) for day in instance.horizon_days),
         f"Objective   {instance.objective.kind}, proof complete at a gap of "
-        f"{instance.objective.gap:g} {'nat' if instance.objective.kind == 'default' else 'Gy'}",
+        f"{instance.objective.gap:g} {instance.objective.unit}",
         "",
         _lesion_menu(instance),
         *_limit_list(instance),
@@ -105,24 +119,33 @@ def instance_report(instance: Instance) -> str:
 def raw_courses(instance: Instance, lesion: Lesion) -> int:
     """Courses one lesion may receive, 'none' not counted, before any reduction.
 
-    Uniform: fractions x doses x machine-day starts x intervals that end within the horizon.
+    Uniform: over all blocks, techniques x fractions x doses x machine-day starts x intervals
+    that end within the horizon.
     Free: any dose level on any choice of at most `max_fractions` days.
     """
     course = lesion.course
     if course is None:
         return 0
-    levels = len(course.levels_gy)
     if course.form == "free":
+        levels = len(course.levels_gy)
         most = min(len(course.days), course.max_fractions or len(course.days))
         return sum(math.comb(len(course.days), k) * levels**k for k in range(1, most + 1))
-    starts = range(course.first_start_day, course.last_start_day + 1, course.start_step_days)
     timings = (
-        course_days(instance.calendar, start, fractions, interval)
-        for fractions in course.fractions
-        for start in starts
-        for interval in course.interval_days
+        (len(block.levels_gy), _course_days(instance, block, start, fractions, interval))
+        for block in course.blocks
+        for fractions in block.fractions
+        for start in course.start_days
+        for interval in block.interval_days
     )
-    return levels * sum(days is not None and days[-1] < instance.days for days in timings)
+    fitting = (levels for levels, days in timings if days and days[-1] < instance.days)
+    return len(lesion.ways) * sum(fitting)
+
+
+def _course_days(
+    instance: Instance, block: CourseBlock, start: int, fractions: int, interval: int
+) -> tuple[int, ...] | None:
+    treatment_days = fractions // block.fractions_per_day
+    return course_days(instance.calendar, start, treatment_days, interval)
 
 
 def systemic_plans(instance: Instance) -> int:
@@ -183,8 +206,10 @@ def _schedule_parts(schedule: Schedule, instance: Instance) -> list[object]:
     if schedule.fractions:
         table = _table("Radiation", "Lesion", ">Fractions", "First", "Last", "Days")
         for lesion in instance.lesions:
-            for row in _course_rows(schedule.course(lesion.name), instance):
-                table.add_row(lesion.name, *row)
+            technique = schedule.technique(lesion.name)
+            name = f"{lesion.name} ({technique})" if technique else lesion.name
+            for row in course_rows(schedule.course(lesion.name), instance):
+                table.add_row(name, *row)
         parts.append(table)
     else:
         parts += ["No radiation.", ""]
@@ -193,7 +218,7 @@ def _schedule_parts(schedule: Schedule, instance: Instance) -> list[object]:
         by_drug = sorted(schedule.infusions, key=lambda i: (i.drug, i.dose_mg, i.day))
         for (drug, milligrams), given in groupby(by_drug, key=lambda i: (i.drug, i.dose_mg)):
             days = [i.day for i in given]
-            dates = [_date(instance, day) for day in days]
+            dates = [date_words(instance, day) for day in days]
             lines = [", ".join(dates[i : i + 3]) for i in range(0, len(dates), 3)]
             table.add_row(drug, f"{len(days)} x {milligrams:g} mg", ",\n".join(lines))
         parts.append(table)
@@ -202,40 +227,25 @@ def _schedule_parts(schedule: Schedule, instance: Instance) -> list[object]:
     return parts
 
 
-def _course_rows(course: Sequence[tuple[int, float]], instance: Instance) -> Iterable[list[str]]:
-    """One row per run of successive weeks with the same dose on the same weekdays."""
-    start = instance.calendar.start_date.weekday()
-    weeks = [
-        ((dose, tuple((day + start) % 7 for day, _ in days)), week, days)
-        for (week, dose), group in groupby(course, key=lambda f: ((f[0] + start) // 7, f[1]))
-        for days in [list(group)]
-    ]
-    numbered = [(pattern, week - i, days) for i, (pattern, week, days) in enumerate(weeks)]
-    for (pattern, _), group in groupby(numbered, key=lambda entry: entry[:2]):
-        runs = [days for _, _, days in group]
-        dose, weekdays = pattern
-        names = " ".join(WEEKDAYS[day] for day in weekdays)
-        yield [
-            f"{sum(len(days) for days in runs)} x {dose:g} Gy",
-            _date(instance, runs[0][0][0]),
-            _date(instance, runs[-1][-1][0]),
-            names if len(runs) == 1 else f"{names}, {len(runs)} weeks",
-        ]
-
-
 def _evaluation_parts(evaluation: Evaluation, instance: Instance) -> list[object]:
-    parts: list[object] = [_lesion_outcomes(evaluation, instance)]
+    parts: list[object] = [
+        _lesion_outcomes(evaluation, instance),
+        *_clone_lines(evaluation, instance),
+    ]
     if evaluation.limits:
         parts.append(_limit_uses(evaluation, instance))
     else:
         parts += ["The case states no limits.", ""]
+    if evaluation.exceeded_soft:
+        names = ", ".join(evaluation.exceeded_soft)
+        parts += [f"Soft limits exceeded  {names}: {evaluation.soft_cost:.4f} {evaluation.unit}"]
     parts += [f"Broken rule: {rule}" for rule in evaluation.broken_rules]
     counts = evaluation.lymphocytes
     nadir = f"Lymphocytes  nadir {counts['nadir_1e9_per_l']:.3f} x 1e9/L"
     if counts["nadir_day"] is None:
         nadir += " (no fraction day)"
     else:
-        nadir += f" on {_date(instance, counts['nadir_day'])}"
+        nadir += f" on {date_words(instance, counts['nadir_day'])}"
     effect = zip(instance.horizon_days, evaluation.immune["systemic_effect_nats"], strict=True)
     parts += [
         f"{nadir}; before treatment {counts['initial_1e9_per_l']:g}",
@@ -270,22 +280,45 @@ def _control(found: LesionOutcome) -> str:
     return f"conceded ({chance})" if found.conceded else chance
 
 
+def _clone_lines(evaluation: Evaluation, instance: Instance) -> list[object]:
+    """Log burden clone by clone, and lesions too large for the systemic effect."""
+    lines: list[object] = []
+    for found, lesion in zip(evaluation.lesions, instance.lesions, strict=True):
+        if lesion.clones:
+            burdens = ", ".join(
+                f"{clone.name} {burden[-1]:.2f}"
+                for clone, burden in zip(lesion.clones, found.clone_log_burden, strict=True)
+            )
+            lines.append(f"Clones of {found.name}  ln clonogens on day {instance.days}: {burdens}")
+    barred = [found.name for found in evaluation.lesions if not found.credited]
+    if barred:
+        lines.append(f"Too large for systemic effect  {', '.join(barred)}")
+    return [*lines, ""] if lines else []
+
+
 def _limit_uses(evaluation: Evaluation, instance: Instance) -> Table:
     table = _table(
-        "Limits (* binding)", "", "Limit", ">Value", "", ">Bound", "Unit", ">Use %"
+        "Limits (* binding, ~ soft)", "", "Limit", ">Value", "", ">Bound", "Unit", ">Use %"
     )  # fmt: skip
     for use, limit in zip(evaluation.limits, instance.limits, strict=True):
-        mark = "BROKEN" if not use.kept else "*" if use.binding else ""
+        unknown = "-" if use.kept else "beyond the table"
         table.add_row(
-            mark,
+            _mark(use),
             use.name,
-            "beyond the table" if use.value is None else f"{use.value:.5g}",
+            unknown if use.value is None else f"{use.value:.5g}",
             ">=" if _is_floor(use, limit) else "<=",
             f"{use.bound:g}",
             use.unit,
             "-" if use.use is None else f"{100 * use.use:.1f}",
         )
     return table
+
+
+def _mark(use: LimitUse) -> str:
+    if use.broken:
+        return "BROKEN"
+    soft = "~" if use.soft else ""
+    return soft + ("exceeded" if not use.kept else "*" if use.binding else "")
 
 
 def _is_floor(use: LimitUse, limit: AnyLimit) -> bool:
@@ -331,7 +364,8 @@ def _standard_parts(result: Result, instance: Instance) -> list[object]:
 
 def _verdict(evaluation: Evaluation) -> str:
     if evaluation.feasible:
-        return "Keeps every limit and rule of the case."
+        soft = len(evaluation.exceeded_soft)
+        return f"Keeps every {'hard ' if soft else ''}limit and rule of the case."
     broken = []
     if evaluation.broken_limits:
         broken.append("Breaks the limits: " + ", ".join(evaluation.broken_limits) + ".")
@@ -353,22 +387,10 @@ def _lesion_menu(instance: Instance) -> Table:
             f"{lesion.alpha_per_gy:g}",
             f"{lesion.alpha_beta_gy:g}",
             lesion.status,
-            _menu(lesion),
+            menu_words(lesion),
             _count(raw_courses(instance, lesion)) if lesion.irradiable else "-",
         )
     return table
-
-
-def _menu(lesion: Lesion) -> str:
-    course = lesion.course
-    if course is None:
-        return "not irradiable"
-    levels = course.levels_gy
-    doses = f"{levels[0]:g}" if len(levels) == 1 else f"{levels[0]:g}-{levels[-1]:g}"
-    if course.form == "free":
-        return f"free on {len(course.days)} days, {doses} Gy"
-    low, high = min(course.fractions), max(course.fractions)
-    return f"{low} x {doses} Gy" if low == high else f"{low}-{high} x {doses} Gy"
 
 
 def _limit_list(instance: Instance) -> list[object]:
@@ -376,32 +398,13 @@ def _limit_list(instance: Instance) -> list[object]:
         return ["No limits."]
     table = _table("Limits", "Limit", "Rule", "Status", ">Source")
     sources: dict[str, int] = {}
+    unit = instance.objective.unit
     for limit in instance.limits:
         source = limit.source + (f" (doi {limit.doi})" if limit.doi else "")
         number = sources.setdefault(source, len(sources) + 1)
-        table.add_row(limit.name, _rule(limit), limit.status, f"[{number}]")
+        soft = "" if limit.penalty is None else f" (soft, {limit.penalty:g} {unit})"
+        table.add_row(limit.name, limit_words(limit) + soft, limit.status, f"[{number}]")
     return [table, *(f"[{number}]  {source}" for source, number in sources.items()), ""]
-
-
-def _rule(limit: AnyLimit) -> str:
-    if limit.kind == "bed":
-        return f"{limit.organ}.{limit.point} BED{limit.alpha_beta_gy:g} <= {limit.cap_gy:g} Gy"
-    if limit.kind == "mean":
-        return f"{limit.organ} mean <= {limit.cap_gy:g} Gy"
-    if limit.kind == "mean_eqd2":
-        return f"{limit.organ} mean EQD2({limit.alpha_beta_gy:g}) <= {limit.cap_gy:g} Gy"
-    if limit.kind == "dose_by_fractions":
-        doses = "/".join(f"{dose:g}" for dose in limit.limits_gy)
-        counts = "/".join(str(count) for count in limit.fractions)
-        return f"{limit.organ}.{limit.point} <= {doses} Gy in {counts}"
-    if limit.kind == "alc":
-        return f"lymphocytes >= {limit.floor_1e9_per_l:g} x 1e9/L"
-    if limit.kind == "edric":
-        return f"EDRIC <= {limit.cap_gy:g} Gy"
-    if limit.kind == "drug":
-        return f"{limit.drug} {limit.quantity} <= {limit.cap:g}"
-    floor = "" if limit.floor is None else f"{limit.floor} <= "
-    return f"{floor}{limit.quantity}" + ("" if limit.cap is None else f" <= {limit.cap}")
 
 
 def _systemic_lines(instance: Instance) -> list[object]:
@@ -423,10 +426,6 @@ def _count(number: int) -> str:
 
 def _amount(value: float | None, unit: str) -> str:
     return "none" if value is None else f"{value:.4f} {unit}"
-
-
-def _date(instance: Instance, day: int) -> str:
-    return f"{date_of(instance.calendar, day).isoformat()} ({day})"
 
 
 def _table(title: str, *columns: str) -> Table:

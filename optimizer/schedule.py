@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,11 +22,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, order=True)
 class Fraction:
-    """One fraction of one lesion."""
+    """One fraction of one lesion; `slot` 0, 1, 2 is its position in the day."""
 
     day: int
     lesion: str
     dose_gy: float
+    slot: int = 0
+    technique: str = ""
+
+    def to_json(self, instance: Instance) -> dict[str, Any]:
+        """Plain data; position in the day and technique only where there is a choice."""
+        found: dict[str, Any] = {
+            "lesion": self.lesion,
+            "day": self.day,
+            "date": date_of(instance.calendar, self.day).isoformat(),
+            "dose_gy": self.dose_gy,
+        }
+        if self.slot > 0:
+            found["fraction_of_day"] = self.slot + 1
+        if self.technique:
+            found["technique"] = self.technique
+        return found
 
 
 @dataclass(frozen=True, order=True)
@@ -50,23 +66,20 @@ class Schedule:
         """Schedule from fractions and infusions in any order."""
         return cls(tuple(sorted(fractions)), tuple(sorted(infusions)))
 
-    def course(self, lesion: str) -> tuple[tuple[int, float], ...]:
-        """(day, Gy) of one lesion's fractions in order of day."""
-        return tuple((f.day, f.dose_gy) for f in self.fractions if f.lesion == lesion)
+    def course(self, lesion: str) -> tuple[tuple[int, float, int], ...]:
+        """(day, Gy, slot) of one lesion's fractions in the order in which they are given."""
+        given = ((f.day, f.dose_gy, f.slot) for f in self.fractions if f.lesion == lesion)
+        return tuple(sorted(given, key=lambda fraction: (fraction[0], fraction[2])))
+
+    def technique(self, lesion: str) -> str | None:
+        """Technique of a lesion's first fraction; None without fractions."""
+        return next((f.technique for f in self.fractions if f.lesion == lesion), None)
 
     def to_json(self, instance: Instance) -> dict[str, Any]:
         """Plain data with dates (interface `schedule` of a result)."""
         calendar = instance.calendar
         return {
-            "fractions": [
-                {
-                    "lesion": f.lesion,
-                    "day": f.day,
-                    "date": date_of(calendar, f.day).isoformat(),
-                    "dose_gy": f.dose_gy,
-                }
-                for f in self.fractions
-            ],
+            "fractions": [f.to_json(instance) for f in self.fractions],
             "doses_of_drugs": [
                 {
                     "agent": i.drug,
@@ -96,6 +109,8 @@ class FractionEntry(Table):
     day: Day
     date: datetime.date | None = None
     dose_gy: FractionDose
+    fraction_of_day: Annotated[int, Field(ge=1, le=3)] = 1
+    technique: Name | None = None
 
 
 class InfusionEntry(Table):
@@ -126,44 +141,94 @@ def read_schedule(raw: Any, instance: Instance, label: str) -> Schedule:
     if problems:
         raise InputError(problems)
     return Schedule.of(
-        (Fraction(f.day, f.lesion, f.dose_gy) for f in entry.fractions),
+        (
+            Fraction(f.day, f.lesion, f.dose_gy, f.fraction_of_day - 1, f.technique or "")
+            for f in entry.fractions
+        ),
         (Infusion(i.day, i.agent, i.dose_mg) for i in entry.doses_of_drugs),
     )
 
 
-def _problems(entry: ScheduleFile, instance: Instance, label: str) -> Iterable[Problem]:
-    lesions = {lesion.name: lesion for lesion in instance.lesions}
-    seen: set[tuple[str, str, int]] = set()
-    rows: list[tuple[str, str, FractionEntry | InfusionEntry]] = [
-        (f"fractions[{i}]", f.lesion, f) for i, f in enumerate(entry.fractions)
-    ]
-    rows += [(f"doses_of_drugs[{i}]", d.agent, d) for i, d in enumerate(entry.doses_of_drugs)]
-    for place, who, row in rows:
-        if isinstance(row, FractionEntry):
-            if who not in lesions:
-                yield Problem(label, f"{place}.lesion", who, f"unknown; known {sorted(lesions)}")
-            elif not lesions[who].irradiable:
-                yield Problem(label, f"{place}.lesion", who, "must be an irradiable lesion")
-            elif any(
-                not isinstance(factor, float) and row.day not in factor.days
-                for points in lesions[who].sparing.values()
-                for factor in points.values()
-            ):
-                yield Problem(label, f"{place}.day", str(row.day), "no sparing factor on this day")
-        elif who not in instance.drugs:
-            known = sorted(instance.drugs)
-            yield Problem(label, f"{place}.agent", who, f"unknown; known {known}")
-        if row.day >= instance.days:
-            rule = f"outside the horizon of {instance.days} days"
-            yield Problem(label, f"{place}.day", str(row.day), rule)
-        expected = date_of(instance.calendar, row.day)
-        if row.date is not None and row.date != expected:
-            rule = f"day {row.day} of this case is {expected}"
-            yield Problem(label, f"{place}.date", str(row.date), rule)
-        key = (place[0], who, row.day)
+def _problems(entry: ScheduleFile, instance: Instance, label: str) -> Iterator[Problem]:
+    seen: set[tuple[str, int, int]] = set()
+    rows = [(f"fractions[{i}]", fraction) for i, fraction in enumerate(entry.fractions)]
+    for place, row in rows:
+        yield from _fraction_problems(place, row, instance, label)
+        yield from _day_problems(place, row, instance, label)
+        key = (row.lesion, row.day, row.fraction_of_day)
         if key in seen:
-            yield Problem(label, f"{place}.day", str(row.day), f"{who} appears twice on this day")
+            rule = f"{row.lesion} appears twice on this day"
+            if row.fraction_of_day > 1:
+                rule += f" with fraction_of_day {row.fraction_of_day}"
+            yield Problem(label, f"{place}.day", str(row.day), rule)
         seen.add(key)
+    for place, row in rows:
+        if row.fraction_of_day > 1 and (row.lesion, row.day, row.fraction_of_day - 1) not in seen:
+            rule = f"{row.lesion} has no fraction {row.fraction_of_day - 1} on day {row.day}"
+            yield Problem(label, f"{place}.fraction_of_day", str(row.fraction_of_day), rule)
+    yield from _mixed_techniques(rows, label)
+    yield from _infusion_problems(entry, instance, label)
+
+
+def _fraction_problems(
+    place: str, row: FractionEntry, instance: Instance, label: str
+) -> Iterator[Problem]:
+    """Whether the lesion is there to be irradiated, in this way and on this day."""
+    lesions = {lesion.name: lesion for lesion in instance.lesions}
+    lesion = lesions.get(row.lesion)
+    if lesion is None:
+        yield Problem(label, f"{place}.lesion", row.lesion, f"unknown; known {sorted(lesions)}")
+        return
+    if not lesion.irradiable:
+        yield Problem(label, f"{place}.lesion", row.lesion, "must be an irradiable lesion")
+        return
+    ways = {way.name: way for way in lesion.ways}
+    if (row.technique or "") not in ways:
+        known = sorted(name for name in ways if name)
+        rule = f"must be one of {known}" if known else f"{row.lesion} states no techniques"
+        yield Problem(label, f"{place}.technique", str(row.technique), rule)
+        return
+    if any(
+        not isinstance(factor, float) and row.day not in factor.days
+        for points in (lesion.sparing | ways[row.technique or ""].sparing).values()
+        for factor in points.values()
+    ):
+        yield Problem(label, f"{place}.day", str(row.day), "no sparing factor on this day")
+
+
+def _day_problems(
+    place: str, row: FractionEntry | InfusionEntry, instance: Instance, label: str
+) -> Iterator[Problem]:
+    """Whether the day is inside the case and fits its date."""
+    if row.day >= instance.days:
+        rule = f"outside the horizon of {instance.days} days"
+        yield Problem(label, f"{place}.day", str(row.day), rule)
+    expected = date_of(instance.calendar, row.day)
+    if row.date is not None and row.date != expected:
+        rule = f"day {row.day} of this case is {expected}"
+        yield Problem(label, f"{place}.date", str(row.date), rule)
+
+
+def _mixed_techniques(rows: list[tuple[str, FractionEntry]], label: str) -> Iterator[Problem]:
+    first: dict[str, str | None] = {}
+    for place, row in rows:
+        if first.setdefault(row.lesion, row.technique) != row.technique:
+            rule = f"all fractions of {row.lesion} need one technique, here {first[row.lesion]}"
+            yield Problem(label, f"{place}.technique", str(row.technique), rule)
+
+
+def _infusion_problems(entry: ScheduleFile, instance: Instance, label: str) -> Iterator[Problem]:
+    seen: set[tuple[str, int]] = set()
+    for i, row in enumerate(entry.doses_of_drugs):
+        place = f"doses_of_drugs[{i}]"
+        if row.agent not in instance.drugs:
+            known = sorted(instance.drugs)
+            yield Problem(label, f"{place}.agent", row.agent, f"unknown; known {known}")
+        yield from _day_problems(place, row, instance, label)
+        if (row.agent, row.day) in seen:
+            rule = f"{row.agent} appears twice on this day"
+            yield Problem(label, f"{place}.day", str(row.day), rule)
+        seen.add((row.agent, row.day))
 
 
 def standard_schedule(instance: Instance) -> Schedule | None:
@@ -173,11 +238,18 @@ def standard_schedule(instance: Instance) -> Schedule | None:
         return None
     fractions = []
     for course in standard.courses:
+        per_day = course.fractions_per_day
         days = course_days(
-            instance.calendar, course.start_day, course.fractions, course.interval_days
+            instance.calendar, course.start_day, course.fractions // per_day, course.interval_days
         )
         assert days is not None  # checked with the instance
-        fractions += [Fraction(day, course.lesion, course.dose_gy) for day in days]
+        lesion = next(lesion for lesion in instance.lesions if lesion.name == course.lesion)
+        technique = course.technique or lesion.ways[0].name
+        fractions += [
+            Fraction(day, course.lesion, course.dose_gy, slot, technique)
+            for day in days
+            for slot in range(per_day)
+        ]
     doses = []
     for given in standard.agents:
         agent = next(agent for agent in instance.agents if agent.name == given.agent)

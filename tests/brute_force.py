@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from abscopt.instances.calendar import course_days
 from abscopt.instances.regimens import infusions
-from abscopt.instances.schema import Instance, Lesion
+from abscopt.instances.schema import CourseBlock, Instance, Lesion, UniformCourse
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
 
@@ -17,19 +17,45 @@ Plan = tuple[Infusion, ...]
 
 
 def courses(instance: Instance, lesion: Lesion) -> list[Course]:
-    """Every distinct course of a lesion's menu; the first one is 'none'."""
+    """Every distinct course of a lesion's menu: techniques, blocks, days; the first is 'none'."""
     found: dict[Course, None] = {(): None}
     menu = lesion.course
-    if menu is not None:
-        assert menu.form == "uniform"
-        starts = range(menu.first_start_day, menu.last_start_day + 1, menu.start_step_days)
-        for count, interval, start, dose in itertools.product(
-            menu.fractions, menu.interval_days, starts, menu.levels_gy
-        ):
-            days = course_days(instance.calendar, start, count, interval)
-            if days is not None and days[-1] < instance.days:
-                found[tuple(Fraction(day, lesion.name, dose) for day in days)] = None
+    if menu is None:
+        return list(found)
+    assert menu.form == "uniform"
+    for technique in [way.name for way in lesion.techniques] or [""]:
+        for block in [menu, *menu.also]:
+            days_and_doses = itertools.product(_treatment_days(instance, menu, block), _doses(block))
+            for days, dose in days_and_doses:
+                found[
+                    tuple(
+                        Fraction(day, lesion.name, dose, slot, technique)
+                        for day in days
+                        for slot in range(block.fractions_per_day)
+                    )
+                ] = None
     return list(found)
+
+
+def _treatment_days(
+    instance: Instance, menu: UniformCourse, block: CourseBlock
+) -> Iterator[tuple[int, ...]]:
+    """Treatment days of every course of one block that fits into the case."""
+    start = menu.first_start_day
+    while start <= menu.last_start_day:
+        for count in block.fractions:
+            for interval in block.interval_days:
+                number = count // block.fractions_per_day
+                days = course_days(instance.calendar, start, number, interval)
+                if days is not None and days[-1] < instance.days:
+                    yield days
+        start += menu.start_step_days
+
+
+def _doses(block: CourseBlock) -> list[float]:
+    if isinstance(block.doses_gy, tuple):
+        return list(block.doses_gy)
+    return list(block.levels_gy)
 
 
 def plans(instance: Instance) -> list[Plan]:
@@ -58,7 +84,7 @@ class Enumeration:
     """What the judge says of all schedules of a case.
 
     `without[name]` is the best objective when the limit `name` alone is forgotten, and
-    `without["rules"]` when the interval rules are.
+    `without["rules"]` when the interval rules are; `objectives` holds all feasible schedules.
     """
 
     count: int = 0
@@ -66,6 +92,7 @@ class Enumeration:
     schedule: Schedule | None = None
     evaluation: Evaluation | None = None
     without: dict[str, float] = field(default_factory=dict)
+    objectives: dict[Schedule, float] = field(default_factory=dict)
 
 
 def enumerate_by_judge(instance: Instance, judge: Judge) -> Enumeration:
@@ -77,6 +104,7 @@ def enumerate_by_judge(instance: Instance, judge: Judge) -> Enumeration:
         broken = [*verdict.broken_limits, *(["rules"] if verdict.broken_rules else [])]
         if not broken:
             assert verdict.feasible
+            found.objectives[schedule] = verdict.objective
             if found.best is None or verdict.objective > found.best:
                 found.best = verdict.objective
                 found.schedule, found.evaluation = schedule, verdict

@@ -98,5 +98,5 @@ def _courses(instance: Instance, index: int) -> list[list[Fraction]]:
         ]
     if isinstance(one.course, UniformCourse):
         menu = enumerate_menu(instance, index)
-        return [menu.course(c, one.name) for c in range(len(menu))]
+        return [menu.course(c, one) for c in range(len(menu))]
     return [[]]

@@ -390,7 +390,10 @@ def _tightened_table(
     """Scale the table so that one schedule's Miner sum is 1 or slightly less."""
     power = uniform(rng, 0.2, 0.7)
     shape = np.array([n**power for n in TABLE])
-    factors = {lesion.name: lesion.sparing_factor("organ", "max", 0) for lesion in instance.lesions}
+    factors = {
+        lesion.name: lesion.sparing_factor("organ", "max", 0, lesion.ways[0])
+        for lesion in instance.lesions
+    }
 
     def miner(schedule: Schedule, scale: float) -> float:
         daily: dict[int, float] = {}

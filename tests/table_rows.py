@@ -12,7 +12,6 @@ def schedule_of(candidates: Candidates, plan: int, row: np.ndarray) -> Schedule:
     """Schedule of one row of course indices."""
     fractions: list[Fraction] = []
     for table, index in zip(candidates.lesions, row, strict=True):
-        name = candidates.instance.lesions[table.menu.lesion].name
-        fractions += table.menu.course(int(index), name)
+        fractions += table.menu.course(int(index), candidates.lesion_of(table))
     doses = (Infusion(day, drug, mg) for drug, day, mg in candidates.plans[plan].doses)
     return Schedule.of(fractions, doses)

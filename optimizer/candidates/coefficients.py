@@ -1,4 +1,4 @@
-"""Coefficients of courses: organ loads (for all plans) and effects (plan by plan)."""
+"""Effects of courses under one plan: log burden, effector kill, lymphocyte loss, tumor BED."""
 
 from __future__ import annotations
 
@@ -9,87 +9,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.instances.limits import (
-    BedLimit,
-    DoseByFractionsLimit,
-    MeanEqd2Limit,
-    MeanLimit,
-)
-from abscopt.models import immune, lq, lymphocytes, repopulation, toxicity
+from abscopt.models import immune, lq, repair, repopulation
+from abscopt.optimizer.candidates.loads import by_technique
+from abscopt.optimizer.candidates.plans import direct_doses
 
 if TYPE_CHECKING:
-    from abscopt.instances.limits import OrganLimit
-    from abscopt.instances.schema import Instance, Lesion
-    from abscopt.optimizer.candidates.courses import Menu, Patterns
-    from abscopt.optimizer.candidates.plans import PlanEffects
+    from abscopt.instances.schema import Clone, Instance, Lesion
+    from abscopt.optimizer.candidates.courses import Menu
+    from abscopt.optimizer.candidates.plans import Plan, PlanEffects
     from abscopt.optimizer.candidates.propagators import Propagators
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
-
-def organ_limits(instance: Instance) -> tuple[OrganLimit, ...]:
-    """The limits on organ doses, in the order of the case."""
-    return tuple(
-        limit
-        for limit in instance.limits
-        if isinstance(limit, BedLimit | MeanLimit | MeanEqd2Limit | DoseByFractionsLimit)
-    )
-
-
-def fraction_load(lesion: Lesion, limit: OrganLimit, dose_gy: FloatArray, day: int) -> FloatArray:
-    """Load of one fraction alone, as a part of the limit's cap.
-
-    `bed`: D(1 + D/r)/B; `mean`: D/B; `mean_eqd2`: (delta d + q d^2/r)/(1 + 2/r)/B;
-    `dose_by_fractions`: the Miner fraction f(D).
-    """
-    if isinstance(limit, MeanLimit):
-        return lesion.sparing_factor(limit.organ, "mean", day) * dose_gy / limit.cap_gy
-    if isinstance(limit, MeanEqd2Limit):
-        mean = lesion.sparing_factor(limit.organ, "mean", day)
-        square = lesion.sparing_factor(limit.organ, "second_moment", day)
-        bed = mean * dose_gy + square * dose_gy**2 / limit.alpha_beta_gy
-        return lq.eqd2(bed, limit.alpha_beta_gy) / limit.cap_gy
-    point_dose = lesion.sparing_factor(limit.organ, limit.point, day) * dose_gy
-    if isinstance(limit, BedLimit):
-        return lq.bed(point_dose, limit.alpha_beta_gy) / limit.cap_gy
-    return toxicity.miner_fraction(point_dose, limit.fractions, limit.limits_gy)
-
-
-def cross_factor(
-    instance: Instance, limit: OrganLimit, first: Lesion, second: Lesion, day: int
-) -> float:
-    """F in the extra load F d d' (part of the cap) of two fractions on one day; 0 if none."""
-    if isinstance(limit, BedLimit):
-        one = first.sparing_factor(limit.organ, limit.point, day)
-        two = second.sparing_factor(limit.organ, limit.point, day)
-        return 2.0 * one * two / limit.alpha_beta_gy / limit.cap_gy
-    if isinstance(limit, MeanEqd2Limit):
-        moment = instance.cross_moment(limit, first, second, day)
-        return float(lq.eqd2(2.0 * moment / limit.alpha_beta_gy, limit.alpha_beta_gy)) / (
-            limit.cap_gy
-        )
-    return 0.0
-
-
-def menu_loads(instance: Instance, menu: Menu) -> FloatArray:
-    """(courses, organ limits) load of each course alone, as a part of the cap."""
-    lesion = instance.lesions[menu.lesion]
-    limits = organ_limits(instance)
-    loads = np.zeros((len(menu), len(limits)))
-    for column, limit in enumerate(limits):
-        with np.errstate(invalid="ignore"):
-            single = fraction_load(lesion, limit, menu.dose, 0)
-            loads[:, column] = np.where(menu.fractions > 0, menu.fractions * single, 0.0)
-    return loads
-
-
-def alc_loss_by_day(instance: Instance, lesion: Lesion, patterns: Patterns) -> FloatArray:
-    """(patterns, days) log loss of lymphocytes on each day from one lesion's fractions."""
-    days = np.arange(instance.days)
-    half = instance.lymphocytes.recovery_half_time_days
-    remaining = lymphocytes.recovery(days[:, None] - days[None, :], half)
-    remaining = np.where(days[:, None] >= days[None, :], remaining, 0.0)
-    return lesion.lymphocyte_loss_per_fraction * (patterns.incidence @ remaining.T)
+SAME_VOLUME = 1.0 + 1e-9
 
 
 @dataclass(frozen=True)
@@ -98,59 +31,232 @@ class CourseEffects:
 
     Attributes
     ----------
-    local : (courses, horizons) log burden without systemic effect
+    local : (courses, horizons, clones) log burden of each clone without systemic effect
     effect : (courses, horizons) own effector log kill, before any lymphocyte factor
     loss : (courses,) a_s, log loss of everybody else's effectors
     tumor_bed : (courses,) Gy, less repopulation
+    share : (courses, clones) share of the systemic effect, 0 without credit
     """
 
     local: FloatArray
     effect: FloatArray
     loss: FloatArray
     tumor_bed: FloatArray
+    share: FloatArray
+
+
+@dataclass(frozen=True)
+class _Fractions:
+    """Fractions of every course of a menu; arrays (courses, most fractions).
+
+    `dose` counts as d / OMF, `repair` multiplies its quadratic term.
+    """
+
+    given: NDArray[np.bool_]
+    days: IntArray
+    since: IntArray
+    dose: FloatArray
+    ser: FloatArray
+    repair: FloatArray
 
 
 def course_effects(
-    instance: Instance, menu: Menu, effects: PlanEffects, prop: Propagators, plan: int
+    instance: Instance,
+    menu: Menu,
+    effects: PlanEffects,
+    props: tuple[Propagators, ...],
+    plans: tuple[Plan, ...],
+    plan: int,
 ) -> CourseEffects:
     """Local log burden, effector kill, lymphocyte loss and tumor BED of each course."""
-    lesion, c = instance.lesions[menu.lesion], instance.immune
-    days = menu.patterns.days[menu.pattern]
-    given = days >= 0
-    dose = menu.dose[:, None]
-    ser = effects.sensitizer[plan][days]
-    kill = np.where(
-        given,
-        lq.log_kill(
-            dose, lesion.alpha_per_gy, lesion.alpha_beta_gy, lesion.lql_transition_gy, ser=ser
+    lesion = instance.lesions[menu.lesion]
+    fractions = _fractions(instance, lesion, menu, effects.sensitizer[plan])
+    kills = [_kill(lesion, clone, fractions) for clone in lesion.populations]
+    survival = _survival(lesion, menu, kills)
+    release = _release(instance, lesion, menu, fractions, survival, effects, plan)
+    effect = np.zeros((len(menu), len(instance.horizon_days)))
+    for way, prop in enumerate(props):
+        own = menu.technique == way
+        unit = prop.release[plan][menu.pattern[own]]
+        effect[own] = prop.resting[plan][menu.pattern[own]] + np.einsum(
+            "cn,cnh->ch", release[own], unit
+        )
+    weights = menu.patterns.number @ effects.effect_weights[plan]
+    extra = _equivalent_bed(instance, menu, plans[plan])
+    bed = np.where(
+        fractions.given,
+        lq.bed(
+            fractions.dose,
+            lesion.alpha_beta_gy,
+            lesion.lql_transition_gy,
+            ser=fractions.ser,
+            repair_factor=fractions.repair,
         ),
         0.0,
+    ).sum(axis=1)
+    local = [
+        _local(instance, lesion, menu, clone, kill, fractions, extra, plans[plan])
+        for clone, kill in zip(lesion.populations, kills, strict=True)
+    ]
+    return CourseEffects(
+        local=np.stack(local, axis=2),
+        effect=effect,
+        loss=by_technique(lesion, menu, lesion.effect_loss) * weights[menu.pattern],
+        tumor_bed=bed + extra[:, -1] - _bed_loss(lesion, menu),
+        share=_shares(instance, lesion, survival, float(effects.greatest_occupancy[plan])),
     )
-    survival = np.exp(-np.cumsum(kill, axis=1))
-    before = np.concatenate([np.ones((len(menu), 1)), survival[:, :-1]], axis=1)
+
+
+def _fractions(
+    instance: Instance, lesion: Lesion, menu: Menu, sensitizer: FloatArray
+) -> _Fractions:
+    days = menu.patterns.days[menu.pattern]
+    given = days >= 0
+    since = np.where(given, days - days[:, :1], 0)
+    oxygen = lq.oxygen_modification(
+        since, lesion.oxygen_modification_factor, lesion.reoxygenation_days
+    )
+    phi = float(
+        repair.unrepaired(instance.calendar.hours_between_fractions, lesion.repair_half_time_hours)
+    )
+    most = int(menu.patterns.per_day.max())
+    factor = repair.slot_factors(most, phi)[menu.patterns.slot[menu.pattern]]
+    return _Fractions(given, days, since, menu.dose[:, None] / oxygen, sensitizer[days], factor)
+
+
+def _kill(lesion: Lesion, clone: Clone, fractions: _Fractions) -> FloatArray:
+    """(courses, fractions) log kill of one clone in the beam."""
+    alpha, ratio = lesion.clone_constants(clone)
+    kill = lq.log_kill(
+        fractions.dose,
+        alpha,
+        ratio,
+        lesion.lql_transition_gy,
+        ser=fractions.ser,
+        repair_factor=fractions.repair,
+    )
+    return np.where(fractions.given, kill, 0.0)
+
+
+def _survival(lesion: Lesion, menu: Menu, kills: list[FloatArray]) -> FloatArray:
+    """(courses, fractions + 1) radiation survival of the whole lesion, 1 at first."""
+    total = np.zeros((len(menu), kills[0].shape[1] + 1))
+    for clone, kill in zip(lesion.populations, kills, strict=True):
+        irradiated = _irradiated(lesion, menu, clone)
+        inside = np.exp(-np.cumsum(kill, axis=1))
+        after = lq.partial_survival(inside, irradiated[:, None])
+        total += clone.share * np.concatenate([np.ones((len(menu), 1)), after], axis=1)
+    return total
+
+
+def _irradiated(lesion: Lesion, menu: Menu, clone: Clone) -> FloatArray:
+    """(courses,) share of a clone in the beam."""
+    return by_technique(lesion, menu, lambda way: way.share_of(clone.name))
+
+
+def _release(
+    instance: Instance,
+    lesion: Lesion,
+    menu: Menu,
+    fractions: _Fractions,
+    survival: FloatArray,
+    effects: PlanEffects,
+    plan: int,
+) -> FloatArray:
+    """(courses, fractions) immunogenic release, as far as the draining node primes it."""
+    c = instance.immune
     opening = immune.gate(
         menu.dose, c.gate_low_gy, c.gate_low_exponent, c.gate_high_gy, c.gate_high_exponent
     )
-    release = immune.release(
+    suppressed = immune.suppression(
+        menu.dose[:, None],
+        fractions.since,
+        effects.relief[plan][fractions.days],
+        c.suppression_above_gy,
+        c.suppression_per_gy,
+        c.suppression_after_days,
+        c.suppression_per_day,
+    )
+    released = immune.release(
         opening[:, None],
-        before,
-        survival,
-        lesion.immunogenicity,
+        survival[:, :-1],
+        survival[:, 1:],
+        lesion.immunogenicity * c.release_factor,
         lesion.volume_cm3 or 0.0,  # a lesion without one is never irradiated
         c.volume_exponent,
         c.preblockade_sign,
-        effects.occupancy[plan][days],
+        effects.occupancy[plan][fractions.days],
+        suppression=suppressed,
     )
-    unit = prop.release[plan][menu.pattern]
-    effect = prop.resting[plan][menu.pattern] + np.einsum("cn,cnh->ch", release * given, unit)
-    bed = lq.bed(dose, lesion.alpha_beta_gy, lesion.lql_transition_gy, ser=ser)
-    weights = menu.patterns.incidence @ effects.effect_weights[plan]
-    return CourseEffects(
-        local=_local(instance, menu, kill, days),
-        effect=effect,
-        loss=lesion.effect_loss_per_fraction * weights[menu.pattern],
-        tumor_bed=np.where(given, bed, 0.0).sum(axis=1) - _bed_loss(lesion, menu),
+    node = by_technique(lesion, menu, lambda way: way.node_factor)
+    return np.where(fractions.given, released, 0.0) * node[:, None]
+
+
+def _shares(
+    instance: Instance, lesion: Lesion, survival: FloatArray, occupancy: float
+) -> FloatArray:
+    """(courses, clones) share of the systemic effect that each clone feels."""
+    c = instance.immune
+    factors = np.array([clone.effector_share_factor for clone in lesion.populations])
+    shares = np.broadcast_to(
+        lesion.effector_share * c.share_factor * factors, (len(survival), len(factors))
     )
+    if c.burden_limit_cm3 is None or not lesion.irradiable:
+        return shares
+    assert lesion.volume_cm3 is not None
+    largest = c.burden_limit_cm3 * (1.0 + c.burden_blockade * occupancy) ** 1.5
+    credited = lesion.volume_cm3 * survival[:, -1] <= largest * SAME_VOLUME
+    granted: FloatArray = shares * credited[:, None]
+    return granted
+
+
+def _equivalent_bed(instance: Instance, menu: Menu, plan: Plan) -> FloatArray:
+    """(courses, horizons + 1) BED of concurrent chemotherapy up to each horizon, then in all."""
+    cuts = [*instance.horizon_days, instance.days]
+    total = np.zeros((len(menu.patterns.count), len(cuts)))
+    for name, day in direct_doses(instance, plan):
+        drug = instance.drugs[name]
+        if drug.equivalent_bed_gy_per_dose == 0:
+            continue
+        window = menu.patterns.incidence[:, day : day + drug.sensitizing_days]
+        concurrent = np.where(window.any(axis=1), drug.equivalent_bed_gy_per_dose, 0.0)
+        total += np.outer(concurrent, day < np.array(cuts))
+    gathered: FloatArray = total[menu.pattern]
+    return gathered
+
+
+def _local(
+    instance: Instance,
+    lesion: Lesion,
+    menu: Menu,
+    clone: Clone,
+    kill: FloatArray,
+    fractions: _Fractions,
+    extra: FloatArray,
+    plan: Plan,
+) -> FloatArray:
+    """(courses, horizons) log burden of one clone without systemic effect."""
+    alpha, _ = lesion.clone_constants(clone)
+    irradiated = _irradiated(lesion, menu, clone)
+    number = math.log(lesion.clonogen_number * clone.share)
+    columns = []
+    for h, horizon in enumerate(instance.horizon_days):
+        grown = repopulation.log_growth(
+            horizon,
+            lesion.growth_doubling_time_days,
+            lesion.repopulation_doubling_time_days,
+            _accelerated(lesion, menu, horizon),
+        )
+        killed = np.where(fractions.days < horizon, kill, 0.0).sum(axis=1) + alpha * extra[:, h]
+        partial = np.where(irradiated < 1, irradiated, 0.0)
+        outside = -np.log1p(partial * np.expm1(-killed))
+        poisoned = clone.drug_kill_factor * sum(
+            instance.drugs[name].cytotoxic_log_kill_per_dose
+            for name, day in direct_doses(instance, plan)
+            if day < horizon
+        )
+        columns.append(number + grown - np.where(irradiated < 1, outside, killed) - poisoned)
+    return np.stack(columns, axis=1)
 
 
 def _accelerated(lesion: Lesion, menu: Menu, until: int | None) -> FloatArray:
@@ -159,21 +265,6 @@ def _accelerated(lesion: Lesion, menu: Menu, until: int | None) -> FloatArray:
         return np.zeros(len(menu))
     days = repopulation.accelerated_days(patterns.first, patterns.last, lesion.kick_off_days, until)
     return np.where(patterns.count > 0, days, 0.0)[menu.pattern]
-
-
-def _local(instance: Instance, menu: Menu, kill: FloatArray, days: NDArray[np.int64]) -> FloatArray:
-    lesion = instance.lesions[menu.lesion]
-    columns = []
-    for horizon in instance.horizon_days:
-        grown = repopulation.log_growth(
-            horizon,
-            lesion.growth_doubling_time_days,
-            lesion.repopulation_doubling_time_days,
-            _accelerated(lesion, menu, horizon),
-        )
-        killed = np.where(days < horizon, kill, 0.0).sum(axis=1)
-        columns.append(math.log(lesion.clonogen_number) + grown - killed)
-    return np.stack(columns, axis=1)
 
 
 def _bed_loss(lesion: Lesion, menu: Menu) -> FloatArray:

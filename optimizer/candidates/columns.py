@@ -1,7 +1,8 @@
 """Uniform and free courses as one flat list of columns, as the programme chooses them.
 
 A column of a uniform lesion is a whole course ('no course' included); one of a free lesion is
-one dose on one day. Coefficients add over the chosen columns.
+one dose on one day, or, where days do not matter, one dose on any of its days. Coefficients add
+over the chosen columns.
 """
 
 from __future__ import annotations
@@ -13,62 +14,77 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.models import lq, lymphocytes, repopulation
-from abscopt.optimizer.candidates.coefficients import fraction_load
-from abscopt.optimizer.candidates.table import CAP
+from abscopt.instances.limits import AlcLimit, LogisticsLimit
+from abscopt.models import chemotherapy, lq, lymphocytes, repopulation
+from abscopt.optimizer.candidates.courses import Patterns
+from abscopt.optimizer.candidates.loads import day_load, edric_alone, point_of
+from abscopt.optimizer.candidates.plans import allowed_patterns, exposures_of
 
 if TYPE_CHECKING:
-    from abscopt.instances.schema import Instance
+    from abscopt.instances.schema import FreeCourse, Instance, Lesion
     from abscopt.optimizer.candidates.table import Candidates
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Everything the programme needs to know of what may be chosen; J columns, K plans.
+    """Everything the programme needs to know of what may be chosen.
+
+    J columns, K plans, G groups of plans that act alike on tumors and organs, C clones (of the
+    lesion that has most of them; entries beyond a lesion's own are 0).
 
     Attributes
     ----------
     lesion : (J,) index of the lesion in the case
     course : (J,) index in the lesion's menu; -1 for a column of a free lesion
     day, dose : (J,) day and Gy of a free column (day -1 for uniform courses)
+    slots : (J,) how often a column may be chosen: 1, or the days of a free course in count form
     incidence : (J, days) 1 on fraction days
-    loads : (J, organ limits) parts of the caps, without shared days
+    fractions : (J,)
+    loads : (G, J, organ limits) parts of the caps, without shared days
     alc_loss : (J, days) log loss of lymphocytes on each day
-    prescribed : (J,) total Gy
-    local : (groups, J, horizons) log burden of uniform courses; minus the kill of free columns
-    tumor_bed : (groups, J)
+    body : (3, J) mean lung dose, mean heart dose and integral dose
+    local : (G, J, horizons, C) log burden of uniform courses; minus the kill of free columns
+    tumor_bed : (G, J)
     gain : (K, J, horizons) e^a v of uniform courses
     loss : (K, J) a
     allowed : (K, J)
-    constant_local : (lesions of the case, horizons) log burden of a free lesion left alone
+    credit : (K, J) whether a uniform course is credited with systemic effect (burden rule)
+    exposed : (K, J, exposures)
+    constant_local : (G, lesions of the case, horizons, C) log burden of a free lesion left alone
+    share : (lesions of the case, C) share of the systemic effect
     """
 
     lesion: IntArray
     course: IntArray
     day: IntArray
     dose: FloatArray
+    slots: IntArray
     incidence: FloatArray
+    fractions: FloatArray
     loads: FloatArray
     alc_loss: FloatArray
-    prescribed: FloatArray
+    body: FloatArray
     local: FloatArray
     tumor_bed: FloatArray
     gain: FloatArray
     loss: FloatArray
-    allowed: NDArray[np.bool_]
+    allowed: BoolArray
+    credit: BoolArray
+    exposed: BoolArray
     constant_local: FloatArray
+    share: FloatArray
 
     def __len__(self) -> int:
         return len(self.lesion)
 
     @property
-    def fractions(self) -> FloatArray:
-        """(J,) fractions per column."""
-        count: FloatArray = self.incidence.sum(axis=1)
-        return count
+    def counted(self) -> bool:
+        """Whether free columns count the days of one dose."""
+        return bool((self.slots > 1).any())
 
     @property
     def last(self) -> IntArray:
@@ -85,25 +101,43 @@ class Columns:
         return result
 
 
-def columns_of(candidates: Candidates) -> Columns:
-    """Flat columns of a case."""
+def columns_of(candidates: Candidates, *, by_day: bool = False) -> Columns:
+    """Flat columns of a case; `by_day` keeps a free course from being counted."""
+    counted = not by_day and countable(candidates)
     parts = [_uniform(candidates, s) for s in range(len(candidates.lesions))]
-    parts += [_free(candidates, i) for i in candidates.free]
+    parts += [_free(candidates, i, counted) for i in candidates.free]
+    most = max(part["local"].shape[3] for part in parts)
+    for part in parts:
+        missing = most - part["local"].shape[3]
+        part["local"] = np.pad(part["local"], ((0, 0), (0, 0), (0, 0), (0, missing)))
     joined = {
         key: np.concatenate([part[key] for part in parts], axis=AXIS.get(key, 0))
         for key in parts[0]
     }
-    return Columns(**joined, constant_local=_constant_local(candidates.instance))
+    joined["loads"] = np.where(np.isfinite(joined["loads"]), joined["loads"], 0.0)  # not allowed
+    return Columns(
+        **joined,
+        constant_local=_constant_local(candidates, most),
+        share=_share(candidates.instance, most),
+    )
 
 
-AXIS = {"local": 1, "tumor_bed": 1, "gain": 1, "loss": 1, "allowed": 1}
+AXIS = {
+    "loads": 1, "body": 1, "local": 1, "tumor_bed": 1,
+    "gain": 1, "loss": 1, "allowed": 1, "credit": 1, "exposed": 1,
+}  # fmt: skip
+
+
+def first_plans(candidates: Candidates) -> list[int]:
+    """First plan of each group."""
+    groups = candidates.plan_effects.group
+    return [int(np.flatnonzero(groups == g)[0]) for g in range(int(groups.max()) + 1)]
 
 
 def _uniform(candidates: Candidates, s: int) -> dict[str, FloatArray]:
     table, plans = candidates.lesions[s], range(len(candidates.plans))
     menu = table.menu
-    groups = candidates.plan_effects.group
-    first_of_group = [int(np.flatnonzero(groups == g)[0]) for g in range(int(groups.max()) + 1)]
+    groups = first_plans(candidates)
     effects = [candidates.effects(k)[s] for k in plans]
     size = len(menu)
     return {
@@ -111,101 +145,230 @@ def _uniform(candidates: Candidates, s: int) -> dict[str, FloatArray]:
         "course": np.arange(size),
         "day": np.full(size, -1),
         "dose": menu.dose,
+        "slots": np.ones(size, dtype=np.int64),
         "incidence": menu.patterns.incidence[menu.pattern],
-        "loads": table.loads,
-        "alc_loss": table.alc_loss[menu.pattern],
-        "prescribed": menu.fractions * menu.dose,
-        "local": np.stack([effects[k].local for k in first_of_group]),
-        "tumor_bed": np.stack([effects[k].tumor_bed for k in first_of_group]),
+        "fractions": menu.fractions.astype(float),
+        "loads": np.stack([candidates.loads(k)[s] for k in groups]),
+        "alc_loss": table.alc_loss(np.arange(size)),
+        "body": np.stack(edric_alone(candidates.instance, menu)),
+        "local": np.stack([effects[k].local for k in groups]),
+        "tumor_bed": np.stack([effects[k].tumor_bed for k in groups]),
         "gain": np.stack([np.exp(e.loss)[:, None] * e.effect for e in effects]),
         "loss": np.stack([e.loss for e in effects]),
         "allowed": np.stack([candidates.allowed(k)[s] for k in plans]),
+        "credit": np.stack([(e.share > 0).any(axis=1) for e in effects]),
+        "exposed": np.stack([candidates.exposed(k)[s] for k in plans]),
     }
 
 
-def _free(candidates: Candidates, index: int) -> dict[str, FloatArray]:
+def _free(candidates: Candidates, index: int, counted: bool) -> dict[str, FloatArray]:
     instance, effects = candidates.instance, candidates.plan_effects
-    lesion, course = instance.lesions[index], instance.lesions[index].course
-    assert course is not None and course.form == "free"
+    lesion = instance.lesions[index]
+    way, course = lesion.ways[0], _course(lesion)
+    days = course.days[:1] if counted else course.days
     levels = np.array(course.levels_gy)
-    day = np.repeat(np.array(course.days, dtype=np.int64), len(levels))
-    dose = np.tile(levels, len(course.days))
-    loads = (
-        np.stack(
-            [
-                np.concatenate([fraction_load(lesion, limit, levels, d) for d in course.days])
-                for limit in candidates.limits
-            ],
-            axis=1,
-        )
-        if candidates.limits
-        else np.zeros((len(day), 0))
-    )
-    keep = (loads <= CAP).all(axis=1)
-    day, dose, loads = day[keep], dose[keep], loads[keep]
+    day = np.repeat(np.array(days, dtype=np.int64), len(levels))
+    dose = np.tile(levels, len(days))
+    groups = first_plans(candidates)
+    loads = np.stack([_free_loads(candidates, lesion, days, levels, k) for k in groups])
+    good = np.stack([candidates._within(own) for own in loads])
+    keep = good.any(axis=0)
+    day, dose, loads, good = day[keep], dose[keep], loads[:, keep], good[:, keep]
     horizon = np.arange(instance.days)
     incidence = (day[:, None] == horizon).astype(float)
-    groups = effects.group
-    first_of_group = [int(np.flatnonzero(groups == g)[0]) for g in range(int(groups.max()) + 1)]
-    ser = np.stack([effects.sensitizer[k][day] for k in first_of_group])
-    alpha, ratio, transition = (
-        lesion.alpha_per_gy,
-        lesion.alpha_beta_gy,
-        lesion.lql_transition_gy,
+    ser = np.stack([effects.sensitizer[k][day] for k in groups])
+    transition, acting = lesion.lql_transition_gy, dose / lesion.oxygen_modification_factor
+    kill = np.stack(
+        [
+            lq.log_kill(acting, *lesion.clone_constants(clone), transition, ser=ser)
+            for clone in lesion.populations
+        ],
+        axis=2,
     )
-    kill = lq.log_kill(dose, alpha, ratio, transition, ser=ser)
-    counted = (day[:, None] < np.array(instance.horizon_days)).astype(float)
+    counts = (day[:, None] < np.array(instance.horizon_days)).astype(float)
     half = instance.lymphocytes.recovery_half_time_days
     since = horizon[None, :] - day[:, None]
     remaining = np.where(since >= 0, lymphocytes.recovery(since, half), 0.0)
+    patterns = Patterns.of([((), 1), *(((int(d),), 1) for d in days)], instance.days)
+    row = 1 + np.searchsorted(np.array(days), day)
+    allowed = [allowed_patterns(instance, plan, patterns)[row] for plan in candidates.plans]
+    plans = len(candidates.plans)
     return {
         "lesion": np.full(len(day), index),
         "course": np.full(len(day), -1),
         "day": day,
         "dose": dose,
+        "slots": np.full(len(day), len(course.days) if counted else 1),
         "incidence": incidence,
+        "fractions": np.ones(len(day)),
         "loads": loads,
-        "alc_loss": lesion.lymphocyte_loss_per_fraction * remaining,
-        "prescribed": dose,
-        "local": -kill[:, :, None] * counted,
-        "tumor_bed": lq.bed(dose, ratio, transition, ser=ser),
-        "gain": np.zeros((len(candidates.plans), len(day), len(instance.horizon_days))),
-        "loss": lesion.effect_loss_per_fraction * effects.effect_weights[:, day],
-        "allowed": _free_allowed(candidates, day),
+        "alc_loss": lesion.lymphocyte_loss(way) * remaining,
+        "body": _free_body(lesion, day, dose),
+        "local": -kill[:, :, None, :] * counts[None, :, :, None],
+        "tumor_bed": lq.bed(acting, lesion.alpha_beta_gy, transition, ser=ser),
+        "gain": np.zeros((plans, len(day), len(instance.horizon_days))),
+        "loss": lesion.effect_loss(way) * effects.effect_weights[:, day],
+        "allowed": np.stack(allowed) & good[effects.group],
+        "credit": np.ones((plans, len(day)), dtype=bool),
+        "exposed": _free_exposed(candidates, lesion, patterns, row, day),
     }
 
 
-def _free_allowed(candidates: Candidates, day: IntArray) -> NDArray[np.bool_]:
-    from abscopt.optimizer.candidates.courses import Patterns
-    from abscopt.optimizer.candidates.plans import allowed_patterns
+def _course(lesion: Lesion) -> FreeCourse:
+    assert lesion.course is not None and lesion.course.form == "free"
+    return lesion.course
 
-    distinct = sorted(set(day.tolist()))
-    patterns = Patterns.of([(), *((d,) for d in distinct)], candidates.instance.days)
-    row = {d: i + 1 for i, d in enumerate(distinct)}
-    position = np.array([row[d] for d in day.tolist()], dtype=np.int64)
+
+def _free_loads(
+    candidates: Candidates, lesion: Lesion, days: tuple[int, ...], levels: FloatArray, plan: int
+) -> FloatArray:
+    """(days x levels, organ limits) load of each dose on each day under one plan."""
+    beam = (lesion, lesion.ways[0], 1)
+    loads = np.zeros((len(days) * len(levels), len(candidates.limits)))
+    for column, limit in enumerate(candidates.limits):
+        loads[:, column] = np.concatenate(
+            [
+                day_load(
+                    candidates.instance, beam, limit, levels, day,
+                    bool(candidates.plan_effects.sensitizer[plan, day] > 1),
+                )
+                for day in days
+            ]
+        )  # fmt: skip
+    return loads
+
+
+def _free_body(lesion: Lesion, day: IntArray, dose: FloatArray) -> FloatArray:
+    way = lesion.ways[0]
+    factors = [
+        [lesion.sparing_factor(organ, "mean", t, way) for t in day.tolist()]
+        for organ in ("lungs", "heart")
+    ]
+    body: FloatArray = np.array([*factors, [lesion.integral_dose(way)] * len(day)]) * dose
+    return body
+
+
+def _free_exposed(
+    candidates: Candidates, lesion: Lesion, patterns: Patterns, row: IntArray, day: IntArray
+) -> BoolArray:
+    """(plans, columns, exposures) whether a dose on its day meets the plan's infusions."""
+    kinds = tuple(exposure for _, _, exposure in candidates.exposures)
+    limits = [candidates.limits[number] for number, _, _ in candidates.exposures]
+    touched = np.array(
+        [
+            [lesion.sparing_factor(i.organ, point_of(i), t, lesion.ways[0]) > 0 for i in limits]
+            for t in day.tolist()
+        ],
+        dtype=bool,
+    ).reshape(len(day), len(kinds))
     return np.stack(
         [
-            allowed_patterns(candidates.instance, plan, patterns)[position]
-            for plan in (candidates.plans)
+            exposures_of(candidates.instance, plan, patterns, kinds)[row] & touched
+            for plan in candidates.plans
         ]
     )
 
 
-def _constant_local(instance: Instance) -> FloatArray:
-    return np.array(
-        [
-            [
-                math.log(lesion.clonogen_number)
-                + float(
-                    repopulation.log_growth(
-                        horizon,
-                        lesion.growth_doubling_time_days,
-                        lesion.repopulation_doubling_time_days,
-                        0.0,
-                    )
-                )
-                for horizon in instance.horizon_days
-            ]
-            for lesion in instance.lesions
-        ]
+def _constant_local(candidates: Candidates, most: int) -> FloatArray:
+    instance = candidates.instance
+    groups = first_plans(candidates)
+    shape = (len(groups), len(instance.lesions), len(instance.horizon_days), most)
+    constant = np.zeros(shape)
+    for s in candidates.free:
+        lesion = instance.lesions[s]
+        grown = repopulation.log_growth(
+            np.array(instance.horizon_days),
+            lesion.growth_doubling_time_days,
+            lesion.repopulation_doubling_time_days,
+            0.0,
+        )
+        for g, k in enumerate(groups):
+            poisoned = _drug_kill(candidates, k)
+            for c, clone in enumerate(lesion.populations):
+                number = math.log(lesion.clonogen_number * clone.share)
+                constant[g, s, :, c] = number + grown - clone.drug_kill_factor * poisoned
+    return constant
+
+
+def _drug_kill(candidates: Candidates, plan: int) -> FloatArray:
+    """(horizons,) cytotoxic kill of a plan."""
+    instance = candidates.instance
+    horizons = np.array(instance.horizon_days)
+    total = np.zeros(len(horizons))
+    for name, day, _ in candidates.plans[plan].doses:
+        kill = instance.drugs[name].cytotoxic_log_kill_per_dose
+        if kill > 0:
+            total += chemotherapy.cytotoxic_kill([day], kill, horizons)
+    return total
+
+
+def _share(instance: Instance, most: int) -> FloatArray:
+    share = np.zeros((len(instance.lesions), most))
+    for s, lesion in enumerate(instance.lesions):
+        for c, clone in enumerate(lesion.populations):
+            factor = instance.immune.share_factor * clone.effector_share_factor
+            share[s, c] = lesion.effector_share * factor
+    return share
+
+
+def countable(candidates: Candidates) -> bool:
+    """Whether the days of the case's one free course do not matter, only its doses.
+
+    So it is for one irradiable lesion with constant sparing factors, no repopulation, no release,
+    no burden rule with clones, no drug that asks for days, no loss of anybody's effectors, and no
+    limit that looks at days.
+    """
+    instance, effects = candidates.instance, candidates.plan_effects
+    if len(candidates.free) != 1 or len(instance.irradiable) != 1:
+        return False
+    lesion = instance.lesions[candidates.free[0]]
+    days, way = np.array(_course(lesion).days), lesion.ways[0]
+    constant = all(
+        isinstance(factor, float | int)
+        for points in [*lesion.sparing.values(), *way.sparing.values()]
+        for factor in points.values()
+    )
+    plain = instance.objective.kind == "tumor_bed" or instance.immune.effect_per_effector == 0
+    rested = plain or not lesion.immune_active(instance.immune)
+    spared = plain or lesion.effect_loss(way) == 0
+    dated = any(
+        isinstance(limit, AlcLimit)
+        or (
+            isinstance(limit, LogisticsLimit)
+            and (
+                limit.quantity in ("lesions_per_day", "overall_days", "course_gap_days")
+                or (limit.first_day, limit.last_day) != (None, None)
+            )
+        )
+        for limit in instance.limits
+    )
+    return (
+        constant
+        and rested
+        and spared
+        and not dated
+        and not candidates.exposures
+        and lesion.repopulation_doubling_time_days is None
+        and (instance.immune.burden_limit_cm3 is None or len(lesion.populations) == 1)
+        and int(days[-1]) < instance.horizon_days[0]
+        and bool((effects.sensitizer[:, days] == 1).all())
+        and not any(_asks_for_days(candidates, k) for k in range(len(candidates.plans)))
+    )
+
+
+def _asks_for_days(candidates: Candidates, plan: int) -> bool:
+    """Whether a rule ties an agent that the plan gives to fraction days."""
+    names = (
+        "min_days_after_radiation",
+        "max_days_after_radiation",
+        "min_days_before_radiation",
+        "max_days_before_radiation",
+        "min_days_between_dose_and_fraction",
+    )
+    agents = candidates.instance.agents
+    return any(
+        getattr(agents[option.agent], name) is not None
+        for option in candidates.plans[plan].options
+        if option.doses
+        for name in names
     )

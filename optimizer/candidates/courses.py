@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from abscopt.instances.calendar import course_days
 
 if TYPE_CHECKING:
-    from abscopt.instances.schema import Instance, Lesion, UniformCourse
+    from abscopt.instances.schema import CourseBlock, Instance, Lesion, UniformCourse
     from abscopt.optimizer.schedule import Fraction
 
 FloatArray = NDArray[np.float64]
@@ -19,31 +19,48 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 
+Pattern = tuple[tuple[int, ...], int]
+"""Treatment days and fractions on each of them."""
+
+
 @dataclass(frozen=True)
 class Patterns:
-    """Sets of fraction days; pattern 0 has none.
+    """Sets of treatment days; pattern 0 has none.
 
     Attributes
     ----------
-    days : (patterns, most fractions), padded with -1
+    days : (patterns, most fractions) day of each fraction, padded with -1
+    slot : (patterns, most fractions) position of each fraction in its day, from 0
     count : (patterns,) fractions of each
-    incidence : (patterns, days of the case), 1 on fraction days
+    per_day : (patterns,) fractions on each treatment day
+    incidence : (patterns, days of the case), 1 on treatment days
     """
 
     days: IntArray
+    slot: IntArray
     count: IntArray
+    per_day: IntArray
     incidence: FloatArray
 
     @classmethod
-    def of(cls, patterns: list[tuple[int, ...]], horizon: int) -> Patterns:
-        """Arrays from tuples of days."""
-        most = max((len(p) for p in patterns), default=0) or 1
+    def of(cls, patterns: list[Pattern], horizon: int) -> Patterns:
+        """Arrays from tuples of days with a number of fractions per day."""
+        most = max((len(days) * number for days, number in patterns), default=0) or 1
         days = np.full((len(patterns), most), -1, dtype=np.int64)
+        slot = np.zeros((len(patterns), most), dtype=np.int64)
         incidence = np.zeros((len(patterns), horizon))
-        for row, pattern in enumerate(patterns):
-            days[row, : len(pattern)] = pattern
+        for row, (pattern, number) in enumerate(patterns):
+            count = len(pattern) * number
+            days[row, :count] = np.repeat(np.array(pattern, dtype=np.int64), number)
+            slot[row, :count] = np.tile(np.arange(number), len(pattern))
             incidence[row, list(pattern)] = 1.0
-        return cls(days, np.array([len(p) for p in patterns], dtype=np.int64), incidence)
+        return cls(
+            days,
+            slot,
+            np.array([len(days) * number for days, number in patterns], dtype=np.int64),
+            np.array([number for _, number in patterns], dtype=np.int64),
+            incidence,
+        )
 
     @property
     def first(self) -> IntArray:
@@ -56,6 +73,11 @@ class Patterns:
         result: IntArray = self.days.max(axis=1)
         return result
 
+    @property
+    def number(self) -> FloatArray:
+        """(patterns, days of the case) fractions on each day."""
+        return self.incidence * self.per_day[:, None]
+
 
 @dataclass(frozen=True)
 class Menu:
@@ -65,12 +87,14 @@ class Menu:
     ----------
     lesion : index of the lesion in the case
     pattern, dose : (courses,) day pattern and Gy per fraction of each course
+    technique : (courses,) index into the lesion's techniques (`Lesion.ways`)
     """
 
     lesion: int
     patterns: Patterns
     pattern: IntArray
     dose: FloatArray
+    technique: IntArray
 
     def __len__(self) -> int:
         return len(self.dose)
@@ -81,49 +105,65 @@ class Menu:
         count: IntArray = self.patterns.count[self.pattern]
         return count
 
+    @property
+    def per_day(self) -> IntArray:
+        """(courses,) fractions on each treatment day."""
+        number: IntArray = self.patterns.per_day[self.pattern]
+        return number
+
     def take(self, keep: BoolArray | IntArray) -> Menu:
         """Menu with some of the courses."""
-        return Menu(self.lesion, self.patterns, self.pattern[keep], self.dose[keep])
+        return Menu(
+            self.lesion,
+            self.patterns,
+            self.pattern[keep],
+            self.dose[keep],
+            self.technique[keep],
+        )
 
-    def course(self, index: int, name: str) -> list[Fraction]:
+    def course(self, index: int, lesion: Lesion) -> list[Fraction]:
         """Fractions of one course."""
         from abscopt.optimizer.schedule import Fraction
 
-        days = self.patterns.days[self.pattern[index]]
-        dose = float(self.dose[index])
-        return [Fraction(int(day), name, dose) for day in days if day >= 0]
+        pattern, dose = self.pattern[index], float(self.dose[index])
+        technique = lesion.ways[int(self.technique[index])].name
+        return [
+            Fraction(int(day), lesion.name, dose, int(slot), technique)
+            for day, slot in zip(
+                self.patterns.days[pattern], self.patterns.slot[pattern], strict=True
+            )
+            if day >= 0
+        ]
 
 
 def enumerate_menu(instance: Instance, index: int) -> Menu:
-    """Every uniform course of a lesion; courses with equal days and dose appear once."""
+    """Every uniform course of a lesion; courses with equal days, dose and technique appear once."""
     lesion = instance.lesions[index]
-    patterns = _patterns(instance, lesion)
-    levels = np.array(lesion.course.levels_gy if lesion.course else (), dtype=float)
-    real = np.arange(1, len(patterns), dtype=np.int64)
+    menu = lesion.course
+    patterns: dict[Pattern, int] = {((), 1): 0}
+    found: dict[tuple[int, float], None] = {}
+    if menu is not None and menu.form == "uniform":
+        for block in menu.blocks:
+            for stated in _stated(instance, menu, block):
+                row = patterns.setdefault(stated, len(patterns))
+                found.update(dict.fromkeys((row, level) for level in block.levels_gy))
+    pairs = [(0, 0.0, 0)]
+    pairs += [(row, dose, way) for way in range(len(lesion.ways)) for row, dose in found]
     return Menu(
         lesion=index,
-        patterns=Patterns.of(patterns, instance.days),
-        pattern=np.concatenate([[0], np.repeat(real, len(levels))]).astype(np.int64),
-        dose=np.concatenate([[0.0], np.tile(levels, len(real))]),
+        patterns=Patterns.of(list(patterns), instance.days),
+        pattern=np.array([row for row, _, _ in pairs], dtype=np.int64),
+        dose=np.array([dose for _, dose, _ in pairs]),
+        technique=np.array([way for _, _, way in pairs], dtype=np.int64),
     )
 
 
-def _patterns(instance: Instance, lesion: Lesion) -> list[tuple[int, ...]]:
-    """Distinct day patterns, the empty one first."""
-    menu = lesion.course
-    found: dict[tuple[int, ...], None] = {(): None}
-    if menu is not None and menu.form == "uniform":
-        for days in _stated(instance, menu):
-            found.setdefault(days)
-    return list(found)
-
-
-def _stated(instance: Instance, menu: UniformCourse) -> list[tuple[int, ...]]:
-    starts = range(menu.first_start_day, menu.last_start_day + 1, menu.start_step_days)
+def _stated(instance: Instance, menu: UniformCourse, block: CourseBlock) -> list[Pattern]:
+    number = block.fractions_per_day
     stated = (
-        course_days(instance.calendar, start, fractions, interval)
-        for fractions in sorted(set(menu.fractions))
-        for interval in sorted(set(menu.interval_days))
-        for start in starts
+        course_days(instance.calendar, start, fractions // number, interval)
+        for fractions in sorted(set(block.fractions))
+        for interval in sorted(set(block.interval_days))
+        for start in menu.start_days
     )
-    return [days for days in stated if days is not None and days[-1] < instance.days]
+    return [(days, number) for days in stated if days is not None and days[-1] < instance.days]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 
 from abscopt.instances.limits import DrugLimit
 from abscopt.instances.regimens import infusions
-from abscopt.models import chemotherapy, immune, lymphocytes, pharmacokinetics
+from abscopt.models import chemotherapy, immune, lymphocytes, pharmacokinetics, risk
 
 if TYPE_CHECKING:
+    from abscopt.instances.limits import Exposure
     from abscopt.instances.schema import Instance
     from abscopt.instances.systemic import AgentChoice, Drug
     from abscopt.optimizer.candidates.courses import Patterns
@@ -53,17 +55,29 @@ class PlanEffects:
 
     Attributes
     ----------
-    group : (plans,) plans of one group sensitize on the same days by the same ratio
+    group : (plans,) plans of one group act alike on the tumors and organs themselves: equal
+        sensitization, equivalent BED and cytotoxic kill
     chemotherapy_log_loss : (plans,)
+    effect_factor, relief, precursor_survival : multiply the daily effect of effectors, the
+        suppression of release, and the precursors
     """
 
     occupancy: FloatArray
     mobilization: FloatArray
     priming_factor: FloatArray
     sensitizer: FloatArray
+    effect_factor: FloatArray
+    relief: FloatArray
+    precursor_survival: FloatArray
     effect_weights: FloatArray
     chemotherapy_log_loss: FloatArray
     group: NDArray[np.int64]
+
+    @property
+    def greatest_occupancy(self) -> FloatArray:
+        """(plans,) greatest occupancy of PD-(L)1."""
+        greatest: FloatArray = self.occupancy.max(axis=1)
+        return greatest
 
 
 def enumerate_plans(instance: Instance) -> tuple[Plan, ...]:
@@ -85,60 +99,123 @@ def _options(instance: Instance, index: int, agent: AgentChoice) -> list[Option]
     return options
 
 
+def drug_load(instance: Instance, limit: DrugLimit, doses: Doses) -> float:
+    """Part of a drug limit's cap that some infusions use up."""
+    given = [(name, mg) for name, _, mg in doses if limit.drug in (None, name)]
+    if limit.quantity == "irae_risk":
+        spent = sum(risk.risk_budget(instance.drugs[name].irae_risk_per_dose) for name, _ in given)
+        return float(spent / risk.risk_budget(limit.cap))
+    if limit.quantity == "doses":
+        return len(given) / limit.cap
+    area = instance.patient.bsa_m2 if limit.quantity == "dose_mg_per_m2" else 1.0
+    return sum(milligrams for _, milligrams in given) / area / limit.cap
+
+
 def _within_drug_limits(instance: Instance, plan: Plan) -> bool:
-    for limit in instance.limits:
-        if not isinstance(limit, DrugLimit):
-            continue
-        given = [milligrams for drug, _, milligrams in plan.doses if drug == limit.drug]
-        load = float(len(given)) if limit.quantity == "doses" else sum(given)
-        if limit.quantity == "dose_mg_per_m2":
-            load /= instance.patient.bsa_m2
-        if load > limit.cap * (1 + 1e-9):
-            return False
-    return True
+    return all(
+        drug_load(instance, limit, plan.doses) <= 1 + 1e-9
+        for limit in instance.limits
+        if isinstance(limit, DrugLimit) and limit.penalty is None
+    )
+
+
+def plan_cost(instance: Instance, plan: Plan) -> float:
+    """What a plan's excess over soft drug limits costs the objective."""
+    return math.fsum(
+        limit.penalty * max(0.0, drug_load(instance, limit, plan.doses) - 1.0)
+        for limit in instance.limits
+        if isinstance(limit, DrugLimit) and limit.penalty is not None
+    )
 
 
 def plan_effects(instance: Instance, plans: tuple[Plan, ...]) -> PlanEffects:
-    """Occupancy, mobilization, priming, sensitization and lymphocyte weights of every plan."""
+    """Daily effects of every plan; agents that act on one phase combine by the case's rule."""
     shape = (len(plans), instance.days)
-    unblocked, ratio, sensitizer = np.ones(shape), np.zeros(shape), np.ones(shape)
+    unblocked, ratio = np.ones(shape), np.zeros(shape)
+    sensitizer, survival = np.ones(shape), np.ones(shape)
+    factors = {phase: np.ones(shape) for phase in PHASES}
     log_loss = np.zeros(len(plans))
     known: dict[tuple[str, tuple[tuple[int, float], ...]], FloatArray] = {}
+    rule = instance.immune.combination
     for row, plan in enumerate(plans):
-        by_drug: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
-        for name, day, milligrams in plan.doses:
-            by_drug[name].append((day, milligrams))
+        acting: dict[str, list[FloatArray]] = {phase: [] for phase in PHASES}
+        by_drug = _by_drug(plan)
         for name in sorted(by_drug):
-            drug, doses = instance.drugs[name], tuple(by_drug[name])
-            if drug.kind == "chemotherapy":
-                log_loss[row] += drug.lymphocyte_log_loss_per_dose * len(doses)
+            drug, doses = instance.drugs[name], by_drug[name]
             if (name, doses) not in known:
                 known[name, doses] = _drug_effect(instance.days, drug, doses)
             effect = known[name, doses]
             if drug.kind == "chemotherapy":
+                days = [day for day, _ in doses]
+                log_loss[row] += drug.lymphocyte_log_loss_per_dose * len(doses)
                 sensitizer[row] *= effect
+                survival[row] *= chemotherapy.precursor_survival(
+                    instance.days, days, drug.precursor_log_loss_per_dose
+                )
+            elif drug.phase is not None:
+                assert drug.sign is not None and drug.strength is not None
+                acting[drug.phase].append(drug.sign * drug.strength * effect)
             elif drug.target == "CTLA-4":
                 ratio[row] += effect
             else:
                 unblocked[row] *= 1.0 - effect
-    constants = instance.immune
-    mobilization = immune.mobilization(
-        1.0 - unblocked, constants.mobilization_per_day, constants.blockade_mobilization_per_day
+        for phase, effects in acting.items():
+            factors[phase][row] = immune.combined(effects, rule)
+    c = instance.immune
+    occupancy = 1.0 - unblocked
+    mobilization = np.minimum(
+        immune.mobilization(occupancy, c.mobilization_per_day, c.blockade_mobilization_per_day)
+        * factors["mobilization"],
+        1.0 - c.precursor_loss_per_day,
     )
     half = instance.lymphocytes.recovery_half_time_days
     return PlanEffects(
-        occupancy=1.0 - unblocked,
+        occupancy=occupancy,
         mobilization=mobilization,
-        priming_factor=immune.ctla4_factor(ratio, constants.ctla4_threshold),
+        priming_factor=immune.ctla4_factor(ratio, c.ctla4_threshold) * factors["priming"],
         sensitizer=sensitizer,
+        effect_factor=(1.0 + c.blockade_effect * occupancy) * factors["effector"],
+        relief=factors["suppression"],
+        precursor_survival=survival,
         effect_weights=np.array([lymphocytes.effect_weights(row, half) for row in mobilization]),
         chemotherapy_log_loss=log_loss,
-        group=np.unique(sensitizer, axis=0, return_inverse=True)[1].reshape(-1),
+        group=_groups(instance, plans, sensitizer),
     )
 
 
+PHASES = ("priming", "mobilization", "effector", "suppression")
+
+
+def _by_drug(plan: Plan) -> dict[str, tuple[tuple[int, float], ...]]:
+    found: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
+    for name, day, milligrams in plan.doses:
+        found[name].append((day, milligrams))
+    return {name: tuple(doses) for name, doses in found.items()}
+
+
+def direct_doses(instance: Instance, plan: Plan) -> tuple[tuple[str, int], ...]:
+    """(drug, day) of the doses that kill or add to the BED of the tumors themselves."""
+    return tuple(
+        (name, day)
+        for name, day, _ in plan.doses
+        if instance.drugs[name].equivalent_bed_gy_per_dose > 0
+        or instance.drugs[name].cytotoxic_log_kill_per_dose > 0
+    )
+
+
+def _groups(
+    instance: Instance, plans: tuple[Plan, ...], sensitizer: FloatArray
+) -> NDArray[np.int64]:
+    keys = [
+        (row.tobytes(), direct_doses(instance, plan))
+        for row, plan in zip(sensitizer, plans, strict=True)
+    ]
+    order = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+    return np.array([order[key] for key in keys], dtype=np.int64)
+
+
 def _drug_effect(days: int, drug: Drug, doses: tuple[tuple[int, float], ...]) -> FloatArray:
-    """Daily SER of chemotherapy, c/EC50 of anti-CTLA-4, or occupancy of anti-PD-(L)1."""
+    """Daily SER of chemotherapy, c/EC50 of anti-CTLA-4 without a phase, or occupancy."""
     dose_days = [day for day, _ in doses]
     if drug.kind == "chemotherapy":
         return chemotherapy.sensitizer_enhancement(
@@ -158,9 +235,23 @@ def _drug_effect(days: int, drug: Drug, doses: tuple[tuple[int, float], ...]) ->
         clearance_t50_days=drug.clearance_t50_days,
         clearance_hill=drug.clearance_hill,
     )
-    if drug.target == "CTLA-4":
+    if drug.target == "CTLA-4" and drug.phase is None:
         return concentration / drug.ec50_mg_per_l
     return pharmacokinetics.occupancy(concentration, drug.ec50_mg_per_l, drug.occupancy_hill)
+
+
+def exposures_of(
+    instance: Instance, plan: Plan, patterns: Patterns, exposures: tuple[Exposure, ...]
+) -> BoolArray:
+    """(patterns, exposures) whether an infusion of the class is near some fraction."""
+    found = np.zeros((len(patterns.count), len(exposures)), dtype=bool)
+    for column, exposure in enumerate(exposures):
+        near = np.zeros(instance.days, dtype=bool)
+        for name, day, _ in plan.doses:
+            if instance.drugs[name].kind == exposure.drugs:
+                near[max(0, day - exposure.days_after) : day + exposure.days_before + 1] = True
+        found[:, column] = (patterns.incidence @ near) > 0
+    return found
 
 
 def allowed_patterns(instance: Instance, plan: Plan, patterns: Patterns) -> BoolArray:
@@ -174,6 +265,9 @@ def allowed_patterns(instance: Instance, plan: Plan, patterns: Patterns) -> Bool
         if agent.min_days_after_radiation is not None:
             first_dose = min(day for _, day, _ in option.doses)
             allowed &= patterns.last <= first_dose - agent.min_days_after_radiation
+        if agent.min_days_before_radiation is not None:
+            first_dose = min(day for _, day, _ in option.doses)
+            allowed &= patterns.first >= first_dose + agent.min_days_before_radiation
         if agent.min_days_between_dose_and_fraction is not None:
             dose_days = np.array([day for _, day, _ in option.doses])
             apart = np.abs(patterns.days[:, :, None] - dose_days).min(axis=2)
@@ -191,4 +285,16 @@ def latest_end_needed(instance: Instance, plan: Plan) -> int:
         if option.doses and agent.max_days_after_radiation is not None:
             first_dose = min(day for _, day, _ in option.doses)
             needed = max(needed, first_dose - agent.max_days_after_radiation)
+    return needed
+
+
+def earliest_start_needed(instance: Instance, plan: Plan) -> int:
+    """Some course must start on this day or earlier, if any is given; -1 if no rule says so."""
+    needed = -1
+    for option in plan.options:
+        agent = instance.agents[option.agent]
+        if option.doses and agent.max_days_before_radiation is not None:
+            first_dose = min(day for _, day, _ in option.doses)
+            latest = first_dose + agent.max_days_before_radiation
+            needed = latest if needed < 0 else min(needed, latest)
     return needed

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from abscopt.models import immune
+
 if TYPE_CHECKING:
-    from abscopt.instances.schema import Instance, Lesion
+    from abscopt.instances.schema import Instance, Lesion, Technique
     from abscopt.optimizer.candidates.courses import Patterns
     from abscopt.optimizer.candidates.plans import PlanEffects
 
@@ -35,22 +37,28 @@ class Propagators:
 
 
 def propagators(
-    instance: Instance, lesion: Lesion, patterns: Patterns, effects: PlanEffects
+    instance: Instance,
+    lesion: Lesion,
+    technique: Technique,
+    patterns: Patterns,
+    effects: PlanEffects,
 ) -> Propagators:
-    """Propagators of every (plan, pattern) pair of one lesion."""
+    """Propagators of every (plan, pattern) pair of one lesion under one technique."""
     plans, horizons = len(effects.occupancy), instance.horizon_days
     resting = np.zeros((plans, len(patterns.count), len(horizons)))
     release = np.zeros((plans, *patterns.days.shape, len(horizons)))
     for h, horizon in enumerate(horizons):
         _backward(
-            instance, lesion, patterns, effects, horizon, resting[:, :, h], release[:, :, :, h]
-        )
+            instance, lesion, technique, patterns, effects, horizon,
+            resting[:, :, h], release[:, :, :, h],
+        )  # fmt: skip
     return Propagators(resting, release)
 
 
 def _backward(
     instance: Instance,
     lesion: Lesion,
+    technique: Technique,
     patterns: Patterns,
     effects: PlanEffects,
     horizon: int,
@@ -67,27 +75,32 @@ def _backward(
     effector, precursor, dying = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     inflow = np.zeros(shape)
     fraction_at: dict[int, tuple[list[int], list[int]]] = {}
-    for row, column in np.argwhere(patterns.days >= 0):
+    for row, column in np.argwhere(patterns.days >= 0):  # fractions of one day share a value
         day = int(patterns.days[row, column]) + c.priming_delay_days
         rows, columns = fraction_at.setdefault(day, ([], []))
         rows.append(int(row))
         columns.append(int(column))
     kept = (1.0 - c.effector_loss_per_day) * np.exp(
-        -lesion.effector_kill_per_fraction * patterns.incidence
+        -lesion.effector_kill(technique) * patterns.number
     )
+    unblocked = immune.unblocked_effect(effects.occupancy, c.pdl1_upregulation)
+    begun = np.where(patterns.first >= 0, patterns.first, instance.days)
     decay = float(np.exp(-c.clearance_per_day))
     for day in range(horizon - 1, -1, -1):
-        daily = c.effect_per_effector * (1.0 + c.blockade_effect * effects.occupancy[:, day])
+        daily = (c.effect_per_effector * effects.effect_factor[:, day])[:, None]
+        if c.pdl1_upregulation > 0:
+            daily = daily * np.where(day >= begun[None, :], unblocked[:, day, None], 1.0)
         if day + 1 < horizon:
-            effector = daily[:, None] + kept[None, :, day + 1] * effector
+            effector = daily + kept[None, :, day + 1] * effector
         else:
-            effector = np.broadcast_to(daily[:, None], shape)
+            effector = np.broadcast_to(daily, shape)
         m = effects.mobilization[:, day, None]
         inflow = inflow + precursor
         dying = (
             c.clearance_per_day * effects.priming_factor[:, day, None] * precursor + decay * dying
         )
-        precursor = m * effector + (1.0 - c.precursor_loss_per_day - m) * precursor
+        surviving = effects.precursor_survival[:, day, None]
+        precursor = m * effector + (1.0 - c.precursor_loss_per_day - m) * surviving * precursor
         if day in fraction_at:
             rows, columns = fraction_at[day]
             release[:, rows, columns] = dying[:, rows]

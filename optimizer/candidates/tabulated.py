@@ -7,6 +7,7 @@ The judge has the last word; this is what search and enumeration use before it.
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,16 +19,20 @@ from abscopt.instances.limits import (
     EdricLimit,
     LogisticsLimit,
 )
-from abscopt.models import immune, lymphocytes, outcome, toxicity
+from abscopt.models import immune, lymphocytes, toxicity
+from abscopt.optimizer.candidates.loads import edric_alone
 from abscopt.optimizer.candidates.table import CAP
+from abscopt.optimizer.candidates.value import lesion_value
 
 if TYPE_CHECKING:
-    from abscopt.instances.schema import Lesion
+    from abscopt.instances.limits import AnyLimit
     from abscopt.optimizer.candidates.table import Candidates
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
+
+CHUNK = 20_000
 
 
 class Tabulated:
@@ -40,20 +45,50 @@ class Tabulated:
         self.instance = candidates.instance
         self.effects = candidates.effects(plan)
         self.allowed = candidates.allowed(plan)
+        self.loads = candidates.loads(plan)
+        self.exposed = candidates.exposed(plan)
         self.end_needed = candidates.latest_end_needed(plan)
+        self.start_needed = candidates.earliest_start_needed(plan)
+        self.plan_cost = candidates.plan_cost(plan)
         self.chemo = float(candidates.plan_effects.chemotherapy_log_loss[plan])
+        self.sensitized = candidates.plan_effects.sensitizer[plan] > 1
         lesions = [self.instance.lesions[t.menu.lesion] for t in candidates.lesions]
         self.weights = np.array([lesion.weight for lesion in lesions])
-        self.shares = np.array([lesion.effector_share for lesion in lesions])
+        limits = self.instance.limits
+        self.soft = any(limit.penalty is not None for limit in limits)
 
     def value(self, rows: IntArray) -> FloatArray:
         """(schedules,) exact objective of rows (schedules, lesions)."""
         columns = range(rows.shape[1])
         if self.instance.objective.kind == "tumor_bed":
             bed = np.stack([self.effects[s].tumor_bed[rows[:, s]] for s in columns], axis=1)
-            total: FloatArray = bed @ self.weights
+            return np.asarray(bed @ self.weights) - self.cost(rows)
+        return self.value_at(rows, self.systemic(rows)) - self.cost(rows)
+
+    def cost(self, rows: IntArray) -> FloatArray:
+        """(schedules,) what soft limits cost the objective."""
+        total = np.full(len(rows), self.plan_cost)
+        if not self.soft:
             return total
-        return self.value_at(rows, self.systemic(rows))
+        loads = self.organ_loads(rows) if not self.candidates.hard.all() else None
+        for row, limit in enumerate(self.candidates.limits):
+            if limit.penalty is not None and loads is not None:
+                total += limit.penalty * np.maximum(0.0, loads[:, row] - 1.0)
+        for other in self.instance.limits:
+            if other.penalty is not None and isinstance(
+                other, AlcLimit | EdricLimit | LogisticsLimit
+            ):
+                total += other.penalty * np.maximum(0.0, self._use(rows, other) - 1.0)
+        return total
+
+    def _use(self, rows: IntArray, limit: AnyLimit) -> FloatArray:
+        """(schedules,) load / cap of an ALC, EDRIC or capped logistics limit."""
+        if isinstance(limit, AlcLimit):
+            return self._alc_use(rows, limit)
+        if isinstance(limit, EdricLimit):
+            return self._edric_gy(rows) / limit.cap_gy
+        assert isinstance(limit, LogisticsLimit) and limit.cap
+        return self.quantity(rows, limit) / limit.cap
 
     def systemic(self, rows: IntArray) -> FloatArray:
         """(schedules, horizons) saturated systemic log kill."""
@@ -65,13 +100,13 @@ class Tabulated:
         return immune.saturate(raw, self.instance.immune.effect_maximum_nats)
 
     def value_at(self, rows: IntArray, systemic: FloatArray) -> FloatArray:
-        """(schedules,) default objective for given systemic log kill (schedules, horizons)."""
-        goal = self.instance.objective
+        """(schedules,) objective without costs at a systemic log kill (schedules, horizons)."""
         total = np.zeros(len(rows))
         for s, effect in enumerate(self.effects):
-            burden = effect.local[rows[:, s]] - self.shares[s] * systemic
-            value = outcome.conceding_value(burden, goal.conceded_at_nats, goal.conceded_slope)
-            total += self.weights[s] * value.mean(axis=1)
+            chosen = rows[:, s]
+            total += self.weights[s] * lesion_value(
+                self.instance.objective, effect.local[chosen], effect.share[chosen], systemic
+            )
         return total
 
     def feasible(self, rows: IntArray) -> BoolArray:
@@ -93,47 +128,59 @@ class Tabulated:
         loads : (organ limits,) at least what the lesions to come add, as parts of the caps
         alc_loss : (days,) at least what they add to the log loss of lymphocytes
         """
-        good: BoolArray = np.asarray((self.organ_loads(rows) + loads <= CAP).all(axis=1))
+        total = self.organ_loads(rows) + loads
+        good: BoolArray = np.asarray(((total <= CAP) | ~self.candidates.hard).all(axis=1))
         for limit in self.instance.limits:
             left = np.flatnonzero(good)
             if not len(left):
                 return good
+            if limit.penalty is not None:
+                continue
             if isinstance(limit, AlcLimit):
                 good[left] = self._alc_use(rows[left], limit, alc_loss) <= CAP
             elif isinstance(limit, LogisticsLimit) and limit.cap is not None:
-                good[left] = self.quantity(rows[left], limit.quantity) <= limit.cap
+                good[left] = self.quantity(rows[left], limit) <= limit.cap
+            elif isinstance(limit, LogisticsLimit) and limit.quantity == "course_gap_days":
+                good[left] = self._gap(rows[left]) >= (limit.floor or 0)
         return good
 
     def uses(self, rows: IntArray) -> FloatArray:
-        """(schedules,) sum of load / cap over organ, ALC, EDRIC and capped logistics limits."""
-        total: FloatArray = self.organ_loads(rows).sum(axis=1)
+        """(schedules,) sum of load / cap over hard organ, ALC, EDRIC and logistics limits."""
+        total: FloatArray = self.organ_loads(rows)[:, self.candidates.hard].sum(axis=1)
         for limit in self.instance.limits:
-            if isinstance(limit, AlcLimit):
-                total += self._alc_use(rows, limit)
-            elif isinstance(limit, EdricLimit):
-                total += self._edric_gy(rows) / limit.cap_gy
-            elif isinstance(limit, LogisticsLimit) and limit.cap:
-                total += self.quantity(rows, limit.quantity) / limit.cap
+            if limit.penalty is None and (
+                isinstance(limit, AlcLimit | EdricLimit)
+                or (isinstance(limit, LogisticsLimit) and limit.cap)
+            ):
+                total += self._use(rows, limit)
         return total
 
     def organ_loads(self, rows: IntArray) -> FloatArray:
-        """(schedules, organ limits) exact loads as parts of the caps, shared days included."""
+        """(schedules, organ limits) exact loads as parts of the caps.
+
+        Prior doses, shared days and states of exposure included.
+        """
         tables = self.candidates.lesions
         loads = np.zeros((len(rows), len(self.candidates.limits)))
-        for s, table in enumerate(tables):
-            loads += table.loads[rows[:, s]]
+        for s, load in enumerate(self.loads):
+            loads += load[rows[:, s]]
         for i in range(len(tables)):
             for j in range(i):
                 shared = self.shared_days(rows, i, j)
                 busy = np.flatnonzero(shared)
                 if not len(busy):
                     continue
-                product = (
-                    tables[i].menu.dose[rows[busy, i]] * tables[j].menu.dose[rows[busy, j]]
-                ) * shared[busy]
-                loads[busy] += product[:, None] * self.candidates.cross[:, i, j]
+                one, two = rows[busy, i], rows[busy, j]
+                product = tables[i].menu.dose[one] * tables[j].menu.dose[two] * shared[busy]
+                factor = self.candidates.cross[i, j][
+                    :, tables[i].variant[one], tables[j].variant[two]
+                ]
+                loads[busy] += product[:, None] * factor.T
         self._miner(rows, loads)
-        return loads
+        if self.candidates.exposures:
+            exposed = np.any([met[rows[:, s]] for s, met in enumerate(self.exposed)], axis=0)
+            loads = self.candidates.in_state(loads, exposed)
+        return loads + self.candidates.prior
 
     def shared_days(self, rows: IntArray, i: int, j: int) -> FloatArray:
         """(schedules,) number of days on which lesions i and j both receive a fraction."""
@@ -150,49 +197,60 @@ class Tabulated:
         for column, limit in enumerate(self.candidates.limits):
             if not isinstance(limit, DoseByFractionsLimit):
                 continue
-            touching = [
-                s
-                for s, table in enumerate(tables)
-                if self._lesion(s).sparing_factor(limit.organ, limit.point, 0) > 0
-                and len(table.menu) > 1
+            daily = [
+                np.array(
+                    [
+                        number * lesion.sparing_factor(limit.organ, limit.point, 0, way)
+                        for lesion, way, number in table.beams
+                    ]
+                )
+                for table in tables
             ]
+            touching = [s for s, t in enumerate(tables) if daily[s].any() and len(t.menu) > 1]
             crowded = np.zeros(len(rows), dtype=bool)
             for a, i in enumerate(touching):
                 for j in touching[:a]:
                     crowded |= self.shared_days(rows, i, j) > 0
-            busy = np.flatnonzero(crowded & (loads[:, column] <= CAP))
-            for part in np.array_split(busy, max(1, len(busy) // 20_000)):
-                daily = np.zeros((len(part), self.instance.days))
+            near = (loads[:, column] <= CAP) | (not self.candidates.hard[column])
+            busy = np.flatnonzero(crowded & near)
+            ratio = self.instance.organs[limit.organ].sensitizer_enhancement_ratio
+            raised = np.where(self.sensitized, ratio, 1.0)
+            for part in np.array_split(busy, max(1, len(busy) // CHUNK)):
+                dose = np.zeros((len(part), self.instance.days))
                 for s in touching:
-                    menu = tables[s].menu
-                    factor = self._lesion(s).sparing_factor(limit.organ, limit.point, 0)
-                    chosen = rows[part, s]
-                    daily += (factor * menu.dose[chosen])[:, None] * menu.patterns.incidence[
-                        menu.pattern[chosen]
-                    ]
-                miner = toxicity.miner_fraction(daily, limit.fractions, limit.limits_gy)
+                    menu, chosen = tables[s].menu, rows[part, s]
+                    height = daily[s][tables[s].variant[chosen]] * menu.dose[chosen]
+                    dose += height[:, None] * menu.patterns.incidence[menu.pattern[chosen]]
+                miner = toxicity.miner_fraction(dose * raised, limit.fractions, limit.limits_gy)
                 loads[part, column] = miner.sum(axis=1)
 
-    def _lesion(self, s: int) -> Lesion:
-        return self.instance.lesions[self.candidates.lesions[s].menu.lesion]
-
     def _organs(self, rows: IntArray) -> BoolArray:
-        base = sum(
-            table.loads[rows[:, s]] for s, table in enumerate(self.candidates.lesions)
-        ) + np.zeros((len(rows), len(self.candidates.limits)))
-        good: BoolArray = np.asarray((base <= CAP).all(axis=1))
+        base = (
+            self.candidates.prior
+            + sum(load[rows[:, s]] for s, load in enumerate(self.loads))
+            + np.zeros((len(rows), len(self.candidates.limits)))
+        )
+        good: BoolArray = np.asarray(((base <= CAP) | ~self.candidates.hard).all(axis=1))
         left = np.flatnonzero(good)
         if len(left):
-            good[left] = (self.organ_loads(rows[left]) <= CAP).all(axis=1)
+            total = self.organ_loads(rows[left])
+            good[left] = ((total <= CAP) | ~self.candidates.hard).all(axis=1)
+            good[left] &= np.isfinite(total).all(axis=1)
         return good
 
     def _rules(self, rows: IntArray) -> BoolArray:
         good = np.ones(len(rows), dtype=bool)
         last = np.full(len(rows), -1)
+        first = np.full(len(rows), self.instance.days)
         for s, table in enumerate(self.candidates.lesions):
             good &= self.allowed[s][rows[:, s]]
-            last = np.maximum(last, table.menu.patterns.last[table.menu.pattern[rows[:, s]]])
-        return good & ((last >= self.end_needed) | (last < 0))
+            patterns, pattern = table.menu.patterns, self._patterns(rows, s)
+            last = np.maximum(last, patterns.last[pattern])
+            first = np.where(pattern > 0, np.minimum(first, patterns.first[pattern]), first)
+        good &= (last >= self.end_needed) | (last < 0)
+        if self.start_needed >= 0:
+            good &= (first <= self.start_needed) | (last < 0)
+        return good
 
     def _patterns(self, rows: IntArray, s: int) -> IntArray:
         return self.candidates.lesions[s].menu.pattern[rows[:, s]]
@@ -204,10 +262,9 @@ class Tabulated:
         allowance = math.log(before / limit.floor_1e9_per_l)
         worst = np.empty(len(rows))
         start = 0
-        for part in np.array_split(rows, max(1, len(rows) // 20_000)):
+        for part in np.array_split(rows, max(1, len(rows) // CHUNK)):
             loss = sum(
-                table.alc_loss[self._patterns(part, s)]
-                for s, table in enumerate(self.candidates.lesions)
+                table.alc_loss(part[:, s]) for s, table in enumerate(self.candidates.lesions)
             )
             worst[start : start + len(part)] = (np.asarray(loss) + further).max(axis=1) + self.chemo
             start += len(part)
@@ -216,54 +273,88 @@ class Tabulated:
     def _alc(self, rows: IntArray) -> BoolArray:
         good = np.ones(len(rows), dtype=bool)
         for limit in self.instance.limits:
-            if isinstance(limit, AlcLimit):
+            if isinstance(limit, AlcLimit) and limit.penalty is None:
                 good &= self._alc_use(rows, limit) <= CAP
         return good
 
+    @cached_property
+    def _edric_parts(self) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
+        return [edric_alone(self.instance, table.menu) for table in self.candidates.lesions]
+
     def _edric_gy(self, rows: IntArray) -> FloatArray:
-        lung, heart, integral = (np.zeros(len(rows)) for _ in range(3))
-        fractions = np.zeros(len(rows))
+        lung, heart, integral, fractions = (np.zeros(len(rows)) for _ in range(4))
         for s, table in enumerate(self.candidates.lesions):
-            lesion, menu = self._lesion(s), table.menu
-            dose = (menu.fractions * menu.dose)[rows[:, s]]
-            lung += lesion.sparing_factor("lungs", "mean", 0) * dose
-            heart += lesion.sparing_factor("heart", "mean", 0) * dose
-            integral += (lesion.integral_dose_cm3 or 0.0) * dose
-            fractions += menu.fractions[rows[:, s]]
+            chosen = rows[:, s]
+            own = self._edric_parts[s]
+            lung += own[0][chosen]
+            heart += own[1][chosen]
+            integral += own[2][chosen]
+            fractions += table.menu.fractions[chosen]
         return lymphocytes.edric(lung, heart, integral, fractions)
 
     def _edric(self, rows: IntArray) -> BoolArray:
         good = np.ones(len(rows), dtype=bool)
         for limit in self.instance.limits:
-            if isinstance(limit, EdricLimit):
+            if isinstance(limit, EdricLimit) and limit.penalty is None:
                 good &= self._edric_gy(rows) <= limit.cap_gy * CAP
         return good
 
-    def quantity(self, rows: IntArray, quantity: str) -> FloatArray:
-        """(schedules,) lesions, visits, lesions_per_day or overall_days."""
-        if quantity == "lesions":
+    def visits(self, rows: IntArray) -> FloatArray:
+        """(schedules,) days with any fraction."""
+        return self._counted(rows, "visits", range(self.instance.days))
+
+    def quantity(self, rows: IntArray, limit: LogisticsLimit) -> FloatArray:
+        """(schedules,) what a logistics limit counts."""
+        if limit.quantity == "lesions":
             treated = [self._patterns(rows, s) > 0 for s in range(rows.shape[1])]
             result: FloatArray = np.sum(treated, axis=0).astype(float)
             return result
-        if quantity == "overall_days":
+        if limit.quantity == "course_gap_days":
+            return self._gap(rows)
+        if limit.quantity == "overall_days":
             last = np.full(len(rows), -1)
             first = np.full(len(rows), self.instance.days)
-            for s, table in enumerate(self.candidates.lesions):
-                pattern = self._patterns(rows, s)
-                given = pattern > 0
-                last = np.where(given, np.maximum(last, table.menu.patterns.last[pattern]), last)
-                first = np.where(
-                    given, np.minimum(first, table.menu.patterns.first[pattern]), first
-                )
+            for s in range(rows.shape[1]):
+                begin, end, given = self._ends(rows, s)
+                last = np.where(given, np.maximum(last, end), last)
+                first = np.where(given, np.minimum(first, begin), first)
             return np.where(last >= 0, last - first + 1, 0).astype(float)
-        result = np.empty(len(rows))
+        return self._counted(rows, limit.quantity, limit.days(self.instance.days))
+
+    def _ends(self, rows: IntArray, s: int) -> tuple[IntArray, IntArray, BoolArray]:
+        """(schedules,) first and last day of lesion s, and whether it is treated."""
+        pattern, patterns = self._patterns(rows, s), self.candidates.lesions[s].menu.patterns
+        return patterns.first[pattern], patterns.last[pattern], pattern > 0
+
+    def _gap(self, rows: IntArray) -> FloatArray:
+        """(schedules,) least days from the end of a course to the start of a later one."""
+        least = np.full(len(rows), np.inf)
+        active = [s for s, t in enumerate(self.candidates.lesions) if len(t.menu) > 1]
+        for a, i in enumerate(active):
+            one, end, given = self._ends(rows, i)
+            for j in active[:a]:
+                two, stop, treated = self._ends(rows, j)
+                gap = np.maximum(one - stop, two - end)
+                least = np.where(given & treated, np.minimum(least, gap), least)
+        return least
+
+    def _counted(self, rows: IntArray, quantity: str, days: range) -> FloatArray:
+        """(schedules,) visits, lesions_per_day or machine_days within some days."""
+        result = np.zeros(len(rows))
+        if not len(days):
+            return result
+        window = slice(days.start, days.stop)
         start = 0
-        for part in np.array_split(rows, max(1, len(rows) // 20_000)):
+        for part in np.array_split(rows, max(1, len(rows) // CHUNK)):
             per_day = sum(
-                table.menu.patterns.incidence[self._patterns(part, s)]
+                table.menu.patterns.incidence[self._patterns(part, s), window]
                 for s, table in enumerate(self.candidates.lesions)
-            ) + np.zeros((len(part), self.instance.days))
-            count = (per_day > 0).sum(axis=1) if quantity == "visits" else per_day.max(axis=1)
+            ) + np.zeros((len(part), len(days)))
+            count = {
+                "visits": lambda days: (days > 0).sum(axis=1),
+                "lesions_per_day": lambda days: days.max(axis=1),
+                "machine_days": lambda days: days.sum(axis=1),
+            }[quantity](per_day)
             result[start : start + len(part)] = count
             start += len(part)
         return result
@@ -271,8 +362,8 @@ class Tabulated:
     def _logistics(self, rows: IntArray) -> BoolArray:
         good = np.ones(len(rows), dtype=bool)
         for limit in self.instance.limits:
-            if isinstance(limit, LogisticsLimit):
-                quantity = self.quantity(rows, limit.quantity)
+            if isinstance(limit, LogisticsLimit) and limit.penalty is None:
+                quantity = self.quantity(rows, limit)
                 if limit.cap is not None:
                     good &= quantity <= limit.cap
                 if limit.floor is not None:

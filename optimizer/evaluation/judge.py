@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from abscopt.models import immune, outcome
 from abscopt.optimizer.evaluation.lesions import Course, LesionEffect, lesion_effect
@@ -17,40 +18,49 @@ from abscopt.optimizer.evaluation.systemic import SystemicState, systemic_state
 if TYPE_CHECKING:
     import pandas as pd
 
-    from abscopt.instances.schema import Instance
+    from abscopt.instances.schema import Instance, Lesion, Objective, Technique
     from abscopt.optimizer.schedule import Infusion, Schedule
 
+FloatArray = NDArray[np.float64]
 TRACE_STEP_DAYS = 7
 
 
 @dataclass(frozen=True)
 class LesionOutcome:
-    """What one lesion received and what comes of it; tuples have one entry per horizon."""
+    """What one lesion received and what comes of it; tuples have one entry per horizon.
+
+    `clone_log_burden` has one such tuple per clone; `technique` is '' where there is no choice or
+    no course; `credited` tells whether the systemic effect counts (burden rule).
+    """
 
     name: str
+    technique: str
     fractions: int
     dose_gy: float
     dose_per_fraction_gy: float | None
     bed_gy: float
     tumor_bed_gy: float
+    clone_log_burden: tuple[tuple[float, ...], ...]
     log_burden: tuple[float, ...]
     control_probability: tuple[float, ...]
     poisson_tcp: tuple[float, ...]
     value: tuple[float, ...]
     conceded: bool
+    credited: bool
     lymphocyte_factor: float
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
-        return {key: list(v) if isinstance(v, tuple) else v for key, v in vars(self).items()}
+        return {key: _listed(value) for key, value in vars(self).items()}
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The judge's verdict. `objective` is None only for an empty sum; gaps share its unit."""
+    """The judge's verdict: `objective` is the value less `soft_cost`, all in `unit`."""
 
     instance: str
     objective: float
+    soft_cost: float
     unit: str
     feasible: bool
     lesions: tuple[LesionOutcome, ...]
@@ -61,8 +71,13 @@ class Evaluation:
 
     @property
     def broken_limits(self) -> tuple[str, ...]:
-        """Names of the limits that are not kept."""
-        return tuple(use.name for use in self.limits if not use.kept)
+        """Names of the hard limits that are not kept."""
+        return tuple(use.name for use in self.limits if use.broken)
+
+    @property
+    def exceeded_soft(self) -> tuple[str, ...]:
+        """Names of the soft limits that are exceeded at a cost."""
+        return tuple(use.name for use in self.limits if not use.kept and not use.broken)
 
     @property
     def conceded(self) -> tuple[str, ...]:
@@ -73,6 +88,7 @@ class Evaluation:
         """Plain data (interface `evaluation` of a result)."""
         return {
             "objective": self.objective,
+            "soft_cost": self.soft_cost,
             "unit": self.unit,
             "feasible": self.feasible,
             "lesions": [lesion.to_json() for lesion in self.lesions],
@@ -101,16 +117,13 @@ class Judge:
     def __init__(self, instance: Instance):
         self.instance = instance
         self._states: dict[tuple[Infusion, ...], SystemicState] = {}
-        self._effects: dict[tuple[int, Course, tuple[Infusion, ...]], LesionEffect] = {}
+        self._effects: dict[tuple[int, str, Course, tuple[Infusion, ...]], LesionEffect] = {}
 
     def evaluate(self, schedule: Schedule) -> Evaluation:
         """Exact value of a schedule and of every limit of the case."""
         instance = self.instance
         state = self._state(schedule.infusions)
-        effects = [
-            self._effect(index, schedule.course(lesion.name), schedule.infusions)
-            for index, lesion in enumerate(instance.lesions)
-        ]
+        effects = [self._effect(index, schedule) for index in range(len(instance.lesions))]
         total_loss = state.chemotherapy_log_loss + sum(e.effect_loss for e in effects)
         factors = [math.exp(-(total_loss - effect.effect_loss)) for effect in effects]
         raw = [
@@ -122,13 +135,15 @@ class Judge:
             self._outcome(index, schedule, effects[index], factors[index], systemic)
             for index in range(len(instance.lesions))
         )
-        limits = limit_uses(instance, schedule, state.chemotherapy_log_loss)
+        limits = limit_uses(instance, schedule, state)
         rules = broken_rules(instance, schedule)
+        cost = math.fsum(use.cost for use in limits)
         return Evaluation(
             instance=instance.name,
-            objective=_objective(instance, lesions),
-            unit="nat" if instance.objective.kind == "default" else "Gy",
-            feasible=not rules and all(use.kept for use in limits),
+            objective=_value(instance, lesions) - cost,
+            soft_cost=cost,
+            unit=instance.objective.unit,
+            feasible=not rules and not any(use.broken for use in limits),
             lesions=lesions,
             limits=limits,
             broken_rules=rules,
@@ -141,11 +156,14 @@ class Judge:
             self._states[infusions] = systemic_state(self.instance, infusions)
         return self._states[infusions]
 
-    def _effect(self, index: int, course: Course, infusions: tuple[Infusion, ...]) -> LesionEffect:
-        key = (index, course, infusions)
+    def _effect(self, index: int, schedule: Schedule) -> LesionEffect:
+        lesion = self.instance.lesions[index]
+        technique = _technique(lesion, schedule)
+        course = schedule.course(lesion.name)
+        key = (index, technique.name, course, schedule.infusions)
         if key not in self._effects:
             self._effects[key] = lesion_effect(
-                self.instance, self.instance.lesions[index], course, self._state(infusions)
+                self.instance, lesion, technique, course, self._state(schedule.infusions)
             )
         return self._effects[key]
 
@@ -158,26 +176,30 @@ class Judge:
         systemic: list[float],
     ) -> LesionOutcome:
         lesion, goal = self.instance.lesions[index], self.instance.objective
-        course = schedule.course(lesion.name)
-        doses = [dose for _, dose in course]
-        burden = np.array(effect.local_log_burden) - lesion.effector_share * np.array(systemic)
-        if goal.kind == "default":
-            value = outcome.conceding_value(burden, goal.conceded_at_nats, goal.conceded_slope)
-            conceded = bool(outcome.conceded(burden, goal.conceded_at_nats)[-1])
-        else:
-            value, conceded = np.full(len(burden), effect.tumor_bed_gy), False
+        doses = [dose for _, dose, _ in schedule.course(lesion.name)]
+        clones = np.array(
+            [
+                np.array(local) - share * np.array(systemic)
+                for local, share in zip(effect.local_log_burden, effect.effector_share, strict=True)
+            ]
+        )
+        burden = outcome.total_log_burden(clones.T)
+        beyond = outcome.conceded(burden, goal.conceded_at_nats)
         return LesionOutcome(
             name=lesion.name,
-            fractions=len(course),
+            technique=schedule.technique(lesion.name) or "",
+            fractions=len(doses),
             dose_gy=math.fsum(doses),
             dose_per_fraction_gy=doses[0] if len(set(doses)) == 1 else None,
             bed_gy=effect.bed_gy,
             tumor_bed_gy=effect.tumor_bed_gy,
+            clone_log_burden=tuple(tuple(float(u) for u in clone) for clone in clones),
             log_burden=tuple(float(u) for u in burden),
             control_probability=tuple(float(p) for p in outcome.control_probability(burden)),
             poisson_tcp=tuple(float(p) for p in outcome.poisson_tcp(burden)),
-            value=tuple(float(v) for v in value),
-            conceded=conceded,
+            value=tuple(float(v) for v in _values(goal, burden, effect.tumor_bed_gy)),
+            conceded=goal.kind == "default" and bool(beyond[-1]),
+            credited=effect.credited,
             lymphocyte_factor=factor,
         )
 
@@ -221,12 +243,39 @@ class Judge:
         }
 
 
-def _objective(instance: Instance, lesions: tuple[LesionOutcome, ...]) -> float:
+def _technique(lesion: Lesion, schedule: Schedule) -> Technique:
+    """How a lesion is irradiated; the first way where it is not."""
+    names = {f.technique for f in schedule.fractions if f.lesion == lesion.name}
+    for unknown in names - {way.name for way in lesion.ways}:
+        raise ValueError(f"{lesion.name}: unknown technique {unknown!r}")
+    name = schedule.technique(lesion.name)
+    return lesion.ways[0] if name is None else lesion.way(name)
+
+
+def _values(goal: Objective, burden: FloatArray, tumor_bed_gy: float) -> FloatArray:
+    """Value of one lesion at each horizon."""
+    if goal.kind == "tumor_bed":
+        return np.full(len(burden), tumor_bed_gy)
+    if goal.kind == "log_control":
+        return outcome.log_control(burden)
+    if goal.kind == "expected_control":
+        return outcome.control_probability(burden)
+    if goal.kind == "log_kill":
+        return -burden
+    return outcome.conceding_value(burden, goal.conceded_at_nats, goal.conceded_slope)
+
+
+def _value(instance: Instance, lesions: tuple[LesionOutcome, ...]) -> float:
     """Weighted sum over lesions of the mean over horizons of each lesion's value."""
     return math.fsum(
         lesion.weight * math.fsum(result.value) / len(result.value)
         for lesion, result in zip(instance.lesions, lesions, strict=True)
     )
+
+
+def _listed(value: Any) -> Any:
+    """Tuples as lists, at any depth."""
+    return [_listed(entry) for entry in value] if isinstance(value, tuple) else value
 
 
 def evaluate(instance: Instance, schedule: Schedule) -> Evaluation:

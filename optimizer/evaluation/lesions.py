@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,116 +10,292 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.models import immune, lq, repopulation
+from abscopt.models import chemotherapy, immune, lq, repair, repopulation
 
 if TYPE_CHECKING:
-    from abscopt.instances.schema import Instance, Lesion
+    from abscopt.instances.schema import Clone, Instance, Lesion, Technique
     from abscopt.optimizer.evaluation.systemic import SystemicState
 
 FloatArray = NDArray[np.float64]
-Course = tuple[tuple[int, float], ...]
+Course = tuple[tuple[int, float, int], ...]
+TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
 class LesionEffect:
-    """Effects of one course under one systemic state; tuples have one entry per horizon."""
+    """Effects of one course under one systemic state.
+
+    `local_log_burden` has one tuple per clone with one entry per horizon, `effector_share` one
+    entry per clone (0 without credit), `effector_log_kill` one entry per horizon.
+    """
 
     bed_gy: float
     tumor_bed_gy: float
-    local_log_burden: tuple[float, ...]
+    local_log_burden: tuple[tuple[float, ...], ...]
+    effector_share: tuple[float, ...]
+    credited: bool
     effector_log_kill: tuple[float, ...]
     effect_loss: float
     precursors: FloatArray
     effectors: FloatArray
 
 
+@dataclass(frozen=True)
+class ActingFraction:
+    """A fraction as the tumor feels it: Gy divided by the oxygen modification factor.
+
+    `cross_gy2` is what the unrepaired damage of the earlier fractions of the day adds to the
+    dose squared.
+    """
+
+    acting_gy: float
+    cross_gy2: float
+    ser: float
+
+    def bed(self, alpha_beta_gy: float, transition_gy: float | None) -> float:
+        """BED of the fraction in Gy."""
+        alone = lq.bed(self.acting_gy, alpha_beta_gy, transition_gy, ser=self.ser)
+        return float(alone) + self.cross_gy2 / alpha_beta_gy
+
+    def log_kill(
+        self, alpha_per_gy: float, alpha_beta_gy: float, transition_gy: float | None
+    ) -> float:
+        """Kill of the fraction in nats."""
+        alone = lq.log_kill(
+            self.acting_gy, alpha_per_gy, alpha_beta_gy, transition_gy, ser=self.ser
+        )
+        return float(alone) + alpha_per_gy * self.cross_gy2 / alpha_beta_gy
+
+
 def lesion_effect(
-    instance: Instance, lesion: Lesion, course: Course, state: SystemicState
+    instance: Instance, lesion: Lesion, technique: Technique, course: Course, state: SystemicState
 ) -> LesionEffect:
     """Everything about one lesion that does not depend on the other lesions."""
-    days = [day for day, _ in course]
-    kills = [
-        float(
-            lq.log_kill(
-                dose,
-                lesion.alpha_per_gy,
-                lesion.alpha_beta_gy,
-                lesion.lql_transition_gy,
-                ser=float(state.sensitizer[day]),
-            )
-        )
-        for day, dose in course
-    ]
-    precursors, effectors = _traces(instance, lesion, course, kills, state)
-    constants = instance.immune
+    fractions = _acting(instance, lesion, course, state)
+    kills = [_kills(lesion, clone, fractions) for clone in lesion.populations]
+    survivals = _survivals(lesion, technique, kills)
+    days = [day for day, _, _ in course]
+    precursors, effectors = _traces(instance, lesion, technique, course, survivals, state)
     daily = (
-        constants.effect_per_effector
+        instance.immune.effect_per_effector
         * effectors
-        * (1.0 + constants.blockade_effect * state.occupancy)
+        * state.effect_factor
+        * _unblocked(instance, course, state)
     )
-    local = []
-    for horizon in instance.horizon_days:
-        killed = sum(kill for day, kill in zip(days, kills, strict=True) if day < horizon)
-        accelerated = _accelerated_days(lesion, days, horizon)
-        grown = repopulation.log_growth(
-            horizon,
-            lesion.growth_doubling_time_days,
-            lesion.repopulation_doubling_time_days,
-            accelerated,
-        )
-        local.append(math.log(lesion.clonogen_number) + float(grown) - killed)
-    bed = sum(
-        float(
-            lq.bed(
-                dose,
-                lesion.alpha_beta_gy,
-                lesion.lql_transition_gy,
-                ser=float(state.sensitizer[day]),
-            )
-        )
-        for day, dose in course
-    )
+    bed = sum(f.bed(lesion.alpha_beta_gy, lesion.lql_transition_gy) for f in fractions)
+    bed += _equivalent_bed(instance, days, state, instance.days)
+    credited = _credited(instance, lesion, survivals[-1], state)
     return LesionEffect(
         bed_gy=bed,
         tumor_bed_gy=bed - _bed_loss(lesion, days),
-        local_log_burden=tuple(local),
+        local_log_burden=tuple(
+            tuple(
+                _local_log_burden(instance, lesion, technique, clone, days, killed, state, horizon)
+                for horizon in instance.horizon_days
+            )
+            for clone, killed in zip(lesion.populations, kills, strict=True)
+        ),
+        effector_share=tuple(
+            lesion.effector_share
+            * instance.immune.share_factor
+            * clone.effector_share_factor
+            * float(credited)
+            for clone in lesion.populations
+        ),
+        credited=credited,
         effector_log_kill=tuple(float(daily[:horizon].sum()) for horizon in instance.horizon_days),
-        effect_loss=lesion.effect_loss_per_fraction
+        effect_loss=lesion.effect_loss(technique)
         * float(sum(state.effect_weights[day] for day in days)),
         precursors=precursors,
         effectors=effectors,
     )
 
 
+def _acting(
+    instance: Instance, lesion: Lesion, course: Course, state: SystemicState
+) -> list[ActingFraction]:
+    """Fractions with hypoxia, sensitizer and incomplete repair; each pair goes to its later one."""
+    hours = instance.calendar.hours_between_fractions
+    unrepaired = float(repair.unrepaired(hours, lesion.repair_half_time_hours))
+    found = []
+    for day, dose, slot in course:
+        oxygen = _oxygen(lesion, day - course[0][0])
+        earlier = [(gy, slot - s) for t, gy, s in course if t == day and s < slot]
+        cross = sum(2.0 * unrepaired**gap * (gy / oxygen) * (dose / oxygen) for gy, gap in earlier)
+        found.append(ActingFraction(dose / oxygen, cross, float(state.sensitizer[day])))
+    return found
+
+
+def _oxygen(lesion: Lesion, days_since_first: int) -> float:
+    return float(
+        lq.oxygen_modification(
+            days_since_first, lesion.oxygen_modification_factor, lesion.reoxygenation_days
+        )
+    )
+
+
+def _kills(lesion: Lesion, clone: Clone, fractions: list[ActingFraction]) -> list[float]:
+    """Kill in nats of every fraction in the irradiated part of one clone."""
+    alpha, ratio = lesion.clone_constants(clone)
+    return [f.log_kill(alpha, ratio, lesion.lql_transition_gy) for f in fractions]
+
+
+def _survivals(lesion: Lesion, technique: Technique, kills: list[list[float]]) -> list[float]:
+    """Surviving share of the whole lesion before the first fraction and after each."""
+    found = [0.0] * (len(kills[0]) + 1)
+    for clone, killed in zip(lesion.populations, kills, strict=True):
+        share = technique.share_of(clone.name)
+        for i, total in enumerate(itertools.accumulate(killed, initial=0.0)):
+            found[i] += clone.share * float(lq.partial_survival(math.exp(-total), share))
+    return found
+
+
+def _local_log_burden(
+    instance: Instance,
+    lesion: Lesion,
+    technique: Technique,
+    clone: Clone,
+    days: list[int],
+    kills: list[float],
+    state: SystemicState,
+    horizon: int,
+) -> float:
+    """Log clonogens of one clone at a horizon, without systemic effect."""
+    grown = repopulation.log_growth(
+        horizon,
+        lesion.growth_doubling_time_days,
+        lesion.repopulation_doubling_time_days,
+        _accelerated_days(lesion, days, horizon),
+    )
+    killed = sum(kill for day, kill in zip(days, kills, strict=True) if day < horizon)
+    alpha, _ = lesion.clone_constants(clone)
+    killed += alpha * _equivalent_bed(instance, days, state, horizon)
+    return (
+        math.log(lesion.clonogen_number * clone.share)
+        + float(grown)
+        - _partial_kill(killed, technique.share_of(clone.name))
+        - clone.drug_kill_factor * _cytotoxic_kill(instance, state, horizon)
+    )
+
+
+def _partial_kill(killed: float, share: float) -> float:
+    """Kill of a clone of which only a share is irradiated, in nats."""
+    if share == 1.0:
+        return killed
+    return -math.log(float(lq.partial_survival(math.exp(-killed), share)))
+
+
+def _equivalent_bed(
+    instance: Instance, fraction_days: list[int], state: SystemicState, until_day: int
+) -> float:
+    """BED in Gy of the chemotherapy doses before a day that meet a fraction."""
+    total = 0.0
+    for name, dose_days in state.chemotherapy_days.items():
+        drug = instance.drugs[name]
+        doses = [day for day in dose_days if day < until_day]
+        met = chemotherapy.concurrent_doses(doses, fraction_days, drug.sensitizing_days)
+        total += drug.equivalent_bed_gy_per_dose * met
+    return total
+
+
+def _cytotoxic_kill(instance: Instance, state: SystemicState, until_day: int) -> float:
+    return sum(
+        float(
+            chemotherapy.cytotoxic_kill(
+                days, instance.drugs[name].cytotoxic_log_kill_per_dose, until_day
+            )
+        )
+        for name, days in state.chemotherapy_days.items()
+    )
+
+
+def _credited(instance: Instance, lesion: Lesion, survival: float, state: SystemicState) -> bool:
+    """Whether the systemic effect counts here: the burden rule, kept by all without one."""
+    limit = instance.immune.burden_limit_cm3
+    if limit is None or not lesion.irradiable:
+        return True
+    assert lesion.volume_cm3 is not None
+    blockade = instance.immune.burden_blockade * float(state.occupancy.max())
+    most = limit * math.pow(1.0 + blockade, 1.5)
+    return lesion.volume_cm3 * survival <= most * (1.0 + TOLERANCE)
+
+
+def _unblocked(instance: Instance, course: Course, state: SystemicState) -> FloatArray:
+    """Daily factor of PD-L1 up-regulation, which begins with the first fraction."""
+    factor = np.ones(instance.days)
+    if course:
+        first = course[0][0]
+        factor[first:] = immune.unblocked_effect(
+            state.occupancy[first:], instance.immune.pdl1_upregulation
+        )
+    return factor
+
+
+def _release(
+    instance: Instance,
+    lesion: Lesion,
+    technique: Technique,
+    fraction: tuple[int, float, int],
+    first_day: int,
+    survival: tuple[float, float],
+    state: SystemicState,
+) -> float:
+    """Release of one fraction; `survival` is that of the lesion before and after it."""
+    constants = instance.immune
+    day, dose, _ = fraction
+    opening = immune.gate(
+        dose,
+        constants.gate_low_gy,
+        constants.gate_low_exponent,
+        constants.gate_high_gy,
+        constants.gate_high_exponent,
+    )
+    unsuppressed = immune.suppression(
+        dose,
+        day - first_day,
+        float(state.relief[day]),
+        constants.suppression_above_gy,
+        constants.suppression_per_gy,
+        constants.suppression_after_days,
+        constants.suppression_per_day,
+    )
+    assert lesion.volume_cm3 is not None
+    released = immune.release(
+        opening,
+        *survival,
+        lesion.immunogenicity * constants.release_factor,
+        lesion.volume_cm3,
+        constants.volume_exponent,
+        constants.preblockade_sign,
+        float(state.occupancy[day]),
+        suppression=unsuppressed,
+    )
+    return float(released) * technique.node_factor
+
+
 def _traces(
-    instance: Instance, lesion: Lesion, course: Course, kills: list[float], state: SystemicState
+    instance: Instance,
+    lesion: Lesion,
+    technique: Technique,
+    course: Course,
+    survivals: list[float],
+    state: SystemicState,
 ) -> tuple[FloatArray, FloatArray]:
+    """Precursors and effectors that the lesion contributes, day by day."""
     constants = instance.immune
     release = np.zeros(instance.days)
     fractions = np.zeros(instance.days)
-    surviving = 1.0
-    for (day, dose), kill in zip(course, kills, strict=True):
-        after = surviving * math.exp(-kill)
-        opening = immune.gate(
-            dose,
-            constants.gate_low_gy,
-            constants.gate_low_exponent,
-            constants.gate_high_gy,
-            constants.gate_high_exponent,
+    for i, fraction in enumerate(course):
+        release[fraction[0]] += _release(
+            instance,
+            lesion,
+            technique,
+            fraction,
+            course[0][0],
+            (survivals[i], survivals[i + 1]),
+            state,
         )
-        assert lesion.volume_cm3 is not None
-        release[day] += immune.release(
-            opening,
-            surviving,
-            after,
-            lesion.immunogenicity,
-            lesion.volume_cm3,
-            constants.volume_exponent,
-            constants.preblockade_sign,
-            float(state.occupancy[day]),
-        )
-        fractions[day] += 1
-        surviving = after
+        fractions[fraction[0]] += 1
     return immune.effector_trace(
         release,
         state.mobilization,
@@ -128,9 +305,10 @@ def _traces(
         precursor_loss_per_day=constants.precursor_loss_per_day,
         precursor_inflow_per_day=constants.precursor_inflow_per_day * lesion.precursor_share,
         effector_loss_per_day=constants.effector_loss_per_day,
-        effector_kill_per_fraction=lesion.effector_kill_per_fraction,
+        effector_kill_per_fraction=lesion.effector_kill(technique),
         clearance_per_day=constants.clearance_per_day,
         priming_delay_days=constants.priming_delay_days,
+        precursor_survival=state.precursor_survival,
     )
 
 

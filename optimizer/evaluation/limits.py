@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import defaultdict
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abscopt.instances.limits import (
+    ORGAN_KINDS,
     AlcLimit,
     BedLimit,
     DoseByFractionsLimit,
@@ -17,13 +19,15 @@ from abscopt.instances.limits import (
     EdricLimit,
     LogisticsLimit,
     MeanEqd2Limit,
-    MeanLimit,
+    NtcpLimit,
 )
-from abscopt.models import lq, lymphocytes, toxicity
+from abscopt.models import lymphocytes, risk
+from abscopt.optimizer.evaluation.organs import exposure_state, organ_load, physical_gy
 
 if TYPE_CHECKING:
     from abscopt.instances.limits import AnyLimit, OrganLimit
-    from abscopt.instances.schema import Instance, Lesion
+    from abscopt.instances.schema import Instance
+    from abscopt.optimizer.evaluation.systemic import SystemicState
     from abscopt.optimizer.schedule import Schedule
 
 TOLERANCE = 1e-9
@@ -36,7 +40,9 @@ class LimitUse:
 
     `use` is the part of the allowance that is used (1 = at the limit); None where the load is
     beyond what the limit's table covers. For a floor (`alc`) the allowance is the log loss from
-    the count before treatment to the floor.
+    the count before treatment to the floor; for `ntcp` it is the dose with the probability
+    `bound`; for the risk of immune-related events it is `-ln(1 - bound)`. `kept` says whether the
+    load is at most the cap; `cost` is what a soft limit takes off the objective.
     """
 
     name: str
@@ -46,6 +52,13 @@ class LimitUse:
     unit: str
     use: float | None
     kept: bool
+    soft: bool = False
+    cost: float = 0.0
+
+    @property
+    def broken(self) -> bool:
+        """Whether the limit forbids the schedule; beyond a table even a soft one does."""
+        return not self.kept and (not self.soft or self.use is None)
 
     @property
     def binding(self) -> bool:
@@ -64,84 +77,86 @@ class LimitUse:
             "slack": None if self.use is None else 1.0 - self.use,
             "kept": self.kept,
             "binding": self.binding,
+            "soft": self.soft,
+            "cost": self.cost,
         }
 
 
 def limit_uses(
-    instance: Instance, schedule: Schedule, chemotherapy_log_loss: float
+    instance: Instance, schedule: Schedule, state: SystemicState
 ) -> tuple[LimitUse, ...]:
     """All limits of the case, in its order."""
-    found: list[LimitUse] = []
-    for limit in instance.limits:
-        if isinstance(limit, BedLimit | MeanLimit | MeanEqd2Limit | DoseByFractionsLimit):
-            found.append(_organ(instance, schedule, limit))
-        elif isinstance(limit, AlcLimit):
-            found.append(_alc(instance, schedule, limit, chemotherapy_log_loss))
-        elif isinstance(limit, EdricLimit):
-            found.append(_capped(limit, edric_gy(instance, schedule), limit.cap_gy, "Gy"))
-        elif isinstance(limit, DrugLimit):
-            found.append(_drug(instance, schedule, limit))
-        else:
-            found.append(_logistics(schedule, limit))
-    return tuple(found)
+    return tuple(_limit_use(instance, schedule, limit, state) for limit in instance.limits)
+
+
+def _limit_use(
+    instance: Instance, schedule: Schedule, limit: AnyLimit, state: SystemicState
+) -> LimitUse:
+    if isinstance(limit, ORGAN_KINDS):
+        return _organ(instance, schedule, limit, state)
+    if isinstance(limit, AlcLimit):
+        return _alc(instance, schedule, limit, state.chemotherapy_log_loss)
+    if isinstance(limit, EdricLimit):
+        return _capped(limit, edric_gy(instance, schedule), limit.cap_gy, "Gy")
+    if isinstance(limit, DrugLimit):
+        return _drug(instance, schedule, limit)
+    if limit.quantity == "course_gap_days":
+        return _course_gap(schedule, limit)
+    return _logistics(instance, schedule, limit)
+
+
+def _judged(
+    limit: AnyLimit, value: float | None, bound: float, unit: str, use: float | None
+) -> LimitUse:
+    """A limit with its verdict and its cost."""
+    excess = 0.0 if use is None else max(0.0, use - 1.0)
+    return LimitUse(
+        name=limit.name,
+        kind=limit.kind,
+        value=value,
+        bound=bound,
+        unit=unit,
+        use=use,
+        kept=use is not None and use <= 1 + TOLERANCE,
+        soft=limit.penalty is not None,
+        cost=0.0 if limit.penalty is None else limit.penalty * excess,
+    )
 
 
 def _capped(limit: AnyLimit, value: float, cap: float, unit: str) -> LimitUse:
     if math.isinf(value):
-        return LimitUse(limit.name, limit.kind, None, cap, unit, None, False)
+        return _judged(limit, None, cap, unit, None)
     use = value / cap if cap > 0 else (0.0 if value <= 0 else value + 1.0)
-    return LimitUse(limit.name, limit.kind, value, cap, unit, use, use <= 1 + TOLERANCE)
+    return _judged(limit, value, cap, unit, use)
 
 
-def _daily(
-    instance: Instance, schedule: Schedule, organ: str, point: str
-) -> dict[int, list[tuple[Lesion, float, float]]]:
-    """Per day: (lesion, prescribed Gy, Gy at the organ's point)."""
-    lesions = {lesion.name: lesion for lesion in instance.lesions}
-    daily: defaultdict[int, list[tuple[Lesion, float, float]]] = defaultdict(list)
-    for fraction in schedule.fractions:
-        lesion = lesions[fraction.lesion]
-        factor = lesion.sparing_factor(organ, point, fraction.day)
-        daily[fraction.day].append((lesion, fraction.dose_gy, factor * fraction.dose_gy))
-    return daily
-
-
-def _organ(instance: Instance, schedule: Schedule, limit: OrganLimit) -> LimitUse:
-    if isinstance(limit, MeanLimit):
-        daily = _daily(instance, schedule, limit.organ, "mean")
-        return _capped(limit, _total(daily), limit.cap_gy, "Gy")
-    if isinstance(limit, MeanEqd2Limit):
-        daily = _daily(instance, schedule, limit.organ, "mean")
-        square = 0.0
-        for day, parts in daily.items():
-            for lesion, dose, _ in parts:
-                for other, dose2, _ in parts:
-                    moment = (
-                        lesion.sparing_factor(limit.organ, "second_moment", day)
-                        if lesion is other
-                        else instance.cross_moment(limit, lesion, other, day)
-                    )
-                    square += moment * dose * dose2
-        bed = _total(daily) + square / limit.alpha_beta_gy
-        return _capped(limit, float(lq.eqd2(bed, limit.alpha_beta_gy)), limit.cap_gy, "Gy EQD2")
-    daily = _daily(instance, schedule, limit.organ, limit.point)
-    doses = [sum(part[2] for part in parts) for parts in daily.values()]
+def _organ(
+    instance: Instance, schedule: Schedule, limit: OrganLimit, state: SystemicState
+) -> LimitUse:
+    load = organ_load(instance, schedule, limit, state)
+    if isinstance(limit, NtcpLimit):
+        exposed = exposure_state(instance, schedule, limit)
+        chance, use = limit.probability(load, exposed), load / limit.cap_gy(exposed)
+        return _judged(limit, chance, limit.cap, "probability", use)
     if isinstance(limit, BedLimit):
-        load = sum(float(lq.bed(dose, limit.alpha_beta_gy)) for dose in doses)
         return _capped(limit, load, limit.cap_gy, f"Gy BED{limit.alpha_beta_gy:g}")
-    used = [float(toxicity.miner_fraction(d, limit.fractions, limit.limits_gy)) for d in doses]
-    return _capped(limit, sum(used), 1.0, "Miner sum")
-
-
-def _total(daily: dict[int, list[tuple[Lesion, float, float]]]) -> float:
-    return sum(part[2] for parts in daily.values() for part in parts)
+    if isinstance(limit, MeanEqd2Limit):
+        return _capped(limit, load, limit.cap_gy, "Gy EQD2")
+    if isinstance(limit, DoseByFractionsLimit):
+        return _capped(limit, load, 1.0, "Miner sum")
+    return _capped(limit, load, limit.cap_gy, "Gy")
 
 
 def alc_losses(instance: Instance, schedule: Schedule, chemotherapy_log_loss: float) -> Any:
     """Log loss of lymphocytes just after the fractions of each fraction day, {day: loss}."""
-    kappa = {lesion.name: lesion.lymphocyte_loss_per_fraction for lesion in instance.lesions}
+    lesions = {lesion.name: lesion for lesion in instance.lesions}
     days = np.array([f.day for f in schedule.fractions], dtype=float)
-    losses = np.array([kappa[f.lesion] for f in schedule.fractions])
+    losses = np.array(
+        [
+            lesions[f.lesion].lymphocyte_loss(lesions[f.lesion].way(f.technique))
+            for f in schedule.fractions
+        ]
+    )
     half = instance.lymphocytes.recovery_half_time_days
     return {
         day: chemotherapy_log_loss + float(lymphocytes.log_loss(day, days, losses, half))
@@ -153,21 +168,29 @@ def _alc(instance: Instance, schedule: Schedule, limit: AlcLimit, chemo: float) 
     loss = max(alc_losses(instance, schedule, chemo).values(), default=chemo)
     before = instance.lymphocytes.initial_1e9_per_l
     use = loss / math.log(before / limit.floor_1e9_per_l)
-    nadir, floor = before * math.exp(-loss), limit.floor_1e9_per_l
-    return LimitUse(limit.name, limit.kind, nadir, floor, "1e9/L", use, use <= 1 + TOLERANCE)
+    return _judged(limit, before * math.exp(-loss), limit.floor_1e9_per_l, "1e9/L", use)
 
 
 def edric_gy(instance: Instance, schedule: Schedule) -> float:
     """Estimated dose to circulating immune cells of the whole schedule, in Gy."""
-    lung = _total(_daily(instance, schedule, "lungs", "mean"))
-    heart = _total(_daily(instance, schedule, "heart", "mean"))
-    integral = {lesion.name: lesion.integral_dose_cm3 or 0.0 for lesion in instance.lesions}
-    total = sum(integral[f.lesion] * f.dose_gy for f in schedule.fractions)
+    lung = physical_gy(instance, schedule, "lungs", "mean")
+    heart = physical_gy(instance, schedule, "heart", "mean")
+    lesions = {lesion.name: lesion for lesion in instance.lesions}
+    total = sum(
+        lesions[f.lesion].integral_dose(lesions[f.lesion].way(f.technique)) * f.dose_gy
+        for f in schedule.fractions
+    )
     return float(lymphocytes.edric(lung, heart, total, len(schedule.fractions)))
 
 
 def _drug(instance: Instance, schedule: Schedule, limit: DrugLimit) -> LimitUse:
-    given = [i.dose_mg for i in schedule.infusions if i.drug == limit.drug]
+    counted = [i for i in schedule.infusions if limit.drug in (None, i.drug)]
+    given = [i.dose_mg for i in counted]
+    if limit.quantity == "irae_risk":
+        risks = [instance.drugs[i.drug].irae_risk_per_dose for i in counted]
+        used = float(risk.risk_budget(risks).sum()) / float(risk.risk_budget(limit.cap))
+        value = float(risk.cumulative_risk(risks))
+        return _judged(limit, value, limit.cap, "probability", used)
     if limit.quantity == "doses":
         return _capped(limit, float(len(given)), limit.cap, "doses")
     if limit.quantity == "dose_mg":
@@ -175,24 +198,43 @@ def _drug(instance: Instance, schedule: Schedule, limit: DrugLimit) -> LimitUse:
     return _capped(limit, sum(given) / instance.patient.bsa_m2, limit.cap, "mg/m2")
 
 
-def _logistics(schedule: Schedule, limit: LogisticsLimit) -> LimitUse:
-    days = sorted({f.day for f in schedule.fractions})
+def _logistics(instance: Instance, schedule: Schedule, limit: LogisticsLimit) -> LimitUse:
+    value, bound = _quantity(instance, schedule, limit), limit.floor
+    if bound is not None and (limit.cap is None or value < bound):
+        use = None if value < bound else 0.0
+        return _judged(limit, float(value), float(bound), limit.quantity, use)
+    assert limit.cap is not None
+    return _capped(limit, float(value), float(limit.cap), limit.quantity)
+
+
+def _quantity(instance: Instance, schedule: Schedule, limit: LogisticsLimit) -> int:
+    window = limit.days(instance.days)
     per_day: defaultdict[int, set[str]] = defaultdict(set)
     for fraction in schedule.fractions:
-        per_day[fraction.day].add(fraction.lesion)
-    value = {
-        "lesions": len({f.lesion for f in schedule.fractions}),
-        "visits": len(days),
-        "lesions_per_day": max((len(names) for names in per_day.values()), default=0),
-        "overall_days": days[-1] - days[0] + 1 if days else 0,
-    }[limit.quantity]
-    if limit.floor is not None and value < limit.floor:
-        return LimitUse(
-            limit.name, limit.kind, float(value), float(limit.floor), limit.quantity, None, False
-        )
-    if limit.cap is None:
-        assert limit.floor is not None
-        return LimitUse(
-            limit.name, limit.kind, float(value), float(limit.floor), limit.quantity, 0.0, True
-        )
-    return _capped(limit, float(value), float(limit.cap), limit.quantity)
+        if fraction.day in window:
+            per_day[fraction.day].add(fraction.lesion)
+    counts = [len(names) for names in per_day.values()]
+    if limit.quantity == "lesions":
+        return len({f.lesion for f in schedule.fractions})
+    if limit.quantity == "visits":
+        return len(counts)
+    if limit.quantity == "lesions_per_day":
+        return max(counts, default=0)
+    if limit.quantity == "machine_days":
+        return sum(counts)
+    return max(per_day) - min(per_day) + 1 if per_day else 0
+
+
+def _course_gap(schedule: Schedule, limit: LogisticsLimit) -> LimitUse:
+    """Least number of days between the courses of two lesions; none with fewer than two."""
+    days: defaultdict[str, list[int]] = defaultdict(list)
+    for fraction in schedule.fractions:
+        days[fraction.lesion].append(fraction.day)
+    gaps = [
+        max(min(one) - max(two), min(two) - max(one))
+        for one, two in itertools.combinations(days.values(), 2)
+    ]
+    assert limit.floor is not None
+    use = None if gaps and min(gaps) < limit.floor else 0.0
+    value = float(min(gaps)) if gaps else None
+    return _judged(limit, value, float(limit.floor), limit.quantity, use)

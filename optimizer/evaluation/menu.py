@@ -10,9 +10,11 @@ from abscopt.instances.calendar import course_days, is_machine_day
 from abscopt.instances.regimens import infusions
 
 if TYPE_CHECKING:
-    from abscopt.instances.schema import FreeCourse, Instance, UniformCourse
+    from abscopt.instances.schema import CourseBlock, FreeCourse, Instance, Lesion, UniformCourse
     from abscopt.instances.systemic import AgentChoice
     from abscopt.optimizer.schedule import Schedule
+
+Course = tuple[tuple[int, float, int], ...]
 
 
 def broken_rules(instance: Instance, schedule: Schedule) -> tuple[str, ...]:
@@ -22,18 +24,7 @@ def broken_rules(instance: Instance, schedule: Schedule) -> tuple[str, ...]:
 
 def _rules(instance: Instance, schedule: Schedule) -> Iterator[str]:
     for lesion in instance.lesions:
-        course = schedule.course(lesion.name)
-        for day, _ in course:
-            if not is_machine_day(instance.calendar, day):
-                yield f"{lesion.name}: day {day} is not a machine day"
-        if course and lesion.course is not None:
-            offered = (
-                _uniform_offers(instance, lesion.course, course)
-                if lesion.course.form == "uniform"
-                else _free_offers(lesion.course, course)
-            )
-            if not offered:
-                yield f"{lesion.name}: the course is not on the lesion's menu"
+        yield from _lesion(instance, lesion, schedule)
     for agent in instance.agents:
         yield from _agent(instance, agent, schedule)
     offered_drugs = {
@@ -46,32 +37,61 @@ def _rules(instance: Instance, schedule: Schedule) -> Iterator[str]:
         yield f"{drug}: no agent of the case offers this drug"
 
 
+def _lesion(instance: Instance, lesion: Lesion, schedule: Schedule) -> Iterator[str]:
+    course = schedule.course(lesion.name)
+    if not course:
+        return
+    for day in sorted({day for day, _, _ in course}):
+        if not is_machine_day(instance.calendar, day):
+            yield f"{lesion.name}: day {day} is not a machine day"
+        slots = [slot for t, _, slot in course if t == day]
+        if slots != list(range(len(slots))):
+            yield f"{lesion.name}: the fractions of day {day} are not numbered from the first"
+    if len({f.technique for f in schedule.fractions if f.lesion == lesion.name}) > 1:
+        yield f"{lesion.name}: more than one technique"
+    menu = lesion.course
+    if menu is None:
+        yield f"{lesion.name}: must not be irradiated"
+    elif not (
+        any(_block_offers(instance, menu, block, course) for block in menu.blocks)
+        if menu.form == "uniform"
+        else _free_offers(menu, course)
+    ):
+        yield f"{lesion.name}: the course is not on the lesion's menu"
+
+
 def _on_menu(dose: float, levels: tuple[float, ...]) -> bool:
     return any(math.isclose(dose, level, rel_tol=1e-9) for level in levels)
 
 
-def _uniform_offers(
-    instance: Instance, menu: UniformCourse, course: tuple[tuple[int, float], ...]
+def _block_offers(
+    instance: Instance, menu: UniformCourse, block: CourseBlock, course: Course
 ) -> bool:
-    days, doses = [day for day, _ in course], [dose for _, dose in course]
-    start = days[0]
+    start, per_day = course[0][0], block.fractions_per_day
+    doses = {dose for _, dose, _ in course}
     return (
-        len(set(doses)) == 1
-        and _on_menu(doses[0], menu.levels_gy)
-        and len(days) in menu.fractions
-        and menu.first_start_day <= start <= menu.last_start_day
-        and (start - menu.first_start_day) % menu.start_step_days == 0
+        len(doses) == 1
+        and _on_menu(min(doses), block.levels_gy)
+        and len(course) in block.fractions
+        and start in menu.start_days
         and any(
-            course_days(instance.calendar, start, len(days), interval) == tuple(days)
-            for interval in menu.interval_days
+            _fills(course_days(instance.calendar, start, len(course) // per_day, gap), per_day)
+            == [(day, slot) for day, _, slot in course]
+            for gap in block.interval_days
         )
     )
 
 
-def _free_offers(menu: FreeCourse, course: tuple[tuple[int, float], ...]) -> bool:
-    return all(day in menu.days and _on_menu(dose, menu.levels_gy) for day, dose in course) and (
-        menu.max_fractions is None or len(course) <= menu.max_fractions
-    )
+def _fills(days: tuple[int, ...] | None, per_day: int) -> list[tuple[int, int]]:
+    """(day, slot) of every fraction when each day has the same number."""
+    return [(day, slot) for day in days or () for slot in range(per_day)]
+
+
+def _free_offers(menu: FreeCourse, course: Course) -> bool:
+    return all(
+        day in menu.days and slot == 0 and _on_menu(dose, menu.levels_gy)
+        for day, dose, slot in course
+    ) and (menu.max_fractions is None or len(course) <= menu.max_fractions)
 
 
 def _agent(instance: Instance, agent: AgentChoice, schedule: Schedule) -> Iterator[str]:
@@ -87,16 +107,26 @@ def _agent(instance: Instance, agent: AgentChoice, schedule: Schedule) -> Iterat
     fraction_days = [f.day for f in schedule.fractions]
     if not fraction_days:
         return
-    last = max(fraction_days)
-    if agent.min_days_after_radiation is not None and start < last + agent.min_days_after_radiation:
-        yield f"{agent.name}: starts less than {agent.min_days_after_radiation} d after radiation"
-    if agent.max_days_after_radiation is not None and start > last + agent.max_days_after_radiation:
-        yield f"{agent.name}: starts more than {agent.max_days_after_radiation} d after radiation"
+    yield from _order(agent, start, min(fraction_days), max(fraction_days))
     apart = agent.min_days_between_dose_and_fraction
     if apart is not None and any(
         abs(day - fraction) < apart for _, day, _ in given for fraction in fraction_days
     ):
         yield f"{agent.name}: an infusion less than {apart} d from a fraction"
+
+
+def _order(agent: AgentChoice, start: int, first: int, last: int) -> Iterator[str]:
+    """Rules between an agent's first infusion and the first and last fraction of all."""
+    low, high = agent.min_days_after_radiation, agent.max_days_after_radiation
+    if low is not None and start < last + low:
+        yield f"{agent.name}: starts less than {low} d after radiation"
+    if high is not None and start > last + high:
+        yield f"{agent.name}: starts more than {high} d after radiation"
+    low, high = agent.min_days_before_radiation, agent.max_days_before_radiation
+    if low is not None and first < start + low:
+        yield f"{agent.name}: starts less than {low} d before radiation"
+    if high is not None and first > start + high:
+        yield f"{agent.name}: starts more than {high} d before radiation"
 
 
 def _offered(

@@ -13,79 +13,158 @@ from abscopt.models import chemotherapy, immune, lymphocytes, pharmacokinetics
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
+    from abscopt.instances.systemic import Drug, Phase
     from abscopt.optimizer.schedule import Infusion
 
 FloatArray = NDArray[np.float64]
+Doses = dict[str, list[tuple[int, float]]]
+Agents = list[tuple["Drug", FloatArray]]
 
 
 @dataclass(frozen=True)
 class SystemicState:
-    """Daily effect of the drugs; arrays of shape (days,)."""
+    """Daily effect of the drugs; arrays of shape (days,).
+
+    `chemotherapy_days` gives the days of every chemotherapy drug's doses.
+    """
 
     occupancy: FloatArray
     mobilization: FloatArray
     priming_factor: FloatArray
+    effect_factor: FloatArray
+    relief: FloatArray
+    precursor_survival: FloatArray
     sensitizer: FloatArray
     effect_weights: FloatArray
     chemotherapy_log_loss: float
+    chemotherapy_days: dict[str, tuple[int, ...]]
 
 
 def systemic_state(instance: Instance, infusions: tuple[Infusion, ...]) -> SystemicState:
-    """Occupancy, mobilization, priming, sensitization and lymphocyte weights of all drugs.
+    """Occupancy, phases of the immune response, sensitization and lymphocyte weights.
 
     Several PD-(L)1 inhibitors leave unblocked the product of what each leaves unblocked;
-    concentrations of several CTLA-4 inhibitors add in units of their EC50; sensitizer
-    enhancement ratios multiply on shared days.
+    concentrations of several CTLA-4 inhibitors add in units of their EC50; drugs that name a
+    phase combine by the case's rule; sensitizer enhancement ratios multiply on shared days.
     """
     doses: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
     for infusion in infusions:
         doses[infusion.drug].append((infusion.day, infusion.dose_mg))
-    unblocked = np.ones(instance.days)
-    ctla4_ratio = np.zeros(instance.days)
-    sensitizer = np.ones(instance.days)
-    log_loss = 0.0
-    for name in sorted(doses):
-        drug = instance.drugs[name]
-        days = [day for day, _ in doses[name]]
-        if drug.kind == "chemotherapy":
-            log_loss += drug.lymphocyte_log_loss_per_dose * len(days)
-            sensitizer = sensitizer * chemotherapy.sensitizer_enhancement(
-                instance.days, days, drug.sensitizer_enhancement_ratio, drug.sensitizing_days
-            )
-            continue
-        assert drug.clearance_l_per_day and drug.central_volume_l and drug.ec50_mg_per_l
-        assert drug.intercompartmental_clearance_l_per_day and drug.peripheral_volume_l
-        concentration = pharmacokinetics.concentrations(
-            instance.days,
-            days,
-            [milligrams for _, milligrams in doses[name]],
-            clearance_l_per_day=drug.clearance_l_per_day,
-            central_volume_l=drug.central_volume_l,
-            intercompartmental_l_per_day=drug.intercompartmental_clearance_l_per_day,
-            peripheral_volume_l=drug.peripheral_volume_l,
-            clearance_emax=drug.clearance_emax,
-            clearance_t50_days=drug.clearance_t50_days,
-            clearance_hill=drug.clearance_hill,
-        )
-        if drug.target == "CTLA-4":
-            ctla4_ratio = ctla4_ratio + concentration / drug.ec50_mg_per_l
-        else:
-            bound = pharmacokinetics.occupancy(
-                concentration, drug.ec50_mg_per_l, drug.occupancy_hill
-            )
-            unblocked = unblocked * (1.0 - bound)
     constants = instance.immune
-    occupancy = 1.0 - unblocked
-    mobilization = immune.mobilization(
-        occupancy, constants.mobilization_per_day, constants.blockade_mobilization_per_day
+    agents = _immune_agents(instance, doses)
+    occupancy = _occupancy(instance, agents)
+    mobilization = np.minimum(
+        immune.mobilization(
+            occupancy, constants.mobilization_per_day, constants.blockade_mobilization_per_day
+        )
+        * _phase(instance, agents, "mobilization"),
+        1.0 - constants.precursor_loss_per_day,
     )
+    days = _chemotherapy_days(instance, doses)
     return SystemicState(
         occupancy=occupancy,
         mobilization=mobilization,
-        priming_factor=immune.ctla4_factor(ctla4_ratio, constants.ctla4_threshold),
-        sensitizer=sensitizer,
+        priming_factor=immune.ctla4_factor(
+            _ctla4_ratio(instance, agents), constants.ctla4_threshold
+        )
+        * _phase(instance, agents, "priming"),
+        effect_factor=(1.0 + constants.blockade_effect * occupancy)
+        * _phase(instance, agents, "effector"),
+        relief=_phase(instance, agents, "suppression"),
+        precursor_survival=_precursor_survival(instance, days),
+        sensitizer=_sensitizer(instance, days),
         effect_weights=lymphocytes.effect_weights(
             mobilization, instance.lymphocytes.recovery_half_time_days
         ),
-        chemotherapy_log_loss=log_loss,
+        chemotherapy_log_loss=sum(
+            instance.drugs[name].lymphocyte_log_loss_per_dose * len(days[name]) for name in days
+        ),
+        chemotherapy_days=days,
     )
+
+
+def _immune_agents(instance: Instance, doses: Doses) -> Agents:
+    """(drug, daily concentration) of every immune agent given, by name."""
+    return [
+        (instance.drugs[name], _concentration(instance, instance.drugs[name], doses[name]))
+        for name in sorted(doses)
+        if instance.drugs[name].kind == "checkpoint_inhibitor"
+    ]
+
+
+def _concentration(instance: Instance, drug: Drug, doses: list[tuple[int, float]]) -> FloatArray:
+    assert drug.clearance_l_per_day and drug.central_volume_l
+    assert drug.intercompartmental_clearance_l_per_day and drug.peripheral_volume_l
+    return pharmacokinetics.concentrations(
+        instance.days,
+        [day for day, _ in doses],
+        [milligrams for _, milligrams in doses],
+        clearance_l_per_day=drug.clearance_l_per_day,
+        central_volume_l=drug.central_volume_l,
+        intercompartmental_l_per_day=drug.intercompartmental_clearance_l_per_day,
+        peripheral_volume_l=drug.peripheral_volume_l,
+        clearance_emax=drug.clearance_emax,
+        clearance_t50_days=drug.clearance_t50_days,
+        clearance_hill=drug.clearance_hill,
+    )
+
+
+def _bound(drug: Drug, concentration: FloatArray) -> FloatArray:
+    assert drug.ec50_mg_per_l
+    return pharmacokinetics.occupancy(concentration, drug.ec50_mg_per_l, drug.occupancy_hill)
+
+
+def _occupancy(instance: Instance, agents: Agents) -> FloatArray:
+    """Share of PD-1 that the PD-(L)1 inhibitors without a phase block."""
+    unblocked = np.ones(instance.days)
+    for drug, concentration in agents:
+        if drug.phase is None and drug.target in ("PD-1", "PD-L1"):
+            unblocked = unblocked * (1.0 - _bound(drug, concentration))
+    return 1.0 - unblocked
+
+
+def _ctla4_ratio(instance: Instance, agents: Agents) -> FloatArray:
+    """Concentration in units of the EC50 of the CTLA-4 inhibitors without a phase."""
+    ratio = np.zeros(instance.days)
+    for drug, concentration in agents:
+        if drug.phase is None and drug.target == "CTLA-4":
+            assert drug.ec50_mg_per_l
+            ratio = ratio + concentration / drug.ec50_mg_per_l
+    return ratio
+
+
+def _phase(instance: Instance, agents: Agents, phase: Phase) -> FloatArray:
+    """Joint factor of the drugs that act on one phase."""
+    effects = []
+    for drug, concentration in agents:
+        if drug.phase == phase:
+            assert drug.sign is not None and drug.strength is not None
+            effects.append(drug.sign * drug.strength * _bound(drug, concentration))
+    joint = immune.combined(effects, instance.immune.combination)
+    return np.array(np.broadcast_to(joint, (instance.days,)))
+
+
+def _chemotherapy_days(instance: Instance, doses: Doses) -> dict[str, tuple[int, ...]]:
+    return {
+        name: tuple(day for day, _ in doses[name])
+        for name in sorted(doses)
+        if instance.drugs[name].kind == "chemotherapy"
+    }
+
+
+def _sensitizer(instance: Instance, dose_days: dict[str, tuple[int, ...]]) -> FloatArray:
+    ratio = np.ones(instance.days)
+    for name, days in dose_days.items():
+        drug = instance.drugs[name]
+        ratio = ratio * chemotherapy.sensitizer_enhancement(
+            instance.days, days, drug.sensitizer_enhancement_ratio, drug.sensitizing_days
+        )
+    return ratio
+
+
+def _precursor_survival(instance: Instance, dose_days: dict[str, tuple[int, ...]]) -> FloatArray:
+    spared = np.ones(instance.days)
+    for name, days in dose_days.items():
+        loss = instance.drugs[name].precursor_log_loss_per_dose
+        spared = spared * chemotherapy.precursor_survival(instance.days, days, loss)
+    return spared

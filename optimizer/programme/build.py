@@ -11,7 +11,8 @@ import pyomo.environ as pyo
 from numpy.typing import NDArray
 
 from abscopt.models import immune, repopulation
-from abscopt.optimizer.programme import choice, logistics, organs, outcome
+from abscopt.models import outcome as control
+from abscopt.optimizer.programme import choice, flow, logistics, organs, outcome, value
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
@@ -24,20 +25,45 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Data:
-    """What the constraint functions read; `bands` are indices into the refinement's bands."""
+    """What the constraint functions read; `bands` are indices into the refinement's bands.
 
-    instance: Instance
+    `flows` describes the survivors, release and effectors of the free lesions that need it.
+    """
+
+    candidates: Candidates
     columns: Columns
     refinement: Refinement
-    free: tuple[int, ...]
-    group: NDArray[np.int64]
-    chemo: FloatArray
-    end_needed: tuple[int, ...]
+    flows: dict[int, flow.Flow]
+
+    @cached_property
+    def instance(self) -> Instance:
+        """The case."""
+        return self.candidates.instance
+
+    @property
+    def free(self) -> tuple[int, ...]:
+        """Lesions with a free course."""
+        return self.candidates.free
+
+    @cached_property
+    def group(self) -> NDArray[np.int64]:
+        """(plans,) plans of one group act alike on tumors and organs themselves."""
+        return self.candidates.plan_effects.group
+
+    @cached_property
+    def chemo(self) -> FloatArray:
+        """(plans,) log loss of lymphocytes by chemotherapy."""
+        return self.candidates.plan_effects.chemotherapy_log_loss
 
     @property
     def plans(self) -> int:
         """Number of systemic plans."""
         return len(self.chemo)
+
+    @property
+    def groups(self) -> range:
+        """Indices of the groups of plans."""
+        return range(self.columns.local.shape[0])
 
     @property
     def horizons(self) -> range:
@@ -54,6 +80,10 @@ class Data:
         """Indices of the (plan, band) pairs."""
         return range(len(self.refinement.bands))
 
+    def clones(self, s: int) -> range:
+        """Indices of a lesion's clones."""
+        return range(len(self.instance.lesions[s].populations))
+
     @cached_property
     def of_lesion(self) -> dict[int, list[int]]:
         """Columns of each lesion."""
@@ -61,12 +91,32 @@ class Data:
 
     @cached_property
     def of_free_day(self) -> dict[tuple[int, int], list[int]]:
-        """Columns of each day of each free course."""
+        """Columns of each day of each free course (of all its days together in count form)."""
         found: dict[tuple[int, int], list[int]] = {}
         for j in np.flatnonzero(self.columns.course < 0).tolist():
             key = (int(self.columns.lesion[j]), int(self.columns.day[j]))
             found.setdefault(key, []).append(j)
         return found
+
+    @cached_property
+    def choices(self) -> dict[tuple[int, int], list[int]]:
+        """Columns of which at most `slots` are chosen: per lesion, or per day if it is free."""
+        groups = {(s, -1): members for s, members in self.of_lesion.items() if s not in self.free}
+        return groups | self.of_free_day
+
+    def slots(self, members: list[int]) -> int:
+        """How many of a group of columns may be chosen."""
+        return int(self.columns.slots[members].max(initial=1))
+
+    def greatest(self, value: FloatArray, members: list[int] | None = None) -> float:
+        """No choice adds up to more; value (J,), of some columns or of all."""
+        wanted = None if members is None else set(members)
+        total = 0.0
+        for group in self.choices.values():
+            inside = group if wanted is None else [j for j in group if j in wanted]
+            if inside:
+                total += self.slots(inside) * max(0.0, float(value[inside].max()))
+        return total
 
     @cached_property
     def bands_of_plan(self) -> dict[int, list[int]]:
@@ -80,6 +130,11 @@ class Data:
         """1 if the plan is chosen: the sum over its bands."""
         return sum(model.y[b] for b in self.bands_of_plan[plan])
 
+    def chosen_group(self, model: Any, group: int) -> Any:
+        """1 if a plan of the group is chosen."""
+        members = [k for k in range(self.plans) if self.group[k] == group]
+        return sum(self.chosen(model, k) for k in members)
+
     @cached_property
     def greatest_effect(self) -> FloatArray:
         """(plans, horizons) no choice has more unsaturated systemic log kill."""
@@ -88,24 +143,48 @@ class Data:
             members = self.of_lesion[s]
             if s not in self.free and members:
                 total += self.columns.gain[:, members, :].max(axis=1)
+        for one in self.flows.values():
+            total += one.greatest
         return total + 1e-9
 
+    @cached_property
+    def greatest_kill(self) -> FloatArray:
+        """(horizons,) no choice has more saturated systemic log kill."""
+        maximum = self.instance.immune.effect_maximum_nats
+        return immune.saturate(self.greatest_effect.max(axis=0), maximum)
+
+    @cached_property
+    def clone_range(self) -> tuple[FloatArray, FloatArray]:
+        """(lesions, horizons, clones) least and greatest log burden of each clone."""
+        shape = (len(self.lesions), len(self.horizons), self.columns.local.shape[3])
+        low, high = np.zeros(shape), np.zeros(shape)
+        for s in self.lesions:
+            local = self.columns.local
+            if s in self.free:
+                start = self.columns.constant_local[:, s]
+                low[s], high[s] = start.min(axis=0), start.max(axis=0)
+                low[s] += sum(
+                    self.slots(members) * np.minimum(local[:, members].min(axis=(0, 1)), 0.0)
+                    for (lesion, _), members in self.of_free_day.items()
+                    if lesion == s
+                )
+                high[s] += self._growth_rate(s) * self.instance.days
+            else:
+                own = local[:, self.of_lesion[s]]
+                low[s], high[s] = own.min(axis=(0, 1)), own.max(axis=(0, 1))
+            low[s] -= self.columns.share[s] * self.greatest_kill[:, None]
+        return low - 1e-6, high + 1e-6
+
+    @cached_property
     def burden_range(self) -> tuple[FloatArray, FloatArray]:
         """(lesions, horizons) least and greatest log burden of any choice."""
-        maximum = self.instance.immune.effect_maximum_nats
-        most = immune.saturate(self.greatest_effect.max(axis=0), maximum)
-        low = np.zeros((len(self.lesions), len(self.horizons)))
-        high = np.zeros_like(low)
-        for s, lesion in enumerate(self.instance.lesions):
-            local = self.columns.local[:, self.of_lesion[s], :]
-            if s in self.free:
-                start = self.columns.constant_local[s]
-                low[s] = start + local.min(axis=0).sum(axis=0)
-                high[s] = start + self._growth_rate(s) * self.instance.days
-            else:
-                low[s], high[s] = local.min(axis=(0, 1)), local.max(axis=(0, 1))
-            low[s] -= lesion.effector_share * most
-        return low - 1e-6, high + 1e-6
+        low, high = (
+            np.array(
+                [control.total_log_burden(side[s][:, : len(self.clones(s))]) for s in self.lesions]
+            )
+            for side in self.clone_range
+        )
+        return low, high
 
     def repopulates(self, s: int) -> bool:
         """Whether a lesion has accelerated repopulation."""
@@ -148,21 +227,18 @@ class Data:
 
 def data_of(candidates: Candidates, columns: Columns, refinement: Refinement) -> Data:
     """What the constraint functions read, from the candidates of a case."""
-    return Data(
-        instance=candidates.instance,
-        columns=columns,
-        refinement=refinement,
-        free=candidates.free,
-        group=candidates.plan_effects.group,
-        chemo=candidates.plan_effects.chemotherapy_log_loss,
-        end_needed=tuple(candidates.latest_end_needed(k) for k in range(len(candidates.plans))),
-    )
+    return Data(candidates, columns, refinement, flow.flows_of(candidates, columns))
 
 
 def build(data: Data) -> Any:
     """The programme: maximize the objective over columns x and (plan, band) pairs y."""
     model = pyo.ConcreteModel(name=data.instance.name)
-    model.x = pyo.Var(range(len(data.columns)), domain=pyo.Binary)
+    slots = data.columns.slots.tolist()
+    model.x = pyo.Var(
+        range(len(data.columns)),
+        domain=lambda m, j: pyo.Binary if slots[j] == 1 else pyo.NonNegativeIntegers,
+        bounds=lambda m, j: (0, slots[j]),
+    )
     model.y = pyo.Var(data.bands, domain=pyo.Binary)
     choice.one_course(model, data)
     choice.one_level(model, data)
@@ -170,29 +246,43 @@ def build(data: Data) -> Any:
     choice.one_plan(model, data)
     choice.intervals(model, data)
     choice.late_enough(model, data)
+    choice.early_enough(model, data)
     choice.excluded(model, data)
+    organs.excess_of_soft_limits(model, data)
+    organs.exposures(model, data)
     organs.organ_loads(model, data)
+    organs.exposed_caps(model, data)
     organs.lymphocyte_count(model, data)
     organs.edric(model, data)
     logistics.lesions_treated(model, data)
     logistics.visits(model, data)
+    logistics.machine_days(model, data)
     logistics.lesions_per_day(model, data)
     logistics.overall_days(model, data)
+    logistics.course_gaps(model, data)
     outcome.accelerated_growth(model, data)
     if data.instance.objective.kind == "tumor_bed":
-        outcome.tumor_bed(model, data)
+        value.tumor_bed(model, data)
     else:
+        flow.survivors(model, data)
+        flow.killed_effectors(model, data)
+        flow.own_effect(model, data)
+        flow.losses_of_others(model, data)
+        flow.effect_in_band(model, data)
         outcome.lymphocyte_bands(model, data)
         outcome.systemic_effect(model, data)
         outcome.saturation(model, data)
+        outcome.burden_rule(model, data)
+        flow.burden_rule_of_free_courses(model, data)
         outcome.log_burden(model, data)
-        outcome.value_of_lesion(model, data)
+        outcome.total_burden(model, data)
+        value.of_lesion(model, data)
     objective(model, data)
     return model
 
 
 def objective(model: Any, data: Data) -> None:
-    """maximize sum_s w_s mean_h value[s, h], or sum_s w_s BED_s for `tumor_bed`."""
+    """maximize sum_s w_s mean_h value[s, h] (or sum_s w_s BED_s) less what soft limits cost."""
     lesions = data.instance.lesions
     if data.instance.objective.kind == "tumor_bed":
         total = sum(lesions[s].weight * model.tumor_bed[s] for s in data.lesions)
@@ -203,4 +293,5 @@ def objective(model: Any, data: Data) -> None:
             for s in data.lesions
             for h in data.horizons
         )
-    model.objective = pyo.Objective(expr=total, sense=pyo.maximize)
+    cost = organs.soft_cost(data, model)
+    model.objective = pyo.Objective(expr=total - cost, sense=pyo.maximize)

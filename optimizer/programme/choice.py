@@ -9,6 +9,7 @@ import pyomo.environ as pyo
 
 if TYPE_CHECKING:
     from abscopt.optimizer.programme.build import Data
+    from abscopt.optimizer.programme.refinement import Cut
 
 
 def one_course(model: Any, data: Data) -> None:
@@ -20,10 +21,15 @@ def one_course(model: Any, data: Data) -> None:
 
 
 def one_level(model: Any, data: Data) -> None:
-    """sum_level x[s, day, level] <= 1 for every day of a free course."""
+    """sum_level x[s, day, level] <= 1 for every day of a free course.
+
+    In count form: sum_level x[s, level] <= number of days.
+    """
     model.one_level = pyo.Constraint(
         sorted(data.of_free_day),
-        rule=lambda m, s, day: sum(m.x[j] for j in data.of_free_day[s, day]) <= 1,
+        rule=lambda m, s, day: (
+            sum(m.x[j] for j in data.of_free_day[s, day]) <= data.slots(data.of_free_day[s, day])
+        ),
     )
 
 
@@ -35,6 +41,7 @@ def fraction_number(model: Any, data: Data) -> None:
         if (course := data.instance.lesions[s].course) is not None
         and course.form == "free"
         and course.max_fractions is not None
+        and data.of_lesion[s]
     }
     model.fraction_number = pyo.Constraint(
         sorted(most), rule=lambda m, s: sum(m.x[j] for j in data.of_lesion[s]) <= most[s]
@@ -59,7 +66,10 @@ def intervals(model: Any, data: Data) -> None:
                 rows.append((k, banned))
     model.intervals = pyo.Constraint(
         range(len(rows)),
-        rule=lambda m, i: sum(m.x[j] for j in rows[i][1]) <= 1 - data.chosen(m, rows[i][0]),
+        rule=lambda m, i: (
+            sum(m.x[j] for j in rows[i][1])
+            <= data.slots(rows[i][1]) * (1 - data.chosen(m, rows[i][0]))
+        ),
     )
 
 
@@ -69,34 +79,56 @@ def late_enough(model: Any, data: Data) -> None:
     x[j] <= sum_{j' ending in time} x[j'] + 1 - y[k].
     """
     last = data.columns.last
-    treated = [j for j in range(len(data.columns)) if last[j] >= 0]
-    rows = [
-        (k, j)
-        for k in range(data.plans)
-        if data.end_needed[k] >= 0
-        for j in treated
-        if last[j] < data.end_needed[k]
-    ]
-    in_time = {k: [j for j in treated if last[j] >= data.end_needed[k]] for k in range(data.plans)}
+    needed = [data.candidates.latest_end_needed(k) for k in range(data.plans)]
+    model.late_enough = _needs_one(
+        data, {k: last >= day for k, day in enumerate(needed) if day >= 0}
+    )
+
+
+def early_enough(model: Any, data: Data) -> None:
+    """Under plan k, any fraction at all needs a course that begins on or before its day.
+
+    x[j] <= sum_{j' beginning in time} x[j'] + 1 - y[k].
+    """
+    first = data.columns.first
+    needed = [data.candidates.earliest_start_needed(k) for k in range(data.plans)]
+    model.early_enough = _needs_one(
+        data, {k: first <= day for k, day in enumerate(needed) if day >= 0}
+    )
+
+
+def _needs_one(data: Data, in_time: dict[int, Any]) -> Any:
+    """x[j] <= sum_{j' in time} x[j'] + 1 - y[k]; `in_time` gives (J,) flags per plan."""
+    treated = np.flatnonzero(data.columns.fractions > 0)
+    rows = [(k, int(j)) for k, good in in_time.items() for j in treated[~good[treated]]]
+    members = {k: treated[good[treated]].tolist() for k, good in in_time.items()}
 
     def rule(m: Any, i: int) -> Any:
         k, j = rows[i]
-        return m.x[j] <= sum(m.x[other] for other in in_time[k]) + 1 - data.chosen(m, k)
+        return m.x[j] <= sum(m.x[other] for other in members[k]) + 1 - data.chosen(m, k)
 
-    model.late_enough = pyo.Constraint(range(len(rows)), rule=rule)
+    return pyo.Constraint(range(len(rows)), rule=rule)
 
 
 def excluded(model: Any, data: Data) -> None:
     """Sets of columns the judge found to break a limit together.
 
-    One group per lesion (or free day); any choice of one member per group breaks the limit:
-    sum over all members of all groups <= number of groups - 1.
+    One group per lesion (or free day); any choice of one member per group breaks the limit under
+    some plans: sum over all members of all groups <= number of groups - (1 if such a plan).
     """
-    sets = data.refinement.excluded
+    sets = [cut for cut in data.refinement.cuts if cut.limit is None]
     model.excluded = pyo.Constraint(
         range(len(sets)),
-        rule=lambda m, i: sum(m.x[j] for group in sets[i] for j in group) <= len(sets[i]) - 1,
+        rule=lambda m, i: together(m, data, sets[i]) <= len(sets[i].groups) - 1,
     )
+
+
+def together(model: Any, data: Data, cut: Cut) -> Any:
+    """Number of a cut's groups that are chosen from, less 1 unless one of its plans is chosen."""
+    total = sum(model.x[j] for group in cut.groups for j in group)
+    if len(cut.plans) == data.plans:
+        return total
+    return total + sum(data.chosen(model, k) for k in cut.plans) - 1
 
 
 def treated_days(data: Data) -> np.ndarray[Any, Any]:

@@ -52,12 +52,13 @@ def _domains(
 
 
 def chosen(model: Any, position: dict[int, int], x: NDArray[np.float64]) -> tuple[list[int], int]:
-    """Columns and the (plan, band) pair that a point chooses, binaries rounded."""
-
-    def is_one(variable: Any) -> bool:
-        column = position.get(id(variable))
-        return column is not None and bool(x[column] > 0.5)
-
-    columns = [j for j in model.x if is_one(model.x[j])]
-    pairs = [b for b in model.y if is_one(model.y[b])]
+    """Columns that a point chooses, counted ones as often as it does, and the (plan, band) pair."""
+    columns = [j for j in model.x for _ in range(round(value_at(model.x[j], position, x)))]
+    pairs = [b for b in model.y if value_at(model.y[b], position, x) > 0.5]
     return columns, pairs[0] if pairs else 0
+
+
+def value_at(variable: Any, position: dict[int, int], x: NDArray[np.float64]) -> float:
+    """Value of a variable at a point; 0 if no row has it."""
+    column = position.get(id(variable))
+    return 0.0 if column is None else float(x[column])

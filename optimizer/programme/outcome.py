@@ -1,4 +1,4 @@
-"""Systemic effect and outcome: bands, saturation and control tangents, conceded lesions."""
+"""Systemic effect and log burdens: lymphocyte bands, saturation, clones, growth."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pyomo.environ as pyo
 
 from abscopt.models import immune
-from abscopt.models import outcome as control
+from abscopt.optimizer.programme import flow
 
 if TYPE_CHECKING:
     from abscopt.optimizer.programme.build import Data
@@ -49,7 +49,7 @@ def lymphocyte_bands(model: Any, data: Data) -> None:
 
 
 def systemic_effect(model: Any, data: Data) -> None:
-    """Z[h] <= exp(-low - chemo[k]) sum_j g[j, k, h] x[j] + M (1 - y[k, band]).
+    """Z[h] <= exp(-low - chemo[k]) sum_j g[j, k, h] x[j] + free lesions + M (1 - y[k, band]).
 
     The band's best value is used in all of it, so the programme bounds the truth from above.
     """
@@ -64,6 +64,7 @@ def systemic_effect(model: Any, data: Data) -> None:
         scale = math.exp(-low - float(data.chemo[k]))
         column = scale * gain[k, :, h]
         terms = sum(float(column[j]) * m.x[j] for j in np.flatnonzero(column > 1e-12))
+        terms = terms + flow.effect_of_free(m, data, h)
         return m.effect[h] <= terms + float(most[:, h].max()) * (1 - m.y[b])
 
     model.systemic_effect = pyo.Constraint(data.bands, data.horizons, rule=rule)
@@ -86,97 +87,95 @@ def saturation(model: Any, data: Data) -> None:
     model.saturation = pyo.Constraint(data.horizons, range(len(points)), rule=rule)
 
 
-def log_burden(model: Any, data: Data) -> None:
-    """u[s, h] >= local log burden of the choice - H_s S[h] (+ accelerated growth if free).
+def burden_rule(model: Any, data: Data) -> None:
+    """Where the burden rule may deny a lesion its credit: own kill <= kill, <= M credited courses.
 
-    One row per group of plans that sensitize alike, active when one of them is chosen.
+    c[s, h] <= S[h];  c[s, h] <= M (sum_j credit[k, j] x[j] + 1 - sum y of plans that credit alike).
     """
-    lesions = data.instance.lesions
-    low, high = data.burden_range()
-    model.burden = pyo.Var(
-        data.lesions,
-        data.horizons,
-        bounds=lambda m, s, h: (float(low[s, h]), float(high[s, h])),
+    ruled = [s for s in data.lesions if _may_lose_credit(data, s)]
+    most = data.greatest_kill
+    model.credit_kill = pyo.Var(
+        ruled, data.horizons, bounds=lambda m, s, h: (0, float(most[h]) + 1e-9)
     )
-    groups = range(data.columns.local.shape[0])
+    model.credit_at_most = pyo.Constraint(
+        ruled, data.horizons, rule=lambda m, s, h: m.credit_kill[s, h] <= m.kill[h]
+    )
+    rows = []
+    for s in ruled:
+        alike: dict[bytes, list[int]] = {}
+        for k in range(data.plans if s not in data.free else 0):
+            credit = data.columns.credit[k, data.of_lesion[s]]
+            if not credit.all():
+                alike.setdefault(credit.tobytes(), []).append(k)
+        rows += [(s, plans) for plans in alike.values()]
 
-    def rule(m: Any, s: int, h: int, group: int) -> Any:
-        local = data.columns.local[group, :, h]
+    def rule(m: Any, i: int, h: int) -> Any:
+        s, plans = rows[i]
+        members = [j for j in data.of_lesion[s] if data.columns.credit[plans[0], j]]
+        other = 1 - sum(data.chosen(m, k) for k in plans)
+        return m.credit_kill[s, h] <= float(most[h]) * (sum(m.x[j] for j in members) + other)
+
+    model.credited_courses = pyo.Constraint(range(len(rows)), data.horizons, rule=rule)
+
+
+def _may_lose_credit(data: Data, s: int) -> bool:
+    if data.instance.immune.burden_limit_cm3 is None or not data.columns.share[s].any():
+        return False
+    return s in data.free or not bool(data.columns.credit[:, data.of_lesion[s]].all())
+
+
+def log_burden(model: Any, data: Data) -> None:
+    """u[s, h, c] >= local log burden of the choice - H_c S[h] (+ accelerated growth if free).
+
+    One row per clone and group of plans that act alike on tumors, active when one of them is
+    chosen. Under the burden rule the lesion's credited kill stands for S[h].
+    """
+    low, high = data.clone_range
+    index = [(s, h, c) for s in data.lesions for h in data.horizons for c in data.clones(s)]
+    model.burden = pyo.Var(
+        index, bounds=lambda m, s, h, c: (float(low[s, h, c]), float(high[s, h, c]))
+    )
+    groups = data.groups
+
+    def rule(m: Any, s: int, h: int, c: int, group: int) -> Any:
+        local = data.columns.local[group, :, h, c]
         terms = sum(float(local[j]) * m.x[j] for j in data.of_lesion[s])
         if s in data.free:
-            terms = terms + float(data.columns.constant_local[s, h]) + data.growth(m, s, h)
+            terms = terms + float(data.columns.constant_local[group, s, h, c])
+            terms = terms + data.growth(m, s, h)
         slack = 0
         if len(groups) > 1:
-            members = [k for k in range(data.plans) if data.group[k] == group]
-            chosen = sum(data.chosen(m, k) for k in members)
-            slack = float(high[s, h] - low[s, h]) * (1 - chosen)
-        return m.burden[s, h] >= terms - lesions[s].effector_share * m.kill[h] - slack
+            spread = float(high[s, h, c] - low[s, h, c])
+            slack = spread * (1 - data.chosen_group(m, group))
+        kill = m.credit_kill[s, h] if _may_lose_credit(data, s) else m.kill[h]
+        return m.burden[s, h, c] >= terms - float(data.columns.share[s, c]) * kill - slack
 
-    model.log_burden = pyo.Constraint(data.lesions, data.horizons, groups, rule=rule)
-
-
-def value_of_lesion(model: Any, data: Data) -> None:
-    """psi <= tangents of -ln(1 + e^u) if pursued; psi <= min(-L, -L - rho (u - u_L)) if conceded.
-
-    q[s, h] = 1 concedes; tangents at the refinement's burdens.
-    """
-    goal = data.instance.objective
-    edge = control.concession_burden(goal.conceded_at_nats)
-    _, high = data.burden_range()
-    model.conceded = pyo.Var(data.lesions, data.horizons, domain=pyo.Binary)
-    worst = {
-        (s, h): float(control.log_control(high[s, h])) - 1.0
-        for s in data.lesions
-        for h in data.horizons
-    }
-    model.value = pyo.Var(data.lesions, data.horizons, bounds=lambda m, s, h: (worst[s, h], 0.0))
-    points = data.refinement.burdens
-
-    def pursued(m: Any, s: int, h: int, i: int) -> Any:
-        u = points[i]
-        slope = -float(control.control_probability(-u))
-        tangent = float(control.log_control(u)) + slope * (m.burden[s, h] - u)
-        least = float(control.log_control(u)) + slope * (float(high[s, h]) - u)
-        return m.value[s, h] <= tangent + max(0.0, -least) * m.conceded[s, h]
-
-    def line(m: Any, s: int, h: int) -> Any:
-        straight = -goal.conceded_at_nats - goal.conceded_slope * (m.burden[s, h] - edge)
-        least = -goal.conceded_at_nats - goal.conceded_slope * (float(high[s, h]) - edge)
-        return m.value[s, h] <= straight + max(0.0, -least) * (1 - m.conceded[s, h])
-
-    def floor(m: Any, s: int, h: int) -> Any:
-        return m.value[s, h] <= -goal.conceded_at_nats * m.conceded[s, h]
-
-    index = (data.lesions, data.horizons)
-    model.pursued = pyo.Constraint(*index, range(len(points)), rule=pursued)
-    model.conceded_line = pyo.Constraint(*index, rule=line)
-    model.conceded_floor = pyo.Constraint(*index, rule=floor)
+    rows = [(*key, group) for key in index for group in groups]
+    model.log_burden = pyo.Constraint(rows, rule=rule)
 
 
-def tumor_bed(model: Any, data: Data) -> None:
-    """b[s] <= sum_j BED[j] x[j] - lost to repopulation (free courses: their own row)."""
-    groups = range(data.columns.tumor_bed.shape[0])
-    most = {
-        s: float(np.maximum(data.columns.tumor_bed[:, data.of_lesion[s]], 0).max(axis=0).sum())
-        for s in data.lesions
-    }
-    least = {
-        s: float(min(0.0, data.columns.tumor_bed[:, data.of_lesion[s]].min()))
-        - (data.greatest_bed_loss(s))
-        for s in data.lesions
-    }
-    model.tumor_bed = pyo.Var(data.lesions, bounds=lambda m, s: (least[s], most[s]))
+def total_burden(model: Any, data: Data) -> None:
+    """U[s, h] >= tangent planes of ln sum_c e^{u[s, h, c]}, for lesions of several clones."""
+    low, high = data.burden_range
+    several = [s for s in data.lesions if len(data.clones(s)) > 1]
+    model.total = pyo.Var(
+        several,
+        data.horizons,
+        bounds=lambda m, s, h: (float(low[s, h]) - 1e-6, float(high[s, h]) + 1e-6),
+    )
+    planes = data.refinement.planes
 
-    def rule(m: Any, s: int, group: int) -> Any:
-        bed = data.columns.tumor_bed[group]
-        terms = sum(float(bed[j]) * m.x[j] for j in data.of_lesion[s]) - data.bed_loss(m, s)
-        slack = 0
-        if len(groups) > 1:
-            members = [k for k in range(data.plans) if data.group[k] == group]
-            slack = (most[s] - least[s]) * (1 - sum(data.chosen(m, k) for k in members))
-        return m.tumor_bed[s] <= terms + slack
+    def rule(m: Any, i: int, h: int) -> Any:
+        plane = planes[i]
+        terms = sum(w * m.burden[plane.lesion, h, c] for c, w in enumerate(plane.weights))
+        return m.total[plane.lesion, h] >= terms + plane.offset
 
-    model.tumor_bed_row = pyo.Constraint(data.lesions, groups, rule=rule)
+    model.total_burden = pyo.Constraint(range(len(planes)), data.horizons, rule=rule)
+
+
+def burden(model: Any, data: Data, s: int, h: int) -> Any:
+    """Total log burden of a lesion: its only clone's, or the variable over all of them."""
+    return model.burden[s, h, 0] if len(data.clones(s)) == 1 else model.total[s, h]
 
 
 def accelerated_growth(model: Any, data: Data) -> None:

@@ -1,4 +1,4 @@
-"""Where the programme approximates: lymphocyte bands and tangent points, refined on demand."""
+"""Where the programme approximates: bands, tangents, break points, cuts; refined on demand."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.models import immune
+from abscopt.models import immune, outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.columns import Columns
 
@@ -22,6 +24,33 @@ FIRST_BAND_WIDTH = 0.25
 SPLIT_MARGIN = 1e-6
 SAME_POINT = 1e-7
 FIRST_BURDENS = (-12.0, -6.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.5, 6.0)
+FIRST_BREAKS = (1.0, 2.0, 3.5, 6.0)
+
+Band = tuple[int, float, float]
+
+
+@dataclass(frozen=True)
+class Plane:
+    """u >= sum_c weights[c] u_c + offset: a tangent plane of ln sum_c e^{u_c} of one lesion."""
+
+    lesion: int
+    weights: tuple[float, ...]
+    offset: float
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Choices that load a limit together more than its row states.
+
+    One group of columns per lesion (or free day). Under any of `plans`, any choice of one member
+    per group exceeds limit number `limit` of the case by at least `excess` parts of its cap;
+    without a limit it is forbidden.
+    """
+
+    plans: tuple[int, ...]
+    groups: tuple[tuple[int, ...], ...]
+    limit: int | None = None
+    excess: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -31,53 +60,151 @@ class Refinement:
     Attributes
     ----------
     bands : (plan, low, high) of lymphocyte log loss A; exp(-low) is used in the whole band
+    free_bands : per free lesion with effectors of its own, the same of the loss of all others
     effects : systemic log kills at which the saturation curve has a tangent
     burdens : log burdens at which log control has a tangent
-    excluded : sets of columns that no schedule may contain together
+    breaks : (lesion, horizon, u > 0), further break points of the control probability
+    planes : tangent planes of the total burden of lesions of several clones
+    cuts : sets of columns that no schedule may contain together, or that cost something together
     """
 
-    bands: tuple[tuple[int, float, float], ...]
+    bands: tuple[Band, ...]
     effects: tuple[float, ...]
     burdens: tuple[float, ...] = FIRST_BURDENS
-    excluded: tuple[tuple[tuple[int, ...], ...], ...] = ()
+    free_bands: tuple[tuple[int, tuple[Band, ...]], ...] = ()
+    breaks: tuple[tuple[int, int, float], ...] = ()
+    planes: tuple[Plane, ...] = ()
+    cuts: tuple[Cut, ...] = ()
 
-    def with_point(
-        self, plan: int, loss: float, effects: list[float], burdens: list[float]
-    ) -> Refinement:
-        """Approximation made exact (to the split margin) at one schedule."""
+    def with_losses(self, plan: int, total: float, others: Mapping[int, float]) -> Refinement:
+        """Bands split at a total loss A, and at the losses A - a_s of the lesions s named."""
         return replace(
             self,
-            bands=_split_band(self.bands, plan, loss),
+            bands=_split_band(self.bands, plan, total),
+            free_bands=tuple(
+                (s, _split_band(bands, plan, others[s])) for s, bands in self.free_bands
+            ),
+        )
+
+    def with_point(
+        self, effects: list[float], burdens: FloatArray, clones: list[FloatArray]
+    ) -> Refinement:
+        """Tangents at one schedule.
+
+        Parameters
+        ----------
+        effects : (horizons,) unsaturated systemic log kill
+        burdens : (lesions, horizons) log burdens
+        clones : per lesion (horizons, clones) log burdens
+        """
+        breaks = list(self.breaks)
+        for (s, h), u in np.ndenumerate(burdens):
+            known = [*FIRST_BREAKS, *(b for i, j, b in breaks if (i, j) == (s, h))]
+            if u > 0 and all(not _same(float(u), point) for point in known):
+                breaks.append((s, h, float(u)))
+        planes = list(self.planes)
+        for s, own in enumerate(clones):
+            planes += [
+                plane
+                for row in own
+                if len(row) > 1 and not _known(plane := plane_at(s, row), planes)
+            ]
+        return replace(
+            self,
             effects=_extended(self.effects, effects),
-            burdens=_extended(self.burdens, burdens),
+            burdens=_extended(self.burdens, burdens.reshape(-1).tolist()),
+            breaks=tuple(sorted(breaks)),
+            planes=tuple(planes),
         )
 
 
-def first_refinement(instance: Instance, columns: Columns) -> Refinement:
-    """Bands of moderate width over the losses each plan can reach, and a few tangents."""
-    bands = []
-    lesions = np.unique(columns.lesion)
-    for plan in range(len(columns.loss)):
-        most = 0.0
-        for lesion in lesions:
-            own = columns.lesion == lesion
-            loss = columns.loss[plan][own]
-            free = columns.course[own] < 0
-            most += float(loss[free].sum()) if free.any() else float(loss.max())
-        edges = np.linspace(0.0, most, max(1, math.ceil(most / FIRST_BAND_WIDTH)) + 1)
-        bands += [(plan, float(a), float(b)) for a, b in itertools.pairwise(edges)]
-    most_effect = float(columns.gain.sum(axis=1).max()) if columns.gain.size else 0.0
+def plane_at(lesion: int, clones: FloatArray) -> Plane:
+    """Tangent plane of ln sum_c e^{u_c} at clone burdens u."""
+    total = float(outcome.total_log_burden(clones))
+    weights = np.exp(clones - total)
+    offset = total - float(weights @ clones)
+    return Plane(lesion, tuple(weights.tolist()), offset)
+
+
+def _known(plane: Plane, planes: Iterable[Plane]) -> bool:
+    return any(
+        plane.lesion == other.lesion
+        and abs(plane.offset - other.offset) < SAME_POINT
+        and np.allclose(plane.weights, other.weights, rtol=0, atol=SAME_POINT)
+        for other in planes
+    )
+
+
+def first_refinement(instance: Instance, columns: Columns, active: tuple[int, ...]) -> Refinement:
+    """Bands of moderate width over the losses each plan can reach, and a few tangents.
+
+    Parameters
+    ----------
+    active : free lesions with effectors of their own
+    """
+    plans, lesions = range(len(columns.loss)), range(len(instance.lesions))
+    most = np.array([[_most_loss(columns, k, s) for s in lesions] for k in plans])
+    needed = columns.gain.any(axis=(1, 2))
+    bands = [
+        band for k in plans for band in _first_bands(k, float(most[k].sum()) * float(needed[k]))
+    ]
+    free_bands = [
+        (
+            s,
+            tuple(
+                band for k in plans for band in _first_bands(k, float(most[k].sum() - most[k, s]))
+            ),
+        )
+        for s in active
+    ]
+    planes = [
+        plane
+        for s, lesion in enumerate(instance.lesions)
+        if len(lesion.populations) > 1
+        for plane in _first_planes(s, len(lesion.populations))
+    ]
+    return Refinement(
+        bands=tuple(bands),
+        effects=_first_effects(instance, columns),
+        free_bands=tuple(free_bands),
+        planes=tuple(planes),
+    )
+
+
+def _most_loss(columns: Columns, plan: int, lesion: int) -> float:
+    """Most log loss of everybody else's effectors by one lesion; at most one column per day."""
+    own = np.flatnonzero(columns.lesion == lesion)
+    most: dict[int, float] = {}
+    for j in own.tolist():
+        loss = float(columns.loss[plan, j]) * int(columns.slots[j])
+        most[int(columns.day[j])] = max(loss, most.get(int(columns.day[j]), 0.0))
+    return math.fsum(most.values())
+
+
+def _first_bands(plan: int, most: float) -> list[Band]:
+    edges = np.linspace(0.0, most, max(1, math.ceil(most / FIRST_BAND_WIDTH)) + 1)
+    return [(plan, float(a), float(b)) for a, b in itertools.pairwise(edges)]
+
+
+def _first_planes(lesion: int, clones: int) -> list[Plane]:
+    """u >= u_c for every clone c, and the plane where all are equal."""
+    single = [Plane(lesion, tuple(row), 0.0) for row in np.eye(clones).tolist()]
+    return [*single, plane_at(lesion, np.zeros(clones))]
+
+
+def _first_effects(instance: Instance, columns: Columns) -> tuple[float, ...]:
     maximum = instance.immune.effect_maximum_nats
     if maximum is None:
-        return Refinement(tuple(bands), (0.0,))
+        return (0.0,)
+    most_effect = float(columns.gain.sum(axis=1).max()) if columns.gain.size else 0.0
+    if any(columns.course < 0):
+        most_effect = max(most_effect, 100.0 * maximum)
     saturated = np.linspace(0.0, float(immune.saturate(most_effect, maximum)), 12)
     raw = saturated * maximum / np.maximum(maximum - saturated, 1e-9)
-    return Refinement(tuple(bands), tuple(float(z) for z in raw))
+    return tuple(float(z) for z in raw)
 
 
-def _split_band(
-    bands: tuple[tuple[int, float, float], ...], plan: int, loss: float
-) -> tuple[tuple[int, float, float], ...]:
+def _split_band(bands: tuple[Band, ...], plan: int, loss: float) -> tuple[Band, ...]:
     result = []
     for k, low, high in bands:
         edge = loss - SPLIT_MARGIN
@@ -88,9 +215,13 @@ def _split_band(
     return tuple(result)
 
 
+def _same(value: float, point: float) -> bool:
+    return abs(value - point) <= SAME_POINT * (1 + abs(value))
+
+
 def _extended(points: tuple[float, ...], new: list[float]) -> tuple[float, ...]:
     result = list(points)
     for value in new:
-        if all(abs(value - point) > SAME_POINT * (1 + abs(value)) for point in result):
+        if all(not _same(value, point) for point in result):
             result.append(value)
     return tuple(sorted(result))

@@ -8,29 +8,30 @@ point and solved again.
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from abscopt.instances.load import InputError, Problem
-from abscopt.optimizer.candidates.columns import Columns, columns_of
+from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.programme.build import Data, build, data_of
-from abscopt.optimizer.programme.matrix import chosen, matrix_of
+from abscopt.optimizer.programme.cuts import excess_cuts, excluded_set, schedule_of
+from abscopt.optimizer.programme.flow import flows_of
+from abscopt.optimizer.programme.matrix import chosen, matrix_of, value_at
 from abscopt.optimizer.programme.refinement import Refinement, first_refinement
-from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
 from abscopt.optimizer.solver import SolverError, canary, solve_matrix
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.evaluation import Evaluation, Judge
     from abscopt.optimizer.progress import Clock
+    from abscopt.optimizer.schedule import Schedule
+    from abscopt.optimizer.solver import Matrix, Outcome
 
 MOST_COEFFICIENTS = 1_000_000
 MOST_ROUNDS = 500
-MEMBERS_TRIED = 4000
 EXACT_TOLERANCE = 1e-4
 
 
@@ -42,11 +43,31 @@ def solver_margin(gap: float) -> float:
     return min(1e-7, gap / 4)
 
 
+class Engine(Protocol):
+    """Another solver; `data`, `model` and `position` tell what rows and columns mean."""
+
+    def __call__(
+        self,
+        matrix: Matrix,
+        *,
+        data: Data,
+        model: Any,
+        position: dict[int, int],
+        absolute_gap: float,
+        time_limit: float | None,
+        threads: int,
+        seed: int,
+    ) -> Outcome:
+        """Maximize the programme."""
+        ...
+
+
 @dataclass
 class Answer:
     """Best judged schedule and proven bound of the programme; None when absent.
 
-    `relaxation_error` is what bands and tangents added to the value of the best schedule.
+    `relaxation_error` is what bands and tangents added to the value of the best schedule;
+    `data` states the last programme.
     """
 
     schedule: Schedule | None = None
@@ -57,6 +78,7 @@ class Answer:
     columns: int = 0
     rounds: int = 0
     relaxation_error: float = 0.0
+    data: Data | None = None
 
     @property
     def value(self) -> float:
@@ -65,25 +87,43 @@ class Answer:
 
 
 def solve_single(
-    candidates: Candidates, judge: Judge, gap: float, seed: int, threads: int, clock: Clock
+    candidates: Candidates,
+    judge: Judge,
+    gap: float,
+    seed: int,
+    threads: int,
+    clock: Clock,
+    engine: Engine | None = None,
+    *,
+    by_day: bool = False,
 ) -> Answer:
-    """Solve one case as one MILP; raises InputError if it is too large for that."""
+    """Solve one case as one MILP; raises InputError if it is too large for that.
+
+    `by_day` states the days of a free course even where they do not matter.
+    """
     canary()
     answer = Answer()
     if not candidates.plans:
         answer.infeasible = True
         return answer
     _refuse_huge(candidates)
-    columns = columns_of(candidates)
+    columns = columns_of(candidates, by_day=by_day)
     answer.columns = len(columns)
-    refinement = first_refinement(candidates.instance, columns)
+    active = tuple(
+        s
+        for s in flows_of(candidates, columns)
+        if candidates.instance.lesions[s].immune_active(candidates.instance.immune)
+    )
+    refinement = first_refinement(candidates.instance, columns, active)
     for _ in range(MOST_ROUNDS):
         if clock.expired:
             return answer
         data = data_of(candidates, columns, refinement)
-        refined = _round(candidates, judge, data, gap, seed, threads, clock, answer)
+        refined = _round(candidates, judge, data, gap, seed, threads, clock, answer, engine)
         if refined is None:
             return answer
+        if columns.counted and refined.cuts:  # a tolerance: counts cannot be cut off
+            return solve_single(candidates, judge, gap, seed, threads, clock, engine, by_day=True)
         refinement = refined
     raise SolverError(f"no end after {MOST_ROUNDS} refinements")
 
@@ -106,18 +146,32 @@ def _round(
     threads: int,
     clock: Clock,
     answer: Answer,
+    engine: Engine | None,
 ) -> Refinement | None:
     """Solve one programme and judge it; the next refinement, or None when done."""
     model = build(data)
     matrix, position = matrix_of(model)
-    outcome = solve_matrix(
-        matrix,
-        absolute_gap=gap / 4,
-        time_limit=clock.remaining,
-        threads=threads,
-        seed=seed,
-        listener=lambda _, bound: _told(clock, answer, bound),
-    )
+    answer.data = data
+    if engine is None:
+        outcome = solve_matrix(
+            matrix,
+            absolute_gap=gap / 4,
+            time_limit=clock.remaining,
+            threads=threads,
+            seed=seed,
+            listener=lambda _, bound: _told(clock, answer, bound),
+        )
+    else:
+        outcome = engine(
+            matrix,
+            data=data,
+            model=model,
+            position=position,
+            absolute_gap=gap / 4,
+            time_limit=clock.remaining,
+            threads=threads,
+            seed=seed,
+        )
     answer.rounds += 1
     answer.nodes += outcome.nodes
     if outcome.ending == "infeasible":
@@ -144,7 +198,8 @@ def _round(
         return None
     if outcome.ending == "limit":
         return None
-    refined = _refined(candidates, judge, data, picked, plan, verdict)
+    excess = {i: value_at(model.excess[i], position, outcome.x) for i in model.excess}
+    refined = _refined(candidates, judge, data, picked, plan, verdict, excess)
     if refined == data.refinement:
         if answer.relaxation_error > EXACT_TOLERANCE * max(1.0, abs(answer.value)):
             raise SolverError("programme and judge disagree where the programme is exact")
@@ -159,22 +214,6 @@ def _told(clock: Clock, answer: Answer, bound: float | None) -> bool:
     return clock.expired
 
 
-def schedule_of(candidates: Candidates, columns: Columns, picked: list[int], plan: int) -> Schedule:
-    """Schedule of chosen columns and one plan."""
-    instance = candidates.instance
-    tables = {table.menu.lesion: table for table in candidates.lesions}
-    fractions: list[Fraction] = []
-    for j in picked:
-        lesion = int(columns.lesion[j])
-        name = instance.lesions[lesion].name
-        if columns.course[j] < 0:
-            fractions.append(Fraction(int(columns.day[j]), name, float(columns.dose[j])))
-        else:
-            fractions += tables[lesion].menu.course(int(columns.course[j]), name)
-    doses = [Infusion(day, drug, mg) for drug, day, mg in candidates.plans[plan].doses]
-    return Schedule.of(fractions, doses)
-
-
 def _refined(
     candidates: Candidates,
     judge: Judge,
@@ -182,51 +221,24 @@ def _refined(
     picked: list[int],
     plan: int,
     verdict: Evaluation,
+    excess: dict[int, float],
 ) -> Refinement:
     """Exact at the judged point; or without it, if it breaks a limit."""
     if not verdict.feasible:
         if verdict.broken_rules:
             raise SolverError(f"the programme broke a rule: {verdict.broken_rules[0]}")
-        cut = _excluded_set(candidates, judge, data.columns, picked, plan)
-        return replace(data.refinement, excluded=(*data.refinement.excluded, cut))
-    loss = float(sum(data.columns.loss[plan, j] for j in picked))
-    effects = [float(z) for z in verdict.immune["unsaturated_effect_nats"]]
-    burdens = [float(u) for lesion in verdict.lesions for u in lesion.log_burden]
-    return data.refinement.with_point(plan, loss, effects, burdens)
-
-
-def _excluded_set(
-    candidates: Candidates, judge: Judge, columns: Columns, picked: list[int], plan: int
-) -> tuple[tuple[int, ...], ...]:
-    """Columns that break a limit together: a smallest such choice, widened for one lesion.
-
-    Loads only grow with more fractions, so whatever contains the smallest choice breaks the
-    limit too. The widened group holds every other column of one lesion (or day) that breaks a
-    limit with the rest of the choice.
-    """
-
-    organ_limits = {limit.name for limit in candidates.limits}
-
-    def broken(choice: list[int]) -> bool:
-        verdict = judge.evaluate(schedule_of(candidates, columns, choice, plan))
-        return not organ_limits.isdisjoint(verdict.broken_limits)
-
-    core = [j for j in picked if columns.fractions[j] > 0]
-    if not broken(core):
-        raise SolverError("the programme broke a limit that it states exactly")
-    for j in list(core):
-        rest = [other for other in core if other != j]
-        if broken(rest):
-            core = rest
-    groups: list[tuple[int, ...]] = [(j,) for j in core]
-    last, rest = core[-1], core[:-1]
-    same = np.flatnonzero(
-        (columns.lesion == columns.lesion[last])
-        & (columns.day == columns.day[last])
-        & (columns.fractions > 0)
+        cut = excluded_set(candidates, judge, data, picked, plan)
+        return replace(data.refinement, cuts=(*data.refinement.cuts, cut))
+    losses = [
+        float(sum(data.columns.loss[plan, j] for j in picked if data.columns.lesion[j] == s))
+        for s in data.lesions
+    ]
+    total = sum(losses)
+    others = {s: total - losses[s] for s in data.free}
+    refined = data.refinement.with_losses(plan, total, others).with_point(
+        [float(z) for z in verdict.immune["unsaturated_effect_nats"]],
+        np.array([lesion.log_burden for lesion in verdict.lesions]),
+        [np.array(lesion.clone_log_burden).T for lesion in verdict.lesions],
     )
-    near = itertools.islice((int(j) for j in same), MEMBERS_TRIED)
-    groups[-1] = tuple(j for j in near if j == last or broken([*rest, j]))
-    if last not in groups[-1]:
-        groups[-1] = (*groups[-1], last)
-    return tuple(groups)
+    cuts = excess_cuts(candidates, judge, data, picked, plan, verdict, excess)
+    return replace(refined, cuts=(*refined.cuts, *cuts))

@@ -4,12 +4,16 @@ Inside a box `low <= Z <= high` of the (unsaturated) systemic log kill, every le
 at most its value at `high`: a score per course, with the pursued-or-conceded choice kept exactly.
 The rows are relaxations that every schedule in the box satisfies:
 
-* organ limits without shared days (a lower bound of the load),
+* organ limits without shared days (a lower bound of the load), NTCP also per lesion with the
+  state of exposure that its own course brings about,
 * EDRIC with each course's own number of fractions (a lower bound),
-* lymphocyte loss on chosen days, lesions treated (cap and floor),
+* lymphocyte loss on chosen days, lesions treated (cap and floor), machine days,
 * `Z >= low`: with G = sum e^a v and A = sum a, `ln G - A >= ln low + chemo`, and
   `ln G <= G/G0 - 1 + ln G0` for every G0 > 0, hence
   `sum (g/G0 - a) >= ln low + chemo + 1 - ln G0`, linear in the choice.
+
+A soft limit costs `penalty max(0, load - 1) >= y (load - 1)` for every 0 <= y <= penalty: its rows
+are kept with multipliers that sum to at most the penalty.
 
 For multipliers y >= 0 the Lagrangian `y.b + sum_s max_c (score - A y)` bounds the box, whatever
 y is; HiGHS only supplies good multipliers, so no solver tolerance enters the bound.
@@ -18,6 +22,7 @@ y is; HiGHS only supplies good multipliers, so no solver tolerance enters the bo
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,11 +30,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.instances.limits import AlcLimit, EdricLimit, LogisticsLimit
-from abscopt.models import immune, lymphocytes, outcome
+from abscopt.models import immune, lymphocytes
+from abscopt.optimizer.candidates.loads import edric_alone
 from abscopt.optimizer.candidates.table import CAP
+from abscopt.optimizer.candidates.value import lesion_value
 from abscopt.optimizer.solver import ColumnMaster
 
 if TYPE_CHECKING:
+    from abscopt.instances.limits import AnyLimit
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.table import Candidates, LesionTable
     from abscopt.optimizer.candidates.tabulated import Tabulated
@@ -75,82 +83,141 @@ class Bound:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows `sum <= right` that every schedule obeys under every plan.
+    """Rows `sum <= right` that every schedule obeys under one plan, or that it pays for.
 
     Attributes
     ----------
     coefficients : per lesion (courses, rows)
-    right, chemo : (rows,) right-hand side, and what one nat of chemotherapy loss takes off it
+    right : (rows,)
+    family : (rows,) rows of one soft limit share a number; -1 for hard rows
+    penalty : (families,) what a unit of excess costs
     """
 
     coefficients: list[FloatArray]
     right: FloatArray
-    chemo: FloatArray
+    family: IntArray
+    penalty: FloatArray
 
 
-def relaxed_rows(candidates: Candidates) -> Rows:
-    """Organ, EDRIC, lymphocyte and lesion-number rows of a case."""
-    instance = candidates.instance
-    last = max(int(table.menu.patterns.last.max()) for table in candidates.lesions)
-    alc_days = np.arange(max(last, 0), -1, -ALC_ROW_STEP_DAYS)
-    before = instance.lymphocytes.initial_1e9_per_l
-    right, chemo = [np.full(len(candidates.limits), CAP)], [np.zeros(len(candidates.limits))]
-    for limit in instance.limits:
+class StaticRows:
+    """EDRIC, lymphocyte, lesion-number and machine-day rows: the same under every plan."""
+
+    def __init__(self, candidates: Candidates):
+        self.candidates = candidates
+        instance = candidates.instance
+        last = max(int(table.menu.patterns.last.max()) for table in candidates.lesions)
+        self.alc_days = np.arange(max(last, 0), -1, -ALC_ROW_STEP_DAYS)
+        self.limits = [limit for limit in instance.limits if self._has_rows(limit)]
+        self.parts = [
+            [self._columns(limit, table) for table in candidates.lesions] for limit in self.limits
+        ]
+
+    @staticmethod
+    def _has_rows(limit: AnyLimit) -> bool:
+        return isinstance(limit, EdricLimit | AlcLimit) or (
+            isinstance(limit, LogisticsLimit) and limit.quantity in ("lesions", "machine_days")
+        )
+
+    def _allowance(self, limit: AlcLimit) -> float:
+        before = self.candidates.instance.lymphocytes.initial_1e9_per_l
+        return math.log(before / limit.floor_1e9_per_l)
+
+    def _columns(self, limit: AnyLimit, table: LesionTable) -> FloatArray:
+        """(courses, rows of the limit) of one lesion."""
+        menu = table.menu
         if isinstance(limit, EdricLimit):
-            right.append(np.full(1, CAP))
-            chemo.append(np.zeros(1))
-        elif isinstance(limit, AlcLimit):
-            allowance = math.log(before / limit.floor_1e9_per_l)
-            right.append(np.full(len(alc_days), CAP))
-            chemo.append(np.full(len(alc_days), 1.0 / allowance))
-        elif isinstance(limit, LogisticsLimit) and limit.quantity == "lesions":
-            sides = [limit.cap] if limit.cap is not None else []
-            sides += [-limit.floor] if limit.floor is not None else []
-            right.append(np.array(sides, dtype=float))
-            chemo.append(np.zeros(len(sides)))
-    return Rows(
-        [_lesion_rows(instance, table, alc_days) for table in candidates.lesions],
-        np.concatenate(right),
-        np.concatenate(chemo),
-    )
+            own = lymphocytes.edric(*edric_alone(self.candidates.instance, menu), menu.fractions)
+            return np.asarray(own)[:, None] / limit.cap_gy
+        if isinstance(limit, AlcLimit):
+            loss = table.kappa[:, None] * table.alc_unit[menu.pattern][:, self.alc_days]
+            return loss / self._allowance(limit)
+        assert isinstance(limit, LogisticsLimit)
+        count = (menu.pattern > 0).astype(float)
+        if limit.quantity == "machine_days":
+            window = limit.days(self.candidates.instance.days)
+            days = menu.patterns.incidence[:, window.start : window.stop].sum(axis=1)
+            count = days[menu.pattern]
+        scale = float(limit.cap) if limit.penalty is not None and limit.cap else 1.0
+        sides = [count / scale] if limit.cap is not None else []
+        sides += [-count] if limit.floor is not None else []
+        return np.stack(sides, axis=1)
 
-
-def _lesion_rows(instance: Instance, table: LesionTable, alc_days: IntArray) -> FloatArray:
-    """(courses, rows) coefficients of one lesion, in the order of `relaxed_rows`."""
-    menu, lesion = table.menu, instance.lesions[table.menu.lesion]
-    total = menu.fractions * menu.dose
-    before = instance.lymphocytes.initial_1e9_per_l
-    treated = (menu.pattern > 0).astype(float)[:, None]
-    columns = [table.loads]
-    for limit in instance.limits:
+    def _right(self, limit: AnyLimit, chemo: float) -> FloatArray:
         if isinstance(limit, EdricLimit):
-            own = lymphocytes.edric(
-                lesion.sparing_factor("lungs", "mean", 0) * total,
-                lesion.sparing_factor("heart", "mean", 0) * total,
-                (lesion.integral_dose_cm3 or 0.0) * total,
-                menu.fractions,
-            )
-            columns.append(own[:, None] / limit.cap_gy)
-        elif isinstance(limit, AlcLimit):
-            allowance = math.log(before / limit.floor_1e9_per_l)
-            columns.append(table.alc_loss[menu.pattern][:, alc_days] / allowance)
-        elif isinstance(limit, LogisticsLimit) and limit.quantity == "lesions":
-            columns += [treated] if limit.cap is not None else []
-            columns += [-treated] if limit.floor is not None else []
-    return np.concatenate(columns, axis=1)
+            return np.full(1, CAP)
+        if isinstance(limit, AlcLimit):
+            return np.full(len(self.alc_days), CAP - chemo / self._allowance(limit))
+        assert isinstance(limit, LogisticsLimit)
+        cap = 1.0 if limit.penalty is not None else limit.cap
+        sides = [cap] if cap is not None and limit.cap is not None else []
+        sides += [-limit.floor] if limit.floor is not None else []
+        return np.array(sides, dtype=float)
+
+    def of_plan(self, tabulated: Tabulated) -> Rows:
+        """All rows of one plan: organ limits, states of exposure, and the static ones."""
+        candidates = self.candidates
+        organs = list(tabulated.loads)
+        right = [CAP - candidates.prior]
+        soft: list[tuple[float | None, int]] = [(limit.penalty, 1) for limit in candidates.limits]
+        for row, s, columns in _exposure_rows(candidates, tabulated):
+            organs = [
+                np.concatenate([own, (columns if i == s else own[:, row])[:, None]], axis=1)
+                for i, own in enumerate(organs)
+            ]
+            right.append(np.array([CAP - candidates.prior[row]]))
+            soft.append((candidates.limits[row].penalty, 1))
+        for limit, part in zip(self.limits, self.parts, strict=True):
+            organs = [np.concatenate(pair, axis=1) for pair in zip(organs, part, strict=True)]
+            right.append(self._right(limit, tabulated.chemo))
+            soft.append((limit.penalty, part[0].shape[1]))
+        family: list[int] = []
+        penalty: list[float] = []
+        for price, count in soft:
+            family += [-1 if price is None else len(penalty)] * count
+            penalty += [] if price is None else [price]
+        return Rows(
+            organs, np.concatenate(right), np.array(family, dtype=np.int64), np.array(penalty)
+        )
+
+
+def _exposure_rows(
+    candidates: Candidates, tabulated: Tabulated
+) -> Iterator[tuple[int, int, FloatArray]]:
+    """(limit, lesion, column): hard NTCP rows in which one lesion's own exposure counts.
+
+    `sum load <= ratio` in the state of the lesion's course, as
+    `sum load + (1 - ratio) [course] <= 1`.
+    """
+    for row in sorted({row for row, _, _ in candidates.exposures}):
+        columns = [i for i, (other, _, _) in enumerate(candidates.exposures) if other == row]
+        if candidates.limits[row].penalty is not None:
+            continue
+        for s, load in enumerate(tabulated.loads):
+            met = tabulated.exposed[s][:, columns]
+            if not met.any():
+                continue
+            ratio = np.ones(len(met))
+            for state in candidates.states(row):
+                members = (met == np.array(state)).all(axis=1)
+                ratio[members] = candidates.ntcp_ratio(row, state)
+            yield row, s, load[:, row] + CAP * (1.0 - ratio)
 
 
 class PlanBounds:
     """Rows and scores of one plan, from which the bounds of its nodes are computed."""
 
-    def __init__(self, tabulated: Tabulated, rows: Rows):
+    def __init__(self, tabulated: Tabulated, static: StaticRows):
         self.tabulated = tabulated
         self.instance: Instance = tabulated.instance
         self.tables = tabulated.candidates.lesions
-        self.systemic = self.instance.objective.kind == "default"
+        self.loads = tabulated.loads
+        self.systemic = self.instance.objective.kind != "tumor_bed"
         self.gain = [np.exp(e.loss)[:, None] * e.effect for e in tabulated.effects]
-        self.rows = rows.coefficients
-        self.right = rows.right - tabulated.chemo * rows.chemo
+        rows = static.of_plan(tabulated)
+        self.rows, self.right = rows.coefficients, rows.right
+        self.family, self.penalty = rows.family, rows.penalty
+        hard, prior = tabulated.candidates.hard, tabulated.candidates.prior
+        self.room = np.where(hard, CAP - prior, np.inf)
 
     def root(self, courses: list[IntArray]) -> Box:
         """Box that holds every schedule made of these courses."""
@@ -178,12 +245,10 @@ class PlanBounds:
         if not self.systemic:
             bed: FloatArray = weight * effect.tumor_bed[courses]
             return bed
-        goal = self.instance.objective
         kill = immune.saturate(np.array(corner), self.instance.immune.effect_maximum_nats)
-        burden = effect.local[courses] - self.tabulated.shares[s] * kill
-        value = outcome.conceding_value(burden, goal.conceded_at_nats, goal.conceded_slope)
-        result: FloatArray = weight * value.mean(axis=1)
-        return result
+        return np.asarray(weight) * lesion_value(
+            self.instance.objective, effect.local[courses], effect.share[courses], kill[None, :]
+        )
 
     def bound(self, courses: list[IntArray], box: Box) -> Bound:
         """Lagrangian bound of a node: some courses per lesion, and a box."""
@@ -192,7 +257,7 @@ class PlanBounds:
         price = self._prices(scores, coefficients, right)
         reduced = [v - a @ price for v, a in zip(scores, coefficients, strict=True)]
         best = [float(r.max()) for r in reduced]
-        value = float(price @ right) + math.fsum(best)
+        value = float(price @ right) + math.fsum(best) - self.tabulated.plan_cost
         return Bound(value, tuple(b - r for b, r in zip(best, reduced, strict=True)))
 
     def _node_rows(self, courses: list[IntArray], box: Box) -> tuple[list[FloatArray], FloatArray]:
@@ -226,16 +291,20 @@ class PlanBounds:
     ) -> FloatArray:
         """Multipliers of the rows by column generation on the LP relaxation.
 
-        Every row may be exceeded at a high price, which keeps the master feasible; a node that
-        needs it gets a bound so low that it is dropped.
+        Every row may be exceeded at a high price (soft ones at their penalty), which keeps the
+        master feasible; a node that needs it gets a bound so low that it is dropped.
         """
         lesions, rows = len(scores), len(right)
+        family = np.concatenate([self.family, np.full(rows - len(self.family), -1)])
         master = ColumnMaster(
             np.concatenate([np.ones(lesions), np.full(rows, -np.inf)]),
             np.concatenate([np.ones(lesions), right]),
         )
-        slack = np.concatenate([np.zeros((rows, lesions)), -np.eye(rows)], axis=1)
-        master.add(np.full(rows, -ELASTIC_PRICE), slack)
+        relief = np.eye(rows)[family < 0]
+        shared = (family[None, :] == np.arange(len(self.penalty))[:, None]).astype(float)
+        slack = -np.concatenate([relief, shared])
+        cost = np.concatenate([np.full(len(relief), ELASTIC_PRICE), self.penalty])
+        master.add(-cost, np.concatenate([np.zeros((len(slack), lesions)), slack], axis=1))
         known: list[set[int]] = [set() for _ in range(lesions)]
         price, target = np.zeros(rows), np.full(lesions, -np.inf)
         for _ in range(MAX_ROUNDS):
@@ -258,4 +327,8 @@ class PlanBounds:
                 break
             dual = master.duals()
             target, price = dual[:lesions], np.maximum(dual[lesions:], 0.0)
+        for i, most in enumerate(self.penalty):
+            spent = float(price[family == i].sum())
+            if spent > most:
+                price[family == i] *= most / spent
         return price

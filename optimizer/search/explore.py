@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.instances.limits import LogisticsLimit
-from abscopt.optimizer.candidates.table import CAP
 from abscopt.optimizer.candidates.tabulated import Tabulated
-from abscopt.optimizer.search.bound import Bound, Box, PlanBounds, relaxed_rows
+from abscopt.optimizer.search.bound import Bound, Box, PlanBounds, StaticRows
 from abscopt.optimizer.search.join import count_at_most, joined
 from abscopt.optimizer.search.local import climb, local_search
 from abscopt.optimizer.search.shapes import Shapes
@@ -104,7 +103,7 @@ def explore(
 
 def _explore(candidates: Candidates, gap: float, seed: int, clock: Clock, found: Found) -> None:
     rng = np.random.default_rng(seed)
-    rows = relaxed_rows(candidates)
+    rows = StaticRows(candidates)
     planned: dict[int, PlanBounds] = {}
     roots: dict[int, Node] = {}
     for plan in range(len(candidates.plans)):
@@ -216,9 +215,8 @@ def _enumerate_courses(
     """Join courses, timings included, and evaluate every combination exactly."""
     losses = list(node.bound.losses)
     slack = _slack(node, found.value + gap, losses)
-    loads = [table.loads[c] for table, c in zip(bounds.tables, node.courses, strict=True)]
-    right = np.full(loads[0].shape[1], CAP)
-    for rows in joined(losses, loads, right, slack, JOIN_CHUNK):
+    loads = [load[c] for load, c in zip(bounds.loads, node.courses, strict=True)]
+    for rows in joined(losses, loads, bounds.room, slack, JOIN_CHUNK):
         _check(clock)
         chosen = np.stack([c[rows[:, s]] for s, c in enumerate(node.courses)], axis=1)
         _best_timing(bounds.tabulated, chosen, plan, gap, found)
@@ -246,6 +244,7 @@ def _split_sites(bounds: PlanBounds, node: Node) -> list[Part] | None:
         if isinstance(limit, LogisticsLimit)
         and limit.quantity == "lesions"
         and limit.cap is not None
+        and limit.penalty is None
     ]
     possible = [s for s, c in enumerate(node.courses) if c.max() > 0]
     if not caps or len(possible) <= min(caps):
@@ -315,9 +314,8 @@ def _enumerate(
 ) -> list[Part]:
     """Join shapes, then timings; returns parts that must be split further."""
     slack = _slack(node, found.value + gap, shapes.loss)
-    right = np.full(shapes.loads[0].shape[1], CAP)
     alive: list[tuple[float, IntArray]] = []
-    for rows in joined(shapes.loss, shapes.loads, right, slack, JOIN_CHUNK):
+    for rows in joined(shapes.loss, shapes.loads, bounds.room, slack, JOIN_CHUNK):
         _check(clock)
         ceiling = shapes.ceiling(rows) + BOUND_SAFETY
         keep = np.flatnonzero(ceiling > found.value + gap)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.instances.limits import DrugLimit
+from abscopt.optimizer.candidates.plans import drug_load
 from abscopt.optimizer.candidates.tabulated import Tabulated
 
 if TYPE_CHECKING:
@@ -101,15 +102,13 @@ def _enumerated(
 def _keys(candidates: Candidates, plan: int, rows: IntArray) -> list[Key]:
     instance, doses = candidates.instance, candidates.plans[plan].doses
     tabulated = Tabulated(candidates, plan)
-    drugs = 0.0
-    for limit in instance.limits:
-        if isinstance(limit, DrugLimit):
-            given = [mg for drug, _, mg in doses if drug == limit.drug]
-            load = float(len(given)) if limit.quantity == "doses" else math.fsum(given)
-            area = instance.patient.bsa_m2 if limit.quantity == "dose_mg_per_m2" else 1.0
-            drugs += load / area / limit.cap
+    drugs = sum(
+        drug_load(instance, limit, doses)
+        for limit in instance.limits
+        if isinstance(limit, DrugLimit) and limit.penalty is None
+    )
     use = np.round(tabulated.uses(rows) + drugs, KEY_DIGITS)
-    visits = tabulated.quantity(rows, "visits")
+    visits = tabulated.visits(rows)
     starts = np.full(len(rows), float(sum(o.start or 0 for o in candidates.plans[plan].options)))
     for s, table in enumerate(candidates.lesions):
         starts += np.maximum(table.menu.patterns.first[table.menu.pattern[rows[:, s]]], 0)

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.models import immune, outcome
+from abscopt.models import immune
+from abscopt.optimizer.candidates.table import CAP
+from abscopt.optimizer.candidates.value import lesion_value
 
 if TYPE_CHECKING:
     from abscopt.optimizer.search.bound import Box, PlanBounds
@@ -47,6 +49,10 @@ class Shapes:
         self.loss: list[FloatArray] = []
         self.loads: list[FloatArray] = []
         self.local: list[FloatArray] = []
+        self.share: list[FloatArray] = []
+        self.prior = bounds.tabulated.candidates.prior
+        limits = bounds.tabulated.candidates.limits
+        self.penalty = np.array([limit.penalty or 0.0 for limit in limits])
         self.term: list[FloatArray] = []
         self.timing_term: list[FloatArray] = []
         low, high = min(box.low), max(box.high)
@@ -68,12 +74,13 @@ class Shapes:
         starts = np.flatnonzero(np.diff(shape[order], prepend=-1))
         self.members.append(np.split(order, starts[1:]))
         self.loss.append(np.minimum.reduceat(losses[order], starts))
-        self.loads.append(np.minimum.reduceat(table.loads[chosen][order], starts, axis=0))
+        self.loads.append(np.minimum.reduceat(bounds.loads[s][chosen][order], starts, axis=0))
         if not self.systemic:
             score = bounds.scores(s, chosen, ())
             self.local.append(np.maximum.reduceat(score[order], starts))
             return
         self.local.append(np.minimum.reduceat(effect.local[chosen][order], starts, axis=0))
+        self.share.append(np.maximum.reduceat(effect.share[chosen][order], starts, axis=0))
         gain = bounds.gain[s][chosen][:, :, None] / self.levels
         term = gain - effect.loss[chosen][:, None, None]
         self.timing_term.append(term)
@@ -81,29 +88,38 @@ class Shapes:
 
     def ceiling(self, rows: IntArray) -> FloatArray:
         """(combinations,) no timing of these shapes is better; shared days are ignored."""
+        cost = self._cost(rows)
         if not self.systemic:
-            total = np.zeros(len(rows))
+            total = -cost
             for s in range(rows.shape[1]):
                 total += self.local[s][rows[:, s]]
             return total
         term = sum(self.term[s][rows[:, s]] for s in range(rows.shape[1]))
         local = [self.local[s][rows[:, s]] for s in range(rows.shape[1])]
-        return self._value(local, np.asarray(term))
+        share = [self.share[s][rows[:, s]] for s in range(rows.shape[1])]
+        return self._value(local, share, np.asarray(term)) - cost
 
-    def _value(self, local: list[FloatArray], term: FloatArray) -> FloatArray:
+    def _cost(self, rows: IntArray) -> FloatArray:
+        """(combinations,) what soft organ limits and the plan cost at least."""
+        total = np.full(len(rows), self.tabulated.plan_cost)
+        if self.penalty.any():
+            load = self.prior + sum(self.loads[s][rows[:, s]] for s in range(rows.shape[1]))
+            total += np.maximum(0.0, load - CAP) @ self.penalty
+        return total
+
+    def _value(
+        self, local: list[FloatArray], share: list[FloatArray], term: FloatArray
+    ) -> FloatArray:
         """Value for summed terms (combinations, horizons, levels) and local log burdens."""
-        goal, instance = self.tabulated.instance.objective, self.tabulated.instance
+        instance = self.tabulated.instance
         offset = np.log(self.levels) - 1.0 - self.tabulated.chemo
         raw = np.exp((term + offset).min(axis=2))
         kill = immune.saturate(raw, instance.immune.effect_maximum_nats)
         total = np.zeros(len(term))
         for s, burden in enumerate(local):
-            value = outcome.conceding_value(
-                burden - self.tabulated.shares[s] * kill,
-                goal.conceded_at_nats,
-                goal.conceded_slope,
+            total += self.tabulated.weights[s] * lesion_value(
+                instance.objective, burden, share[s], kill
             )
-            total += self.tabulated.weights[s] * value.mean(axis=1)
         return total
 
     def timings(self, row: IntArray, threshold: float, most: int) -> IntArray | None:
@@ -118,8 +134,8 @@ class Shapes:
         if not self.systemic:
             return self._all_timings(members, most)
         best = [self.term[s][row[s]] for s in range(lesions)]
-        local = [self.local[s][row[s]] for s in range(lesions)]
-        members = [m[self._alive(s, m, best, local, threshold)] for s, m in enumerate(members)]
+        threshold = threshold + float(self._cost(row[None, :])[0])
+        members = [m[self._alive(s, m, row, best, threshold)] for s, m in enumerate(members)]
         rows = np.zeros((1, lesions), dtype=np.int64)
         partial = np.zeros((1, *best[0].shape))
         left = self._coupled_first(row)
@@ -132,8 +148,7 @@ class Shapes:
             rows, partial = rows[parent], partial[parent] + self.timing_term[s][child]
             rows[:, s] = self.courses[s][child]
             rest = sum((best[other] for other in left), np.zeros_like(best[0]))
-            tiled = [np.broadcast_to(u, (len(rows), len(u))) for u in local]
-            keep = self._value(tiled, partial + rest) > threshold
+            keep = self._repeated(row, partial + rest) > threshold
             rows, partial = rows[keep], partial[keep]
             keep = self._extendable(rows, row, left, members)
             rows, partial = rows[keep], partial[keep]
@@ -161,24 +176,30 @@ class Shapes:
         alc = np.zeros(self.tabulated.instance.days)
         for s in left:
             table = self.tabulated.candidates.lesions[s]
-            patterns = np.unique(table.menu.pattern[self.courses[s][members[s]]])
-            if len(patterns):
-                alc += table.alc_loss[patterns].min(axis=0)
+            chosen = self.courses[s][members[s]]
+            first = np.unique(table.menu.pattern[chosen], return_index=True)[1]
+            if len(first):
+                alc += table.alc_loss(chosen[first]).min(axis=0)
         return self.tabulated.extendable(rows, loads, alc)
 
+    def _repeated(self, row: IntArray, term: FloatArray) -> FloatArray:
+        """Value of one combination of shapes for many sums of terms."""
+        local, share = (
+            [
+                np.broadcast_to(part[s][row[s]], (len(term), *part[s].shape[1:]))
+                for s in range(len(row))
+            ]
+            for part in (self.local, self.share)
+        )
+        return self._value(local, share, term)
+
     def _alive(
-        self,
-        s: int,
-        members: IntArray,
-        best: list[FloatArray],
-        local: list[FloatArray],
-        threshold: float,
+        self, s: int, members: IntArray, row: IntArray, best: list[FloatArray], threshold: float
     ) -> NDArray[np.bool_]:
         """Which timings of lesion s could exceed the threshold with the others at their best."""
         others = sum((b for i, b in enumerate(best) if i != s), np.zeros_like(best[0]))
-        tiled = [np.broadcast_to(u, (len(members), len(u))) for u in local]
         alive: NDArray[np.bool_] = (
-            self._value(tiled, self.timing_term[s][members] + others) > threshold
+            self._repeated(row, self.timing_term[s][members] + others) > threshold
         )
         return alive
 

@@ -207,3 +207,155 @@ def test_another_fraction_without_release_never_adds_effectors(seed: int, day: i
     _, after = immune.effector_trace(release, moved, factor, fractions, **RATES)
     assert np.all(after <= before)
     assert np.all(after[:day] == before[:day])
+
+
+@given(st.floats(0.0, 1.0), st.floats(0.0, 1.0), st.floats(-1.0, 1.0), st.floats(0.0, 1.0))
+def test_release_without_suppression_changes_no_bit(
+    opened: float, left: float, sign: float, occupancy: float
+) -> None:
+    plain = 3.0 * 8.0**0.5 * opened * (1.0 - left) * (1.0 + sign * occupancy)
+    assert immune.release(opened, 1.0, left, 3.0, 8.0, 0.5, sign, occupancy) == plain
+
+
+def test_suppression_multiplies_release() -> None:
+    arguments = (0.5, 1.0, 0.2, 3.0, 8.0, 2.0 / 3.0, -1.0, 0.25)
+    value = immune.release(*arguments, suppression=[1.0, 0.25, 0.0])
+    np.testing.assert_allclose(value, [3.6, 0.9, 0.0], rtol=1e-14)
+
+
+SUPPRESSED = {"high_gy": 15.0, "per_gy": 0.04, "long_days": 14.0, "per_day": 0.02}
+
+
+def test_suppression_by_hand() -> None:
+    """20 Gy: 5·0.04 lost; day 24: 10·0.02 lost; both add; relief scales; never negative."""
+    dose, day = np.array([8.0, 20.0, 8.0, 20.0, 60.0]), np.array([14.0, 0.0, 24.0, 24.0, 90.0])
+    left = immune.suppression(dose, day, 1.0, **SUPPRESSED)
+    np.testing.assert_allclose(left, [1.0, 0.8, 0.8, 0.6, 0.0], rtol=1e-14)
+    np.testing.assert_allclose(
+        immune.suppression(20.0, 24.0, [1.0, 0.5, 0.0], **SUPPRESSED), [0.6, 0.8, 1.0]
+    )
+    assert immune.suppression(dose[:, np.newaxis], day, 1.0, **SUPPRESSED).shape == (5, 5)
+
+
+@given(st.floats(0.0, 40.0), st.floats(0.0, 90.0), st.floats(0.0, 1.0), st.floats(0.0, 5.0))
+def test_suppression_worsens_with_dose_length_and_lack_of_relief(
+    dose: float, day: float, relief: float, more: float
+) -> None:
+    left = immune.suppression(dose, day, relief, **SUPPRESSED)
+    assert 0.0 <= left <= 1.0
+    assert immune.suppression(dose + more, day, relief, **SUPPRESSED) <= left
+    assert immune.suppression(dose, day + more, relief, **SUPPRESSED) <= left
+    assert immune.suppression(dose, day, relief / 2.0, **SUPPRESSED) >= left
+
+
+def test_upregulation_lowers_the_unblocked_effect_only() -> None:
+    left = immune.unblocked_effect([0.0, 0.5, 1.0], 0.4)
+    np.testing.assert_allclose(left, [0.6, 0.8, 1.0], rtol=1e-15)
+    np.testing.assert_array_equal(immune.unblocked_effect([0.0, 0.9], 0.0), [1.0, 1.0])
+
+
+@given(st.floats(0.0, 1.0), st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+def test_unblocked_effect_rises_with_occupancy(one: float, other: float, share: float) -> None:
+    low, high = immune.unblocked_effect(sorted((one, other)), share)
+    assert 0.0 <= low <= high <= 1.0
+
+
+RULES = ("multiplicative", "additive", "strongest")
+effects = st.floats(-0.9, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [("multiplicative", 2.0 * 1.5 * 0.8), ("additive", 2.3), ("strongest", 2.0)],
+)
+def test_combined_by_hand(rule: str, expected: float) -> None:
+    assert immune.combined([0.5, 1.0, -0.2], rule) == pytest.approx(expected, rel=1e-14)
+
+
+def test_the_strongest_is_chosen_day_by_day_and_the_first_of_equals() -> None:
+    one, other = np.array([0.5, -0.9, 0.3, -0.3]), np.array([-0.6, 0.8, -0.3, 0.3])
+    joint = immune.combined([one, other], "strongest")
+    np.testing.assert_allclose(joint, [0.4, 0.1, 1.3, 0.7], rtol=1e-14)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_combined_is_never_negative(rule: str) -> None:
+    assert immune.combined([-3.0, 1.0], rule) == 0.0
+    assert immune.combined([-3.0, -2.0], rule) == 0.0
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_no_agent_is_no_effect(rule: str) -> None:
+    assert immune.combined([], rule) == 1.0
+    assert immune.combined([], rule).shape == ()
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_agents_broadcast(rule: str) -> None:
+    joint = immune.combined([np.zeros((2, 1)), [0.1, 0.2, 0.3]], rule)
+    np.testing.assert_allclose(joint, [[1.1, 1.2, 1.3]] * 2, rtol=1e-14)
+
+
+@pytest.mark.parametrize("agents", [[], [0.5]])
+def test_an_unknown_rule_is_refused(agents: list[float]) -> None:
+    with pytest.raises(ValueError, match="'weakest': the rule must be"):
+        immune.combined(agents, "weakest")
+
+
+@given(effects)
+def test_one_agent_is_the_same_under_every_rule(effect: float) -> None:
+    assert [float(immune.combined([effect], rule)) for rule in RULES] == [1.0 + effect] * 3
+
+
+@given(st.lists(st.floats(0.0, 3.0), min_size=1, max_size=4))
+def test_rules_are_ordered_for_helpful_agents(agents: list[float]) -> None:
+    product, total, strongest = (float(immune.combined(agents, rule)) for rule in RULES)
+    assert strongest <= total * (1 + 1e-14)
+    assert total <= product * (1 + 1e-14)
+
+
+def test_drugs_spare_a_share_of_the_precursors() -> None:
+    """No release: R ← 0.8·s·R + 0.1; effectors take their 0.1·R before the drug acts."""
+    still = RATES | {"precursors_initial": 1.0, "precursor_inflow_per_day": 0.1}
+    still |= {"precursor_loss_per_day": 0.1, "effector_loss_per_day": 0.0}
+    spared = np.array([1.0, 0.5, 1.0])
+    precursors, effectors = immune.effector_trace(
+        np.zeros(3), 0.1, 1.0, np.zeros(3), **still, precursor_survival=spared
+    )
+    np.testing.assert_allclose(precursors, [0.9, 0.46, 0.468], rtol=1e-14)
+    np.testing.assert_allclose(effectors, [0.1, 0.19, 0.236], rtol=1e-14)
+
+
+def test_a_trace_without_drugs_changes_no_bit() -> None:
+    _, moved, factor, fractions = random_inputs(3, 40)
+    precursors, _ = immune.effector_trace(np.zeros(40), moved, factor, fractions, **RATES)
+    precursor = 0.7
+    for day in range(40):
+        precursor = (1.0 - 0.01 - moved[day]) * precursor + factor[day] * 0.0 + 0.02
+        assert precursors[day] == precursor
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 10**6), st.integers(0, 29), st.floats(0.0, 0.99))
+def test_a_drug_never_adds_precursors_nor_effectors(seed: int, day: int, left: float) -> None:
+    inputs = random_inputs(seed, 30)
+    spared = np.ones(30)
+    spared[day] = left
+    before = immune.effector_trace(*inputs, **RATES)
+    after = immune.effector_trace(*inputs, **RATES, precursor_survival=spared)
+    assert after[0][day] < before[0][day]
+    assert all(np.all(low <= high) for low, high in zip(after, before, strict=True))
+    np.testing.assert_array_equal(after[1][: day + 1], before[1][: day + 1])
+
+
+def test_precursor_survival_takes_a_lesion_each() -> None:
+    release, moved, factor, fractions = random_inputs(5, 20)
+    spared = np.ones((2, 20))
+    spared[1, 4] = 0.3
+    both, _ = immune.effector_trace(
+        release, moved, factor, fractions, **RATES, precursor_survival=spared
+    )
+    assert both.shape == (2, 20)
+    alone, _ = immune.effector_trace(release, moved, factor, fractions, **RATES)
+    np.testing.assert_array_equal(both[0], alone)
+    assert np.all(both[1, 4:] < both[0, 4:])

@@ -138,3 +138,70 @@ def test_survival_multiplies_where_kill_adds(fractions: list[float], ratio: floa
 def test_eqd2_returns_its_bed(total: float, ratio: float) -> None:
     dose = lq.eqd2(total, ratio)
     assert dose / 2.0 * lq.bed(2.0, ratio) == pytest.approx(total, rel=1e-12)
+
+
+def test_only_the_single_fraction_lower_hytec_value_is_on_the_cap() -> None:
+    """The published range for one fraction is 12.4-14.0 Gy; 14.0 Gy is 25 % above the cap."""
+    assert lq.bed([12.4, 14.0], 2.0) == pytest.approx([89.28, 112.0], rel=1e-12)
+
+
+def test_incomplete_repair_acts_on_the_quadratic_term_only() -> None:
+    assert lq.bed(2.0, 10.0, ser=1.2, repair_factor=1.5) == pytest.approx(2.4 + 0.6)
+    assert lq.bed(20.0, 10.0, 10.0, repair_factor=1.5) == pytest.approx(20.0 + 45.0)
+    kill = lq.log_kill(2.0, 0.3, 10.0, repair_factor=[1.0, 2.0])
+    np.testing.assert_allclose(kill, [0.72, 0.84])
+    left = lq.survival(2.0, 0.3, 10.0, repair_factor=[1.0, 2.0])
+    np.testing.assert_allclose(left, np.exp([-0.72, -0.84]))
+
+
+@given(doses, ratios, transitions, st.floats(1.0, 2.0))
+def test_complete_repair_changes_no_bit(
+    dose: float, ratio: float, transition: float, ser: float
+) -> None:
+    plain = ser * dose + lq.quadratic_dose(dose, transition) / ratio
+    assert lq.bed(dose, ratio, transition, ser) == plain
+    assert lq.log_kill(dose, 0.3, ratio, transition, ser) == 0.3 * plain
+    assert lq.survival(dose, 0.3, ratio, transition, ser) == np.exp(-(0.3 * plain))
+
+
+@given(doses, ratios, st.floats(1.0, 3.0), st.floats(0.01, 2.0))
+def test_worse_repair_never_kills_less(
+    dose: float, ratio: float, factor: float, more: float
+) -> None:
+    low, high = lq.log_kill(dose, 0.3, ratio, repair_factor=[factor, factor + more])
+    assert low <= high
+    assert low >= lq.log_kill(dose, 0.3, ratio) * (1 - 1e-14)
+
+
+def test_partial_irradiation_spares_its_share() -> None:
+    left = lq.partial_survival([0.0, 0.25, 1.0], 0.8)
+    np.testing.assert_allclose(left, [0.2, 0.4, 1.0], rtol=1e-15)
+    np.testing.assert_array_equal(lq.partial_survival([0.1, 0.7], [0.0, 1.0]), [1.0, 0.7])
+
+
+@given(st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+def test_partial_survival_is_never_below_the_irradiated_one(left: float, share: float) -> None:
+    whole = lq.partial_survival(left, share)
+    assert left - 1e-15 <= whole <= 1.0 + 1e-15
+    assert whole >= 1.0 - share
+
+
+def test_reoxygenation() -> None:
+    factor = lq.oxygen_modification([0.0, 5.0, 10.0, 40.0], 1.7, 10.0)
+    np.testing.assert_allclose(factor, [1.7, 1.35, 1.0, 1.0], rtol=1e-14)
+    np.testing.assert_array_equal(lq.oxygen_modification([0.0, 99.0], 1.7, None), [1.7, 1.7])
+    batch = lq.oxygen_modification([[0.0], [3.0]], [1.0, 1.7, 2.0], None)
+    np.testing.assert_array_equal(batch, [[1.0, 1.7, 2.0]] * 2)
+
+
+@given(st.floats(0.0, 60.0), st.floats(0.0, 10.0), st.floats(1.0, 3.0), st.floats(1.0, 40.0))
+def test_hypoxia_only_wanes(day: float, later: float, factor: float, reoxygenation: float) -> None:
+    before, after = lq.oxygen_modification([day, day + later], factor, reoxygenation)
+    assert 1.0 <= after <= before <= factor * (1 + 1e-15)
+
+
+def test_hypoxia_divides_alpha_and_the_square_of_the_dose() -> None:
+    """d → d/OMF is α → α/OMF, β → β/OMF²."""
+    factor = float(lq.oxygen_modification(0.0, 1.7, 10.0))
+    modified = lq.log_kill(8.0 / factor, 0.3, 10.0)
+    assert modified == pytest.approx(0.3 / 1.7 * 8.0 + 0.03 / 1.7**2 * 64.0, rel=1e-13)

@@ -76,3 +76,33 @@ def test_a_borderline_lesion_is_worth_more_than_a_hopeless_one() -> None:
     assert hopeless == pytest.approx(0.05)
     assert borderline > 10 * hopeless
     assert plain > borderline
+
+
+@given(st.floats(-400.0, 400.0))
+def test_a_single_clone_changes_no_bit(u: float) -> None:
+    assert outcome.total_log_burden([u]) == u
+
+
+def test_clones_add_as_numbers() -> None:
+    total = outcome.total_log_burden(np.log([[3.0, 4.0, 5.0], [1.0, 1.0, 8.0]]))
+    np.testing.assert_allclose(total, np.log([12.0, 10.0]), rtol=1e-14)
+    assert outcome.total_log_burden([[-2000.0, -2000.0]]) == pytest.approx(math.log(2.0) - 2000.0)
+    assert outcome.total_log_burden([5000.0, 0.0]) == 5000.0
+    assert outcome.total_log_burden([-np.inf, 3.0]) == 3.0
+
+
+@given(st.lists(burdens, min_size=2, max_size=5), st.floats(0.01, 3.0))
+def test_the_worst_clone_leads(clones: list[float], growth: float) -> None:
+    total = float(outcome.total_log_burden(clones))
+    slack = 1e-12 * (1.0 + abs(total))
+    assert max(clones) - slack <= total <= max(clones) + math.log(len(clones)) + slack
+    assert outcome.total_log_burden(clones[::-1]) == pytest.approx(total, abs=slack)
+    shifted = outcome.total_log_burden(np.array(clones) + growth)
+    assert shifted == pytest.approx(total + growth, abs=1e-10)
+
+
+def test_clones_of_one_lesion_are_controlled_together() -> None:
+    """Poisson control of independent clones is the product."""
+    clones = np.array([-1.0, 0.5, -3.0])
+    together = outcome.poisson_tcp(outcome.total_log_burden(clones))
+    assert together == pytest.approx(np.prod(outcome.poisson_tcp(clones)), rel=1e-13)

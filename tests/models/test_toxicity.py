@@ -135,3 +135,32 @@ def test_unusable_tables_are_refused_by_name(
         toxicity.check_tolerance_table(numbers, limits)
     with pytest.raises(ValueError, match=named):
         toxicity.miner_fraction(1.0, numbers, limits)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "limits"),
+    [((3, 4, 5), (18, 26, 30)), ((3, 4, 5), (24, 36, 32)), ((3, 4), (30, 40))],
+    ids=["cord", "skin", "rib"],
+)
+def test_rtog_maxima_that_no_miner_sum_expresses(
+    numbers: tuple[int, ...], limits: tuple[float, ...]
+) -> None:
+    with pytest.raises(ValueError, match=r"\(3 fx, .* and \(4 fx, .*limit/n must fall strictly"):
+        toxicity.check_tolerance_table(numbers, limits)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "limits"),
+    [
+        ((3, 4, 5), (24, 27.2, 32)),
+        ((3, 4), (27, 30)),
+        ((3, 4), (30, 34)),
+        ((3, 4), (30, 34.8)),
+        ((1, 2, 3, 4, 5), (12.4, 17.0, 20.3, 23.0, 25.3)),
+    ],
+    ids=["plexus", "esophagus", "heart", "trachea", "HyTEC cord"],
+)
+def test_rtog_and_hytec_rows_are_exact(numbers: tuple[int, ...], limits: tuple[float, ...]) -> None:
+    for number, limit in zip(numbers, limits, strict=True):
+        shares = toxicity.miner_fraction(np.full(number, limit / number), numbers, limits)
+        assert shares.sum() == pytest.approx(1.0, abs=1e-12)

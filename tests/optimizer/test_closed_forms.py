@@ -394,7 +394,7 @@ def test_d_sparing_by_day_reaches_the_kkt_point(patient: dict[str, Any]) -> None
 
     assert result.objective == approx(bed(doses))
     assert result.schedule is not None
-    given = dict(result.schedule.course("tumor"))
+    given = {day: dose for day, dose, _ in result.schedule.course("tumor")}
     assert [given.get(day, 0.0) for day in range(5)] == pytest.approx(doses, rel=1e-9)
 
 

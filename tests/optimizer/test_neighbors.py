@@ -44,7 +44,7 @@ def other_courses(instance: Instance, lesion: Lesion, schedule: Schedule) -> Ite
         return
     yield Schedule.of(rest, schedule.infusions)
     start, count, dose = course[0][0], len(course), course[0][1]
-    days = tuple(day for day, _ in course)
+    days = tuple(day for day, _, _ in course)
     shapes = [(float(count), level) for level in adjacent(menu.levels_gy, dose)]
     shapes += [(number, dose) for number in adjacent(menu.fractions, count)]
     for (number, level), interval in itertools.product(shapes, menu.interval_days):

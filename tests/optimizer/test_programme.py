@@ -23,13 +23,20 @@ from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.programme import build as building
-from abscopt.optimizer.programme import choice, logistics, organs, outcome
+from abscopt.optimizer.programme import choice, flow, logistics, organs, outcome, value
 from abscopt.optimizer.programme.build import build, data_of
 from abscopt.optimizer.programme.matrix import matrix_of
-from abscopt.optimizer.programme.refinement import first_refinement
+from abscopt.optimizer.programme.refinement import Cut, first_refinement
 from abscopt.optimizer.solver import Matrix
 
-FAMILIES = {"choice": choice, "organs": organs, "logistics": logistics, "outcome": outcome}
+FAMILIES = {
+    "choice": choice,
+    "flow": flow,
+    "logistics": logistics,
+    "organs": organs,
+    "outcome": outcome,
+    "value": value,
+}
 
 
 def called_by_build() -> list[tuple[str, str]]:
@@ -57,6 +64,10 @@ def almost_everything(objective: str) -> Raw:
         "heart": {"mean": 0.05},
     }
     daily = sparing | {"cord": {"max": {"days": [0, 1, 2], "values": [0.6, 0.4, 0.5]}}}
+    several: Raw = {"clones": [{"name": "a", "share": 0.9}, {"name": "b", "share": 0.1}]}
+    ways: Raw = {"techniques": [{"name": "wide"}, {"name": "narrow", "irradiated_share": 0.8}]}
+    if objective == "tumor_bed":
+        several, ways = {}, {}
     lesions = [
         lesion(
             "free",
@@ -64,8 +75,12 @@ def almost_everything(objective: str) -> Raw:
             growth_doubling_time_days=60.0,
             repopulation_doubling_time_days=3.0,
             kick_off_days=1.0,
+            immunogenicity=1.0,
             effector_share=0.1,
+            precursor_share=0.1,
+            effector_kill_per_fraction=0.2,
             sparing=daily,
+            **several,
             **loss,
         ),
         lesion("second", course=free([1, 3], [5.0]), sparing=sparing, effector_share=0.1, **loss),
@@ -73,10 +88,12 @@ def almost_everything(objective: str) -> Raw:
             "uniform",
             immunogenicity=1.0,
             effector_share=0.3,
-            precursor_share=0.5,
+            precursor_share=0.4,
             effector_kill_per_fraction=0.1,
             course=uniform([1, 3], [6.0, 8.0], last_start_day=2, interval_days=[1, 2]),
             sparing=sparing,
+            **several,
+            **ways,
             **loss,
         ),
         lesion(
@@ -99,20 +116,34 @@ def almost_everything(objective: str) -> Raw:
             "precursor_share": 0.3,
         },
     ]
+    pneumonitis = {
+        "organ": "lungs",
+        "model": "logistic",
+        "intercept": -3.87,
+        "slope_per_gy": 0.9,
+        "cap": 0.2,
+        "exposures": [
+            {"drugs": "chemotherapy", "days_before": 5, "days_after": 5, "odds_ratio": 1.6},
+            {"drugs": "checkpoint_inhibitor", "days_before": 5, "days_after": 5, "risk_ratio": 2},
+        ],
+    }
     limits = [
         bed_limit(60.0, organ="cord"),
         limit("mean", "mean", organ="organ", cap_gy=12.0),
-        limit("mean_eqd2", "eqd2", organ="organ", alpha_beta_gy=3.0, cap_gy=11.0),
+        limit("mean_eqd2", "eqd2", organ="organ", alpha_beta_gy=3.0, cap_gy=11.0, penalty=3.0),
         limit(
             "dose_by_fractions", "table", organ="organ", fractions=[1, 5], limits_gy=[12.0, 25.0]
         ),
+        limit("ntcp", "pneumonitis", **pneumonitis),
         limit("alc", "alc", floor_1e9_per_l=0.9),
         limit("edric", "edric", cap_gy=1.5),
-        limit("drug", "drug", drug="sensitizer", quantity="doses", cap=2),
+        limit("drug", "drug", drug="sensitizer", quantity="doses", cap=1, penalty=0.3),
         limit("logistics", "lesions", quantity="lesions", cap=3, floor=1),
         limit("logistics", "visits", quantity="visits", cap=4),
-        limit("logistics", "per_day", quantity="lesions_per_day", cap=2),
-        limit("logistics", "overall", quantity="overall_days", cap=5),
+        limit("logistics", "per_day", quantity="lesions_per_day", cap=2, last_day=5),
+        limit("logistics", "overall", quantity="overall_days", cap=5, penalty=1.0),
+        limit("logistics", "machine", quantity="machine_days", cap=6, first_day=1),
+        limit("logistics", "gap", quantity="course_gap_days", floor=1),
     ]
     sensitizer = {
         "kind": "chemotherapy",
@@ -125,13 +156,17 @@ def almost_everything(objective: str) -> Raw:
         "max_cycles": 3,
         "doses": [{"drug": "sensitizer", "day": 0, "amount": 40, "unit": "mg"}],
     }
+    organ = {"use": "generic_late", "sensitizer_enhancement_ratio": 1.1}
+    prior = {"organ": "cord", "point": "max", "fractions": 5, "dose_gy": 2.0, "source": "test"}
     return plain_case(
         lesions,
         limits,
         horizon_days=[12, 28],
         objective=objective,
-        immune={"use": "default"},
+        immune={"use": "default", "burden_limit_cm3": 2.0},
         calendar=EVERY_DAY,
+        organs={name: organ for name in ("organ", "lungs", "heart", "cord")},
+        prior_doses=[prior],
         cross_second_moments=[{"organ": "organ", "lesions": ["free", "uniform"], "value": 0.07}],
         drugs={"sensitizer": sensitizer | CITED},
         regimens={"weekly": weekly | CITED},
@@ -142,6 +177,7 @@ def almost_everything(objective: str) -> Raw:
                 "first_start_day": 0,
                 "last_start_day": 1,
                 "cycles": 2,
+                "max_days_before_radiation": 1,
             },
             {
                 "name": "pembrolizumab",
@@ -160,11 +196,17 @@ def data_for(objective: str) -> Any:
     """What the constraints read, with one excluded set as a refinement would add it."""
     candidates = Candidates(instance_of(almost_everything(objective)))
     columns = columns_of(candidates)
-    refinement = first_refinement(candidates.instance, columns)
-    return data_of(candidates, columns, replace(refinement, excluded=(((1, 2), (9,)),)))
+    active = tuple(flow.flows_of(candidates, columns))
+    refinement = first_refinement(candidates.instance, columns, active)
+    plans = tuple(range(len(candidates.plans)))
+    cuts = (
+        Cut(plans, ((1, 2), (9,))),
+        Cut(plans[:1], ((1,), (9,)), limit=2, excess=0.25),
+    )
+    return data_of(candidates, columns, replace(refinement, cuts=cuts))
 
 
-OBJECTIVES = ("default", "tumor_bed")
+OBJECTIVES = ("default", "log_control", "expected_control", "log_kill", "tumor_bed")
 
 
 @pytest.fixture(scope="module", params=OBJECTIVES)

@@ -1,0 +1,45 @@
+"""What a lesion is worth at a given systemic log kill: the case's objective, vectorized."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.models import outcome
+
+if TYPE_CHECKING:
+    from abscopt.instances.schema import Objective
+
+FloatArray = NDArray[np.float64]
+
+
+def value_of_burden(goal: Objective, burden: FloatArray) -> FloatArray:
+    """Value of log burdens, any shape; falls with the burden for every objective."""
+    if goal.kind == "log_control":
+        return outcome.log_control(burden)
+    if goal.kind == "expected_control":
+        return outcome.control_probability(burden)
+    if goal.kind == "log_kill":
+        return -burden
+    return outcome.conceding_value(burden, goal.conceded_at_nats, goal.conceded_slope)
+
+
+def lesion_value(
+    goal: Objective, local: FloatArray, share: FloatArray, systemic: FloatArray
+) -> FloatArray:
+    """(n,) mean over horizons of one lesion's value.
+
+    Parameters
+    ----------
+    local : (n, horizons, clones) log burdens without systemic effect
+    share : (n, clones) of the systemic effect
+    systemic : (n or 1, horizons) saturated systemic log kill
+    """
+    if local.shape[2] == 1:
+        burden = local[:, :, 0] - share * systemic
+    else:
+        burden = outcome.total_log_burden(local - share[:, None, :] * systemic[:, :, None])
+    mean: FloatArray = value_of_burden(goal, burden).mean(axis=1)
+    return mean

@@ -1,0 +1,1 @@
+"""The same programme through other solvers, and through anybody's, every answer judged."""

@@ -1,0 +1,341 @@
+"""One case through several solvers: every answer recomputed, judged and held against another.
+
+`find` refines and solves the case with one engine, `verdict` compares two findings. A
+`Transform` may change the arrays an engine receives, to see that a wrong programme is noticed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from abscopt.instances.load import InputError
+from abscopt.optimizer.candidates.table import Candidates
+from abscopt.optimizer.crosscheck.engines import SizeLicence, Solve
+from abscopt.optimizer.crosscheck.naming import Programme, activities, named_programme
+from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.pipeline import solve
+from abscopt.optimizer.programme.single import Answer, solve_single, solver_margin
+from abscopt.optimizer.progress import Clock, Listener
+from abscopt.optimizer.solver import Matrix, Outcome
+
+if TYPE_CHECKING:
+    from abscopt.instances.schema import Instance
+    from abscopt.optimizer.crosscheck.engines import Engine
+    from abscopt.optimizer.evaluation import Evaluation
+    from abscopt.optimizer.programme.build import Data
+    from abscopt.optimizer.schedule import Schedule
+
+Transform = Callable[[Programme], Matrix]
+Agreement = Literal["agree", "within_gap", "disagree", "limit"]
+Status = Literal[
+    "optimal", "feasible", "infeasible", "unknown", "too_large", "size_licence",
+    "not_installed", "error",
+]  # fmt: skip
+
+SAME = 1e-6
+ROW_TOLERANCE = 2e-6
+CLAIM_TOLERANCE = 1e-6
+
+
+class Mismatch(RuntimeError):
+    """A solver's answer is not what the programme says."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one solver (or file) says of one case; absent values are None.
+
+    Attributes
+    ----------
+    source : `file`, `solved` (the search of this package) or `solver`
+    claimed_bound : least bound it gave; no judged schedule of the case may lie above it
+    message : why there is no answer, or what is wrong with it
+    """
+
+    source: Literal["file", "solved", "solver"]
+    solver: str
+    name: str
+    version: str | None
+    status: Status
+    schedule: Schedule | None = None
+    evaluation: Evaluation | None = None
+    bound: float | None = None
+    claimed_bound: float | None = None
+    seconds: float | None = None
+    nodes: int | None = None
+    message: str = ""
+
+    @property
+    def value(self) -> float | None:
+        """Judged objective of a schedule that keeps every limit and rule."""
+        kept = self.evaluation is not None and self.evaluation.feasible
+        return self.evaluation.objective if self.evaluation is not None and kept else None
+
+    @property
+    def gap(self) -> float | None:
+        """Bound minus judged objective."""
+        if self.value is None or self.bound is None:
+            return None
+        return max(0.0, self.bound - self.value)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a finding compares with the reference."""
+
+    verdict: Agreement
+    reason: str
+
+
+def find(
+    instance: Instance,
+    engine: Engine,
+    *,
+    gap: float | None = None,
+    time_limit: float | None = None,
+    threads: int = 1,
+    seed: int = 0,
+    transform: Transform | None = None,
+    listener: Listener | None = None,
+) -> Finding:
+    """Solve a case as one MILP with one engine, and judge the answer.
+
+    Parameters
+    ----------
+    gap : absolute, in the objective's unit; the case's own if None
+    transform : changes the arrays of every programme before the engine receives them; its
+        answers are still held against the true ones
+    """
+    blank = Finding("solver", engine.key, engine.name, engine.version, "not_installed")
+    if blank.version is None:
+        return replace(blank, message=f"not installed: {engine.install}")
+    wanted = instance.objective.gap if gap is None else gap
+    clock = Clock(time_limit, listener)
+    try:
+        candidates = Candidates(instance)
+        recomputed = _Recomputed(candidates, engine.solve, transform)
+        answer = solve_single(
+            candidates, Judge(instance), wanted, seed, threads, clock, engine=recomputed
+        )
+    except SizeLicence as error:
+        what = replace(blank, status="size_licence", message=f"over its size licence: {error}")
+    except InputError as error:
+        what = replace(blank, status="too_large", message=error.problems[0].rule)
+    except Exception as error:
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        what = replace(blank, status="error", message=text)
+    else:
+        what = _finding(blank, answer, recomputed, wanted)
+    return replace(what, seconds=clock.elapsed)
+
+
+def find_by_search(
+    instance: Instance,
+    *,
+    gap: float | None = None,
+    time_limit: float | None = None,
+    threads: int = 1,
+    seed: int = 0,
+    listener: Listener | None = None,
+) -> Finding:
+    """Solve a case as `abscopt solve` does."""
+    from importlib.metadata import version
+
+    blank = Finding("solved", "abscopt", "abscopt", version("abscopt"), "error")
+    start = time.perf_counter()
+    try:
+        result = solve(
+            instance, gap=gap, time_limit=time_limit, threads=threads, seed=seed, listener=listener
+        )
+    except Exception as error:
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        return replace(blank, message=text, seconds=time.perf_counter() - start)
+    return replace(
+        blank,
+        status=result.status,
+        schedule=result.schedule,
+        evaluation=result.evaluation,
+        bound=result.bound,
+        claimed_bound=result.bound,
+        seconds=result.solver.seconds,
+        nodes=result.solver.nodes,
+    )
+
+
+def verdict(one: Finding, reference: Finding, gap: float) -> Verdict:
+    """Whether two findings of one case can both be right, and how close they are."""
+    for finding in (one, reference):
+        if wrong := _wrong_by_itself(finding):
+            return Verdict("disagree", f"{finding.name}: {wrong}")
+    for here, there in ((one, reference), (reference, one)):
+        if wrong := _wrong_together(here, there):
+            return Verdict("disagree", wrong)
+    for finding in (one, reference):
+        if finding.status not in ("optimal", "infeasible"):
+            return Verdict("limit", f"{finding.name}: {finding.message or finding.status}")
+    if one.value is None or reference.value is None:
+        return Verdict("agree", "both proved that nothing is feasible")
+    if _same(one.value, reference.value):
+        return Verdict("agree", "both proved the same judged objective")
+    apart = abs(one.value - reference.value)
+    if apart <= gap * (1 + SAME) + SAME * max(1.0, abs(one.value)):
+        return Verdict("within_gap", f"judged objectives {apart:.3g} apart, within the gap")
+    return Verdict("disagree", f"judged objectives {apart:.3g} apart, more than the gap {gap:g}")
+
+
+def schedule_difference(one: Schedule | None, other: Schedule | None) -> dict[str, Any]:
+    """Fractions and infusions that only one of two schedules has, and how many there are."""
+    mine, theirs = _events(one), _events(other)
+    only_here, only_there = sorted((mine - theirs).elements()), sorted((theirs - mine).elements())
+    return {
+        "count": len(only_here) + len(only_there),
+        "only_here": only_here,
+        "only_in_reference": only_there,
+    }
+
+
+def scaled(programme: Programme, row: int, column: int, factor: float) -> Matrix:
+    """Arrays with one coefficient multiplied; a `Transform` for tests."""
+    matrix = programme.matrix
+    value = matrix.value.copy()
+    entries = np.arange(matrix.start[row], matrix.start[row + 1])
+    value[entries[matrix.index[entries] == column]] *= factor
+    return replace(matrix, value=value)
+
+
+def binding_rows(matrix: Matrix, x: Any, tolerance: float = 1e-6) -> list[int]:
+    """Rows that hold with equality at a point."""
+    activity = activities(matrix, x)
+    slack = np.minimum(activity - matrix.row_lower, matrix.row_upper - activity)
+    return [int(row) for row in np.flatnonzero(slack <= tolerance)]
+
+
+@dataclass
+class _Recomputed:
+    """An engine whose points, objectives and endings are checked against the true arrays."""
+
+    candidates: Candidates
+    engine: Solve
+    transform: Transform | None
+    bounds: list[float] = field(default_factory=list)
+    nothing: bool = False
+
+    def __call__(
+        self,
+        matrix: Matrix,
+        *,
+        data: Data,
+        model: Any,
+        position: dict[int, int],
+        absolute_gap: float,
+        time_limit: float | None,
+        threads: int,
+        seed: int,
+    ) -> Outcome:
+        def named() -> Programme:
+            return named_programme(self.candidates, data, model, matrix, position)
+
+        outcome = self.engine(
+            matrix if self.transform is None else self.transform(named()),
+            absolute_gap=absolute_gap,
+            time_limit=time_limit,
+            threads=threads,
+            seed=seed,
+        )
+        if outcome.ending == "unbounded":
+            raise Mismatch("calls a bounded programme unbounded")
+        if outcome.ending == "infeasible":
+            self.nothing = True
+        if outcome.bound is not None:
+            self.bounds.append(outcome.bound)
+        if outcome.x is None:
+            return outcome
+        if wrong := broken_rows(matrix, outcome.x):
+            name = named().rows[wrong[0]]
+            raise Mismatch(f"its point breaks {len(wrong)} rows, the first is {name}")
+        objective = float(matrix.cost @ outcome.x) + matrix.offset
+        claimed = outcome.objective
+        if claimed is not None and not _close(claimed, objective, CLAIM_TOLERANCE):
+            raise Mismatch(f"claims {claimed!r}, its point has {objective!r}")
+        return replace(outcome, objective=objective)
+
+
+def broken_rows(matrix: Matrix, x: Any) -> list[int]:
+    """Rows that a point breaks; raises Mismatch where it breaks a bound or is not integer."""
+    broken = np.maximum(matrix.lower - x, x - matrix.upper)
+    tolerance = ROW_TOLERANCE * np.maximum(1.0, np.abs(x))
+    if (broken > tolerance).any():
+        raise Mismatch(f"its point breaks a bound by {float(broken.max()):.3g}")
+    whole = x[matrix.integer]
+    if (np.abs(whole - np.round(whole)) > ROW_TOLERANCE).any():
+        raise Mismatch("its point is not integer")
+    activity = activities(matrix, x)
+    over = np.maximum(matrix.row_lower - activity, activity - matrix.row_upper)
+    sides = np.where(np.isfinite(matrix.row_upper), matrix.row_upper, matrix.row_lower)
+    return [int(row) for row in np.flatnonzero(over > ROW_TOLERANCE * np.maximum(1, abs(sides)))]
+
+
+def _finding(blank: Finding, answer: Answer, engine: _Recomputed, gap: float) -> Finding:
+    found = replace(
+        blank,
+        status="unknown",
+        schedule=answer.schedule,
+        evaluation=answer.evaluation,
+        bound=answer.bound,
+        claimed_bound=min(engine.bounds) + solver_margin(gap) if engine.bounds else None,
+        nodes=answer.nodes,
+    )
+    if engine.nothing and answer.schedule is not None:
+        return replace(found, status="error", message="calls a feasible programme infeasible")
+    if answer.infeasible:
+        return replace(found, status="infeasible")
+    if found.value is None:
+        return replace(found, message="nothing found in the time given")
+    if found.gap is not None and found.gap <= gap * (1 + 1e-9):
+        return replace(found, status="optimal")
+    return replace(found, status="feasible", message="the gap was not closed")
+
+
+def _wrong_by_itself(finding: Finding) -> str:
+    if finding.status == "error":
+        return finding.message
+    evaluation = finding.evaluation
+    if evaluation is not None and not evaluation.feasible:
+        broken = [*evaluation.broken_rules, *evaluation.broken_limits]
+        return f"the judge rejects its schedule: {', '.join(broken)}"
+    return _wrong_together(finding, finding)
+
+
+def _wrong_together(here: Finding, there: Finding) -> str:
+    if here.value is None:
+        return ""
+    if there.status == "infeasible":
+        return f"{there.name} proved infeasibility, {here.name} has a schedule"
+    bound = there.claimed_bound
+    if bound is not None and here.value > bound + SAME * max(1.0, abs(bound)):
+        return f"judged objective {here.value:.9g} of {here.name} above bound {bound:.9g} of " + (
+            there.name
+        )
+    return ""
+
+
+def _same(one: float, other: float) -> bool:
+    return _close(one, other, SAME)
+
+
+def _close(one: float, other: float, tolerance: float) -> bool:
+    return abs(one - other) <= tolerance * max(1.0, abs(one), abs(other))
+
+
+def _events(schedule: Schedule | None) -> Counter[str]:
+    if schedule is None:
+        return Counter()
+    fractions = [f"day {f.day}: {f.lesion} {f.dose_gy:g} Gy" for f in schedule.fractions]
+    doses = [f"day {i.day}: {i.drug} {i.dose_mg:g} mg" for i in schedule.infusions]
+    return Counter(fractions + doses)

@@ -1,0 +1,365 @@
+"""Cases, result files and solvers in one comparison: rows, verdicts, document, CSV and text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from abscopt.instances.load import InputError, Problem, load, names, parse_json
+from abscopt.optimizer import report
+from abscopt.optimizer.crosscheck.compare import (
+    Finding,
+    Verdict,
+    find,
+    find_by_search,
+    schedule_difference,
+    verdict,
+)
+from abscopt.optimizer.crosscheck.engines import ENGINES
+from abscopt.optimizer.evaluation import Evaluation, Judge
+from abscopt.optimizer.progress import Listener, Progress
+from abscopt.optimizer.recheck import checked_schedule
+from abscopt.optimizer.result import DISCLAIMER, FORMAT, check_document, instance_digest
+from abscopt.optimizer.schedule import standard_schedule
+
+if TYPE_CHECKING:
+    from abscopt.instances.schema import Instance
+    from abscopt.optimizer.schedule import Schedule
+
+REFERENCE = "highs"
+STATUSES = ("optimal", "feasible", "infeasible", "unknown")
+COLUMNS = (
+    "case", "source", "solver", "version", "status", "objective", "bound", "gap", "gap_unit",
+    "seconds", "nodes", "sites", "doses", "drug_starts", "binding_limits", "standard_objective",
+    "gain_over_standard", "verdict", "message",
+)  # fmt: skip
+
+
+@dataclass
+class Compared:
+    """One case with everything found for it; the first finding is the reference."""
+
+    instance: Instance
+    gap: float
+    findings: list[Finding]
+
+    @property
+    def verdicts(self) -> list[Verdict | None]:
+        """Verdict on each finding; None for the reference, unless it is wrong by itself."""
+        reference, *others = self.findings
+        own = verdict(reference, reference, self.gap)
+        found: list[Verdict | None] = [own if own.verdict == "disagree" else None]
+        for finding in others:
+            absent = "not_installed" in (finding.status, reference.status)
+            found.append(None if absent else verdict(finding, reference, self.gap))
+        return found
+
+
+@dataclass(frozen=True)
+class Options:
+    """How every case is solved."""
+
+    gap: float | None = None
+    time_limit: float | None = None
+    threads: int = 1
+    seed: int = 0
+
+
+def compare(
+    arguments: Sequence[str], solvers: Sequence[str], options: Options, listener: Listener
+) -> list[Compared]:
+    """Everything that the arguments name, solved, read or both; raises InputError.
+
+    With solvers, each case also goes through HiGHS, the reference, and through each of them.
+    """
+    files, cases = _sorted_out(arguments)
+    compared: dict[str, Compared] = {}
+    read = [(path, raw, _case_of(raw, path, cases)) for path, raw in files]
+    for instance in [*cases, *(instance for _, _, instance in read)]:
+        gap = instance.objective.gap if options.gap is None else options.gap
+        compared.setdefault(instance_digest(instance), Compared(instance, gap, []))
+    given = {instance_digest(instance) for instance in cases}
+    from_files: dict[str, list[Finding]] = {}
+    for path, raw, instance in read:
+        from_files.setdefault(instance_digest(instance), []).append(_read(raw, instance, path))
+    tell = _Progress(listener)
+    for digest, one in compared.items():
+        if solvers:
+            keys = [REFERENCE, *(key for key in ENGINES if key in solvers and key != REFERENCE)]
+            one.findings += [_found(one, key, options, tell) for key in keys]
+        if digest in given or solvers:
+            told = tell.of(f"{one.instance.name} abscopt")
+            one.findings.append(find_by_search(one.instance, **vars(options), listener=told))
+        one.findings += from_files.get(digest, [])
+    return list(compared.values())
+
+
+def _found(one: Compared, key: str, options: Options, tell: _Progress) -> Finding:
+    told = tell.of(f"{one.instance.name} {key}")
+    return find(one.instance, ENGINES[key], **vars(options), listener=told)
+
+
+class _Progress:
+    """One clock over all solves; every report says case and solver."""
+
+    def __init__(self, listener: Listener):
+        self._listener = listener
+        self._start = time.perf_counter()
+
+    def of(self, label: str) -> Listener:
+        """Listener for one solve."""
+
+        def told(progress: Progress) -> None:
+            elapsed = time.perf_counter() - self._start
+            phase = f"{label}: {progress.phase}"
+            self._listener(replace(progress, phase=phase, elapsed=elapsed))
+
+        return told
+
+
+def _sorted_out(
+    arguments: Sequence[str],
+) -> tuple[list[tuple[str, dict[str, Any]]], list[Instance]]:
+    """Result documents and cases among the arguments."""
+    files, cases, wrong = [], [], []
+    for argument in arguments:
+        try:
+            raw = _document(argument)
+            if raw is None:
+                cases.append(load(argument))
+            else:
+                files.append((argument, raw))
+        except InputError as error:
+            wrong += error.problems
+        except OSError as error:
+            reason = error.strerror or "unreadable"
+            wrong.append(Problem(argument[:80], "path", reason, "must be readable"))
+    if wrong:
+        raise InputError(wrong)
+    return files, cases
+
+
+def _document(argument: str) -> dict[str, Any] | None:
+    """Content of a JSON document of ours; None for a case."""
+    path = Path(argument)
+    if argument in names() or path.suffix.lower() != ".json" or not path.exists():
+        return None
+    raw = parse_json(path)
+    if not isinstance(raw, dict) or "kind" not in raw:
+        return None
+    if raw["kind"] != "result":
+        rule = "must be 'result' (what `solve --json` writes)"
+        raise InputError([Problem(argument, "kind", str(raw["kind"])[:80], rule)])
+    return raw
+
+
+def _case_of(raw: dict[str, Any], file: str, cases: list[Instance]) -> Instance:
+    """The case a result names: one given in the same call, else the bundled one."""
+    name = raw.get("instance")
+    same = [instance for instance in cases if instance.name == name]
+    for instance in same:
+        if instance_digest(instance) == raw.get("instance_digest"):
+            return instance
+    if same:
+        return same[0]
+    if name not in names():
+        rule = "no bundled case of this name; give its case file in the same call"
+        raise InputError([Problem(file, "instance", str(name)[:80], rule)])
+    return load(str(name))
+
+
+def _read(raw: dict[str, Any], instance: Instance, file: str) -> Finding:
+    """Finding of a result file, checked against its case and judged again."""
+    schedule, evaluation = None, None
+    if raw.get("schedule") is None and raw.get("status") in ("infeasible", "unknown"):
+        check_document(raw, instance, file)
+    else:
+        schedule = checked_schedule(raw, instance, file)
+        evaluation = Judge(instance).evaluate(schedule)
+    solver = raw["solver"]
+    return Finding(
+        source="file",
+        solver=f"file {file}",
+        name=f"{solver.get('name')} ({file})",
+        version=str(solver.get("version")),
+        status=raw["status"],
+        schedule=schedule,
+        evaluation=evaluation,
+        bound=raw.get("bound"),
+        claimed_bound=raw.get("bound"),
+        seconds=solver.get("seconds"),
+        nodes=solver.get("nodes"),
+    )
+
+
+def disagreement(compared: Sequence[Compared]) -> bool:
+    """Whether any finding disagrees with its reference."""
+    return any(
+        found is not None and found.verdict == "disagree"
+        for one in compared
+        for found in one.verdicts
+    )
+
+
+def rows(compared: Sequence[Compared]) -> list[dict[str, Any]]:
+    """One row of plain data per finding; lists where a cell has several entries."""
+    found = []
+    for one in compared:
+        standard = _standard(one.instance)
+        for finding, judged in zip(one.findings, one.verdicts, strict=True):
+            value = finding.value
+            gain = None if value is None or standard is None else value - standard.objective
+            found.append(
+                {
+                    "case": one.instance.name,
+                    "source": finding.source,
+                    "solver": finding.name,
+                    "version": finding.version,
+                    "status": finding.status,
+                    "objective": value,
+                    "bound": finding.bound,
+                    "gap": finding.gap,
+                    "gap_unit": "nat" if one.instance.objective.kind == "default" else "Gy",
+                    "seconds": None if finding.seconds is None else round(finding.seconds, 3),
+                    "nodes": finding.nodes,
+                    "sites": _sites(finding.schedule, one.instance),
+                    "doses": _doses(finding.schedule, one.instance),
+                    "drug_starts": _drug_starts(finding.schedule),
+                    "binding_limits": _binding(finding.evaluation),
+                    "standard_objective": None if standard is None else standard.objective,
+                    "gain_over_standard": gain,
+                    "verdict": None if judged is None else judged.verdict,
+                    "message": finding.message,
+                }
+            )
+    return found
+
+
+def verdicts(compared: Sequence[Compared]) -> list[dict[str, Any]]:
+    """One entry per finding that was held against a reference."""
+    found = []
+    for one in compared:
+        reference = one.findings[0]
+        for finding, judged in zip(one.findings, one.verdicts, strict=True):
+            if judged is not None:
+                found.append(
+                    {
+                        "case": one.instance.name,
+                        "solver": finding.solver,
+                        "reference": reference.solver,
+                        "verdict": judged.verdict,
+                        "reason": judged.reason,
+                        "differences": schedule_difference(finding.schedule, reference.schedule)
+                        if finding.schedule and reference.schedule
+                        else None,
+                    }
+                )
+    return found
+
+
+def comparison_document(compared: Sequence[Compared]) -> dict[str, Any]:
+    """What `compare --json` prints."""
+    return {
+        "format": FORMAT,
+        "kind": "comparison",
+        "notice": DISCLAIMER,
+        "gaps": {one.instance.name: one.gap for one in compared},
+        "rows": rows(compared),
+        "verdicts": verdicts(compared),
+    }
+
+
+def comparison_csv(compared: Sequence[Compared]) -> str:
+    """The rows as CSV; several entries of one cell are joined by '; '."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for row in rows(compared):
+        writer.writerow({k: "; ".join(v) if isinstance(v, list) else v for k, v in row.items()})
+    return buffer.getvalue()
+
+
+def comparison_report(compared: Sequence[Compared]) -> str:
+    """The rows as a table for a person, and the reason of every verdict."""
+    proof = report._table(
+        "Comparison", "Case", "Solver", "Status", ">Objective", ">Bound", ">Gap", "", ">Gain",
+        "Verdict",
+    )  # fmt: skip
+    plans = report._table(
+        "Schedules", "Case", "Solver", ">Seconds", ">Nodes", "Doses (Gy, first day)",
+        "Drug starts", "Binding limits",
+    )  # fmt: skip
+    for row in rows(compared):
+        version = "" if row["source"] == "file" else f" {row['version'] or ''}"
+        proof.add_row(
+            row["case"],
+            f"{row['solver']}{version}",
+            row["status"],
+            *(_number(row[key], 4) for key in ("objective", "bound", "gap")),
+            row["gap_unit"],
+            _number(row["gain_over_standard"], 4, "+"),
+            row["verdict"] or "",
+        )
+        plans.add_row(
+            row["case"],
+            row["solver"],
+            _number(row["seconds"], 2),
+            "-" if row["nodes"] is None else str(row["nodes"]),
+            *(", ".join(row[key]) or "-" for key in ("doses", "drug_starts", "binding_limits")),
+        )
+    parts: list[object] = [proof, plans]
+    for entry in verdicts(compared):
+        line = f"{entry['case']}, {entry['solver']} against {entry['reference']}: "
+        line += f"{entry['verdict']}: {entry['reason']}"
+        if entry["differences"] and entry["differences"]["count"]:
+            line += f"; {entry['differences']['count']} fractions or doses differ"
+        parts.append(line)
+    for row in rows(compared):
+        if row["status"] == "not_installed":
+            parts.append(f"{row['case']}, {row['solver']}: {row['message']}")
+    return report._text([*parts, "", DISCLAIMER])
+
+
+def _number(value: float | None, digits: int, sign: str = "") -> str:
+    return "-" if value is None else f"{value:{sign}.{digits}f}"
+
+
+def _standard(instance: Instance) -> Evaluation | None:
+    schedule = standard_schedule(instance)
+    return None if schedule is None else Judge(instance).evaluate(schedule)
+
+
+def _sites(schedule: Schedule | None, instance: Instance) -> list[str]:
+    treated = {fraction.lesion for fraction in schedule.fractions} if schedule else set()
+    return [lesion.name for lesion in instance.lesions if lesion.name in treated]
+
+
+def _doses(schedule: Schedule | None, instance: Instance) -> list[str]:
+    """Like `lung 5x8 d0`; doses that vary are told by their sum."""
+    found = []
+    for name in _sites(schedule, instance):
+        assert schedule is not None
+        given = [fraction for fraction in schedule.fractions if fraction.lesion == name]
+        levels = {fraction.dose_gy for fraction in given}
+        total = sum(fraction.dose_gy for fraction in given)
+        dose = f"{len(given)}x{given[0].dose_gy:g}" if len(levels) == 1 else f"{total:g} in "
+        dose += "" if len(levels) == 1 else str(len(given))
+        found.append(f"{name} {dose} d{given[0].day}")
+    return found
+
+
+def _drug_starts(schedule: Schedule | None) -> list[str]:
+    """Like `pembrolizumab d14`."""
+    starts: dict[str, int] = {}
+    for infusion in schedule.infusions if schedule else ():
+        starts[infusion.drug] = min(infusion.day, starts.get(infusion.drug, infusion.day))
+    return [f"{drug} d{day}" for drug, day in sorted(starts.items())]
+
+
+def _binding(evaluation: Evaluation | None) -> list[str]:
+    return [use.name for use in evaluation.limits if use.binding] if evaluation else []

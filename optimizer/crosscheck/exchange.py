@@ -1,0 +1,230 @@
+"""The programme for anybody's solver, and the way back: a solution file judged by names."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from abscopt.instances.load import InputError, Problem
+from abscopt.optimizer.candidates.columns import Columns, columns_of
+from abscopt.optimizer.candidates.table import Candidates
+from abscopt.optimizer.crosscheck.naming import (
+    Programme,
+    column_names,
+    named_programme,
+    plan_names,
+)
+from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.programme.build import build
+from abscopt.optimizer.programme.matrix import matrix_of
+from abscopt.optimizer.programme.single import Answer, schedule_of, solve_single
+from abscopt.optimizer.progress import Clock, Listener
+from abscopt.optimizer.solver import Outcome
+
+if TYPE_CHECKING:
+    from abscopt.instances.schema import Instance
+    from abscopt.optimizer.schedule import Schedule
+
+NEARLY_WHOLE = 1e-4
+CHOICE = re.compile(r"[xy]\(\S*\)")
+
+
+@dataclass(frozen=True)
+class Export:
+    """A written programme: how its optimum relates to the case's, in `answer`."""
+
+    programme: Programme
+    answer: Answer
+
+    @property
+    def summary(self) -> str:
+        """One line: what the optimum of the written programme means."""
+        found, size = self.answer, f"{len(self.programme.columns)} columns"
+        size += f", {len(self.programme.rows)} rows, {found.rounds} rounds"
+        if found.infeasible:
+            return f"{self.programme.name}: {size}; infeasible"
+        value = "none" if found.evaluation is None else f"{found.value:.9g}"
+        bound = "none" if found.bound is None else f"{found.bound:.9g}"
+        return f"{self.programme.name}: {size}; judged objective {value}, bound {bound}"
+
+
+def export_programme(
+    instance: Instance,
+    *,
+    gap: float | None = None,
+    time_limit: float | None = None,
+    threads: int = 1,
+    seed: int = 0,
+    first: bool = False,
+    listener: Listener | None = None,
+) -> Export:
+    """The programme of a case, refined until its optimum is the judged one within the gap.
+
+    Parameters
+    ----------
+    first : the first relaxation instead, not solved at all
+    """
+    candidates = Candidates(instance)
+    wanted = instance.objective.gap if gap is None else gap
+    clock = Clock(time_limit, listener)
+    engine = _unsolved if first else None
+    answer = solve_single(candidates, Judge(instance), wanted, seed, threads, clock, engine=engine)
+    if answer.data is None:
+        what = "no time" if clock.expired else "no systemic plan"
+        rule = "the case has no programme: every systemic plan breaks a limit"
+        rule = "needs time for the first programme" if clock.expired else rule
+        raise InputError([Problem(instance.name, "programme", what, rule)])
+    model = build(answer.data)
+    matrix, position = matrix_of(model)
+    return Export(named_programme(candidates, answer.data, model, matrix, position), answer)
+
+
+def _unsolved(*_: object, **__: object) -> Outcome:
+    return Outcome("limit", None, None, None, 0)
+
+
+def imported_schedule(
+    text: str, instance: Instance, file: str, programme: str | None = None
+) -> Schedule:
+    """Schedule that a solution file chooses; raises InputError.
+
+    Parameters
+    ----------
+    text : solution as SCIP, CBC, GLPK, Gurobi, HiGHS or CPLEX write it
+    programme : text of the MPS or LP file, for formats that number the columns (`glpsol -w`)
+    """
+    values = solution_values(text, file, programme)
+    candidates = Candidates(instance)
+    if not candidates.plans:
+        rule = "the case has no programme: every systemic plan breaks a limit"
+        raise InputError([Problem(file, "programme", instance.name, rule)])
+    columns = columns_of(candidates)
+    of_name = {name: j for j, name in enumerate(column_names(candidates, columns))}
+    plans = {name[:-1]: k for k, name in enumerate(plan_names(candidates))}
+    picked: list[int] = []
+    chosen_plans: list[int] = []
+    wrong: list[Problem] = []
+    for name, (value, place) in values.items():
+        choice = name if name.startswith("x(") else name.rpartition(",band")[0]
+        if choice not in of_name and choice not in plans:
+            rule = f"no such choice in {instance.name} (another case, or another version of it?)"
+            wrong.append(Problem(file, place, name, rule))
+        elif min(abs(value), abs(value - 1)) > NEARLY_WHOLE:
+            wrong.append(Problem(file, place, f"{name} = {value:g}", "must be 0 or 1"))
+        elif value > 0.5 and choice in of_name:
+            picked.append(of_name[choice])
+        elif value > 0.5:
+            chosen_plans.append(plans[choice])
+    wrong += _choice_problems(candidates, columns, picked, chosen_plans, file)
+    if wrong:
+        raise InputError(wrong)
+    return schedule_of(candidates, columns, picked, chosen_plans[0])
+
+
+def _choice_problems(
+    candidates: Candidates, columns: Columns, picked: list[int], plans: list[int], file: str
+) -> list[Problem]:
+    """One course per lesion with uniform courses, one dose per free day, one plan."""
+    problems = []
+    if len(plans) != 1:
+        rule = "must choose exactly one systemic plan (one y = 1)"
+        problems.append(Problem(file, "systemic plan", f"{len(plans)} chosen", rule))
+    for s, lesion in enumerate(candidates.instance.lesions):
+        own = [j for j in picked if columns.lesion[j] == s]
+        if s not in candidates.free:
+            if len(own) != 1:
+                rule = "must choose exactly one course, 'none' is one (one x = 1)"
+                problems.append(Problem(file, lesion.name, f"{len(own)} courses chosen", rule))
+            continue
+        days = [int(columns.day[j]) for j in own]
+        for day in sorted({day for day in days if days.count(day) > 1}):
+            value = f"{days.count(day)} doses on day {day}"
+            problems.append(Problem(file, lesion.name, value, "must choose at most one"))
+    return problems
+
+
+def solution_values(
+    text: str, file: str, programme: str | None = None
+) -> dict[str, tuple[float, str]]:
+    """Value and place of every named choice in a solution file; raises InputError."""
+    if re.search(r"^s (mip|bas|ipt) ", text, re.MULTILINE):
+        pairs = _numbered(text, file, programme)
+    elif "<CPLEXSolution" in text:
+        pairs = [
+            (_attribute(line, "name"), _attribute(line, "value"), f"line {number}")
+            for number, line in enumerate(text.splitlines(), 1)
+            if line.lstrip().startswith("<variable ")
+        ]
+    else:
+        pairs = _listed(text)
+    found: dict[str, tuple[float, str]] = {}
+    for name, value, place in pairs:
+        if not CHOICE.fullmatch(name):
+            continue
+        try:
+            number = float(value)
+        except ValueError:
+            rule = "must be followed by its value"
+            raise InputError([Problem(file, place, f"{name} {value}"[:120], rule)]) from None
+        if name in found:
+            raise InputError([Problem(file, place, name, "given twice")])
+        found[name] = (number, place)
+    if not found:
+        rule = "no value of a choice of a course or plan, such as x(lung,none) 1"
+        raise InputError([Problem(file, "file", "nothing", rule)])
+    return found
+
+
+def _listed(text: str) -> list[tuple[str, str, str]]:
+    """Names followed by values, on one line or (GLPK's report) on two; duals are left out."""
+    found: list[tuple[str, str, str]] = []
+    waiting: tuple[str, str] | None = None
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith(("# Dual", "# Basis")):
+            break
+        for token in line.split():
+            if CHOICE.fullmatch(token):
+                if waiting is not None:
+                    found.append((waiting[0], "", waiting[1]))
+                waiting = (token, f"line {number}")
+            elif waiting is not None and token != "*":
+                found.append((waiting[0], token, waiting[1]))
+                waiting = None
+    if waiting is not None:
+        found.append((waiting[0], "", waiting[1]))
+    return found
+
+
+def _numbered(text: str, file: str, programme: str | None) -> list[tuple[str, str, str]]:
+    """Columns by number: `j 12 1` of `glpsol -w`."""
+    if programme is None:
+        rule = "this format numbers the columns: give the written programme with --programme"
+        raise InputError([Problem(file, "file", "glpsol -w", rule)])
+    names = _names_in_order(programme)
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        match = re.match(r"j (\d+) (?:\w )?(\S+)", line)
+        if match is None:
+            continue
+        column = int(match.group(1))
+        if not 1 <= column <= len(names):
+            rule = f"the programme has {len(names)} columns"
+            raise InputError([Problem(file, f"line {number}", str(column), rule)])
+        found.append((names[column - 1], match.group(2), f"line {number}"))
+    return found
+
+
+def _names_in_order(programme: str) -> list[str]:
+    """Column names of an MPS or LP file that this package wrote."""
+    if "\nCOLUMNS\n" in programme:
+        section = programme.partition("\nCOLUMNS\n")[2].partition("\nRHS\n")[0]
+        names = (line.split()[0] for line in section.splitlines())
+        return list(dict.fromkeys(name for name in names if name != "MARKER"))
+    section = programme.partition("\nMaximize\n")[2].partition("\nSubject To\n")[0]
+    return [token for token in section.split()[1:] if re.match(r"[A-Za-z]", token)]
+
+
+def _attribute(line: str, key: str) -> str:
+    found = re.search(rf'\b{key}="([^"]*)"', line)
+    return found.group(1).replace("&amp;", "&") if found else ""

@@ -1,0 +1,201 @@
+"""What organs receive: daily doses, repair between them, sensitizers and prior doses."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from abscopt.instances.limits import BedLimit, DoseByFractionsLimit, MeanEqd2Limit, MeanLimit
+from abscopt.models import lq, repair, toxicity
+
+if TYPE_CHECKING:
+    from abscopt.instances.limits import Exposure, NtcpLimit, OrganLimit
+    from abscopt.instances.schema import Instance, Lesion, PriorDose, Technique
+    from abscopt.optimizer.evaluation.systemic import SystemicState
+    from abscopt.optimizer.schedule import Schedule
+
+
+@dataclass(frozen=True)
+class Part:
+    """One fraction as an organ's point feels it."""
+
+    lesion: Lesion
+    technique: Technique
+    slot: int
+    prescribed_gy: float
+    organ_gy: float
+
+
+def daily_parts(
+    instance: Instance, schedule: Schedule, organ: str, point: str
+) -> dict[int, list[Part]]:
+    """Fractions of every day with what the organ's point receives."""
+    lesions = {lesion.name: lesion for lesion in instance.lesions}
+    daily: defaultdict[int, list[Part]] = defaultdict(list)
+    for fraction in schedule.fractions:
+        lesion = lesions[fraction.lesion]
+        technique = lesion.way(fraction.technique)
+        factor = lesion.sparing_factor(organ, point, fraction.day, technique)
+        dose = fraction.dose_gy
+        daily[fraction.day].append(Part(lesion, technique, fraction.slot, dose, factor * dose))
+    return daily
+
+
+def physical_gy(instance: Instance, schedule: Schedule, organ: str, point: str) -> float:
+    """Physical dose of the schedule at an organ's point, without prior doses."""
+    daily = daily_parts(instance, schedule, organ, point)
+    return sum(part.organ_gy for parts in daily.values() for part in parts)
+
+
+def organ_load(
+    instance: Instance, schedule: Schedule, limit: OrganLimit, state: SystemicState
+) -> float:
+    """Load of an organ limit in the unit of its cap, prior doses included."""
+    if isinstance(limit, BedLimit):
+        return _bed(instance, schedule, limit, state)
+    if isinstance(limit, MeanLimit):
+        return _mean(instance, schedule, limit.organ, "mean")
+    if isinstance(limit, MeanEqd2Limit):
+        return _mean_eqd2(instance, schedule, limit.organ, limit.alpha_beta_gy, state)
+    if isinstance(limit, DoseByFractionsLimit):
+        return _miner(instance, schedule, limit, state)
+    if limit.alpha_beta_gy is None:
+        return _mean(instance, schedule, limit.organ, limit.point)
+    return _mean_eqd2(instance, schedule, limit.organ, limit.alpha_beta_gy, state)
+
+
+def exposure_state(instance: Instance, schedule: Schedule, limit: NtcpLimit) -> tuple[bool, ...]:
+    """Whether each of the limit's exposures holds for the schedule."""
+    daily = daily_parts(instance, schedule, limit.organ, limit.point)
+    days = [day for day, parts in daily.items() if any(part.organ_gy > 0 for part in parts)]
+    return tuple(_exposed(instance, schedule, exposure, days) for exposure in limit.exposures)
+
+
+def _exposed(
+    instance: Instance, schedule: Schedule, exposure: Exposure, fraction_days: list[int]
+) -> bool:
+    given = [i.day for i in schedule.infusions if instance.drugs[i.drug].kind == exposure.drugs]
+    return any(
+        fraction - exposure.days_before <= day <= fraction + exposure.days_after
+        for day in given
+        for fraction in fraction_days
+    )
+
+
+def _bed(instance: Instance, schedule: Schedule, limit: BedLimit, state: SystemicState) -> float:
+    unrepaired = _unrepaired(instance, limit.organ)
+    total = 0.0
+    for day, parts in daily_parts(instance, schedule, limit.organ, limit.point).items():
+        ser = _enhancement(instance, limit.organ, day, state)
+        doses = _by_slot(parts)
+        beds = [float(lq.bed(dose, limit.alpha_beta_gy, ser=ser)) for dose in doses.values()]
+        cross = sum(
+            2.0 * unrepaired ** (later - earlier) * doses[earlier] * doses[later]
+            for earlier in doses
+            for later in doses
+            if earlier < later
+        )
+        total += sum(beds) + cross / limit.alpha_beta_gy
+    return total + _prior_load(
+        instance, limit.organ, limit.point, lambda p: float(lq.bed(p.dose_gy, limit.alpha_beta_gy))
+    )
+
+
+def _mean(instance: Instance, schedule: Schedule, organ: str, point: str) -> float:
+    given = physical_gy(instance, schedule, organ, point)
+    return given + _prior_load(instance, organ, point, lambda prior: prior.dose_gy)
+
+
+def _mean_eqd2(
+    instance: Instance,
+    schedule: Schedule,
+    organ: str,
+    alpha_beta_gy: float,
+    state: SystemicState,
+) -> float:
+    daily = daily_parts(instance, schedule, organ, "mean")
+    linear = sum(
+        _enhancement(instance, organ, day, state) * part.organ_gy
+        for day, parts in daily.items()
+        for part in parts
+    )
+    unrepaired = _unrepaired(instance, organ)
+    square = sum(
+        _mean_square(instance, organ, day, parts, unrepaired) for day, parts in daily.items()
+    )
+    given = float(lq.eqd2(linear + square / alpha_beta_gy, alpha_beta_gy))
+    return given + _prior_load(
+        instance, organ, "mean", lambda prior: _prior_eqd2(prior, alpha_beta_gy)
+    )
+
+
+def _mean_square(
+    instance: Instance, organ: str, day: int, parts: list[Part], unrepaired: float
+) -> float:
+    """Mean over voxels of the dose squared of one day, pairs of the day's fractions included."""
+    square = 0.0
+    for one in parts:
+        for two in parts:
+            if one.lesion is two.lesion:
+                moment = one.lesion.sparing_factor(organ, "second_moment", day, one.technique)
+            else:
+                moment = instance.cross_moment(
+                    organ, (one.lesion, one.technique), (two.lesion, two.technique), day
+                )
+            weight = unrepaired ** abs(one.slot - two.slot)
+            square += weight * moment * one.prescribed_gy * two.prescribed_gy
+    return square
+
+
+def _miner(
+    instance: Instance, schedule: Schedule, limit: DoseByFractionsLimit, state: SystemicState
+) -> float:
+    def used(dose_gy: float) -> float:
+        return float(toxicity.miner_fraction(dose_gy, limit.fractions, limit.limits_gy))
+
+    daily = daily_parts(instance, schedule, limit.organ, limit.point)
+    given = sum(
+        used(_enhancement(instance, limit.organ, day, state) * sum(p.organ_gy for p in parts))
+        for day, parts in daily.items()
+    )
+    return given + _prior_load(
+        instance, limit.organ, limit.point, lambda prior: used(prior.dose_gy)
+    )
+
+
+def _by_slot(parts: list[Part]) -> dict[int, float]:
+    """Gy of each slot of a day, lesions together."""
+    doses: defaultdict[int, float] = defaultdict(float)
+    for part in parts:
+        doses[part.slot] += part.organ_gy
+    return doses
+
+
+def _unrepaired(instance: Instance, organ: str) -> float:
+    hours = instance.calendar.hours_between_fractions
+    return float(repair.unrepaired(hours, instance.organs[organ].repair_half_time_hours))
+
+
+def _enhancement(instance: Instance, organ: str, day: int, state: SystemicState) -> float:
+    """Sensitizer enhancement ratio of the organ's dose on one day."""
+    sensitized = float(state.sensitizer[day]) > 1.0
+    return instance.organs[organ].sensitizer_enhancement_ratio if sensitized else 1.0
+
+
+def _prior_load(
+    instance: Instance, organ: str, point: str, per_fraction: Callable[[PriorDose], float]
+) -> float:
+    """What doses given before still count, from the load of one of their fractions."""
+    return sum(
+        (1.0 - prior.recovered) * prior.fractions * per_fraction(prior)
+        for prior in instance.prior_doses
+        if (prior.organ, prior.point) == (organ, point)
+    )
+
+
+def _prior_eqd2(prior: PriorDose, alpha_beta_gy: float) -> float:
+    assert prior.second_moment_gy2 is not None
+    bed = prior.dose_gy + prior.second_moment_gy2 / alpha_beta_gy
+    return float(lq.eqd2(bed, alpha_beta_gy))

@@ -1,0 +1,143 @@
+"""What the judge finds that no row states: loads of days that lesions share."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from abscopt.instances.limits import AlcLimit, DrugLimit
+from abscopt.optimizer.programme.organs import soft
+from abscopt.optimizer.programme.refinement import Cut
+from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
+from abscopt.optimizer.solver import SolverError
+
+if TYPE_CHECKING:
+    from abscopt.optimizer.candidates.columns import Columns
+    from abscopt.optimizer.candidates.table import Candidates
+    from abscopt.optimizer.evaluation import Evaluation, Judge
+    from abscopt.optimizer.programme.build import Data
+
+MEMBERS_TRIED = 4000
+SAME_EXCESS = 1e-9
+EXCESS_TOLERANCE = 1e-7
+
+
+def schedule_of(candidates: Candidates, columns: Columns, picked: list[int], plan: int) -> Schedule:
+    """Schedule of chosen columns and one plan; counted doses go from the first day on, falling."""
+    instance = candidates.instance
+    tables = {table.menu.lesion: table for table in candidates.lesions}
+    fractions: list[Fraction] = []
+    doses: Counter[tuple[int, float]] = Counter()
+    for j in picked:
+        lesion = instance.lesions[int(columns.lesion[j])]
+        if columns.course[j] >= 0:
+            menu = tables[int(columns.lesion[j])].menu
+            fractions += menu.course(int(columns.course[j]), lesion)
+        elif columns.slots[j] > 1:
+            doses[int(columns.lesion[j]), float(columns.dose[j])] += 1
+        else:
+            day, dose, way = int(columns.day[j]), float(columns.dose[j]), lesion.ways[0].name
+            fractions.append(Fraction(day, lesion.name, dose, 0, way))
+    for s in sorted({s for s, _ in doses}):
+        lesion = instance.lesions[s]
+        assert lesion.course is not None and lesion.course.form == "free"
+        falling = sorted((dose for own, dose in doses.elements() if own == s), reverse=True)
+        fractions += [
+            Fraction(day, lesion.name, dose, 0, lesion.ways[0].name)
+            for day, dose in zip(lesion.course.days, falling, strict=False)
+        ]
+    infusions = [Infusion(day, drug, mg) for drug, day, mg in candidates.plans[plan].doses]
+    return Schedule.of(fractions, infusions)
+
+
+def excluded_set(
+    candidates: Candidates, judge: Judge, data: Data, picked: list[int], plan: int
+) -> Cut:
+    """Columns that break a limit together: a smallest such choice, widened for one lesion.
+
+    Loads only grow with more fractions, so whatever contains the smallest choice breaks the
+    limit too. The widened group holds every other column of one lesion (or day) that breaks a
+    limit with the rest of the choice.
+    """
+    growing = {
+        limit.name
+        for limit in candidates.instance.limits
+        if not isinstance(limit, DrugLimit) and getattr(limit, "floor", None) is None
+    }
+
+    def broken(choice: list[int]) -> bool:
+        verdict = judge.evaluate(schedule_of(candidates, data.columns, choice, plan))
+        return not growing.isdisjoint(verdict.broken_limits)
+
+    return Cut(_alike(data, plan), _smallest(data.columns, picked, broken))
+
+
+def excess_cuts(
+    candidates: Candidates,
+    judge: Judge,
+    data: Data,
+    picked: list[int],
+    plan: int,
+    verdict: Evaluation,
+    stated: dict[int, float],
+) -> list[Cut]:
+    """A cut for every soft limit that is exceeded by more than the programme states."""
+    cuts = []
+    for number in soft(data):
+        use = verdict.limits[number].use
+        if use is None or use - 1.0 <= stated[number] + EXCESS_TOLERANCE:
+            continue
+        least = use - 1.0 - SAME_EXCESS
+
+        def exceeded(choice: list[int], number: int = number, least: float = least) -> bool:
+            schedule = schedule_of(candidates, data.columns, choice, plan)
+            found = judge.evaluate(schedule).limits[number].use
+            return found is None or found - 1.0 >= least
+
+        groups = _smallest(data.columns, picked, exceeded)
+        cuts.append(Cut(_alike(data, plan), groups, number, least))
+    return cuts
+
+
+def _smallest(
+    columns: Columns, picked: list[int], holds: Callable[[list[int]], bool]
+) -> tuple[tuple[int, ...], ...]:
+    """Groups of columns, the smallest part of a choice for which something holds."""
+    core = [j for j in picked if columns.fractions[j] > 0]
+    if not holds(core):
+        raise SolverError("the programme broke a limit that it states exactly")
+    for j in list(core):
+        rest = [other for other in core if other != j]
+        if holds(rest):
+            core = rest
+    if not core:
+        return ()
+    groups: list[tuple[int, ...]] = [(j,) for j in core]
+    last, rest = core[-1], core[:-1]
+    same = np.flatnonzero(
+        (columns.lesion == columns.lesion[last])
+        & (columns.day == columns.day[last])
+        & (columns.fractions > 0)
+    )
+    near = itertools.islice((int(j) for j in same), MEMBERS_TRIED)
+    groups[-1] = tuple(j for j in near if j == last or holds([*rest, j]))
+    if last not in groups[-1]:
+        groups[-1] = (*groups[-1], last)
+    return tuple(groups)
+
+
+def _alike(data: Data, plan: int) -> tuple[int, ...]:
+    """Plans under which every choice loads organs and lymphocytes as under this one."""
+    columns, group = data.columns, data.group
+    dated = any(isinstance(limit, AlcLimit) for limit in data.instance.limits)
+    same = [
+        (columns.loads[group[k]] == columns.loads[group[plan]]).all()
+        and (columns.exposed[k] == columns.exposed[plan]).all()
+        and (not dated or data.chemo[k] == data.chemo[plan])
+        for k in range(data.plans)
+    ]
+    return tuple(np.flatnonzero(same).tolist())

@@ -1,0 +1,458 @@
+"""Free courses that release antigen: survivor flow, effectors and their lymphocyte factor.
+
+Everything is homogeneous in y[k], the choice of plan k, so that no large constants are needed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyomo.environ as pyo
+from numpy.typing import NDArray
+
+from abscopt.models import immune
+
+if TYPE_CHECKING:
+    from abscopt.instances.schema import Instance, Lesion
+    from abscopt.optimizer.candidates.columns import Columns
+    from abscopt.optimizer.candidates.plans import PlanEffects
+    from abscopt.optimizer.candidates.table import Candidates
+    from abscopt.optimizer.programme.build import Data
+
+FloatArray = NDArray[np.float64]
+
+SCALE = 100.0  # keeps the solver's feasibility tolerance far below what matters
+CREDIT_MARGIN = 1e-9
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Coefficients of one free lesion; T days with columns, n columns, K plans, C clones.
+
+    Attributes
+    ----------
+    days : (T,) days on which the lesion has columns
+    members : per day, the columns of the programme
+    row : column of the programme -> row of the arrays below
+    survival : (K, n, C) survival of each clone
+    release : (K, n, C) release per clonogen of the lesion that reaches a dose as this clone
+    effect : (K, T, horizons) effect of a unit released on a day, without effector kill
+    resting : (K, horizons) effect of initial precursors and their inflow, likewise
+    effectors : (K, T, T) effectors of a unit released on a day just before each later day
+    resting_effectors : (K, T)
+    killed_share : 1 - e^-lambda, the effectors a fraction kills
+    effect_of_killed : (K, T, horizons) effect lost per effector that would have been there
+    carried : (T, T) effectors missing before a day per effector killed on an earlier one
+    greatest : (K, horizons) no course has more effect
+    greatest_effectors : (K, T)
+    """
+
+    lesion: int
+    days: tuple[int, ...]
+    members: tuple[tuple[int, ...], ...]
+    row: dict[int, int]
+    survival: FloatArray
+    release: FloatArray
+    effect: FloatArray
+    resting: FloatArray
+    effectors: FloatArray
+    resting_effectors: FloatArray
+    killed_share: float
+    effect_of_killed: FloatArray
+    carried: FloatArray
+    greatest: FloatArray
+    greatest_effectors: FloatArray
+
+    @property
+    def releases(self) -> bool:
+        """Whether any dose releases antigen."""
+        return bool(self.release.any())
+
+    @property
+    def kills_effectors(self) -> bool:
+        """Whether fractions kill effectors that are there."""
+        return self.killed_share > 0 and bool(self.greatest_effectors.any())
+
+
+def flows_of(candidates: Candidates, columns: Columns) -> dict[int, Flow]:
+    """Coefficients of every free lesion with effectors of its own, or of several clones."""
+    instance = candidates.instance
+    if instance.objective.kind == "tumor_bed":
+        return {}
+    rule = instance.immune.burden_limit_cm3 is not None
+    return {
+        s: _flow(candidates, columns, s)
+        for s in candidates.free
+        if (lesion := instance.lesions[s]).immune_active(instance.immune)
+        or (rule and len(lesion.populations) > 1)
+    }
+
+
+def _flow(candidates: Candidates, columns: Columns, s: int) -> Flow:
+    instance, effects = candidates.instance, candidates.plan_effects
+    lesion, constants = instance.lesions[s], instance.immune
+    own = np.flatnonzero(columns.lesion == s)
+    day = columns.day[own]
+    days = sorted(set(day.tolist()))
+    shares = np.array([clone.share for clone in lesion.populations])
+    # counted on every day of the course: all are before the last horizon
+    kill = -columns.local[effects.group][:, own, -1, : len(shares)]
+    survival = np.exp(-kill)
+    release = _release(instance, lesion, effects, day, columns.dose[own])
+    killed_share = -math.expm1(-lesion.effector_kill(lesion.ways[0]))
+    kept = 1.0 - constants.effector_loss_per_day
+    effect, effectors, resting, resting_effectors, value = (
+        np.stack(part)
+        for part in zip(
+            *(_traces(instance, lesion, effects, k, days) for k in range(len(effects.group))),
+            strict=True,
+        )
+    )
+    position = np.searchsorted(days, day)
+    apart = np.subtract.outer(np.array(days), np.array(days)).T
+    unit = release[:, :, None] * effect[:, position]
+    ready = release[:, :, None] * effectors[:, position]
+    return Flow(
+        lesion=s,
+        days=tuple(days),
+        members=tuple(tuple(own[day == d].tolist()) for d in days),
+        row={int(j): i for i, j in enumerate(own)},
+        survival=survival,
+        release=release[:, :, None] * shares * (1.0 - survival),
+        effect=effect,
+        resting=resting,
+        effectors=effectors,
+        resting_effectors=resting_effectors,
+        killed_share=killed_share,
+        effect_of_killed=killed_share * kept * value,
+        carried=np.where(apart > 0, killed_share * kept ** np.maximum(apart, 0), 0.0),
+        greatest=resting + unit.max(axis=1, initial=0.0),
+        greatest_effectors=resting_effectors + ready.max(axis=1, initial=0.0),
+    )
+
+
+def _release(
+    instance: Instance, lesion: Lesion, effects: PlanEffects, day: Any, dose: FloatArray
+) -> FloatArray:
+    """(plans, columns) release of a dose that kills the whole lesion."""
+    c = instance.immune
+    opening = immune.gate(
+        dose, c.gate_low_gy, c.gate_low_exponent, c.gate_high_gy, c.gate_high_exponent
+    )
+    suppressed = immune.suppression(
+        dose,
+        0.0,
+        effects.relief[:, day],
+        c.suppression_above_gy,
+        c.suppression_per_gy,
+        c.suppression_after_days,
+        c.suppression_per_day,
+    )
+    assert lesion.volume_cm3 is not None
+    released = immune.release(
+        opening,
+        1.0,
+        0.0,
+        lesion.immunogenicity * c.release_factor,
+        lesion.volume_cm3,
+        c.volume_exponent,
+        c.preblockade_sign,
+        effects.occupancy[:, day],
+        suppression=suppressed,
+    )
+    return released * lesion.ways[0].node_factor
+
+
+def _traces(
+    instance: Instance, lesion: Lesion, effects: PlanEffects, plan: int, days: list[int]
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Effect and effectors of unit releases and of resting precursors, and an effector's worth.
+
+    Shapes (T, horizons), (T, T), (horizons,), (T,) and (T, horizons); nothing is killed.
+    """
+    c, horizons = instance.immune, instance.horizon_days
+    released = np.zeros((len(days) + 1, instance.days))
+    released[np.arange(len(days)), np.array(days, dtype=np.int64)] = 1.0
+    resting = np.array([0.0] * len(days) + [lesion.precursor_share])
+    _, effectors = immune.effector_trace(
+        released,
+        effects.mobilization[plan],
+        effects.priming_factor[plan],
+        0.0,
+        precursors_initial=c.precursors_initial * resting,
+        precursor_loss_per_day=c.precursor_loss_per_day,
+        precursor_inflow_per_day=c.precursor_inflow_per_day * resting,
+        effector_loss_per_day=c.effector_loss_per_day,
+        effector_kill_per_fraction=0.0,
+        clearance_per_day=c.clearance_per_day,
+        priming_delay_days=c.priming_delay_days,
+        precursor_survival=effects.precursor_survival[plan],
+    )
+    daily = c.effect_per_effector * effects.effect_factor[plan]
+    counted = np.arange(instance.days)[:, None] < np.array(horizons)
+    effect = (effectors * daily) @ counted.astype(float)
+    starts = np.array(days, dtype=np.int64)
+    before = np.where(starts > 0, effectors[:, np.maximum(starts - 1, 0)], 0.0)
+    worth = np.zeros((instance.days + 1, len(horizons)))
+    for t in range(instance.days - 1, -1, -1):
+        later = (1.0 - c.effector_loss_per_day) * worth[t + 1]
+        worth[t] = np.where(counted[t], daily[t] + later, 0.0)
+    return effect[:-1], before[:-1], effect[-1], before[-1], worth[starts]
+
+
+def _doses(data: Data, one: Flow, k: int, t: int) -> list[int]:
+    """Columns of one day that a plan allows."""
+    return [j for j in one.members[t] if data.columns.allowed[k, j]]
+
+
+def survivors(model: Any, data: Data) -> None:
+    """Survivors p[s, k, c, t, d] of clone c that reach dose d of day t (d = -1: none), plan k.
+
+    sum_d p[first day] = y[k];  sum_d p[t, d] = sum_d S_d p[t - 1, d];  sum_k p[t, d] <= x[t, d],
+    and <= 1 - sum_d x[t, d] for none. With x chosen, p = S_{t-1} x y exactly.
+    """
+    flowing = {s: one for s, one in data.flows.items() if _needed(data, one)}
+    index = [
+        (s, k, c, t, d)
+        for s, one in flowing.items()
+        for k in range(data.plans)
+        for c in data.clones(s)
+        for t in range(len(one.days))
+        for d in [-1, *_doses(data, one, k, t)]
+    ]
+    model.survivors = pyo.Var(index, bounds=(0, 1))
+    nodes = [(s, k, c, t) for s, k, c, t, d in index if d < 0]
+
+    def balance(m: Any, s: int, k: int, c: int, t: int) -> Any:
+        one = flowing[s]
+        here = sum(m.survivors[s, k, c, t, d] for d in [-1, *_doses(data, one, k, t)])
+        before = surviving(m, data, one, k, c, t - 1) if t > 0 else data.chosen(m, k)
+        return SCALE * here == SCALE * before
+
+    def given(m: Any, s: int, c: int, t: int, d: int) -> Any:
+        total = sum(
+            m.survivors[s, k, c, t, d]
+            for k in range(data.plans)
+            if d < 0 or data.columns.allowed[k, d]
+        )
+        on = m.x[d] if d >= 0 else 1 - sum(m.x[j] for j in flowing[s].members[t])
+        return SCALE * total <= SCALE * on
+
+    model.survivor_balance = pyo.Constraint(nodes, rule=balance)
+    model.survivors_given = pyo.Constraint(
+        sorted({(s, c, t, d) for s, _, c, t, d in index}), rule=given
+    )
+
+
+def _needed(data: Data, one: Flow) -> bool:
+    rule = data.instance.immune.burden_limit_cm3 is not None
+    return one.releases or (rule and len(data.clones(one.lesion)) > 1)
+
+
+def surviving(model: Any, data: Data, one: Flow, k: int, c: int, t: int) -> Any:
+    """Survivors of one clone after day t under plan k, times y[k]."""
+    s = one.lesion
+    treated = sum(
+        float(one.survival[k, one.row[d], c]) * model.survivors[s, k, c, t, d]
+        for d in _doses(data, one, k, t)
+    )
+    return treated + model.survivors[s, k, c, t, -1]
+
+
+def _released(model: Any, data: Data, one: Flow, k: int, t: int) -> Any:
+    """Release of day t under plan k: linear in the survivors."""
+    if not one.releases:
+        return 0.0
+    return sum(
+        float(one.release[k, one.row[d], c]) * model.survivors[one.lesion, k, c, t, d]
+        for c in data.clones(one.lesion)
+        for d in _doses(data, one, k, t)
+    )
+
+
+def killed_effectors(model: Any, data: Data) -> None:
+    """Effectors g[s, k, t] present at a fraction: g >= e - U rest, rest <= y[k].
+
+    e[t] = effectors without any kill - sum_{t' < t} carried[t', t] g[t'];
+    sum_k rest[s, k, t] = 1 - sum_d x[t, d]. Fewer effectors are never better, so g = e there.
+    """
+    killing = {s: one for s, one in data.flows.items() if one.kills_effectors}
+    index = [
+        (s, k, t)
+        for s, one in killing.items()
+        for k in range(data.plans)
+        for t in range(len(one.days))
+    ]
+    most = {(s, k, t): float(killing[s].greatest_effectors[k, t]) for s, k, t in index}
+    model.killed = pyo.Var(index, bounds=lambda m, *i: (0, most[i]))
+    model.rest = pyo.Var(index, bounds=(0, 1))
+
+    def present(m: Any, s: int, k: int, t: int) -> Any:
+        one = killing[s]
+        total = float(one.resting_effectors[k, t]) * data.chosen(m, k)
+        for earlier in range(t):
+            unit = float(one.effectors[k, earlier, t])
+            total = total + unit * _released(m, data, one, k, earlier)
+            total = total - float(one.carried[earlier, t]) * m.killed[s, k, earlier]
+        return m.killed[s, k, t] >= total - most[s, k, t] * m.rest[s, k, t]
+
+    def resting(m: Any, s: int, t: int) -> Any:
+        total = sum(m.rest[s, k, t] for k in range(data.plans))
+        return total == 1 - sum(m.x[j] for j in killing[s].members[t])
+
+    model.effectors_present = pyo.Constraint(index, rule=present)
+    model.rest_of_plan = pyo.Constraint(
+        index, rule=lambda m, s, k, t: m.rest[s, k, t] <= data.chosen(m, k)
+    )
+    model.rest_days = pyo.Constraint(sorted({(s, t) for s, _, t in index}), rule=resting)
+
+
+def _active(data: Data) -> dict[int, Flow]:
+    """Free lesions whose effectors count."""
+    named = {s for s, _ in data.refinement.free_bands}
+    return {s: one for s, one in data.flows.items() if s in named}
+
+
+def own_effect(model: Any, data: Data) -> None:
+    """Own effect of a free lesion before any lymphocyte factor, times y[k].
+
+    own[s, k, h] <= resting y[k] + sum_t effect[t] release[t] - sum_t effect_of_killed[t] g[t].
+    """
+    active = _active(data)
+    index = [(s, k, h) for s in active for k in range(data.plans) for h in data.horizons]
+    model.own_effect = pyo.Var(
+        index, bounds=lambda m, s, k, h: (0, float(active[s].greatest[k, h]) + 1e-9)
+    )
+
+    def rule(m: Any, s: int, k: int, h: int) -> Any:
+        one = active[s]
+        total = float(one.resting[k, h]) * data.chosen(m, k)
+        for t in range(len(one.days)):
+            total = total + float(one.effect[k, t, h]) * _released(m, data, one, k, t)
+            if one.kills_effectors:
+                total = total - float(one.effect_of_killed[k, t, h]) * m.killed[s, k, t]
+        return m.own_effect[s, k, h] <= total
+
+    model.own_effect_row = pyo.Constraint(index, rule=rule)
+
+
+def _bands(data: Data) -> dict[int, Any]:
+    return {s: bands for s, bands in data.refinement.free_bands if s in data.flows}
+
+
+def losses_of_others(model: Any, data: Data) -> None:
+    """low z[s, b] <= A - a_s <= high where z[s, b] = 1; sum of a plan's z = y[k].
+
+    The lymphocyte factor of a free lesion's effectors does not count its own loss.
+    """
+    bands = _bands(data)
+    losses = data.columns.loss
+    index = [(s, b) for s in bands for b in range(len(bands[s]))]
+    model.other_band = pyo.Var(index, domain=pyo.Binary)
+
+    def total(m: Any, s: int, k: int) -> Any:
+        return sum(
+            float(losses[k, j]) * m.x[j]
+            for j in range(len(data.columns))
+            if losses[k, j] > 0 and data.columns.lesion[j] != s
+        )
+
+    def below(m: Any, s: int, b: int) -> Any:
+        k, _, high = bands[s][b]
+        greatest = max(top for plan, _, top in bands[s] if plan == k)
+        if high >= greatest:
+            return pyo.Constraint.Skip
+        most = high + (greatest - high) * (1 - m.other_band[s, b])
+        return SCALE * total(m, s, k) <= SCALE * most
+
+    def above(m: Any, s: int, b: int) -> Any:
+        k, low, _ = bands[s][b]
+        if low <= 0:
+            return pyo.Constraint.Skip
+        return SCALE * total(m, s, k) >= SCALE * low * m.other_band[s, b]
+
+    def plan(m: Any, s: int, k: int) -> Any:
+        members = [b for b, (owner, _, _) in enumerate(bands[s]) if owner == k]
+        return sum(m.other_band[s, b] for b in members) == data.chosen(m, k)
+
+    model.other_band_below = pyo.Constraint(index, rule=below)
+    model.other_band_above = pyo.Constraint(index, rule=above)
+    model.other_band_of_plan = pyo.Constraint(sorted(bands), range(data.plans), rule=plan)
+
+
+def effect_in_band(model: Any, data: Data) -> None:
+    """own[s, k, h] = sum of its parts in the bands of k; part[s, b, h] <= M z[s, b].
+
+    The lesion adds sum_b exp(-low_b - chemo_k) part[s, b, h] to the effect (`effect_of_free`).
+    """
+    bands = _bands(data)
+    index = [(s, b, h) for s in bands for b in range(len(bands[s])) for h in data.horizons]
+    most = {(s, b, h): float(data.flows[s].greatest[bands[s][b][0], h]) + 1e-9 for s, b, h in index}
+    model.effect_part = pyo.Var(index, bounds=lambda m, *i: (0, most[i]))
+    model.effect_part_of_band = pyo.Constraint(
+        index, rule=lambda m, s, b, h: m.effect_part[s, b, h] <= most[s, b, h] * m.other_band[s, b]
+    )
+
+    def whole(m: Any, s: int, k: int, h: int) -> Any:
+        members = [b for b, (owner, _, _) in enumerate(bands[s]) if owner == k]
+        return sum(m.effect_part[s, b, h] for b in members) <= m.own_effect[s, k, h]
+
+    model.effect_parts = pyo.Constraint(sorted(bands), range(data.plans), data.horizons, rule=whole)
+
+
+def effect_of_free(model: Any, data: Data, h: int) -> Any:
+    """Unsaturated systemic log kill by the free lesions at a horizon."""
+    return sum(
+        math.exp(-low - float(data.chemo[k])) * model.effect_part[s, b, h]
+        for s, bands in _bands(data).items()
+        for b, (k, low, _) in enumerate(bands)
+    )
+
+
+def burden_rule_of_free_courses(model: Any, data: Data) -> None:
+    """credited[s] = 1 only where V S_n keeps the plan's limit; own kill <= M credited[s].
+
+    One clone: sum_j kill[j] x[j] >= ln(V/limit_k) (credited + y[k] - 1). Several clones, with the
+    survivors after the last day: sum_c share_c S_c <= limit_k/V + 1 - credited.
+    """
+    limit = data.instance.immune.burden_limit_cm3
+    ruled = [s for s in data.free if limit is not None and data.columns.share[s].any()]
+    most = data.greatest_kill
+    model.credited = pyo.Var(ruled, domain=pyo.Binary)
+    model.credited_kill = pyo.Constraint(
+        ruled,
+        data.horizons,
+        rule=lambda m, s, h: m.credit_kill[s, h] <= float(most[h]) * m.credited[s],
+    )
+
+    def rule(m: Any, s: int, k: int) -> Any:
+        lesion = data.instance.lesions[s]
+        part = largest_credited(data, k) / (lesion.volume_cm3 or 1.0)
+        if part >= 1:
+            return pyo.Constraint.Skip
+        if not data.of_lesion[s]:
+            return m.credited[s] <= 1 - data.chosen(m, k)
+        if len(lesion.populations) == 1:
+            kill = -data.columns.local[data.group[k], :, -1, 0]
+            total = sum(float(kill[j]) * m.x[j] for j in data.of_lesion[s])
+            need = -math.log(part) - CREDIT_MARGIN
+            return total >= need * (m.credited[s] + data.chosen(m, k) - 1)
+        one = data.flows[s]
+        left = sum(
+            clone.share * surviving(m, data, one, k, c, len(one.days) - 1)
+            for c, clone in enumerate(lesion.populations)
+        )
+        return SCALE * left <= SCALE * (part + (1 - m.credited[s]))
+
+    model.burden_rule_free = pyo.Constraint(ruled, range(data.plans), rule=rule)
+
+
+def largest_credited(data: Data, k: int) -> float:
+    """Volume in cm3 up to which a plan credits a lesion with systemic effect (burden rule)."""
+    c = data.instance.immune
+    assert c.burden_limit_cm3 is not None
+    blockade = c.burden_blockade * float(data.candidates.plan_effects.greatest_occupancy[k])
+    return c.burden_limit_cm3 * (1.0 + blockade) ** 1.5 * (1.0 + CREDIT_MARGIN)

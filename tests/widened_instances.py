@@ -1,0 +1,717 @@
+"""Seeded random cases of the widened model: every case draws some of its terms.
+
+`widened_case(seed)` is the second stream next to `random_instances.random_case`. A theme adds
+terms (hypoxia, clones, techniques, phases, ...) and asks for the limits that go with them; caps
+are set next to the loads of attractive schedules, prior doses and exposures included.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from brute_force import courses, plans
+from random_instances import CITED, LOOSE, TABLE, Raw, Rng, lesion_of, immune_of, pick, uniform
+
+from abscopt.instances import InputError
+from abscopt.instances.load import build
+from abscopt.instances.schema import Instance
+from abscopt.models import ntcp
+from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.evaluation.limits import LimitUse, limit_uses
+from abscopt.optimizer.evaluation.systemic import SystemicState, systemic_state
+from abscopt.optimizer.schedule import Infusion, Schedule
+
+SAMPLED = 40
+ORGAN = ("bed", "mean", "mean_eqd2", "dose_by_fractions", "ntcp")
+KINDS = (*ORGAN, "alc", "edric", "drug", "visits", "lesions", "overall_days")
+SOFT = (*ORGAN, "alc", "edric", "drug", "visits", "machine_days", "overall_days")
+POINTS = {"bed": "max", "dose_by_fractions": "max", "mean": "mean", "mean_eqd2": "mean"}
+
+
+@dataclass
+class Draft:
+    """A case in the making, and what its themes ask for.
+
+    `chemo` and `phases` say which drugs act how; `limits` are (kind, soft) in order.
+    """
+
+    raw: Raw
+    chemo: dict[str, float] = field(default_factory=dict)
+    phases: list[str] = field(default_factory=list)
+    checkpoint: bool = False
+    rules: bool = False
+    exposures: bool = False
+    limits: list[tuple[str, bool]] = field(default_factory=list)
+    prior: bool = False
+
+    @property
+    def sites(self) -> list[Raw]:
+        """Lesions that may be irradiated."""
+        return [lesion for lesion in self.raw["lesions"] if "course" in lesion]
+
+
+Theme = Callable[[Rng, Draft], None]
+
+
+def widened_case(seed: int) -> Raw:
+    """A random case of the widened model as a plain dict."""
+    rng = np.random.default_rng([2027, seed])
+    draft = Draft(_plain(rng, seed))
+    names = list(THEMES)
+    first = names[seed % len(names)]
+    others = [str(name) for name in rng.permutation([name for name in names if name != first])]
+    for name in [first, *others[: int(rng.integers(1, 4))]]:
+        THEMES[name](rng, draft)
+    _drugs(rng, draft)
+    for _ in range(int(rng.integers(0, 3))):
+        draft.limits.append((pick(rng, KINDS), False))
+    if rng.random() < 0.04:
+        draft.limits.append(("hopeless", False))
+    return _limited(rng, draft)
+
+
+def _plain(rng: Rng, seed: int) -> Raw:
+    days = int(rng.integers(42, 57))
+    number = int(pick(rng, (1, 2, 2, 2, 2, 3)))
+    occult = number < 3 and rng.random() < 0.6
+    most = {1: 8, 2: 5, 3: 3}[number]
+    lesions = [lesion_of(rng, f"site{i}", most) for i in range(number)]
+    if occult:
+        lesions.append(
+            {
+                "use": "plain_lq",
+                "name": "occult",
+                "organ": "disseminated",
+                "irradiable": False,
+                "clonogens": uniform(rng, 1, 200),
+            }
+        )
+    total = number + occult
+    for key in ("effector_share", "precursor_share"):
+        shares = rng.dirichlet(np.full(total, 3.0)) * 0.98
+        for lesion, share in zip(lesions, shares, strict=True):
+            lesion[key] = round(float(share), 4)
+    return {
+        "format": 1,
+        "name": f"widened-{seed}",
+        "title": "random case",
+        "horizon_days": [days] if rng.random() < 0.7 else [int(rng.integers(25, 40)), days],
+        "provenance": {"source": "random"},
+        "objective": {"kind": "default"},
+        "immune": immune_of(rng) | {"use": "default"},
+        "lymphocytes": {
+            "initial_1e9_per_l": uniform(rng, 1.2, 2.2),
+            "recovery_half_time_days": uniform(rng, 10, 60),
+        },
+        "organs": {
+            name: {"alpha_beta_gy": uniform(rng, 2, 4), **CITED}
+            for name in ("organ", "lungs", "heart")
+        },
+        "lesions": lesions,
+    }
+
+
+def _further_block(rng: Rng, lesion: Raw, per_day: int) -> None:
+    """A block of a few more courses; LQ-L is left out where several are given a day."""
+    course = lesion["course"]
+    if per_day > 1:
+        lesion.pop("lql_transition_gy", None)
+    days = int(pick(rng, (1, 2, 3, 5)))
+    count = days * per_day
+    dose = 2 * round(24.0 / count**0.6 * float(rng.uniform(0.8, 1.3))) / 2
+    block: Raw = {"fractions": [count], "doses_gy": sorted({dose, dose + pick(rng, (0.5, 1.0))})}
+    if per_day > 1:
+        block["fractions_per_day"] = per_day
+    if rng.random() < 0.3:
+        block["interval_days"] = [2]
+    course.setdefault("also", []).append(block)
+    course["doses_gy"] = course["doses_gy"][:3]
+
+
+def twice_a_day(rng: Rng, draft: Draft) -> None:
+    draft.raw["calendar"] = {"hours_between_fractions": float(pick(rng, (4.0, 6.0, 8.0)))}
+    for lesion in draft.sites:
+        if rng.random() < 0.8:
+            _further_block(rng, lesion, int(pick(rng, (2, 2, 3))))
+        if rng.random() < 0.6:
+            lesion["repair_half_time_hours"] = uniform(rng, 1, 8)
+    if rng.random() < 0.8:
+        draft.raw["organs"]["organ"]["repair_half_time_hours"] = uniform(rng, 2, 10)
+    draft.limits.append((pick(rng, ("bed", "mean_eqd2", "bed", "mean")), False))
+
+
+def further_blocks(rng: Rng, draft: Draft) -> None:
+    for lesion in draft.sites:
+        _further_block(rng, lesion, 1)
+
+
+def hypoxia(rng: Rng, draft: Draft) -> None:
+    for lesion in draft.sites:
+        if rng.random() < 0.8:
+            lesion["oxygen_modification_factor"] = uniform(rng, 1.3, 2.5)
+            if rng.random() < 0.8:
+                lesion["reoxygenation_days"] = uniform(rng, 3, 25)
+
+
+def clones(rng: Rng, draft: Draft) -> None:
+    for lesion in draft.sites:
+        if rng.random() < 0.8:
+            _clones(rng, lesion)
+    if rng.random() < 0.6:
+        draft.chemo["cytotoxic_log_kill_per_dose"] = uniform(rng, 0.5, 3)
+
+
+def _clones(rng: Rng, lesion: Raw) -> None:
+    number = int(pick(rng, (2, 2, 3)))
+    resistant = 10 ** rng.uniform(-4, -0.5, size=number - 1)
+    shares = [round(float(share), 6) for share in resistant / max(1.0, 1.2 * resistant.sum())]
+    shares = [round(1.0 - sum(shares), 6), *shares]
+    found = []
+    for i, share in enumerate(shares):
+        clone: Raw = {"name": f"clone{i}", "share": share}
+        if i and rng.random() < 0.8:
+            clone["alpha_per_gy"] = round(lesion["alpha_per_gy"] * uniform(rng, 0.4, 0.9), 4)
+        if i and rng.random() < 0.5:
+            clone["alpha_beta_gy"] = uniform(rng, 2, 12)
+        if rng.random() < 0.5:
+            clone["effector_share_factor"] = uniform(rng, 0, 2.5)
+        if rng.random() < 0.5:
+            clone["drug_kill_factor"] = uniform(rng, 0, 2)
+        found.append(clone)
+    lesion["clones"] = found
+
+
+def techniques(rng: Rng, draft: Draft) -> None:
+    for lesion in draft.sites:
+        if rng.random() < 0.9:
+            _techniques(rng, lesion)
+    draft.limits.append((pick(rng, (*ORGAN, "alc", "edric")), False))
+
+
+def _techniques(rng: Rng, lesion: Raw) -> None:
+    if rng.random() < 0.4 and "clones" not in lesion:
+        _clones(rng, lesion)
+    found = []
+    for i in range(int(pick(rng, (2, 2, 3)))):
+        way: Raw = {"name": f"way{i}"}
+        mean = uniform(rng, 0.1, 0.6)
+        if rng.random() < 0.6:
+            way["sparing"] = {
+                "organ": {
+                    "max": uniform(rng, 0.3, 0.9),
+                    "mean": mean,
+                    "second_moment": round(mean**2 * uniform(rng, 1.2, 3), 5),
+                }
+            }
+        if i and rng.random() < 0.4:
+            way["irradiated_share"] = round(1.0 - 10 ** rng.uniform(-4, -0.3), 5)
+        elif i and "clones" in lesion and rng.random() < 0.6:
+            way["irradiated_share"] = {
+                clone["name"]: round(1.0 - 10 ** rng.uniform(-4, -0.3), 5)
+                for clone in lesion["clones"][1:]
+            }
+        if rng.random() < 0.5:
+            way["node_factor"] = uniform(rng, 0.1, 0.9)
+        if rng.random() < 0.4:
+            way["effector_kill_per_fraction"] = uniform(rng, 0, 0.8)
+        if rng.random() < 0.4:
+            way["lymphocyte_loss_per_fraction"] = uniform(rng, 0, 0.12)
+        if rng.random() < 0.3:
+            way["lymphocyte_effect_per_fraction"] = uniform(rng, 0, 0.15)
+        if rng.random() < 0.3:
+            way["integral_dose_cm3"] = uniform(rng, 100, 3000)
+        found.append(way)
+    lesion["techniques"] = found
+    course = lesion["course"]
+    course["doses_gy"] = course["doses_gy"][-2:]
+    course["last_start_day"] = course["first_start_day"]
+
+
+def chemotherapy(rng: Rng, draft: Draft) -> None:
+    what = pick(rng, ("equivalent", "sensitizer", "equivalent", "loss"))
+    if what == "equivalent":
+        draft.chemo["equivalent_bed_gy_per_dose"] = uniform(rng, 2, 10)
+    if what == "loss" or rng.random() < 0.5:
+        draft.chemo["precursor_log_loss_per_dose"] = uniform(rng, 0.5, 3)
+    if rng.random() < 0.6:
+        draft.chemo["cytotoxic_log_kill_per_dose"] = uniform(rng, 0.3, 3)
+    draft.chemo["lymphocyte_log_loss_per_dose"] = uniform(rng, 0.02, 0.3)
+
+
+def organ_ser(rng: Rng, draft: Draft) -> None:
+    draft.chemo.pop("equivalent_bed_gy_per_dose", None)
+    draft.chemo["sensitizer_enhancement_ratio"] = uniform(rng, 1.1, 1.6)
+    for name in ("organ", "lungs"):
+        draft.raw["organs"][name]["sensitizer_enhancement_ratio"] = uniform(rng, 1.1, 2)
+    draft.limits.append((pick(rng, ("bed", "mean_eqd2", "dose_by_fractions", "ntcp")), False))
+
+
+def suppression(rng: Rng, draft: Draft) -> None:
+    immune = draft.raw["immune"]
+    which = pick(rng, ("dose", "days", "both"))
+    if which != "days":
+        immune["suppression_above_gy"] = uniform(rng, 4, 12)
+        immune["suppression_per_gy"] = uniform(rng, 0.1, 0.6)
+    if which != "dose":
+        immune["suppression_after_days"] = uniform(rng, 0, 6)
+        immune["suppression_per_day"] = uniform(rng, 0.05, 0.4)
+    if rng.random() < 0.5:
+        draft.phases.append("suppression")
+
+
+def upregulation(rng: Rng, draft: Draft) -> None:
+    draft.raw["immune"]["pdl1_upregulation"] = uniform(rng, 0.4, 1.0)
+    draft.checkpoint = True
+
+
+def burden_rule(rng: Rng, draft: Draft) -> None:
+    immune = draft.raw["immune"]
+    volumes = [lesion["volume_cm3"] for lesion in draft.sites]
+    immune["burden_limit_cm3"] = float(pick(rng, volumes)) * 10 ** uniform(rng, -4, 0.0)
+    if rng.random() < 0.6:
+        immune["burden_blockade"] = uniform(rng, 1, 20)
+        draft.checkpoint = True
+
+
+def antigen_loss(rng: Rng, draft: Draft) -> None:
+    immune = draft.raw["immune"]
+    immune["release_factor"] = pick(rng, (0.1, 0.3, 3.0, 6.0))
+    if rng.random() < 0.6:
+        immune["share_factor"] = uniform(rng, 0.1, 0.6)
+
+
+def preblockade(rng: Rng, draft: Draft) -> None:
+    draft.raw["immune"]["preblockade_sign"] = pick(rng, (-1.0, 1.0, -0.8))
+    draft.checkpoint = True
+
+
+def phases(rng: Rng, draft: Draft) -> None:
+    draft.phases.append(pick(rng, ("priming", "mobilization", "effector")))
+
+
+def two_on_one_phase(rng: Rng, draft: Draft) -> None:
+    draft.phases += [pick(rng, ("priming", "mobilization", "effector"))] * 2
+    rule = pick(rng, ("multiplicative", "additive", "strongest", "additive", "strongest"))
+    draft.raw["immune"]["combination"] = rule
+
+
+def complication(rng: Rng, draft: Draft) -> None:
+    draft.limits.append(("ntcp", False))
+    draft.exposures = bool(rng.random() < 0.7)
+    if rng.random() < 0.5:
+        draft.checkpoint = True
+    elif not draft.chemo:
+        chemotherapy(rng, draft)
+
+
+def soft(rng: Rng, draft: Draft) -> None:
+    kinds = rng.permutation(SOFT)[: int(rng.integers(1, 3))]
+    draft.limits += [(str(kind), True) for kind in kinds]
+
+
+def prior_doses(rng: Rng, draft: Draft) -> None:
+    draft.prior = True
+    draft.limits.append((pick(rng, ORGAN), bool(rng.random() < 0.15)))
+
+
+def immune_events(rng: Rng, draft: Draft) -> None:
+    draft.limits.append(("irae_risk", bool(rng.random() < 0.3)))
+    draft.checkpoint = True
+
+
+def machine_time(rng: Rng, draft: Draft) -> None:
+    kind = pick(rng, ("machine_days", "window", "window", "course_gap_days", "course_gap_days"))
+    draft.limits.append((kind, False))
+
+
+def before_radiation(rng: Rng, draft: Draft) -> None:
+    draft.rules = True
+    draft.checkpoint = True
+
+
+def other_objective(rng: Rng, draft: Draft) -> None:
+    kinds = ["log_control", "expected_control", "log_kill"]
+    if not any({"clones", "techniques"} & set(lesion) for lesion in draft.sites):
+        kinds.append("tumor_bed")
+    draft.raw["objective"]["kind"] = pick(rng, kinds)
+
+
+THEMES: dict[str, Theme] = {
+    theme.__name__: theme
+    for theme in (
+        twice_a_day,
+        hypoxia,
+        clones,
+        techniques,
+        further_blocks,
+        chemotherapy,
+        suppression,
+        upregulation,
+        burden_rule,
+        antigen_loss,
+        preblockade,
+        phases,
+        two_on_one_phase,
+        complication,
+        soft,
+        prior_doses,
+        organ_ser,
+        immune_events,
+        machine_time,
+        before_radiation,
+        other_objective,
+    )
+}
+
+
+AGENTS = {"relatlimab": 80.0, "ivuxolimab": 100.0, "utomilumab": 100.0, "tiragolumab": 600.0}
+"""Agents of the library with a phase, and a dose in mg that blocks well."""
+
+
+def _drugs(rng: Rng, draft: Draft) -> None:
+    """Regimens, agents and drugs: at most six plans."""
+    raw = draft.raw
+    if not (draft.chemo or draft.phases or draft.checkpoint) and rng.random() < 0.3:
+        return
+    drugs: dict[str, Raw] = {}
+    regimens: dict[str, Raw] = {}
+    agents: list[Raw] = []
+    if draft.chemo:
+        name, dose = pick(rng, (("cisplatin", 75.0), ("carboplatin", 90.0)))
+        drugs[name] = {"use": name, **draft.chemo}
+        if "equivalent_bed_gy_per_dose" in draft.chemo:
+            drugs[name]["sensitizer_enhancement_ratio"] = 1.0
+        drugs[name]["sensitizing_days"] = int(pick(rng, (2, 4, 7)))
+        weekly = rng.random() < 0.5
+        regimens["chemo"] = _regimen(7 if weekly else 21, 3 if weekly else 2, {name: dose})
+        agents.append(_agent(rng, "chemotherapy", "chemo", starts=2 if rng.random() < 0.6 else 1))
+    if draft.phases or draft.checkpoint or not draft.chemo:
+        given = {}
+        names = [str(name) for name in rng.permutation(list(AGENTS))]
+        for name, phase in zip(names, draft.phases[:3], strict=False):
+            sign = pick(rng, (1, 1, -1)) if phase != "suppression" else -1
+            strength = uniform(rng, 0.3, 1.0) if sign < 0 else uniform(rng, 0.3, 4)
+            drugs[name] = {"use": name, "phase": phase, "sign": sign, "strength": strength}
+            given[name] = AGENTS[name]
+        if draft.checkpoint or not given:
+            names = ["pembrolizumab"] if rng.random() < 0.7 else ["ipilimumab"]
+            given |= {"pembrolizumab": 200.0} if rng.random() < 0.7 else {"durvalumab": 1500.0}
+        for name in given:
+            drugs.setdefault(name, {"use": name})
+            drugs[name]["irae_risk_per_dose"] = uniform(rng, 0.02, 0.15)
+        cycles = int(pick(rng, (1, 2, 3)))
+        regimens["immune"] = _regimen(int(pick(rng, (7, 14, 21))), cycles, given)
+        starts = 1 if len(agents) == 1 and agents[0]["start_step_days"] > 1 else 2
+        agents.append(_agent(rng, "systemic", "immune", starts=starts))
+        if rng.random() < 0.4:
+            once = _regimen(28, 1, dict([next(iter(given.items()))]))
+            regimens["once"] = once
+            agents[-1]["regimens"].append("once")
+    if draft.rules:
+        _rules(rng, agents[-1])
+    raw |= {"drugs": drugs, "regimens": regimens, "agents": agents}
+
+
+def _regimen(cycle: int, cycles: int, given: dict[str, float]) -> Raw:
+    doses = [
+        {"drug": name, "day": 0, "amount": amount, "unit": "mg"} for name, amount in given.items()
+    ]
+    return {"cycle_days": cycle, "max_cycles": cycles, "doses": doses, **CITED}
+
+
+def _agent(rng: Rng, name: str, regimen: str, starts: int) -> Raw:
+    step = int(rng.integers(3, 15)) if starts > 1 else 1
+    first = int(pick(rng, (0, 0, 2, 5)))
+    return {
+        "name": name,
+        "regimens": [regimen],
+        "first_start_day": first,
+        "last_start_day": first + step * (starts - 1),
+        "start_step_days": step,
+        "optional": bool(rng.random() < 0.8),
+    }
+
+
+def _rules(rng: Rng, agent: Raw) -> None:
+    if rng.random() < 0.6:
+        agent["min_days_before_radiation"] = int(rng.integers(0, 4))
+    if rng.random() < 0.6 or "min_days_before_radiation" not in agent:
+        least = agent.get("min_days_before_radiation", 0)
+        agent["max_days_before_radiation"] = least + int(rng.integers(0, 4))
+    agent["first_start_day"] = int(pick(rng, (0, 1)))
+    agent["last_start_day"] = agent["first_start_day"]
+
+
+@dataclass
+class _Sample:
+    """A schedule with its objective so far (costs taken off) and what its drugs do."""
+
+    schedule: Schedule
+    objective: float
+    state: SystemicState
+
+
+def _limited(rng: Rng, draft: Draft) -> Raw:
+    """The case with caps that rule out, or make dear, what would be best without them."""
+    raw = draft.raw
+    samples = _samples(rng, build({**raw, "limits": []}))
+    limits: list[Raw] = []
+    for kind, is_soft in draft.limits:
+        if any(limit["name"] == kind for limit in limits) or not samples:
+            continue
+        loose = _loose(rng, draft, kind)
+        if loose is None:
+            continue
+        prior = _prior(rng, loose) if draft.prior else []
+        trial = {**raw, "prior_doses": prior}
+        limit = _tightened(rng, trial, loose, is_soft, samples)
+        if limit is None:
+            continue
+        raw.setdefault("prior_doses", []).extend(prior)
+        draft.prior = draft.prior and not prior
+        limits.append(limit)
+        samples = _judged(trial, limit, samples)
+    if ("hopeless", False) in draft.limits and samples:
+        _make_hopeless(raw, limits)
+    return {**raw, "limits": limits}
+
+
+def _samples(rng: Rng, instance: Instance) -> list[_Sample]:
+    menus = [courses(instance, lesion) for lesion in instance.lesions]
+    options = plans(instance)
+    size = len(options) * math.prod(len(menu) for menu in menus)
+    if size <= SAMPLED:
+        chosen = list(itertools.product(*menus, options))
+    else:
+        chosen = [(*(pick(rng, m) for m in menus), pick(rng, options)) for _ in range(SAMPLED)]
+    judge = Judge(instance)
+    states: dict[tuple[Infusion, ...], SystemicState] = {}
+    found = []
+    for choice in chosen:
+        schedule = Schedule.of(itertools.chain(*choice[:-1]), choice[-1])
+        verdict = judge.evaluate(schedule)
+        if verdict.broken_rules:
+            continue
+        given = schedule.infusions
+        if given not in states:
+            states[given] = systemic_state(instance, given)
+        found.append(_Sample(schedule, verdict.objective, states[given]))
+    found.sort(key=lambda sample: -sample.objective)
+    return found
+
+
+def _uses(trial: Raw, limit: Raw, samples: list[_Sample]) -> list[LimitUse] | None:
+    """One limit on all samples; None if the limit is not admissible."""
+    try:
+        instance = build({**trial, "limits": [limit]})
+    except InputError:
+        return None
+    return [limit_uses(instance, sample.schedule, sample.state)[0] for sample in samples]
+
+
+def _judged(trial: Raw, limit: Raw, samples: list[_Sample]) -> list[_Sample]:
+    """Samples that keep a limit, their costs taken off, best first."""
+    uses = _uses(trial, limit, samples)
+    assert uses is not None
+    left = [
+        _Sample(sample.schedule, sample.objective - use.cost, sample.state)
+        for sample, use in zip(samples, uses, strict=True)
+        if not use.broken
+    ]
+    return sorted(left, key=lambda sample: -sample.objective)
+
+
+def _tightened(
+    rng: Rng, trial: Raw, loose: Raw, is_soft: bool, samples: list[_Sample]
+) -> Raw | None:
+    """Limit that a good schedule just keeps and the best one does not; None if there is none."""
+    uses = _uses(trial, loose, samples)
+    assert uses is not None, loose
+    floor = loose["kind"] == "alc" or "floor" in loose
+    values = [
+        (math.inf if floor else 0.0) if use.value is None else use.value for use in uses
+    ]
+    loads = [-value for value in values] if floor else values
+    lower = [i for i, load in enumerate(loads) if load < loads[0] - 1e-6 * max(1, abs(loads[0]))]
+    if not lower:
+        return None
+    chosen = lower[int(rng.integers(max(1, min(len(lower), len(samples) // 3))))]
+    if loose["kind"] == "dose_by_fractions":
+        limit = _tightened_table(rng, trial, loose, samples[chosen])
+    else:
+        limit = _capped(rng, trial, loose, values[chosen])
+    if limit is None or _uses(trial, limit, samples[:1]) is None:
+        return None
+    if is_soft:
+        limit = _softened(rng, trial, limit, samples, chosen)
+    return limit
+
+
+def _capped(rng: Rng, trial: Raw, loose: Raw, value: float) -> Raw | None:
+    exact = 1.0 if rng.random() < 0.3 else 1.0 + 10 ** rng.uniform(-6, -2)
+    if loose["kind"] == "alc":
+        cap = value / exact
+        before = trial["lymphocytes"]["initial_1e9_per_l"]
+        return {**loose, "floor_1e9_per_l": cap} if cap < before else None
+    if "floor" in loose:
+        wanted = 14 if math.isinf(value) else int(value)
+        return {**loose, "floor": wanted} if wanted > 0 else None
+    if loose["kind"] == "logistics":
+        return {**loose, "cap": round(value)}
+    if loose["kind"] == "ntcp":
+        return {**loose, "cap": min(value * exact, 0.999)}
+    key = "cap" if loose["kind"] == "drug" else "cap_gy"
+    cap = max(value * exact, 1e-3)
+    if loose.get("quantity") == "irae_risk":
+        cap = min(cap, 0.99)
+    return {**loose, key: cap}
+
+
+def _tightened_table(rng: Rng, trial: Raw, loose: Raw, sample: _Sample) -> Raw | None:
+    """Scale the table so that one schedule's Miner sum is 1 or slightly less."""
+    power = uniform(rng, 0.2, 0.7)
+    shape = [n**power for n in TABLE]
+
+    def table(scale: float) -> Raw:
+        return {**loose, "limits_gy": [float(scale * value) for value in shape]}
+
+    def too_much(scale: float) -> bool:
+        uses = _uses(trial, table(scale), [sample])
+        assert uses is not None
+        return not uses[0].kept
+
+    low, high = 0.1, 500.0
+    if too_much(high) or not too_much(low):
+        return None
+    for _ in range(45):
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if too_much(middle) else (low, middle)
+    return table(high * (1.0 + 10 ** rng.uniform(-5, -2)))
+
+
+def _softened(
+    rng: Rng, trial: Raw, limit: Raw, samples: list[_Sample], chosen: int
+) -> Raw | None:
+    """The limit with a penalty near the point at which keeping it begins to pay."""
+    if limit.get("floor") is not None or (limit["kind"] == "logistics" and limit["cap"] < 1):
+        return None
+    uses = _uses(trial, {**limit, "penalty": 1.0}, samples[:1])
+    if uses is None or uses[0].use is None or uses[0].cost < 1e-6:
+        return None
+    worth = max(samples[0].objective - samples[chosen].objective, 1e-3)
+    return {**limit, "penalty": float(worth / uses[0].cost * 10 ** rng.uniform(-0.7, 0.5))}
+
+
+def _loose(rng: Rng, draft: Draft, kind: str) -> Raw | None:
+    """A limit of one kind with a cap that nothing reaches; None if the case has no use for it."""
+    organ: Raw = {"organ": "organ", "cap_gy": LOOSE}
+    ratio = uniform(rng, 2, 4)
+    no_max = all("max" not in lesion["sparing"]["organ"] for lesion in draft.sites)
+    if kind in ("bed", "dose_by_fractions") and no_max:
+        return None
+    found: Raw | None
+    if kind == "ntcp":
+        found = _ntcp(rng, draft, ratio)
+    elif kind in ("drug", "irae_risk"):
+        found = _drug(rng, draft, kind)
+    elif kind in ("window", "course_gap_days"):
+        found = _counted(rng, draft, kind)
+    elif kind == "dose_by_fractions":
+        limits = [100.0 * n**0.5 for n in TABLE]
+        found = {"kind": kind, "organ": "organ", "fractions": list(TABLE), "limits_gy": limits}
+    elif kind == "alc":
+        found = {"kind": kind, "floor_1e9_per_l": 1e-6}
+    elif kind == "edric":
+        found = {"kind": kind, "cap_gy": LOOSE}
+    elif kind in ("bed", "mean_eqd2"):
+        found = {**organ, "kind": kind, "alpha_beta_gy": ratio}
+    elif kind == "mean":
+        found = {**organ, "kind": kind}
+    elif kind == "hopeless":
+        found = None
+    else:
+        found = {"kind": "logistics", "quantity": kind, "cap": 9999}
+    return None if found is None else {"name": kind, **found, **CITED}
+
+
+def _ntcp(rng: Rng, draft: Draft, ratio: float) -> Raw:
+    found: Raw = {"kind": "ntcp", "organ": "organ", "cap": 0.9999}
+    if rng.random() < 0.5:
+        found |= {"dose": "eqd2", "alpha_beta_gy": ratio}
+    if rng.random() < 0.5:
+        found |= {"model": "logistic"}
+        found |= {"intercept": uniform(rng, -5, -2.5), "slope_per_gy": uniform(rng, 0.05, 0.3)}
+    else:
+        found |= {"model": "lkb", "td50_gy": uniform(rng, 8, 30), "m": uniform(rng, 0.2, 0.45)}
+    classes = []
+    if draft.checkpoint or draft.phases:
+        classes.append("checkpoint_inhibitor")
+    if draft.chemo:
+        classes.append("chemotherapy")
+    if draft.exposures and classes:
+        key = pick(rng, ("risk_ratio", "odds_ratio"))
+        found["exposures"] = [
+            {
+                "drugs": name,
+                "days_before": int(pick(rng, (0, 3, 14, 30))),
+                "days_after": int(pick(rng, (0, 7, 30))),
+                key: uniform(rng, 1.3, 3.5),
+            }
+            for name in classes
+        ]
+    return found
+
+
+def _drug(rng: Rng, draft: Draft, kind: str) -> Raw | None:
+    drugs = [d["drug"] for r in draft.raw.get("regimens", {}).values() for d in r["doses"]]
+    if not drugs:
+        return None
+    drug = pick(rng, sorted(set(drugs)))
+    if kind == "irae_risk":
+        found: Raw = {"kind": "drug", "quantity": kind, "cap": 0.9999}
+        return found if rng.random() < 0.6 else {**found, "drug": drug}
+    quantity = pick(rng, ("dose_mg", "dose_mg_per_m2", "doses"))
+    return {"kind": "drug", "drug": drug, "quantity": quantity, "cap": 1e6}
+
+
+def _counted(rng: Rng, draft: Draft, kind: str) -> Raw | None:
+    if kind == "course_gap_days":
+        if len(draft.sites) < 2:
+            return None
+        for lesion in draft.sites:
+            _spread_starts(rng, lesion)
+        return {"kind": "logistics", "quantity": kind, "floor": 1}
+    first = int(pick(rng, (0, 1, 2, 4)))
+    found: Raw = {"kind": "logistics", "cap": 9999, "first_day": first}
+    found["quantity"] = pick(rng, ("visits", "lesions_per_day", "machine_days"))
+    if rng.random() < 0.8:
+        found["last_day"] = first + int(rng.integers(0, 6))
+    return found
+
+
+def _prior(rng: Rng, limit: Raw) -> list[Raw]:
+    """A prior dose that a limit on an organ counts."""
+    if limit["kind"] not in ORGAN:
+        return []
+    point = POINTS.get(limit["kind"], limit.get("point", "mean"))
+    dose = uniform(rng, 0.3, 1.2) if point == "max" else uniform(rng, 0.1, 0.5)
+    found: Raw = {"organ": "organ", "point": point, "source": "random", "dose_gy": dose}
+    found["fractions"] = int(rng.integers(5, 26))
+    if point == "mean":
+        found["second_moment_gy2"] = round(dose**2 * uniform(rng, 1.0, 2.5), 5)
+    if rng.random() < 0.6:
+        found["recovered"] = uniform(rng, 0, 0.7)
+    return [found]
+
+
+def _make_hopeless(raw: Raw, limits: list[Raw]) -> None:
+    """A mandatory agent that a limit on its drug forbids."""
+    for agent in raw.get("agents", []):
+        agent["optional"] = False
+        drug = raw["regimens"][agent["regimens"][0]]["doses"][0]["drug"]
+        rule = {"kind": "drug", "drug": drug, "quantity": "doses", "cap": 0.5}
+        limits.append({"name": f"none-{drug}", **rule, **CITED})
