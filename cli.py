@@ -346,6 +346,7 @@ def _say_evaluation(instance: Instance, schedule: Schedule, as_json: bool) -> No
 @click.pass_context
 def compare_command(
     ctx: click.Context,
+    /,
     cases: tuple[str, ...],
     solvers: tuple[str, ...],
     csv_file: str | None,

@@ -22,8 +22,10 @@ from abscopt.instances.limits import (
 )
 
 if TYPE_CHECKING:
+    from abscopt.instances.courses import FreeCourse, UniformCourse
+    from abscopt.instances.lesions import Lesion
     from abscopt.instances.limits import OrganLimit
-    from abscopt.instances.schema import FreeCourse, Instance, Lesion, UniformCourse
+    from abscopt.instances.schema import Instance
 
 Problem = tuple[str, object, str]
 
@@ -88,9 +90,9 @@ def _sparing(instance: Instance) -> Iterator[Problem]:
         place = f"cross_second_moments[{i}]"
         if moment.organ not in instance.organs:
             yield f"{place}.organ", moment.organ, "unknown organ"
-        known = {lesion.name for lesion in instance.lesions}
+        lesions = {lesion.name for lesion in instance.lesions}
         for name in moment.lesions:
-            if name not in known:
+            if name not in lesions:
                 yield f"{place}.lesions", name, "unknown lesion"
 
 

@@ -19,8 +19,10 @@ from abscopt.optimizer.wording import course_rows, date_words, limit_words, menu
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from abscopt.instances.courses import CourseBlock
+    from abscopt.instances.lesions import Lesion
     from abscopt.instances.limits import AnyLimit
-    from abscopt.instances.schema import CourseBlock, Instance, Lesion
+    from abscopt.instances.schema import Instance
     from abscopt.optimizer.evaluation import Evaluation, LesionOutcome, LimitUse
     from abscopt.optimizer.result import Result
     from abscopt.optimizer.schedule import Schedule

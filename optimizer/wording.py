@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from abscopt.instances.calendar import date_of
 
 if TYPE_CHECKING:
+    from abscopt.instances.courses import CourseBlock
+    from abscopt.instances.lesions import Lesion
     from abscopt.instances.limits import AnyLimit
-    from abscopt.instances.schema import CourseBlock, Instance, Lesion
+    from abscopt.instances.schema import Instance
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 

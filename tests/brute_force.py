@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from abscopt.instances.calendar import course_days
+from abscopt.instances.courses import CourseBlock, UniformCourse
+from abscopt.instances.lesions import Lesion
 from abscopt.instances.regimens import infusions
-from abscopt.instances.schema import CourseBlock, Instance, Lesion, UniformCourse
+from abscopt.instances.schema import Instance
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from abscopt.instances import build
-from abscopt.instances.schema import FreeCourse, Instance, UniformCourse
+from abscopt.instances.courses import FreeCourse, UniformCourse
+from abscopt.instances.schema import Instance
 from abscopt.optimizer.candidates.courses import enumerate_menu
 from abscopt.optimizer.candidates.plans import enumerate_plans
 from abscopt.optimizer.evaluation import Judge
@@ -93,7 +94,11 @@ def _courses(instance: Instance, index: int) -> list[list[Fraction]]:
         levels = (None, *one.course.levels_gy)
         days = one.course.days
         return [
-            [Fraction(day, one.name, dose) for day, dose in zip(days, doses, strict=True) if dose]
+            [
+                Fraction(day, one.name, dose, 0, one.ways[0].name)
+                for day, dose in zip(days, doses, strict=True)
+                if dose
+            ]
             for doses in itertools.product(levels, repeat=len(days))
         ]
     if isinstance(one.course, UniformCourse):

@@ -86,7 +86,7 @@ def _unlimited(rng: Rng, seed: int, size: Size) -> Raw:
         "horizon_days": [days] if rng.random() < 0.6 else [int(rng.integers(25, 40)), days],
         "provenance": {"source": "random"},
         "objective": {"kind": "tumor_bed" if rng.random() < 0.08 else "default"},
-        "immune": _immune(rng),
+        "immune": immune_of(rng),
         "lymphocytes": {
             "initial_1e9_per_l": uniform(rng, 1.2, 2.2),
             "recovery_half_time_days": uniform(rng, 10, 60),
@@ -101,7 +101,7 @@ def _unlimited(rng: Rng, seed: int, size: Size) -> Raw:
     shares = rng.dirichlet(np.ones(total)) * 0.98
     precursors = rng.dirichlet(np.ones(total)) * 0.98
     most = size.courses if number != 3 else size.courses_of_three
-    raw["lesions"] = [_lesion(rng, f"site{i}", most) for i in range(number)]
+    raw["lesions"] = [lesion_of(rng, f"site{i}", most) for i in range(number)]
     if occult:
         raw["lesions"].append(
             {
@@ -126,7 +126,7 @@ def _unlimited(rng: Rng, seed: int, size: Size) -> Raw:
     return raw
 
 
-def _immune(rng: Rng) -> Raw:
+def immune_of(rng: Rng) -> Raw:
     if rng.random() < 0.1:
         return {"use": "off"}
     immune: Raw = {
@@ -144,7 +144,7 @@ def _immune(rng: Rng) -> Raw:
     return immune
 
 
-def _lesion(rng: Rng, name: str, most: int) -> Raw:
+def lesion_of(rng: Rng, name: str, most: int) -> Raw:
     while True:
         count = {
             "fractions": int(rng.integers(1, 4)),

@@ -14,12 +14,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from brute_force import courses, plans
-from random_instances import CITED, LOOSE, TABLE, Raw, Rng, lesion_of, immune_of, pick, uniform
+from random_instances import CITED, LOOSE, TABLE, Raw, Rng, immune_of, lesion_of, pick, uniform
 
 from abscopt.instances import InputError
 from abscopt.instances.load import build
 from abscopt.instances.schema import Instance
-from abscopt.models import ntcp
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.evaluation.limits import LimitUse, limit_uses
 from abscopt.optimizer.evaluation.systemic import SystemicState, systemic_state
@@ -326,6 +325,12 @@ def immune_events(rng: Rng, draft: Draft) -> None:
 def machine_time(rng: Rng, draft: Draft) -> None:
     kind = pick(rng, ("machine_days", "window", "window", "course_gap_days", "course_gap_days"))
     draft.limits.append((kind, False))
+    for i, lesion in enumerate(draft.sites if kind == "course_gap_days" else []):
+        course = lesion["course"]
+        course["doses_gy"] = course["doses_gy"][:2]
+        course["first_start_day"] = 7 * int(rng.integers(0, 2))
+        course["start_step_days"] = 14 if i else 7
+        course["last_start_day"] = course["first_start_day"] + course["start_step_days"]
 
 
 def before_radiation(rng: Rng, draft: Draft) -> None:
@@ -370,6 +375,7 @@ THEMES: dict[str, Theme] = {
 
 AGENTS = {"relatlimab": 80.0, "ivuxolimab": 100.0, "utomilumab": 100.0, "tiragolumab": 600.0}
 """Agents of the library with a phase, and a dose in mg that blocks well."""
+CHECKPOINT = {"pembrolizumab": 200.0, "nivolumab": 240.0, "durvalumab": 1500.0}
 
 
 def _drugs(rng: Rng, draft: Draft) -> None:
@@ -398,8 +404,7 @@ def _drugs(rng: Rng, draft: Draft) -> None:
             drugs[name] = {"use": name, "phase": phase, "sign": sign, "strength": strength}
             given[name] = AGENTS[name]
         if draft.checkpoint or not given:
-            names = ["pembrolizumab"] if rng.random() < 0.7 else ["ipilimumab"]
-            given |= {"pembrolizumab": 200.0} if rng.random() < 0.7 else {"durvalumab": 1500.0}
+            given |= dict([pick(rng, list(CHECKPOINT.items()))])
         for name in given:
             drugs.setdefault(name, {"use": name})
             drugs[name]["irae_risk_per_dose"] = uniform(rng, 0.02, 0.15)
@@ -584,7 +589,7 @@ def _tightened_table(rng: Rng, trial: Raw, loose: Raw, sample: _Sample) -> Raw |
         assert uses is not None
         return not uses[0].kept
 
-    low, high = 0.1, 500.0
+    low, high = 0.1, 300.0
     if too_much(high) or not too_much(low):
         return None
     for _ in range(45):
@@ -679,14 +684,12 @@ def _drug(rng: Rng, draft: Draft, kind: str) -> Raw | None:
 
 
 def _counted(rng: Rng, draft: Draft, kind: str) -> Raw | None:
+    found: Raw
     if kind == "course_gap_days":
-        if len(draft.sites) < 2:
-            return None
-        for lesion in draft.sites:
-            _spread_starts(rng, lesion)
-        return {"kind": "logistics", "quantity": kind, "floor": 1}
+        found = {"kind": "logistics", "quantity": kind, "floor": 1}
+        return found if len(draft.sites) > 1 else None
     first = int(pick(rng, (0, 1, 2, 4)))
-    found: Raw = {"kind": "logistics", "cap": 9999, "first_day": first}
+    found = {"kind": "logistics", "cap": 9999, "first_day": first}
     found["quantity"] = pick(rng, ("visits", "lesions_per_day", "machine_days"))
     if rng.random() < 0.8:
         found["last_day"] = first + int(rng.integers(0, 6))

@@ -14,7 +14,8 @@ from abscopt.optimizer.candidates.loads import by_technique
 from abscopt.optimizer.candidates.plans import direct_doses
 
 if TYPE_CHECKING:
-    from abscopt.instances.schema import Clone, Instance, Lesion
+    from abscopt.instances.lesions import Clone, Lesion
+    from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.courses import Menu
     from abscopt.optimizer.candidates.plans import Plan, PlanEffects
     from abscopt.optimizer.candidates.propagators import Propagators

@@ -21,7 +21,9 @@ from abscopt.optimizer.candidates.loads import day_load, edric_alone, point_of
 from abscopt.optimizer.candidates.plans import allowed_patterns, exposures_of
 
 if TYPE_CHECKING:
-    from abscopt.instances.schema import FreeCourse, Instance, Lesion
+    from abscopt.instances.courses import FreeCourse
+    from abscopt.instances.lesions import Lesion
+    from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.table import Candidates
 
 FloatArray = NDArray[np.float64]

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from abscopt.instances.calendar import course_days
 
 if TYPE_CHECKING:
-    from abscopt.instances.schema import CourseBlock, Instance, Lesion, UniformCourse
+    from abscopt.instances.courses import CourseBlock, UniformCourse
+    from abscopt.instances.lesions import Lesion
+    from abscopt.instances.schema import Instance
     from abscopt.optimizer.schedule import Fraction
 
 FloatArray = NDArray[np.float64]

@@ -20,8 +20,9 @@ from abscopt.instances.limits import (
 from abscopt.models import lq, lymphocytes, repair, toxicity
 
 if TYPE_CHECKING:
+    from abscopt.instances.lesions import Lesion, Technique
     from abscopt.instances.limits import OrganLimit
-    from abscopt.instances.schema import Instance, Lesion, PriorDose, Technique
+    from abscopt.instances.schema import Instance, PriorDose
     from abscopt.optimizer.candidates.courses import Menu
 
 FloatArray = NDArray[np.float64]

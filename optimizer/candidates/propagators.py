@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from abscopt.models import immune
 
 if TYPE_CHECKING:
-    from abscopt.instances.schema import Instance, Lesion, Technique
+    from abscopt.instances.lesions import Lesion, Technique
+    from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.courses import Patterns
     from abscopt.optimizer.candidates.plans import PlanEffects
 

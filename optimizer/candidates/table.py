@@ -38,8 +38,9 @@ from abscopt.optimizer.candidates.plans import (
 from abscopt.optimizer.candidates.propagators import Propagators, propagators
 
 if TYPE_CHECKING:
+    from abscopt.instances.lesions import Lesion
     from abscopt.instances.limits import OrganLimit
-    from abscopt.instances.schema import Instance, Lesion
+    from abscopt.instances.schema import Instance
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

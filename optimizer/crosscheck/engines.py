@@ -21,7 +21,7 @@ import numpy as np
 from abscopt.optimizer.crosscheck import cbc
 from abscopt.optimizer.solver import Ending, Matrix, Outcome, solve_matrix, solver_version
 
-FEASIBILITY = 1e-9
+FEASIBILITY = 1e-8
 BOUND_NOISE = 1e-7
 
 
@@ -205,7 +205,8 @@ def solve_cplex(
         options = problem.parameters
         options.mip.tolerances.mipgap.set(0.0)
         options.mip.tolerances.absmipgap.set(absolute_gap)
-        options.mip.tolerances.integrality.set(0.0)
+        options.mip.tolerances.integrality.set(FEASIBILITY)
+        options.emphasis.numerical.set(1)
         options.simplex.tolerances.feasibility.set(FEASIBILITY)
         options.threads.set(threads)
         options.randomseed.set(seed)
@@ -314,10 +315,8 @@ def _finite(low: float, high: float) -> tuple[float, float]:
 
 
 def _add_gurobi_rows(model: Any, x: Any, matrix: Matrix) -> None:
-    from scipy.sparse import csr_array
-
     shape = (len(matrix.row_lower), len(matrix.cost))
-    rows = csr_array((matrix.value, matrix.index, matrix.start), shape=shape)
+    rows = import_module("scipy.sparse").csr_array((matrix.value, matrix.index, matrix.start), shape=shape)
     equal = matrix.row_lower == matrix.row_upper
     below, above = np.isfinite(matrix.row_upper) & ~equal, np.isfinite(matrix.row_lower) & ~equal
     for members, sense, side in (

@@ -18,7 +18,8 @@ from abscopt.optimizer.evaluation.systemic import SystemicState, systemic_state
 if TYPE_CHECKING:
     import pandas as pd
 
-    from abscopt.instances.schema import Instance, Lesion, Objective, Technique
+    from abscopt.instances.lesions import Lesion, Technique
+    from abscopt.instances.schema import Instance, Objective
     from abscopt.optimizer.schedule import Infusion, Schedule
 
 FloatArray = NDArray[np.float64]

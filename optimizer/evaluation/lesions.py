@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from abscopt.models import chemotherapy, immune, lq, repair, repopulation
 
 if TYPE_CHECKING:
-    from abscopt.instances.schema import Clone, Instance, Lesion, Technique
+    from abscopt.instances.lesions import Clone, Lesion, Technique
+    from abscopt.instances.schema import Instance
     from abscopt.optimizer.evaluation.systemic import SystemicState
 
 FloatArray = NDArray[np.float64]

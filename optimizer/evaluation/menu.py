@@ -10,7 +10,9 @@ from abscopt.instances.calendar import course_days, is_machine_day
 from abscopt.instances.regimens import infusions
 
 if TYPE_CHECKING:
-    from abscopt.instances.schema import CourseBlock, FreeCourse, Instance, Lesion, UniformCourse
+    from abscopt.instances.courses import CourseBlock, FreeCourse, UniformCourse
+    from abscopt.instances.lesions import Lesion
+    from abscopt.instances.schema import Instance
     from abscopt.instances.systemic import AgentChoice
     from abscopt.optimizer.schedule import Schedule
 

@@ -11,8 +11,9 @@ from abscopt.instances.limits import BedLimit, DoseByFractionsLimit, MeanEqd2Lim
 from abscopt.models import lq, repair, toxicity
 
 if TYPE_CHECKING:
+    from abscopt.instances.lesions import Lesion, Technique
     from abscopt.instances.limits import Exposure, NtcpLimit, OrganLimit
-    from abscopt.instances.schema import Instance, Lesion, PriorDose, Technique
+    from abscopt.instances.schema import Instance, PriorDose
     from abscopt.optimizer.evaluation.systemic import SystemicState
     from abscopt.optimizer.schedule import Schedule
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from abscopt.models import immune
 
 if TYPE_CHECKING:
-    from abscopt.instances.schema import Instance, Lesion
+    from abscopt.instances.lesions import Lesion
+    from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.columns import Columns
     from abscopt.optimizer.candidates.plans import PlanEffects
     from abscopt.optimizer.candidates.table import Candidates

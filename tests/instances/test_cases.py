@@ -6,7 +6,8 @@ import pytest
 
 from abscopt.instances import load, names
 from abscopt.instances.calendar import course_days
-from abscopt.instances.schema import Instance, UniformCourse
+from abscopt.instances.courses import UniformCourse
+from abscopt.instances.schema import Instance
 from abscopt.models.lymphocytes import log_loss
 
 REAL = ("early-sabr", "oligomet-4", "pembro-rt", "stage3-crt")

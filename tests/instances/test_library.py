@@ -7,9 +7,10 @@ import pytest
 from pydantic import TypeAdapter
 
 from abscopt.instances.fields import Status
+from abscopt.instances.lesions import Lesion
 from abscopt.instances.limits import AnyLimit, DoseByFractionsLimit
 from abscopt.instances.load import library, library_limits
-from abscopt.instances.schema import Immune, Lesion, Organ
+from abscopt.instances.schema import Immune, Organ
 from abscopt.instances.systemic import Drug, Regimen
 
 TABLES = ("tissues", "tumors", "drugs", "regimens", "scenarios")

@@ -11,9 +11,10 @@ from random_instances import random_case
 
 from abscopt.instances import load
 from abscopt.instances.calendar import course_days
+from abscopt.instances.lesions import Lesion
 from abscopt.instances.load import build
 from abscopt.instances.regimens import infusions
-from abscopt.instances.schema import Instance, Lesion
+from abscopt.instances.schema import Instance
 from abscopt.instances.systemic import AgentChoice
 from abscopt.optimizer import solve
 from abscopt.optimizer.evaluation import Judge

@@ -1,0 +1,256 @@
+"""Tumor sites: sensitivity, clones, techniques, sparing factors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Self
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from abscopt.instances.courses import Course
+from abscopt.instances.fields import (
+    AlphaBeta,
+    Day,
+    FractionDose,
+    LibraryTable,
+    Name,
+    NonNegative,
+    Positive,
+    Share,
+    Table,
+)
+
+if TYPE_CHECKING:
+    from abscopt.instances.schema import Immune
+
+SECOND_MOMENT = "second_moment"
+
+
+class DailyFactors(Table):
+    """Sparing factors that vary from day to day."""
+
+    days: Annotated[tuple[Day, ...], Field(min_length=1)]
+    values: Annotated[tuple[Annotated[float, Field(ge=0, le=3)], ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _lengths(self) -> Self:
+        if len(self.days) != len(self.values):
+            raise ValueError("days and values must have the same length")
+        if len(set(self.days)) < len(self.days):
+            raise ValueError("a day is listed twice")
+        return self
+
+
+def _factor_form(value: object) -> str:
+    return "table" if isinstance(value, dict | DailyFactors) else "number"
+
+
+SparingFactor = Annotated[
+    Annotated[float, Field(ge=0, le=3), Tag("number")] | Annotated[DailyFactors, Tag("table")],
+    Discriminator(_factor_form),
+]
+
+
+class Clone(Table):
+    """A part of a lesion's clonogens with its own sensitivity; absent values are the lesion's."""
+
+    name: Name
+    share: Annotated[float, Field(gt=0, le=1, description="of the lesion's clonogens")]
+    alpha_per_gy: Annotated[float, Field(gt=0, le=3)] | None = None
+    alpha_beta_gy: AlphaBeta | None = None
+    effector_share_factor: Annotated[float, Field(ge=0, le=10)] = 1.0
+    drug_kill_factor: Annotated[float, Field(ge=0, le=10)] = 1.0
+
+
+class Technique(Table):
+    """One way to irradiate a lesion: absent values are the lesion's.
+
+    `irradiated_share` is the part f of the clonogens in the beam, survival `(1 - f) + f S`; a
+    table gives it clone by clone (clones not named: 1). Release is scaled by the irradiated
+    share of the whole lesion. `node_factor` multiplies the priming of the release (an irradiated
+    draining node lowers it).
+    """
+
+    name: Name
+    sparing: dict[Name, dict[Name, SparingFactor]] = Field(
+        default_factory=dict, description="replaces the lesion's factors of the organs it names"
+    )
+    irradiated_share: Annotated[
+        Annotated[float, Field(gt=0, le=1), Tag("number")]
+        | Annotated[dict[Name, Share], Tag("table")],
+        Discriminator(_factor_form),
+    ] = 1.0
+    node_factor: Share = 1.0
+    integral_dose_cm3: NonNegative | None = None
+    effector_kill_per_fraction: NonNegative | None = None
+    lymphocyte_loss_per_fraction: Annotated[float, Field(ge=0, le=2)] | None = None
+    lymphocyte_effect_per_fraction: Annotated[float, Field(ge=0, le=2)] | None = None
+
+    def share_of(self, clone: str) -> float:
+        """Irradiated share of one clone."""
+        share = self.irradiated_share
+        return share.get(clone, 1.0) if isinstance(share, dict) else share
+
+
+class Lesion(LibraryTable):
+    """A tumor site; tumor constants may come from a library tumor named in `use`.
+
+    Doses act as `d / OMF` (`oxygen_modification_factor`, 1 + (OMF - 1)(1 - days since the first
+    fraction / reoxygenation_days) where reoxygenation is stated).
+    """
+
+    name: Name
+    organ: str
+    irradiable: bool = True
+    weight: Annotated[float, Field(gt=0, le=100)] = 1.0
+    volume_cm3: Annotated[float, Field(gt=0, le=5000)] | None = None
+    alpha_per_gy: Annotated[float, Field(gt=0, le=3)]
+    alpha_beta_gy: AlphaBeta
+    lql_transition_gy: FractionDose | None = None
+    clonogens: Annotated[float, Field(gt=0, le=1e15)] | None = None
+    clonogens_per_cm3: Annotated[float, Field(gt=0, le=1e12)] | None = None
+    clones: Annotated[tuple[Clone, ...], Field(max_length=6)] = ()
+    oxygen_modification_factor: Annotated[float, Field(ge=1, le=4)] = 1.0
+    reoxygenation_days: Positive | None = None
+    repair_half_time_hours: Positive | None = Field(
+        default=None, description="of sublethal damage; complete repair between fractions if absent"
+    )
+    growth_doubling_time_days: Positive | None = None
+    repopulation_doubling_time_days: Positive | None = None
+    kick_off_days: Annotated[float, Field(ge=0, le=365)] = 0.0
+    immunogenicity: NonNegative = 1.0
+    effector_share: Share = Field(default=0.0, description="H: share of the systemic effect")
+    precursor_share: Share = Field(default=0.0, description="share of initial precursors")
+    effector_kill_per_fraction: NonNegative = 0.0
+    lymphocyte_loss_per_fraction: Annotated[float, Field(ge=0, le=2)] = 0.0
+    lymphocyte_effect_per_fraction: Annotated[float, Field(ge=0, le=2)] | None = Field(
+        default=None, description="lambda'; the loss per fraction unless given"
+    )
+    integral_dose_cm3: NonNegative | None = Field(
+        default=None, description="integral total dose (Gy cm3) per Gy prescribed"
+    )
+    sparing: dict[Name, dict[Name, SparingFactor]] = Field(default_factory=dict)
+    techniques: Annotated[tuple[Technique, ...], Field(max_length=8)] = ()
+    course: Course | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.clonogens is None) == (self.clonogens_per_cm3 is None):
+            raise ValueError("give clonogens or clonogens_per_cm3, not both")
+        if self.irradiable:
+            if self.volume_cm3 is None:
+                raise ValueError("volume_cm3 is missing (needed for an irradiable lesion)")
+            if self.course is None:
+                raise ValueError("course is missing (needed for an irradiable lesion)")
+        elif self.course is not None or self.sparing or self.techniques:
+            raise ValueError(
+                "a lesion with irradiable = false has no course, no sparing and no techniques"
+            )
+        if self.clonogens_per_cm3 is not None and self.volume_cm3 is None:
+            raise ValueError("clonogens_per_cm3 needs volume_cm3")
+        _check_sparing("sparing", self.sparing)
+        for technique in self.techniques:
+            _check_sparing(f"techniques.{technique.name}.sparing", technique.sparing)
+        self._check_clones()
+        return self
+
+    def _check_clones(self) -> None:
+        total = sum(clone.share for clone in self.clones)
+        if self.clones and abs(total - 1) > 1e-9:
+            raise ValueError(f"the shares of the clones add up to {total:.9g}, not 1")
+        known = {clone.name for clone in self.clones}
+        for names in ([c.name for c in self.clones], [t.name for t in self.techniques]):
+            if len(set(names)) < len(names):
+                raise ValueError("names of clones and of techniques must be unique")
+        for technique in self.techniques:
+            if isinstance(technique.irradiated_share, dict):
+                unknown = sorted(set(technique.irradiated_share) - known)
+                if unknown:
+                    raise ValueError(f"techniques.{technique.name}: unknown clones {unknown}")
+
+    @property
+    def populations(self) -> tuple[Clone, ...]:
+        """The clones; a lesion that states none has one."""
+        return self.clones or (Clone(name="all", share=1.0),)
+
+    @property
+    def ways(self) -> tuple[Technique, ...]:
+        """The techniques; a lesion that states none has one, called ''."""
+        return self.techniques or (PLAIN,)
+
+    def way(self, name: str) -> Technique:
+        """Technique of a name ('' where the lesion states none)."""
+        return next(technique for technique in self.ways if technique.name == name)
+
+    def clone_constants(self, clone: Clone) -> tuple[float, float]:
+        """(alpha in 1/Gy, alpha/beta in Gy) of one clone."""
+        alpha = self.alpha_per_gy if clone.alpha_per_gy is None else clone.alpha_per_gy
+        ratio = self.alpha_beta_gy if clone.alpha_beta_gy is None else clone.alpha_beta_gy
+        return alpha, ratio
+
+    @property
+    def clonogen_number(self) -> float:
+        """Clonogens at day 0."""
+        if self.clonogens is not None:
+            return self.clonogens
+        assert self.clonogens_per_cm3 is not None and self.volume_cm3 is not None
+        return self.clonogens_per_cm3 * self.volume_cm3
+
+    def immune_active(self, immune: Immune) -> bool:
+        """Whether its own release or precursors add to the systemic effect."""
+        released = self.immunogenicity * immune.release_factor > 0
+        return immune.effect_per_effector > 0 and (released or self.precursor_share > 0)
+
+    def effector_kill(self, technique: Technique) -> float:
+        """lambda of design item 4: own effectors lost per fraction, in nats."""
+        given = technique.effector_kill_per_fraction
+        return self.effector_kill_per_fraction if given is None else given
+
+    def lymphocyte_loss(self, technique: Technique) -> float:
+        """kappa of design item 5: lymphocytes lost per fraction, in nats."""
+        given = technique.lymphocyte_loss_per_fraction
+        return self.lymphocyte_loss_per_fraction if given is None else given
+
+    def effect_loss(self, technique: Technique) -> float:
+        """lambda' of design item 5; the lymphocyte loss unless given."""
+        for given in (
+            technique.lymphocyte_effect_per_fraction,
+            self.lymphocyte_effect_per_fraction,
+        ):
+            if given is not None:
+                return given
+        return self.lymphocyte_loss(technique)
+
+    def integral_dose(self, technique: Technique) -> float:
+        """Integral dose in Gy cm3 per Gy prescribed; 0 if none is stated."""
+        given = technique.integral_dose_cm3
+        return (self.integral_dose_cm3 if given is None else given) or 0.0
+
+    def sparing_factor(self, organ: str, point: str, day: int, technique: Technique) -> float:
+        """Dose to an organ's point per Gy prescribed on `day`; 0 if none is stated."""
+        points = technique.sparing.get(organ, self.sparing.get(organ, {}))
+        factor = points.get(point, 0.0)
+        if isinstance(factor, DailyFactors):
+            return factor.values[factor.days.index(day)]
+        return factor
+
+
+def _check_sparing(place: str, sparing: dict[str, dict[str, SparingFactor]]) -> None:
+    for organ, points in sparing.items():
+        if SECOND_MOMENT in points and "mean" not in points:
+            raise ValueError(f"{place}.{organ}.second_moment needs {place}.{organ}.mean")
+        mean, square = points.get("mean"), points.get(SECOND_MOMENT)
+        if isinstance(mean, float) and isinstance(square, float) and square < mean**2 * 0.999:
+            raise ValueError(f"{place}.{organ}.second_moment is below the square of the mean")
+
+
+PLAIN = Technique.model_construct(
+    name="",
+    sparing={},
+    irradiated_share=1.0,
+    node_factor=1.0,
+    integral_dose_cm3=None,
+    effector_kill_per_fraction=None,
+    lymphocyte_loss_per_fraction=None,
+    lymphocyte_effect_per_fraction=None,
+)
+"""The one technique of a lesion that states none."""

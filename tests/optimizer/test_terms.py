@@ -1,0 +1,162 @@
+"""Every term of the widened model: the optimum of small random cases is that of brute force.
+
+The cases of `widened_instances` are enumerated by the judge. Then each of their terms is switched
+off: the counts say in how many cases a term is present, moves the optimal value, and makes
+everything that would be best without it worse than the optimum or infeasible.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import pytest
+from brute_force import Enumeration, binding, enumerate_by_judge
+from neutral_terms import terms_of, without
+from random_instances import Raw
+from table_rows import schedule_of
+from widened_instances import widened_case
+
+from abscopt.instances.load import build
+from abscopt.instances.schema import Instance
+from abscopt.optimizer import solve
+from abscopt.optimizer.candidates.table import Candidates
+from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.result import Result
+from abscopt.optimizer.schedule import Schedule
+
+CASES = 210
+CHUNKS = 10
+EVERY_SINGLE = 5
+GAP = 1e-9
+SINGLE_GAP = 1e-4
+MILP_TOLERANCE = 1e-6
+"""The bound of the one programme is as exact as the rows of a MILP are in HiGHS."""
+MATTERS = 1e-6
+
+
+@dataclass(frozen=True)
+class Case:
+    """A widened case and what the judge says of all its schedules."""
+
+    raw: Raw
+    instance: Instance
+    found: Enumeration
+
+
+@cache
+def enumerated(seed: int) -> Case:
+    raw = widened_case(seed)
+    instance = build(raw)
+    return Case(raw, instance, enumerate_by_judge(instance, Judge(instance)))
+
+
+def agrees(result: Result, best: float | None, gap: float, tolerance: float = 1e-9) -> bool:
+    """Same status, objective within the gap of the best and bound not below it."""
+    if best is None:
+        return result.status == "infeasible" and result.schedule is None
+    if result.status != "optimal" or result.objective is None or result.bound is None:
+        return False
+    slack = tolerance * max(1.0, abs(best))
+    return (
+        best - gap - slack <= result.objective <= best + slack
+        and result.bound >= best - slack
+        and result.bound - result.objective <= gap + slack
+    )
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_widened_cases_are_solved_as_by_enumeration(chunk: int) -> None:
+    wrong = []
+    for seed in range(chunk, CASES, CHUNKS):
+        case = enumerated(seed)
+        result = solve(case.instance, gap=GAP)
+        if not agrees(result, case.found.best, GAP):
+            wrong.append((seed, result.status, result.objective, result.bound, case.found.best))
+    assert not wrong
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_the_one_programme_solves_widened_cases_as_by_enumeration(chunk: int) -> None:
+    wrong = []
+    for seed in range(chunk, CASES, CHUNKS):
+        if (seed // CHUNKS) % EVERY_SINGLE != chunk % EVERY_SINGLE:
+            continue
+        case = enumerated(seed)
+        try:
+            result = solve(case.instance, gap=SINGLE_GAP, method="single")
+        except Exception as error:
+            wrong.append((seed, repr(error)))
+            continue
+        if not agrees(result, case.found.best, SINGLE_GAP, MILP_TOLERANCE):
+            wrong.append((seed, repr((result.status, result.objective, case.found.best))))
+    assert not wrong
+
+
+def best_by_tables(instance: Instance) -> tuple[float | None, list[Schedule]]:
+    """Best objective of a case and all schedules that have it, from the coefficient tables."""
+    candidates = Candidates(instance)
+    sizes = [range(len(table.menu)) for table in candidates.lesions]
+    rows = np.array(list(itertools.product(*sizes)))
+    best: float | None = None
+    found: list[tuple[int, np.ndarray]] = []
+    for plan in range(len(candidates.plans)):
+        tabulated = Tabulated(candidates, plan)
+        kept = rows[tabulated.feasible(rows)]
+        value = tabulated.value(kept)
+        if not len(kept):
+            continue
+        top = float(value.max())
+        if best is None or top > best + GAP:
+            best, found = top, []
+        if top >= best - GAP:
+            found += [(plan, row) for row in kept[value >= best - GAP]]
+    return best, [schedule_of(candidates, plan, row) for plan, row in found]
+
+
+def effect_of_terms(case: Case) -> Iterator[tuple[str, bool, bool]]:
+    """(term, whether the optimal value moves, whether what is best without it is not)."""
+    for term in terms_of(case.raw):
+        best, schedules = best_by_tables(build(without(case.raw, term)))
+        own = case.found.best
+        if best is None or own is None:
+            yield term, best is not own, best is not own
+            continue
+        kept = [case.found.objectives.get(schedule, -np.inf) for schedule in schedules]
+        yield term, abs(best - own) > MATTERS, max(kept) < own - MATTERS
+
+
+def counts_of(seeds: range) -> dict[str, list[int]]:
+    """[present, value moves, decision moves] per term, and of a few properties of the optima."""
+    counts: dict[str, list[int]] = {}
+
+    def add(name: str, *flags: bool) -> None:
+        counts[name] = [n + f for n, f in zip(counts.get(name, [0, 0, 0]), flags, strict=True)]
+
+    for seed in seeds:
+        case = enumerated(seed)
+        for term, value, decision in effect_of_terms(case):
+            add(term, True, value, decision)
+        found = case.found
+        for name in binding(found):
+            add(f"binding {name}", True, False, False)
+        add("(feasible)", found.best is not None, False, False)
+        add("(infeasible)", found.best is None, False, False)
+        if found.schedule is None or found.evaluation is None:
+            continue
+        for name in found.evaluation.exceeded_soft:
+            add(f"paid {name}", True, False, False)
+        given = found.schedule.fractions
+        for name, flag in (
+            ("irradiated", bool(given)),
+            ("given drugs", bool(found.schedule.infusions)),
+            ("two a day", any(f.slot for f in given)),
+            ("not the first technique", any(f.technique not in ("", "way0") for f in given)),
+            ("uncredited", any(not lesion.credited for lesion in found.evaluation.lesions)),
+        ):
+            add(f"optimum: {name}", flag, False, False)
+    return counts
