@@ -109,14 +109,29 @@ class Tabulated:
             )
         return total
 
-    def feasible(self, rows: IntArray) -> BoolArray:
-        """(schedules,) whether every limit and rule of the case is kept."""
+    def feasible(self, rows: IntArray, floors: bool = True) -> BoolArray:
+        """(schedules,) whether every limit and rule of the case is kept.
+
+        Parameters
+        ----------
+        floors : whether a least number of lesions counts
+        """
         good = np.ones(len(rows), dtype=bool)
         for check in (self._rules, self._organs, self._logistics, self._alc, self._edric):
             left = np.flatnonzero(good)
             if len(left):
                 good[left] = check(rows[left])
-        return good
+        return good & self.sites_reached(rows) if floors else good
+
+    def sites_reached(self, rows: IntArray) -> BoolArray:
+        """(schedules,) whether the least number of lesions is treated."""
+        needed = [
+            limit.floor or 0
+            for limit in self.instance.limits
+            if isinstance(limit, LogisticsLimit) and limit.quantity == "lesions"
+        ]
+        treated: BoolArray = np.asarray((rows > 0).sum(axis=1) >= max(needed, default=0))
+        return treated
 
     def extendable(self, rows: IntArray, loads: FloatArray, alc_loss: FloatArray) -> BoolArray:
         """(schedules,) whether rows could be kept within caps with further courses added.
@@ -366,6 +381,6 @@ class Tabulated:
                 quantity = self.quantity(rows, limit)
                 if limit.cap is not None:
                     good &= quantity <= limit.cap
-                if limit.floor is not None:
+                if limit.floor is not None and limit.quantity != "lesions":
                     good &= quantity >= limit.floor
         return good

@@ -19,7 +19,7 @@ from abscopt.instances.limits import LogisticsLimit
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.search.bound import Bound, Box, PlanBounds, StaticRows
 from abscopt.optimizer.search.join import count_at_most, joined
-from abscopt.optimizer.search.local import climb, local_search
+from abscopt.optimizer.search.local import climb, enough_sites, local_search
 from abscopt.optimizer.search.shapes import Shapes
 
 if TYPE_CHECKING:
@@ -130,12 +130,12 @@ def _explore(candidates: Candidates, gap: float, seed: int, clock: Clock, found:
 
 
 def _begin(tabulated: Tabulated, plan: int, found: Found) -> None:
-    """A first incumbent within moments: single-lesion best responses from 'no course'."""
+    """A first incumbent within moments: single-lesion best responses from few lesions."""
     lesions = len(tabulated.candidates.lesions)
-    nothing = np.zeros(lesions, dtype=np.int64)
-    feasible = bool(tabulated.feasible(nothing[None, :])[0])
-    value = float(tabulated.value(nothing[None, :])[0]) if feasible else -math.inf
-    row, value = climb(tabulated, nothing, value, list(range(lesions)))
+    row = enough_sites(tabulated, list(range(lesions)))
+    feasible = bool(tabulated.feasible(row[None, :])[0])
+    value = float(tabulated.value(row[None, :])[0]) if feasible else -math.inf
+    row, value = climb(tabulated, row, value, list(range(lesions)))
     if math.isfinite(value):
         found.offer(plan, row, value)
 

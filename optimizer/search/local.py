@@ -31,6 +31,29 @@ def best_response(tabulated: Tabulated, row: IntArray, s: int, floor: float) -> 
     return int(row[s]), floor
 
 
+def enough_sites(tabulated: Tabulated, order: list[int]) -> IntArray:
+    """A row that treats the least number of lesions, as far as they can be added one by one."""
+    row = np.zeros(len(tabulated.candidates.lesions), dtype=np.int64)
+    for s in order:
+        if tabulated.sites_reached(row[None, :])[0]:
+            break
+        row[s] = _best_real(tabulated, row, s)
+    return row
+
+
+def _best_real(tabulated: Tabulated, row: IntArray, s: int) -> int:
+    """Best feasible course of lesion s other than 'no course'; 0 if there is none."""
+    rows = np.repeat(row[None, :], len(tabulated.candidates.lesions[s].menu), axis=0)
+    rows[:, s] = np.arange(len(rows))
+    order = np.argsort(-tabulated.value(rows), kind="stable")
+    order = order[order > 0]
+    for part in np.array_split(order, max(1, len(order) // 500)):
+        good = np.flatnonzero(tabulated.feasible(rows[part], floors=False))
+        if len(good):
+            return int(part[good[0]])
+    return 0
+
+
 def climb(
     tabulated: Tabulated, row: IntArray, value: float, order: list[int]
 ) -> tuple[IntArray, float]:
@@ -78,14 +101,14 @@ def local_search(
     Parameters
     ----------
     shortlist : per lesion the courses tried in pair moves, most promising first
-    starts : rows to begin from; 'no course anywhere' is always tried
+    starts : rows to begin from; as few lesions as the case allows are always tried
     """
     lesions = len(tabulated.candidates.lesions)
     active = [s for s in range(lesions) if len(tabulated.candidates.lesions[s].menu) > 1]
     best, best_value = None, -np.inf
-    nothing = np.zeros(lesions, dtype=np.int64)
-    tries = [(start, active) for start in [*starts, nothing]]
-    tries += [(nothing, [int(s) for s in rng.permutation(active)]) for _ in range(RESTARTS - 1)]
+    tries = [(start, active) for start in starts]
+    orders = [active, *([int(s) for s in rng.permutation(active)] for _ in range(RESTARTS - 1))]
+    tries += [(enough_sites(tabulated, order), order) for order in orders]
     for start, order in tries:
         feasible = bool(tabulated.feasible(start[None, :])[0])
         value = float(tabulated.value(start[None, :])[0]) if feasible else -np.inf
