@@ -26,7 +26,7 @@ from abscopt.optimizer.schedule import Infusion, Schedule
 
 SAMPLED = 40
 ORGAN = ("bed", "mean", "mean_eqd2", "dose_by_fractions", "ntcp")
-KINDS = (*ORGAN, "alc", "edric", "drug", "visits", "lesions", "overall_days")
+KINDS = (*ORGAN, "alc", "edric", "drug", "visits", "lesions", "overall_days", "window", "floor")
 SOFT = (*ORGAN, "alc", "edric", "drug", "visits", "machine_days", "overall_days")
 POINTS = {"bed": "max", "dose_by_fractions": "max", "mean": "mean", "mean_eqd2": "mean"}
 
@@ -43,9 +43,8 @@ class Draft:
     phases: list[str] = field(default_factory=list)
     checkpoint: bool = False
     rules: bool = False
-    exposures: bool = False
     limits: list[tuple[str, bool]] = field(default_factory=list)
-    prior: bool = False
+    prior: float = 0.25
 
     @property
     def sites(self) -> list[Raw]:
@@ -66,10 +65,12 @@ def widened_case(seed: int) -> Raw:
     for name in [first, *others[: int(rng.integers(1, 4))]]:
         THEMES[name](rng, draft)
     _drugs(rng, draft)
+    if draft.raw["objective"]["kind"] == "default" and rng.random() < 0.35:
+        kind = pick(rng, ("log_control", "expected_control", "log_kill"))
+        draft.raw["objective"]["kind"] = kind
     for _ in range(int(rng.integers(0, 3))):
-        draft.limits.append((pick(rng, KINDS), False))
-    if rng.random() < 0.04:
-        draft.limits.append(("hopeless", False))
+        draft.limits.append((pick(rng, KINDS), bool(rng.random() < 0.3)))
+    draft.limits.sort(key=lambda limit: limit[0] == "floor")
     return _limited(rng, draft)
 
 
@@ -121,7 +122,8 @@ def _further_block(rng: Rng, lesion: Raw, per_day: int) -> None:
         lesion.pop("lql_transition_gy", None)
     days = int(pick(rng, (1, 2, 3, 5)))
     count = days * per_day
-    dose = 2 * round(24.0 / count**0.6 * float(rng.uniform(0.8, 1.3))) / 2
+    high = 1.3 if per_day == 1 else 1.7
+    dose = round(2 * 24.0 / count**0.6 * float(rng.uniform(0.8, high))) / 2
     block: Raw = {"fractions": [count], "doses_gy": sorted({dose, dose + pick(rng, (0.5, 1.0))})}
     if per_day > 1:
         block["fractions_per_day"] = per_day
@@ -131,19 +133,53 @@ def _further_block(rng: Rng, lesion: Raw, per_day: int) -> None:
     course["doses_gy"] = course["doses_gy"][:3]
 
 
+def _resistant(rng: Rng, draft: Draft) -> None:
+    """Few clonogens that die slowly: release lasts and the systemic effect decides."""
+    for lesion in draft.sites:
+        lesion["alpha_per_gy"] = uniform(rng, 0.03, 0.12)
+        lesion["clonogens"] = float(np.round(10 ** rng.uniform(1.5, 4)))
+    immune = draft.raw["immune"]
+    immune["effect_per_effector"] = uniform(rng, 0.3, 1.5)
+    if rng.random() < 0.5:
+        immune["effect_maximum_nats"] = uniform(rng, 6, 30)
+
+
+def _demanding(rng: Rng, draft: Draft) -> None:
+    """Many clonogens with a low alpha/beta: doses decide."""
+    for lesion in draft.sites:
+        lesion["alpha_beta_gy"] = uniform(rng, 2.5, 7)
+        lesion["clonogens"] = float(np.round(10 ** rng.uniform(6, 8)))
+
+
+def _dear_drugs(rng: Rng, draft: Draft, chance: float = 0.6) -> None:
+    """Drugs at a cost, so that it is a question whether they are given."""
+    if rng.random() < chance:
+        draft.limits.append((pick(rng, ("drug", "irae_risk")), True))
+
+
+def _one_site(rng: Rng, draft: Draft, chance: float = 0.4) -> None:
+    """Not all lesions may be irradiated, so that it is a question which."""
+    if rng.random() < chance and len(draft.sites) > 1:
+        draft.limits.append((pick(rng, ("lesions", "visits", "machine_days")), False))
+
+
 def twice_a_day(rng: Rng, draft: Draft) -> None:
+    _demanding(rng, draft)
     draft.raw["calendar"] = {"hours_between_fractions": float(pick(rng, (4.0, 6.0, 8.0)))}
     for lesion in draft.sites:
         if rng.random() < 0.8:
             _further_block(rng, lesion, int(pick(rng, (2, 2, 3))))
         if rng.random() < 0.6:
-            lesion["repair_half_time_hours"] = uniform(rng, 1, 8)
+            lesion["repair_half_time_hours"] = uniform(rng, 2, 15)
     if rng.random() < 0.8:
-        draft.raw["organs"]["organ"]["repair_half_time_hours"] = uniform(rng, 2, 10)
-    draft.limits.append((pick(rng, ("bed", "mean_eqd2", "bed", "mean")), False))
+        draft.raw["organs"]["organ"]["repair_half_time_hours"] = uniform(rng, 2, 12)
+    if rng.random() < 0.5:
+        draft.limits.append((pick(rng, ("visits", "overall_days", "window")), False))
+    draft.limits.append((pick(rng, ("bed", "mean_eqd2", "bed")), False))
 
 
 def further_blocks(rng: Rng, draft: Draft) -> None:
+    _demanding(rng, draft)
     for lesion in draft.sites:
         _further_block(rng, lesion, 1)
 
@@ -157,6 +193,7 @@ def hypoxia(rng: Rng, draft: Draft) -> None:
 
 
 def clones(rng: Rng, draft: Draft) -> None:
+    _one_site(rng, draft)
     for lesion in draft.sites:
         if rng.random() < 0.8:
             _clones(rng, lesion)
@@ -177,9 +214,9 @@ def _clones(rng: Rng, lesion: Raw) -> None:
         if i and rng.random() < 0.5:
             clone["alpha_beta_gy"] = uniform(rng, 2, 12)
         if rng.random() < 0.5:
-            clone["effector_share_factor"] = uniform(rng, 0, 2.5)
+            clone["effector_share_factor"] = pick(rng, (0.0, 0.2, 2.0, 4.0))
         if rng.random() < 0.5:
-            clone["drug_kill_factor"] = uniform(rng, 0, 2)
+            clone["drug_kill_factor"] = pick(rng, (0.0, 0.2, 2.0))
         found.append(clone)
     lesion["clones"] = found
 
@@ -188,7 +225,10 @@ def techniques(rng: Rng, draft: Draft) -> None:
     for lesion in draft.sites:
         if rng.random() < 0.9:
             _techniques(rng, lesion)
-    draft.limits.append((pick(rng, (*ORGAN, "alc", "edric")), False))
+    kinds = (*ORGAN, "alc", "alc", "edric", "edric")
+    draft.limits.append((pick(rng, kinds), False))
+    if rng.random() < 0.5:
+        _resistant(rng, draft)
 
 
 def _techniques(rng: Rng, lesion: Raw) -> None:
@@ -214,14 +254,14 @@ def _techniques(rng: Rng, lesion: Raw) -> None:
                 for clone in lesion["clones"][1:]
             }
         if rng.random() < 0.5:
-            way["node_factor"] = uniform(rng, 0.1, 0.9)
+            way["node_factor"] = uniform(rng, 0.0, 0.5)
         if rng.random() < 0.4:
-            way["effector_kill_per_fraction"] = uniform(rng, 0, 0.8)
+            way["effector_kill_per_fraction"] = pick(rng, (0.0, 1.0, 2.0))
+        if rng.random() < 0.5:
+            way["lymphocyte_loss_per_fraction"] = pick(rng, (0.0, 0.05, 0.15))
+        if rng.random() < 0.3:
+            way["lymphocyte_effect_per_fraction"] = pick(rng, (0.0, 0.1, 0.3))
         if rng.random() < 0.4:
-            way["lymphocyte_loss_per_fraction"] = uniform(rng, 0, 0.12)
-        if rng.random() < 0.3:
-            way["lymphocyte_effect_per_fraction"] = uniform(rng, 0, 0.15)
-        if rng.random() < 0.3:
             way["integral_dose_cm3"] = uniform(rng, 100, 3000)
         found.append(way)
     lesion["techniques"] = found
@@ -238,18 +278,23 @@ def chemotherapy(rng: Rng, draft: Draft) -> None:
         draft.chemo["precursor_log_loss_per_dose"] = uniform(rng, 0.5, 3)
     if rng.random() < 0.6:
         draft.chemo["cytotoxic_log_kill_per_dose"] = uniform(rng, 0.3, 3)
+    if what != "equivalent":
+        _resistant(rng, draft)
     draft.chemo["lymphocyte_log_loss_per_dose"] = uniform(rng, 0.02, 0.3)
+    _dear_drugs(rng, draft)
 
 
 def organ_ser(rng: Rng, draft: Draft) -> None:
     draft.chemo.pop("equivalent_bed_gy_per_dose", None)
-    draft.chemo["sensitizer_enhancement_ratio"] = uniform(rng, 1.1, 1.6)
-    for name in ("organ", "lungs"):
-        draft.raw["organs"][name]["sensitizer_enhancement_ratio"] = uniform(rng, 1.1, 2)
+    draft.chemo["sensitizer_enhancement_ratio"] = uniform(rng, 1.2, 2)
+    draft.chemo["lymphocyte_log_loss_per_dose"] = 0.01
+    draft.raw["organs"]["organ"]["sensitizer_enhancement_ratio"] = uniform(rng, 1.3, 2.5)
+    _demanding(rng, draft)
     draft.limits.append((pick(rng, ("bed", "mean_eqd2", "dose_by_fractions", "ntcp")), False))
 
 
 def suppression(rng: Rng, draft: Draft) -> None:
+    _resistant(rng, draft)
     immune = draft.raw["immune"]
     which = pick(rng, ("dose", "days", "both"))
     if which != "days":
@@ -260,23 +305,33 @@ def suppression(rng: Rng, draft: Draft) -> None:
         immune["suppression_per_day"] = uniform(rng, 0.05, 0.4)
     if rng.random() < 0.5:
         draft.phases.append("suppression")
+        _dear_drugs(rng, draft)
 
 
 def upregulation(rng: Rng, draft: Draft) -> None:
+    _resistant(rng, draft)
     draft.raw["immune"]["pdl1_upregulation"] = uniform(rng, 0.4, 1.0)
     draft.checkpoint = True
+    _dear_drugs(rng, draft)
+    _one_site(rng, draft)
 
 
 def burden_rule(rng: Rng, draft: Draft) -> None:
     immune = draft.raw["immune"]
+    _resistant(rng, draft)
+    immune["effect_per_effector"] = uniform(rng, 0.8, 2)
     volumes = [lesion["volume_cm3"] for lesion in draft.sites]
-    immune["burden_limit_cm3"] = float(pick(rng, volumes)) * 10 ** uniform(rng, -4, 0.0)
+    immune["burden_limit_cm3"] = float(pick(rng, volumes)) * 10 ** uniform(rng, -1.5, -0.1)
     if rng.random() < 0.6:
-        immune["burden_blockade"] = uniform(rng, 1, 20)
+        immune["burden_blockade"] = uniform(rng, 0.3, 4)
         draft.checkpoint = True
+        _dear_drugs(rng, draft)
+    _one_site(rng, draft)
 
 
 def antigen_loss(rng: Rng, draft: Draft) -> None:
+    _resistant(rng, draft)
+    _one_site(rng, draft, 0.6)
     immune = draft.raw["immune"]
     immune["release_factor"] = pick(rng, (0.1, 0.3, 3.0, 6.0))
     if rng.random() < 0.6:
@@ -284,23 +339,28 @@ def antigen_loss(rng: Rng, draft: Draft) -> None:
 
 
 def preblockade(rng: Rng, draft: Draft) -> None:
+    _resistant(rng, draft)
     draft.raw["immune"]["preblockade_sign"] = pick(rng, (-1.0, 1.0, -0.8))
     draft.checkpoint = True
 
 
 def phases(rng: Rng, draft: Draft) -> None:
+    _resistant(rng, draft)
     draft.phases.append(pick(rng, ("priming", "mobilization", "effector")))
+    _dear_drugs(rng, draft, 0.8)
 
 
 def two_on_one_phase(rng: Rng, draft: Draft) -> None:
     draft.phases += [pick(rng, ("priming", "mobilization", "effector"))] * 2
     rule = pick(rng, ("multiplicative", "additive", "strongest", "additive", "strongest"))
     draft.raw["immune"]["combination"] = rule
+    _resistant(rng, draft)
+    _dear_drugs(rng, draft, 0.8)
 
 
 def complication(rng: Rng, draft: Draft) -> None:
     draft.limits.append(("ntcp", False))
-    draft.exposures = bool(rng.random() < 0.7)
+    _demanding(rng, draft)
     if rng.random() < 0.5:
         draft.checkpoint = True
     elif not draft.chemo:
@@ -313,8 +373,9 @@ def soft(rng: Rng, draft: Draft) -> None:
 
 
 def prior_doses(rng: Rng, draft: Draft) -> None:
-    draft.prior = True
-    draft.limits.append((pick(rng, ORGAN), bool(rng.random() < 0.15)))
+    draft.prior = 1.0
+    _demanding(rng, draft)
+    draft.limits += [(str(kind), False) for kind in rng.permutation(ORGAN)[:2]]
 
 
 def immune_events(rng: Rng, draft: Draft) -> None:
@@ -336,6 +397,11 @@ def machine_time(rng: Rng, draft: Draft) -> None:
 def before_radiation(rng: Rng, draft: Draft) -> None:
     draft.rules = True
     draft.checkpoint = True
+    for lesion in draft.sites:
+        course = lesion["course"]
+        course["start_step_days"] = int(pick(rng, (2, 4, 7)))
+        course["last_start_day"] = course["first_start_day"] + course["start_step_days"]
+        course["doses_gy"] = course["doses_gy"][-2:]
 
 
 def other_objective(rng: Rng, draft: Draft) -> None:
@@ -442,13 +508,14 @@ def _agent(rng: Rng, name: str, regimen: str, starts: int) -> Raw:
 
 
 def _rules(rng: Rng, agent: Raw) -> None:
-    if rng.random() < 0.6:
-        agent["min_days_before_radiation"] = int(rng.integers(0, 4))
+    if rng.random() < 0.7:
+        agent["min_days_before_radiation"] = int(rng.integers(1, 8))
     if rng.random() < 0.6 or "min_days_before_radiation" not in agent:
         least = agent.get("min_days_before_radiation", 0)
         agent["max_days_before_radiation"] = least + int(rng.integers(0, 4))
     agent["first_start_day"] = int(pick(rng, (0, 1)))
     agent["last_start_day"] = agent["first_start_day"]
+    agent["optional"] = bool(rng.random() < 0.5)
 
 
 @dataclass
@@ -471,16 +538,17 @@ def _limited(rng: Rng, draft: Draft) -> Raw:
         loose = _loose(rng, draft, kind)
         if loose is None:
             continue
-        prior = _prior(rng, loose) if draft.prior else []
-        trial = {**raw, "prior_doses": prior}
+        prior = _prior(rng, loose) if rng.random() < draft.prior else []
+        known = [p for p in raw.get("prior_doses", []) if _counts(loose, p)]
+        prior = [] if known else prior
+        trial = {**raw, "prior_doses": [*known, *prior]}
         limit = _tightened(rng, trial, loose, is_soft, samples)
         if limit is None:
             continue
         raw.setdefault("prior_doses", []).extend(prior)
-        draft.prior = draft.prior and not prior
         limits.append(limit)
         samples = _judged(trial, limit, samples)
-    if ("hopeless", False) in draft.limits and samples:
+    if samples and rng.random() < 0.06:
         _make_hopeless(raw, limits)
     return {**raw, "limits": limits}
 
@@ -563,7 +631,7 @@ def _capped(rng: Rng, trial: Raw, loose: Raw, value: float) -> Raw | None:
         before = trial["lymphocytes"]["initial_1e9_per_l"]
         return {**loose, "floor_1e9_per_l": cap} if cap < before else None
     if "floor" in loose:
-        wanted = 14 if math.isinf(value) else int(value)
+        wanted = 7 if math.isinf(value) else int(value)
         return {**loose, "floor": wanted} if wanted > 0 else None
     if loose["kind"] == "logistics":
         return {**loose, "cap": round(value)}
@@ -636,8 +704,8 @@ def _loose(rng: Rng, draft: Draft, kind: str) -> Raw | None:
         found = {**organ, "kind": kind, "alpha_beta_gy": ratio}
     elif kind == "mean":
         found = {**organ, "kind": kind}
-    elif kind == "hopeless":
-        found = None
+    elif kind == "floor":
+        found = {"kind": "logistics", "quantity": "lesions", "floor": 0}
     else:
         found = {"kind": "logistics", "quantity": kind, "cap": 9999}
     return None if found is None else {"name": kind, **found, **CITED}
@@ -657,14 +725,14 @@ def _ntcp(rng: Rng, draft: Draft, ratio: float) -> Raw:
         classes.append("checkpoint_inhibitor")
     if draft.chemo:
         classes.append("chemotherapy")
-    if draft.exposures and classes:
+    if classes and rng.random() < 0.8:
         key = pick(rng, ("risk_ratio", "odds_ratio"))
         found["exposures"] = [
             {
                 "drugs": name,
                 "days_before": int(pick(rng, (0, 3, 14, 30))),
                 "days_after": int(pick(rng, (0, 7, 30))),
-                key: uniform(rng, 1.3, 3.5),
+                key: uniform(rng, 1.5, 4),
             }
             for name in classes
         ]
@@ -711,8 +779,15 @@ def _prior(rng: Rng, limit: Raw) -> list[Raw]:
     return [found]
 
 
+def _counts(limit: Raw, prior: Raw) -> bool:
+    point = POINTS.get(limit["kind"], limit.get("point", "mean"))
+    return limit["kind"] in ORGAN and prior["point"] == point
+
+
 def _make_hopeless(raw: Raw, limits: list[Raw]) -> None:
-    """A mandatory agent that a limit on its drug forbids."""
+    """Prior doses beyond a cap, or a mandatory agent that a limit on its drug forbids."""
+    for prior in raw.get("prior_doses", []):
+        prior |= {"fractions": 200, "recovered": 0.0}
     for agent in raw.get("agents", []):
         agent["optional"] = False
         drug = raw["regimens"][agent["regimens"][0]]["doses"][0]["drug"]

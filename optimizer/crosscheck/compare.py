@@ -278,7 +278,9 @@ def broken_rows(matrix: Matrix, x: Any) -> list[int]:
     activity = activities(matrix, x)
     over = np.maximum(matrix.row_lower - activity, activity - matrix.row_upper)
     sides = np.where(np.isfinite(matrix.row_upper), matrix.row_upper, matrix.row_lower)
-    return [int(row) for row in np.flatnonzero(over > ROW_TOLERANCE * np.maximum(1, abs(sides)))]
+    terms = activities(replace(matrix, value=np.abs(matrix.value)), np.abs(x))
+    size = np.maximum(1.0, np.maximum(np.abs(sides), terms))
+    return [int(row) for row in np.flatnonzero(over > ROW_TOLERANCE * size)]
 
 
 def _finding(blank: Finding, answer: Answer, engine: _Recomputed, gap: float) -> Finding:

@@ -1,0 +1,197 @@
+"""The LP text of every constraint family, on instances of two days and two lesions.
+
+`ABSCOPT_GOLDEN=write pytest tests/optimizer/test_golden.py` writes the files anew; read the
+difference before you keep it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import plain_cases as plain
+import pyomo.environ as pyo
+import pytest
+
+import abscopt.optimizer.programme as programme
+from abscopt.instances import build as build_case
+from abscopt.optimizer.candidates.columns import columns_of
+from abscopt.optimizer.candidates.table import Candidates
+from abscopt.optimizer.programme.build import build, data_of
+from abscopt.optimizer.programme.flow import flows_of
+from abscopt.optimizer.programme.refinement import Cut, first_refinement
+
+Raw = dict[str, Any]
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+WRITE = os.environ.get("ABSCOPT_GOLDEN") == "write"
+STATED = re.compile(r"model\.(\w+) = pyo\.Constraint\(")
+SOURCES = sorted(Path(programme.__path__[0]).glob("*.py"))
+FAMILIES = sorted({name for path in SOURCES for name in STATED.findall(path.read_text())})
+
+SPARING = {"organ": {"mean": 0.4, "max": 0.5}, "lungs": {"mean": 0.1}, "heart": {"mean": 0.1}}
+PNEUMONITIS = {
+    "organ": "organ",
+    "model": "logistic",
+    "intercept": -5.0,
+    "slope_per_gy": 0.2,
+    "cap": 0.03,
+    "exposures": [
+        {"drugs": "checkpoint_inhibitor", "days_before": 0, "days_after": 1, "risk_ratio": 1.4},
+        {"drugs": "chemotherapy", "days_before": 0, "days_after": 1, "odds_ratio": 2.0},
+    ],
+}
+IMMUNE = {"use": "default", "effect_per_effector": 0.5}
+
+
+def drug(name: str, **rules: Any) -> Raw:
+    one = {"drug": name, "day": 0, "amount": 200, "unit": "mg"}
+    return {
+        "agent": {"name": name, "regimens": [name], "first_start_day": 0, **rules},
+        "regimen": {"cycle_days": 1, "max_cycles": 1, "doses": [one], **plain.CITED},
+    }
+
+
+def two(course: Raw, **fields: Any) -> list[Raw]:
+    """Two lesions; the second has two clones where courses are uniform."""
+    constants = {
+        "immunogenicity": 1.0,
+        "effector_share": 0.4,
+        "precursor_share": 0.4,
+        "effector_kill_per_fraction": 0.3,
+        "lymphocyte_loss_per_fraction": 0.3,
+        "integral_dose_cm3": 400,
+        "clonogens": 1e3,
+        "sparing": SPARING,
+        "course": course,
+    }
+    clones = [{"name": "sensitive", "share": 0.9}, {"name": "resistant", "share": 0.1}]
+    clones[1]["alpha_per_gy"] = 0.1
+    return [
+        plain.lesion("one", **(constants | fields)),
+        plain.lesion("two", **(constants | {"clones": clones} | fields)),
+    ]
+
+
+def case(course: Raw, limits: list[Raw], objective: str = "default", **fields: Any) -> Raw:
+    lesion_fields = fields.pop("lesion", {})
+    agents = [
+        drug("pembrolizumab", last_start_day=1, min_days_between_dose_and_fraction=1),
+        drug(
+            "cisplatin", last_start_day=0, max_days_after_radiation=0, max_days_before_radiation=0
+        ),
+    ]
+    return plain.plain_case(
+        two(course, **lesion_fields),
+        limits,
+        objective=objective,
+        horizon_days=[2],
+        regimens={entry["agent"]["name"]: entry["regimen"] for entry in agents},
+        agents=[entry["agent"] for entry in agents],
+        **({"immune": IMMUNE} | fields),
+    )
+
+
+def logistics(quantity: str, **sides: Any) -> Raw:
+    return plain.limit("logistics", quantity, quantity=quantity, **sides)
+
+
+UNIFORM = plain.uniform([1, 2], [4, 8], last_start_day=1)
+FREE = plain.free([0, 1], [4, 8], max_fractions=2)
+LIMITS = [
+    plain.limit("ntcp", "pneumonitis", **PNEUMONITIS),
+    plain.limit("mean", "organ_mean", organ="organ", cap_gy=5),
+    plain.limit("alc", "alc", floor_1e9_per_l=1.0),
+    plain.limit("edric", "edric", cap_gy=0.2),
+    logistics("lesions", cap=1),
+    logistics("visits", cap=1),
+    logistics("machine_days", cap=1),
+    logistics("lesions_per_day", cap=1),
+    logistics("overall_days", cap=1),
+    logistics("course_gap_days", floor=1),
+]
+FLOOR = [logistics("lesions", floor=1)]
+SOFT = [plain.limit("bed", "organ_bed", organ="organ", alpha_beta_gy=3, cap_gy=9, penalty=0.5)]
+BURDEN = {"immune": IMMUNE | {"burden_limit_cm3": 5.0}}
+
+VARIANTS: dict[str, Raw] = {
+    "uniform": case(UNIFORM, LIMITS),
+    "unsaturated": case(UNIFORM, [], immune=IMMUNE | {"effect_maximum_nats": None}),
+    "soft": case(UNIFORM, SOFT + FLOOR, **BURDEN),
+    "expected": case(UNIFORM, [], "expected_control"),
+    "log_kill": case(UNIFORM, [], "log_kill"),
+    "free": case(FREE, LIMITS, lesion={"repopulation_doubling_time_days": 3}),
+    "free burden": case(FREE, SOFT, **BURDEN),
+    "tumor_bed": case(UNIFORM, LIMITS[:2], "tumor_bed", lesion={"clones": []}),
+}
+
+
+@cache
+def model_of(variant: str) -> Any:
+    """The first programme of a variant, with one cut of each sort."""
+    candidates = Candidates(build_case(VARIANTS[variant]))
+    columns = columns_of(candidates)
+    active = tuple(
+        s
+        for s in flows_of(candidates, columns)
+        if candidates.instance.lesions[s].immune_active(candidates.instance.immune)
+    )
+    refinement = first_refinement(candidates.instance, columns, active)
+    plans = tuple(range(len(candidates.plans)))
+    given = [int(j) for j in range(len(columns)) if columns.fractions[j] > 0]
+    pair = ((given[0],), (given[-1],))
+    cuts = [Cut(plans, pair)]
+    if candidates.instance.limits and candidates.instance.limits[0].penalty is not None:
+        cuts.append(Cut(plans, pair, 0, 0.25))
+    refinement = dataclasses.replace(refinement, cuts=tuple(cuts))
+    return build(data_of(candidates, columns, refinement))
+
+
+def families_of(variant: str) -> list[str]:
+    components = model_of(variant).component_objects(pyo.Constraint)
+    return [component.name for component in components if len(component)]
+
+
+def variant_of(family: str) -> str | None:
+    """The first variant in which a family has rows."""
+    return next((name for name in VARIANTS if family in families_of(name)), None)
+
+
+def text_of(family: str, variant: str, folder: Path) -> str:
+    """LP text of one family alone, with the objective."""
+    model = model_of(variant)
+    others = [c for c in model.component_objects(pyo.Constraint, active=True) if c.name != family]
+    for component in others:
+        component.deactivate()
+    path = folder / "family.lp"
+    try:
+        model.write(str(path), io_options={"symbolic_solver_labels": True})
+    finally:
+        for component in others:
+            component.activate()
+    lines = path.read_text().splitlines()
+    return "\n".join([f"\\* {family}: two days, two lesions, variant {variant} *\\", *lines]) + "\n"
+
+
+def test_programme_states_families() -> None:
+    assert len(FAMILIES) > 40
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_golden_text(family: str, tmp_path: Path) -> None:
+    variant = variant_of(family)
+    assert variant is not None, f"{family} has no rows in any variant: add one"
+    text = text_of(family, variant, tmp_path)
+    path = GOLDEN / f"{family}.lp"
+    if WRITE:
+        path.write_text(text)
+    assert path.exists(), f"{family} has no golden file"
+    assert path.read_text() == text
+
+
+def test_no_golden_file_is_left_over() -> None:
+    assert {path.stem for path in GOLDEN.glob("*.lp")} <= set(FAMILIES)
