@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from abscopt.instances.load import (
-    CASES,
     InputError,
     Problem,
     load,
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 EXIT_CODES = {"optimal": 0, "feasible": 0, "infeasible": 3, "unknown": 4}
 INTERRUPTED = 4
 QUIET_SECONDS = 5.0
-TEMPLATE = CASES.parent / "template.toml"
 SOLVERS = ("highs", "scip", "cbc", "glpk", "gurobi", "cplex")
 RESULT_FILES = ("report.txt", "schedule.csv", "limits.csv", "lesions.csv", "result.json")
 
@@ -233,22 +231,9 @@ def schema_command() -> None:
 @click.option("--name", default="my-case", show_default=True, help="Name of the new case.")
 def new_command(file: str | None, name: str) -> None:
     """Write a commented template of a case (default: NAME.toml); never over another file."""
-    import re
-    import tomllib
+    from abscopt.optimizer.crosscheck.files import new_case
 
-    from abscopt.instances.load import build
-
-    line = f"name = {json.dumps(name)}"
-    template = TEMPLATE.read_text(encoding="utf-8")
-    text = re.sub(r"^name = .*$", lambda _: line, template, count=1, flags=re.MULTILINE)
-    path = Path(f"{name}.toml" if file is None else file)
-    build(tomllib.loads(text), f"--name {name}")
-    try:
-        with path.open("x", encoding="utf-8") as new:
-            new.write(text)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a file name"
-        raise InputError([Problem(str(path)[:80], "path", reason, "must be a new file")]) from None
+    path = new_case(file, name)
     _say(f"{path}: written; check it with `abscopt instances check {path}`")
 
 
@@ -314,9 +299,10 @@ def evaluate_command(
         schedule = _regimen(instance, case, regimen)
     else:
         assert schedule_file is not None
+        from abscopt.optimizer.crosscheck.files import read_file
         from abscopt.optimizer.recheck import checked_schedule
 
-        schedule = checked_schedule(_read_json(schedule_file), instance, schedule_file)
+        schedule = checked_schedule(read_file(schedule_file, parse_json), instance, schedule_file)
     _say_evaluation(instance, schedule, as_json)
 
 
@@ -361,12 +347,13 @@ def compare_command(
     if as_json and csv_file == "-":
         raise click.UsageError("--json and --csv - both print to stdout")
     from abscopt.optimizer.crosscheck import comparison
+    from abscopt.optimizer.crosscheck.files import write_file
 
     with _ProgressLine() as progress:
         compared = comparison.compare(cases, solvers, comparison.Options(**options), progress)
     rows = comparison.comparison_csv(compared) if csv_file is not None else ""
-    if csv_file not in (None, "-"):
-        _write_text(csv_file, rows, "--csv")
+    if csv_file is not None and csv_file != "-":
+        write_file(csv_file, rows, "--csv")
     if as_json:
         _say_json(comparison.comparison_document(compared))
     else:
@@ -390,6 +377,7 @@ def export_command(case: str, form: str, out: str, first: bool, **options: Any) 
     instance = _load(case)
     from abscopt.optimizer.crosscheck import writer
     from abscopt.optimizer.crosscheck.exchange import export_programme
+    from abscopt.optimizer.crosscheck.files import write_file
 
     with _ProgressLine() as progress:
         found = export_programme(instance, first=first, listener=progress, **options)
@@ -397,7 +385,7 @@ def export_command(case: str, form: str, out: str, first: bool, **options: Any) 
     if out == "-":
         _say(text.rstrip("\n"))
     else:
-        _write_text(out, text, "--out")
+        write_file(out, text, "--out")
     _say(found.summary, err=True)
 
 
@@ -412,9 +400,10 @@ def import_command(case: str, solution: str, programme: str | None, as_json: boo
     """Judge what another solver found for an exported programme."""
     instance = _load(case)
     from abscopt.optimizer.crosscheck.exchange import imported_schedule
+    from abscopt.optimizer.crosscheck.files import read_file
 
-    names = None if programme is None else _read_text(programme)
-    schedule = imported_schedule(_read_text(solution), instance, solution, names)
+    names = None if programme is None else read_file(programme, read_text)
+    schedule = imported_schedule(read_file(solution, read_text), instance, solution, names)
     _say_evaluation(instance, schedule, as_json)
 
 
@@ -474,29 +463,12 @@ def _write_files(
     folder: Path, result: Result, instance: Instance, document: str, report: str
 ) -> None:
     """Write every file of a result; each appears complete or not at all."""
+    from abscopt.optimizer.crosscheck.files import replace_file
     from abscopt.optimizer.report import csv_files
 
     files = {"report.txt": report, **csv_files(result, instance), "result.json": document + "\n"}
     for name, text in files.items():
-        _replace_file(folder / name, text)
-
-
-def _replace_file(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _write_text(file: str, text: str, option: str) -> None:
-    """Write a file the user named, complete or not at all."""
-    try:
-        _replace_file(Path(file), text)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a file name"
-        raise click.BadParameter(f"{file}: {reason}", param_hint=option) from None
+        replace_file(folder / name, text)
 
 
 def _regimen(instance: Instance, case: str, name: str) -> Schedule:
@@ -508,25 +480,6 @@ def _regimen(instance: Instance, case: str, name: str) -> Schedule:
     if name not in known or schedule is None:
         raise InputError([Problem(case, "--regimen", name, f"unknown; known {known}")])
     return schedule
-
-
-def _read_json(file: str) -> Any:
-    return _read(file, parse_json)
-
-
-def _read_text(file: str) -> str:
-    return str(_read(file, read_text))
-
-
-def _read(file: str, reader: Callable[[Path], Any]) -> Any:
-    path = Path(file)
-    try:
-        if not path.exists():
-            raise InputError([Problem(file, "path", file, "no such file")])
-        return reader(path)
-    except OSError as error:
-        reason = error.strerror or "unreadable"
-        raise InputError([Problem(file[:80], "path", reason, "must be readable")]) from None
 
 
 if __name__ == "__main__":

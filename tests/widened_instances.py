@@ -13,18 +13,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from brute_force import courses, plans
 from random_instances import CITED, LOOSE, TABLE, Raw, Rng, immune_of, lesion_of, pick, uniform
+from table_rows import schedule_of
 
 from abscopt.instances import InputError
 from abscopt.instances.load import build
 from abscopt.instances.schema import Instance
+from abscopt.optimizer.candidates.table import Candidates
+from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.evaluation.limits import LimitUse, limit_uses
 from abscopt.optimizer.evaluation.systemic import SystemicState, systemic_state
-from abscopt.optimizer.schedule import Infusion, Schedule
+from abscopt.optimizer.schedule import Schedule
 
-SAMPLED = 40
+BEST, OTHERS = 24, 16
 ORGAN = ("bed", "mean", "mean_eqd2", "dose_by_fractions", "ntcp")
 KINDS = (*ORGAN, "alc", "edric", "drug", "visits", "lesions", "overall_days", "window", "floor")
 SOFT = (*ORGAN, "alc", "edric", "drug", "visits", "machine_days", "overall_days")
@@ -65,11 +67,13 @@ def widened_case(seed: int) -> Raw:
     for name in [first, *others[: int(rng.integers(1, 4))]]:
         THEMES[name](rng, draft)
     _drugs(rng, draft)
-    if draft.raw["objective"]["kind"] == "default" and rng.random() < 0.35:
-        kind = pick(rng, ("log_control", "expected_control", "log_kill"))
-        draft.raw["objective"]["kind"] = kind
-    for _ in range(int(rng.integers(0, 3))):
-        draft.limits.append((pick(rng, KINDS), bool(rng.random() < 0.3)))
+    plain = not any({"clones", "techniques"} & set(lesion) for lesion in draft.sites)
+    if plain and rng.random() < 0.12:
+        draft.raw["objective"]["kind"] = "tumor_bed"
+    elif rng.random() < 0.3:
+        other_objective(rng, draft)
+    for _ in range(int(rng.integers(0, 2))):
+        draft.limits.append((pick(rng, KINDS), bool(rng.random() < 0.4)))
     draft.limits.sort(key=lambda limit: limit[0] == "floor")
     return _limited(rng, draft)
 
@@ -140,6 +144,8 @@ def _resistant(rng: Rng, draft: Draft) -> None:
         lesion["clonogens"] = float(np.round(10 ** rng.uniform(1.5, 4)))
     immune = draft.raw["immune"]
     immune["effect_per_effector"] = uniform(rng, 0.3, 1.5)
+    immune["precursors_initial"] = uniform(rng, 0.01, 0.3)
+    immune["precursor_inflow_per_day"] = 0.0
     if rng.random() < 0.5:
         immune["effect_maximum_nats"] = uniform(rng, 6, 30)
 
@@ -368,7 +374,7 @@ def complication(rng: Rng, draft: Draft) -> None:
 
 
 def soft(rng: Rng, draft: Draft) -> None:
-    kinds = rng.permutation(SOFT)[: int(rng.integers(1, 3))]
+    kinds = rng.permutation(SOFT)[:2]
     draft.limits += [(str(kind), True) for kind in kinds]
 
 
@@ -405,10 +411,8 @@ def before_radiation(rng: Rng, draft: Draft) -> None:
 
 
 def other_objective(rng: Rng, draft: Draft) -> None:
-    kinds = ["log_control", "expected_control", "log_kill"]
-    if not any({"clones", "techniques"} & set(lesion) for lesion in draft.sites):
-        kinds.append("tumor_bed")
-    draft.raw["objective"]["kind"] = pick(rng, kinds)
+    _one_site(rng, draft)
+    draft.raw["objective"]["kind"] = pick(rng, ("log_control", "expected_control", "log_kill"))
 
 
 THEMES: dict[str, Theme] = {
@@ -496,7 +500,7 @@ def _regimen(cycle: int, cycles: int, given: dict[str, float]) -> Raw:
 
 def _agent(rng: Rng, name: str, regimen: str, starts: int) -> Raw:
     step = int(rng.integers(3, 15)) if starts > 1 else 1
-    first = int(pick(rng, (0, 0, 2, 5)))
+    first = int(pick(rng, (0, 0, 2, 5, 10, 14)))
     return {
         "name": name,
         "regimens": [regimen],
@@ -554,27 +558,25 @@ def _limited(rng: Rng, draft: Draft) -> Raw:
 
 
 def _samples(rng: Rng, instance: Instance) -> list[_Sample]:
-    menus = [courses(instance, lesion) for lesion in instance.lesions]
-    options = plans(instance)
-    size = len(options) * math.prod(len(menu) for menu in menus)
-    if size <= SAMPLED:
-        chosen = list(itertools.product(*menus, options))
-    else:
-        chosen = [(*(pick(rng, m) for m in menus), pick(rng, options)) for _ in range(SAMPLED)]
-    judge = Judge(instance)
-    states: dict[tuple[Infusion, ...], SystemicState] = {}
+    """The best schedules by the coefficient tables and some others, judged, best first."""
+    candidates, judge = Candidates(instance), Judge(instance)
+    sizes = [range(len(table.menu)) for table in candidates.lesions]
+    rows = np.array(list(itertools.product(*sizes)))
+    known: list[tuple[float, int, int]] = []
+    for plan in range(len(candidates.plans)):
+        tabulated = Tabulated(candidates, plan)
+        kept = np.flatnonzero(tabulated.feasible(rows))
+        values = tabulated.value(rows[kept])
+        known += [(-float(v), plan, int(i)) for v, i in zip(values, kept, strict=True)]
+    known.sort()
+    others = rng.permutation(len(known))[:OTHERS]
     found = []
-    for choice in chosen:
-        schedule = Schedule.of(itertools.chain(*choice[:-1]), choice[-1])
-        verdict = judge.evaluate(schedule)
-        if verdict.broken_rules:
-            continue
-        given = schedule.infusions
-        if given not in states:
-            states[given] = systemic_state(instance, given)
-        found.append(_Sample(schedule, verdict.objective, states[given]))
-    found.sort(key=lambda sample: -sample.objective)
-    return found
+    for index in sorted({*range(min(BEST, len(known))), *(int(i) for i in others)}):
+        _, plan, row = known[index]
+        schedule = schedule_of(candidates, plan, rows[row])
+        objective = judge.evaluate(schedule).objective
+        found.append(_Sample(schedule, objective, systemic_state(instance, schedule.infusions)))
+    return sorted(found, key=lambda sample: -sample.objective)
 
 
 def _uses(trial: Raw, limit: Raw, samples: list[_Sample]) -> list[LimitUse] | None:
@@ -620,7 +622,7 @@ def _tightened(
     if limit is None or _uses(trial, limit, samples[:1]) is None:
         return None
     if is_soft:
-        limit = _softened(rng, trial, limit, samples, chosen)
+        limit = _softened(rng, trial, limit, samples, loads, chosen)
     return limit
 
 
@@ -667,7 +669,7 @@ def _tightened_table(rng: Rng, trial: Raw, loose: Raw, sample: _Sample) -> Raw |
 
 
 def _softened(
-    rng: Rng, trial: Raw, limit: Raw, samples: list[_Sample], chosen: int
+    rng: Rng, trial: Raw, limit: Raw, samples: list[_Sample], loads: list[float], chosen: int
 ) -> Raw | None:
     """The limit with a penalty near the point at which keeping it begins to pay."""
     if limit.get("floor") is not None or (limit["kind"] == "logistics" and limit["cap"] < 1):
@@ -675,7 +677,8 @@ def _softened(
     uses = _uses(trial, {**limit, "penalty": 1.0}, samples[:1])
     if uses is None or uses[0].use is None or uses[0].cost < 1e-6:
         return None
-    worth = max(samples[0].objective - samples[chosen].objective, 1e-3)
+    kept = [s.objective for s, load in zip(samples, loads, strict=True) if load <= loads[chosen]]
+    worth = max(samples[0].objective - max(kept), 1e-3)
     return {**limit, "penalty": float(worth / uses[0].cost * 10 ** rng.uniform(-0.7, 0.5))}
 
 
@@ -769,7 +772,7 @@ def _prior(rng: Rng, limit: Raw) -> list[Raw]:
     if limit["kind"] not in ORGAN:
         return []
     point = POINTS.get(limit["kind"], limit.get("point", "mean"))
-    dose = uniform(rng, 0.3, 1.2) if point == "max" else uniform(rng, 0.1, 0.5)
+    dose = uniform(rng, 0.8, 2.5) if point == "max" else uniform(rng, 0.3, 0.9)
     found: Raw = {"organ": "organ", "point": point, "source": "random", "dose_gy": dose}
     found["fractions"] = int(rng.integers(5, 26))
     if point == "mean":

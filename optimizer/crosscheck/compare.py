@@ -306,7 +306,7 @@ def _finding(blank: Finding, answer: Answer, engine: _Recomputed, gap: float) ->
 
 def _wrong_by_itself(finding: Finding) -> str:
     if finding.status == "error":
-        return finding.message
+        return finding.message or "failed"
     evaluation = finding.evaluation
     if evaluation is not None and not evaluation.feasible:
         broken = [*evaluation.broken_rules, *evaluation.broken_limits]

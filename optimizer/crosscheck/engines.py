@@ -317,7 +317,9 @@ def _finite(low: float, high: float) -> tuple[float, float]:
 
 def _add_gurobi_rows(model: Any, x: Any, matrix: Matrix) -> None:
     shape = (len(matrix.row_lower), len(matrix.cost))
-    rows = import_module("scipy.sparse").csr_array((matrix.value, matrix.index, matrix.start), shape=shape)
+    rows = import_module("scipy.sparse").csr_array(
+        (matrix.value, matrix.index, matrix.start), shape=shape
+    )
     equal = matrix.row_lower == matrix.row_upper
     below, above = np.isfinite(matrix.row_upper) & ~equal, np.isfinite(matrix.row_lower) & ~equal
     for members, sense, side in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,8 +18,9 @@ from abscopt.optimizer.crosscheck.naming import (
 )
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.programme.build import build
+from abscopt.optimizer.programme.cuts import schedule_of
 from abscopt.optimizer.programme.matrix import matrix_of
-from abscopt.optimizer.programme.single import Answer, schedule_of, solve_single
+from abscopt.optimizer.programme.single import Answer, solve_single
 from abscopt.optimizer.progress import Clock, Listener
 from abscopt.optimizer.solver import Outcome
 
@@ -99,8 +101,7 @@ def imported_schedule(
     if not candidates.plans:
         rule = "the case has no programme: every systemic plan breaks a limit"
         raise InputError([Problem(file, "programme", instance.name, rule)])
-    columns = columns_of(candidates)
-    of_name = {name: j for j, name in enumerate(column_names(candidates, columns))}
+    columns, of_name = _columns_named(candidates, values)
     plans = {name[:-1]: k for k, name in enumerate(plan_names(candidates))}
     picked: list[int] = []
     chosen_plans: list[int] = []
@@ -110,16 +111,34 @@ def imported_schedule(
         if choice not in of_name and choice not in plans:
             rule = f"no such choice in {instance.name} (another case, or another version of it?)"
             wrong.append(Problem(file, place, name, rule))
-        elif min(abs(value), abs(value - 1)) > NEARLY_WHOLE:
-            wrong.append(Problem(file, place, f"{name} = {value:g}", "must be 0 or 1"))
-        elif value > 0.5 and choice in of_name:
-            picked.append(of_name[choice])
-        elif value > 0.5:
-            chosen_plans.append(plans[choice])
+            continue
+        most = int(columns.slots[of_name[choice]]) if choice in of_name else 1
+        if not (math.isfinite(value) and abs(value - round(value)) <= NEARLY_WHOLE) or not (
+            0 <= round(value) <= most
+        ):
+            rule = "must be 0 or 1" if most == 1 else f"must be a whole number from 0 to {most}"
+            wrong.append(Problem(file, place, f"{name} = {value:g}", rule))
+        elif choice in of_name:
+            picked += [of_name[choice]] * round(value)
+        else:
+            chosen_plans += [plans[choice]] * round(value)
     wrong += _choice_problems(candidates, columns, picked, chosen_plans, file)
     if wrong:
         raise InputError(wrong)
     return schedule_of(candidates, columns, picked, chosen_plans[0])
+
+
+def _columns_named(
+    candidates: Candidates, values: dict[str, tuple[float, str]]
+) -> tuple[Columns, dict[str, int]]:
+    """Columns that a solution speaks of: free courses by their count of days, or day by day."""
+    wanted = {name for name in values if name.startswith("x(")}
+    columns = columns_of(candidates)
+    of_name = {name: j for j, name in enumerate(column_names(candidates, columns))}
+    if columns.counted and not wanted <= set(of_name):
+        columns = columns_of(candidates, by_day=True)
+        of_name = {name: j for j, name in enumerate(column_names(candidates, columns))}
+    return columns, of_name
 
 
 def _choice_problems(
@@ -136,6 +155,12 @@ def _choice_problems(
             if len(own) != 1:
                 rule = "must choose exactly one course, 'none' is one (one x = 1)"
                 problems.append(Problem(file, lesion.name, f"{len(own)} courses chosen", rule))
+            continue
+        most = max((int(columns.slots[j]) for j in own), default=1)
+        if most > 1:
+            if len(own) > most:
+                rule = f"must choose at most {most}"
+                problems.append(Problem(file, lesion.name, f"{len(own)} doses", rule))
             continue
         days = [int(columns.day[j]) for j in own]
         for day in sorted({day for day in days if days.count(day) > 1}):

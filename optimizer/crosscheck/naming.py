@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abscopt.optimizer.programme.single import schedule_of
+from abscopt.optimizer.programme.cuts import schedule_of
 from abscopt.optimizer.solver import Matrix, SolverError
 
 if TYPE_CHECKING:
@@ -76,12 +76,18 @@ def named_programme(
 
 
 def column_names(candidates: Candidates, columns: Columns) -> list[str]:
-    """Names like `x(lung,3x11.5,day0,every1)`, `x(lung,none)`, `x(prostate,2.5,day3)`."""
+    """Names like `x(lung,3x11.5,day0,every1)`, `x(lung,none)`, `x(prostate,2.5,day3)`.
+
+    Where a free course only counts its days, `x(prostate,2.5,anyday)`.
+    """
     names = []
     for j in range(len(columns)):
         fractions = schedule_of(candidates, columns, [j], 0).fractions
         lesion = candidates.instance.lesions[int(columns.lesion[j])].name
-        names.append(f"x({','.join([_safe(lesion), *_course(fractions, columns.course[j] < 0)])})")
+        parts = _course(fractions, bool(columns.course[j] < 0))
+        if columns.slots[j] > 1:
+            parts[1] = "anyday"
+        names.append(f"x({','.join([_safe(lesion), *parts])})")
     return _unique(names)
 
 

@@ -24,7 +24,7 @@ FIRST_BAND_WIDTH = 0.25
 SPLIT_MARGIN = 1e-6
 SAME_POINT = 1e-7
 FIRST_BURDENS = (-12.0, -6.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.5, 6.0)
-FIRST_BREAKS = (1.0, 2.0, 3.5, 6.0)
+FIRST_BREAKS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0)
 
 Band = tuple[int, float, float]
 

@@ -14,6 +14,8 @@ from abscopt.optimizer.programme.refinement import FIRST_BREAKS
 if TYPE_CHECKING:
     from abscopt.optimizer.programme.build import Data
 
+RANGE_MARGIN = 2e-6
+
 
 def of_lesion(model: Any, data: Data) -> None:
     """psi[s, h], the value of each lesion at each horizon, from its total log burden u.
@@ -84,63 +86,74 @@ def _conceded(model: Any, data: Data) -> None:
 
 
 def _expected_control(model: Any, data: Data) -> None:
-    """psi <= piece p of 1/(1 + e^u) where z[s, h, p] = 1; sum_p z = 1.
+    """psi <= concave majorant of 1/(1 + e^u) on the interval p of u where z[s, h, p] = 1.
 
-    Piece 0: tangents at u <= 0, always at 0. Further pieces, for u >= 0 only: the chords of the
-    convex part between break points up to the greatest burden. Outside its interval a chord lies
-    below the curve, and so does the tangent at 0 for u > 0: no piece promises too little where
-    it is the right one, and none more than the largest.
+    u = sum_p part[p], low_p z[p] <= part[p] <= high_p z[p], sum_p z[p] = 1. Interval 0 is u <= 0:
+    gain[p] <= slope part[p] + level z[p] for tangents at u <= 0. On the convex side the intervals
+    lie between break points, and the line is their chord: exact at its ends.
     """
-    low, high = data.burden_range
-    tangents = sorted({0.0, *(u for u in data.refinement.burdens if u < 0)})
-    chords = {(s, h): _chords(data, s, h) for s in data.lesions for h in data.horizons}
-    pieces = [(s, h, p) for (s, h), own in chords.items() for p in range(len(own) + 1)]
+    lines = {(s, h): _lines(data, s, h) for s in data.lesions for h in data.horizons}
+    pieces = [(s, h, p) for (s, h), own in lines.items() for p in range(len(own))]
     model.piece = pyo.Var(pieces, domain=pyo.Binary)
-    model.one_piece = pyo.Constraint(
-        data.lesions,
-        data.horizons,
-        rule=lambda m, s, h: sum(m.piece[s, h, p] for p in range(len(chords[s, h]) + 1)) == 1,
+    model.part = pyo.Var(pieces, bounds=lambda m, s, h, p: _around_zero(lines[s, h][p][0]))
+    model.gain = pyo.Var(pieces, bounds=(0, 1))
+
+    def total(m: Any, name: str, s: int, h: int) -> Any:
+        return sum(getattr(m, name)[s, h, p] for p in range(len(lines[s, h])))
+
+    def beneath(m: Any, s: int, h: int, p: int, i: int) -> Any:
+        slope, level = lines[s, h][p][1][i]
+        return m.gain[s, h, p] <= slope * m.part[s, h, p] + level * m.piece[s, h, p]
+
+    index = (data.lesions, data.horizons)
+    model.one_piece = pyo.Constraint(*index, rule=lambda m, s, h: total(m, "piece", s, h) == 1)
+    model.parts = pyo.Constraint(
+        *index, rule=lambda m, s, h: total(m, "part", s, h) == burden(m, data, s, h)
+    )
+    model.gains = pyo.Constraint(
+        *index, rule=lambda m, s, h: m.value[s, h] <= total(m, "gain", s, h)
+    )
+    model.part_above = pyo.Constraint(
+        pieces,
+        rule=lambda m, s, h, p: m.part[s, h, p] >= lines[s, h][p][0][0] * m.piece[s, h, p],
+    )
+    model.part_below = pyo.Constraint(
+        pieces,
+        rule=lambda m, s, h, p: m.part[s, h, p] <= lines[s, h][p][0][1] * m.piece[s, h, p],
+    )
+    model.control_lines = pyo.Constraint(
+        [(s, h, p, i) for s, h, p in pieces for i in range(len(lines[s, h][p][1]))], rule=beneath
     )
 
-    def beneath(m: Any, s: int, h: int, p: int, line: tuple[float, float]) -> Any:
-        slope, start = line
-        least = start + slope * float(high[s, h])
-        most = max(0.0, 1.0 - least) * (1 - m.piece[s, h, p])
-        return m.value[s, h] <= start + slope * burden(m, data, s, h) + most
 
-    def tangent(m: Any, s: int, h: int, i: int) -> Any:
-        u = tangents[i]
-        p = float(control.control_probability(u))
-        return beneath(m, s, h, 0, (-p * (1 - p), p + p * (1 - p) * u))
-
-    def above(m: Any, s: int, h: int) -> Any:
-        if low[s, h] >= 0 or not chords[s, h]:
-            return pyo.Constraint.Skip
-        return burden(m, data, s, h) >= float(low[s, h]) * m.piece[s, h, 0]
-
-    model.control_tangent = pyo.Constraint(
-        data.lesions, data.horizons, range(len(tangents)), rule=tangent
-    )
-    model.control_chord = pyo.Constraint(
-        [(s, h, p) for s, h, p in pieces if p > 0],
-        rule=lambda m, s, h, p: beneath(m, s, h, p, chords[s, h][p - 1]),
-    )
-    model.chords_from_zero = pyo.Constraint(data.lesions, data.horizons, rule=above)
+Line = tuple[float, float]
+Piece = tuple[tuple[float, float], list[Line]]
 
 
-def _chords(data: Data, s: int, h: int) -> list[tuple[float, float]]:
-    """(slope, value at 0) of the chords of the control probability for u from 0 to the greatest."""
-    top = float(data.burden_range[1][s, h])
-    if top <= 0:
-        return []
-    own = [u for i, j, u in data.refinement.breaks if (i, j) == (s, h)]
-    points = [0.0, *sorted(u for u in {*FIRST_BREAKS, *own} if u < top - 1e-9), top]
-    lines = []
-    for a, b in itertools.pairwise(points):
-        here, there = (float(control.control_probability(u)) for u in (a, b))
-        slope = (there - here) / (b - a)
-        lines.append((slope, here - slope * a))
-    return lines
+def _around_zero(ends: tuple[float, float]) -> tuple[float, float]:
+    return min(0.0, ends[0]), max(0.0, ends[1])
+
+
+def _lines(data: Data, s: int, h: int) -> list[Piece]:
+    """Intervals of log burden, each with (slope, value at 0) of the lines over the curve there."""
+    bottom, top = (float(side[s, h]) for side in data.burden_range)
+    bottom, top = bottom - RANGE_MARGIN, top + RANGE_MARGIN
+    pieces: list[Piece] = []
+    if bottom < 0:
+        tangents = []
+        for u in sorted({0.0, *(u for u in data.refinement.burdens if u < 0)}):
+            p = float(control.control_probability(u))
+            tangents.append((-p * (1 - p), p + p * (1 - p) * u))
+        pieces.append(((bottom, min(top, 0.0)), tangents))
+    if top > 0:
+        own = [u for i, j, u in data.refinement.breaks if (i, j) == (s, h)]
+        start = max(bottom, 0.0)
+        inside = sorted(u for u in {*FIRST_BREAKS, *own} if start + 1e-9 < u < top - 1e-9)
+        for a, b in itertools.pairwise([start, *inside, top]):
+            here, there = (float(control.control_probability(u)) for u in (a, b))
+            slope = (there - here) / (b - a)
+            pieces.append(((a, b), [(slope, here - slope * a)]))
+    return pieces
 
 
 def tumor_bed(model: Any, data: Data) -> None:

@@ -34,6 +34,7 @@ TIMING_LIMIT = 2_000_000
 JOIN_CHUNK = 200_000
 SEARCHED_PLANS = 6
 BOUND_SAFETY = 1e-9
+MIXED = 0.1
 
 
 @dataclass
@@ -229,6 +230,9 @@ def _split(bounds: PlanBounds, node: Node, shapes: Shapes, threshold: float) -> 
     """Two parts of a node with too many combinations; None if it can be joined as it is."""
     if _joinable(node, threshold, shapes.loss):
         return None
+    mixed = _mixed_site(node, threshold)
+    if mixed is not None:
+        return _treated_or_not(node, mixed)
     slack = _slack(node, threshold, shapes.loss)
     axis, width = _widest(bounds, node)
     if width > 0.2 * min(slack, 1.0):
@@ -254,6 +258,11 @@ def _split_sites(bounds: PlanBounds, node: Node) -> list[Part] | None:
         none = np.zeros(1, dtype=np.int64)
         return [([c if s in certain else none for s, c in enumerate(node.courses)], node.box)]
     s = max((s for s in possible if s not in certain), key=lambda s: len(node.courses[s]))
+    return _treated_or_not(node, s)
+
+
+def _treated_or_not(node: Node, s: int) -> list[Part]:
+    """One lesion left out, or treated."""
     courses = node.courses[s]
     parts = []
     for side in (courses[courses == 0], courses[courses > 0]):
@@ -261,6 +270,19 @@ def _split_sites(bounds: PlanBounds, node: Node) -> list[Part] | None:
         chosen[s] = side
         parts.append((chosen, node.box))
     return parts
+
+
+def _mixed_site(node: Node, threshold: float) -> int | None:
+    """A lesion that the bound may treat by halves: 'no course' loses as little as treatment."""
+    slack = _slack(node, threshold, list(node.bound.losses))
+    best: tuple[float, int] | None = None
+    for s, (courses, loss) in enumerate(zip(node.courses, node.bound.losses, strict=True)):
+        if courses.min() > 0 or courses.max() == 0:
+            continue
+        worse = max(float(loss[courses == 0].min()), float(loss[courses > 0].min()))
+        if worse <= MIXED * slack and (best is None or worse < best[0]):
+            best = (worse, s)
+    return None if best is None else best[1]
 
 
 def _widest(bounds: PlanBounds, node: Node) -> tuple[int, float]:

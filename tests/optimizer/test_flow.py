@@ -57,19 +57,24 @@ def assert_best(raw: Raw) -> Answer:
     return answer
 
 
-def active(random: np.random.Generator, name: str, days: list[int], levels: int, **more: Any) -> Raw:
+def active(
+    random: np.random.Generator, name: str, days: list[int], levels: int, **more: Any
+) -> Raw:
     """A free lesion that releases antigen."""
     doses = sorted(round(float(d), 2) for d in random.uniform(2, 12, size=levels))
     values = [round(float(v), 3) for v in random.uniform(0.5, 1.0, size=len(days))]
-    return lesion(
-        name,
-        clonogens=float(10 ** random.uniform(3, 6)),
-        immunogenicity=float(random.uniform(0.3, 2.0)),
-        effector_share=0.4,
-        precursor_share=0.3,
-        course=free(days, doses),
-        sparing={"organ": {"max": {"days": days, "values": values}}},
-    ) | more
+    return (
+        lesion(
+            name,
+            clonogens=float(10 ** random.uniform(3, 6)),
+            immunogenicity=float(random.uniform(0.3, 2.0)),
+            effector_share=0.4,
+            precursor_share=0.3,
+            course=free(days, doses),
+            sparing={"organ": {"max": {"days": days, "values": values}}},
+        )
+        | more
+    )
 
 
 def pembrolizumab(starts: int) -> Raw:
@@ -237,13 +242,16 @@ def counted_case(seed: int, objective: str, **more: Any) -> Raw:
         limit("logistics", "visits", quantity="visits", cap=3),
         limit("logistics", "lesions", quantity="lesions", cap=1, floor=1),
     ]
-    return plain_case(
-        [tumor],
-        limits,
-        horizon_days=[10, 12],
-        objective=objective,
-        calendar=EVERY_DAY,
-    ) | more
+    return (
+        plain_case(
+            [tumor],
+            limits,
+            horizon_days=[10, 12],
+            objective=objective,
+            calendar=EVERY_DAY,
+        )
+        | more
+    )
 
 
 @pytest.mark.parametrize("objective", ["tumor_bed", "default", "expected_control"])

@@ -13,7 +13,18 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 import pytest
-from plain_cases import CITED, EVERY_DAY, Raw, bed_limit, free, lesion, limit, plain_case, uniform
+from plain_cases import (
+    CITED,
+    EVERY_DAY,
+    Raw,
+    bed_limit,
+    best_of_all,
+    free,
+    lesion,
+    limit,
+    plain_case,
+    uniform,
+)
 from pyomo.repn import generate_standard_repn
 
 from abscopt.instances import build as instance_of
@@ -22,12 +33,15 @@ from abscopt.instances.load import CASES
 from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.table import Candidates
+from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.programme import build as building
-from abscopt.optimizer.programme import choice, flow, logistics, organs, outcome, value
+from abscopt.optimizer.programme import choice, flow, logistics, organs, outcome, single, value
 from abscopt.optimizer.programme.build import build, data_of
-from abscopt.optimizer.programme.matrix import matrix_of
+from abscopt.optimizer.programme.cuts import schedule_of
+from abscopt.optimizer.programme.matrix import matrix_of, value_at
 from abscopt.optimizer.programme.refinement import Cut, first_refinement
-from abscopt.optimizer.solver import Matrix
+from abscopt.optimizer.progress import Clock
+from abscopt.optimizer.solver import Matrix, solve_matrix
 
 FAMILIES = {
     "choice": choice,
@@ -335,6 +349,271 @@ def test_every_public_function_of_the_families_is_called_or_shared() -> None:
             if own and takes == ["model", "data"]:
                 assert name in called
     assert inspect.getdoc(building.objective)
+
+
+# the programme at one schedule: never below the judge, and equal to it once refined
+
+
+def richer(objective: str, seed: int) -> Raw:
+    """The case of almost everything with half of its limits and stronger effects."""
+    random, raw = np.random.default_rng(seed), almost_everything(objective)
+    raw["limits"] = [one for one in raw["limits"] if random.random() < 0.5]
+    if all(one.get("organ") != "cord" for one in raw["limits"]):
+        raw["prior_doses"] = []
+    raw["immune"] |= {
+        "gate_low_gy": 4.0,
+        "clearance_per_day": 0.6,
+        "priming_delay_days": 1,
+        "effect_per_effector": 0.4,
+        "suppression_above_gy": 5.0,
+        "suppression_per_gy": 0.1,
+    }
+    organs: Raw = raw["organs"]
+    raw["organs"] = {name: one | {"repair_half_time_hours": 3.0} for name, one in organs.items()}
+    if objective == "tumor_bed":
+        return raw
+    first, uniform_one = raw["lesions"][0], raw["lesions"][2]
+    first["oxygen_modification_factor"] = 1.2
+    uniform_one |= {
+        "oxygen_modification_factor": 1.4,
+        "reoxygenation_days": 3.0,
+        "repair_half_time_hours": 2.0,
+    }
+    uniform_one["course"]["also"] = [
+        {"fractions": [2, 4], "doses_gy": [2.0, 4.0], "fractions_per_day": 2}
+    ]
+    uniform_one["techniques"][0] |= {
+        "sparing": {"organ": {"max": 0.3, "mean": 0.1, "second_moment": 0.03}},
+        "node_factor": 0.5,
+        "lymphocyte_loss_per_fraction": 0.02,
+    }
+    raw["drugs"]["sensitizer"] |= {
+        "cytotoxic_log_kill_per_dose": 0.4,
+        "precursor_log_loss_per_dose": 0.3,
+    }
+    return raw
+
+
+def some_choice(random: np.random.Generator, data: Any) -> tuple[list[int], int]:
+    """Columns and a plan, with few fractions, at random."""
+    picked = []
+    for (_, day), members in sorted(data.choices.items()):
+        given = random.random() < (0.3 if day >= 0 else 0.5)
+        if day < 0 or given:
+            picked.append(members[int(random.integers(len(members)))] if given else members[0])
+    return picked, int(random.integers(data.plans))
+
+
+def values_at(candidates: Candidates, picked: list[int], plan: int) -> list[float]:
+    """Objective of the programme at one schedule, refined there; empty if it is excluded."""
+    judge, columns = Judge(candidates.instance), columns_of(candidates)
+    active = tuple(flow.flows_of(candidates, columns))
+    refinement = first_refinement(candidates.instance, columns, active)
+    verdict = judge.evaluate(schedule_of(candidates, columns, picked, plan))
+    found: list[float] = []
+    while True:
+        data = data_of(candidates, columns, refinement)
+        model = build(data)
+        for j, variable in model.x.items():
+            variable.setlb(picked.count(j))
+            variable.setub(picked.count(j))
+        for b, (owner, _, _) in enumerate(refinement.bands):
+            model.y[b].setub(int(owner == plan))
+        matrix, position = matrix_of(model)
+        outcome = solve_matrix(matrix)
+        if outcome.ending == "infeasible":
+            return []
+        assert outcome.objective is not None and outcome.x is not None
+        found.append(outcome.objective)
+        excess = {i: value_at(model.excess[i], position, outcome.x) for i in model.excess}
+        refined = single._refined(candidates, judge, data, picked, plan, verdict, excess)
+        if refined == refinement:
+            return found
+        refinement = refined
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("seed", [2])
+def test_programme_meets_the_judge_at_any_schedule(objective: str, seed: int) -> None:
+    candidates = Candidates(instance_of(richer(objective, seed)))
+    columns, judge = columns_of(candidates), Judge(candidates.instance)
+    data = data_of(candidates, columns, first_refinement(candidates.instance, columns, ()))
+    random, feasible = np.random.default_rng(seed), 0
+    for _ in range(6):
+        picked, plan = some_choice(random, data)
+        verdict = judge.evaluate(schedule_of(candidates, columns, picked, plan))
+        values = values_at(candidates, picked, plan)
+        assert bool(values) == verdict.feasible
+        if verdict.feasible:
+            feasible += 1
+            assert min(values) >= verdict.objective - 1e-7
+            assert values[-1] == pytest.approx(verdict.objective, abs=2e-5)
+    assert feasible >= 2
+
+
+# every term of uniform courses against enumeration by the judge
+
+
+def uniform_case(objective: str, **more: Any) -> Raw:
+    """Two small lesions with systemic effect and one drug, two limits."""
+    shared = {
+        "immunogenicity": 1.0,
+        "lymphocyte_loss_per_fraction": 0.04,
+        "effector_kill_per_fraction": 0.1,
+    }
+    sparing = {"organ": {"max": 0.6, "mean": 0.3, "second_moment": 0.15}}
+    lesions = [
+        lesion(
+            "one",
+            clonogens=2e4,
+            effector_share=0.5,
+            precursor_share=0.4,
+            course=uniform([1, 2], [4.0, 7.0], last_start_day=2),
+            sparing=sparing,
+            **shared,
+        ),
+        lesion(
+            "two",
+            clonogens=500,
+            weight=0.7,
+            effector_share=0.4,
+            precursor_share=0.6,
+            course=uniform([2], [3.0, 6.0], last_start_day=3, interval_days=[1, 2]),
+            sparing=sparing,
+            **shared,
+        ),
+    ]
+    agent = {
+        "name": "pembrolizumab",
+        "regimens": ["pembrolizumab-200-q3w"],
+        "first_start_day": 0,
+        "last_start_day": 6,
+        "start_step_days": 6,
+    }
+    strong = {"effect_per_effector": 0.4, "clearance_per_day": 0.6, "priming_delay_days": 1}
+    return (
+        plain_case(
+            lesions,
+            [bed_limit(55.0), *more.pop("limits", [])],
+            horizon_days=[10, 18],
+            objective=objective,
+            calendar=EVERY_DAY,
+            immune={"use": "default"} | strong | more.pop("immune", {}),
+            agents=[agent, *more.pop("agents", [])],
+        )
+        | more
+    )
+
+
+SHARES = [{"name": "a", "share": 0.97, "effector_share_factor": 1.4}]
+SHARES += [{"name": "b", "share": 0.03, "alpha_per_gy": 0.2, "effector_share_factor": 0.2}]
+
+
+def clones_and_techniques(objective: str = "default") -> Raw:
+    raw = uniform_case(objective)
+    first, second = raw["lesions"]
+    first |= {"clones": SHARES, "techniques": [{"name": "wide"}, {"name": "half"}]}
+    first["techniques"][1] |= {"irradiated_share": {"a": 0.9}, "sparing": {"organ": {"max": 0.3}}}
+    second |= {"clones": SHARES}
+    return raw
+
+
+def drug(**fields: Any) -> Raw:
+    once = {"drug": "drug", "day": 0, "amount": 40, "unit": "mg"}
+    timing = {"first_start_day": 0, "last_start_day": 4, "start_step_days": 2}
+    return {
+        "drugs": {"drug": {"kind": "chemotherapy"} | fields | CITED},
+        "regimens": {"cycle": {"cycle_days": 20, "max_cycles": 1, "doses": [once]} | CITED},
+        "agents": [{"name": "chemo", "regimens": ["cycle"]} | timing],
+    }
+
+
+def sensitizing() -> Raw:
+    raw = uniform_case(
+        "default",
+        **drug(sensitizer_enhancement_ratio=1.4, sensitizing_days=2),
+        limits=[limit("mean_eqd2", "eqd2", organ="organ", alpha_beta_gy=3.0, cap_gy=9.0)],
+    )
+    raw["organs"] = {"organ": {"use": "generic_late", "sensitizer_enhancement_ratio": 1.5}}
+    return raw
+
+
+def exposed(penalty: float | None) -> Raw:
+    chemo = {"drugs": "chemotherapy", "days_before": 1, "days_after": 1, "odds_ratio": 3.0}
+    other = {"drugs": "checkpoint_inhibitor", "days_before": 2, "days_after": 2, "risk_ratio": 1.5}
+    fields = {"model": "lkb", "td50_gy": 9.0, "m": 0.5, "exposures": [chemo, other], "cap": 0.25}
+    soft = {} if penalty is None else {"penalty": penalty}
+    return uniform_case(
+        "default",
+        **drug(cytotoxic_log_kill_per_dose=2.0),
+        limits=[limit("ntcp", "ntcp", organ="organ", **fields, **soft)],
+    )
+
+
+def soft_limits() -> Raw:
+    raw = uniform_case(
+        "log_control",
+        limits=[
+            limit("dose_by_fractions", "table", organ="organ", fractions=[1, 3],
+                  limits_gy=[8.0, 10.0], penalty=0.9),
+            limit("logistics", "visits", quantity="visits", cap=1, penalty=0.2),
+            limit("alc", "alc", floor_1e9_per_l=1.5, penalty=1.0),
+            limit("drug", "drug", drug="pembrolizumab", quantity="doses", cap=0.5, penalty=0.1),
+        ],
+    )  # fmt: skip
+    raw["limits"][0] |= {"penalty": 2.0}
+    return raw
+
+
+def rules() -> Raw:
+    raw = uniform_case(
+        "default",
+        limits=[
+            limit("logistics", "gap", quantity="course_gap_days", floor=2),
+            limit("logistics", "machine", quantity="machine_days", cap=3),
+            limit("logistics", "window", quantity="visits", cap=1, first_day=2, last_day=4),
+        ],
+        prior_doses=[
+            {"organ": "organ", "point": "max", "fractions": 2, "dose_gy": 2.0, "recovered": 0.3,
+             "source": "test"}
+        ],
+    )  # fmt: skip
+    raw["agents"][0] |= {"max_days_before_radiation": 1, "optional": False}
+    return raw
+
+
+SMALL_TERMS = {
+    "default": lambda: uniform_case("default"),
+    "log_control": lambda: uniform_case("log_control"),
+    "log_kill": lambda: uniform_case("log_kill"),
+    "expected_control": lambda: uniform_case("expected_control"),
+    "clones_and_techniques": clones_and_techniques,
+    "expected_clones": lambda: (
+        clones_and_techniques() | {"objective": {"kind": "expected_control"}}
+    ),
+    "burden_rule": lambda: uniform_case("default", immune={"burden_limit_cm3": 0.6}),
+    "burden_rule_of_plan": lambda: uniform_case(
+        "log_kill", immune={"burden_limit_cm3": 0.4, "burden_blockade": 0.8}
+    ),
+    "sensitizing": sensitizing,
+    "exposed": lambda: exposed(None),
+    "exposed_soft": lambda: exposed(0.4),
+    "soft_limits": soft_limits,
+    "rules": rules,
+}
+
+
+@pytest.mark.parametrize("name", SMALL_TERMS)
+def test_programme_is_the_best_of_all_schedules(name: str) -> None:
+    raw, gap = SMALL_TERMS[name](), 1e-4
+    instance, best = instance_of(raw), best_of_all(raw)
+    assert best is not None
+    answer = single.solve_single(
+        Candidates(instance), Judge(instance), gap, 0, 1, Clock(None, None)
+    )
+    assert answer.bound is not None
+    assert best - gap <= answer.value <= best + 1e-9
+    assert best - 1e-9 <= answer.bound <= best + gap
 
 
 # one MILP and the search give the same optimum

@@ -1,0 +1,70 @@
+"""Files named by the user: read with a message, written complete or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from abscopt.instances.load import CASES, InputError, Problem, build
+
+Content = TypeVar("Content")
+
+TEMPLATE = CASES.parent / "template.toml"
+
+
+def read_file(file: str, reader: Callable[[Path], Content]) -> Content:
+    """What `reader` makes of a file; raises InputError."""
+    path = Path(file)
+    try:
+        if not path.exists():
+            raise InputError([Problem(file, "path", file, "no such file")])
+        return reader(path)
+    except OSError as error:
+        reason = error.strerror or "unreadable"
+        raise InputError([Problem(file[:80], "path", reason, "must be readable")]) from None
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a file through a draft beside it."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_file(file: str, text: str, option: str) -> None:
+    """Write the file that an option names; raises InputError."""
+    try:
+        replace_file(Path(file), text)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a file name"
+        raise InputError([Problem(file[:80], option, reason, "must be writable")]) from None
+
+
+def new_case(file: str | None, name: str) -> Path:
+    """Write the commented template under a name of its own (default: NAME.toml).
+
+    Raises
+    ------
+    InputError
+        If the name is not one, or the file exists.
+    """
+    line = f"name = {json.dumps(name)}"
+    template = TEMPLATE.read_text(encoding="utf-8")
+    text = re.sub(r"^name = .*$", lambda _: line, template, count=1, flags=re.MULTILINE)
+    path = Path(f"{name}.toml" if file is None else file)
+    build(tomllib.loads(text), f"--name {name}")
+    try:
+        with path.open("x", encoding="utf-8") as new:
+            new.write(text)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a file name"
+        raise InputError([Problem(str(path)[:80], "path", reason, "must be a new file")]) from None
+    return path
