@@ -17,12 +17,13 @@ SETUPTOOLS: dict[str, Any] = PROJECT["tool"]["setuptools"]
 
 
 def folders() -> list[Path]:
-    """Folders of the rooms that hold code or data."""
+    """Folders of the rooms that hold code or data; variants of a case ship with the cases."""
     inner = [path for room in ROOMS for path in (ROOT / room).rglob("*") if path.is_dir()]
     return [
         folder
         for folder in (*(ROOT / room for room in ROOMS), *inner)
         if folder.name != "__pycache__"
+        and folder.parent.name != "cases"
         and any(file.suffix in (".py", *DATA) for file in folder.iterdir())
     ]
 
@@ -44,7 +45,8 @@ def test_folder_of_code_is_a_package_and_data_is_shipped(folder: Path) -> None:
         assert (folder / "__init__.py").is_file()
     patterns = SETUPTOOLS["package-data"].get(dotted(folder), [])
     shipped = {file for pattern in patterns for file in folder.glob(pattern)}
-    assert {file for file in folder.iterdir() if file.suffix in DATA} <= shipped
+    held = folder.rglob("*") if folder.name == "cases" else folder.iterdir()
+    assert {file for file in held if file.suffix in DATA} <= shipped
 
 
 def test_patterns_of_package_data_match_listed_packages() -> None:

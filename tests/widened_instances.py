@@ -238,25 +238,24 @@ def techniques(rng: Rng, draft: Draft) -> None:
 
 
 def _techniques(rng: Rng, lesion: Raw) -> None:
+    """A plain way, and others that spare more but have drawbacks."""
     if rng.random() < 0.4 and "clones" not in lesion:
         _clones(rng, lesion)
-    found = []
-    for i in range(int(pick(rng, (2, 2, 3)))):
+    found: list[Raw] = [{"name": "way0"}]
+    for i in range(1, int(pick(rng, (2, 2, 3)))):
+        factor = uniform(rng, 0.2, 0.8)
+        organ = lesion["sparing"]["organ"]
+        spared = {key: round(value * factor, 4) for key, value in organ.items()}
+        if "second_moment" in spared:
+            spared["second_moment"] = round(organ["second_moment"] * factor**2 * 1.01, 6)
         way: Raw = {"name": f"way{i}"}
-        mean = uniform(rng, 0.1, 0.6)
-        if rng.random() < 0.6:
-            way["sparing"] = {
-                "organ": {
-                    "max": uniform(rng, 0.3, 0.9),
-                    "mean": mean,
-                    "second_moment": round(mean**2 * uniform(rng, 1.2, 3), 5),
-                }
-            }
-        if i and rng.random() < 0.4:
-            way["irradiated_share"] = round(1.0 - 10 ** rng.uniform(-4, -0.3), 5)
-        elif i and "clones" in lesion and rng.random() < 0.6:
+        if rng.random() < 0.8:
+            way["sparing"] = {"organ": spared}
+        if rng.random() < 0.4:
+            way["irradiated_share"] = round(1.0 - 10 ** rng.uniform(-5, -1), 7)
+        elif "clones" in lesion and rng.random() < 0.7:
             way["irradiated_share"] = {
-                clone["name"]: round(1.0 - 10 ** rng.uniform(-4, -0.3), 5)
+                clone["name"]: round(1.0 - 10 ** rng.uniform(-4, -0.5), 7)
                 for clone in lesion["clones"][1:]
             }
         if rng.random() < 0.5:
@@ -267,8 +266,8 @@ def _techniques(rng: Rng, lesion: Raw) -> None:
             way["lymphocyte_loss_per_fraction"] = pick(rng, (0.0, 0.05, 0.15))
         if rng.random() < 0.3:
             way["lymphocyte_effect_per_fraction"] = pick(rng, (0.0, 0.1, 0.3))
-        if rng.random() < 0.4:
-            way["integral_dose_cm3"] = uniform(rng, 100, 3000)
+        if rng.random() < 0.5:
+            way["integral_dose_cm3"] = round(lesion["integral_dose_cm3"] * uniform(rng, 0.1, 0.9))
         found.append(way)
     lesion["techniques"] = found
     course = lesion["course"]
@@ -307,8 +306,12 @@ def suppression(rng: Rng, draft: Draft) -> None:
         immune["suppression_above_gy"] = uniform(rng, 4, 12)
         immune["suppression_per_gy"] = uniform(rng, 0.1, 0.6)
     if which != "dose":
-        immune["suppression_after_days"] = uniform(rng, 0, 6)
-        immune["suppression_per_day"] = uniform(rng, 0.05, 0.4)
+        immune["suppression_after_days"] = uniform(rng, 0, 4)
+        immune["suppression_per_day"] = uniform(rng, 0.1, 0.5)
+        for lesion in draft.sites:
+            course = lesion["course"]
+            course |= {"fractions": [2, 3], "interval_days": [1, 7]}
+            course |= {"doses_gy": course["doses_gy"][:2], "last_start_day": course["first_start_day"]}
     if rng.random() < 0.5:
         draft.phases.append("suppression")
         _dear_drugs(rng, draft)

@@ -456,4 +456,4 @@ def largest_credited(data: Data, k: int) -> float:
     c = data.instance.immune
     assert c.burden_limit_cm3 is not None
     blockade = c.burden_blockade * float(data.candidates.plan_effects.greatest_occupancy[k])
-    return c.burden_limit_cm3 * (1.0 + blockade) ** 1.5 * (1.0 + CREDIT_MARGIN)
+    return float(c.burden_limit_cm3 * (1.0 + blockade) ** 1.5 * (1.0 + CREDIT_MARGIN))

@@ -144,7 +144,7 @@ def first_refinement(instance: Instance, columns: Columns, active: tuple[int, ..
     """
     plans, lesions = range(len(columns.loss)), range(len(instance.lesions))
     most = np.array([[_most_loss(columns, k, s) for s in lesions] for k in plans])
-    needed = columns.gain.any(axis=(1, 2))
+    needed = [bool(columns.gain[k].any()) for k in plans]
     bands = [
         band for k in plans for band in _first_bands(k, float(most[k].sum()) * float(needed[k]))
     ]
