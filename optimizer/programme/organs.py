@@ -140,18 +140,18 @@ def exposed_caps(model: Any, data: Data) -> None:
     of exposures of a limit; soft: <= ratio_f (1 + excess) + M sum_{c in f} (1 - e[c]).
     """
     numbers, prior = _numbers(data), data.candidates.prior
+    loads = data.columns.loads
     rows = [
         (row, group, state)
         for row in sorted({row for row, _, _ in data.candidates.exposures})
-        for group in data.groups
-        if group == 0 or (data.columns.loads[group] != data.columns.loads[0]).any()
+        for group in ([-1] if (loads[:, :, row] == loads[0, :, row]).all() else data.groups)
         for state in data.candidates.states(row)
         if any(state)
     ]
 
     def rule(m: Any, i: int) -> Any:
         row, group, state = rows[i]
-        load = data.columns.loads[group, :, row]
+        load = loads[max(group, 0), :, row]
         ratio = data.candidates.ntcp_ratio(row, state)
         members = [
             x
@@ -160,9 +160,9 @@ def exposed_caps(model: Any, data: Data) -> None:
         ]
         absent = sum(1 - m.exposed[x] for x in members)
         most = max(0.0, float(prior[row]) + data.greatest(load) - ratio)
-        if numbers[row] not in soft(data):
-            most = min(most, 1.0 - ratio) if len(data.groups) == 1 else most
-        if len(data.groups) > 1:
+        if numbers[row] not in soft(data) and group < 0:
+            most = min(most, 1.0 - ratio)
+        if group >= 0:
             absent = absent + 1 - data.chosen_group(m, group)
         allowed = ratio * allowance(m, data, numbers[row]) + most * absent
         return float(prior[row]) + _linear(m, load) <= allowed

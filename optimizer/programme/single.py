@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 MOST_COEFFICIENTS = 1_000_000
 MOST_ROUNDS = 500
 EXACT_TOLERANCE = 1e-4
+OBJECTIVE_SCALE = 100.0
 
 
 def solver_margin(gap: float) -> float:
@@ -153,14 +154,7 @@ def _round(
     matrix, position = matrix_of(model)
     answer.data = data
     if engine is None:
-        outcome = solve_matrix(
-            matrix,
-            absolute_gap=gap / 4,
-            time_limit=clock.remaining,
-            threads=threads,
-            seed=seed,
-            listener=lambda _, bound: _told(clock, answer, bound),
-        )
+        outcome = _highs(matrix, gap / 4, seed, threads, clock, answer)
     else:
         outcome = engine(
             matrix,
@@ -205,6 +199,33 @@ def _round(
             raise SolverError("programme and judge disagree where the programme is exact")
         return None
     return refined
+
+
+def _highs(
+    matrix: Matrix, gap: float, seed: int, threads: int, clock: Clock, answer: Answer
+) -> Outcome:
+    """Maximize with HiGHS, the objective scaled up.
+
+    HiGHS 1.16 drops branches that promise less than its feasibility tolerance (1e-6) above the
+    incumbent, and then reports the incumbent as the bound.
+    """
+
+    def told(_: float | None, bound: float | None) -> bool:
+        return _told(clock, answer, None if bound is None else bound / OBJECTIVE_SCALE)
+
+    outcome = solve_matrix(
+        replace(matrix, cost=matrix.cost * OBJECTIVE_SCALE, offset=matrix.offset * OBJECTIVE_SCALE),
+        absolute_gap=gap * OBJECTIVE_SCALE,
+        time_limit=clock.remaining,
+        threads=threads,
+        seed=seed,
+        listener=told,
+    )
+    objective, bound = (
+        None if value is None else value / OBJECTIVE_SCALE
+        for value in (outcome.objective, outcome.bound)
+    )
+    return replace(outcome, objective=objective, bound=bound)
 
 
 def _told(clock: Clock, answer: Answer, bound: float | None) -> bool:

@@ -62,7 +62,10 @@ def in_sequence(tabulated: Tabulated, order: list[int]) -> IntArray:
             continue
         value = tabulated.value(rows[good])
         nothing = float(tabulated.value(row[None, :])[0])
-        worth = good[value >= nothing + EARLY_GAIN * max(0.0, float(value.max()) - nothing)]
+        gain = float(value.max()) - nothing
+        if gain <= 0:
+            continue
+        worth = good[value >= nothing + EARLY_GAIN * gain]
         start = menu.patterns.first[menu.pattern[worth]]
         first = worth[start == start.min()]
         row[s] = first[int(tabulated.value(rows[first]).argmax())]

@@ -106,6 +106,7 @@ LOGISTICS: tuple[tuple[str, int], ...] = (
     ("visits", 2),
     ("lesions_per_day", 1),
     ("overall_days", 2),
+    ("machine_days", 3),
 )
 
 
@@ -136,6 +137,25 @@ def test_logistics(quantity: str, cap: int, objective: str) -> None:
     lesions, limits = two_free_lesions(1)
     limits = [*limits, limit("logistics", "rule", quantity=quantity, cap=cap)]
     assert_best(plain_case(lesions, limits, horizon_days=[6], objective=objective))
+
+
+@pytest.mark.parametrize("gap", [1, 2, 3])
+def test_gap_between_courses(gap: int) -> None:
+    lesions, limits = two_free_lesions(2)
+    apart = limit("logistics", "gap", quantity="course_gap_days", floor=gap)
+    assert_best(plain_case(lesions, [*limits, apart], horizon_days=[6]))
+
+
+def test_windowed_visits_prior_dose_and_soft_limits() -> None:
+    lesions, limits = two_free_lesions(0)
+    limits = [
+        limits[0] | {"penalty": 30.0},
+        bed_limit(130.0, 8.0),
+        limit("logistics", "early", quantity="visits", cap=1, last_day=1, penalty=4.0),
+        limit("logistics", "late", quantity="lesions_per_day", cap=1, first_day=2),
+    ]
+    prior = {"organ": "organ", "point": "max", "fractions": 3, "dose_gy": 2.0, "source": "test"}
+    assert_best(plain_case(lesions, limits, horizon_days=[6], prior_doses=[prior]))
 
 
 @pytest.mark.parametrize("seed", range(3))
