@@ -3,7 +3,9 @@
     python benchmarks/reference_optima.py [CASE ...] [--time-limit SECONDS]
 
 An entry is replaced only by one that is not worse: a better objective, or the same objective
-with a smaller gap; one for a changed case always is. Prints its environment and a table.
+with a smaller gap; one for a changed case always is. `binding` names the limits that are used up
+(to a thousandth, or at their floor) and the rules on days between drugs and radiation that hold
+with equality (`AGENT.RULE`). Prints its environment and a table.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from abscopt.instances import load, names
+from abscopt.instances.schema import Instance
+from abscopt.instances.systemic import AgentChoice
 from abscopt.optimizer import solve
 from abscopt.optimizer.result import Result, instance_digest, versions
 
@@ -32,7 +36,41 @@ def machine() -> dict[str, Any]:
     return {"system": platform.system(), "cpu": model, "cores": os.cpu_count()}
 
 
-def entry(result: Result, digest: str) -> dict[str, Any]:
+def binding(instance: Instance, result: Result) -> list[str]:
+    """Names of the limits and rules that the schedule uses up."""
+    if result.evaluation is None:
+        return []
+    floors = {limit.name for limit in instance.limits if getattr(limit, "floor", None) is not None}
+    found = [
+        use.name
+        for use in result.evaluation.limits
+        if use.binding or (use.name in floors and use.value == use.bound)
+    ]
+    return found + [
+        f"{agent.name}.{rule}" for agent in instance.agents for rule in _rules(agent, result, instance)
+    ]
+
+
+def _rules(agent: AgentChoice, result: Result, instance: Instance) -> list[str]:
+    """Rules of one agent that hold with equality."""
+    assert result.schedule is not None
+    drugs = {dose.drug for name in agent.regimens for dose in instance.regimens[name].doses}
+    given = [i.day for i in result.schedule.infusions if i.drug in drugs]
+    days = [f.day for f in result.schedule.fractions]
+    if not given or not days:
+        return []
+    after, before = min(given) - max(days), min(days) - min(given)
+    actual = {
+        "min_days_after_radiation": after,
+        "max_days_after_radiation": after,
+        "min_days_before_radiation": before,
+        "max_days_before_radiation": before,
+        "min_days_between_dose_and_fraction": min(abs(a - b) for a in given for b in days),
+    }
+    return [rule for rule, value in actual.items() if getattr(agent, rule) == value]
+
+
+def entry(result: Result, instance: Instance) -> dict[str, Any]:
     """One reference optimum."""
     return {
         "status": result.status,
@@ -42,7 +80,8 @@ def entry(result: Result, digest: str) -> dict[str, Any]:
         "unit": result.unit,
         "standard": None if result.standard is None else result.standard.objective,
         "seconds": round(result.solver.seconds, 2),
-        "instance_digest": digest,
+        "binding": binding(instance, result),
+        "instance_digest": instance_digest(instance),
         "versions": versions(),
         "machine": machine(),
     }
@@ -69,12 +108,13 @@ def main() -> None:
     known: dict[str, Any] = json.loads(FILE.read_text()) if FILE.exists() else {}
     for name in arguments.cases:
         instance = load(name)
-        new = entry(solve(instance, time_limit=arguments.time_limit), instance_digest(instance))
+        new = entry(solve(instance, time_limit=arguments.time_limit), instance)
         if name not in known or not worse(new, known[name]):
             known[name] = new
         print(
-            f"{name:20s} {new['status']:10s} {new['objective']!s:>22s} bound {new['bound']!s:>22s}"
-            f" {new['seconds']:8.2f} s   standard {new['standard']!s}",
+            f"{name:28s} {new['status']:10s} {new['objective']!s:>22s} bound {new['bound']!s:>22s}"
+            f" {new['seconds']:8.2f} s   standard {new['standard']!s}"
+            f"   {', '.join(new['binding'])}",
             flush=True,
         )
     scratch = FILE.with_suffix(".tmp")

@@ -27,7 +27,9 @@ def courses(instance: Instance, lesion: Lesion) -> list[Course]:
     assert menu.form == "uniform"
     for technique in [way.name for way in lesion.techniques] or [""]:
         for block in [menu, *menu.also]:
-            days_and_doses = itertools.product(_treatment_days(instance, menu, block), _doses(block))
+            days_and_doses = itertools.product(
+                _treatment_days(instance, menu, block), _doses(block)
+            )
             for days, dose in days_and_doses:
                 found[
                     tuple(

@@ -201,7 +201,7 @@ def hypoxia(rng: Rng, draft: Draft) -> None:
 def clones(rng: Rng, draft: Draft) -> None:
     _one_site(rng, draft)
     for lesion in draft.sites:
-        if rng.random() < 0.8:
+        if rng.random() < 0.8 and "clones" not in lesion:
             _clones(rng, lesion)
     if rng.random() < 0.6:
         draft.chemo["cytotoxic_log_kill_per_dose"] = uniform(rng, 0.5, 3)
@@ -311,7 +311,10 @@ def suppression(rng: Rng, draft: Draft) -> None:
         for lesion in draft.sites:
             course = lesion["course"]
             course |= {"fractions": [2, 3], "interval_days": [1, 7]}
-            course |= {"doses_gy": course["doses_gy"][:2], "last_start_day": course["first_start_day"]}
+            course |= {
+                "doses_gy": course["doses_gy"][:2],
+                "last_start_day": course["first_start_day"],
+            }
     if rng.random() < 0.5:
         draft.phases.append("suppression")
         _dear_drugs(rng, draft)
@@ -611,9 +614,7 @@ def _tightened(
     if uses is None:
         return None
     floor = loose["kind"] == "alc" or "floor" in loose
-    values = [
-        (math.inf if floor else 0.0) if use.value is None else use.value for use in uses
-    ]
+    values = [(math.inf if floor else 0.0) if use.value is None else use.value for use in uses]
     loads = [-value for value in values] if floor else values
     lower = [i for i, load in enumerate(loads) if load < loads[0] - 1e-6 * max(1, abs(loads[0]))]
     if not lower:

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from abscopt.models import immune, repopulation
 from abscopt.models import outcome as control
+from abscopt.optimizer.candidates.flows import flows_of
 from abscopt.optimizer.programme import choice, flow, logistics, organs, outcome, value
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.columns import Columns
+    from abscopt.optimizer.candidates.flows import Flow
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.programme.refinement import Refinement
 
@@ -33,7 +35,7 @@ class Data:
     candidates: Candidates
     columns: Columns
     refinement: Refinement
-    flows: dict[int, flow.Flow]
+    flows: dict[int, Flow]
 
     @cached_property
     def instance(self) -> Instance:
@@ -227,7 +229,7 @@ class Data:
 
 def data_of(candidates: Candidates, columns: Columns, refinement: Refinement) -> Data:
     """What the constraint functions read, from the candidates of a case."""
-    return Data(candidates, columns, refinement, flow.flows_of(candidates, columns))
+    return Data(candidates, columns, refinement, flows_of(candidates, columns))
 
 
 def build(data: Data) -> Any:

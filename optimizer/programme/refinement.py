@@ -22,6 +22,7 @@ FloatArray = NDArray[np.float64]
 
 FIRST_BAND_WIDTH = 0.25
 SPLIT_MARGIN = 1e-6
+HALVED_WIDTH = 0.002
 SAME_POINT = 1e-7
 FIRST_BURDENS = (-12.0, -6.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.5, 6.0)
 FIRST_BREAKS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0)
@@ -205,11 +206,18 @@ def _first_effects(instance: Instance, columns: Columns) -> tuple[float, ...]:
 
 
 def _split_band(bands: tuple[Band, ...], plan: int, loss: float) -> tuple[Band, ...]:
+    """Bands with an edge just below a loss; what lies under it is halved, if still wide.
+
+    Choices near the judged one have slightly smaller losses: halving saves most of the rounds.
+    """
     result = []
     for k, low, high in bands:
         edge = loss - SPLIT_MARGIN
         if k == plan and low + SPLIT_MARGIN < edge < high and loss <= high + SPLIT_MARGIN:
-            result += [(k, low, edge), (k, edge, high)]
+            middle = (low + edge) / 2
+            halves = [(k, low, middle), (k, middle, edge)]
+            result += halves if edge - low > HALVED_WIDTH else [(k, low, edge)]
+            result.append((k, edge, high))
         else:
             result.append((k, low, high))
     return tuple(result)

@@ -16,9 +16,9 @@ import numpy as np
 
 from abscopt.instances.load import InputError, Problem
 from abscopt.optimizer.candidates.columns import columns_of
+from abscopt.optimizer.candidates.flows import flows_of
 from abscopt.optimizer.programme.build import Data, build, data_of
 from abscopt.optimizer.programme.cuts import excess_cuts, excluded_set, schedule_of
-from abscopt.optimizer.programme.flow import flows_of
 from abscopt.optimizer.programme.matrix import chosen, matrix_of, value_at
 from abscopt.optimizer.programme.refinement import Refinement, first_refinement
 from abscopt.optimizer.solver import SolverError, canary, solve_matrix

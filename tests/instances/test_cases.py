@@ -7,10 +7,45 @@ import pytest
 from abscopt.instances import load, names
 from abscopt.instances.calendar import course_days
 from abscopt.instances.courses import UniformCourse
+from abscopt.instances.limits import (
+    BedLimit,
+    DoseByFractionsLimit,
+    EdricLimit,
+    MeanEqd2Limit,
+    MeanLimit,
+)
 from abscopt.instances.schema import Instance
 from abscopt.models.lymphocytes import log_loss
 
-REAL = ("early-sabr", "oligomet-4", "pembro-rt", "stage3-crt")
+MAIN = ("early-sabr", "oligomet-4", "pembro-rt", "stage3-crt")
+VARIANTS = tuple(f"{name}-{kind}" for name in MAIN for kind in ("tight", "relaxed"))
+REAL = (
+    *MAIN,
+    *VARIANTS,
+    "bid-hyperfractionation",
+    "capacity",
+    "central-sbrt",
+    "co-targets",
+    "co-targets-two-agonists",
+    "ctla4-or-pd1",
+    "dual-checkpoint",
+    "hfrt-crt",
+    "hfrt-crt-frail",
+    "high-low-dose",
+    "hypoxic-bulky",
+    "lymphopenia",
+    "nodes-or-not",
+    "partial-bulky",
+    "partial-bulky-burden",
+    "reirradiation",
+    "resistance",
+    "resistance-antigen-loss",
+    "resistance-exhaustion",
+    "resistance-preblockade-harms",
+    "resistant-clone",
+    "sequencing",
+)
+SMALL = ("mixed-free", "young-timing")
 TOYS = ("toy-blockade", "toy-fractionation", "toy-two-lesions")
 CONTINUOUS_OPTIMA = {1: 49.38653, 2: 55.68411, 3: 108.68355, 4: 50.57403}
 CONTINUOUS_OPTIMA |= {5: 53.89847, 6: 43.751, 7: 51.67816, 8: 93.13008}
@@ -32,7 +67,7 @@ def raw_courses(case: Instance, index: int) -> int:
 
 
 def test_the_bundled_set() -> None:
-    expected = {*REAL, *TOYS, *(f"mr-linac-{i}" for i in range(1, 9))}
+    expected = {*REAL, *SMALL, *TOYS, *(f"mr-linac-{i}" for i in range(1, 9))}
     assert set(names()) == expected
 
 
@@ -56,6 +91,61 @@ def test_real_cases_have_occult_disease_and_full_shares(name: str) -> None:
         assert lesion.lymphocyte_loss_per_fraction > 0
         assert lesion.effector_kill_per_fraction > 0
         assert lesion.integral_dose_cm3
+
+
+def dose_caps(case: Instance) -> list[float]:
+    """Every number of a case's limits that is a dose."""
+    found: list[float] = []
+    for limit in case.limits:
+        if isinstance(limit, DoseByFractionsLimit):
+            found += limit.limits_gy
+        elif isinstance(limit, BedLimit | MeanLimit | MeanEqd2Limit | EdricLimit):
+            found.append(limit.cap_gy)
+    return found
+
+
+@pytest.mark.parametrize("name", MAIN)
+@pytest.mark.parametrize(("kind", "factor"), [("tight", 0.9), ("relaxed", 1.1)])
+def test_variants_scale_every_dose_cap_and_nothing_else(
+    name: str, kind: str, factor: float
+) -> None:
+    base, variant = load(name), load(f"{name}-{kind}")
+    caps = dose_caps(base)
+    assert len(caps) > 3
+    assert dose_caps(variant) == pytest.approx([factor * cap for cap in caps])
+    assert variant.lesions == base.lesions
+    assert variant.agents == base.agents
+
+
+def test_high_low_dose_offers_both_kinds_to_seven_lesions() -> None:
+    case = load("high-low-dose")
+    assert len(case.irradiable) == 7
+    for i in case.irradiable:
+        course = case.lesions[i].course
+        assert isinstance(course, UniformCourse)
+        high, low = course.blocks
+        assert min(high.levels_gy) >= 3
+        assert max(low.levels_gy) <= 2
+
+
+def test_reirradiation_counts_what_was_given_before() -> None:
+    case = load("reirradiation")
+    assert {(prior.organ, prior.point) for prior in case.prior_doses} == {
+        ("cord", "max"),
+        ("esophagus", "max"),
+        ("lungs", "mean"),
+    }
+    cord = case.prior_doses[0]
+    assert cord.recovered == 0
+    assert cord.fractions * cord.dose_gy == pytest.approx(40)
+
+
+def test_hfrt_chemotherapy_is_an_equivalent_bed_of_a_full_course() -> None:
+    case = load("hfrt-crt")
+    drug, cycles = case.drugs["carboplatin"], case.regimens["carboplatin-paclitaxel-weekly"]
+    total = drug.equivalent_bed_gy_per_dose * cycles.max_cycles
+    assert total == pytest.approx(8.6, abs=1e-3)
+    assert all(drug.sensitizer_enhancement_ratio == 1 for drug in case.drugs.values())
 
 
 def test_oligomet_has_a_large_menu() -> None:
@@ -97,7 +187,7 @@ def test_mr_linac_standard_keeps_the_limit_and_is_below_the_optimum(patient: int
     assert case.standard is not None
 
     def organ(dose: float) -> float:
-        each = [lesion.sparing_factor("oar", "max", day) * dose for day in range(5)]
+        each = [lesion.sparing_factor("oar", "max", day, lesion.ways[0]) * dose for day in range(5)]
         return sum(x * (1 + x / limit.alpha_beta_gy) for x in each)
 
     dose = case.standard.courses[0].dose_gy
@@ -113,7 +203,7 @@ def test_toy_fractionation_by_hand() -> None:
     best: list[tuple[float, int, float]] = []
     for n in lesion.course.fractions:
         for dose in lesion.course.levels_gy:
-            x = lesion.sparing_factor("organ", "max", 0) * dose
+            x = lesion.sparing_factor("organ", "max", 0, lesion.ways[0]) * dose
             if n * x * (1 + x / limit.alpha_beta_gy) <= limit.cap_gy + 1e-9:
                 best.append((n * dose * (1 + dose / lesion.alpha_beta_gy), n, dose))
     assert max(best) == (75.0, 10, 5.0)

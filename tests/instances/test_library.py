@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from abscopt.instances.fields import Status
 from abscopt.instances.lesions import Lesion
-from abscopt.instances.limits import AnyLimit, DoseByFractionsLimit
+from abscopt.instances.limits import AnyLimit, DoseByFractionsLimit, NtcpLimit
 from abscopt.instances.load import library, library_limits
 from abscopt.instances.schema import Immune, Organ
 from abscopt.instances.systemic import Drug, Regimen
@@ -47,6 +47,10 @@ THREE_FIVE_EIGHT = {
     "ribs_max": (36.9, 43, 52.3),
     "skin_max": (33, 39.5, 48),
 }
+
+
+def ntcp_limit(name: str) -> NtcpLimit:
+    return NtcpLimit.model_validate_json(as_json({"name": name} | library_limits("ntcp")[name]))
 
 
 def as_json(entry: dict[str, Any]) -> bytes:
@@ -130,12 +134,64 @@ def test_hytec_cord_is_one_bed() -> None:
         assert limit * (1 + limit / n / 2) == pytest.approx(cord["cord_bed2"]["cap_gy"], rel=5e-3)
 
 
-def test_acute_esophagus_table_is_the_stated_iso_effect() -> None:
-    entry = library_limits("acute-esophagus")["esophagus_acute"]
-    for n, limit in zip(entry["fractions"], entry["limits_gy"], strict=True):
-        days = 7 * ((n - 1) // 5) + (n - 1) % 5
-        effect = limit * (1 + limit / n / 10) - 0.79 * (days - 7)
-        assert effect == pytest.approx(50.95, abs=0.15)
+def test_pneumonitis_reproduces_the_quantec_table() -> None:
+    limit = ntcp_limit("pneumonitis")
+    for dose, percent in ((13, 9.7), (20, 20.6), (24, 30.0), (27, 38.5)):
+        assert limit.probability(dose, (False, False)) == pytest.approx(percent / 100, abs=1e-3)
+
+
+def test_pneumonitis_with_both_exposures_is_near_the_cohorts() -> None:
+    limit = ntcp_limit("pneumonitis")
+    assert limit.probability(17.1, (True, False)) == pytest.approx(0.364, abs=0.02)
+    assert limit.probability(17.1, (True, True)) == pytest.approx(0.529, abs=0.02)
+    assert 1.37 <= limit.exposures[1].risk_ratio <= 1.46
+
+
+def test_esophagitis_is_belderbos_and_with_chemotherapy_near_palma() -> None:
+    limit = ntcp_limit("esophagitis_acute")
+    assert (limit.td50_gy, limit.m) == (47, 0.36)
+    assert limit.probability(47, (False,)) == pytest.approx(0.5)
+    assert limit.probability(30, (True,)) == pytest.approx(0.502, abs=0.02)
+    assert limit.exposures[0].odds_ratio == pytest.approx((0.18 / 0.82) / (0.04 / 0.96), rel=1e-2)
+
+
+def test_reirradiation_of_the_cord_is_the_published_eqd2() -> None:
+    cord = library_limits("reirradiation")
+    assert cord["cord_cumulative"]["cap_gy"] / 2 == 70
+    assert cord["cord_retreatment"]["cap_gy"] / 2 == 25
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("antigen-loss", {"release_factor", "share_factor"}),
+        ("pdl1-upregulation", {"pdl1_upregulation"}),
+        ("exhaustion", {"effector_loss_per_day"}),
+        (
+            "treg-tgfb",
+            {
+                "suppression_above_gy",
+                "suppression_per_gy",
+                "suppression_after_days",
+                "suppression_per_day",
+            },
+        ),
+    ],
+)
+def test_resistance_profiles_differ_from_the_default_in_their_own_constants(
+    name: str, changed: set[str]
+) -> None:
+    default, profile = library("scenarios")["default"], library("scenarios")[name]
+    constants = set(Immune.model_fields) - {"source", "doi", "status", "note", "use"}
+    assert {k for k in constants if default.get(k) != profile.get(k)} == changed
+
+
+def test_agents_on_other_targets_are_never_called_verified() -> None:
+    named = {"LAG-3": "relatlimab", "TIGIT": "tiragolumab", "OX40": "ivuxolimab"}
+    for target, name in (named | {"4-1BB": "utomilumab"}).items():
+        drug = library("drugs")[name]
+        assert drug["target"] == target
+        assert drug["status"] == "assumed"
 
 
 @pytest.mark.parametrize(("name", "limit"), LIMITS)

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from random_instances import Raw, random_case
 from table_rows import schedule_of
+from widened_instances import widened_case
 
 from abscopt.instances import load
+from abscopt.instances.limits import NtcpLimit
 from abscopt.instances.load import build
 from abscopt.instances.schema import Instance
 from abscopt.models import lymphocytes, toxicity
@@ -64,8 +66,21 @@ def test_tables_and_judge_agree_on_random_cases() -> None:
     assert 100 <= kept <= 1100
 
 
+def test_tables_and_judge_agree_on_widened_cases() -> None:
+    kept = 0
+    for seed in range(4000, 4042):
+        found = disagreements(build(widened_case(seed)), seed)
+        assert (found["value"], found["feasibility"]) == (0, 0), seed
+        kept += found["kept"]
+    assert kept >= 200
+
+
 def rich(kinds: tuple[Raw, ...] = ()) -> Instance:
     """Two sites and occult disease; chemotherapy and two checkpoint inhibitors must be given."""
+    return build(rich_raw(kinds))
+
+
+def rich_raw(kinds: tuple[Raw, ...] = ()) -> Raw:
     regimens = {
         "both": [
             {"drug": "durvalumab", "day": 0, "amount": 1500.0, "unit": "mg"},
@@ -112,38 +127,100 @@ def rich(kinds: tuple[Raw, ...] = ()) -> Instance:
         "effector_share": 0.4,
         "precursor_share": 0.4,
     }
-    return build(
-        {
-            "format": 1,
-            "name": "rich",
-            "title": "rich",
-            "horizon_days": [40, 60],
-            "provenance": {"source": "test"},
-            "immune": {
-                "use": "default",
-                "effect_per_effector": 0.3,
-                "blockade_effect": 0.5,
-                "preblockade_sign": 0.5,
-            },
-            "organs": {name: {"use": "generic_late"} for name in ("organ", "lungs", "heart")},
-            "lesions": [site("one", 1), site("two", 2), occult],
-            "limits": [{**kind, **CITED} for kind in kinds],
-            "regimens": {
-                name: {"cycle_days": 21, "max_cycles": 1, "doses": doses, **CITED}
-                for name, doses in regimens.items()
-            },
-            "agents": [
+    return {
+        "format": 1,
+        "name": "rich",
+        "title": "rich",
+        "horizon_days": [40, 60],
+        "provenance": {"source": "test"},
+        "immune": {
+            "use": "default",
+            "effect_per_effector": 0.3,
+            "blockade_effect": 0.5,
+            "preblockade_sign": 0.5,
+        },
+        "organs": {name: {"use": "generic_late"} for name in ("organ", "lungs", "heart")},
+        "lesions": [site("one", 1), site("two", 2), occult],
+        "limits": [{**kind, **CITED} for kind in kinds],
+        "regimens": {
+            name: {"cycle_days": 21, "max_cycles": 1, "doses": doses, **CITED}
+            for name, doses in regimens.items()
+        },
+        "agents": [
+            {
+                "name": name,
+                "regimens": [name],
+                "first_start_day": 0,
+                "last_start_day": 0,
+                "optional": False,
+            }
+            for name in regimens
+        ],
+    }
+
+
+PHASES = {
+    "relatlimab": ("effector", 1, 0.5),
+    "ivuxolimab": ("priming", 1, 1.0),
+    "utomilumab": ("mobilization", 1, 0.5),
+    "tiragolumab": ("suppression", -1, 0.5),
+}
+
+
+def richer(kinds: tuple[Raw, ...] = ()) -> Instance:
+    """The rich case with every new term that has a coefficient."""
+    return build(richer_raw(kinds))
+
+
+def richer_raw(kinds: tuple[Raw, ...] = ()) -> Raw:
+    raw = rich_raw(kinds)
+    raw["immune"] |= {
+        "release_factor": 0.9,
+        "share_factor": 0.9,
+        "suppression_above_gy": 2.0,
+        "suppression_per_gy": 0.1,
+        "suppression_after_days": 0.0,
+        "suppression_per_day": 0.05,
+        "pdl1_upregulation": 0.5,
+        "burden_limit_cm3": 8.0,
+        "burden_blockade": 0.5,
+        "effect_per_effector": 0.2,
+    }
+    for lesion in raw["lesions"][:2]:
+        lesion |= {
+            "oxygen_modification_factor": 1.3,
+            "reoxygenation_days": 8.0,
+            "repair_half_time_hours": 3.0,
+            "clones": [
+                {"name": "most", "share": 0.9},
                 {
-                    "name": name,
-                    "regimens": [name],
-                    "first_start_day": 0,
-                    "last_start_day": 0,
-                    "optional": False,
-                }
-                for name in regimens
+                    "name": "few",
+                    "share": 0.1,
+                    "alpha_per_gy": 0.25,
+                    "effector_share_factor": 0.8,
+                    "drug_kill_factor": 0.5,
+                },
             ],
+            "techniques": [{"name": "way", "irradiated_share": {"few": 0.999}, "node_factor": 0.8}],
         }
-    )
+        lesion["course"] |= {"fractions": [4], "fractions_per_day": 2}
+    raw["organs"]["organ"] |= {
+        "repair_half_time_hours": 4.0,
+        "sensitizer_enhancement_ratio": 1.2,
+    }
+    raw["drugs"] = {
+        name: {"use": name, "phase": phase, "sign": sign, "strength": strength}
+        for name, (phase, sign, strength) in PHASES.items()
+    }
+    raw["drugs"]["cisplatin"] = {
+        "use": "cisplatin",
+        "cytotoxic_log_kill_per_dose": 0.5,
+        "precursor_log_loss_per_dose": 0.3,
+    }
+    for name in PHASES:
+        given = {"drug": name, "day": 0, "amount": 100.0, "unit": "mg"}
+        raw["regimens"]["both"]["doses"].append(given)
+    return raw
 
 
 def scaled_field(function: Callable[..., Any], field: str, factor: float) -> Callable[..., Any]:
@@ -185,9 +262,18 @@ VALUE_FAMILIES = [
 ]
 
 
+NEW_FAMILIES = [
+    ("course_effects", "share"),
+    ("plan_effects", "effect_factor"),
+    ("plan_effects", "relief"),
+    ("plan_effects", "precursor_survival"),
+]
+
+
+@pytest.mark.parametrize("case", [rich, richer])
 @pytest.mark.parametrize("method", ["auto", "single"])
-def test_the_rich_case_is_solved(method: str) -> None:
-    result = solve(rich(), gap=1e-4, method="auto" if method == "auto" else "single")
+def test_the_rich_case_is_solved(method: str, case: Callable[[], Instance]) -> None:
+    result = solve(case(), gap=1e-4, method="auto" if method == "auto" else "single")
     assert result.status == "optimal"
     assert result.evaluation is not None
     assert all(lesion.fractions for lesion in result.evaluation.lesions[:2])
@@ -202,6 +288,26 @@ def test_a_value_coefficient_off_by_a_percent_is_an_error(
     damage_field(monkeypatch, function, field, factor)
     with pytest.raises(SolverError, match=r"claimed|disagree"):
         solve(rich(), gap=1e-4, method="auto" if method == "auto" else "single")
+
+
+@pytest.mark.parametrize("method", ["auto", "single"])
+@pytest.mark.parametrize("factor", [0.99, 1.01])
+@pytest.mark.parametrize(("function", "field"), [*NEW_FAMILIES, *VALUE_FAMILIES])
+def test_a_value_coefficient_of_the_richer_case_off_by_a_percent_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, function: str, field: str, factor: float, method: str
+) -> None:
+    damage_field(monkeypatch, function, field, factor)
+    with pytest.raises(SolverError, match=r"claimed|disagree"):
+        solve(richer(), gap=1e-4, method="auto" if method == "auto" else "single")
+
+
+@pytest.mark.parametrize(("function", "field"), [*NEW_FAMILIES, *VALUE_FAMILIES])
+def test_the_agreement_test_notices_a_value_coefficient_of_the_richer_case(
+    monkeypatch: pytest.MonkeyPatch, function: str, field: str
+) -> None:
+    assert disagreements(richer(), seed=2)["value"] == 0
+    damage_field(monkeypatch, function, field, 1.01)
+    assert disagreements(richer(), seed=2)["value"] > 0
 
 
 @pytest.mark.parametrize("factor", [0.99, 1.01])
@@ -222,9 +328,46 @@ def test_the_agreement_test_notices_a_value_coefficient(
     assert disagreements(rich(), seed=2)["value"] > 0
 
 
-def use_of_both(limit: Raw) -> float:
-    """Use of a limit when both sites are treated."""
-    instance = rich((limit,))
+Make = Callable[[tuple[Raw, ...]], Raw]
+CASES: dict[str, Make] = {"rich": rich_raw, "richer": richer_raw}
+EXPOSURES = [
+    {"drugs": "chemotherapy", "days_before": 9, "days_after": 9, "odds_ratio": 2.0},
+    {"drugs": "checkpoint_inhibitor", "days_before": 9, "days_after": 9, "risk_ratio": 1.5},
+]
+LOGISTIC: Raw = {"model": "logistic", "intercept": -6.0, "slope_per_gy": 0.05}
+LKB: Raw = {"model": "lkb", "td50_gy": 80.0, "m": 0.35}
+LOOSE: dict[str, Raw] = {
+    "bed": {"kind": "bed", "organ": "organ", "alpha_beta_gy": 3.0, "cap_gy": 1000.0},
+    "mean": {"kind": "mean", "organ": "organ", "cap_gy": 1000.0},
+    "mean_eqd2": {"kind": "mean_eqd2", "organ": "organ", "alpha_beta_gy": 3.0, "cap_gy": 1000.0},
+    # below the only row the Miner sum is total dose / limit
+    "dose_by_fractions": {
+        "kind": "dose_by_fractions",
+        "organ": "organ",
+        "fractions": [1],
+        "limits_gy": [200.0],
+    },
+    "alc": {"kind": "alc", "floor_1e9_per_l": 0.01},
+    "edric": {"kind": "edric", "cap_gy": 1000.0},
+    "ntcp": {"kind": "ntcp", "organ": "organ", "cap": 0.99, **LOGISTIC},
+    "ntcp exposed": {"kind": "ntcp", "organ": "organ", "cap": 0.99, "exposures": EXPOSURES, **LKB},
+    "ntcp eqd2": {
+        "kind": "ntcp",
+        "organ": "organ",
+        "cap": 0.99,
+        "dose": "eqd2",
+        "alpha_beta_gy": 3.0,
+        "exposures": EXPOSURES,
+        **LOGISTIC,
+    },
+}
+LOAD_KINDS = tuple(LOOSE)
+PRIOR: Raw = {"organ": "organ", "fractions": 20, "dose_gy": 1.2, "recovered": 0.2, "source": "test"}
+
+
+def use_of_both(raw: Raw) -> float:
+    """Use of a case's only limit when both sites are treated."""
+    instance = build(raw)
     candidates = Candidates(instance)
     row = np.array([len(table.menu) - 1 for table in candidates.lesions])
     use = Judge(instance).evaluate(schedule_of(candidates, 0, row)).limits[0].use
@@ -232,25 +375,26 @@ def use_of_both(limit: Raw) -> float:
     return use
 
 
-def just_broken(kind: str) -> Instance:
-    """The rich case with a limit that treating both sites exceeds by half a percent."""
-    organ: Raw = {"name": kind, "kind": kind, "organ": "organ", "cap_gy": 1000.0}
-    if kind == "mean":
-        limit = organ
-    elif kind in ("bed", "mean_eqd2"):
-        limit = {**organ, "alpha_beta_gy": 3.0}
-    elif kind == "edric":
-        limit = {"name": kind, "kind": kind, "cap_gy": 1000.0}
-    elif kind == "alc":
-        limit = {"name": kind, "kind": kind, "floor_1e9_per_l": 0.01}
-        loss = use_of_both(limit) * np.log(1.7 / 0.01)
-        return rich(({**limit, "floor_1e9_per_l": 1.7 * float(np.exp(-loss / 1.005))},))
+def just_broken(
+    kind: str, make: Make = rich_raw, prior: Raw | None = None, excess: float = 1.005, **more: float
+) -> Instance:
+    """A case with a limit that treating both sites exceeds by half a percent."""
+    limit = {"name": "limit", **LOOSE[kind]}
+    extra = {} if prior is None else {"prior_doses": [prior]}
+    use = use_of_both(make((limit,)) | extra) / excess
+    if kind == "alc":
+        floor = 1.7 * float(np.exp(-use * np.log(1.7 / limit["floor_1e9_per_l"])))
+        tight: Raw = {"floor_1e9_per_l": floor}
+    elif kind == "dose_by_fractions":
+        tight = {"limits_gy": [use * value for value in limit["limits_gy"]]}
+    elif kind.startswith("ntcp"):
+        ntcp = build(make((limit,))).limits[0]
+        assert isinstance(ntcp, NtcpLimit)
+        state = (True,) * len(ntcp.exposures)
+        tight = {"cap": ntcp.probability(use * ntcp.cap_gy(state), state)}
     else:
-        limit = {"name": kind, "kind": kind, "organ": "organ", "fractions": [1]}
-        # below the only row the Miner sum is total dose / limit
-        limit["limits_gy"] = [100.0]
-        return rich(({**limit, "limits_gy": [100.0 * use_of_both(limit) / 1.005]},))
-    return rich(({**limit, "cap_gy": 1000.0 * use_of_both(limit) / 1.005},))
+        tight = {"cap_gy": use * limit["cap_gy"]}
+    return build(make(({**limit, **tight, **more},)) | extra)
 
 
 def damage_loads(monkeypatch: pytest.MonkeyPatch, kind: str, factor: float) -> None:
@@ -258,7 +402,7 @@ def damage_loads(monkeypatch: pytest.MonkeyPatch, kind: str, factor: float) -> N
     import abscopt.optimizer.candidates.table as table
 
     if kind == "alc":
-        monkeypatch.setattr(f"{TABLE}.alc_loss_by_day", scaled(table.alc_loss_by_day, factor))
+        monkeypatch.setattr(f"{TABLE}.alc_unit", scaled(table.alc_unit, factor))
         return
     if kind == "edric":
         wrong = SimpleNamespace(edric=scaled(lymphocytes.edric, factor))
@@ -271,14 +415,12 @@ def damage_loads(monkeypatch: pytest.MonkeyPatch, kind: str, factor: float) -> N
     monkeypatch.setattr("abscopt.optimizer.candidates.tabulated.toxicity", shared)
 
 
-LOAD_KINDS = ("bed", "mean", "mean_eqd2", "dose_by_fractions", "alc", "edric")
-
-
+@pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("kind", LOAD_KINDS)
 def test_a_load_one_percent_low_is_rejected_by_the_judge(
-    monkeypatch: pytest.MonkeyPatch, kind: str
+    monkeypatch: pytest.MonkeyPatch, kind: str, case: str
 ) -> None:
-    instance = just_broken(kind)
+    instance = just_broken(kind, CASES[case])
     right = solve(instance, gap=1e-4)
     assert right.evaluation is not None
     assert sum(lesion.fractions > 0 for lesion in right.evaluation.lesions) == 1
@@ -287,22 +429,90 @@ def test_a_load_one_percent_low_is_rejected_by_the_judge(
         solve(instance, gap=1e-4)
 
 
+@pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("kind", LOAD_KINDS)
-def test_the_agreement_test_notices_a_load(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    instance = just_broken(kind)
+def test_the_agreement_test_notices_a_load(
+    monkeypatch: pytest.MonkeyPatch, kind: str, case: str
+) -> None:
+    instance = just_broken(kind, CASES[case])
     assert disagreements(instance, seed=3)["feasibility"] == 0
     damage_loads(monkeypatch, kind, 0.99)
     assert disagreements(instance, seed=3)["feasibility"] > 0
 
 
-@pytest.mark.parametrize("kind", ["bed", "mean_eqd2"])
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("kind", ["bed", "mean_eqd2", "ntcp eqd2"])
 def test_a_term_of_shared_days_off_alone_is_rejected_by_the_judge(
-    monkeypatch: pytest.MonkeyPatch, kind: str
+    monkeypatch: pytest.MonkeyPatch, kind: str, case: str
 ) -> None:
     import abscopt.optimizer.candidates.table as table
 
-    instance = just_broken(kind)
+    instance = just_broken(kind, CASES[case])
     monkeypatch.setattr(f"{TABLE}.cross_factor", scaled(table.cross_factor, 0.9))
     assert disagreements(instance, seed=3)["feasibility"] > 0
     with pytest.raises(SolverError, match="judge rejects"):
         solve(instance, gap=1e-4)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in LOAD_KINDS if kind not in ("alc", "edric")])
+def test_a_prior_dose_one_percent_low_is_rejected_by_the_judge(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    import abscopt.optimizer.candidates.table as table
+
+    point = "max" if kind in ("bed", "dose_by_fractions") else "mean"
+    prior = {**PRIOR, "point": point, "second_moment_gy2": 2.0}
+    instance = just_broken(kind, richer_raw, prior, excess=1.0005)
+    assert disagreements(instance, seed=3)["feasibility"] == 0
+    monkeypatch.setattr(f"{TABLE}.prior_load", scaled(table.prior_load, 0.99))
+    assert disagreements(instance, seed=3)["feasibility"] > 0
+    with pytest.raises(SolverError, match="judge rejects"):
+        solve(instance, gap=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["ntcp exposed", "ntcp eqd2"])
+def test_a_cap_of_exposed_patients_one_percent_high_is_rejected_by_the_judge(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    instance = just_broken(kind, richer_raw)
+    right = Candidates.ntcp_ratio
+
+    def wrong(self: Candidates, row: int, state: tuple[bool, ...]) -> float:
+        return right(self, row, state) * (1.01 if any(state) else 1.0)
+
+    monkeypatch.setattr(Candidates, "ntcp_ratio", wrong)
+    assert disagreements(instance, seed=3)["feasibility"] > 0
+    with pytest.raises(SolverError, match="judge rejects"):
+        solve(instance, gap=1e-4)
+
+
+@pytest.mark.parametrize("method", ["auto", "single"])
+@pytest.mark.parametrize("factor", [0.99, 1.01])
+@pytest.mark.parametrize("kind", LOAD_KINDS)
+def test_the_cost_of_a_soft_limit_off_by_a_percent_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, kind: str, factor: float, method: str
+) -> None:
+    instance = just_broken(kind, richer_raw, excess=1.3, penalty=0.01)
+    right = solve(instance, gap=1e-4)
+    assert right.evaluation is not None and right.evaluation.soft_cost > 1e-4
+    damage_loads(monkeypatch, kind, factor)
+    with pytest.raises(SolverError, match=r"claimed|disagree"):
+        solve(instance, gap=1e-4, method="auto" if method == "auto" else "single")
+
+
+@pytest.mark.parametrize("method", ["auto", "single"])
+@pytest.mark.parametrize("quantity", ["doses", "irae_risk"])
+def test_the_cost_of_a_plan_off_by_a_percent_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, quantity: str, method: str
+) -> None:
+    import abscopt.optimizer.candidates.table as table
+
+    limit: Raw = {"name": "soft", "kind": "drug", "drug": "durvalumab", "quantity": quantity}
+    raw = richer_raw(({**limit, "cap": 0.05, "penalty": 0.1},))
+    raw["drugs"]["durvalumab"] = {"use": "durvalumab", "irae_risk_per_dose": 0.1}
+    instance = build(raw)
+    assert disagreements(instance, seed=3)["value"] == 0
+    monkeypatch.setattr(f"{TABLE}.plan_cost", scaled(table.plan_cost, 1.01))
+    assert disagreements(instance, seed=3)["value"] > 0
+    with pytest.raises(SolverError, match=r"claimed|disagree"):
+        solve(instance, gap=1e-4, method="auto" if method == "auto" else "single")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 import pytest
+from brute_force import plans
 from neutral_terms import agents, clones, drugs, exposures, immune, organs, techniques
 from random_instances import CITED, Raw, Size, random_case
 from widened_instances import widened_case
@@ -289,14 +290,20 @@ def as_complication(raw: Raw) -> None:
 
 
 def as_risk(raw: Raw) -> None:
-    """Numbers of doses limited by a risk that every dose has."""
+    """Doses of a drug limited by the risk that each of them has."""
     for i, limit in enumerate(raw["limits"]):
-        if limit["kind"] == "drug" and limit["quantity"] == "doses":
-            raw["drugs"] = raw.get("drugs", {}) | {
-                limit["drug"]: {"use": limit["drug"], "irae_risk_per_dose": 0.05}
-            }
-            cap = 1.0 - 0.95 ** (limit["cap"] + 1e-6)
-            raw["limits"][i] = limit | {"quantity": "irae_risk", "cap": cap}
+        if limit["kind"] != "drug":
+            continue
+        instance = build(raw)
+        sizes = {d.dose_mg for plan in plans(instance) for d in plan if d.drug == limit["drug"]}
+        if len(sizes) != 1:
+            continue
+        unit = {"doses": 1.0, "dose_mg": min(sizes)}.get(limit["quantity"])
+        unit = min(sizes) / instance.patient.bsa_m2 if unit is None else unit
+        most = math.floor(limit["cap"] / unit + 1e-6)
+        drug = {"use": limit["drug"], "irae_risk_per_dose": 0.05}
+        raw["drugs"] = raw.get("drugs", {}) | {limit["drug"]: drug}
+        raw["limits"][i] = limit | {"quantity": "irae_risk", "cap": 1.0 - 0.95 ** (most + 0.5)}
 
 
 def whole_window(raw: Raw) -> None:

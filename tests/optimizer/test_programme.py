@@ -32,6 +32,7 @@ from abscopt.instances import load
 from abscopt.instances.load import CASES
 from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.columns import columns_of
+from abscopt.optimizer.candidates.flows import flows_of
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.programme import build as building
@@ -210,7 +211,7 @@ def data_for(objective: str) -> Any:
     """What the constraints read, with one excluded set as a refinement would add it."""
     candidates = Candidates(instance_of(almost_everything(objective)))
     columns = columns_of(candidates)
-    active = tuple(flow.flows_of(candidates, columns))
+    active = tuple(flows_of(candidates, columns))
     refinement = first_refinement(candidates.instance, columns, active)
     plans = tuple(range(len(candidates.plans)))
     cuts = (
@@ -407,7 +408,7 @@ def some_choice(random: np.random.Generator, data: Any) -> tuple[list[int], int]
 def values_at(candidates: Candidates, picked: list[int], plan: int) -> list[float]:
     """Objective of the programme at one schedule, refined there; empty if it is excluded."""
     judge, columns = Judge(candidates.instance), columns_of(candidates)
-    active = tuple(flow.flows_of(candidates, columns))
+    active = tuple(flows_of(candidates, columns))
     refinement = first_refinement(candidates.instance, columns, active)
     verdict = judge.evaluate(schedule_of(candidates, columns, picked, plan))
     found: list[float] = []
@@ -518,9 +519,17 @@ def clones_and_techniques(objective: str = "default") -> Raw:
     return raw
 
 
+def burden_rule(objective: str, limit_cm3: float, blockade: float) -> Raw:
+    """Only one of the two lesions can be made small enough for its credit."""
+    rule = {"burden_limit_cm3": limit_cm3, "burden_blockade": blockade}
+    raw = uniform_case(objective, immune=rule)
+    raw["limits"][0]["cap_gy"] = 42.0
+    return raw
+
+
 def drug(**fields: Any) -> Raw:
     once = {"drug": "drug", "day": 0, "amount": 40, "unit": "mg"}
-    timing = {"first_start_day": 0, "last_start_day": 4, "start_step_days": 2}
+    timing = {"first_start_day": 0, "last_start_day": 2, "start_step_days": 2}
     return {
         "drugs": {"drug": {"kind": "chemotherapy"} | fields | CITED},
         "regimens": {"cycle": {"cycle_days": 20, "max_cycles": 1, "doses": [once]} | CITED},
@@ -591,10 +600,8 @@ SMALL_TERMS = {
     "expected_clones": lambda: (
         clones_and_techniques() | {"objective": {"kind": "expected_control"}}
     ),
-    "burden_rule": lambda: uniform_case("default", immune={"burden_limit_cm3": 0.6}),
-    "burden_rule_of_plan": lambda: uniform_case(
-        "log_kill", immune={"burden_limit_cm3": 0.4, "burden_blockade": 0.8}
-    ),
+    "burden_rule": lambda: burden_rule("default", 0.02, 0.0),
+    "burden_rule_of_plan": lambda: burden_rule("log_kill", 0.006, 0.8),
     "sensitizing": sensitizing,
     "exposed": lambda: exposed(None),
     "exposed_soft": lambda: exposed(0.4),

@@ -1,0 +1,197 @@
+"""Free courses that release antigen: what survives, is released and works, as coefficients."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.models import immune
+
+if TYPE_CHECKING:
+    from abscopt.instances.lesions import Lesion
+    from abscopt.instances.schema import Instance
+    from abscopt.optimizer.candidates.columns import Columns
+    from abscopt.optimizer.candidates.plans import PlanEffects
+    from abscopt.optimizer.candidates.table import Candidates
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Coefficients of one free lesion; T days with columns, n columns, K plans, C clones.
+
+    Attributes
+    ----------
+    days : (T,) days on which the lesion has columns
+    members : per day, the columns of the programme
+    row : column of the programme -> row of the arrays below
+    survival : (K, n, C) survival of each clone
+    release : (K, n, C) release per clonogen of the lesion that reaches a dose as this clone
+    effect : (K, T, horizons) effect of a unit released on a day, without effector kill
+    resting : (K, horizons) effect of initial precursors and their inflow, likewise
+    effectors : (K, T, T) effectors of a unit released on a day just before each later day
+    resting_effectors : (K, T)
+    killed_share : 1 - e^-lambda, the effectors a fraction kills
+    effect_of_killed : (K, T, horizons) effect lost per effector that would have been there
+    carried : (T, T) effectors missing before a day per effector killed on an earlier one
+    greatest : (K, horizons) no course has more effect
+    greatest_effectors : (K, T)
+    """
+
+    lesion: int
+    days: tuple[int, ...]
+    members: tuple[tuple[int, ...], ...]
+    row: dict[int, int]
+    survival: FloatArray
+    release: FloatArray
+    effect: FloatArray
+    resting: FloatArray
+    effectors: FloatArray
+    resting_effectors: FloatArray
+    killed_share: float
+    effect_of_killed: FloatArray
+    carried: FloatArray
+    greatest: FloatArray
+    greatest_effectors: FloatArray
+
+    @property
+    def releases(self) -> bool:
+        """Whether any dose releases antigen."""
+        return bool(self.release.any())
+
+    @property
+    def kills_effectors(self) -> bool:
+        """Whether fractions kill effectors that are there."""
+        return self.killed_share > 0 and bool(self.greatest_effectors.any())
+
+
+def flows_of(candidates: Candidates, columns: Columns) -> dict[int, Flow]:
+    """Coefficients of every free lesion with effectors of its own, or of several clones."""
+    instance = candidates.instance
+    if instance.objective.kind == "tumor_bed":
+        return {}
+    rule = instance.immune.burden_limit_cm3 is not None
+    return {
+        s: _flow(candidates, columns, s)
+        for s in candidates.free
+        if (lesion := instance.lesions[s]).immune_active(instance.immune)
+        or (rule and len(lesion.populations) > 1)
+    }
+
+
+def _flow(candidates: Candidates, columns: Columns, s: int) -> Flow:
+    instance, effects = candidates.instance, candidates.plan_effects
+    lesion, constants = instance.lesions[s], instance.immune
+    own = np.flatnonzero(columns.lesion == s)
+    day = columns.day[own]
+    days = sorted(set(day.tolist()))
+    shares = np.array([clone.share for clone in lesion.populations])
+    # counted on every day of the course: all are before the last horizon
+    kill = -columns.local[effects.group][:, own, -1, : len(shares)]
+    survival = np.exp(-kill)
+    release = _release(instance, lesion, effects, day, columns.dose[own])
+    killed_share = -math.expm1(-lesion.effector_kill(lesion.ways[0]))
+    kept = 1.0 - constants.effector_loss_per_day
+    effect, effectors, resting, resting_effectors, value = (
+        np.stack(part)
+        for part in zip(
+            *(_traces(instance, lesion, effects, k, days) for k in range(len(effects.group))),
+            strict=True,
+        )
+    )
+    position = np.searchsorted(days, day)
+    apart = np.subtract.outer(np.array(days), np.array(days)).T
+    unit = release[:, :, None] * effect[:, position]
+    ready = release[:, :, None] * effectors[:, position]
+    return Flow(
+        lesion=s,
+        days=tuple(days),
+        members=tuple(tuple(own[day == d].tolist()) for d in days),
+        row={int(j): i for i, j in enumerate(own)},
+        survival=survival,
+        release=release[:, :, None] * shares * (1.0 - survival),
+        effect=effect,
+        resting=resting,
+        effectors=effectors,
+        resting_effectors=resting_effectors,
+        killed_share=killed_share,
+        effect_of_killed=killed_share * kept * value,
+        carried=np.where(apart > 0, killed_share * kept ** np.maximum(apart, 0), 0.0),
+        greatest=resting + unit.max(axis=1, initial=0.0),
+        greatest_effectors=resting_effectors + ready.max(axis=1, initial=0.0),
+    )
+
+
+def _release(
+    instance: Instance, lesion: Lesion, effects: PlanEffects, day: IntArray, dose: FloatArray
+) -> FloatArray:
+    """(plans, columns) release of a dose that kills the whole lesion."""
+    c = instance.immune
+    opening = immune.gate(
+        dose, c.gate_low_gy, c.gate_low_exponent, c.gate_high_gy, c.gate_high_exponent
+    )
+    suppressed = immune.suppression(
+        dose,
+        0.0,
+        effects.relief[:, day],
+        c.suppression_above_gy,
+        c.suppression_per_gy,
+        c.suppression_after_days,
+        c.suppression_per_day,
+    )
+    assert lesion.volume_cm3 is not None
+    released = immune.release(
+        opening,
+        1.0,
+        0.0,
+        lesion.immunogenicity * c.release_factor,
+        lesion.volume_cm3,
+        c.volume_exponent,
+        c.preblockade_sign,
+        effects.occupancy[:, day],
+        suppression=suppressed,
+    )
+    return released * lesion.ways[0].node_factor
+
+
+def _traces(
+    instance: Instance, lesion: Lesion, effects: PlanEffects, plan: int, days: list[int]
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Effect and effectors of unit releases and of resting precursors, and an effector's worth.
+
+    Shapes (T, horizons), (T, T), (horizons,), (T,) and (T, horizons); nothing is killed.
+    """
+    c, horizons = instance.immune, instance.horizon_days
+    released = np.zeros((len(days) + 1, instance.days))
+    released[np.arange(len(days)), np.array(days, dtype=np.int64)] = 1.0
+    resting = np.array([0.0] * len(days) + [lesion.precursor_share])
+    _, effectors = immune.effector_trace(
+        released,
+        effects.mobilization[plan],
+        effects.priming_factor[plan],
+        0.0,
+        precursors_initial=c.precursors_initial * resting,
+        precursor_loss_per_day=c.precursor_loss_per_day,
+        precursor_inflow_per_day=c.precursor_inflow_per_day * resting,
+        effector_loss_per_day=c.effector_loss_per_day,
+        effector_kill_per_fraction=0.0,
+        clearance_per_day=c.clearance_per_day,
+        priming_delay_days=c.priming_delay_days,
+        precursor_survival=effects.precursor_survival[plan],
+    )
+    daily = c.effect_per_effector * effects.effect_factor[plan]
+    counted = np.arange(instance.days)[:, None] < np.array(horizons)
+    effect = (effectors * daily) @ counted.astype(float)
+    starts = np.array(days, dtype=np.int64)
+    before = np.where(starts > 0, effectors[:, np.maximum(starts - 1, 0)], 0.0)
+    worth = np.zeros((instance.days + 1, len(horizons)))
+    for t in range(instance.days - 1, -1, -1):
+        later = (1.0 - c.effector_loss_per_day) * worth[t + 1]
+        worth[t] = np.where(counted[t], daily[t] + later, 0.0)
+    return effect[:-1], before[:-1], effect[-1], before[-1], worth[starts]

@@ -1,0 +1,146 @@
+"""Together the bundled cases use up every kind of limit and rule, and show every term."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, get_args
+
+import pytest
+
+from abscopt import instances
+from abscopt.instances import load, names
+from abscopt.instances.limits import AnyLimit, DrugLimit, LogisticsLimit, NtcpLimit
+from abscopt.instances.schema import Instance
+from abscopt.instances.systemic import AgentChoice
+
+ROOT = Path(__file__).parent.parent.parent
+REFERENCE: dict[str, Any] = json.loads(
+    (Path(instances.__file__).parent / "reference.json").read_text(encoding="utf-8")
+)
+RULES = [name for name in AgentChoice.model_fields if name.startswith(("min_days", "max_days"))]
+KINDS = ["bed", "mean", "mean_eqd2", "dose_by_fractions", "ntcp", "alc", "edric"]
+DRUG = [f"drug {quantity}" for quantity in get_args(DrugLimit.model_fields["quantity"].annotation)]
+LOGISTICS = [
+    f"logistics {quantity}"
+    for quantity in get_args(LogisticsLimit.model_fields["quantity"].annotation)
+]
+WANTED = [*KINDS, *DRUG, *LOGISTICS, "soft limit", "prior dose", "exposure", *RULES]
+TERMS = {
+    "incomplete repair",
+    "hypoxia",
+    "reoxygenation",
+    "clones",
+    "node-sparing technique",
+    "partial volume",
+    "sensitizer",
+    "equivalent BED",
+    "cytotoxic kill",
+    "lymphocyte cost of chemotherapy",
+    "precursor cost of chemotherapy",
+    "suppression by dose",
+    "suppression by duration",
+    "burden rule",
+    "antigen loss",
+    "PD-L1 up-regulation",
+    "exhaustion",
+    "Treg/TGF-beta",
+    "pre-blockade sign",
+    "agent phase: priming",
+    "agent phase: mobilization",
+    "agent phase: effector",
+    "agent phase: suppression",
+    "combination rule",
+    "organ enhancement by a sensitizer",
+    "exposures of NTCP",
+    "soft limit",
+    "prior dose",
+    "irAE risk",
+    "machine days",
+    "course gap",
+    "radiation before the drug",
+    "drug before the radiation",
+    "release of a free course",
+}
+QUICK = ("clones", "burden rule")
+
+
+def traits(case: Instance, limit: AnyLimit) -> set[str]:
+    """What a limit of a case is an example of."""
+    found = {limit.kind}
+    if isinstance(limit, DrugLimit | LogisticsLimit):
+        found = {f"{limit.kind} {limit.quantity}"}
+    if limit.penalty is not None:
+        found.add("soft limit")
+    if isinstance(limit, NtcpLimit) and limit.exposures:
+        found.add("exposure")
+    place = (getattr(limit, "organ", None), getattr(limit, "point", "mean"))
+    if place in {(prior.organ, prior.point) for prior in case.prior_doses}:
+        found.add("prior dose")
+    return found
+
+
+@lru_cache(maxsize=1)
+def used_up() -> frozenset[str]:
+    """Traits of all limits and rules that bind in some reference optimum."""
+    found: set[str] = set()
+    for name in names():
+        binding, case = set(REFERENCE[name]["binding"]), load(name)
+        for limit in case.limits:
+            if limit.name in binding:
+                found |= traits(case, limit)
+        found |= {entry.rpartition(".")[2] for entry in binding if entry.endswith(tuple(RULES))}
+    return frozenset(found)
+
+
+@pytest.mark.parametrize("wanted", WANTED)
+def test_some_case_uses_up(wanted: str) -> None:
+    assert wanted in used_up()
+
+
+@lru_cache(maxsize=1)
+def terms_script() -> ModuleType:
+    """`benchmarks/terms.py` as a module."""
+    spec = importlib.util.spec_from_file_location("terms", ROOT / "benchmarks" / "terms.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["terms"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_term_has_an_entry() -> None:
+    assert {term.name for term in terms_script().TERMS} == TERMS
+
+
+def test_the_page_lists_every_term_with_its_case_and_two_decisions() -> None:
+    text = (ROOT / "docs" / "terms.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")][1:]
+    shown = {row[0].removeprefix("| "): row for row in rows}
+    assert set(shown) == TERMS
+    for term in terms_script().TERMS:
+        row = shown[term.name]
+        assert row[1] == term.case
+        assert row[3] != row[4], f"{term.name}: the decision is the same with and without"
+
+
+@pytest.mark.parametrize("term", sorted(TERMS))
+def test_switching_off_gives_a_valid_case_that_differs(term: str) -> None:
+    script = terms_script()
+    entry = next(t for t in script.TERMS if t.name == term)
+    with_term, without = script.both(entry)
+    assert with_term == load(entry.case)
+    assert with_term != without
+
+
+@pytest.mark.parametrize("term", QUICK)
+def test_the_term_changes_the_decision(term: str) -> None:
+    script = terms_script()
+    row = script.examine(next(t for t in script.TERMS if t.name == term))
+    assert row.decision[0] != row.decision[1]
+    assert row.changes
