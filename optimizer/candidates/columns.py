@@ -173,7 +173,7 @@ def _free(candidates: Candidates, index: int, counted: bool) -> dict[str, FloatA
     dose = np.tile(levels, len(days))
     groups = first_plans(candidates)
     loads = np.stack([_free_loads(candidates, lesion, days, levels, k) for k in groups])
-    good = np.stack([candidates._within(own) for own in loads])
+    good = np.stack([candidates.within(own) for own in loads])
     keep = good.any(axis=0)
     day, dose, loads, good = day[keep], dose[keep], loads[:, keep], good[:, keep]
     horizon = np.arange(instance.days)

@@ -109,7 +109,7 @@ class Candidates:
     def _table(self, index: int) -> LesionTable:
         menu, lesion = enumerate_menu(self.instance, index), self.instance.lesions[index]
         loads = menu_loads(self.instance, menu, np.zeros(self.instance.days, dtype=bool))
-        keep = self._within(loads)
+        keep = self.within(loads)
         keep[0] = True
         menu = menu.take(keep)
         key = np.stack([menu.fractions, menu.dose, menu.technique, menu.per_day], axis=1)
@@ -123,7 +123,7 @@ class Candidates:
             beams=tuple((lesion, lesion.ways[int(w)], int(n)) for w, n in beams[0]),
         )
 
-    def _within(self, loads: FloatArray) -> BoolArray:
+    def within(self, loads: FloatArray) -> BoolArray:
         """Rows that keep every hard cap, and lie inside every table."""
         total = loads + self.prior
         good: BoolArray = np.asarray(((total <= CAP) | ~self.hard).all(axis=1))
@@ -209,7 +209,7 @@ class Candidates:
         found = []
         for table, load, met in zip(self.lesions, loads, exposed, strict=True):
             patterns = allowed_patterns(self.instance, plan_of, table.menu.patterns)
-            good = patterns[table.menu.pattern] & self._within(self.in_state(load, met))
+            good = patterns[table.menu.pattern] & self.within(self.in_state(load, met))
             good[0] = True
             found.append(good)
         return tuple(found)

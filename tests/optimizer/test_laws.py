@@ -13,7 +13,7 @@ import pytest
 from brute_force import plans
 from neutral_terms import agents, clones, drugs, exposures, immune, organs, techniques
 from random_instances import CITED, Raw, Size, random_case
-from widened_instances import widened_case
+from widened_instances import DECISIVE, widened_case
 
 from abscopt.instances import InputError
 from abscopt.instances.load import build
@@ -198,7 +198,7 @@ def test_with_systemic_effect_drug_windows_matter() -> None:
 
 NEUTRAL_SEEDS = range(2000, 2060)
 NEUTRAL_CASES = 4
-WIDENED_SEEDS = range(3000, 3042)
+WIDENED_SEEDS = DECISIVE[::6]
 
 
 @cache
@@ -457,10 +457,10 @@ def stricter_rules(raw: Raw) -> None:
 
 
 def weaker_agents(raw: Raw) -> None:
+    multiplied = raw["immune"].get("combination", "multiplicative") == "multiplicative"
     for drug in drugs(raw):
-        if drug.get("phase") in ("priming", "effector") and drug["sign"] == 1:
-            if raw["immune"].get("combination", "multiplicative") == "multiplicative":
-                drug["strength"] *= 0.7
+        if multiplied and drug.get("phase") in ("priming", "effector") and drug["sign"] == 1:
+            drug["strength"] *= 0.7
 
 
 WORSE: dict[str, Callable[[Raw], None]] = {

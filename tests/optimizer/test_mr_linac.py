@@ -31,5 +31,5 @@ def test_dose_grid_costs_less_than_two_hundredths_of_a_gray(patient: int) -> Non
 @pytest.mark.parametrize("patient", sorted(PATIENTS))
 def test_case_states_the_published_sparing_factors(patient: int) -> None:
     lesion = load(f"mr-linac-{patient}").lesions[0]
-    factors = [lesion.sparing_factor("oar", "max", day) for day in range(5)]
+    factors = [lesion.sparing_factor("oar", "max", day, lesion.ways[0]) for day in range(5)]
     assert factors == PATIENTS[patient]["delta"]

@@ -21,7 +21,7 @@ from brute_force import Enumeration, binding, enumerate_by_judge
 from neutral_terms import OFF, terms_of, without
 from random_instances import Raw
 from table_rows import schedule_of
-from widened_instances import widened_case
+from widened_instances import DECISIVE, widened_case
 
 from abscopt.instances.load import build
 from abscopt.instances.schema import Instance
@@ -32,22 +32,6 @@ from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.result import Result
 from abscopt.optimizer.schedule import Schedule
 
-SEEDS = (
-    3, 15, 51, 59, 79, 82, 91, 96, 99, 105, 127, 138, 140, 149, 161, 199, 207, 222, 236, 246,
-    270, 276, 277, 279, 286, 290, 292, 297, 305, 309, 331, 333, 347, 356, 361, 373, 385, 386,
-    392, 396, 403, 414, 422, 441, 442, 458, 465, 475, 477, 481, 508, 512, 513, 520, 544, 545,
-    562, 586, 604, 607, 609, 619, 629, 642, 644, 647, 654, 679, 702, 703, 717, 728, 733, 742,
-    762, 791, 793, 795, 839, 867, 873, 874, 881, 900, 901, 919, 950, 956, 960, 973, 995, 1021,
-    1049, 1062, 1063, 1070, 1134, 1145, 1148, 1163, 1170, 1179, 1232, 1501, 1519, 1523, 1541,
-    1544, 1546, 1549, 1568, 1584, 1606, 1623, 1628, 1639, 1653, 1666, 1668, 1705, 1732, 1748,
-    1760, 1764, 1778, 1799, 1800, 1805, 1841, 1845, 1847, 1848, 1860, 1865, 1890, 1902, 1905,
-    1914, 1920, 1923, 1933, 1935, 1961, 1966, 1969, 2003, 2007, 2027, 2049, 2060, 2061, 2066,
-    2069, 2072, 2073, 2082, 2086, 2088, 2109, 2123, 2144, 2145, 2155, 2156, 2167, 2183, 2188,
-    2192, 2207, 2217, 2273, 2290, 2327, 2340, 2345, 2389, 2394, 2413, 2419, 2431, 2443, 2457,
-    2466, 2471, 2508, 2518, 2532, 2560, 2580, 2591, 2605, 2611, 2620, 2624, 2643, 2645, 2647,
-    2678, 2680, 2692, 2693, 2703, 2733, 2744, 2757,
-)  # fmt: skip
-"""Of the first 3000 cases with at most 200 schedules, those in which most terms matter."""
 CHUNKS = 10
 EVERY_SINGLE = 5
 GAP = 1e-9
@@ -99,7 +83,7 @@ def counts_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_widened_cases_are_solved_as_by_enumeration(chunk: int, counts_folder: Path) -> None:
     wrong = []
-    for seed in SEEDS[chunk::CHUNKS]:
+    for seed in DECISIVE[chunk::CHUNKS]:
         case = enumerated(seed)
         result = solve(case.instance, gap=GAP)
         if not agrees(result, case.found.best, GAP):
@@ -111,7 +95,7 @@ def test_widened_cases_are_solved_as_by_enumeration(chunk: int, counts_folder: P
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_the_one_programme_solves_widened_cases_as_by_enumeration(chunk: int) -> None:
     wrong = []
-    for seed in SEEDS[chunk::CHUNKS][chunk % EVERY_SINGLE :: EVERY_SINGLE]:
+    for seed in DECISIVE[chunk::CHUNKS][chunk % EVERY_SINGLE :: EVERY_SINGLE]:
         case = enumerated(seed)
         try:
             result = solve(case.instance, gap=SINGLE_GAP, method="single")
@@ -193,7 +177,7 @@ def counted(chunk: int, folder: Path) -> dict[str, list[int]]:
     file = folder / f"{chunk}.json"
     if not file.exists():
         part = file.with_suffix(f".{os.getpid()}")
-        part.write_text(json.dumps(counts_of(SEEDS[chunk::CHUNKS])), encoding="utf-8")
+        part.write_text(json.dumps(counts_of(DECISIVE[chunk::CHUNKS])), encoding="utf-8")
         part.replace(file)
     found: dict[str, list[int]] = json.loads(file.read_text(encoding="utf-8"))
     return found
