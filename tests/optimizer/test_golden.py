@@ -20,9 +20,9 @@ import pytest
 import abscopt.optimizer.programme as programme
 from abscopt.instances import build as build_case
 from abscopt.optimizer.candidates.columns import columns_of
+from abscopt.optimizer.candidates.flows import flows_of
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.programme.build import build, data_of
-from abscopt.optimizer.programme.flow import flows_of
 from abscopt.optimizer.programme.refinement import Cut, first_refinement
 
 Raw = dict[str, Any]
