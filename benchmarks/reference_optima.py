@@ -47,7 +47,9 @@ def binding(instance: Instance, result: Result) -> list[str]:
         if use.binding or (use.name in floors and use.value == use.bound)
     ]
     return found + [
-        f"{agent.name}.{rule}" for agent in instance.agents for rule in _rules(agent, result, instance)
+        f"{agent.name}.{rule}"
+        for agent in instance.agents
+        for rule in _rules(agent, result, instance)
     ]
 
 

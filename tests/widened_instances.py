@@ -32,6 +32,7 @@ KINDS = (*ORGAN, "alc", "edric", "drug", "visits", "lesions", "overall_days", "w
 SOFT = (*ORGAN, "alc", "edric", "drug", "visits", "machine_days", "overall_days")
 POINTS = {"bed": "max", "dose_by_fractions": "max", "mean": "mean", "mean_eqd2": "mean"}
 
+# fmt: off
 DECISIVE = (
     3, 15, 51, 59, 79, 82, 91, 96, 99, 105, 127, 138, 140, 149, 161, 199, 207, 222, 236, 246,
     270, 276, 277, 279, 286, 290, 292, 297, 305, 309, 331, 333, 347, 356, 361, 373, 385, 386,
@@ -46,7 +47,8 @@ DECISIVE = (
     2192, 2207, 2217, 2273, 2290, 2327, 2340, 2345, 2389, 2394, 2413, 2419, 2431, 2443, 2457,
     2466, 2471, 2508, 2518, 2532, 2560, 2580, 2591, 2605, 2611, 2620, 2624, 2643, 2645, 2647,
     2678, 2680, 2692, 2693, 2703, 2733, 2744, 2757,
-)  # fmt: skip
+)
+# fmt: on
 """Of the first 3000 cases with at most 200 schedules, those in which most terms matter."""
 
 
