@@ -307,7 +307,7 @@ def examine(term: Term, time_limit: float | None = None) -> Row:
             raise RuntimeError(f"{term.name}: {case.name} is {result.status}")
         schedules.append(result.schedule)
         objectives.append(result.objective)
-    losses = []
+    losses: list[float | None] = []
     for i, case in enumerate(cases):
         try:
             verdict = evaluate(case, schedules[1 - i])

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from plain_cases import CITED, Raw, free, lesion, limit, plain_case, uniform
+from plain_cases import CITED, EVERY_DAY, Raw, free, lesion, limit, plain_case, uniform
 
 import abscopt.optimizer.programme as programme
 from abscopt.instances import build
@@ -88,7 +88,7 @@ def gaps_case() -> Raw:
     lesions = [
         lesion(name, course=one_day(day, 6)) for name, day in (("a", 3), ("b", 1), ("c", 5))
     ]
-    return plain_case(lesions, [logistics("course_gap_days", floor=2)], horizon_days=[7])
+    return plain_case(lesions, [logistics("course_gap_days", floor=2)], horizon_days=[7], calendar=EVERY_DAY)
 
 
 def intervals_case() -> Raw:
@@ -109,7 +109,7 @@ def toxicity_case() -> Raw:
     probability = 1.0 / (1.0 + math.exp(5.0 - 0.2 * 0.5 * 8.0) / 2.0)
     exposure = {"drugs": "chemotherapy", "days_before": 0, "days_after": 1, "odds_ratio": 2.0}
     tumor = lesion(
-        course=uniform([1], [4, 8]),
+        course=uniform([1], [4, 8, 12]),
         integral_dose_cm3=400.0,
         lymphocyte_loss_per_fraction=0.3,
         sparing={"organ": {"mean": 0.5}, "lungs": {"mean": 0.1}, "heart": {"mean": 0.1}},
@@ -120,7 +120,7 @@ def toxicity_case() -> Raw:
             cap=probability, exposures=[exposure],
         ),
         limit("edric", "edric", cap_gy=float(lymphocytes.edric(0.8, 0.8, 3200.0, 1))),
-        limit("alc", "alc", floor_1e9_per_l=1.7 * math.exp(-0.3)),
+        limit("alc", "alc", floor_1e9_per_l=1.7 * math.exp(-0.35)),
     ]  # fmt: skip
     return with_drugs(plain_case([tumor], limits, horizon_days=[3]), drug("cisplatin", 0))
 
@@ -180,7 +180,7 @@ def uniform_immune_case() -> Raw:
     lesions = [
         releasing("one", uniform([1, 2], [6])),
         releasing("two", uniform([1], [5, 8]), clones=CLONES),
-        lesion("hopeless", clonogens=1e9, effector_share=0.5, course=one_day(0, 6)),
+        lesion("hopeless", clonogens=1e9, effector_share=0.2, course=one_day(0, 6)),
     ]
     return immune_case(lesions)
 
@@ -189,6 +189,7 @@ def control_case() -> Raw:
     lesions = [
         lesion("one", clonogens=1e2, course=uniform([1], [6])),
         lesion("two", clonogens=1e3, course=uniform([1], [6])),
+        lesion("occult", irradiable=False, clonogens=5.0),
     ]
     return plain_case(lesions, [], horizon_days=[3], objective="expected_control")
 
@@ -198,7 +199,7 @@ def log_kill_case() -> Raw:
 
 
 def free_immune_case() -> Raw:
-    one = releasing("one", free([0, 2], [6.0]), effector_kill_per_fraction=0.5)
+    one = releasing("one", free([0, 1, 3], [6.0], max_fractions=2), effector_kill_per_fraction=0.5)
     two = releasing("two", free([0, 2], [6.0]))
     return immune_case([one, two])
 
@@ -214,10 +215,24 @@ def burden_uniform_case() -> Raw:
 
 
 def burden_free_case() -> Raw:
-    one = releasing("one", free([0], [6.0, 12.0]), lymphocyte_loss_per_fraction=0.0, alpha_per_gy=1.0)
-    return immune_case([one], immune={"burden_limit_cm3": 0.1})
+    kill = 1.0 * 12.0 * (1.0 + 12.0 / 10.0)
+    one = releasing(
+        "one",
+        free([0], [6.0, 12.0]),
+        alpha_per_gy=1.0,
+        clonogens=1e13,
+        lymphocyte_loss_per_fraction=0.0,
+    )
+    return immune_case([one], immune={"burden_limit_cm3": 10.0 * math.exp(-kill)})
+
+
+def conceding_case() -> Raw:
+    tumor = lesion(clonogens=math.exp(0.3 * 6.0 * 1.6 - 1.0), course=uniform([1], [6]))
+    raw = plain_case([tumor], [], horizon_days=[3])
+    raw["objective"] = {"kind": "default", "conceded_at_nats": 1.0, "conceded_slope": 0.499}
+    return raw
 
 
 Case = Callable[[], Raw]
 CASES: list[Case] = [logistics_case, gaps_case, intervals_case, toxicity_case, shared_day, lambda: shared_day(penalty=1.0), free_case,
-  uniform_immune_case, control_case, log_kill_case, free_immune_case, unsaturated_case, burden_uniform_case, burden_free_case]
+  uniform_immune_case, control_case, log_kill_case, free_immune_case, unsaturated_case, burden_uniform_case, burden_free_case, conceding_case]
