@@ -231,7 +231,7 @@ def schema_command() -> None:
 @click.option("--name", default="my-case", show_default=True, help="Name of the new case.")
 def new_command(file: str | None, name: str) -> None:
     """Write a commented template of a case (default: NAME.toml); never over another file."""
-    from abscopt.optimizer.crosscheck.files import new_case
+    from abscopt.optimizer.files import new_case
 
     path = new_case(file, name)
     _say(f"{path}: written; check it with `abscopt instances check {path}`")
@@ -299,7 +299,7 @@ def evaluate_command(
         schedule = _regimen(instance, case, regimen)
     else:
         assert schedule_file is not None
-        from abscopt.optimizer.crosscheck.files import read_file
+        from abscopt.optimizer.files import read_file
         from abscopt.optimizer.recheck import checked_schedule
 
         schedule = checked_schedule(read_file(schedule_file, parse_json), instance, schedule_file)
@@ -347,7 +347,7 @@ def compare_command(
     if as_json and csv_file == "-":
         raise click.UsageError("--json and --csv - both print to stdout")
     from abscopt.optimizer.crosscheck import comparison
-    from abscopt.optimizer.crosscheck.files import write_file
+    from abscopt.optimizer.files import write_file
 
     with _ProgressLine() as progress:
         compared = comparison.compare(cases, solvers, comparison.Options(**options), progress)
@@ -377,7 +377,7 @@ def export_command(case: str, form: str, out: str, first: bool, **options: Any) 
     instance = _load(case)
     from abscopt.optimizer.crosscheck import writer
     from abscopt.optimizer.crosscheck.exchange import export_programme
-    from abscopt.optimizer.crosscheck.files import write_file
+    from abscopt.optimizer.files import write_file
 
     with _ProgressLine() as progress:
         found = export_programme(instance, first=first, listener=progress, **options)
@@ -400,7 +400,7 @@ def import_command(case: str, solution: str, programme: str | None, as_json: boo
     """Judge what another solver found for an exported programme."""
     instance = _load(case)
     from abscopt.optimizer.crosscheck.exchange import imported_schedule
-    from abscopt.optimizer.crosscheck.files import read_file
+    from abscopt.optimizer.files import read_file
 
     names = None if programme is None else read_file(programme, read_text)
     schedule = imported_schedule(read_file(solution, read_text), instance, solution, names)
@@ -463,7 +463,7 @@ def _write_files(
     folder: Path, result: Result, instance: Instance, document: str, report: str
 ) -> None:
     """Write every file of a result; each appears complete or not at all."""
-    from abscopt.optimizer.crosscheck.files import replace_file
+    from abscopt.optimizer.files import replace_file
     from abscopt.optimizer.report import csv_files
 
     files = {"report.txt": report, **csv_files(result, instance), "result.json": document + "\n"}

@@ -285,10 +285,21 @@ class Instance(Table):
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema of an instance file (library-backed fields are optional there)."""
+    """JSON Schema of an instance file.
+
+    Library-backed fields are optional there; a file that `extends` a bundled case states only
+    what differs; a limit may list `points`.
+    """
     schema = Instance.model_json_schema()
     # An entry that only says `use` fits every kind of limit: any of them, not exactly one.
     limits = schema["properties"]["limits"]["items"]
     limits["anyOf"] = limits.pop("oneOf")
     limits.pop("discriminator", None)
+    for limit in schema["$defs"].values():
+        if "point" in limit.get("properties", {}) and "kind" in limit["properties"]:
+            points = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+            limit["properties"]["points"] = points
+    number = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100}
+    schema["properties"] |= {"extends": {"type": "string"}, "scale_caps": number}
+    schema["anyOf"] = [{"required": schema.pop("required")}, {"required": ["extends"]}]
     return schema

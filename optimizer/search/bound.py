@@ -269,22 +269,18 @@ class PlanBounds:
         effects, chemo = self.tabulated.effects, self.tabulated.chemo
         loss = [e.loss[c] for e, c in zip(effects, courses, strict=True)]
         least, most = (math.fsum(float(f(a)) for a in loss) for f in (np.min, np.max))
+        further: list[list[FloatArray]] = [[rows] for rows in coefficients]
+        needs = []
         for h, low in enumerate(box.low):
             if low <= 0:
                 continue
             near = low * math.exp(chemo + least), box.high[h] * math.exp(chemo + most)
             for level in np.geomspace(*near, 3):
-                row = [
-                    a - self.gain[s][c, h] / level
-                    for s, (a, c) in enumerate(zip(loss, courses, strict=True))
-                ]
-                coefficients = [
-                    np.concatenate([m, r[:, None]], axis=1)
-                    for m, r in zip(coefficients, row, strict=True)
-                ]
-                need = math.log(low) + chemo + 1.0 - math.log(level)
-                right = np.append(right, -need)
-        return coefficients, right
+                needs.append(-(math.log(low) + chemo + 1.0 - math.log(level)))
+                for s, (a, c) in enumerate(zip(loss, courses, strict=True)):
+                    further[s].append((a - self.gain[s][c, h] / level)[:, None])
+        joined_rows = [np.concatenate(parts, axis=1) for parts in further]
+        return joined_rows, np.concatenate([right, needs])
 
     def _prices(
         self, scores: list[FloatArray], coefficients: list[FloatArray], right: FloatArray

@@ -9,7 +9,7 @@ import jsonschema  # type: ignore[import-untyped,unused-ignore]
 import pytest
 
 from abscopt.instances import load, names
-from abscopt.instances.load import CASES
+from abscopt.instances.load import CASES, locate
 from abscopt.optimizer.report import raw_courses, systemic_plans
 
 
@@ -99,7 +99,7 @@ def test_schema_accepts_every_bundled_case(run: Any) -> None:
     validator = jsonschema.validators.validator_for(schema)
     validator.check_schema(schema)
     for name in names():
-        raw = tomllib.loads((CASES / f"{name}.toml").read_text())
+        raw = tomllib.loads(locate(name).read_text())
         validator(schema).validate(json.loads(json.dumps(raw, default=str)))
 
 

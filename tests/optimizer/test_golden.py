@@ -29,7 +29,7 @@ Raw = dict[str, Any]
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 WRITE = os.environ.get("ABSCOPT_GOLDEN") == "write"
-STATED = re.compile(r"model\.(\w+) = pyo\.Constraint\(")
+STATED = re.compile(r"model\.(\w+) = (?:pyo\.Constraint|_needs_one)\(")
 SOURCES = sorted(Path(programme.__path__[0]).glob("*.py"))
 FAMILIES = sorted({name for path in SOURCES for name in STATED.findall(path.read_text())})
 

@@ -17,6 +17,14 @@ Content = TypeVar("Content")
 TEMPLATE = CASES.parent / "template.toml"
 
 
+MOST_SHOWN = 400
+
+
+def _label(file: str) -> str:
+    """A file name as errors show it: whole, unless it is absurdly long."""
+    return file if len(file) <= MOST_SHOWN else file[: MOST_SHOWN - 3] + "..."
+
+
 def read_file(file: str, reader: Callable[[Path], Content]) -> Content:
     """What `reader` makes of a file; raises InputError."""
     path = Path(file)
@@ -26,7 +34,7 @@ def read_file(file: str, reader: Callable[[Path], Content]) -> Content:
         return reader(path)
     except OSError as error:
         reason = error.strerror or "unreadable"
-        raise InputError([Problem(file[:80], "path", reason, "must be readable")]) from None
+        raise InputError([Problem(_label(file), "path", reason, "must be readable")]) from None
 
 
 def replace_file(path: Path, text: str) -> None:
@@ -45,7 +53,7 @@ def write_file(file: str, text: str, option: str) -> None:
         replace_file(Path(file), text)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a file name"
-        raise InputError([Problem(file[:80], option, reason, "must be writable")]) from None
+        raise InputError([Problem(_label(file), option, reason, "must be writable")]) from None
 
 
 def new_case(file: str | None, name: str) -> Path:
@@ -66,5 +74,5 @@ def new_case(file: str | None, name: str) -> Path:
             new.write(text)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a file name"
-        raise InputError([Problem(str(path)[:80], "path", reason, "must be a new file")]) from None
+        raise InputError([Problem(_label(str(path)), "path", reason, "must be a new file")]) from None
     return path
