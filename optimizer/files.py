@@ -74,5 +74,6 @@ def new_case(file: str | None, name: str) -> Path:
             new.write(text)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a file name"
-        raise InputError([Problem(_label(str(path)), "path", reason, "must be a new file")]) from None
+        wrong = Problem(_label(str(path)), "path", reason, "must be a new file")
+        raise InputError([wrong]) from None
     return path

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from abscopt.models import immune
-from abscopt.models.simulators.trajectory import FloatArray, Trajectory, Value, daily, day_last
+from abscopt.models.simulators.trajectory import FloatArray, Trajectory, Value, daily, stacked
 
 
 @dataclass(frozen=True)
@@ -175,16 +175,85 @@ def simulate(
     start = np.asarray(tumor_cm3, dtype=np.float64)
     if not np.all((start > 0.0) & (start < np.inf)):
         raise ValueError("tumor_cm3 must be finite and positive")
-    log_tumor_survival, immune_survival = _survival(parameters.radiosensitivity, dose)
-    activation = np.tanh(-np.expm1(log_tumor_survival) * damaged)
-    relief = 1.0 + pd1
-    memory = parameters.memory * immune.activated_fraction(ctla4, parameters.ctla4_threshold)
-
     p = parameters
-    batch = np.broadcast_shapes(
-        *(np.shape(value) for value in (*vars(p).values(), start, doomed_cm3, lymphocytes)),
-        *(np.shape(value) for value in vars(p.radiosensitivity or object).values()),
-        *(array.shape[1:] for array in (dose, pd1, ctla4, damaged)),
-        np.shape(triggering),
+    log_survival, immune_survival = _survival(p.radiosensitivity, dose)
+    activation = np.tanh(-np.expm1(log_survival) * damaged)
+    memory = p.memory * immune.activated_fraction(ctla4, p.ctla4_threshold)
+
+    log_tumor, secondary_now = np.log(start), np.zeros(())
+    doomed_now, immune_now, trigger_now = (
+        np.asarray(value, dtype=np.float64) for value in (doomed_cm3, lymphocytes, triggering)
     )
-    raise NotImplementedError
+    logs, doomed, cells, triggers = [log_tumor], [doomed_now], [immune_now], [trigger_now]
+    primary: list[FloatArray] = []
+    secondary: list[FloatArray] = []
+    for day in range(len(dose)):
+        tumor = np.exp(log_tumor)
+        resisted = p.suppression * np.exp(log_tumor * (2.0 / 3.0)) / (1.0 + pd1[day])
+        primary_now = p.kill_per_lymphocyte * immune_now / (1.0 + resisted * immune_now)
+        secondary_now = secondary_now + memory[day] * primary_now
+        log_kept = log_survival[day] - primary_now - secondary_now
+        killed = np.exp(p.growth_per_day) * tumor * -np.expm1(log_kept)
+        attracted = p.infiltration + p.radiation_infiltration * activation[day] * trigger_now
+
+        log_tumor = log_tumor + (p.growth_per_day + log_kept)
+        doomed_now = (1.0 - p.doomed_loss_per_day) * doomed_now + killed
+        immune_now = (
+            1.0 - p.lymphocyte_loss_per_day
+        ) * immune_survival[day] * immune_now + attracted * tumor
+        trigger_now = (1.0 - activation[day]) * (
+            trigger_now * immune_survival[day] + p.triggering_recovery_per_day * (1.0 - trigger_now)
+        )
+        for trace, state in (
+            (logs, log_tumor),
+            (doomed, doomed_now),
+            (cells, immune_now),
+            (triggers, trigger_now),
+            (primary, primary_now),
+            (secondary, secondary_now),
+        ):
+            trace.append(np.asarray(state))
+    stack = stacked(logs, doomed, cells, triggers, primary, secondary)
+    return Response(np.exp(stack[0]), stack[1], stack[0], *stack[2:])
+
+
+def escape_fold(parameters: Parameters, anti_pd1: ArrayLike = 0.0) -> tuple[FloatArray, FloatArray]:
+    """Return the suppression at which immune control is lost, and the tumor there.
+
+    ``κ_c = (1 + p1)·0.6·(ω/μ)·(0.4·ω·ρ/(μ·λ_L))^⅔`` and ``T_fold = μ·λ_L/(0.4·ω·ρ)`` cm³: without
+    radiation and memory the equilibrium ``(ωρ/λ_L)·T = μ·(1 + κ·(ρ/λ_L)·T^{5/3}/(1 + p1))`` exists
+    only for ``κ ≤ κ_c``.
+
+    Parameters
+    ----------
+    parameters
+        Parameter set; its ``κ``, ``γ`` and radiosensitivity play no part.
+    anti_pd1
+        Constant drug level ``p1`` ≥ 0, any shape that broadcasts.
+
+    Returns
+    -------
+    tuple of FloatArray
+        ``κ_c`` and ``T_fold``, broadcast shapes.
+
+    Notes
+    -----
+    Source: fold of the map of Cho 2023, doi:10.1088/1361-6560/ace819. Status: derived.
+    """
+    p = parameters
+    relief = 1.0 + np.asarray(anti_pd1, dtype=np.float64)
+    ratio = p.kill_per_lymphocyte / p.growth_per_day
+    inverse = np.asarray(0.4 * ratio * p.infiltration / p.lymphocyte_loss_per_day)
+    return np.asarray(relief * 0.6 * ratio * inverse ** (2.0 / 3.0)), 1.0 / inverse
+
+
+def _survival(
+    radiosensitivity: Radiosensitivity | None, dose: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return ln S_T and S_L per day, day first."""
+    if radiosensitivity is not None:
+        log_tumor, log_immune = radiosensitivity.log_survival(dose)
+        return log_tumor, np.exp(log_immune)
+    if np.any(dose > 0.0):
+        raise ValueError("this parameter set has no radiosensitivity, so it takes no dose")
+    return np.zeros_like(dose), np.ones_like(dose)

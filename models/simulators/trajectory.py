@@ -70,11 +70,17 @@ def daily(dose_gy: ArrayLike, **drugs: ArrayLike) -> list[FloatArray]:
     return arrays
 
 
-def day_last(trace: FloatArray) -> FloatArray:
-    """Return a trace of shape (days, ...) as shape (..., days).
+def stacked(*traces: list[FloatArray]) -> list[FloatArray]:
+    """Return lists of one array per day as arrays of one shape (..., days), days last.
 
     Notes
     -----
     Source: none, the interface of this package. Status: derived.
     """
-    return np.moveaxis(trace, 0, -1)
+    batch = np.broadcast_shapes(*(state.shape for trace in traces for state in trace))
+    return [
+        np.stack([np.broadcast_to(state, batch) for state in trace], axis=-1)
+        if trace
+        else np.empty((*batch, 0))
+        for trace in traces
+    ]

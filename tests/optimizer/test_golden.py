@@ -82,7 +82,7 @@ def case(course: Raw, limits: list[Raw], objective: str = "default", **fields: A
     agents = [
         drug("pembrolizumab", last_start_day=1, min_days_between_dose_and_fraction=1),
         drug(
-            "cisplatin", last_start_day=0, max_days_after_radiation=0, max_days_before_radiation=0
+            "cisplatin", last_start_day=1, max_days_after_radiation=0, max_days_before_radiation=0
         ),
     ]
     return plain.plain_case(
