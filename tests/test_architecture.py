@@ -60,7 +60,11 @@ def users(library: str) -> list[str]:
 
 @pytest.mark.parametrize("module", inside("models/"), ids=place)
 def test_models_know_numpy_and_each_other_only(module: Path) -> None:
-    assert tops(module) <= {"numpy"}
+    integrator = {"scipy"} if place(module).startswith("models/simulators/") else set()
+    assert tops(module) <= {"numpy"} | integrator
+    # Differential equations need an adaptive integrator; nothing else of SciPy belongs here.
+    scipy = {name for name in imports(module) if name.partition(".")[0] == "scipy"}
+    assert scipy <= {"scipy.integrate", "scipy.integrate.solve_ivp"}
     assert all(name.startswith("abscopt.models") for name in own(module))
 
 

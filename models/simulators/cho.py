@@ -176,9 +176,11 @@ def simulate(
     if not np.all((start > 0.0) & (start < np.inf)):
         raise ValueError("tumor_cm3 must be finite and positive")
     p = parameters
-    log_survival, immune_survival = _survival(p.radiosensitivity, dose)
-    activation = np.tanh(-np.expm1(log_survival) * damaged)
-    memory = p.memory * immune.activated_fraction(ctla4, p.ctla4_threshold)
+    radiosensitivity = p.radiosensitivity
+    if radiosensitivity is None:
+        if np.any(dose > 0.0):
+            raise ValueError("this parameter set has no radiosensitivity, so it takes no dose")
+        radiosensitivity = Radiosensitivity(0.0, 0.0)
 
     log_tumor, secondary_now = np.log(start), np.zeros(())
     doomed_now, immune_now, trigger_now = (
@@ -188,22 +190,25 @@ def simulate(
     primary: list[FloatArray] = []
     secondary: list[FloatArray] = []
     for day in range(len(dose)):
+        log_survival, log_immune_survival = radiosensitivity.log_survival(dose[day])
+        immune_survival = np.exp(log_immune_survival)
+        activation = np.tanh(-np.expm1(log_survival) * damaged[day])
+
         tumor = np.exp(log_tumor)
         resisted = p.suppression * np.exp(log_tumor * (2.0 / 3.0)) / (1.0 + pd1[day])
         primary_now = p.kill_per_lymphocyte * immune_now / (1.0 + resisted * immune_now)
-        secondary_now = secondary_now + memory[day] * primary_now
-        log_kept = log_survival[day] - primary_now - secondary_now
+        activated = immune.activated_fraction(ctla4[day], p.ctla4_threshold)
+        secondary_now = secondary_now + p.memory * activated * primary_now
+        log_kept = log_survival - primary_now - secondary_now
         killed = np.exp(p.growth_per_day) * tumor * -np.expm1(log_kept)
-        attracted = p.infiltration + p.radiation_infiltration * activation[day] * trigger_now
+        attracted = p.infiltration + p.radiation_infiltration * activation * trigger_now
 
         log_tumor = log_tumor + (p.growth_per_day + log_kept)
         doomed_now = (1.0 - p.doomed_loss_per_day) * doomed_now + killed
-        immune_now = (
-            1.0 - p.lymphocyte_loss_per_day
-        ) * immune_survival[day] * immune_now + attracted * tumor
-        trigger_now = (1.0 - activation[day]) * (
-            trigger_now * immune_survival[day] + p.triggering_recovery_per_day * (1.0 - trigger_now)
-        )
+        immune_kept = (1.0 - p.lymphocyte_loss_per_day) * immune_survival
+        immune_now = immune_kept * immune_now + attracted * tumor
+        recovered = p.triggering_recovery_per_day * (1.0 - trigger_now)
+        trigger_now = (1.0 - activation) * (trigger_now * immune_survival + recovered)
         for trace, state in (
             (logs, log_tumor),
             (doomed, doomed_now),
@@ -245,15 +250,3 @@ def escape_fold(parameters: Parameters, anti_pd1: ArrayLike = 0.0) -> tuple[Floa
     ratio = p.kill_per_lymphocyte / p.growth_per_day
     inverse = np.asarray(0.4 * ratio * p.infiltration / p.lymphocyte_loss_per_day)
     return np.asarray(relief * 0.6 * ratio * inverse ** (2.0 / 3.0)), 1.0 / inverse
-
-
-def _survival(
-    radiosensitivity: Radiosensitivity | None, dose: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return ln S_T and S_L per day, day first."""
-    if radiosensitivity is not None:
-        log_tumor, log_immune = radiosensitivity.log_survival(dose)
-        return log_tumor, np.exp(log_immune)
-    if np.any(dose > 0.0):
-        raise ValueError("this parameter set has no radiosensitivity, so it takes no dose")
-    return np.zeros_like(dose), np.ones_like(dose)
