@@ -26,7 +26,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import solve_ivp  # type: ignore[import-untyped]
 
-from abscopt.models.simulators.trajectory import FloatArray, Trajectory, Value, daily
+from abscopt.models.simulators.trajectory import (
+    FloatArray,
+    Trajectory,
+    Value,
+    batch_of,
+    daily,
+    treated_days,
+)
 
 HIGHEST_DOSE_GY = 10.0
 """Highest dose per fraction for which the authors state validity."""
@@ -63,8 +70,8 @@ class Parameters:
     antibody_volume_l, absorption_per_day, elimination_per_day, dissociation_nm
         ``Vd``, ``ka`` (``None`` is a bolus into the blood), ``kel_mAb``, ``K_D``.
     extinction_ul
-        Below this volume a tumor no longer grows; 0 leaves the rule out. Without it tumors settle
-        at about 14 µL and none is ever cured.
+        Below this volume a tumor no longer grows; 0 leaves the rule out. Without it controlled
+        tumors settle at a few µL (4 for ``S_L`` = 3, 23 for 8.89) and none is ever cured.
     extinction_from_day
         First day on which the rule holds.
     repair
@@ -166,7 +173,7 @@ def antibody_nm(
     nothing = np.zeros_like(amount)
     depot, central = _injected(parameters, nothing, nothing, amount)
     reached = _later(parameters, depot, central, elapsed)[1]
-    return np.asarray(reached / parameters.antibody_volume_l)
+    return np.asarray(reached / parameters.antibody_volume_l, dtype=np.float64)
 
 
 def individual_priming_half(
@@ -183,7 +190,8 @@ def individual_priming_half(
     have 1.77, 6.95 and 22.63 at 10, 50 and 90 %, against 3.64, 8.89 and 21.7 here).
     """
     normal = np.vectorize(NormalDist().inv_cdf, otypes=[np.float64])
-    return median_ul * np.exp(deviation * normal(np.asarray(quantiles, dtype=np.float64)))
+    scores = np.asarray(normal(np.asarray(quantiles, dtype=np.float64)), dtype=np.float64)
+    return median_ul * np.exp(deviation * scores)
 
 
 def simulate(
@@ -242,16 +250,13 @@ def simulate(
         raise ValueError("tumor_ul must be finite and positive")
     if not beyond_validity and np.any(dose > HIGHEST_DOSE_GY):
         raise ValueError(f"the model is valid up to {HIGHEST_DOSE_GY:g} Gy per fraction")
-    shapes = [np.shape(value) for value in vars(parameters).values() if not isinstance(value, str)]
-    batch = np.broadcast_shapes(dose.shape[1:], injected.shape[1:], start.shape, *shapes)
+    batch = batch_of(parameters, start.shape, dose.shape[1:], injected.shape[1:])
     animals = _Animals(_flat(parameters, batch), _spread(start, batch), tolerance, method)
 
     days = len(dose)
-    dose, injected = _daily_spread(dose, batch), _daily_spread(injected, batch)
-    treated = np.flatnonzero((dose > 0.0).any(axis=-1) | (injected > 0.0).any(axis=-1))
-    stops = {0, days, min(parameters.extinction_from_day, days), *treated.tolist()}
-    for begin, end in pairwise(sorted(stops)):
-        animals.treat(dose[begin], injected[begin])
+    ruled = min(parameters.extinction_from_day, days)
+    for begin, end in pairwise(sorted({0, ruled, days, *treated_days(dose, injected)})):
+        animals.treat(_spread(dose[begin], batch), _spread(injected[begin], batch))
         animals.integrate(begin, end)
     traces = np.moveaxis(np.array(animals.trace), 0, -1).reshape(STATES + 1, *batch, days + 1)
     log_viable, doomed, young, old, pdl1, antibody = traces
@@ -408,11 +413,6 @@ def _volume(state: FloatArray) -> FloatArray:
 def _spread(value: FloatArray, batch: tuple[int, ...]) -> FloatArray:
     """Return an array over the flat batch."""
     return np.broadcast_to(value, batch).ravel()
-
-
-def _daily_spread(value: FloatArray, batch: tuple[int, ...]) -> FloatArray:
-    """Return a day-first array over the flat batch, shape (days, animals)."""
-    return np.stack([_spread(day, batch) for day in value])
 
 
 def _flat(parameters: Parameters, batch: tuple[int, ...]) -> Parameters:

@@ -70,6 +70,27 @@ def daily(dose_gy: ArrayLike, **drugs: ArrayLike) -> list[FloatArray]:
     return arrays
 
 
+def batch_of(parameters: object, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the broadcast shape of the fields of a parameter set and of other shapes.
+
+    Notes
+    -----
+    Source: none, the interface of this package. Status: derived.
+    """
+    return np.broadcast_shapes(*shapes, *(np.shape(value) for value in vars(parameters).values()))
+
+
+def treated_days(*inputs: FloatArray) -> list[int]:
+    """Return the days on which any schedule has something of day-first inputs, ascending.
+
+    Notes
+    -----
+    Source: none, the interface of this package. Status: derived.
+    """
+    given = [np.flatnonzero(array.any(axis=tuple(range(1, array.ndim)))) for array in inputs]
+    return sorted({day for days in given for day in days.tolist()})
+
+
 def stacked(*traces: list[FloatArray]) -> list[FloatArray]:
     """Return lists of one array per day as arrays of one shape (..., days), days last.
 

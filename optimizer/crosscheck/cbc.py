@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from functools import cache
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,14 +23,26 @@ PRINTED = 1e-3
 NOISE = 1e-7
 
 
+BUNDLED = {
+    ("linux", "x86_64"): "linux/i64/cbc",
+    ("linux", "aarch64"): "linux/arm64/cbc",
+    ("darwin", "x86_64"): "osx/i64/cbc",
+    ("darwin", "arm64"): "osx/i64/cbc",
+    ("win32", "AMD64"): "win/i64/cbc.exe",
+}
+"""Executables in the wheel of PuLP 3, by platform."""
+
+
 @cache
 def cbc_path() -> str | None:
     """CBC on the path, or the executable that pulp brings; None without either."""
     found = shutil.which("cbc")
-    if found is None and find_spec("pulp") is not None:
-        bundled = str(import_module("pulp").PULP_CBC_CMD(msg=False).path)
-        found = bundled if Path(bundled).is_file() else None
-    return found
+    pulp = find_spec("pulp")
+    inside = BUNDLED.get((sys.platform, platform.machine()))
+    if found is not None or pulp is None or pulp.origin is None or inside is None:
+        return found
+    bundled = Path(pulp.origin).parent / "solverdir" / "cbc" / inside
+    return str(bundled) if bundled.is_file() else None
 
 
 @cache

@@ -104,11 +104,14 @@ def dose_caps(case: Instance) -> list[float]:
     return found
 
 
+TIGHTER = {"early-sabr": 0.6, "pembro-rt": 0.5}
+"""Where nine tenths of the caps would change nothing."""
+
+
 @pytest.mark.parametrize("name", MAIN)
-@pytest.mark.parametrize(("kind", "factor"), [("tight", 0.9), ("relaxed", 1.1)])
-def test_variants_scale_every_dose_cap_and_nothing_else(
-    name: str, kind: str, factor: float
-) -> None:
+@pytest.mark.parametrize("kind", ["tight", "relaxed"])
+def test_variants_scale_every_dose_cap_and_nothing_else(name: str, kind: str) -> None:
+    factor = 1.1 if kind == "relaxed" else TIGHTER.get(name, 0.9)
     base, variant = load(name), load(f"{name}-{kind}")
     caps = dose_caps(base)
     assert len(caps) > 3
