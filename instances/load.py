@@ -6,6 +6,7 @@ Any problem raises `InputError`, which lists file, place, value and rule of each
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -334,14 +335,19 @@ def _scaled(case: Raw, label: str) -> Raw:
     case = {key: value for key, value in case.items() if key != "scale_caps"}
     limits = case.get("limits")
 
+    def times(cap: Any) -> Any:
+        """A cap as it is scaled; anything else is left to the schema to refuse."""
+        plain = isinstance(cap, float) or (type(cap) is int and abs(cap) < 10**MOST_DIGITS)
+        return round(cap * factor, 9) if plain and math.isfinite(cap) else cap
+
     def scaled(limit: Any) -> Any:
         if not isinstance(limit, dict):
             return limit
         changed = dict(limit)
-        if isinstance(limit.get("cap_gy"), int | float):
-            changed["cap_gy"] = round(limit["cap_gy"] * factor, 9)
+        if "cap_gy" in limit:
+            changed["cap_gy"] = times(limit["cap_gy"])
         if isinstance(limit.get("limits_gy"), list):
-            changed["limits_gy"] = [round(cap * factor, 9) for cap in limit["limits_gy"]]
+            changed["limits_gy"] = [times(cap) for cap in limit["limits_gy"]]
         return changed
 
     if isinstance(limits, list):

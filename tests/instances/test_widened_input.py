@@ -222,3 +222,12 @@ def test_extended_case_merges_by_name_and_scales_caps() -> None:
     assert [lesion.weight for lesion in variant.lesions] == [1.0, 2.0, 1.0]
     assert variant.limits[0].cap_gy == base.limits[0].cap_gy / 2
     assert variant.lesions[0] == base.lesions[0]
+
+
+@pytest.mark.parametrize("cap", [True, "28", [28], 10**400])
+def test_scaling_leaves_what_is_no_cap_to_the_schema(cap: object) -> None:
+    raw = case() | {"scale_caps": 0.5}
+    raw["limits"][0]["cap_gy"] = cap
+    with pytest.raises(InputError) as caught:
+        build(raw)
+    assert any(problem.place.startswith("limits[0]") for problem in caught.value.problems)
