@@ -267,7 +267,10 @@ class _Recomputed:
 
 
 def broken_rows(matrix: Matrix, x: Any) -> list[int]:
-    """Rows that a point breaks; raises Mismatch where it breaks a bound or is not integer."""
+    """Rows that a point breaks; raises Mismatch where it breaks a bound or is not integer.
+
+    The tolerance is that of a column, so it grows with the largest coefficient of the row.
+    """
     broken = np.maximum(matrix.lower - x, x - matrix.upper)
     tolerance = ROW_TOLERANCE * np.maximum(1.0, np.abs(x))
     if (broken > tolerance).any():
@@ -279,7 +282,12 @@ def broken_rows(matrix: Matrix, x: Any) -> list[int]:
     over = np.maximum(matrix.row_lower - activity, activity - matrix.row_upper)
     sides = np.where(np.isfinite(matrix.row_upper), matrix.row_upper, matrix.row_lower)
     terms = activities(replace(matrix, value=np.abs(matrix.value)), np.abs(x))
-    size = np.maximum(1.0, np.maximum(np.abs(sides), terms))
+    largest = np.zeros(len(sides))
+    filled = np.flatnonzero(np.diff(matrix.start))
+    if len(filled):
+        starts = np.asarray(matrix.start)[filled]
+        largest[filled] = np.maximum.reduceat(np.abs(matrix.value), starts)
+    size = np.maximum(np.maximum(1.0, largest), np.maximum(np.abs(sides), terms))
     return [int(row) for row in np.flatnonzero(over > ROW_TOLERANCE * size)]
 
 

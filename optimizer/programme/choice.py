@@ -76,7 +76,7 @@ def intervals(model: Any, data: Data) -> None:
 def late_enough(model: Any, data: Data) -> None:
     """Under plan k, any fraction at all needs a course that ends on or after its day.
 
-    x[j] <= sum_{j' ending in time} x[j'] + 1 - y[k].
+    sum of a lesion's (day's) other fractions <= sum_{j' ending in time} x[j'] + 1 - y[k].
     """
     last = data.columns.last
     needed = [data.candidates.latest_end_needed(k) for k in range(data.plans)]
@@ -88,7 +88,7 @@ def late_enough(model: Any, data: Data) -> None:
 def early_enough(model: Any, data: Data) -> None:
     """Under plan k, any fraction at all needs a course that begins on or before its day.
 
-    x[j] <= sum_{j' beginning in time} x[j'] + 1 - y[k].
+    sum of a lesion's (day's) other fractions <= sum_{j' beginning in time} x[j'] + 1 - y[k].
     """
     first = data.columns.first
     needed = [data.candidates.earliest_start_needed(k) for k in range(data.plans)]
@@ -98,14 +98,23 @@ def early_enough(model: Any, data: Data) -> None:
 
 
 def _needs_one(data: Data, in_time: dict[int, Any]) -> Any:
-    """x[j] <= sum_{j' in time} x[j'] + 1 - y[k]; `in_time` gives (J,) flags per plan."""
-    treated = np.flatnonzero(data.columns.fractions > 0)
-    rows = [(k, int(j)) for k, good in in_time.items() for j in treated[~good[treated]]]
-    members = {k: treated[good[treated]].tolist() for k, good in in_time.items()}
+    """sum of a lesion's (day's) other columns <= sum_{j in time} x[j] + 1 - y[k].
+
+    `in_time` gives (J,) flags per plan; of the columns of a group at most one is chosen.
+    """
+    treated = data.columns.fractions > 0
+    rows = []
+    for k, good in in_time.items():
+        for group in data.choices.values():
+            other = [j for j in group if treated[j] and not good[j]]
+            if other:
+                rows.append((k, other))
+    members = {k: np.flatnonzero(treated & good).tolist() for k, good in in_time.items()}
 
     def rule(m: Any, i: int) -> Any:
-        k, j = rows[i]
-        return m.x[j] <= sum(m.x[other] for other in members[k]) + 1 - data.chosen(m, k)
+        k, other = rows[i]
+        some = sum(m.x[j] for j in members[k])
+        return sum(m.x[j] for j in other) <= some + 1 - data.chosen(m, k)
 
     return pyo.Constraint(range(len(rows)), rule=rule)
 

@@ -95,6 +95,14 @@ def test_the_free_solvers_and_the_search_agree_on_every_toy(run: Any) -> None:
         assert row["version"]
 
 
+@pytest.mark.parametrize("case", ["bid-hyperfractionation", "mixed-free", "young-timing"])
+def test_the_free_solvers_and_the_search_agree_on_small_cases(run: Any, case: str) -> None:
+    document = compared(run, case, *FREE)
+    assert {row["status"] for row in document["rows"]} == {"optimal"}
+    for entry in document["verdicts"]:
+        assert entry["verdict"] in ("agree", "within_gap"), entry
+
+
 def test_a_solver_that_lies_makes_exit_code_1(run: Any, engine: Install) -> None:
     def worse(matrix: Matrix, **options: Any) -> Outcome:
         return solve_highs(replace(matrix, value=matrix.value * 1.01), **options)
