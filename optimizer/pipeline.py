@@ -30,6 +30,15 @@ if TYPE_CHECKING:
 
 Method = Literal["auto", "single"]
 
+SEARCH_FORM = "exact in every schedule that was compared"
+_TANGENTS = "bounded by tangents, refined until bound and judge meet"
+PROGRAMME_FORMS = {
+    "default": _TANGENTS,
+    "log_control": _TANGENTS,
+    "expected_control": "bounded by tangents and chords, refined until bound and judge meet",
+    "log_kill": "exact in the burden; saturation bounded by tangents, refined likewise",
+    "tumor_bed": "exact",
+}
 JUDGE_TOLERANCE = 1e-7
 TIE = 1e-9
 
@@ -48,6 +57,7 @@ class Solved:
     nodes: int
     columns: int
     plans: int
+    by_programme: bool = False
 
 
 def solve(
@@ -120,6 +130,7 @@ def _by_programme(
         nodes=answer.nodes,
         columns=answer.columns,
         plans=len(candidates.plans),
+        by_programme=True,
     )
 
 
@@ -266,7 +277,7 @@ def _result(
         bound=bound,
         unit=instance.objective.unit,
         requested_gap=wanted,
-        certificate=_certificate(solved, objective, status),
+        certificate=_certificate(solved, objective, status, instance.objective.kind),
         schedule=solved.schedule,
         evaluation=evaluation,
         standard=None if standard is None else judge.evaluate(standard),
@@ -283,7 +294,7 @@ def _result(
     )
 
 
-def _certificate(solved: Solved, objective: float | None, status: str) -> Certificate:
+def _certificate(solved: Solved, objective: float | None, status: str, kind: str) -> Certificate:
     claims = {
         "optimal": "no schedule that the case offers is better than the bound",
         "feasible": "no schedule that the case offers is better than the bound, if one is given; "
@@ -294,7 +305,8 @@ def _certificate(solved: Solved, objective: float | None, status: str) -> Certif
     errors = {} if objective is None else dict(solved.errors)
     if objective is not None and solved.claimed is not None:
         errors["claimed_minus_judged"] = solved.claimed - objective
-    return Certificate(claims[status], errors, solved.second_stage, solved.best_objective)
+    form = f"{kind}: {PROGRAMME_FORMS[kind] if solved.by_programme else SEARCH_FORM}"
+    return Certificate(claims[status], errors, solved.second_stage, solved.best_objective, form)
 
 
 @contextmanager

@@ -337,6 +337,8 @@ def _proof_parts(result: Result) -> list[object]:
         f"Gap        {_amount(result.gap, unit)} (asked for {result.requested_gap:g} {unit})",
         f"Proved     {result.certificate.claim}",
     ]
+    if result.certificate.objective_form:
+        parts.append(f"Stated as  {result.certificate.objective_form}")
     for name, size in result.certificate.approximation_errors.items():
         parts.append(f"Inside it  {name}: {size:.3g} {unit}")
     return [

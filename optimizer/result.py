@@ -36,12 +36,14 @@ class Certificate:
     approximation_errors : name -> size in the objective's unit; each is already inside the gap
     second_stage : status of the choice among schedules within the gap
     best_objective : best objective in hand before the second stage
+    objective_form : how the objective enters the proof: exactly, or bounded by tangents
     """
 
     claim: str
     approximation_errors: dict[str, float] = field(default_factory=dict)
     second_stage: str = "none"
     best_objective: float | None = None
+    objective_form: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -50,6 +52,7 @@ class Certificate:
             "approximation_errors": dict(self.approximation_errors),
             "second_stage": self.second_stage,
             "best_objective": self.best_objective,
+            "objective_form": self.objective_form,
         }
 
 

@@ -108,3 +108,18 @@ def test_progress_goes_to_stderr(run: Any) -> None:
     result = run("solve", "toy-blockade", "--json")
     json.loads(result.stdout)
     assert all("bound" in line for line in result.stderr.splitlines())
+
+
+@pytest.mark.parametrize("kind", ["default", "log_control", "expected_control", "log_kill"])
+def test_certificate_says_how_the_objective_enters_the_proof(
+    run: Any, toy: dict[str, Any], tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "case.json"
+    path.write_text(json.dumps(toy | {"objective": {"kind": kind}}, default=str))
+    forms = [
+        json.loads(run("solve", path, "--json", "--method", method).stdout)["certificate"]
+        for method in ("auto", "single")
+    ]
+    exact, programme = (form["objective_form"] for form in forms)
+    assert exact == f"{kind}: exact in every schedule that was compared"
+    assert programme.startswith(f"{kind}: ") and "tangents" in programme
