@@ -150,9 +150,14 @@ def _free(instance: Instance, i: int, lesion: Lesion, course: FreeCourse) -> Ite
         rule = "an equivalent BED needs uniform courses; use a sensitizer"
         yield "drugs", lesion.name, rule
     if instance.objective.kind != "tumor_bed" and lesion.immune_active(instance.immune):
-        for key in ("suppression_per_day", "pdl1_upregulation"):
+        for key in (
+            "suppression_per_day",
+            "pdl1_upregulation",
+            "release_regrowth",
+            "repeat_release",
+        ):
             if getattr(instance.immune, key) > 0:
-                rule = "counts from a course's first fraction: not for free courses"
+                rule = "depends on a course's earlier fractions: not for free courses"
                 yield f"immune.{key}", getattr(instance.immune, key), rule
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -199,6 +200,12 @@ class Lesion(LibraryTable):
         """Whether its own release or precursors add to the systemic effect."""
         released = self.immunogenicity * immune.release_factor > 0
         return immune.effect_per_effector > 0 and (released or self.precursor_share > 0)
+
+    def regrowth_per_day(self, immune: Immune) -> float:
+        """Log growth of survivors between fractions that counts as antigen."""
+        if self.growth_doubling_time_days is None:
+            return 0.0
+        return immune.release_regrowth * math.log(2.0) / self.growth_doubling_time_days
 
     def effector_kill(self, technique: Technique) -> float:
         """lambda of design item 4: own effectors lost per fraction, in nats."""

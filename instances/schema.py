@@ -120,6 +120,12 @@ class Immune(LibraryTable):
     share_factor: Share = Field(
         default=1.0, description="multiplies every lesion's effector_share (antigen loss)"
     )
+    release_regrowth: Share = Field(
+        default=0.0, description="share of the growth between fractions that adds antigen"
+    )
+    repeat_release: Annotated[float, Field(ge=0, le=10)] = Field(
+        default=0.0, description="release of a dying cell at each later fraction"
+    )
     suppression_above_gy: NonNegative = 15.0
     suppression_per_gy: NonNegative = 0.0
     suppression_after_days: NonNegative = 14.0

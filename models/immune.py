@@ -43,10 +43,65 @@ def gate(
     return low / (1.0 + low) / (1.0 + (dose / high_gy) ** high_exponent)
 
 
+def antigen(
+    killed: ArrayLike,
+    days: ArrayLike,
+    *,
+    regrowth_per_day: float,
+    repeat: float,
+    clearance_per_day: float,
+) -> FloatArray:
+    """Return the antigen that each fraction of a course meets.
+
+    ``a_i = k_i·e^{g·t_i} + χ·Σ_{j<i} k_j·e^{g·t_j}·e^{−c·(t_i − t_j)}`` with ``k_i`` the share of
+    the lesion that fraction ``i`` kills: survivors regrow between fractions, and a further
+    fraction makes the cells signal that are already dying and not yet cleared.
+
+    Parameters
+    ----------
+    killed
+        ``k_i = S_before − S_after``, shape (..., fractions) in order of time.
+    days
+        ``t_i``, days since the first fraction, shape that broadcasts with ``killed``.
+    regrowth_per_day
+        ``g`` ≥ 0, log growth of survivors per day; 0 counts no regrowth.
+    repeat
+        ``χ`` ≥ 0, release of a dying cell per later fraction, relative to that of a killed one.
+    clearance_per_day
+        ``c`` > 0 of dying cells.
+
+    Returns
+    -------
+    FloatArray
+        Share of the lesion at the first fraction, shape of ``killed``; ``killed`` itself where
+        ``g = χ = 0``.
+
+    Notes
+    -----
+    Source: regrowth as in the antigen term ``ψ(1 − S)T`` of Serre 2016,
+    doi:10.1158/0008-5472.CAN-15-3567 (recalled), with the tumor ``T`` of that day (Cho 2023,
+    doi:10.1088/1361-6560/ace819, verified in third-party code); that repeated fractions amplify the
+    interferon signal: Vanpouille-Box 2017, doi:10.1038/ncomms15618 (verified from the abstract).
+    Status: derived; the form of the repeat and its size are the project's own.
+    """
+    share = np.asarray(killed, dtype=np.float64)
+    times = np.broadcast_to(np.asarray(days, dtype=np.float64), share.shape)
+    if regrowth_per_day > 0.0:
+        share = share * np.exp(regrowth_per_day * times)
+    if repeat == 0.0:
+        return share
+    met = np.array(share)
+    dying = np.zeros(share.shape[:-1])
+    for i in range(1, share.shape[-1]):
+        passed = np.maximum(0.0, times[..., i] - times[..., i - 1])
+        dying = (dying + share[..., i - 1]) * np.exp(-clearance_per_day * passed)
+        met[..., i] += repeat * dying
+    return met
+
+
 def release(
     gate: ArrayLike,
-    survival_before: ArrayLike,
-    survival_after: ArrayLike,
+    antigen: ArrayLike,
     immunogenicity: ArrayLike,
     volume_cm3: ArrayLike,
     volume_exponent: float,
@@ -57,14 +112,14 @@ def release(
 ) -> FloatArray:
     """Return the immunogenic release of one fraction.
 
-    ``r = η·V^ξ·u·(S_before − S_after)·(1 + θ·occ)·q``.
+    ``r = η·V^ξ·u·a·(1 + θ·occ)·q``.
 
     Parameters
     ----------
     gate
         ``u`` of the fraction's dose, from `gate`.
-    survival_before, survival_after
-        Radiation survival of the lesion before and after the fraction.
+    antigen
+        ``a``, the share of the lesion that it kills, or more (`antigen`).
     immunogenicity
         ``η``, dimensionless.
     volume_cm3, volume_exponent
@@ -86,14 +141,12 @@ def release(
     Source: antigen term ``ψ(1 − S)T`` of Serre 2016, doi:10.1158/0008-5472.CAN-15-3567 (recalled).
     Status: derived (design.md §2.2).
     """
-    killed = np.asarray(survival_before, dtype=np.float64) - np.asarray(
-        survival_after, dtype=np.float64
-    )
-    antigen = np.asarray(immunogenicity, dtype=np.float64) * (
+    present = np.asarray(immunogenicity, dtype=np.float64) * (
         np.asarray(volume_cm3, dtype=np.float64) ** volume_exponent
     )
     blocked = 1.0 + preblockade_sign * np.asarray(occupancy, dtype=np.float64)
-    released = antigen * np.asarray(gate, dtype=np.float64) * killed * blocked
+    released = present * np.asarray(gate, dtype=np.float64)
+    released = released * np.asarray(antigen, dtype=np.float64) * blocked
     return released * np.asarray(suppression, dtype=np.float64)
 
 

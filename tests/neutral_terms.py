@@ -242,6 +242,8 @@ OFF: dict[str, Switch] = {
     "burden and blockade": dropping(immune, "burden_blockade"),
     "release factor": dropping(immune, "release_factor"),
     "share factor": dropping(immune, "share_factor"),
+    "regrowth": dropping(immune, "release_regrowth"),
+    "repeated release": dropping(immune, "repeat_release"),
     "preblockade sign": dropping(immune, "preblockade_sign"),
     **{
         f"phase: {name}": phase(name)

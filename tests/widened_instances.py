@@ -47,9 +47,16 @@ DECISIVE = (
     2192, 2207, 2217, 2273, 2290, 2327, 2340, 2345, 2389, 2394, 2413, 2419, 2431, 2443, 2457,
     2466, 2471, 2508, 2518, 2532, 2560, 2580, 2591, 2605, 2611, 2620, 2624, 2643, 2645, 2647,
     2678, 2680, 2692, 2693, 2703, 2733, 2744, 2757,
+    10006, 10007, 10017, 10030, 10035, 10044, 10051, 10107, 10110, 10139, 10142, 10154, 10163,
+    10173,
 )
 # fmt: on
-"""Of the first 3000 cases with at most 200 schedules, those in which most terms matter."""
+"""Of the first 3000 cases with at most 200 schedules, those in which most terms matter; from 10 000
+on, cases in which regrowth or repeated release moves the decision."""
+
+
+REPEATED = 10_000
+"""Seeds from here on draw regrowth and repeated release beside their themes."""
 
 
 @dataclass
@@ -85,6 +92,8 @@ def widened_case(seed: int) -> Raw:
     others = [str(name) for name in rng.permutation([name for name in names if name != first])]
     for name in [first, *others[: int(rng.integers(1, 4))]]:
         THEMES[name](rng, draft)
+    if seed >= REPEATED:
+        repeated_release(rng, draft)
     _drugs(rng, draft)
     plain = not any({"clones", "techniques"} & set(lesion) for lesion in draft.sites)
     if plain and rng.random() < 0.12:
@@ -367,6 +376,26 @@ def antigen_loss(rng: Rng, draft: Draft) -> None:
     immune["release_factor"] = pick(rng, (0.1, 0.3, 3.0, 6.0))
     if rng.random() < 0.6:
         immune["share_factor"] = uniform(rng, 0.1, 0.6)
+
+
+def repeated_release(rng: Rng, draft: Draft) -> None:
+    """Survivors that regrow and dying cells that signal again, in courses that may take weeks."""
+    _resistant(rng, draft)
+    immune = draft.raw["immune"]
+    which = pick(rng, ("regrowth", "repeat", "both"))
+    if which != "repeat":
+        immune["release_regrowth"] = uniform(rng, 0.5, 1.0)
+    if which != "regrowth":
+        immune["repeat_release"] = uniform(rng, 0.3, 3.0)
+    for lesion in draft.sites:
+        lesion["growth_doubling_time_days"] = uniform(rng, 3, 12)
+        course = lesion["course"]
+        course |= {"fractions": [1, 3], "interval_days": [1, 7]}
+        course |= {
+            "doses_gy": course["doses_gy"][:2],
+            "last_start_day": course["first_start_day"],
+        }
+    _dear_drugs(rng, draft)
 
 
 def preblockade(rng: Rng, draft: Draft) -> None:

@@ -178,10 +178,16 @@ def _release(
         c.suppression_after_days,
         c.suppression_per_day,
     )
+    met = immune.antigen(
+        survival[:, :-1] - survival[:, 1:],
+        fractions.since,
+        regrowth_per_day=lesion.regrowth_per_day(c),
+        repeat=c.repeat_release,
+        clearance_per_day=c.clearance_per_day,
+    )
     released = immune.release(
         opening[:, None],
-        survival[:, :-1],
-        survival[:, 1:],
+        met,
         lesion.immunogenicity * c.release_factor,
         lesion.volume_cm3 or 0.0,  # a lesion without one is never irradiated
         c.volume_exponent,

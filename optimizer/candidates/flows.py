@@ -149,7 +149,6 @@ def _release(
     released = immune.release(
         opening,
         1.0,
-        0.0,
         lesion.immunogenicity * c.release_factor,
         lesion.volume_cm3,
         c.volume_exponent,

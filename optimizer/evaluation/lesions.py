@@ -238,10 +238,10 @@ def _release(
     technique: Technique,
     fraction: tuple[int, float, int],
     first_day: int,
-    survival: tuple[float, float],
+    antigen: float,
     state: SystemicState,
 ) -> float:
-    """Release of one fraction; `survival` is that of the lesion before and after it."""
+    """Release of one fraction that meets `antigen`, in shares of the lesion."""
     constants = instance.immune
     day, dose, _ = fraction
     opening = immune.gate(
@@ -263,7 +263,7 @@ def _release(
     assert lesion.volume_cm3 is not None
     released = immune.release(
         opening,
-        *survival,
+        antigen,
         lesion.immunogenicity * constants.release_factor,
         lesion.volume_cm3,
         constants.volume_exponent,
@@ -272,6 +272,21 @@ def _release(
         suppression=unsuppressed,
     )
     return float(released) * technique.node_factor
+
+
+def _antigen(
+    instance: Instance, lesion: Lesion, course: Course, survivals: list[float]
+) -> list[float]:
+    """Antigen that each fraction meets: what it kills, regrown, and what is dying already."""
+    killed = [before - after for before, after in itertools.pairwise(survivals)]
+    met = immune.antigen(
+        killed,
+        [day - course[0][0] for day, _, _ in course],
+        regrowth_per_day=lesion.regrowth_per_day(instance.immune),
+        repeat=instance.immune.repeat_release,
+        clearance_per_day=instance.immune.clearance_per_day,
+    )
+    return [float(share) for share in met]
 
 
 def _traces(
@@ -286,6 +301,7 @@ def _traces(
     constants = instance.immune
     release = np.zeros(instance.days)
     fractions = np.zeros(instance.days)
+    met = _antigen(instance, lesion, course, survivals)
     for i, fraction in enumerate(course):
         release[fraction[0]] += _release(
             instance,
@@ -293,7 +309,7 @@ def _traces(
             technique,
             fraction,
             course[0][0],
-            (survivals[i], survivals[i + 1]),
+            met[i],
             state,
         )
         fractions[fraction[0]] += 1

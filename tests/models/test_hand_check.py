@@ -31,7 +31,7 @@ def weekday_course(number: int, dose: float, days: int = DAYS) -> tuple[np.ndarr
     survival = lq.survival(dose, 0.15, 10.0) ** np.arange(number + 1)
     gate = immune.gate(dose, 6.0, 4.0, 15.0, 8.0)
     release[fraction_days] = immune.release(
-        gate, survival[:-1], survival[1:], 1.0, 1.0, 0.0, 0.0, 0.0
+        gate, survival[:-1] - survival[1:], 1.0, 1.0, 0.0, 0.0, 0.0
     )
     fractions[fraction_days] = 1.0
     return release, fractions

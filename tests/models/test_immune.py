@@ -1,5 +1,7 @@
 """The immune terms one by one, and the trace against plain convolution."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -46,7 +48,7 @@ def test_activated_fraction_is_the_competition_of_two_rates() -> None:
 def course_release(dose: float, number: int) -> float:
     survival = lq.survival(dose, 0.146, 10.0) ** np.arange(number + 1)
     opened = immune.gate(dose, 6.0, 4.0, 15.0, 8.0)
-    return float(immune.release(opened, survival[:-1], survival[1:], 1, 1, 0, 0, 0).sum())
+    return float(immune.release(opened, survival[:-1] - survival[1:], 1, 1, 0, 0, 0).sum())
 
 
 @pytest.mark.parametrize(
@@ -78,14 +80,50 @@ def test_release_of_a_course_telescopes(dose: float, number: int) -> None:
     opened = float(immune.gate(dose, 6.0, 4.0, 15.0, 8.0))
     left = float(lq.survival(dose, 0.15, 10.0)) ** number
     survival = lq.survival(dose, 0.15, 10.0) ** np.arange(number + 1)
-    total = immune.release(opened, survival[:-1], survival[1:], 1.0, 1.0, 0.0, 0.0, 0.0).sum()
+    total = immune.release(opened, survival[:-1] - survival[1:], 1.0, 1.0, 0.0, 0.0, 0.0).sum()
     assert total == pytest.approx(opened * (1.0 - left), rel=1e-9)
 
 
 def test_release_factors() -> None:
-    value = immune.release(0.5, 1.0, 0.2, 3.0, 8.0, 2.0 / 3.0, -1.0, [0.0, 0.25])
+    value = immune.release(0.5, 0.8, 3.0, 8.0, 2.0 / 3.0, -1.0, [0.0, 0.25])
     np.testing.assert_allclose(value, [0.5 * 0.8 * 3.0 * 4.0, 0.5 * 0.8 * 3.0 * 4.0 * 0.75])
-    assert immune.release(0.5, 1.0, 0.2, 1.0, 5.0, 0.0, 1.0, 0.5) == pytest.approx(0.6)
+    assert immune.release(0.5, 0.8, 1.0, 5.0, 0.0, 1.0, 0.5) == pytest.approx(0.6)
+
+
+STILL = {"regrowth_per_day": 0.0, "repeat": 0.0, "clearance_per_day": 0.1725}
+
+
+def test_antigen_by_hand() -> None:
+    """Survivors double every 10 days; half of what is dying signals again; clearance ln 2/10 d."""
+    met = immune.antigen(
+        [0.8, 0.1, 0.05],
+        [0.0, 10.0, 20.0],
+        regrowth_per_day=math.log(2.0) / 10.0,
+        repeat=0.5,
+        clearance_per_day=math.log(2.0) / 10.0,
+    )
+    # killed 0.8, 0.2, 0.2; dying 0.4 at the second, (0.4 + 0.2)/2 at the third fraction
+    np.testing.assert_allclose(met, [0.8, 0.2 + 0.2, 0.2 + 0.15], rtol=1e-12)
+
+
+def test_antigen_without_its_terms_changes_no_bit() -> None:
+    killed = np.random.default_rng(0).uniform(0.0, 1.0, (4, 6))
+    np.testing.assert_array_equal(immune.antigen(killed, np.arange(6.0), **STILL), killed)
+
+
+@given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=6), st.integers(1, 10))
+def test_antigen_by_double_sum(killed: list[float], gap: int) -> None:
+    days, growth, repeat, clearance = gap * np.arange(len(killed)), 0.05, 0.7, 0.2
+    grown = np.array(killed) * np.exp(growth * days)
+    expected = [
+        grown[i]
+        + repeat * sum(grown[j] * math.exp(-clearance * (days[i] - days[j])) for j in range(i))
+        for i in range(len(killed))
+    ]
+    met = immune.antigen(
+        killed, days, regrowth_per_day=growth, repeat=repeat, clearance_per_day=clearance
+    )
+    np.testing.assert_allclose(met, expected, rtol=1e-12, atol=1e-300)
 
 
 def test_kernel_starts_after_the_delay() -> None:
@@ -214,11 +252,11 @@ def test_release_without_suppression_changes_no_bit(
     opened: float, left: float, sign: float, occupancy: float
 ) -> None:
     plain = 3.0 * 8.0**0.5 * opened * (1.0 - left) * (1.0 + sign * occupancy)
-    assert immune.release(opened, 1.0, left, 3.0, 8.0, 0.5, sign, occupancy) == plain
+    assert immune.release(opened, 1.0 - left, 3.0, 8.0, 0.5, sign, occupancy) == plain
 
 
 def test_suppression_multiplies_release() -> None:
-    arguments = (0.5, 1.0, 0.2, 3.0, 8.0, 2.0 / 3.0, -1.0, 0.25)
+    arguments = (0.5, 0.8, 3.0, 8.0, 2.0 / 3.0, -1.0, 0.25)
     value = immune.release(*arguments, suppression=[1.0, 0.25, 0.0])
     np.testing.assert_allclose(value, [3.6, 0.9, 0.0], rtol=1e-14)
 

@@ -190,6 +190,7 @@ RARE = {
     "techniques: lymphocytes": 6,
     "suppression by days": 1,
     "phase: suppression": 6,
+    "regrowth": 5,
 }
 """Terms that move the value in as many cases as the others, and seldom the decision."""
 
