@@ -13,7 +13,6 @@ import math
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -26,19 +25,16 @@ from abscopt.instances.load import (
     read_text,
     titles,
 )
+from abscopt.optimizer.progress import ProgressLine
 from abscopt.optimizer.result import DISCLAIMER, FORMAT
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.progress import Progress
-    from abscopt.optimizer.result import Result
     from abscopt.optimizer.schedule import Schedule
 
 EXIT_CODES = {"optimal": 0, "feasible": 0, "infeasible": 3, "unknown": 4}
 INTERRUPTED = 4
-QUIET_SECONDS = 5.0
 SOLVERS = ("highs", "scip", "cbc", "glpk", "gurobi", "cplex")
-RESULT_FILES = ("report.txt", "schedule.csv", "limits.csv", "lesions.csv", "result.json")
 
 
 class _Guarded(click.Group):
@@ -260,10 +256,12 @@ def solve_command(
 ) -> None:
     """Find the best schedule of a case and prove how good it is."""
     instance = _load(case)
-    folder = None if out is None else _out_folder(out)
     from abscopt.optimizer import solve
+    from abscopt.optimizer.files import result_folder, write_result
 
-    with _ProgressLine() as progress:
+    folder = None if out is None else result_folder(out, "--out")
+
+    with ProgressLine() as progress:
         result = solve(
             instance,
             gap=gap,
@@ -278,7 +276,7 @@ def solve_command(
     document = json.dumps(result.to_json(instance), indent=2, allow_nan=False)
     report = solve_report(result, instance)
     if folder is not None:
-        _write_files(folder, result, instance, document, report)
+        write_result(folder, result, instance, document, report)
     _say(document if as_json else report.rstrip("\n"))
     ctx.exit(EXIT_CODES[result.status])
 
@@ -349,7 +347,7 @@ def compare_command(
     from abscopt.optimizer.crosscheck import comparison
     from abscopt.optimizer.files import write_file
 
-    with _ProgressLine() as progress:
+    with ProgressLine() as progress:
         compared = comparison.compare(cases, solvers, comparison.Options(**options), progress)
     rows = comparison.comparison_csv(compared) if csv_file is not None else ""
     if csv_file is not None and csv_file != "-":
@@ -379,7 +377,7 @@ def export_command(case: str, form: str, out: str, first: bool, **options: Any) 
     from abscopt.optimizer.crosscheck.exchange import export_programme
     from abscopt.optimizer.files import write_file
 
-    with _ProgressLine() as progress:
+    with ProgressLine() as progress:
         found = export_programme(instance, first=first, listener=progress, **options)
     text = {"mps": writer.mps, "lp": writer.lp}[form](found.programme)
     if out == "-":
@@ -405,70 +403,6 @@ def import_command(case: str, solution: str, programme: str | None, as_json: boo
     names = None if programme is None else read_file(programme, read_text)
     schedule = imported_schedule(read_file(solution, read_text), instance, solution, names)
     _say_evaluation(instance, schedule, as_json)
-
-
-class _ProgressLine:
-    """Listener that keeps one line on a terminal, or prints one every few seconds elsewhere."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._last: float | None = None
-
-    def __enter__(self) -> _ProgressLine:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._terminal and self._last is not None:
-            click.echo("\r\x1b[K", nl=False, err=True)
-
-    def __call__(self, progress: Progress) -> None:
-        """Show one report; absent values are shown as '-'."""
-        wait = 0.1 if self._terminal else QUIET_SECONDS
-        if self._last is not None and progress.elapsed - self._last < wait:
-            return
-        self._last = progress.elapsed
-        bound, best, gap = (
-            "-" if value is None else f"{value:.4f}"
-            for value in (progress.bound, progress.incumbent, progress.gap)
-        )
-        line = f"{progress.phase}: bound {bound}, best {best}, gap {gap}, {progress.elapsed:.1f} s"
-        if self._terminal:
-            click.echo(f"\r{line}\x1b[K", nl=False, err=True)
-        else:
-            click.echo(line, err=True)
-
-
-def _out_folder(out: str) -> Path:
-    """Folder for the result files, made before solving; raises a usage error."""
-    if not out:
-        raise click.BadParameter("the name is empty", param_hint="--out")
-    folder = Path(out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        taken = [entry.name for entry in folder.iterdir() if entry.is_dir()]
-    except FileExistsError:
-        raise click.BadParameter(f"{out}: is a file", param_hint="--out") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a folder name"
-        raise click.BadParameter(f"{out}: {reason}", param_hint="--out") from None
-    clash = sorted(set(taken) & set(RESULT_FILES))
-    if clash:
-        raise click.BadParameter(f"{out}: {clash[0]} is a folder", param_hint="--out")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise click.BadParameter(f"{out}: not writable", param_hint="--out")
-    return folder
-
-
-def _write_files(
-    folder: Path, result: Result, instance: Instance, document: str, report: str
-) -> None:
-    """Write every file of a result; each appears complete or not at all."""
-    from abscopt.optimizer.files import replace_file
-    from abscopt.optimizer.report import csv_files
-
-    files = {"report.txt": report, **csv_files(result, instance), "result.json": document + "\n"}
-    for name, text in files.items():
-        replace_file(folder / name, text)
 
 
 def _regimen(instance: Instance, case: str, name: str) -> Schedule:

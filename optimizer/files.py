@@ -8,15 +8,18 @@ import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from abscopt.instances.load import CASES, InputError, Problem, build
+
+if TYPE_CHECKING:
+    from abscopt.instances.schema import Instance
+    from abscopt.optimizer.result import Result
 
 Content = TypeVar("Content")
 
 TEMPLATE = CASES.parent / "template.toml"
-
-
+RESULT_FILES = ("report.txt", "schedule.csv", "limits.csv", "lesions.csv", "result.json")
 MOST_SHOWN = 400
 
 
@@ -54,6 +57,42 @@ def write_file(file: str, text: str, option: str) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a file name"
         raise InputError([Problem(_label(file), option, reason, "must be writable")]) from None
+
+
+def result_folder(out: str, option: str) -> Path:
+    """Folder for the result files, made before solving; raises InputError."""
+
+    def wrong(value: str, rule: str) -> InputError:
+        return InputError([Problem(option, "path", _label(value), rule)])
+
+    if not out:
+        raise wrong(out, "the name must not be empty")
+    folder = Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        taken = [entry.name for entry in folder.iterdir() if entry.is_dir()]
+    except FileExistsError:
+        raise wrong(out, "is a file, must be a folder") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a folder name"
+        raise wrong(out, reason) from None
+    clash = sorted(set(taken) & set(RESULT_FILES))
+    if clash:
+        raise wrong(out, f"{clash[0]} is a folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise wrong(out, "must be writable")
+    return folder
+
+
+def write_result(
+    folder: Path, result: Result, instance: Instance, document: str, report: str
+) -> None:
+    """Write every file of a result; each appears complete or not at all."""
+    from abscopt.optimizer.report import csv_files
+
+    files = {"report.txt": report, **csv_files(result, instance), "result.json": document + "\n"}
+    for name, text in files.items():
+        replace_file(folder / name, text)
 
 
 def new_case(file: str | None, name: str) -> Path:

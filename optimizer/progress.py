@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,40 @@ class Progress:
 
 
 Listener = Callable[[Progress], None]
+
+
+QUIET_SECONDS = 5.0
+
+
+class ProgressLine:
+    """Listener that keeps one line on a terminal, or prints one every few seconds elsewhere."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._last: float | None = None
+
+    def __enter__(self) -> ProgressLine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._terminal and self._last is not None:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def __call__(self, progress: Progress) -> None:
+        """Show one report; absent values are shown as '-'."""
+        wait = 0.1 if self._terminal else QUIET_SECONDS
+        if self._last is not None and progress.elapsed - self._last < wait:
+            return
+        self._last = progress.elapsed
+        bound, best, gap = (
+            "-" if value is None else f"{value:.4f}"
+            for value in (progress.bound, progress.incumbent, progress.gap)
+        )
+        line = f"{progress.phase}: bound {bound}, best {best}, gap {gap}, {progress.elapsed:.1f} s"
+        if self._terminal:
+            print(f"\r{line}\x1b[K", end="", file=sys.stderr, flush=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
 
 
 class Clock:

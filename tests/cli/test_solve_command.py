@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from abscopt import cli, optimizer
+from abscopt import optimizer
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import evaluate
-from abscopt.optimizer.progress import Progress
+from abscopt.optimizer.progress import Progress, ProgressLine
 from abscopt.optimizer.result import Certificate, Result, ResultStatus, SolverRun
 from abscopt.optimizer.schedule import standard_schedule
 
@@ -92,7 +92,7 @@ def test_progress_is_one_line_every_few_seconds(run: Any, pipeline: Fake) -> Non
 
 
 def test_progress_waits_between_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    with cli._ProgressLine() as line:
+    with ProgressLine() as line:
         for i, seconds in enumerate([0.0, 1.0, 4.9, 5.0, 9.0, 10.5]):
             line(Progress(f"phase{i}", -2.0, -1.5, seconds))
     shown = capsys.readouterr().err.splitlines()
@@ -101,11 +101,11 @@ def test_progress_waits_between_lines(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_a_terminal_gets_one_line_that_is_cleared(capsys: pytest.CaptureFixture[str]) -> None:
-    with cli._ProgressLine() as line:
+    with ProgressLine() as line:
         line._terminal = True
         for i, seconds in enumerate([0.0, 0.05, 1.0]):
             line(Progress(f"phase{i}", None, None, seconds))
-    shown = capsys.readouterr().err  # click leaves the codes out, this is no terminal
+    shown = capsys.readouterr().err.replace("\x1b[K", "")
     assert "\n" not in shown
     assert [part.partition(":")[0] for part in shown.split("\r")] == ["", "phase0", "phase2", ""]
 
