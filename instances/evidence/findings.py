@@ -1,0 +1,293 @@
+"""Published findings as named schedules and the expected order of their outcomes.
+
+The list is `findings.toml`. Its items say which of the project's required findings each one is:
+
+- ``P1`` ... ``P11``: preclinical data points and clinical anchors (interferon and TREX1; CTLA-4
+  with fractionation; concomitant PD-L1; CTLA-4 and OX40 around 20 Gy; iso-BED sets; blockade before
+  and after, pulses; infiltration in time; single against fractionated; several sites; out-of-field
+  response; drug exposure in patients),
+- ``G``: dose per fraction that primes best,
+- ``C1`` ... ``C6``: what a calibrated engine must reproduce (concurrent blockade adds nothing to
+  six weeks of 2 Gy; consolidation works; out-of-field response by schedule and its negative trials;
+  lymphocytes gate it; response is not survival; several sites),
+- ``L``: lymphocytes, ``M``: published models, ``T``: further trials.
+
+Arms are named dose per fraction x fractions: ``8x3`` is three fractions of 8 Gy. A status is that
+of the published comparison: ``verified`` (read in the source), ``verified-secondary`` (read in a
+reproduction), ``derived`` (computed or inferred from verified material), ``recalled`` (not read).
+Only verified findings are for scoring. Days and doses have a status of their own, the weakest
+among the arms; wherever the source gives none they are placeholders (``assumed``).
+
+All arms of one finding share a clock. Human arms name drugs of the library with the dose of each
+infusion (70 kg, 1.8 m², glomerular filtration 90 mL/min), mouse arms name targets.
+
+The split into a training and a held-back part depends on the id of a finding and on nothing else,
+so it is fixed once the id is; see `Finding.split`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple, Self, cast
+
+from pydantic import Field, model_validator
+
+from abscopt.instances.fields import Day, FractionDose, Name, Positive, Table
+
+FILE = Path(__file__).parent / "findings.toml"
+
+Status = Literal["verified", "verified-secondary", "derived", "recalled"]
+Certainty = Literal["verified", "derived", "recalled", "assumed"]
+Item = Literal[
+    "P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P10", "P11",
+    "G", "C1", "C2", "C3", "C4", "C5", "C6", "L", "M", "T",
+]  # fmt: skip
+Topic = Literal[
+    "dose per fraction",
+    "TREX1 threshold",
+    "iso-BED",
+    "timing",
+    "sites",
+    "lymphocytes",
+    "drugs",
+    "low dose",
+    "local control",
+    "mechanism",
+]
+Endpoint = Literal[
+    "out_of_field", "irradiated", "all_lesions", "priming", "progression", "survival",
+    "lymphocytes", "toxicity", "marker",
+]  # fmt: skip
+Relation = Literal[">", ">=", "~"]
+Target = Literal["PD-1", "PD-L1", "CTLA-4", "OX40", "TIGIT", "cytotoxic"]
+Condition = Literal[
+    "alc-high", "alc-low", "immunogenic", "poorly-immunogenic", "blockade-resistant",
+]  # fmt: skip
+
+ORDERING = r"^\S+ (>=|>|~) \S+$"
+
+
+class Ordering(NamedTuple):
+    """`better` beats `worse` (``>``), is at least as good (``>=``) or does not differ (``~``)."""
+
+    better: str
+    relation: Relation
+    worse: str
+
+
+class Fraction(NamedTuple):
+    """One fraction to one site."""
+
+    day: int
+    dose_gy: float
+    site: str
+
+
+class Block(Table):
+    """Fractions of one dose to one site; a day stated twice has two fractions.
+
+    Parameters
+    ----------
+    days
+        Day of each fraction, sorted.
+    dose_gy
+        Dose of each of them in Gy.
+    field
+        ``large``: conventional thoracic fields with nodes, which hit more effectors and
+        lymphocytes.
+    """
+
+    days: Annotated[tuple[Day, ...], Field(min_length=1)]
+    dose_gy: FractionDose
+    site: Name = "primary"
+    field: Literal["small", "large"] = "small"
+
+    @model_validator(mode="after")
+    def _sorted(self) -> Self:
+        if list(self.days) != sorted(self.days):
+            raise ValueError("days must be sorted")
+        return self
+
+
+class Drug(Table):
+    """Days of one drug: a drug of the library (`agent`), or anything that hits `target`.
+
+    Parameters
+    ----------
+    dose_mg
+        Dose of each infusion in mg; required of an agent.
+    """
+
+    agent: Name | None = None
+    target: Target | None = None
+    days: Annotated[tuple[Day, ...], Field(min_length=1)]
+    dose_mg: Positive | None = None
+
+    @model_validator(mode="after")
+    def _checks(self) -> Self:
+        if (self.agent is None) == (self.target is None):
+            raise ValueError("state either agent or target")
+        if self.agent is not None and self.dose_mg is None:
+            raise ValueError("an agent needs dose_mg")
+        if list(self.days) != sorted(set(self.days)):
+            raise ValueError("days must be sorted and different")
+        return self
+
+
+class Arm(Table):
+    """A schedule, or one reading or state of patient or tumor under it.
+
+    Parameters
+    ----------
+    condition
+        State of patient or tumor: lymphocytes above or below the median of the patients, a tumor
+        that immunity sees well or hardly, a tumor that progressed under blockade.
+    read_at
+        Lesion on which this arm is read, in place of `Setting.assessed`.
+    read_day
+        Day on which the endpoint is read; None: over the whole follow-up.
+    """
+
+    radiation: tuple[Block, ...] = ()
+    drugs: tuple[Drug, ...] = ()
+    condition: Condition | None = None
+    read_at: Name | None = None
+    read_day: Day | None = None
+
+    @property
+    def fractions(self) -> tuple[Fraction, ...]:
+        """Every fraction in order of day, then of site."""
+        every = (Fraction(day, b.dose_gy, b.site) for b in self.radiation for day in b.days)
+        return tuple(sorted(every, key=lambda fraction: (fraction.day, fraction.site)))
+
+
+class Setting(Table):
+    """What was treated and where the outcome was read.
+
+    Parameters
+    ----------
+    lesions
+        Lesions that the comparison needs, irradiated or not.
+    assessed
+        Those among them on which the endpoint was read; empty for endpoints of the whole body.
+    endpoint
+        What is compared; more is better, except for ``toxicity``, where less is better:
+        ``out_of_field`` (systemic effect where no dose went), ``irradiated`` (effect where dose
+        went), ``all_lesions`` (local and systemic effect together on the lesions assessed),
+        ``priming`` (T cells or what raises them), ``progression`` and ``survival`` (time to),
+        ``lymphocytes`` (blood count), ``toxicity``, ``marker``.
+    background
+        Treatment of all arms alike, which is not listed in them.
+    """
+
+    tumor: str
+    lesions: Annotated[tuple[Name, ...], Field(min_length=1)] = ("primary",)
+    assessed: tuple[Name, ...] = ()
+    endpoint: Endpoint
+    background: str | None = None
+
+    @model_validator(mode="after")
+    def _checks(self) -> Self:
+        if not set(self.assessed) <= set(self.lesions):
+            raise ValueError("assessed lesions must be among the lesions")
+        return self
+
+
+class Finding(Table):
+    """One published finding.
+
+    Parameters
+    ----------
+    days, doses
+        How well the days and the doses of the arms are known.
+    expected
+        Published orderings of the arms, the better one first.
+    contested
+        Two scenarios between which the sign is unsettled; None if it is settled.
+    supports
+        The scenario of `contested` that this finding speaks for; None if neither.
+    outside
+        Why schedules of the surrogate and of the simulators cannot express it.
+    """
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
+    title: str
+    topic: Topic
+    item: Item
+    source: Annotated[str, Field(min_length=1)]
+    doi: Annotated[str, Field(pattern=r"^10\.\S+/\S+$")] | None = None
+    pmc: Annotated[str, Field(pattern=r"^PMC\d+$")] | None = None
+    status: Status
+    scale: Literal["mouse", "human"]
+    setting: Setting
+    days: Certainty
+    doses: Certainty
+    arms: dict[Name, Arm] = Field(default_factory=dict)
+    expected: tuple[Annotated[str, Field(pattern=ORDERING)], ...] = ()
+    contested: tuple[Name, Name] | None = None
+    supports: Name | None = None
+    outside: str | None = None
+    note: str | None = None
+
+    @model_validator(mode="after")
+    def _checks(self) -> Self:
+        for ordering in self.orderings:
+            for arm in (ordering.better, ordering.worse):
+                if arm not in self.arms:
+                    raise ValueError(f"no arm {arm}; known: {sorted(self.arms)}")
+        if not self.expected and self.outside is None:
+            raise ValueError("expects nothing and does not say why (outside)")
+        arms = self.arms.values()
+        sites = {block.site for arm in arms for block in arm.radiation}
+        sites |= {arm.read_at for arm in arms if arm.read_at is not None}
+        if not sites <= set(self.setting.lesions):
+            raise ValueError(f"arms use {sorted(sites)}, lesions are {self.setting.lesions}")
+        if any((drug.agent is None) == (self.scale == "human") for a in arms for drug in a.drugs):
+            raise ValueError("human arms state agents, mouse arms state targets")
+        if self.supports is not None and self.supports not in (self.contested or ()):
+            raise ValueError("supports must be one of the contested scenarios")
+        return self
+
+    @property
+    def orderings(self) -> tuple[Ordering, ...]:
+        """`expected`, taken apart."""
+        found = (text.split(" ") for text in self.expected)
+        return tuple(Ordering(a, cast(Relation, relation), b) for a, relation, b in found)
+
+    @property
+    def split(self) -> Literal["training", "held_back"]:
+        """Training if the first hex digit of the SHA-256 of the id is even, else held back."""
+        digit = hashlib.sha256(self.id.encode("utf-8")).hexdigest()[0]
+        return "held_back" if int(digit, 16) % 2 else "training"
+
+
+class _List(Table):
+    """The whole file."""
+
+    format: Literal[1]
+    findings: tuple[Finding, ...]
+
+    @model_validator(mode="after")
+    def _unique(self) -> Self:
+        ids = [finding.id for finding in self.findings]
+        twice = sorted({name for name in ids if ids.count(name) > 1})
+        if twice:
+            raise ValueError(f"ids must be unique: {twice}")
+        return self
+
+
+@lru_cache(maxsize=1)
+def findings() -> tuple[Finding, ...]:
+    """Every finding of the list, in its order.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        The list breaks a rule of its tables.
+    """
+    raw = tomllib.loads(FILE.read_text(encoding="utf-8"))
+    return _List.model_validate_json(json.dumps(raw)).findings
