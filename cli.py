@@ -284,24 +284,43 @@ def solve_command(
 @main.command("evaluate")
 @click.argument("case", metavar="NAME|FILE")
 @click.argument("schedule_file", metavar="[SCHEDULE.json]", required=False)
-@click.option("--regimen", metavar="NAME", help="Judge the case's standard regimen instead.")
+@click.option(
+    "--regimen", metavar="NAME",
+    help="Judge a trial arm (`abscopt regimens`), or the case's own: `standard`.",
+)
+@click.option(
+    "--site", "sites", metavar="LESION", multiple=True,
+    help="Lesion that a trial arm irradiates; may be repeated. Default: the first ones.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def evaluate_command(
-    case: str, schedule_file: str | None, regimen: str | None, as_json: bool
+    case: str,
+    schedule_file: str | None,
+    regimen: str | None,
+    sites: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Judge a schedule, or check a document that `solve` or `evaluate` wrote."""
     if (schedule_file is None) == (regimen is None):
         raise click.UsageError("give either SCHEDULE.json or --regimen NAME")
+    if sites and regimen is None:
+        raise click.UsageError("--site goes with --regimen")
     instance = _load(case)
-    if regimen is not None:
-        schedule = _regimen(instance, case, regimen)
-    else:
-        assert schedule_file is not None
+    if schedule_file is not None:
         from abscopt.optimizer.files import read_file
         from abscopt.optimizer.recheck import checked_schedule
 
         schedule = checked_schedule(read_file(schedule_file, parse_json), instance, schedule_file)
-    _say_evaluation(instance, schedule, as_json)
+        _say_evaluation(instance, schedule, as_json)
+        return
+    from abscopt.optimizer.trials import judged_regimen
+
+    assert regimen is not None
+    judged = judged_regimen(instance, case, regimen, sites)
+    _say_evaluation(judged.instance, judged.schedule, as_json)
+    if not as_json:
+        for line in judged.lines:
+            _say(line)
 
 
 def _say_evaluation(instance: Instance, schedule: Schedule, as_json: bool) -> None:
@@ -316,6 +335,22 @@ def _say_evaluation(instance: Instance, schedule: Schedule, as_json: bool) -> No
     from abscopt.optimizer.report import evaluation_report
 
     _say(evaluation_report(evaluation, schedule, instance).rstrip("\n"))
+
+
+@main.command("regimens")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def regimens_command(as_json: bool) -> None:
+    """Arms of published trials, for `evaluate CASE --regimen NAME`."""
+    from abscopt.instances.trials import trial_arms
+
+    arms = trial_arms()
+    if as_json:
+        rows = {name: arm.model_dump(mode="json") for name, arm in arms.items()}
+        _say_json({"format": FORMAT, "kind": "regimens", "notice": DISCLAIMER, "regimens": rows})
+        return
+    width = max(len(name) for name in arms)
+    for name, arm in arms.items():
+        _say(f"{name:<{width}}  {arm.title} ({arm.trial})")
 
 
 @main.command("compare")
@@ -403,17 +438,6 @@ def import_command(case: str, solution: str, programme: str | None, as_json: boo
     names = None if programme is None else read_file(programme, read_text)
     schedule = imported_schedule(read_file(solution, read_text), instance, solution, names)
     _say_evaluation(instance, schedule, as_json)
-
-
-def _regimen(instance: Instance, case: str, name: str) -> Schedule:
-    from abscopt.optimizer.schedule import standard_schedule
-
-    standard = instance.standard
-    known = [] if standard is None else ["standard", standard.name]
-    schedule = standard_schedule(instance)
-    if name not in known or schedule is None:
-        raise InputError([Problem(case, "--regimen", name, f"unknown; known {known}")])
-    return schedule
 
 
 if __name__ == "__main__":

@@ -1,0 +1,294 @@
+"""Trial arms on a case: which lesions, which drugs, how many milligrams, and the verdict.
+
+An arm is not one of the case's own choices, so the judge nearly always lists broken rules of the
+menu. Whether the limits hold is a question of its own: `ArmVerdict.limits_hold`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from abscopt.instances.calendar import is_machine_day
+from abscopt.instances.load import InputError, Problem, library
+from abscopt.instances.regimens import dose_in_mg
+from abscopt.instances.systemic import Drug
+from abscopt.optimizer.schedule import Fraction, Infusion, Schedule, standard_schedule
+
+if TYPE_CHECKING:
+    from abscopt.instances.lesions import Lesion
+    from abscopt.instances.schema import Instance
+    from abscopt.instances.trials import TrialArm, TrialCourse
+    from abscopt.optimizer.evaluation import Evaluation
+
+
+def fitted(
+    instance: Instance, arm: TrialArm, lesions: Sequence[str] | None = None
+) -> tuple[Instance, Schedule]:
+    """Put a trial arm on a case.
+
+    Parameters
+    ----------
+    lesions : the lesions to irradiate, in the order of the arm's courses; without them the first
+        of the case's irradiable lesions, as many as the arm usually has
+
+    Returns
+    -------
+    instance : the case itself, or a copy with the arm's further drugs, taken from the library;
+        its menu, limits and standard regimen are unchanged
+    schedule : fractions by a lesion's first technique, doses in mg for the case's patient;
+        infusions on or after the last horizon are left out (`dropped` counts them)
+
+    Raises
+    ------
+    InputError
+        If the case has too few irradiable lesions or a lesion that does not fit, if a fraction
+        falls on no machine day, past the last horizon or on a day without sparing factors, or if
+        the case's drugs would count sensitization twice. Nothing is moved to make an arm fit.
+    """
+    shares = _shares(instance, arm, lesions)
+    extra = _extra_drugs(instance, arm)
+    complete = instance.model_copy(update={"drugs": instance.drugs | extra}) if extra else instance
+    problems = [
+        *(
+            problem
+            for place, (course, treated) in enumerate(zip(arm.radiation, shares, strict=True))
+            for problem in _course_problems(instance, arm, place, course, treated)
+        ),
+        *_drug_problems(complete, arm),
+    ]
+    if problems:
+        raise InputError(problems)
+    fractions = [
+        fraction
+        for course, treated in zip(arm.radiation, shares, strict=True)
+        for lesion in treated
+        for fraction in _fractions(course, lesion)
+    ]
+    infusions = [
+        Infusion(day, entry.drug, dose_in_mg(entry.amount, entry.unit, instance.patient))
+        for entry in arm.infusions
+        for day in entry.days
+        if day < instance.days
+    ]
+    return complete, Schedule.of(fractions, infusions)
+
+
+def dropped(instance: Instance, arm: TrialArm) -> int:
+    """Number of the arm's infusions on or after the last horizon of the case."""
+    return sum(day >= instance.days for entry in arm.infusions for day in entry.days)
+
+
+@dataclass(frozen=True)
+class ArmVerdict:
+    """A trial arm judged on a case.
+
+    `instance` has the arm's drugs, `standard` is the verdict on the case's standard regimen (None
+    if it states none), `dropped` the number of infusions past the last horizon.
+    """
+
+    arm: TrialArm
+    instance: Instance
+    schedule: Schedule
+    evaluation: Evaluation
+    standard: Evaluation | None
+    dropped: int
+
+    @property
+    def limits_hold(self) -> bool:
+        """Whether every hard limit of the case is kept, whatever its menu offers."""
+        return not self.evaluation.broken_limits
+
+    @property
+    def gain(self) -> float | None:
+        """Objective less that of the standard regimen, in the unit of the case."""
+        return (
+            None if self.standard is None else self.evaluation.objective - self.standard.objective
+        )
+
+    @property
+    def lesions(self) -> tuple[str, ...]:
+        """Lesions that are irradiated, in the case's order."""
+        treated = {fraction.lesion for fraction in self.schedule.fractions}
+        return tuple(x.name for x in self.instance.lesions if x.name in treated)
+
+    def lines(self) -> list[str]:
+        """What a reader needs beside the evaluation, one sentence each."""
+        arm, broken = self.arm, self.evaluation.broken_limits
+        found = [f"trial arm {arm.name}: {arm.title} ({arm.trial}, {arm.year})"]
+        found.append(
+            f"hard limits broken: {', '.join(broken)}" if broken else "every hard limit is kept"
+        )
+        if self.evaluation.broken_rules:
+            found.append("not one of the case's own choices, so never feasible as the case's plan")
+        if self.dropped:
+            days = self.instance.days
+            found.append(f"{self.dropped} infusions on or after day {days} are left out")
+        found.append(f"days of the source: {arm.days_summary()}")
+        outcome = arm.published
+        if outcome is not None:
+            found.append(f"published ({outcome.status}): {outcome.result}")
+        return found
+
+
+def judged_arm(
+    instance: Instance, arm: TrialArm, lesions: Sequence[str] | None = None
+) -> ArmVerdict:
+    """Judge a trial arm on a case beside the case's standard regimen; raises as `fitted`."""
+    from abscopt.optimizer.evaluation import evaluate
+
+    complete, schedule = fitted(instance, arm, lesions)
+    standard = standard_schedule(instance)
+    return ArmVerdict(
+        arm=arm,
+        instance=complete,
+        schedule=schedule,
+        evaluation=evaluate(complete, schedule),
+        standard=None if standard is None else evaluate(instance, standard),
+        dropped=dropped(instance, arm),
+    )
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A named regimen on a case: what `evaluate` shows, and what is to be said beside it."""
+
+    instance: Instance
+    schedule: Schedule
+    lines: tuple[str, ...] = ()
+
+
+def judged_regimen(instance: Instance, case: str, name: str, sites: Sequence[str]) -> Judged:
+    """The case's standard regimen (`standard`, or its name) or a trial arm on the case.
+
+    Raises
+    ------
+    InputError
+        Unknown name, sites for the standard regimen, or an arm that does not fit (`fitted`).
+    """
+    from abscopt.instances.trials import trial_arm, trial_arms
+
+    own = instance.standard
+    schedule = standard_schedule(instance)
+    if own is not None and schedule is not None and name in ("standard", own.name):
+        if sites:
+            rule = "the case's standard regimen names its lesions itself"
+            raise InputError([Problem(case, "--site", sites[0], rule)])
+        return Judged(instance, schedule)
+    if name not in trial_arms():
+        known = "a trial arm (`abscopt regimens`)" + ("" if own is None else " or `standard`")
+        raise InputError([Problem(case, "--regimen", name, f"unknown; must be {known}")])
+    verdict = judged_arm(instance, trial_arm(name), list(sites) or None)
+    return Judged(verdict.instance, verdict.schedule, tuple(verdict.lines()))
+
+
+def _problem(instance: Instance, arm: TrialArm, place: str, value: object, rule: str) -> Problem:
+    """A problem of an arm on a case; both are named."""
+    return Problem(instance.name, f"{arm.name}.{place}", str(value), rule)
+
+
+def _shares(
+    instance: Instance, arm: TrialArm, named: Sequence[str] | None
+) -> list[tuple[Lesion, ...]]:
+    """Lesions of each course of the arm, none in two courses."""
+    if named is not None:
+        chosen = _named(instance, arm, named)
+    else:
+        chosen = [instance.lesions[i] for i in instance.irradiable]
+    least, most = arm.least_sites, arm.most_sites
+    if len(chosen) < least:
+        what = "lesions named" if named is not None else "irradiable lesions"
+        rule = f"the arm irradiates at least {least}; {len(chosen)} {what}"
+        raise InputError([_problem(instance, arm, "radiation", len(chosen), rule)])
+    if named is not None and len(chosen) > most:
+        rule = f"the arm irradiates at most {most} lesions"
+        raise InputError([_problem(instance, arm, "lesions", len(chosen), rule)])
+    shares = []
+    for place, course in enumerate(arm.radiation):
+        later = sum(other.min_sites for other in arm.radiation[place + 1 :])
+        wanted = course.usual_sites if named is None else course.max_sites
+        count = min(wanted, len(chosen) - later)
+        shares.append(tuple(chosen[:count]))
+        chosen = chosen[count:]
+    return shares
+
+
+def _named(instance: Instance, arm: TrialArm, named: Sequence[str]) -> list[Lesion]:
+    known = {instance.lesions[i].name: instance.lesions[i] for i in instance.irradiable}
+    problems = [
+        _problem(instance, arm, "lesions", name, f"must be one of {sorted(known)}")
+        for name in named
+        if name not in known
+    ]
+    problems += [
+        _problem(instance, arm, "lesions", name, "named twice")
+        for name, count in Counter(named).items()
+        if count > 1
+    ]
+    if problems:
+        raise InputError(problems)
+    return [known[name] for name in named]
+
+
+def _fractions(course: TrialCourse, lesion: Lesion) -> Iterator[Fraction]:
+    for day, count in Counter(course.days).items():
+        for slot in range(count):
+            yield Fraction(day, lesion.name, course.dose_gy, slot, lesion.ways[0].name)
+
+
+def _course_problems(
+    instance: Instance,
+    arm: TrialArm,
+    place: int,
+    course: TrialCourse,
+    treated: tuple[Lesion, ...],
+) -> Iterator[Problem]:
+    """Days of a course that the case cannot have."""
+    where = f"radiation[{place}].days"
+    days = sorted(set(course.days))
+    for day in days:
+        if day >= instance.days:
+            rule = f"outside the horizon of {instance.days} days"
+            yield _problem(instance, arm, where, day, rule)
+            break
+        if not is_machine_day(instance.calendar, day):
+            yield _problem(instance, arm, where, day, "not a machine day of the case's calendar")
+            break
+    for lesion in treated:
+        missing = _days_without_sparing(lesion, days)
+        if missing:
+            rule = f"{lesion.name} has no sparing factor on this day"
+            yield _problem(instance, arm, where, missing[0], rule)
+
+
+def _days_without_sparing(lesion: Lesion, days: list[int]) -> list[int]:
+    daily = [
+        set(factor.days)
+        for points in (lesion.sparing | lesion.ways[0].sparing).values()
+        for factor in points.values()
+        if not isinstance(factor, float)
+    ]
+    return [day for day in days if any(day not in known for known in daily)]
+
+
+def _extra_drugs(instance: Instance, arm: TrialArm) -> dict[str, Drug]:
+    """The arm's drugs that the case does not have, from the library."""
+    names = dict.fromkeys(entry.drug for entry in arm.infusions)
+    return {
+        name: Drug.model_validate(library("drugs")[name])
+        for name in names
+        if name not in instance.drugs
+    }
+
+
+def _drug_problems(instance: Instance, arm: TrialArm) -> Iterator[Problem]:
+    """A case may give a drug an equivalent BED, which contains sensitization."""
+    given = {name: instance.drugs[name] for name in dict.fromkeys(e.drug for e in arm.infusions)}
+    sensitizers = [n for n, drug in given.items() if drug.sensitizer_enhancement_ratio > 1]
+    equivalent = [n for n, drug in given.items() if drug.equivalent_bed_gy_per_dose > 0]
+    if sensitizers and equivalent:
+        rule = "sensitizers and equivalent BED (which contains sensitization) must not be mixed"
+        what = f"{sorted(sensitizers)} and {sorted(equivalent)}"
+        yield _problem(instance, arm, "chemotherapy", what, rule)
