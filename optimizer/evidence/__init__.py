@@ -1,0 +1,1 @@
+"""Does the model answer to published findings? Settings, verdicts, baselines, report."""

@@ -1,0 +1,200 @@
+"""From a published finding to a case and one schedule per arm."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import abscopt.instances.evidence
+from abscopt.instances.load import build, library
+from abscopt.instances.schema import Immune
+from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
+
+if TYPE_CHECKING:
+    from abscopt.instances.evidence import Arm, Finding
+    from abscopt.instances.schema import Instance
+
+FILE = Path(abscopt.instances.evidence.__file__).parent / "settings.toml"
+OCCULT_FOR = ("progression", "survival")
+"""Endpoints of the whole patient: hidden disease counts as well."""
+
+
+class Unrepresented(ValueError):
+    """A finding that cases and schedules cannot express; says why."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A finding as cases; `arms` holds a case and a schedule per arm.
+
+    The cases differ only where an arm states a condition of the patient.
+    """
+
+    finding: Finding
+    arms: Mapping[str, tuple[Instance, Schedule]]
+
+    def under(self, immune: Immune) -> Trial:
+        """The same arms under other constants; those of the setting stay as they are."""
+        changed = {}
+        for name, (case, schedule) in self.arms.items():
+            constants = shifted(immune, self.finding.arms[name]).model_copy(
+                update=_settings()[self.finding.scale]["immune"]
+            )
+            changed[name] = case.model_copy(update={"immune": constants}), schedule
+        return Trial(self.finding, changed)
+
+
+def default_constants() -> Immune:
+    """Immune constants of the library scenario `default`."""
+    return scenario_constants("default")
+
+
+def scenario_constants(name: str) -> Immune:
+    """Immune constants of a library scenario."""
+    return Immune.model_validate(library("scenarios")[name])
+
+
+def with_scenario(immune: Immune, scenario: str) -> Immune:
+    """Constants changed in what sets a library scenario apart from `default`."""
+    default, other = default_constants(), scenario_constants(scenario)
+    apart = {
+        key: value
+        for key, value in other.model_dump().items()
+        if key not in ("source", "doi", "status", "note") and value != getattr(default, key)
+    }
+    return immune.model_copy(update=apart)
+
+
+def shifted(immune: Immune, arm: Arm) -> Immune:
+    """Constants of an arm whose condition is a scenario."""
+    scenario = _condition(arm).get("scenario")
+    return immune if scenario is None else with_scenario(immune, scenario)
+
+
+@lru_cache(maxsize=1)
+def _settings() -> dict[str, Any]:
+    return tomllib.loads(FILE.read_text(encoding="utf-8"))
+
+
+def trial_of(finding: Finding) -> Trial:
+    """Cases and schedules of a finding.
+
+    Raises
+    ------
+    Unrepresented
+        The finding says so itself, is read by an endpoint the judge does not have, or has a drug
+        that acts on an unknown target.
+    """
+    if finding.outside is not None:
+        raise Unrepresented(finding.outside)
+    if finding.setting.endpoint in ("toxicity", "marker"):
+        raise Unrepresented(f"endpoint: {finding.setting.endpoint}")
+    arms = {name: _arm(finding, arm) for name, arm in finding.arms.items()}
+    return Trial(finding, arms).under(default_constants())
+
+
+def _arm(finding: Finding, arm: Arm) -> tuple[Instance, Schedule]:
+    case = build(_raw(finding, arm), finding.id)
+    fractions = []
+    slots: dict[tuple[str, int], int] = {}
+    for day, dose_gy, site in arm.fractions:
+        slot = slots.get((site, day), 0)
+        slots[site, day] = slot + 1
+        fractions.append(Fraction(day, site, dose_gy, slot))
+    infusions = [
+        Infusion(day, _drug_name(drug), _milligrams(drug))
+        for drug in arm.drugs
+        for day in drug.days
+        if day < case.days
+    ]
+    return case, Schedule.of((f for f in fractions if f.day < case.days), infusions)
+
+
+def _drug_name(drug: Any) -> str:
+    return str(drug.agent or f"anti-{drug.target}".lower())
+
+
+def _milligrams(drug: Any) -> float:
+    if drug.dose_mg is not None:
+        return float(drug.dose_mg)
+    return float(_settings()["drugs"][drug.target]["dose_mg"])
+
+
+def _raw(finding: Finding, arm: Arm) -> dict[str, Any]:
+    """The case of one arm as an instance file would state it."""
+    scale = _settings()[finding.scale]
+    names = finding.setting.lesions
+    hidden = finding.scale == "human" and finding.setting.endpoint in OCCULT_FOR
+    share = 1.0 / (len(names) + hidden)
+    large = {
+        block.site
+        for every in finding.arms.values()
+        for block in every.radiation
+        if block.field == "large"
+    }
+    lesions = [
+        scale["large" if name in large else "small"]
+        | _site(name, share)
+        | _condition(arm).get("lesion", {})
+        for name in names
+    ]
+    if hidden:
+        lesions.append(
+            scale["occult"]
+            | {"name": "hidden", "organ": "disseminated", "clonogens": 5}
+            | {"effector_share": share, "precursor_share": share}
+        )
+    drugs = {
+        _drug_name(drug): _drug(drug, finding)
+        for every in finding.arms.values()
+        for drug in every.drugs
+    }
+    return {
+        "format": 1,
+        "name": finding.id,
+        "title": finding.title,
+        "provenance": {"source": finding.source},
+        "horizon_days": _horizons(scale, arm),
+        "calendar": {"machine_weekdays": list(range(7))},
+        "immune": {"use": "default"},
+        "drugs": drugs,
+        "lesions": lesions,
+    }
+
+
+def _horizons(scale: dict[str, Any], arm: Arm) -> list[int]:
+    """Horizons of the scale; around the day on which the arm is read, if it states one."""
+    if arm.read_day is None:
+        return list(scale["horizon_days"])
+    return [max(1, arm.read_day), max(1, arm.read_day) + 1]
+
+
+def _site(name: str, share: float) -> dict[str, Any]:
+    course = {"form": "uniform", "fractions": [1], "doses_gy": [1.0], "last_start_day": 0}
+    return {
+        "name": name,
+        "organ": name,
+        "effector_share": share,
+        "precursor_share": share,
+        "course": course,
+    }
+
+
+def _condition(arm: Arm) -> dict[str, Any]:
+    if arm.condition is None:
+        return {}
+    found: dict[str, Any] = _settings()["conditions"][arm.condition]
+    return found
+
+
+def _drug(drug: Any, finding: Finding) -> dict[str, Any]:
+    if drug.agent is not None:
+        return {"use": drug.agent}
+    known = _settings()["drugs"]
+    if finding.scale != "mouse" or drug.target not in known:
+        raise Unrepresented(f"target: {drug.target}")
+    return {key: value for key, value in known[drug.target].items() if key != "dose_mg"}
