@@ -169,6 +169,18 @@ TERMS = (
         _set("immune", "suppression_per_day", value=0.0),
     ),
     Term(
+        "regrowth between fractions",
+        "pulsar",
+        "no regrowth",
+        _set("immune", "release_regrowth", value=0.0),
+    ),
+    Term(
+        "repeated release",
+        "pulsar-daily",
+        "no repeat",
+        _set("immune", "repeat_release", value=0.0),
+    ),
+    Term(
         "burden rule",
         "partial-bulky-burden",
         "no burden limit",
