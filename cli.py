@@ -86,18 +86,6 @@ def _load(name: str) -> Instance:
         raise InputError([Problem(name[:80], "path", reason, rule)]) from None
 
 
-def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
-    from importlib.metadata import PackageNotFoundError, version
-
-    if not value or ctx.resilient_parsing:
-        return
-    try:
-        _say(f"abscopt {version('abscopt')}")
-    except PackageNotFoundError:
-        _say("abscopt (not installed)")
-    ctx.exit()
-
-
 def _finite(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
     if value is None:
         return None
@@ -140,10 +128,7 @@ def _solver_options(command: Callable[..., Any]) -> Callable[..., Any]:
     epilog="Exit codes: 0 answer in hand, 1 internal failure (compare: solvers that disagree), "
     "2 wrong input or usage, 3 proven infeasible, 4 nothing found in the time given.",
 )
-@click.option(
-    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_print_version,
-    help="Show the version and exit.",
-)  # fmt: skip
+@click.version_option(package_name="abscopt", message="abscopt %(version)s")
 def main() -> None:
     """Entry point of the command `abscopt`."""
 
@@ -242,6 +227,7 @@ def new_command(file: str | None, name: str) -> None:
     "--method", type=click.Choice(["auto", "single"]), default="auto", show_default=True,
     help="single: one MILP without any reduction, for cross-checks.",
 )  # fmt: skip
+@click.option("--simulate", is_flag=True, help="Add the published forward models to the result.")
 @click.pass_context
 def solve_command(
     ctx: click.Context,
@@ -253,6 +239,7 @@ def solve_command(
     threads: int,
     seed: int,
     method: Literal["auto", "single"],
+    simulate: bool,
 ) -> None:
     """Find the best schedule of a case and prove how good it is."""
     instance = _load(case)
@@ -273,8 +260,11 @@ def solve_command(
         )
     from abscopt.optimizer.report import solve_report
 
-    document = json.dumps(result.to_json(instance), indent=2, allow_nan=False)
-    report = solve_report(result, instance)
+    simulation, report = None, solve_report(result, instance)
+    if simulate and result.schedule is not None:
+        simulation, text = _simulation(instance, result.schedule, "optimized", False)
+        report += "\n" + text
+    document = json.dumps(result.to_json(instance, simulation), indent=2, allow_nan=False)
     if folder is not None:
         write_result(folder, result, instance, document, report)
     _say(document if as_json else report.rstrip("\n"))
@@ -285,11 +275,15 @@ def solve_command(
 @click.argument("case", metavar="NAME|FILE")
 @click.argument("schedule_file", metavar="[SCHEDULE.json]", required=False)
 @click.option(
-    "--regimen", metavar="NAME",
+    "--regimen",
+    metavar="NAME",
     help="Judge a trial arm (`abscopt regimens`), or the case's own: `standard`.",
 )
 @click.option(
-    "--site", "sites", metavar="LESION", multiple=True,
+    "--site",
+    "sites",
+    metavar="LESION",
+    multiple=True,
     help="Lesion that a trial arm irradiates; may be repeated. Default: the first ones.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -335,6 +329,62 @@ def _say_evaluation(instance: Instance, schedule: Schedule, as_json: bool) -> No
     from abscopt.optimizer.report import evaluation_report
 
     _say(evaluation_report(evaluation, schedule, instance).rstrip("\n"))
+
+
+@main.command("simulate")
+@click.argument("case", metavar="NAME|FILE")
+@click.argument("schedule_file", metavar="SCHEDULE.json")
+@click.option(
+    "--beyond-validity", is_flag=True, help="Run models outside the range they state, too."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def simulate_command(case: str, schedule_file: str, beyond_validity: bool, as_json: bool) -> None:
+    """A schedule, the standard regimen and alternatives in published forward models."""
+    instance = _load(case)
+    from abscopt.optimizer.files import read_file
+    from abscopt.optimizer.recheck import checked_schedule
+
+    schedule = checked_schedule(read_file(schedule_file, parse_json), instance, schedule_file)
+    document, text = _simulation(instance, schedule, "schedule", beyond_validity)
+    if as_json:
+        _say_json(document)
+    else:
+        _say(text.rstrip("\n"))
+
+
+def _simulation(
+    instance: Instance, schedule: Schedule, label: str, beyond_validity: bool
+) -> tuple[dict[str, Any], str]:
+    """Simulation of a schedule as a document and as text."""
+    from abscopt.optimizer.simulation.compare import simulate
+    from abscopt.optimizer.simulation.document import simulation_document, simulation_report
+
+    found = simulate(instance, schedule, label, beyond_validity=beyond_validity)
+    return simulation_document(found), simulation_report(found, instance)
+
+
+@main.command("evidence")
+@click.option("--only", metavar="ID", multiple=True, help="Only this finding; may be repeated.")
+@click.option(
+    "--scenario", metavar="NAME", default="default", show_default=True,
+    help="Immune constants of the library to judge with.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def evidence_command(only: tuple[str, ...], scenario: str, as_json: bool) -> None:
+    """Which published findings the model reproduces, and which it does not.
+
+    Every finding is evaluated by the judge's surrogate, by each published forward model that can
+    express it, and by tumor BED alone.
+    """
+    from abscopt.optimizer.evidence.command import evidence
+    from abscopt.optimizer.evidence.document import evidence_document, evidence_report
+
+    with ProgressLine() as progress:
+        results, requirements = evidence(only, scenario, progress)
+    if as_json:
+        _say_json(evidence_document(results, requirements))
+    else:
+        _say(evidence_report(results, requirements).rstrip("\n"))
 
 
 @main.command("regimens")

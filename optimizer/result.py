@@ -115,9 +115,11 @@ class Result:
 
         return self.evaluation.limits_frame() if self.evaluation else pd.DataFrame()
 
-    def to_json(self, instance: Instance) -> dict[str, Any]:
-        """The result document, with its digest."""
-        document = {
+    def to_json(
+        self, instance: Instance, simulation: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """The result document, with its digest; `simulation` is added to it if given."""
+        document: dict[str, Any] = {
             "format": FORMAT,
             "kind": "result",
             "notice": DISCLAIMER,
@@ -137,6 +139,8 @@ class Result:
             "versions": versions(),
             "seed": self.seed,
         }
+        if simulation is not None:
+            document["simulation"] = simulation
         return sealed(document)
 
 
