@@ -9,12 +9,16 @@ Each day, with the old values on the right::
     Z = Z_p + Z_s,  Z_p = ω·L/(1 + κ·T^⅔·L/(1 + p1)),  Z_s = Σ_{i≤n} γ·(1 + c4_i)/(r + c4_i)·Z_p,i
     ε = tanh((1 − S_T)·V_C),  S = exp(−α·d − β·d²)
 
+A tumor of several parts, each with its own dose (derived, not in the paper): the parts share L, A
+and Z; T is their sum, and S_L and 1 − S_T in L, A and ε are means weighted with the viable volume.
+
 Source of equations and numbers: doi:10.1088/1361-6560/ace819 as stated and coded in github
 hannahgsimon/HALModeling2024. Status: verified in that third-party code, not in the paper; the
 form of the recovery of A from a second third-party script. Units: cm³, days, Gy.
 """
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -107,7 +111,8 @@ class Response(Trajectory):
     Parameters
     ----------
     log_viable
-        ``ln T`` with ``T`` in cm³, shape (..., days + 1); stays exact where ``T`` underflows.
+        ``ln T`` with ``T`` in cm³, all parts together, shape (..., days + 1); stays exact where
+        ``T`` underflows.
     lymphocytes, triggering
         ``L`` and ``A``, shape (..., days + 1).
     primary, secondary
@@ -132,6 +137,7 @@ def simulate(
     lymphocytes: ArrayLike = 0.0,
     triggering: ArrayLike = 1.0,
     damaged_volume: ArrayLike = 1.0,
+    part_shares: ArrayLike | None = None,
 ) -> Response:
     """Return tumor and immune cells of many schedules at once.
 
@@ -149,6 +155,10 @@ def simulate(
     damaged_volume
         ``V_C`` of each day in [0, 1], the share of the volume with radiation damage, shape
         (..., days) or one number.
+    part_shares
+        Shares of the start volume of a tumor of several parts, ≥ 0 with sum 1, shape
+        (..., parts); ``dose_gy`` is then that of each part, shape (..., parts, days). ``None`` is
+        one part.
 
     Returns
     -------
@@ -159,7 +169,7 @@ def simulate(
     ------
     ValueError
         A negative input or one that is not finite, a wrong number of days, a start without tumor,
-        or dose for a parameter set without radiosensitivity.
+        dose for a parameter set without radiosensitivity, or shares that are not those of a whole.
 
     Notes
     -----
@@ -182,28 +192,36 @@ def simulate(
             raise ValueError("this parameter set has no radiosensitivity, so it takes no dose")
         radiosensitivity = Radiosensitivity(0.0, 0.0)
 
-    log_tumor, secondary_now = np.log(start), np.zeros(())
+    doses, log_parts = _parts(dose, np.log(start), part_shares)
+    secondary_now = np.zeros(())
     doomed_now, immune_now, trigger_now = (
         np.asarray(value, dtype=np.float64) for value in (doomed_cm3, lymphocytes, triggering)
     )
+    log_tumor = np.asarray(reduce(np.logaddexp, log_parts))
     logs, doomed, cells, triggers = [log_tumor], [doomed_now], [immune_now], [trigger_now]
     primary: list[FloatArray] = []
     secondary: list[FloatArray] = []
     for day in range(len(dose)):
-        log_survival, log_immune_survival = radiosensitivity.log_survival(dose[day])
-        immune_survival = np.exp(log_immune_survival)
-        activation = np.tanh(-np.expm1(log_survival) * damaged[day])
+        log_survivals = [radiosensitivity.log_survival(part[day]) for part in doses]
+        weights = _weights(log_parts, log_tumor)
+        immune_survival = _mean(weights, [np.exp(spared) for _, spared in log_survivals])
+        lost = _mean(weights, [-np.expm1(kept) for kept, _ in log_survivals])
+        activation = np.tanh(lost * damaged[day])
 
         tumor = np.exp(log_tumor)
         resisted = p.suppression * np.exp(log_tumor * (2.0 / 3.0)) / (1.0 + pd1[day])
         primary_now = p.kill_per_lymphocyte * immune_now / (1.0 + resisted * immune_now)
         activated = immune.activated_fraction(ctla4[day], p.ctla4_threshold)
         secondary_now = secondary_now + p.memory * activated * primary_now
-        log_kept = log_survival - primary_now - secondary_now
-        killed = np.exp(p.growth_per_day) * tumor * -np.expm1(log_kept)
+        log_kept = [kept - primary_now - secondary_now for kept, _ in log_survivals]
+        dying = _mean(weights, [-np.expm1(kept) for kept in log_kept])
+        killed = np.exp(p.growth_per_day) * tumor * dying
         attracted = p.infiltration + p.radiation_infiltration * activation * trigger_now
 
-        log_tumor = log_tumor + (p.growth_per_day + log_kept)
+        log_parts = [
+            part + (p.growth_per_day + kept) for part, kept in zip(log_parts, log_kept, strict=True)
+        ]
+        log_tumor = np.asarray(reduce(np.logaddexp, log_parts))
         doomed_now = (1.0 - p.doomed_loss_per_day) * doomed_now + killed
         immune_kept = (1.0 - p.lymphocyte_loss_per_day) * immune_survival
         immune_now = immune_kept * immune_now + attracted * tumor
@@ -220,6 +238,35 @@ def simulate(
             trace.append(np.asarray(state))
     stack = stacked(logs, doomed, cells, triggers, primary, secondary)
     return Response(np.exp(stack[0]), stack[1], stack[0], *stack[2:])
+
+
+def _parts(
+    dose: FloatArray, log_start: FloatArray, shares: ArrayLike | None
+) -> tuple[list[FloatArray], list[FloatArray]]:
+    """Return day-first doses and the log start volume of each part."""
+    if shares is None:
+        return [dose], [log_start]
+    share = np.asarray(shares, dtype=np.float64)
+    if not np.all(share >= 0.0) or not np.allclose(share.sum(axis=-1), 1.0, rtol=0.0, atol=1e-9):
+        raise ValueError("part_shares must not be negative and add up to 1")
+    if dose.ndim < 2 or dose.shape[-1] != share.shape[-1]:
+        raise ValueError(f"dose_gy must have an axis of {share.shape[-1]} parts before its days")
+    with np.errstate(divide="ignore"):
+        log_share = np.log(share)
+    parts = range(share.shape[-1])
+    return [dose[..., i] for i in parts], [log_start + log_share[..., i] for i in parts]
+
+
+def _weights(log_parts: list[FloatArray], log_tumor: FloatArray) -> list[FloatArray]:
+    """Return the share of each part in the viable volume; nothing for one part."""
+    return [] if len(log_parts) == 1 else [np.exp(part - log_tumor) for part in log_parts]
+
+
+def _mean(weights: list[FloatArray], values: list[FloatArray]) -> FloatArray:
+    """Return the weighted mean over parts; of one part its own value, exactly."""
+    if len(values) == 1:
+        return values[0]
+    return np.asarray(sum(w * value for w, value in zip(weights, values, strict=True)))
 
 
 def escape_fold(parameters: Parameters, anti_pd1: ArrayLike = 0.0) -> tuple[FloatArray, FloatArray]:

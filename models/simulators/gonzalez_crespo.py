@@ -36,7 +36,6 @@ from abscopt.models.simulators.trajectory import (
     batch_of,
     daily,
     stacked,
-    treated_days,
 )
 
 HIGHEST_DOSE_GY = 15.0
@@ -107,17 +106,23 @@ class Response(Trajectory):
         Volume of the T cells in the tumor; the paper's volume is burden and infiltrate.
     antigen, pool, t_cells
         ``A`` in arbitrary units, ``Tl`` and ``Ta`` in cells. All of shape (..., days + 1).
+    immune_kill
+        Integral of ``i`` over each day in nats, shape (..., days).
     """
 
     infiltrate_cm3: FloatArray
     antigen: FloatArray
     pool: FloatArray
     t_cells: FloatArray
+    immune_kill: FloatArray
 
 
 @dataclass(frozen=True)
 class _State:
-    """Cells of one moment, and its derivative; ``damaged`` has the fractions first."""
+    """Cells of one moment, and its derivative.
+
+    ``damaged`` has a row for each day whose fraction is still on its ramp, and one for the rest.
+    """
 
     tumor: FloatArray
     damaged: FloatArray
@@ -146,6 +151,7 @@ def simulate(
     *,
     tumor_cells: ArrayLike = 5e5,
     steps_per_day: int = 48,
+    beyond_validity: bool = False,
 ) -> Response:
     """Return tumors and T cells of many schedules at once.
 
@@ -162,6 +168,8 @@ def simulate(
         ``C`` at the start and, for the delays, before it; broadcast.
     steps_per_day
         Steps of Heun's method; both delays must be at least one step.
+    beyond_validity
+        Whether to accept more than 15 Gy per fraction.
 
     Returns
     -------
@@ -183,28 +191,32 @@ def simulate(
     """
     dose, pd1, ctla4 = daily(dose_gy, anti_pd1=anti_pd1, anti_ctla4=anti_ctla4)
     p, step = parameters, 1.0 / steps_per_day
-    if np.any(dose > HIGHEST_DOSE_GY):
+    if not beyond_validity and np.any(dose > HIGHEST_DOSE_GY):
         raise ValueError(f"the model goes up to {HIGHEST_DOSE_GY:g} Gy per fraction")
     lags = np.array([p.antigen_delay_days, p.infiltration_delay_days]) * steps_per_day
     if np.any(lags < 1.0):
         raise ValueError("a delay is shorter than a step")
 
-    fraction_days = np.array(treated_days(dose), dtype=np.float64)
     start = np.asarray(tumor_cells, dtype=np.float64)
     batch = batch_of(p, start.shape, dose.shape[1:], pd1.shape[1:], ctla4.shape[1:])
     tumor, none = np.broadcast_to(start, batch), np.zeros(batch)
-    damaged = np.zeros((len(fraction_days), *batch))
+    on_ramp = max(1, math.ceil(p.clearance_full_days))
+    fraction_days = np.full(on_ramp + 1, -np.inf)
+    damaged = np.zeros((on_ramp + 1, *batch))
     pool = np.asarray(p.pool_cells, dtype=np.float64)
     state = _State(tumor, damaged, none, pool, none)
     released, activated = _History(p.release_per_cell_day * tumor), _History(none)
 
-    seen = [state]
+    seen, killed = [state], []
     for day in range(len(dose)):
-        state = _irradiated(p, state, dose[day], fraction_days == day)
+        fraction_days[day % on_ramp] = day
+        state = _irradiated(p, state, dose[day], day % on_ramp)
+        immune_kill = none
         kill, drain = 1.0 + pd1[day], immune.activated_fraction(ctla4[day], p.ctla4_threshold)
         for number in range(day * steps_per_day, (day + 1) * steps_per_day):
             ages = number * step - fraction_days
             rates = _rates(p, state, ages, kill, drain)
+            immune_kill = immune_kill + step * rates[3]
             released.append(rates[1])
             activated.append(rates[2])
             first = _delayed(
@@ -218,17 +230,19 @@ def simulate(
             )
             state = _capped(state.plus(step, first, later), pool)
         seen.append(state)
-    tumors, dying, antigen, pools, cells = stacked(
+        killed.append(immune_kill)
+    tumors, dying, antigen, pools, cells, kills = stacked(
         [s.tumor for s in seen],
         [np.asarray(s.damaged.sum(axis=0)) for s in seen],
         [s.antigen for s in seen],
         [s.pool for s in seen],
         [s.t_cells for s in seen],
+        killed,
     )
     volume, cell = (
         np.asarray(v)[..., np.newaxis] / MM3_PER_CM3 for v in (p.tumor_cell_mm3, p.t_cell_mm3)
     )
-    return Response(volume * tumors, volume * dying, cell * cells, antigen, pools, cells)
+    return Response(volume * tumors, volume * dying, cell * cells, antigen, pools, cells, kills)
 
 
 class _History:
@@ -253,26 +267,24 @@ class _History:
         return (1.0 - share) * self.values[below] + share * self.values[below + 1]
 
 
-def _irradiated(p: Parameters, state: _State, dose: FloatArray, now: FloatArray) -> _State:
-    """Return the state just after the fraction of the day, booked on its own ``M_k``."""
+def _irradiated(p: Parameters, state: _State, dose: FloatArray, row: int) -> _State:
+    """Return the state just after the fraction of the day, booked on its own row.
+
+    What that row held before is past its ramp and joins the rest.
+    """
     square = np.square(dose)
     kept = np.exp(-p.alpha_per_gy * dose - p.beta_per_gy2 * square)
     spared = np.exp(-p.t_cell_alpha_per_gy * (dose + square / 10.0))
-    hit = (1.0 - kept) * state.tumor
-    booked = now.reshape(-1, *(1,) * hit.ndim) * hit
-    return _State(
-        kept * state.tumor,
-        state.damaged + booked,
-        state.antigen,
-        state.pool,
-        spared * state.t_cells,
-    )
+    damaged = state.damaged.copy()
+    damaged[-1] += damaged[row]
+    damaged[row] = (1.0 - kept) * state.tumor
+    return _State(kept * state.tumor, damaged, state.antigen, state.pool, spared * state.t_cells)
 
 
 def _rates(
     p: Parameters, state: _State, ages: FloatArray, kill: FloatArray, activated: FloatArray
-) -> tuple[_State, FloatArray, FloatArray]:
-    """Return the slope without delayed terms, the antigen released and the T cells activated."""
+) -> tuple[_State, FloatArray, FloatArray, FloatArray]:
+    """Return the slope without delayed terms, antigen released, T cells activated, and ``i``."""
     living = state.tumor + state.damaged.sum(axis=0)
     ratio = (state.t_cells / np.maximum(living, 1e-300)) ** p.kill_exponent
     immune_death = p.kill_per_day * kill * ratio / (p.kill_half + ratio)
@@ -290,7 +302,7 @@ def _rates(
         -(p.t_cell_loss_per_cell_day * living + p.t_cell_loss_per_day) * state.t_cells,
     )
     released = p.release_per_cell_day * living + p.release_per_death * death.sum(axis=0)
-    return slope, released, active
+    return slope, released, active, np.asarray(immune_death)
 
 
 def _delayed(slope: _State, released: FloatArray, activated: FloatArray) -> _State:

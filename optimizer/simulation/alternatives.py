@@ -1,0 +1,114 @@
+"""Schedules to compare a schedule with, made from the schedule itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from abscopt.instances.calendar import course_days
+from abscopt.instances.lesions import DailyFactors
+from abscopt.optimizer.schedule import Schedule, standard_schedule
+
+if TYPE_CHECKING:
+    from abscopt.instances.schema import Instance
+    from abscopt.optimizer.schedule import Fraction, Infusion
+
+REST_DAYS = 7
+SPACED_DAYS = 10
+
+
+def alternatives(instance: Instance, schedule: Schedule, label: str) -> dict[str, Schedule]:
+    """The schedule, the standard regimen and changed schedules by label, without repeats.
+
+    Radiation alone; drugs alone; inhibitors (all as one group) from the first fraction; inhibitors
+    from the first day that the case offers a week or more after the last fraction; the same
+    fractions daily, once a day; the same fractions every 10 days. Each only where it differs and
+    fits into the horizon; none needs to be on the menu or to keep the limits of the case.
+    """
+    named = [(label, schedule), ("standard", standard_schedule(instance))]
+    found: dict[str, Schedule] = {}
+    for name, one in [*named, *_changed(instance, schedule)]:
+        if one is not None and one not in found.values() and _judgeable(instance, one):
+            found[name] = one
+    return found
+
+
+def _changed(instance: Instance, schedule: Schedule) -> Iterator[tuple[str, Schedule]]:
+    fractions, infusions = schedule.fractions, schedule.infusions
+    if fractions and infusions:
+        yield "radiation alone", Schedule(fractions, ())
+        yield "drugs alone", Schedule((), infusions)
+    if not fractions:
+        return
+    first, last = fractions[0].day, fractions[-1].day
+    for name, start in (
+        ("drugs from first fraction", first),
+        ("drugs after radiation", _offered(instance, infusions, last + REST_DAYS)),
+    ):
+        moved = _started(instance, infusions, start)
+        if moved:
+            yield name, Schedule.of(fractions, moved)
+    for name, interval in (("daily", 1), (f"every {SPACED_DAYS} days", SPACED_DAYS)):
+        spread = _spread(instance, fractions, interval)
+        if spread:
+            yield name, Schedule.of(spread, infusions)
+
+
+def _inhibitors(instance: Instance, infusions: tuple[Infusion, ...]) -> list[Infusion]:
+    return [i for i in infusions if instance.drugs[i.drug].kind == "checkpoint_inhibitor"]
+
+
+def _offered(instance: Instance, infusions: tuple[Infusion, ...], earliest: int) -> int:
+    """First start day on or after a day that the case offers for the first inhibitor given."""
+    given = _inhibitors(instance, infusions)
+    if not given:
+        return earliest
+    days = [
+        day
+        for agent in instance.agents
+        for name in agent.regimens
+        if given[0].drug in {dose.drug for dose in instance.regimens[name].doses}
+        for day in agent.start_days
+        if day >= earliest
+    ]
+    return min(days, default=earliest)
+
+
+def _started(
+    instance: Instance, infusions: tuple[Infusion, ...], start: int
+) -> list[Infusion] | None:
+    """Infusions with the inhibitors moved so that the first is on a day; None without any."""
+    moving = _inhibitors(instance, infusions)
+    if not moving or start >= instance.days:
+        return None
+    shift = start - moving[0].day
+    moved = [replace(i, day=i.day + shift) for i in moving if i.day + shift < instance.days]
+    return moved + [i for i in infusions if i not in moving]
+
+
+def _spread(
+    instance: Instance, fractions: tuple[Fraction, ...], interval: int
+) -> list[Fraction] | None:
+    """Each course from its first day at an interval; None where one does not fit."""
+    spread: list[Fraction] = []
+    for name in sorted({f.lesion for f in fractions}):
+        course = [f for f in fractions if f.lesion == name]
+        days = course_days(instance.calendar, course[0].day, len(course), interval)
+        if days is None or days[-1] >= instance.days:
+            return None
+        spread += [replace(f, day=day, slot=0) for f, day in zip(course, days, strict=True)]
+    return spread
+
+
+def _judgeable(instance: Instance, schedule: Schedule) -> bool:
+    """Whether every fraction has its sparing factors on its day."""
+    lesions = {lesion.name: lesion for lesion in instance.lesions}
+    for fraction in schedule.fractions:
+        lesion = lesions[fraction.lesion]
+        sparing = lesion.sparing | lesion.way(fraction.technique).sparing
+        for points in sparing.values():
+            for factor in points.values():
+                if isinstance(factor, DailyFactors) and fraction.day not in factor.days:
+                    return False
+    return True
