@@ -51,11 +51,11 @@ class ProgressLine:
         if self._last is not None and progress.elapsed - self._last < wait:
             return
         self._last = progress.elapsed
-        bound, best, gap = (
-            "-" if value is None else f"{value:.4f}"
-            for value in (progress.bound, progress.incumbent, progress.gap)
-        )
-        line = f"{progress.phase}: bound {bound}, best {best}, gap {gap}, {progress.elapsed:.1f} s"
+        numbers = (progress.bound, progress.incumbent, progress.gap)
+        bound, best, gap = ("-" if value is None else f"{value:.4f}" for value in numbers)
+        known = any(value is not None for value in numbers)
+        where = f"bound {bound}, best {best}, gap {gap}, " if known else ""
+        line = f"{progress.phase}: {where}{progress.elapsed:.1f} s"
         if self._terminal:
             print(f"\r{line}\x1b[K", end="", file=sys.stderr, flush=True)
         else:

@@ -72,14 +72,14 @@ def solve_report(result: Result, instance: Instance) -> str:
     parts += _proof_parts(result)
     if result.standard is not None:
         parts += _standard_parts(result, instance)
-    return _text([*parts, "", DISCLAIMER])
+    return plain_text([*parts, "", DISCLAIMER])
 
 
 def evaluation_report(evaluation: Evaluation, schedule: Schedule, instance: Instance) -> str:
     """The judge's verdict on one schedule."""
     head = [f"{instance.name}: {instance.title}", _verdict(evaluation), ""]
     objective = f"Objective  {_amount(evaluation.objective, evaluation.unit)}"
-    return _text(
+    return plain_text(
         [
             *head,
             *_schedule_parts(schedule, instance),
@@ -115,7 +115,7 @@ def instance_report(instance: Instance) -> str:
     parts += _systemic_lines(instance)
     if instance.standard is not None:
         parts += ["", f"Standard    {instance.standard.name} ({instance.standard.source})"]
-    return _text([*parts, "", DISCLAIMER])
+    return plain_text([*parts, "", DISCLAIMER])
 
 
 def raw_courses(instance: Instance, lesion: Lesion) -> int:
@@ -206,7 +206,7 @@ def _csv(columns: Sequence[str], rows: list[dict[str, Any]]) -> str:
 def _schedule_parts(schedule: Schedule, instance: Instance) -> list[object]:
     parts: list[object] = []
     if schedule.fractions:
-        table = _table("Radiation", "Lesion", ">Fractions", "First", "Last", "Days")
+        table = plain_table("Radiation", "Lesion", ">Fractions", "First", "Last", "Days")
         for lesion in instance.lesions:
             technique = schedule.technique(lesion.name)
             name = f"{lesion.name} ({technique})" if technique else lesion.name
@@ -216,7 +216,7 @@ def _schedule_parts(schedule: Schedule, instance: Instance) -> list[object]:
     else:
         parts += ["No radiation.", ""]
     if schedule.infusions:
-        table = _table("Drugs", "Drug", ">Doses", "Dates (day)")
+        table = plain_table("Drugs", "Drug", ">Doses", "Dates (day)")
         by_drug = sorted(schedule.infusions, key=lambda i: (i.drug, i.dose_mg, i.day))
         for (drug, milligrams), given in groupby(by_drug, key=lambda i: (i.drug, i.dose_mg)):
             days = [i.day for i in given]
@@ -259,7 +259,7 @@ def _evaluation_parts(evaluation: Evaluation, instance: Instance) -> list[object
 
 def _lesion_outcomes(evaluation: Evaluation, instance: Instance) -> Table:
     last = instance.horizon_days[-1]
-    table = _table(
+    table = plain_table(
         "Lesions", "Lesion", ">Dose Gy", ">Fractions", ">Gy each", ">BED Gy", ">Tumor BED Gy",
         f">Control day {last}",
     )  # fmt: skip
@@ -299,7 +299,7 @@ def _clone_lines(evaluation: Evaluation, instance: Instance) -> list[object]:
 
 
 def _limit_uses(evaluation: Evaluation, instance: Instance) -> Table:
-    table = _table(
+    table = plain_table(
         "Limits (* binding, ~ soft)", "", "Limit", ">Value", "", ">Bound", "Unit", ">Use %"
     )  # fmt: skip
     for use, limit in zip(evaluation.limits, instance.limits, strict=True):
@@ -379,7 +379,7 @@ def _verdict(evaluation: Evaluation) -> str:
 
 
 def _lesion_menu(instance: Instance) -> Table:
-    table = _table(
+    table = plain_table(
         "Lesions", "Lesion", "Organ", ">cm3", ">alpha/Gy", ">a/b Gy", "Status", "Course",
         ">Raw courses",
     )  # fmt: skip
@@ -400,7 +400,7 @@ def _lesion_menu(instance: Instance) -> Table:
 def _limit_list(instance: Instance) -> list[object]:
     if not instance.limits:
         return ["No limits."]
-    table = _table("Limits", "Limit", "Rule", "Status", ">Source")
+    table = plain_table("Limits", "Limit", "Rule", "Status", ">Source")
     sources: dict[str, int] = {}
     unit = instance.objective.unit
     for limit in instance.limits:
@@ -414,7 +414,7 @@ def _limit_list(instance: Instance) -> list[object]:
 def _systemic_lines(instance: Instance) -> list[object]:
     if not instance.agents:
         return ["No systemic agents."]
-    table = _table("Systemic agents", "Agent", "Regimens", "Start days", "Optional")
+    table = plain_table("Systemic agents", "Agent", "Regimens", "Start days", "Optional")
     for agent in instance.agents:
         window = f"{agent.first_start_day} to {agent.last_start_day}"
         if agent.start_step_days > 1:
@@ -432,7 +432,7 @@ def _amount(value: float | None, unit: str) -> str:
     return "none" if value is None else f"{value:.4f} {unit}"
 
 
-def _table(title: str, *columns: str) -> Table:
+def plain_table(title: str, *columns: str) -> Table:
     """Table in plain ASCII; a heading that begins with '>' is aligned to the right."""
     from rich.box import Box
     from rich.table import Table
@@ -447,7 +447,7 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _text(parts: Iterable[object]) -> str:
+def plain_text(parts: Iterable[object]) -> str:
     """Parts as lines of at most `WIDTH` columns, without color codes."""
     from rich.console import Console
     from rich.text import Text

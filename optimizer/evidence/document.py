@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import abscopt.instances.evidence
-from abscopt.optimizer import report as plain
 from abscopt.optimizer.evidence.score import Score, Scored, score_of
+from abscopt.optimizer.report import plain_table, plain_text
 from abscopt.optimizer.result import DISCLAIMER, FORMAT
 
 if TYPE_CHECKING:
@@ -134,11 +134,17 @@ def evidence_report(results: Sequence[Scored], requirements: Sequence[Requiremen
         if half:
             title = f"{split.replace('_', ' ').capitalize()} ({len(half)} findings)"
             parts += [title, _findings(half, names), *_reasons(half), ""]
-    return plain._text([*parts, DISCLAIMER])
+    parts += [
+        "yes: reproduced at every horizon; no: contradicted; -: outside the range. Two words: a "
+        "contested finding under preblockade-helps and preblockade-harms. *: not scored (no "
+        "verified source, or contested).",
+        "",
+    ]
+    return plain_text([*parts, DISCLAIMER])
 
 
 def _scores(results: Sequence[Scored], names: Sequence[str]) -> object:
-    table = plain._table("", "", "training", "held back")
+    table = plain_table("", "", "training", "held back")
     columns: list[tuple[str, Callable[[Scored], Verdict]]] = [
         ("surrogate", lambda one: one.surrogate),
         ("tumor BED alone", lambda one: one.baseline),
@@ -159,27 +165,28 @@ def _scores(results: Sequence[Scored], names: Sequence[str]) -> object:
 
 
 def _findings(results: Sequence[Scored], names: Sequence[str]) -> object:
-    table = plain._table("", "finding", "status", "surrogate", "BED", "simulators")
+    table = plain_table("", "", "finding", "BED", "simulators")
+    table.columns[1].no_wrap = True
     for one in results:
+        told = [
+            (name, one.simulators[name])
+            for name in names
+            if one.simulators[name] in ("reproduced", "contradicted")
+        ]
         table.add_row(
-            one.finding.id,
-            one.finding.status + ("" if one.counts else " (not scored)"),
             _surrogate(one),
+            one.finding.id + ("" if one.counts else " *"),
             SHORT[one.baseline],
-            ", ".join(
-                f"{name} {SHORT[one.simulators[name]]}"
-                for name in names
-                if one.simulators[name] != "outside_range"
-            )
-            or "-",
+            ", ".join(f"{name} {SHORT[verdict]}" for name, verdict in told) or "-",
         )
     return table
 
 
 def _surrogate(one: Scored) -> str:
+    """The verdict in a word; of a contested finding, that under each scenario."""
     if one.surrogate != "scenario":
         return SHORT[one.surrogate]
-    return "; ".join(f"{name}: {SHORT[verdict]}" for name, verdict in one.scenarios.items())
+    return "/".join(SHORT[verdict] for verdict in one.scenarios.values())
 
 
 def _reasons(results: Sequence[Scored]) -> list[str]:

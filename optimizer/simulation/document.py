@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abscopt.optimizer import report as plain
+from abscopt.optimizer.report import plain_table, plain_text
 from abscopt.optimizer.result import DISCLAIMER, FORMAT
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def simulation_report(report: SimulationReport, instance: Instance) -> str:
     parts.append(_schedules(report))
     for comparison in report.comparisons:
         parts += _model_parts(comparison, report)
-    return plain._text([*parts, DISCLAIMER])
+    return plain_text([*parts, DISCLAIMER])
 
 
 def _entry(entry: Entry) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def _days(last_day: int, step: int) -> list[int]:
 
 
 def _schedules(report: SimulationReport) -> object:
-    table = plain._table(
+    table = plain_table(
         "Schedules in the surrogate", ">", "Schedule", "Radiation", ">Doses of drugs",
         f">Objective {report.unit}", ">Effect nat", ">Nadir 1e9/L", "Limits",
     )  # fmt: skip
@@ -229,7 +229,7 @@ def _ranks(one: Comparison, report: SimulationReport) -> object:
     responders = found.responders
     if responders is not None:
         headings.append(">Without tumor %")
-    table = plain._table(f"Ranking by {one.model.name}", ">", "Schedule", *headings)
+    table = plain_table(f"Ranking by {one.model.name}", ">", "Schedule", *headings)
     numbers = {entry.label: number for number, entry in enumerate(report.entries, 1)}
     for row, label in enumerate(one.accepted):
         cells = [cell for r in one.rankings for cell in (f"{r.values[row]:.3f}", str(r.ranks[row]))]
@@ -248,7 +248,7 @@ def _burdens(one: Comparison, report: SimulationReport) -> object:
     weeks = -(-last // (WEEK * MOST_ROWS))
     numbers = {entry.label: number for number, entry in enumerate(report.entries, 1)}
     columns = [f">({numbers[label]})" for label in one.accepted]
-    table = plain._table("ln burden relative to day 0, by schedule", ">Day", *columns)
+    table = plain_table("ln burden relative to day 0, by schedule", ">Day", *columns)
     for day in _days(last, WEEK * weeks):
         table.add_row(str(day), *(f"{round(row[day], 2) + 0.0:.2f}" for row in burden))
     return table
