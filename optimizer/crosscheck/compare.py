@@ -192,7 +192,10 @@ def verdict(one: Finding, reference: Finding, gap: float) -> Verdict:
 def schedule_difference(one: Schedule | None, other: Schedule | None) -> dict[str, Any]:
     """Fractions and infusions that only one of two schedules has, and how many there are."""
     mine, theirs = _events(one), _events(other)
-    only_here, only_there = sorted((mine - theirs).elements()), sorted((theirs - mine).elements())
+    only_here, only_there = (
+        [f"day {day}: {what}" for day, what in sorted(events.elements())]
+        for events in (mine - theirs, theirs - mine)
+    )
     return {
         "count": len(only_here) + len(only_there),
         "only_here": only_here,
@@ -343,9 +346,12 @@ def _close(one: float, other: float, tolerance: float) -> bool:
     return abs(one - other) <= tolerance * max(1.0, abs(one), abs(other))
 
 
-def _events(schedule: Schedule | None) -> Counter[str]:
+def _events(schedule: Schedule | None) -> Counter[tuple[int, str]]:
+    """(day, what is given) of every fraction and infusion."""
     if schedule is None:
         return Counter()
-    fractions = [f"day {f.day}: {f.lesion} {f.dose_gy:g} Gy" for f in schedule.fractions]
-    doses = [f"day {i.day}: {i.drug} {i.dose_mg:g} mg" for i in schedule.infusions]
-    return Counter(fractions + doses)
+    fractions = [
+        (f.day, f"{f.lesion} {f.dose_gy:g} Gy{f' {f.technique}' if f.technique else ''}")
+        for f in schedule.fractions
+    ]
+    return Counter(fractions + [(i.day, f"{i.drug} {i.dose_mg:g} mg") for i in schedule.infusions])

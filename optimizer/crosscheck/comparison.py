@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from abscopt.instances.load import InputError, Problem, load, names, parse_json
-from abscopt.optimizer import report
+from abscopt.optimizer.crosscheck import cells
 from abscopt.optimizer.crosscheck.compare import (
     Finding,
     Verdict,
@@ -24,20 +24,22 @@ from abscopt.optimizer.crosscheck.engines import ENGINES
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.progress import Listener, Progress
 from abscopt.optimizer.recheck import checked_schedule
+from abscopt.optimizer.report import plain_table, plain_text
 from abscopt.optimizer.result import DISCLAIMER, FORMAT, check_document, instance_digest
 from abscopt.optimizer.schedule import standard_schedule
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.schedule import Schedule
 
 REFERENCE = "highs"
 STATUSES = ("optimal", "feasible", "infeasible", "unknown")
 COLUMNS = (
     "case", "source", "solver", "version", "status", "objective", "bound", "gap", "gap_unit",
     "seconds", "nodes", "sites", "doses", "drug_starts", "binding_limits", "standard_objective",
-    "gain_over_standard", "verdict", "message",
+    "gain_over_standard", "verdict", "differences", "message",
 )  # fmt: skip
+SHOWN = 3
+"""So many events of each side are printed where two schedules differ."""
 
 
 @dataclass
@@ -213,6 +215,7 @@ def rows(compared: Sequence[Compared]) -> list[dict[str, Any]]:
         standard = _standard(one.instance)
         for finding, judged in zip(one.findings, one.verdicts, strict=True):
             value = finding.value
+            differences = None if judged is None else _differences(one, finding)
             gain = None if value is None or standard is None else value - standard.objective
             found.append(
                 {
@@ -224,16 +227,17 @@ def rows(compared: Sequence[Compared]) -> list[dict[str, Any]]:
                     "objective": value,
                     "bound": finding.bound,
                     "gap": finding.gap,
-                    "gap_unit": "nat" if one.instance.objective.kind == "default" else "Gy",
+                    "gap_unit": one.instance.objective.unit,
                     "seconds": None if finding.seconds is None else round(finding.seconds, 3),
                     "nodes": finding.nodes,
-                    "sites": _sites(finding.schedule, one.instance),
-                    "doses": _doses(finding.schedule, one.instance),
-                    "drug_starts": _drug_starts(finding.schedule),
-                    "binding_limits": _binding(finding.evaluation),
+                    "sites": cells.sites(finding.schedule, one.instance),
+                    "doses": cells.doses(finding.schedule, one.instance),
+                    "drug_starts": cells.drug_starts(finding.schedule),
+                    "binding_limits": cells.binding(finding.evaluation),
                     "standard_objective": None if standard is None else standard.objective,
                     "gain_over_standard": gain,
                     "verdict": None if judged is None else judged.verdict,
+                    "differences": None if differences is None else differences["count"],
                     "message": finding.message,
                 }
             )
@@ -254,12 +258,18 @@ def verdicts(compared: Sequence[Compared]) -> list[dict[str, Any]]:
                         "reference": reference.solver,
                         "verdict": judged.verdict,
                         "reason": judged.reason,
-                        "differences": schedule_difference(finding.schedule, reference.schedule)
-                        if finding.schedule and reference.schedule
-                        else None,
+                        "differences": _differences(one, finding),
                     }
                 )
     return found
+
+
+def _differences(one: Compared, finding: Finding) -> dict[str, Any] | None:
+    """What only one of a finding and its reference has; None where either has no schedule."""
+    theirs = one.findings[0].schedule
+    if finding.schedule is None or theirs is None:
+        return None
+    return schedule_difference(finding.schedule, theirs)
 
 
 def comparison_document(compared: Sequence[Compared]) -> dict[str, Any]:
@@ -286,14 +296,17 @@ def comparison_csv(compared: Sequence[Compared]) -> str:
 
 def comparison_report(compared: Sequence[Compared]) -> str:
     """The rows as a table for a person, and the reason of every verdict."""
-    proof = report._table(
+    proof = plain_table(
         "Comparison", "Case", "Solver", "Status", ">Objective", ">Bound", ">Gap", "", ">Gain",
         "Verdict",
     )  # fmt: skip
-    plans = report._table(
+    plans = plain_table(
         "Schedules", "Case", "Solver", ">Seconds", ">Nodes", "Doses (Gy, first day)",
         "Drug starts", "Binding limits",
     )  # fmt: skip
+    for table, words in ((proof, ("Status", "Verdict")), (plans, ())):
+        for column in table.columns:
+            column.no_wrap = column.header in words
     for row in rows(compared):
         version = "" if row["source"] == "file" else f" {row['version'] or ''}"
         proof.add_row(
@@ -316,13 +329,26 @@ def comparison_report(compared: Sequence[Compared]) -> str:
     for entry in verdicts(compared):
         line = f"{entry['case']}, {entry['solver']} against {entry['reference']}: "
         line += f"{entry['verdict']}: {entry['reason']}"
-        if entry["differences"] and entry["differences"]["count"]:
-            line += f"; {entry['differences']['count']} fractions or doses differ"
-        parts.append(line)
+        parts += [line, *_difference_lines(entry)]
     for row in rows(compared):
         if row["status"] == "not_installed":
             parts.append(f"{row['case']}, {row['solver']}: {row['message']}")
-    return report._text([*parts, "", DISCLAIMER])
+    return plain_text([*parts, "", DISCLAIMER])
+
+
+def _difference_lines(entry: dict[str, Any]) -> list[str]:
+    """How many fractions and doses differ between two schedules, and the first of each."""
+    differences = entry["differences"]
+    if not differences or not differences["count"]:
+        return []
+    lines = [f"  {differences['count']} fractions or doses differ:"]
+    sides = (("solver", "only_here"), ("reference", "only_in_reference"))
+    for who, key in sides:
+        events = differences[key]
+        lines += [f"    {entry[who]} only: {event}" for event in events[:SHOWN]]
+        if len(events) > SHOWN:
+            lines.append(f"    {entry[who]} only: and {len(events) - SHOWN} more")
+    return lines
 
 
 def _number(value: float | None, digits: int, sign: str = "") -> str:
@@ -332,34 +358,3 @@ def _number(value: float | None, digits: int, sign: str = "") -> str:
 def _standard(instance: Instance) -> Evaluation | None:
     schedule = standard_schedule(instance)
     return None if schedule is None else Judge(instance).evaluate(schedule)
-
-
-def _sites(schedule: Schedule | None, instance: Instance) -> list[str]:
-    treated = {fraction.lesion for fraction in schedule.fractions} if schedule else set()
-    return [lesion.name for lesion in instance.lesions if lesion.name in treated]
-
-
-def _doses(schedule: Schedule | None, instance: Instance) -> list[str]:
-    """Like `lung 5x8 d0`; doses that vary are told by their sum."""
-    found = []
-    for name in _sites(schedule, instance):
-        assert schedule is not None
-        given = [fraction for fraction in schedule.fractions if fraction.lesion == name]
-        levels = {fraction.dose_gy for fraction in given}
-        total = sum(fraction.dose_gy for fraction in given)
-        dose = f"{len(given)}x{given[0].dose_gy:g}" if len(levels) == 1 else f"{total:g} in "
-        dose += "" if len(levels) == 1 else str(len(given))
-        found.append(f"{name} {dose} d{given[0].day}")
-    return found
-
-
-def _drug_starts(schedule: Schedule | None) -> list[str]:
-    """Like `pembrolizumab d14`."""
-    starts: dict[str, int] = {}
-    for infusion in schedule.infusions if schedule else ():
-        starts[infusion.drug] = min(infusion.day, starts.get(infusion.drug, infusion.day))
-    return [f"{drug} d{day}" for drug, day in sorted(starts.items())]
-
-
-def _binding(evaluation: Evaluation | None) -> list[str]:
-    return [use.name for use in evaluation.limits if use.binding] if evaluation else []

@@ -13,9 +13,11 @@ from abscopt.instances.limits import (
     EdricLimit,
     MeanEqd2Limit,
     MeanLimit,
+    NtcpLimit,
 )
 from abscopt.instances.schema import Instance
 from abscopt.models.lymphocytes import log_loss
+from abscopt.optimizer import evaluate, solve
 
 MAIN = ("early-sabr", "oligomet-4", "pembro-rt", "stage3-crt")
 VARIANTS = tuple(f"{name}-{kind}" for name in MAIN for kind in ("tight", "relaxed"))
@@ -45,7 +47,7 @@ REAL = (
     "resistant-clone",
     "sequencing",
 )
-SMALL = ("mixed-free", "young-timing")
+SMALL = ("mixed-free", "pulsar", "pulsar-daily", "young-timing")
 TOYS = ("toy-blockade", "toy-fractionation", "toy-two-lesions")
 CONTINUOUS_OPTIMA = {1: 49.38653, 2: 55.68411, 3: 108.68355, 4: 50.57403}
 CONTINUOUS_OPTIMA |= {5: 53.89847, 6: 43.751, 7: 51.67816, 8: 93.13008}
@@ -108,16 +110,69 @@ TIGHTER = {"early-sabr": 0.6, "pembro-rt": 0.5}
 """Where nine tenths of the caps would change nothing."""
 
 
+LOWER = {"stage3-crt-tight": {"pneumonitis": 0.44}}
+"""Probabilities that a variant caps otherwise than its base."""
+ADDED = {"early-sabr-relaxed": ("ipilimumab",)}
+"""Agents that only the variant offers."""
+
+
+def ntcp_caps(case: Instance) -> dict[str, float]:
+    """Every probability that a case limits."""
+    return {limit.name: limit.cap for limit in case.limits if isinstance(limit, NtcpLimit)}
+
+
 @pytest.mark.parametrize("name", MAIN)
 @pytest.mark.parametrize("kind", ["tight", "relaxed"])
-def test_variants_scale_every_dose_cap_and_nothing_else(name: str, kind: str) -> None:
+def test_variants_scale_every_dose_cap_and_change_what_they_say(name: str, kind: str) -> None:
     factor = 1.1 if kind == "relaxed" else TIGHTER.get(name, 0.9)
     base, variant = load(name), load(f"{name}-{kind}")
     caps = dose_caps(base)
     assert len(caps) > 3
     assert dose_caps(variant) == pytest.approx([factor * cap for cap in caps])
     assert variant.lesions == base.lesions
-    assert variant.agents == base.agents
+    added = ADDED.get(variant.name, ())
+    assert tuple(agent for agent in variant.agents if agent.name not in added) == base.agents
+    assert len(variant.agents) == len(base.agents) + len(added)
+    assert ntcp_caps(variant) == ntcp_caps(base) | LOWER.get(variant.name, {})
+
+
+def test_central_sbrt_is_airway_and_esophagus_limited() -> None:
+    """Its best schedule uses both organs up, and exceeds the soft limit of the heart."""
+    verdict = solve(load("central-sbrt")).evaluation
+    assert verdict is not None
+    use = {limit.name: limit.use for limit in verdict.limits}
+    assert 0.95 <= use["proximal_bronchial_tree_max"] <= 1 + 1e-9
+    assert 0.95 <= use["esophagus_max"] <= 1 + 1e-9
+    assert verdict.exceeded_soft == ("heart_optimal",)
+    assert verdict.soft_cost > 0.1
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "odds_ratio", "risk_ratio"),
+    [("hfrt-crt", "pneumonitis_eqd2", 3.33, 1.4), ("hfrt-crt", "esophagitis_acute", 5.27, 1.0)],
+)
+def test_complications_are_those_of_exposed_patients(
+    name: str, limit: str, odds_ratio: float, risk_ratio: float
+) -> None:
+    """The probability in the best schedule is the unexposed one with both ratios."""
+    case = load(name)
+    without = case.model_copy(
+        update={
+            "limits": tuple(
+                one.model_copy(update={"exposures": ()}) if isinstance(one, NtcpLimit) else one
+                for one in case.limits
+            )
+        }
+    )
+    schedule = solve(case).schedule
+    assert schedule is not None
+    exposed, plain = (
+        next(use.value for use in evaluate(one, schedule).limits if use.name == limit)
+        for one in (case, without)
+    )
+    odds = odds_ratio * plain / (1 - plain)
+    assert exposed == pytest.approx(risk_ratio * odds / (1 + odds), rel=1e-9)
+    assert exposed > 1.5 * plain
 
 
 def test_high_low_dose_offers_both_kinds_to_seven_lesions() -> None:

@@ -4,14 +4,18 @@ from itertools import pairwise
 from typing import Any, get_args
 
 import pytest
+from plain_cases import lesion, plain_case, uniform
 from pydantic import TypeAdapter
 
+from abscopt.instances import build
 from abscopt.instances.fields import Status
 from abscopt.instances.lesions import Lesion
 from abscopt.instances.limits import AnyLimit, DoseByFractionsLimit, NtcpLimit
 from abscopt.instances.load import library, library_limits
 from abscopt.instances.schema import Immune, Organ
 from abscopt.instances.systemic import Drug, Regimen
+from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.schedule import Fraction, Schedule
 
 TABLES = ("tissues", "tumors", "drugs", "regimens", "scenarios")
 SETS = library("limits")["sets"]
@@ -19,25 +23,48 @@ COMPOSITES = [name for name, entry in SETS.items() if "composite_of" in entry]
 ENTRIES = [(table, name) for table in TABLES for name in library(table)]
 LIMITS = [(name, limit) for name in SETS for limit in library_limits(name)]
 
-TG101_MAXIMA = {
-    "cord_max": (14, 21.9, 30),
-    "brainstem_max": (15, 23.1, 31),
-    "esophagus_max": (15.4, 25.2, 35),
-    "brachial_plexus_max": (17.5, 24, 30.5),
-    "heart_max": (22, 30, 38),
-    "great_vessels_max": (37, 45, 53),
-    "trachea_max": (20.2, 30, 40),
-    "proximal_bronchial_tree_max": (20.2, 30, 40),
-    "small_airways_max": (13.3, 23.1, 33),
-    "ribs_max": (30, 36.9, 43),
-    "skin_max": (26, 33, 39.5),
-    "stomach_max": (12.4, 22.2, 32),
-    "bowel_max": (15.4, 25.2, 35),
-    "lungs_spare_1000cm3": (7.4, 12.4, 13.5),
-    "lungs_spare_1500cm3": (7.0, 11.6, 12.5),
-    "liver_spare_700cm3": (9.1, 19.2, 21),
-    "kidneys_spare_200cm3": (8.4, 16, 17.5),
+TG101 = {
+    "brainstem_d0_5cm3": {1: 10, 3: 18, 5: 23},
+    "brainstem_max": {1: 15, 3: 23.1, 5: 31},
+    "cord_d0_35cm3": {1: 10, 3: 18, 5: 23},
+    "cord_max": {1: 14, 3: 21.9, 5: 30},
+    "cord_d1_2cm3": {1: 7, 3: 12.3, 5: 14.5},
+    "cauda_equina_d5cm3": {1: 14, 3: 21.9, 5: 30},
+    "cauda_equina_max": {1: 16, 3: 24, 5: 32},
+    "esophagus_d5cm3": {1: 11.9, 3: 17.7, 5: 19.5},
+    "esophagus_max": {1: 15.4, 3: 25.2, 5: 35},
+    "brachial_plexus_d3cm3": {1: 14, 3: 20.4, 5: 27},
+    "brachial_plexus_max": {1: 17.5, 3: 24, 5: 30.5},
+    "heart_d15cm3": {1: 16, 3: 24, 5: 32},
+    "heart_max": {1: 22, 3: 30, 5: 38},
+    "great_vessels_d10cm3": {1: 31, 3: 39, 5: 47},
+    "great_vessels_max": {1: 37, 3: 45, 5: 53},
+    "trachea_d4cm3": {1: 10.5, 3: 15, 5: 16.5},
+    "proximal_bronchial_tree_d4cm3": {1: 10.5, 3: 15, 5: 16.5},
+    "trachea_max": {1: 20.2, 3: 30, 5: 40},
+    "proximal_bronchial_tree_max": {1: 20.2, 3: 30, 5: 40},
+    "small_airways_d0_5cm3": {1: 12.4, 3: 18.9, 5: 21},
+    "small_airways_max": {1: 13.3, 3: 23.1, 5: 33},
+    "ribs_d1cm3": {1: 22, 3: 28.8, 5: 35},
+    "ribs_max": {1: 30, 3: 36.9, 5: 43},
+    "skin_d10cm3": {1: 23, 3: 30, 5: 36.5},
+    "skin_max": {1: 26, 3: 33, 5: 39.5},
+    "stomach_d10cm3": {1: 11.2, 3: 16.5, 5: 18},
+    "stomach_max": {1: 12.4, 3: 22.2, 5: 32},
+    "duodenum_d5cm3": {1: 11.2, 3: 16.5, 5: 18},
+    "duodenum_max": {1: 12.4, 3: 22.2, 5: 32},
+    "bowel_d5cm3": {1: 11.9, 3: 17.7, 5: 19.5},
+    "bowel_max": {1: 15.4, 3: 25.2, 5: 35},
+    "colon_d20cm3": {1: 14.3, 3: 24, 5: 25},
+    "colon_max": {1: 18.4, 3: 28.2, 5: 38},
+    "ribs_d30cm3": {3: 30},
+    "lungs_spare_1000cm3": {1: 7.4, 3: 12.4, 5: 13.5},
+    "lungs_spare_1500cm3": {1: 7.0, 3: 11.6, 5: 12.5},
+    "liver_spare_700cm3": {1: 9.1, 3: 19.2, 5: 21},
+    "kidneys_spare_200cm3": {1: 8.4, 3: 16, 5: 17.5},
+    "renal_hilum_d66cm3": {1: 10.6, 3: 18.6, 5: 23},
 }
+"""Every row of TG-101 that is on record, Gy by number of fractions (Benedict 2010)."""
 THREE_FIVE_EIGHT = {
     "cord_max": (20.3, 25.3, 32),
     "esophagus_max": (25.2, 35, 40),
@@ -114,11 +141,35 @@ def test_one_sensitizer_per_doublet(name: str) -> None:
     assert sum(ratio > 1 for ratio in ratios) == 1
 
 
-@pytest.mark.parametrize("limit", TG101_MAXIMA)
+def test_every_row_of_tg101_is_tested() -> None:
+    assert set(library_limits("tg101")) == set(TG101)
+
+
+@pytest.mark.parametrize("limit", TG101)
 def test_tg101_says_what_was_published(limit: str) -> None:
     entry = library_limits("tg101")[limit]
-    assert entry["fractions"] == [1, 3, 5]
-    assert tuple(entry["limits_gy"]) == TG101_MAXIMA[limit]
+    assert dict(zip(entry["fractions"], entry["limits_gy"], strict=True)) == TG101[limit]
+
+
+@pytest.mark.parametrize("limit", TG101)
+def test_the_judge_keeps_tg101_at_its_own_fraction_numbers(limit: str) -> None:
+    """The published dose in equal fractions is allowed and uses the limit up; a bit more is not."""
+    entry = library_limits("tg101")[limit]
+    organ, point = entry["organ"], entry["point"]
+    for n, gy in TG101[limit].items():
+        doses = [gy / n, 1.001 * gy / n]
+        site = lesion(
+            clonogens=1e6,
+            course=uniform([n], doses),
+            sparing={organ: {point: 1.0}},
+        )
+        case = build(plain_case([site], [{"name": limit} | entry], horizon_days=[30]))
+        for dose, kept in zip(doses, (True, False), strict=True):
+            days = range(0, 7 * n, 7)
+            schedule = Schedule.of([Fraction(day, "tumor", dose) for day in days], [])
+            (use,) = Judge(case).evaluate(schedule).limits
+            assert use.kept is kept
+            assert use.use == pytest.approx(1.0, rel=1e-9) if kept else (use.use or 2.0) > 1.0
 
 
 @pytest.mark.parametrize("limit", THREE_FIVE_EIGHT)

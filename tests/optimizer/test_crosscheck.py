@@ -11,6 +11,7 @@ from typing import Any
 import highspy
 import numpy as np
 import pytest
+from plain_cases import lesion, plain_case, uniform
 from random_instances import random_case
 
 from abscopt import cli
@@ -19,6 +20,7 @@ from abscopt.instances import load
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.crosscheck import naming, writer
+from abscopt.optimizer.crosscheck.cells import doses
 from abscopt.optimizer.crosscheck.compare import (
     Finding,
     binding_rows,
@@ -34,7 +36,7 @@ from abscopt.optimizer.crosscheck.exchange import export_programme
 from abscopt.optimizer.crosscheck.naming import Programme
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.programme import single
-from abscopt.optimizer.schedule import Fraction, Schedule
+from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
 from abscopt.optimizer.solver import Matrix, Outcome
 
 FREE_SOLVERS = ("scip", "cbc", "glpk")
@@ -372,3 +374,43 @@ def test_differences_of_schedules_are_listed() -> None:
         "only_here": ["day 0: lung 8 Gy"],
         "only_in_reference": ["day 4: lung 9 Gy"],
     }
+
+
+def test_differences_of_schedules_name_the_technique_and_go_by_day() -> None:
+    def course(technique: str, dose: float = 8.0) -> Schedule:
+        days = (0, 2, 10)
+        return Schedule(tuple(Fraction(d, "lung", dose, technique=technique) for d in days))
+
+    found = schedule_difference(course("wide"), course("narrow"))
+    assert found["count"] == 6
+    assert found["only_here"] == [f"day {day}: lung 8 Gy wide" for day in (0, 2, 10)]
+    assert found["only_in_reference"] == [f"day {day}: lung 8 Gy narrow" for day in (0, 2, 10)]
+    twice = Schedule((Fraction(0, "lung", 8.0), Fraction(0, "lung", 8.0, slot=1)))
+    assert schedule_difference(twice, Schedule(twice.fractions[:1]))["count"] == 1
+    drugs = Schedule((), (Infusion(7, "nivolumab", 240.0),))
+    assert schedule_difference(drugs, Schedule())["only_here"] == ["day 7: nivolumab 240 mg"]
+
+
+DOSES = {
+    "lung 3x8 d0": [(0, 0), (1, 0), (2, 0)],
+    "lung 3x8 d4": [(4, 0), (7, 0), (8, 0)],
+    "lung 3x8 d0 every 2 d": [(0, 0), (2, 0), (4, 0)],
+    "lung 3x8 d3 every 3 d": [(3, 0), (7, 0), (10, 0)],
+    "lung 4x8 2/day d0 every 7 d": [(0, 0), (0, 1), (7, 0), (7, 1)],
+    "lung 3x8 d0-7": [(0, 0), (1, 0), (7, 0)],
+    "lung 1x8 d2": [(2, 0)],
+}
+
+
+@pytest.mark.parametrize("words", DOSES)
+def test_courses_in_words(words: str) -> None:
+    sites = [lesion(name, clonogens=1e6, course=uniform([1], [8])) for name in ("lung", "liver")]
+    instance = instance_of(plain_case(sites, [], horizon_days=[30]))
+    given = [Fraction(day, "lung", 8.0, slot) for day, slot in DOSES[words]]
+    assert doses(Schedule.of(given, []), instance) == [words]
+    named = [replace(fraction, technique="wide") for fraction in given]
+    assert doses(Schedule.of(named, []), instance) == [words.replace(" d", " wide d", 1)]
+    uneven = [*given, Fraction(given[-1].day, "lung", 7.0, 2)]
+    (told,) = doses(Schedule.of(uneven, []), instance)
+    assert told.startswith(f"lung {8 * len(given) + 7} in {len(given) + 1} ")
+    assert doses(Schedule.of([], []), instance) == []

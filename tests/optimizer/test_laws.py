@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 
+import plain_cases as plain
 import pytest
 from brute_force import plans
 from neutral_terms import agents, clones, drugs, exposures, immune, organs, techniques
@@ -16,7 +17,7 @@ from random_instances import CITED, Raw, Size, random_case
 from widened_instances import DECISIVE, widened_case
 
 from abscopt.instances import InputError
-from abscopt.instances.load import build
+from abscopt.instances.load import build, library
 from abscopt.optimizer import solve
 
 GAP = 1e-4
@@ -266,14 +267,78 @@ def prohibitive_penalty(raw: Raw) -> None:
             limit["penalty"] = 1e6
 
 
-def idle_agent(raw: Raw) -> None:
+def idle_agent(phase: str) -> Callable[[Raw], None]:
     """A further drug of one agent's regimens that acts on a phase with strength 0."""
-    drug = {"use": "relatlimab", "phase": "priming", "sign": 1, "strength": 0.0}
-    raw["drugs"] = raw.get("drugs", {}) | {"relatlimab": drug}
-    for name in raw["agents"][-1]["regimens"] if raw.get("agents") else []:
-        regimen = raw["regimens"][name]
-        given = regimen["doses"][0]
-        regimen["doses"].append({**given, "drug": "relatlimab", "amount": 80.0, "unit": "mg"})
+
+    def change(raw: Raw) -> None:
+        drug = {"use": "relatlimab", "phase": phase, "sign": 1, "strength": 0.0}
+        raw["drugs"] = raw.get("drugs", {}) | {"relatlimab": drug}
+        for name in raw["agents"][-1]["regimens"] if raw.get("agents") else []:
+            regimen = raw["regimens"][name]
+            given = regimen["doses"][0]
+            added = {**given, "drug": "relatlimab", "amount": 80.0, "unit": "mg"}
+            regimen["doses"].append(added)
+
+    return change
+
+
+def states(key: str, neutral: float) -> Callable[[Raw], None]:
+    """Every drug that has the neutral value without saying so says it."""
+
+    def change(raw: Raw) -> None:
+        for regimen in raw.get("regimens", {}).values():
+            for name in {dose["drug"] for dose in regimen["doses"]}:
+                own = raw.get("drugs", {}).get(name, {"use": name})
+                if (library("drugs")[name] | own).get(key, neutral) == neutral:
+                    raw["drugs"] = raw.get("drugs", {}) | {name: own | {key: neutral}}
+
+    return change
+
+
+def sign_without_blockade(raw: Raw) -> None:
+    """The sign of blockade before radiation, where nothing blocks."""
+    given = {name for agent in raw.get("agents", []) for name in agent["regimens"]}
+    if not given & CHECKPOINT:
+        raw["immune"]["preblockade_sign"] = 1.0 - 2.0 * (
+            raw["immune"].get("preblockade_sign", 0) > 0
+        )
+
+
+def sign_of_the_library(raw: Raw) -> None:
+    """A sign of 0 that is stated is the 0 of the library."""
+    scenario = library("scenarios")[raw["immune"]["use"]]
+    if raw["immune"].get("preblockade_sign") == scenario["preblockade_sign"] == 0:
+        del raw["immune"]["preblockade_sign"]
+
+
+def gap_of_one_course(raw: Raw) -> None:
+    """A gap between courses where there is only one."""
+    if len(sites(raw)) == 1:
+        limit = {"name": "gap", "kind": "logistics", "quantity": "course_gap_days", "floor": 9}
+        raw["limits"].append(limit | CITED)
+
+
+def early_rule(raw: Raw) -> None:
+    """A least time from an agent's start to radiation that every start leaves."""
+    first = min(lesion["course"]["first_start_day"] for lesion in sites(raw))
+    for agent in raw.get("agents", []):
+        if agent["last_start_day"] <= first and not DAYS_BEFORE & set(agent):
+            agent["min_days_before_radiation"] = first - agent["last_start_day"]
+
+
+DAYS_BEFORE = {"min_days_before_radiation", "max_days_before_radiation"}
+
+
+def recovered_dose(raw: Raw) -> None:
+    """Dose given before to what each limit of an organ protects, all but 1e-12 of it recovered."""
+    for limit in raw["limits"]:
+        if "organ" in limit:
+            point = "max" if limit["kind"] in ("bed", "dose_by_fractions") else "mean"
+            prior = {"organ": limit["organ"], "point": limit.get("point", point)}
+            given = {"fractions": 1, "dose_gy": 1e-3, "second_moment_gy2": 2e-6}
+            prior |= given | {"recovered": 1.0 - 1e-12, "source": "test"}
+            if prior not in raw.setdefault("prior_doses", []):
+                raw["prior_doses"].append(prior)
 
 
 def as_complication(raw: Raw) -> None:
@@ -330,7 +395,22 @@ NEUTRAL: dict[str, Callable[[Raw], None]] = {
     "organ SER 1": each(organs, sensitizer_enhancement_ratio=1.0),
     "loose soft limit": loose_soft_limit,
     "prohibitive penalty": prohibitive_penalty,
-    "idle agent": idle_agent,
+    **{
+        f"idle agent: {phase}": idle_agent(phase)
+        for phase in ("priming", "mobilization", "effector", "suppression")
+    },
+    "no sensitizer": states("sensitizer_enhancement_ratio", 1.0),
+    "no equivalent BED": states("equivalent_bed_gy_per_dose", 0.0),
+    "no cytotoxic kill": states("cytotoxic_log_kill_per_dose", 0.0),
+    "no precursor loss": states("precursor_log_loss_per_dose", 0.0),
+    "no lymphocyte cost": states("lymphocyte_log_loss_per_dose", 0.0),
+    "sign without blockade": sign_without_blockade,
+    "sign 0": sign_of_the_library,
+    "no regrowth": each(immune, release_regrowth=0.0),
+    "no repeated release": each(immune, repeat_release=0.0),
+    "gap of one course": gap_of_one_course,
+    "early rule": early_rule,
+    "recovered dose": recovered_dose,
     "complications": as_complication,
     "risk of doses": as_risk,
     "whole window": whole_window,
@@ -373,6 +453,30 @@ def test_a_neutral_term_leaves_the_answer_as_it_is(term: str) -> None:
         assert after == before or abs(after - before) <= EXACT * max(1.0, abs(before)), seed
         compared += 1
     assert compared >= 2
+
+
+def test_a_free_course_without_immunogenicity_releases_nothing() -> None:
+    """Immunogenicity 0 of every lesion is a release factor of 0; the free course has an effect."""
+    changed = 0
+    for dose in (4.0, 6.0):
+        site = plain.lesion(
+            clonogens=3e4,
+            course=plain.free([0, 1, 4], [dose, dose + 5.0], max_fractions=2),
+            sparing={"organ": {"max": 0.5}},
+            effector_share=0.5,
+            precursor_share=0.5,
+            immunogenicity=1.0,
+        )
+        default = {"use": "default", "effect_per_effector": 0.6}
+        raw = plain.plain_case(
+            [site], [plain.bed_limit(60.0)], horizon_days=[40], objective="default", immune=default
+        )
+        barren, unreleased = copy.deepcopy(raw), copy.deepcopy(raw)
+        barren["lesions"][0]["immunogenicity"] = 0.0
+        unreleased["immune"]["release_factor"] = 0.0
+        assert optimum(barren, EXACT) == pytest.approx(optimum(unreleased, EXACT), abs=EXACT)
+        changed += optimum(raw) > optimum(barren) + SLACK
+    assert changed >= 1
 
 
 def test_log_control_is_the_default_without_concessions() -> None:
