@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from abscopt.models import immune, lq, repair, repopulation
 from abscopt.optimizer.candidates.loads import by_technique
@@ -61,29 +61,30 @@ class _Fractions:
     repair: FloatArray
 
 
-def course_effects(
-    instance: Instance,
-    menu: Menu,
-    effects: PlanEffects,
-    props: tuple[Propagators, ...],
-    plans: tuple[Plan, ...],
-    plan: int,
-) -> CourseEffects:
-    """Local log burden, effector kill, lymphocyte loss and tumor BED of each course."""
+@dataclass(frozen=True)
+class Shared:
+    """What all plans of one group (same sensitization, same chemotherapy) have in common.
+
+    Attributes
+    ----------
+    survival : (courses, fractions + 1) of the whole lesion
+    antigen : (courses, fractions) that each fraction meets, in shares of the lesion
+    """
+
+    fractions: _Fractions
+    survival: FloatArray
+    antigen: FloatArray
+    local: FloatArray
+    tumor_bed: FloatArray
+
+
+def shared_effects(instance: Instance, menu: Menu, sensitizer: FloatArray, plan: Plan) -> Shared:
+    """Kill, growth and antigen of every course under the chemotherapy of one plan."""
     lesion = instance.lesions[menu.lesion]
-    fractions = _fractions(instance, lesion, menu, effects.sensitizer[plan])
+    fractions = _fractions(instance, lesion, menu, sensitizer)
     kills = [_kill(lesion, clone, fractions) for clone in lesion.populations]
     survival = _survival(lesion, menu, kills)
-    release = _release(instance, lesion, menu, fractions, survival, effects, plan)
-    effect = np.zeros((len(menu), len(instance.horizon_days)))
-    for way, prop in enumerate(props):
-        own = menu.technique == way
-        unit = prop.release[plan][menu.pattern[own]]
-        effect[own] = prop.resting[plan][menu.pattern[own]] + np.einsum(
-            "cn,cnh->ch", release[own], unit
-        )
-    weights = menu.patterns.number @ effects.effect_weights[plan]
-    extra = _equivalent_bed(instance, menu, plans[plan])
+    extra = _equivalent_bed(instance, menu, plan)
     bed = np.where(
         fractions.given,
         lq.bed(
@@ -96,15 +97,43 @@ def course_effects(
         0.0,
     ).sum(axis=1)
     local = [
-        _local(instance, lesion, menu, clone, kill, fractions, extra, plans[plan])
+        _local(instance, lesion, menu, clone, kill, fractions, extra, plan)
         for clone, kill in zip(lesion.populations, kills, strict=True)
     ]
-    return CourseEffects(
+    return Shared(
+        fractions=fractions,
+        survival=survival,
+        antigen=_antigen(instance, lesion, fractions, survival),
         local=np.stack(local, axis=2),
+        tumor_bed=bed + extra[:, -1] - _bed_loss(lesion, menu),
+    )
+
+
+def course_effects(
+    instance: Instance,
+    menu: Menu,
+    effects: PlanEffects,
+    props: tuple[Propagators, ...],
+    shared: Shared,
+    plan: int,
+) -> CourseEffects:
+    """Local log burden, effector kill, lymphocyte loss and tumor BED of each course."""
+    lesion = instance.lesions[menu.lesion]
+    release = _release(instance, lesion, menu, shared, effects, plan)
+    effect = np.zeros((len(menu), len(instance.horizon_days)))
+    for way, prop in enumerate(props):
+        own = menu.technique == way
+        unit = prop.release[plan][menu.pattern[own]]
+        effect[own] = prop.resting[plan][menu.pattern[own]] + np.einsum(
+            "cn,cnh->ch", release[own], unit
+        )
+    weights = menu.patterns.number @ effects.effect_weights[plan]
+    return CourseEffects(
+        local=shared.local,
         effect=effect,
         loss=by_technique(lesion, menu, lesion.effect_loss) * weights[menu.pattern],
-        tumor_bed=bed + extra[:, -1] - _bed_loss(lesion, menu),
-        share=_shares(instance, lesion, survival, float(effects.greatest_occupancy[plan])),
+        tumor_bed=shared.tumor_bed,
+        share=_shares(instance, lesion, shared.survival, float(effects.greatest_occupancy[plan])),
     )
 
 
@@ -155,44 +184,53 @@ def _irradiated(lesion: Lesion, menu: Menu, clone: Clone) -> FloatArray:
     return by_technique(lesion, menu, lambda way: way.share_of(clone.name))
 
 
-def _release(
-    instance: Instance,
-    lesion: Lesion,
-    menu: Menu,
-    fractions: _Fractions,
-    survival: FloatArray,
-    effects: PlanEffects,
-    plan: int,
+def _antigen(
+    instance: Instance, lesion: Lesion, fractions: _Fractions, survival: FloatArray
 ) -> FloatArray:
-    """(courses, fractions) immunogenic release, as far as the draining node primes it."""
+    """(courses, fractions) antigen that each fraction meets, in shares of the lesion."""
     c = instance.immune
-    opening = immune.gate(
-        menu.dose, c.gate_low_gy, c.gate_low_exponent, c.gate_high_gy, c.gate_high_exponent
-    )
-    suppressed = immune.suppression(
-        menu.dose[:, None],
-        fractions.since,
-        effects.relief[plan][fractions.days],
-        c.suppression_above_gy,
-        c.suppression_per_gy,
-        c.suppression_after_days,
-        c.suppression_per_day,
-    )
-    met = immune.antigen(
+    return immune.antigen(
         survival[:, :-1] - survival[:, 1:],
         fractions.since,
         regrowth_per_day=lesion.regrowth_per_day(c),
         repeat=c.repeat_release,
         clearance_per_day=c.clearance_per_day,
     )
+
+
+def _release(
+    instance: Instance,
+    lesion: Lesion,
+    menu: Menu,
+    shared: Shared,
+    effects: PlanEffects,
+    plan: int,
+) -> FloatArray:
+    """(courses, fractions) immunogenic release, as far as the draining node primes it."""
+    c, fractions = instance.immune, shared.fractions
+    opening = immune.gate(
+        menu.dose, c.gate_low_gy, c.gate_low_exponent, c.gate_high_gy, c.gate_high_exponent
+    )
+    suppressed: ArrayLike = 1.0
+    if c.suppression_per_gy > 0 or c.suppression_per_day > 0:
+        suppressed = immune.suppression(
+            menu.dose[:, None],
+            fractions.since,
+            effects.relief[plan][fractions.days],
+            c.suppression_above_gy,
+            c.suppression_per_gy,
+            c.suppression_after_days,
+            c.suppression_per_day,
+        )
+    occupancy = effects.occupancy[plan][fractions.days] if c.preblockade_sign != 0 else 0.0
     released = immune.release(
         opening[:, None],
-        met,
+        shared.antigen,
         lesion.immunogenicity * c.release_factor,
         lesion.volume_cm3 or 0.0,  # a lesion without one is never irradiated
         c.volume_exponent,
         c.preblockade_sign,
-        effects.occupancy[plan][fractions.days],
+        occupancy,
         suppression=suppressed,
     )
     node = by_technique(lesion, menu, lambda way: way.node_factor)

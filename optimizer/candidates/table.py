@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,7 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.instances.limits import Exposure, NtcpLimit
-from abscopt.optimizer.candidates.coefficients import CourseEffects, course_effects
+from abscopt.optimizer.candidates.coefficients import (
+    CourseEffects,
+    Shared,
+    course_effects,
+    shared_effects,
+)
 from abscopt.optimizer.candidates.courses import Menu, enumerate_menu
 from abscopt.optimizer.candidates.loads import (
     Beam,
@@ -47,6 +53,8 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 CAP = 1.0 + 1e-9
+MOST_BYTES = 600_000_000
+MOST_GROUPS = 8
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,9 @@ class Candidates:
         self.lesions: tuple[LesionTable, ...] = tuple(
             self._table(i) for i in range(len(instance.lesions)) if i not in self.free
         )
-        self._effects: dict[int, tuple[CourseEffects, ...]] = {}
+        self._effects: OrderedDict[int, tuple[CourseEffects, ...]] = OrderedDict()
+        self._shared: dict[int, tuple[Shared, ...]] = {}
+        self._allowed: dict[tuple[bytes, ...], tuple[BoolArray, ...]] = {}
         self._common: dict[tuple[int, int], FloatArray] = {}
         self._loads: dict[bytes, tuple[FloatArray, ...]] = {}
 
@@ -150,27 +160,50 @@ class Candidates:
         return self.instance.lesions[table.menu.lesion]
 
     def effects(self, plan: int) -> tuple[CourseEffects, ...]:
-        """Coefficients of all courses under one plan."""
-        if plan not in self._effects:
-            self._effects[plan] = tuple(
-                course_effects(
-                    self.instance, table.menu, self.plan_effects, props, self.plans, plan
-                )
-                for table, props in zip(self.lesions, self._propagators, strict=True)
+        """Coefficients of all courses under one plan; those used last are kept."""
+        if plan in self._effects:
+            self._effects.move_to_end(plan)
+            return self._effects[plan]
+        shared = self._shared_by(plan)
+        found = tuple(
+            course_effects(self.instance, table.menu, self.plan_effects, props, one, plan)
+            for table, props, one in zip(self.lesions, self._propagators, shared, strict=True)
+        )
+        size = sum(one.effect.nbytes + one.loss.nbytes + one.share.nbytes for one in found)
+        while self._effects and (len(self._effects) + 1) * size > MOST_BYTES:
+            self._effects.popitem(last=False)
+        self._effects[plan] = found
+        return found
+
+    def _shared_by(self, plan: int) -> tuple[Shared, ...]:
+        """What the plan shares with all plans of the same chemotherapy; the last one is kept."""
+        group = int(self.plan_effects.group[plan])
+        if group not in self._shared:
+            sensitizer = self.plan_effects.sensitizer[plan]
+            found = tuple(
+                shared_effects(self.instance, table.menu, sensitizer, self.plans[plan])
+                for table in self.lesions
             )
-        return self._effects[plan]
+            self._shared = {group: found} if len(self._shared) >= MOST_GROUPS else self._shared
+            self._shared[group] = found
+        return self._shared[group]
 
     def loads(self, plan: int) -> tuple[FloatArray, ...]:
         """Per lesion: (courses, organ limits) load of each course alone, without prior doses."""
-        sensitized = self.plan_effects.sensitizer[plan] > 1
-        if all(organ.sensitizer_enhancement_ratio == 1 for organ in self.instance.organs.values()):
-            sensitized = np.zeros_like(sensitized)
-        key = sensitized.tobytes()
+        key = self._loads_key(plan)
         if key not in self._loads:
+            sensitized = np.frombuffer(key, dtype=bool)
             self._loads[key] = tuple(
                 menu_loads(self.instance, table.menu, sensitized) for table in self.lesions
             )
         return self._loads[key]
+
+    def _loads_key(self, plan: int) -> bytes:
+        """Days on which the plan sensitizes some organ: loads depend on nothing else of it."""
+        sensitized = self.plan_effects.sensitizer[plan] > 1
+        if all(organ.sensitizer_enhancement_ratio == 1 for organ in self.instance.organs.values()):
+            sensitized = np.zeros_like(sensitized)
+        return sensitized.tobytes()
 
     def exposed(self, plan: int) -> tuple[BoolArray, ...]:
         """Per lesion: (courses, exposures) whether a course meets the plan's infusions."""
@@ -206,13 +239,19 @@ class Candidates:
     def allowed(self, plan: int) -> tuple[BoolArray, ...]:
         """Per lesion: (courses,) whether the plan's intervals and hard limits allow the course."""
         plan_of, loads, exposed = self.plans[plan], self.loads(plan), self.exposed(plan)
-        found = []
-        for table, load, met in zip(self.lesions, loads, exposed, strict=True):
-            patterns = allowed_patterns(self.instance, plan_of, table.menu.patterns)
-            good = patterns[table.menu.pattern] & self.within(self.in_state(load, met))
-            good[0] = True
-            found.append(good)
-        return tuple(found)
+        patterns = [
+            allowed_patterns(self.instance, plan_of, table.menu.patterns) for table in self.lesions
+        ]
+        key = (self._loads_key(plan), *(part.tobytes() for part in (*patterns, *exposed)))
+        if key not in self._allowed:
+            found = []
+            for table, own, load, met in zip(self.lesions, patterns, loads, exposed, strict=True):
+                good = own[table.menu.pattern] & self.within(self.in_state(load, met))
+                good[0] = True
+                found.append(good)
+            self._allowed = {} if len(self._allowed) >= MOST_GROUPS else self._allowed
+            self._allowed[key] = tuple(found)
+        return self._allowed[key]
 
     def in_state(self, loads: FloatArray, exposed: BoolArray) -> FloatArray:
         """Loads with NTCP columns as parts of the caps of their own state; prior doses likewise.
@@ -260,6 +299,12 @@ class Candidates:
                     ]
                 ).reshape(len(self.limits), len(one.beams), len(two.beams))
         return found
+
+    @cached_property
+    def treated(self) -> tuple[BoolArray, ...]:
+        """Per lesion: (patterns, days up to the last fraction of all) days with fractions."""
+        last = max(int(table.menu.patterns.last.max()) for table in self.lesions)
+        return tuple(table.menu.patterns.incidence[:, : last + 1] > 0 for table in self.lesions)
 
     def common_days(self, i: int, j: int) -> FloatArray:
         """(patterns of i, patterns of j) number of treatment days in common."""

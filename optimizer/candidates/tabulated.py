@@ -207,7 +207,10 @@ class Tabulated:
         return result
 
     def _miner(self, rows: IntArray, loads: FloatArray) -> None:
-        """Replace Miner sums of rows with shared days by the sum over whole organ days."""
+        """Correct Miner sums for shared days: the organ feels the dose of the day, not its parts.
+
+        Each shared day adds `f(sum of doses) - sum of f(dose)`.
+        """
         tables = self.candidates.lesions
         for column, limit in enumerate(self.candidates.limits):
             if not isinstance(limit, DoseByFractionsLimit):
@@ -228,16 +231,42 @@ class Tabulated:
                     crowded |= self.shared_days(rows, i, j) > 0
             near = (loads[:, column] <= CAP) | (not self.candidates.hard[column])
             busy = np.flatnonzero(crowded & near)
-            ratio = self.instance.organs[limit.organ].sensitizer_enhancement_ratio
-            raised = np.where(self.sensitized, ratio, 1.0)
+            if not len(busy):
+                continue
             for part in np.array_split(busy, max(1, len(busy) // CHUNK)):
-                dose = np.zeros((len(part), self.instance.days))
-                for s in touching:
-                    menu, chosen = tables[s].menu, rows[part, s]
-                    height = daily[s][tables[s].variant[chosen]] * menu.dose[chosen]
-                    dose += height[:, None] * menu.patterns.incidence[menu.pattern[chosen]]
-                miner = toxicity.miner_fraction(dose * raised, limit.fractions, limit.limits_gy)
-                loads[part, column] = miner.sum(axis=1)
+                self._shared_miner(
+                    limit, column, [(s, daily[s]) for s in touching], rows, part, loads
+                )
+
+    def _shared_miner(
+        self,
+        limit: DoseByFractionsLimit,
+        column: int,
+        touching: list[tuple[int, FloatArray]],
+        rows: IntArray,
+        part: IntArray,
+        loads: FloatArray,
+    ) -> None:
+        """Add what the shared days of some schedules change in one Miner sum.
+
+        `touching` has the lesions that reach the organ, with Gy there per Gy prescribed and beam.
+        """
+        tables, treated = self.candidates.lesions, self.candidates.treated
+        given = []
+        for s, _ in touching:
+            given.append(treated[s][tables[s].menu.pattern[rows[part, s]]])
+        row, day = np.nonzero(np.sum(given, axis=0, dtype=np.int8) > 1)
+        ratio = self.instance.organs[limit.organ].sensitizer_enhancement_ratio
+        raised = np.where(self.sensitized[day], ratio, 1.0)
+        doses = []
+        for (s, height), days in zip(touching, given, strict=True):
+            chosen = rows[part[row], s]
+            dose = height[tables[s].variant[chosen]] * tables[s].menu.dose[chosen]
+            doses.append(np.where(days[row, day], dose, 0.0) * raised)
+        whole = np.array([np.sum(doses, axis=0), *doses])
+        used = toxicity.miner_fraction(whole, limit.fractions, limit.limits_gy)
+        change = used[0] - used[1:].sum(axis=0)
+        loads[part, column] += np.bincount(row, change, minlength=len(part))
 
     def _organs(self, rows: IntArray) -> BoolArray:
         base = (

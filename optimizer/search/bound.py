@@ -48,6 +48,7 @@ IntArray = NDArray[np.int64]
 ALC_ROW_STEP_DAYS = 4
 NEW_COLUMNS = 12
 MAX_ROUNDS = 60
+KEPT_COLUMNS = 40
 ELASTIC_PRICE = 200.0
 
 
@@ -100,10 +101,14 @@ class Rows:
 
 
 class StaticRows:
-    """EDRIC, lymphocyte, lesion-number and machine-day rows: the same under every plan."""
+    """EDRIC, lymphocyte, lesion-number and machine-day rows: the same under every plan.
+
+    `start` holds per lesion the courses with which the next column generation begins.
+    """
 
     def __init__(self, candidates: Candidates):
         self.candidates = candidates
+        self.start: list[IntArray] = [np.empty(0, dtype=np.int64) for _ in candidates.lesions]
         instance = candidates.instance
         last = max(int(table.menu.patterns.last.max()) for table in candidates.lesions)
         self.alc_days = np.arange(max(last, 0), -1, -ALC_ROW_STEP_DAYS)
@@ -216,6 +221,7 @@ class PlanBounds:
         rows = static.of_plan(tabulated)
         self.rows, self.right = rows.coefficients, rows.right
         self.family, self.penalty = rows.family, rows.penalty
+        self.start = static.start
         hard, prior = tabulated.candidates.hard, tabulated.candidates.prior
         self.room = np.where(hard, CAP - prior, np.inf)
 
@@ -254,7 +260,7 @@ class PlanBounds:
         """Lagrangian bound of a node: some courses per lesion, and a box."""
         scores = [self.scores(s, c, box.high) for s, c in enumerate(courses)]
         coefficients, right = self._node_rows(courses, box)
-        price = self._prices(scores, coefficients, right)
+        price = self._prices(courses, scores, coefficients, right)
         reduced = [v - a @ price for v, a in zip(scores, coefficients, strict=True)]
         best = [float(r.max()) for r in reduced]
         value = float(price @ right) + math.fsum(best) - self.tabulated.plan_cost
@@ -283,9 +289,15 @@ class PlanBounds:
         return joined_rows, np.concatenate([right, needs])
 
     def _prices(
-        self, scores: list[FloatArray], coefficients: list[FloatArray], right: FloatArray
+        self,
+        courses: list[IntArray],
+        scores: list[FloatArray],
+        coefficients: list[FloatArray],
+        right: FloatArray,
     ) -> FloatArray:
         """Multipliers of the rows by column generation on the LP relaxation.
+
+        It begins with the columns that the node before ended with, plans being much alike.
 
         Every row may be exceeded at a high price (soft ones at their penalty), which keeps the
         master feasible; a node that needs it gets a bound so low that it is dropped.
@@ -303,6 +315,19 @@ class PlanBounds:
         master.add(-cost, np.concatenate([np.zeros((len(slack), lesions)), slack], axis=1))
         known: list[set[int]] = [set() for _ in range(lesions)]
         price, target = np.zeros(rows), np.full(lesions, -np.inf)
+
+        def add(s: int, new: list[int]) -> None:
+            known[s].update(new)
+            unit = np.zeros((len(new), lesions))
+            unit[:, s] = 1.0
+            master.add(scores[s][new], np.concatenate([unit, coefficients[s][new]], axis=1))
+
+        first = [_positions(c, self.start[s]) for s, c in enumerate(courses)]
+        if all(first):
+            for s, new in enumerate(first):
+                add(s, new)
+            dual = master.duals()
+            target, price = dual[:lesions], np.maximum(dual[lesions:], 0.0)
         for _ in range(MAX_ROUNDS):
             added = 0
             for s in range(lesions):
@@ -314,17 +339,26 @@ class PlanBounds:
                 )
                 if not new:
                     continue
-                known[s].update(new)
-                unit = np.zeros((len(new), lesions))
-                unit[:, s] = 1.0
-                master.add(scores[s][new], np.concatenate([unit, coefficients[s][new]], axis=1))
+                add(s, new)
                 added += len(new)
             if not added:
                 break
             dual = master.duals()
             target, price = dual[:lesions], np.maximum(dual[lesions:], 0.0)
+        for s, c in enumerate(courses):
+            reduced = scores[s] - coefficients[s] @ price
+            near = np.array(sorted(known[s], key=lambda i: (-reduced[i], i))[:KEPT_COLUMNS])
+            self.start[s] = np.sort(c[near])
         for i, most in enumerate(self.penalty):
             spent = float(price[family == i].sum())
             if spent > most:
                 price[family == i] *= most / spent
         return price
+
+
+def _positions(courses: IntArray, wanted: IntArray) -> list[int]:
+    """Positions of the wanted courses in a sorted list of courses, as far as they are in it."""
+    place = np.searchsorted(courses, wanted)
+    inside = place < len(courses)
+    found = place[inside]
+    return [int(i) for i in found[courses[found] == wanted[inside]]]

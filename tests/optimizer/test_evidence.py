@@ -182,6 +182,12 @@ def test_requirements_hold_with_the_default_constants() -> None:
     assert all(len(values) == 3 for values in effects.values())
 
 
+def test_t13_the_optimum_for_immunity_alone() -> None:
+    """T13: between 10 and 13 Gy per fraction when nothing but the systemic effect counts."""
+    optimum = next(r for r in requirements(default_constants()) if "8 to 13" in r.statement)
+    assert all(10.0 <= dose <= 13.0 for dose in optimum.numbers["dose_gy"])
+
+
 def test_requirements_can_fail() -> None:
     """No effector dies in the beam and none is lost: concurrent blockade then wins."""
     spoiled = default_constants().model_copy(

@@ -1,0 +1,38 @@
+"""The page on evidence names every finding, and a reason for each that is contradicted."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from abscopt.instances.evidence import findings
+from abscopt.optimizer.evidence.score import scored
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def benchmark() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("evidence", ROOT / "benchmarks" / "evidence.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_contradicted_finding_has_a_reason_and_no_other(benchmark: ModuleType) -> None:
+    contradicted = {
+        one.finding.id for one in scored() if one.counts and one.surrogate == "contradicted"
+    }
+    assert set(benchmark.REASONS) == contradicted
+
+
+def test_the_page_names_every_finding(benchmark: ModuleType) -> None:
+    text = benchmark.PAGE.read_text(encoding="utf-8")
+    for finding in findings():
+        assert f"| {finding.id} |" in text
+    for name in benchmark.REASONS:
+        assert f"* `{name}` (contradicted)" in text
