@@ -109,6 +109,7 @@ class StaticRows:
     def __init__(self, candidates: Candidates):
         self.candidates = candidates
         self.start: list[IntArray] = [np.empty(0, dtype=np.int64) for _ in candidates.lesions]
+        self._known: tuple[tuple[FloatArray, ...], list[FloatArray]] | None = None
         instance = candidates.instance
         last = max(int(table.menu.patterns.last.max()) for table in candidates.lesions)
         self.alc_days = np.arange(max(last, 0), -1, -ALC_ROW_STEP_DAYS)
@@ -161,7 +162,7 @@ class StaticRows:
     def of_plan(self, tabulated: Tabulated) -> Rows:
         """All rows of one plan: organ limits, states of exposure, and the static ones."""
         candidates = self.candidates
-        organs = list(tabulated.loads)
+        organs: list[FloatArray] = list(tabulated.loads)
         right = [CAP - candidates.prior]
         soft: list[tuple[float | None, int]] = [(limit.penalty, 1) for limit in candidates.limits]
         for row, s, columns in _exposure_rows(candidates, tabulated):
@@ -172,16 +173,21 @@ class StaticRows:
             right.append(np.array([CAP - candidates.prior[row]]))
             soft.append((candidates.limits[row].penalty, 1))
         for limit, part in zip(self.limits, self.parts, strict=True):
-            organs = [np.concatenate(pair, axis=1) for pair in zip(organs, part, strict=True)]
             right.append(self._right(limit, tabulated.chemo))
             soft.append((limit.penalty, part[0].shape[1]))
+        if self._known is None or self._known[0] is not tabulated.loads or candidates.exposures:
+            joined = [np.concatenate(own, axis=1) for own in zip(organs, *self.parts, strict=True)]
+            self._known = tabulated.loads, joined
         family: list[int] = []
         penalty: list[float] = []
         for price, count in soft:
             family += [-1 if price is None else len(penalty)] * count
             penalty += [] if price is None else [price]
         return Rows(
-            organs, np.concatenate(right), np.array(family, dtype=np.int64), np.array(penalty)
+            self._known[1],
+            np.concatenate(right),
+            np.array(family, dtype=np.int64),
+            np.array(penalty),
         )
 
 
@@ -206,6 +212,35 @@ def _exposure_rows(
                 members = (met == np.array(state)).all(axis=1)
                 ratio[members] = candidates.ntcp_ratio(row, state)
             yield row, s, load[:, row] + CAP * (1.0 - ratio)
+
+
+@dataclass(frozen=True)
+class NodeRows:
+    """Rows of a node: those of the plan for some courses, and further ones of its box.
+
+    Attributes
+    ----------
+    courses : per lesion the courses of the node
+    static : per lesion (all courses, rows of the plan)
+    further : per lesion (courses of the node, rows of the box)
+    right : (rows,)
+    """
+
+    courses: list[IntArray]
+    static: list[FloatArray]
+    further: list[FloatArray]
+    right: FloatArray
+
+    def of(self, s: int, positions: list[int]) -> FloatArray:
+        """(positions, rows) coefficients of some of the node's courses."""
+        own = self.static[s][self.courses[s][positions]]
+        return np.concatenate([own, self.further[s][positions]], axis=1)
+
+    def reduced(self, s: int, scores: FloatArray, price: FloatArray) -> FloatArray:
+        """(courses of the node,) scores less what the rows charge."""
+        fixed = self.static[s].shape[1]
+        charged: FloatArray = (self.static[s] @ price[:fixed])[self.courses[s]]
+        return scores - charged - self.further[s] @ price[fixed:]
 
 
 class PlanBounds:
@@ -259,49 +294,44 @@ class PlanBounds:
     def bound(self, courses: list[IntArray], box: Box) -> Bound:
         """Lagrangian bound of a node: some courses per lesion, and a box."""
         scores = [self.scores(s, c, box.high) for s, c in enumerate(courses)]
-        coefficients, right = self._node_rows(courses, box)
-        price = self._prices(courses, scores, coefficients, right)
-        reduced = [v - a @ price for v, a in zip(scores, coefficients, strict=True)]
+        rows = self._node_rows(courses, box)
+        price = self._prices(scores, rows)
+        reduced = [rows.reduced(s, own, price) for s, own in enumerate(scores)]
         best = [float(r.max()) for r in reduced]
-        value = float(price @ right) + math.fsum(best) - self.tabulated.plan_cost
+        value = float(price @ rows.right) + math.fsum(best) - self.tabulated.plan_cost
         return Bound(value, tuple(b - r for b, r in zip(best, reduced, strict=True)))
 
-    def _node_rows(self, courses: list[IntArray], box: Box) -> tuple[list[FloatArray], FloatArray]:
-        """Static rows of the node's courses with `Z >= low` rows appended."""
-        coefficients = [rows[c] for rows, c in zip(self.rows, courses, strict=True)]
-        right = self.right
-        if not self.systemic:
-            return coefficients, right
-        effects, chemo = self.tabulated.effects, self.tabulated.chemo
-        loss = [e.loss[c] for e, c in zip(effects, courses, strict=True)]
-        least, most = (math.fsum(float(f(a)) for a in loss) for f in (np.min, np.max))
-        further: list[list[FloatArray]] = [[rows] for rows in coefficients]
-        needs = []
-        for h, low in enumerate(box.low):
-            if low <= 0:
-                continue
-            near = low * math.exp(chemo + least), box.high[h] * math.exp(chemo + most)
-            for level in np.geomspace(*near, 3):
-                needs.append(-(math.log(low) + chemo + 1.0 - math.log(level)))
-                for s, (a, c) in enumerate(zip(loss, courses, strict=True)):
-                    further[s].append((a - self.gain[s][c, h] / level)[:, None])
-        joined_rows = [np.concatenate(parts, axis=1) for parts in further]
-        return joined_rows, np.concatenate([right, needs])
+    def _node_rows(self, courses: list[IntArray], box: Box) -> NodeRows:
+        """Static rows of the node's courses, and `Z >= low` rows."""
+        further: list[list[FloatArray]] = [[np.empty((len(c), 0))] for c in courses]
+        needs: list[float] = []
+        if self.systemic:
+            effects, chemo = self.tabulated.effects, self.tabulated.chemo
+            loss = [e.loss[c] for e, c in zip(effects, courses, strict=True)]
+            least, most = (math.fsum(float(f(a)) for a in loss) for f in (np.min, np.max))
+            for h, low in enumerate(box.low):
+                if low <= 0:
+                    continue
+                near = low * math.exp(chemo + least), box.high[h] * math.exp(chemo + most)
+                for level in np.geomspace(*near, 3):
+                    needs.append(-(math.log(low) + chemo + 1.0 - math.log(level)))
+                    for s, (a, c) in enumerate(zip(loss, courses, strict=True)):
+                        further[s].append((a - self.gain[s][c, h] / level)[:, None])
+        return NodeRows(
+            courses,
+            self.rows,
+            [np.concatenate(parts, axis=1) for parts in further],
+            np.concatenate([self.right, needs]),
+        )
 
-    def _prices(
-        self,
-        courses: list[IntArray],
-        scores: list[FloatArray],
-        coefficients: list[FloatArray],
-        right: FloatArray,
-    ) -> FloatArray:
+    def _prices(self, scores: list[FloatArray], node: NodeRows) -> FloatArray:
         """Multipliers of the rows by column generation on the LP relaxation.
 
         It begins with the columns that the node before ended with, plans being much alike.
-
         Every row may be exceeded at a high price (soft ones at their penalty), which keeps the
         master feasible; a node that needs it gets a bound so low that it is dropped.
         """
+        courses, right = node.courses, node.right
         lesions, rows = len(scores), len(right)
         family = np.concatenate([self.family, np.full(rows - len(self.family), -1)])
         master = ColumnMaster(
@@ -320,7 +350,7 @@ class PlanBounds:
             known[s].update(new)
             unit = np.zeros((len(new), lesions))
             unit[:, s] = 1.0
-            master.add(scores[s][new], np.concatenate([unit, coefficients[s][new]], axis=1))
+            master.add(scores[s][new], np.concatenate([unit, node.of(s, new)], axis=1))
 
         first = [_positions(c, self.start[s]) for s, c in enumerate(courses)]
         if all(first):
@@ -331,7 +361,7 @@ class PlanBounds:
         for _ in range(MAX_ROUNDS):
             added = 0
             for s in range(lesions):
-                reduced = scores[s] - coefficients[s] @ price
+                reduced = node.reduced(s, scores[s], price)
                 count = min(NEW_COLUMNS, len(reduced))
                 top = np.argpartition(-reduced, count - 1)[:count]
                 new = sorted(
@@ -346,7 +376,7 @@ class PlanBounds:
             dual = master.duals()
             target, price = dual[:lesions], np.maximum(dual[lesions:], 0.0)
         for s, c in enumerate(courses):
-            reduced = scores[s] - coefficients[s] @ price
+            reduced = node.reduced(s, scores[s], price)
             near = np.array(sorted(known[s], key=lambda i: (-reduced[i], i))[:KEPT_COLUMNS])
             self.start[s] = np.sort(c[near])
         for i, most in enumerate(self.penalty):

@@ -117,12 +117,15 @@ def _explore(candidates: Candidates, gap: float, seed: int, clock: Clock, found:
             _begin(planned[plan].tabulated, plan, found)
         clock.report("bounds", found.value if found.row is not None else None, None)
     order = sorted(roots, key=lambda plan: (-roots[plan].bound.value, plan))
+    idle = 0
     for rank, plan in enumerate(order):
         _check(clock)
         bounds = planned.pop(plan)
         tabulated = bounds.tabulated
-        if found.open_bounds[plan] > found.value + gap and rank < SEARCHED_PLANS:
+        if found.open_bounds[plan] > found.value + gap and rank < SEARCHED_PLANS and idle < 2:
+            before = found.value
             _improve(tabulated, roots[plan], plan, rng, found)
+            idle = 0 if found.value > before else idle + 1
         elif found.row is not None and found.open_bounds[plan] > found.value + gap:
             _adopt(tabulated, plan, found.row, found)
         top = max(found.open_bounds.values())
