@@ -2,12 +2,13 @@
 
     python benchmarks/rivals.py [--write] [--seeds 10] [CASE ...]
 
-Differential evolution (SciPy, whole populations at once), CMA-ES (`cma`), the tree-structured Parzen
-estimator of Optuna and plain enumeration (random order, in blocks) are given our menu of doses and
-days, our exact tables for value and feasibility (which they would have to write themselves), and as
-much wall time as our search took for its proof. A schedule that breaks a limit is worth
-`INFEASIBLE` less the sum of its excess loads. Every best schedule is judged again. Only our search
-says how good its answer is; the rivals' columns show the best and the median over the seeds.
+Differential evolution (SciPy, whole populations at once), CMA-ES (`cma`), the tree-structured
+Parzen estimator of Optuna and plain enumeration (random order, in blocks) are given our menu of
+doses and days, our exact tables for value and feasibility (which they would have to write
+themselves), and as much wall time as our search took for its proof. A schedule that breaks a limit
+is worth `INFEASIBLE` less the sum of its excess loads. Every best schedule is judged again. Only
+our search says how good its answer is; the rivals' columns show the best and the median over the
+seeds.
 
 Needs `pip install 'abscopt[bench]'`. Prints the environment; --write stores the table.
 """
@@ -15,6 +16,7 @@ Needs `pip install 'abscopt[bench]'`. Prints the environment; --write stores the
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import statistics
@@ -204,10 +206,8 @@ def against(name: str, seeds: int) -> dict[str, Any]:
         counts = []
         for seed in range(seeds):
             menu.start(result.solver.seconds)
-            try:
+            with contextlib.suppress(OutOfTime):
                 run(menu, seed)
-            except OutOfTime:
-                pass
             counts.append(menu.evaluations)
             if menu.best_at is None:
                 values.append(None)

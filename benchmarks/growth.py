@@ -1,0 +1,141 @@
+"""Time and memory of the search against lesions, courses and plans, with fitted exponents.
+
+    python benchmarks/growth.py [--write] [--repeats 3] [--limit 120]
+
+Cases are made of `oligomet-4`: its lesions in turn (copies have their sparing factors at 70 % and
+share effect and precursors equally), a finer or coarser grid of doses, more or fewer days on which
+pembrolizumab may start. One size changes at a time. Every solve runs in a process of its own; wall
+seconds are the median of the repeats, memory is the peak of the process. A solve that meets the
+limit is shown with its gap and left out of the fit (least squares on logarithms). Every answer is
+judged by the pipeline itself. Prints the environment; --write stores the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import sys
+import time
+import tomllib
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from reference_optima import machine
+
+from abscopt.instances.load import CASES, InputError, build
+from abscopt.instances.schema import Instance
+from abscopt.optimizer import solve
+from abscopt.optimizer.candidates.courses import enumerate_menu
+from abscopt.optimizer.candidates.plans import enumerate_plans
+from abscopt.optimizer.result import versions
+
+FILE = Path(__file__).with_name("growth.json")
+GAP = 0.05
+COPY = 0.7
+CURVES: dict[str, list[dict[str, Any]]] = {
+    "lesions": [{"lesions": n} for n in (1, 2, 3, 4, 5, 6, 8)],
+    "courses": [{"step_gy": step} for step in (2.0, 1.0, 0.5, 0.25, 0.125)],
+    "plans": [{"last_start_day": day} for day in (4, 10, 21, 42, 84, 150)],
+}
+
+
+def sized(lesions: int = 3, step_gy: float = 0.5, last_start_day: int = 21) -> Instance:
+    """A case of the class of `oligomet-4` with so many sites besides hidden disease."""
+    raw = tomllib.loads((CASES / "oligomet-4.toml").read_text(encoding="utf-8"))
+    sites = [lesion for lesion in raw["lesions"] if "course" in lesion]
+    hidden = next(lesion for lesion in raw["lesions"] if "course" not in lesion)
+    chosen = []
+    for i in range(lesions):
+        again = i // len(sites)
+        site = json.loads(json.dumps(sites[i % len(sites)]))
+        site["name"] += f"-{again}" if again else ""
+        site["effector_share"] = site["precursor_share"] = round(0.6 / lesions, 6)
+        course = site["course"]
+        course["doses_gy"]["step_gy"] = step_gy
+        for points in site["sparing"].values():
+            for point in points:
+                points[point] = round(points[point] * COPY**again, 6)
+        chosen.append(site)
+    agent = raw["agents"][0] | {"last_start_day": last_start_day}
+    changed = raw | {
+        "name": f"class-{lesions}-{step_gy:g}-{last_start_day}",
+        "lesions": [*chosen, hidden],
+        "agents": [agent],
+    }
+    changed.pop("standard")
+    try:
+        return build(changed)
+    except InputError as error:  # limits of organs that no chosen site reaches
+        idle = {problem.place for problem in error.problems}
+        kept = [limit for i, limit in enumerate(raw["limits"]) if f"limits[{i}]" not in idle]
+        return build(changed | {"limits": kept})
+
+
+def one(sizes: dict[str, Any], limit: float) -> dict[str, Any]:
+    """Solve one case in this process."""
+    instance = sized(**sizes)
+    courses = sum(len(enumerate_menu(instance, i)) for i in instance.irradiable)
+    begin = time.perf_counter()
+    result = solve(instance, gap=GAP, time_limit=limit)
+    return {
+        "lesions": len(instance.irradiable),
+        "courses": courses,
+        "plans": len(enumerate_plans(instance)),
+        "seconds": time.perf_counter() - begin,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "status": result.status,
+        "objective": result.objective,
+        "gap": result.gap,
+    }
+
+
+def measured(sizes: dict[str, Any], repeats: int, limit: float) -> dict[str, Any]:
+    """Median over repeats, each in a new process."""
+    runs = []
+    for _ in range(repeats):
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            runs.append(pool.submit(one, sizes, limit).result())
+    row = dict(runs[0])
+    for key in ("seconds", "peak_mb"):
+        row[key] = round(statistics.median(run[key] for run in runs), 2)
+    return row
+
+
+def exponent(rows: Sequence[dict[str, Any]], size: str) -> float | None:
+    """Slope of ln seconds against ln size over the solves that were proved."""
+    proved = [row for row in rows if row["status"] == "optimal"]
+    if len(proved) < 3:
+        return None
+    sizes, seconds = (np.log([row[key] for row in proved]) for key in (size, "seconds"))
+    return round(float(np.polyfit(sizes, seconds, 1)[0]), 3)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--limit", type=float, default=120.0)
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    environment = {"machine": machine(), "versions": versions(), "gap": GAP} | vars(options)
+    print(json.dumps(environment))
+    curves: dict[str, Any] = {}
+    for size, points in CURVES.items():
+        rows = []
+        for sizes in points:
+            rows.append(measured(sizes, options.repeats, options.limit))
+            print(size, rows[-1], flush=True)
+        curves[size] = {"exponent": exponent(rows, size), "rows": rows}
+        print(size, "exponent", curves[size]["exponent"], flush=True)
+    if options.write:
+        text = json.dumps(environment | {"curves": curves}, indent=2)
+        FILE.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
