@@ -28,12 +28,19 @@ class Sample:
     """Distinct feasible schedules of a case.
 
     `rows` holds plan and course of every lesion, shape (schedules, 1 + lesions), None for free
-    courses; `every` tells whether the case offers no others.
+    courses; `sizes` the number of plans and of each lesion's courses that they refer to. `every`
+    tells whether the case offers no others.
     """
 
     schedules: tuple[Schedule, ...]
     rows: IntArray | None
+    sizes: tuple[int, ...]
     every: bool
+
+
+def sizes_of(candidates: Candidates) -> tuple[int, ...]:
+    """Number of plans and of each lesion's courses."""
+    return (len(candidates.plans), *(len(table.menu) for table in candidates.lesions))
 
 
 def sample(instance: Instance, number: int, seed: int) -> Sample:
@@ -47,7 +54,7 @@ def sample(instance: Instance, number: int, seed: int) -> Sample:
     if candidates.free:
         return _free_sample(instance, candidates, number, seed)
     generator = np.random.default_rng(seed)
-    sizes = [len(candidates.plans), *(len(table.menu) for table in candidates.lesions)]
+    sizes = list(sizes_of(candidates))
     tables: dict[int, Tabulated] = {}
     if math.prod(sizes) <= ENUMERATED:
         flat = generator.permutation(math.prod(sizes))
@@ -64,7 +71,7 @@ def sample(instance: Instance, number: int, seed: int) -> Sample:
             kept = _distinct(np.concatenate([kept, good]), candidates)
     kept = kept[:number]
     schedules = tuple(_schedule(candidates, int(row[0]), row[1:]) for row in kept)
-    return Sample(schedules, kept, every)
+    return Sample(schedules, kept, tuple(sizes), every)
 
 
 def _drawn(generator: np.random.Generator, sizes: list[int], number: int) -> IntArray:
@@ -121,4 +128,4 @@ def _free_sample(instance: Instance, candidates: Candidates, number: int, seed: 
             found[one] = None
         if len(found) == number:
             break
-    return Sample(tuple(found), None, every=False)
+    return Sample(tuple(found), None, (), every=False)

@@ -11,6 +11,7 @@ tables of all cases into `docs/surrogate.md` and draws `docs/surrogate.svg`.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import time
 from collections import Counter
@@ -21,9 +22,11 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from random_schedules import Sample, sample
+from random_schedules import Sample, sample, sizes_of
 from reference_optima import machine
 from scipy.stats import spearmanr  # type: ignore[import-untyped]
+from surrogate_figure import draw
+from surrogate_page import random_tables, replace_block
 
 from abscopt.instances import load, names
 from abscopt.instances.schema import Instance
@@ -95,6 +98,16 @@ class Study:
 
 
 @dataclass(frozen=True)
+class Among:
+    """Kendall's tau of two models' effects and scores, on the schedules that both accept."""
+
+    first: str
+    second: str
+    effect: float | None
+    score: float | None
+
+
+@dataclass(frozen=True)
 class CaseStudy:
     """All models on one case."""
 
@@ -102,6 +115,7 @@ class CaseStudy:
     schedules: int
     every: bool
     studies: tuple[Study, ...]
+    among: tuple[Among, ...]
     seconds: float
 
 
@@ -121,8 +135,8 @@ def study_cases() -> list[str]:
 def surrogate(instance: Instance, drawn: Sample) -> dict[str, FloatArray]:
     """Systemic effect up to the last horizon, objective and lymphocyte nadir of the schedules.
 
-    Values come from the tables of the optimizer (from the judge for free courses); some of them are
-    checked against the judge. Hard limits of the case are not looked at.
+    Values come from the tables of the optimizer, some of them checked against the judge, or where
+    there is no table from the judge. Hard limits of the case are not looked at.
 
     Raises
     ------
@@ -133,17 +147,19 @@ def surrogate(instance: Instance, drawn: Sample) -> dict[str, FloatArray]:
     judge = Judge(instance.model_copy(update={"limits": soft}))
     number = len(drawn.schedules)
     effect, objective = np.empty(number), np.empty(number)
-    if drawn.rows is not None:
-        candidates = Candidates(instance)
+    candidates = Candidates(instance)
+    # Without soft limits the menu may be longer: their tables leave out courses.
+    tabulated = drawn.rows is not None and sizes_of(candidates) == drawn.sizes
+    if drawn.rows is not None and tabulated:
         for plan in np.unique(drawn.rows[:, 0]).tolist():
             mine = drawn.rows[:, 0] == plan
             table, rows = Tabulated(candidates, plan), drawn.rows[mine, 1:]
             effect[mine] = table.systemic(rows)[:, -1]
             objective[mine] = table.value(rows)
-    for place, one in enumerate(drawn.schedules[: None if drawn.rows is None else CHECKED]):
+    for place, one in enumerate(drawn.schedules[: CHECKED if tabulated else None]):
         verdict = judge.evaluate(one)
         judged = (verdict.immune["systemic_effect_nats"][-1], verdict.objective)
-        if drawn.rows is None:
+        if not tabulated:
             effect[place], objective[place] = judged
         elif not np.allclose((effect[place], objective[place]), judged, AGREE, AGREE):
             raise ArithmeticError(f"{instance.name}: table and judge disagree")
@@ -202,27 +218,62 @@ def chosen(score: FloatArray, judged: FloatArray) -> Chosen:
     )
 
 
-def studied(instance: Instance, model: Model, drawn: Sample, judged: Surrogate) -> Study:
-    """One model on the schedules that it accepts."""
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One model on the schedules that it accepts, by their place in the sample."""
+
+    model: Model
+    accepted: IntArray
+    refused: tuple[tuple[str, int], ...]
+    effect: FloatArray | None
+    score: FloatArray | None
+
+
+def run(instance: Instance, model: Model, drawn: Sample) -> Run:
+    """Simulate what a model accepts; nothing where that is too few."""
     reasons = [model.refusals(instance, one) for one in drawn.schedules]
     accepted = np.array([i for i, why in enumerate(reasons) if not why], dtype=np.int64)
     count = Counter(_kind(reason) for why in reasons for reason in why)
     refused = tuple(sorted(count.items(), key=lambda pair: (-pair[1], pair[0])))
     if len(accepted) < LEAST:
-        return Study(model.name, len(accepted), refused, None, None, None)
+        return Run(model, accepted, refused, None, None)
     found = model.run(instance, [drawn.schedules[i] for i in accepted])
+    effect = None if found.effect is None else found.effect[:, -1]
+    return Run(model, accepted, refused, effect, found.score)
+
+
+def studied(one: Run, judged: Surrogate) -> Study:
+    """One model against the surrogate."""
+    name, against, number = one.model.name, one.model.against, len(one.accepted)
+    if one.score is None:
+        return Study(name, number, one.refused, None, None, None)
     effect = None
-    if found.effect is not None:
-        effect = agreement(found.effect[:, -1], "effect", judged, accepted)
-    score = agreement(found.score, model.against, judged, accepted)
-    choice = chosen(found.score, judged.whole[model.against][accepted])
-    return Study(model.name, len(accepted), refused, effect, score, choice)
+    if one.effect is not None:
+        effect = agreement(one.effect, "effect", judged, one.accepted)
+    score = agreement(one.score, against, judged, one.accepted)
+    choice = chosen(one.score, judged.whole[against][one.accepted])
+    return Study(name, number, one.refused, effect, score, choice)
+
+
+def among(runs: Sequence[Run]) -> tuple[Among, ...]:
+    """Every two tumor models on the schedules that both accept."""
+    tumors = [one for one in runs if one.effect is not None]
+    found = []
+    for one, two in itertools.combinations(tumors, 2):
+        both, mine, other = np.intersect1d(one.accepted, two.accepted, return_indices=True)
+        if len(both) >= LEAST:
+            assert one.effect is not None and two.effect is not None
+            assert one.score is not None and two.score is not None
+            effect = kendall_tau(one.effect[mine].tolist(), two.effect[other].tolist())
+            score = kendall_tau(one.score[mine].tolist(), two.score[other].tolist())
+            found.append(Among(one.model.name, two.model.name, effect, score))
+    return tuple(found)
 
 
 def _kind(reason: str) -> str:
     """A reason without the schedule's own number."""
     for part in ("Gy per fraction, above", "fractions, measured", "fractions, the model"):
-        before, found, after = reason.partition(part)
+        _, found, after = reason.partition(part)
         if found:
             return f"{found}{after}"
     return reason
@@ -234,9 +285,10 @@ def study(name: str, number: int = SCHEDULES) -> CaseStudy:
     instance = load(name)
     drawn = sample(instance, number, SEED)
     judged = Surrogate(instance, drawn)
-    studies = tuple(studied(instance, model, drawn, judged) for model in STUDIED)
+    runs = [run(instance, model, drawn) for model in STUDIED]
+    studies = tuple(studied(one, judged) for one in runs)
     seconds = time.perf_counter() - begin
-    return CaseStudy(name, len(drawn.schedules), drawn.every, studies, seconds)
+    return CaseStudy(name, len(drawn.schedules), drawn.every, studies, among(runs), seconds)
 
 
 def main() -> None:

@@ -203,7 +203,7 @@ class Candidates:
         sensitized = self.plan_effects.sensitizer[plan] > 1
         if all(organ.sensitizer_enhancement_ratio == 1 for organ in self.instance.organs.values()):
             sensitized = np.zeros_like(sensitized)
-        return sensitized.tobytes()
+        return bytes(sensitized.tobytes())
 
     def exposed(self, plan: int) -> tuple[BoolArray, ...]:
         """Per lesion: (courses, exposures) whether a course meets the plan's infusions."""

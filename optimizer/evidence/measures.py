@@ -31,7 +31,7 @@ class Scale:
     def margin(self, share: float, values: FloatArray) -> FloatArray:
         """Difference that a share stands for, per horizon; `values` is (arms, horizons)."""
         if self.relative:
-            return share * np.abs(values).max(axis=0)
+            return np.asarray(share * np.abs(values).max(axis=0))
         return np.full(values.shape[1], share)
 
 
@@ -62,7 +62,7 @@ def surrogate_measure(setting: Setting, arm: Arm, verdict: Evaluation) -> FloatA
         return np.array([verdict.lymphocytes["nadir_1e9_per_l"]], dtype=np.float64)
     names = read_on(setting, arm)
     burdens = [lesion.log_burden for lesion in verdict.lesions if not names or lesion.name in names]
-    return -np.array(burdens).mean(axis=0)
+    return np.asarray(-np.array(burdens, dtype=np.float64).mean(axis=0))
 
 
 def read_on(setting: Setting, arm: Arm) -> tuple[str, ...]:
