@@ -164,7 +164,7 @@ class Candidates:
         if plan in self._effects:
             self._effects.move_to_end(plan)
             return self._effects[plan]
-        shared = self._shared_by(plan)
+        shared = self.shared(plan)
         found = tuple(
             course_effects(self.instance, table.menu, self.plan_effects, props, one, plan)
             for table, props, one in zip(self.lesions, self._propagators, shared, strict=True)
@@ -175,7 +175,7 @@ class Candidates:
         self._effects[plan] = found
         return found
 
-    def _shared_by(self, plan: int) -> tuple[Shared, ...]:
+    def shared(self, plan: int) -> tuple[Shared, ...]:
         """What the plan shares with all plans of the same chemotherapy; the last one is kept."""
         group = int(self.plan_effects.group[plan])
         if group not in self._shared:

@@ -214,6 +214,30 @@ def _exposure_rows(
             yield row, s, load[:, row] + CAP * (1.0 - ratio)
 
 
+def ceiling(candidates: Candidates, plan: int) -> float:
+    """Bound of a plan without any row: every lesion at its best course and the greatest effect.
+
+    Infinite where the systemic effect does not saturate. The same for all plans of one group.
+    """
+    instance = candidates.instance
+    most = instance.immune.effect_maximum_nats
+    bed = instance.objective.kind == "tumor_bed"
+    if most is None and not bed:
+        return math.inf
+    total = 0.0
+    for table, shared in zip(candidates.lesions, candidates.shared(plan), strict=True):
+        lesion = instance.lesions[table.menu.lesion]
+        if bed:
+            total += lesion.weight * float(shared.tumor_bed.max())
+            continue
+        factors = np.array([clone.effector_share_factor for clone in lesion.populations])
+        share = lesion.effector_share * instance.immune.share_factor * factors
+        kill = np.full((1, len(instance.horizon_days)), most)
+        value = lesion_value(instance.objective, shared.local, share[None, :], kill)
+        total += lesion.weight * float(value.max())
+    return total
+
+
 @dataclass(frozen=True)
 class NodeRows:
     """Rows of a node: those of the plan for some courses, and further ones of its box.

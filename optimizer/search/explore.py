@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from abscopt.instances.limits import LogisticsLimit
 from abscopt.optimizer.candidates.tabulated import Tabulated
-from abscopt.optimizer.search.bound import Bound, Box, PlanBounds, StaticRows
+from abscopt.optimizer.search.bound import Bound, Box, PlanBounds, StaticRows, ceiling
 from abscopt.optimizer.search.join import count_at_most, joined
 from abscopt.optimizer.search.local import climb, enough_sites, local_search
 from abscopt.optimizer.search.shapes import Shapes
@@ -43,7 +43,7 @@ class Found:
 
     Attributes
     ----------
-    bound : no schedule is better; None if exploration stopped before any bound
+    bound : no schedule is better; infinite if nothing is known
     complete : whether everything above the threshold was examined
     """
 
@@ -96,10 +96,22 @@ def explore(
         found.complete = True
     except Stopped:
         pass
-    if len(found.open_bounds) == len(candidates.plans):
-        tail = max(found.open_bounds.values(), default=-math.inf)
-        found.bound = max(found.value, tail)
+    if not found.complete:
+        _close(candidates, found)
+    tail = max(found.open_bounds.values(), default=-math.inf)
+    found.bound = max(found.value, tail)
     return found
+
+
+def _close(candidates: Candidates, found: Found) -> None:
+    """Bounds of the plans that were not looked at, one computation per group of plans."""
+    known: dict[int, float] = {}
+    for plan in range(len(candidates.plans)):
+        if plan not in found.open_bounds:
+            group = int(candidates.plan_effects.group[plan])
+            if group not in known:
+                known[group] = ceiling(candidates, plan) + BOUND_SAFETY
+            found.open_bounds[plan] = known[group]
 
 
 def _explore(candidates: Candidates, gap: float, seed: int, clock: Clock, found: Found) -> None:
@@ -107,6 +119,11 @@ def _explore(candidates: Candidates, gap: float, seed: int, clock: Clock, found:
     rows = StaticRows(candidates)
     planned: dict[int, PlanBounds] = {}
     roots: dict[int, Node] = {}
+    if found.plan is not None and found.row is not None:
+        _check(clock)
+        tabulated = Tabulated(candidates, found.plan)
+        lesions = list(range(len(found.row)))
+        found.offer(found.plan, *climb(tabulated, found.row, found.value, lesions))
     for plan in range(len(candidates.plans)):
         _check(clock)
         planned[plan] = PlanBounds(Tabulated(candidates, plan), rows)

@@ -1,0 +1,56 @@
+"""A search that is stopped early still says how good its answer may be."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from abscopt.instances import load
+from abscopt.optimizer import solve
+from abscopt.optimizer.candidates.table import Candidates
+from abscopt.optimizer.progress import Clock
+from abscopt.optimizer.search import explore as searching
+from abscopt.optimizer.search.bound import PlanBounds, StaticRows, ceiling
+
+
+class Stopping(Clock):
+    """Expires after so many looks at the clock."""
+
+    def __init__(self, looks: int):
+        super().__init__()
+        self.looks = looks
+
+    @property
+    def expired(self) -> bool:
+        self.looks -= 1
+        return self.looks < 0
+
+
+@pytest.mark.parametrize("looks", [0, 1, 5, 20, 40])
+def test_the_bound_of_a_stopped_search_is_true(looks: int) -> None:
+    case = load("early-sabr")
+    best = solve(case).certificate.best_objective
+    assert best is not None
+    found = searching.explore(Candidates(case), 0.005, 0, Stopping(looks))
+    assert not found.complete
+    assert found.bound is not None
+    assert best - 1e-9 <= found.bound < math.inf
+
+
+@pytest.mark.parametrize("name", ["early-sabr", "stage3-crt", "toy-fractionation"])
+def test_the_ceiling_of_a_plan_lies_above_its_bound(name: str) -> None:
+    candidates = Candidates(load(name))
+    rows = StaticRows(candidates)
+    for plan in range(0, len(candidates.plans), 7):
+        bounds = PlanBounds(searching.Tabulated(candidates, plan), rows)
+        root = searching._root(bounds)
+        assert ceiling(candidates, plan) >= root.bound.value - 1e-6  # caps have a tolerance
+
+
+def test_a_case_without_saturation_has_no_ceiling() -> None:
+    case = load("early-sabr")
+    free = case.model_copy(
+        update={"immune": case.immune.model_copy(update={"effect_maximum_nats": None})}
+    )
+    assert ceiling(Candidates(free), 0) == math.inf
