@@ -178,8 +178,9 @@ def judged_regimen(instance: Instance, case: str, name: str, sites: Sequence[str
             raise InputError([Problem(case, "--site", sites[0], rule)])
         return Judged(instance, schedule)
     if name not in trial_arms():
-        known = "a trial arm (`abscopt regimens`)" + ("" if own is None else " or `standard`")
-        raise InputError([Problem(case, "--regimen", name, f"unknown; must be {known}")])
+        known = [] if own is None else ["standard", own.name]
+        rule = f"unknown; known {known} and the trial arms that `abscopt regimens` lists"
+        raise InputError([Problem(case, "--regimen", name, rule)])
     verdict = judged_arm(instance, trial_arm(name), list(sites) or None)
     return Judged(verdict.instance, verdict.schedule, tuple(verdict.lines()))
 
