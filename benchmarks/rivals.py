@@ -196,6 +196,7 @@ def against(name: str, seeds: int) -> dict[str, Any]:
     row: dict[str, Any] = {
         "case": name,
         "objective": result.objective,
+        "best_found": result.certificate.best_objective,
         "bound": result.bound,
         "gap": result.gap,
         "seconds": round(result.solver.seconds, 2),
@@ -220,6 +221,7 @@ def against(name: str, seeds: int) -> dict[str, Any]:
         row["rivals"][rival] = {
             "best": max(reached, default=None),
             "median": statistics.median(reached) if reached else None,
+            "above": sum(value > result.objective + result.gap for value in reached),
             "found_nothing": seeds - len(reached),
             "evaluations": int(statistics.median(counts)),
         }

@@ -8,6 +8,7 @@ immunity alone has 8 to 13 Gy per fraction; long courses lose lymphocytes.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -60,8 +61,7 @@ def _arm(
 
 
 def _trial(name: str, arms: dict[str, dict[str, Any]]) -> Trial:
-    import json
-
+    """Arms as a finding of their own; its order is not used."""
     finding = Finding.model_validate_json(
         json.dumps(
             {
