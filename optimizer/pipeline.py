@@ -111,6 +111,21 @@ def _by_programme(
     answer = solve_single(candidates, judge, gap / 2, seed, threads, clock)
     claimed = answer.evaluation.objective if answer.evaluation else None
     schedule, status = answer.schedule, "none"
+    if schedule is None and not answer.infeasible:
+        schedule, claimed = _standard(candidates.instance, judge)
+        return Solved(
+            schedule=schedule,
+            claimed=claimed,
+            bound=answer.bound,
+            infeasible=False,
+            second_stage=status,
+            best_objective=claimed,
+            errors={"solver_tolerance": solver_margin(gap / 2)},
+            nodes=answer.nodes,
+            columns=answer.columns,
+            plans=len(candidates.plans),
+            by_programme=True,
+        )
     if schedule is not None and claimed is not None and not candidates.free:
         plan, row = _tabulated_row(candidates, schedule)
         schedule, claimed, status = _second(
@@ -185,6 +200,15 @@ def _second(
         plan, row, status = second_stage(candidates, plan, row, min(floor, value), clock)
     claimed = float(Tabulated(candidates, plan).value(row[None, :])[0])
     return _schedule(candidates, plan, row), claimed, status
+
+
+def _standard(instance: Instance, judge: Judge) -> tuple[Schedule | None, float | None]:
+    """The case's standard regimen and its objective, where it is feasible: better than nothing."""
+    standard = standard_schedule(instance)
+    verdict = None if standard is None else judge.evaluate(standard)
+    if standard is None or verdict is None or not verdict.feasible:
+        return None, None
+    return standard, verdict.objective
 
 
 def _standard_row(candidates: Candidates, judge: Judge) -> tuple[int, NDArray[Any], float] | None:

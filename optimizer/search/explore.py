@@ -30,6 +30,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 JOIN_LIMIT = 5e6
+COURSE_LIMIT = 2e5
 TIMING_LIMIT = 2_000_000
 JOIN_CHUNK = 200_000
 SEARCHED_PLANS = 6
@@ -204,7 +205,9 @@ def _examine(
         if node.bound.value + BOUND_SAFETY <= found.value + gap:
             continue
         parts = _split_sites(bounds, node)
-        if parts is None and _joinable(node, found.value + gap, list(node.bound.losses)):
+        if parts is None and _joinable(
+            node, found.value + gap, list(node.bound.losses), COURSE_LIMIT
+        ):
             _enumerate_courses(bounds, node, plan, gap, clock, found)
             continue
         if parts is None:
@@ -224,10 +227,10 @@ def _slack(node: Node, threshold: float, losses: list[FloatArray]) -> float:
     return min(node.bound.value + BOUND_SAFETY - threshold, most)
 
 
-def _joinable(node: Node, threshold: float, losses: list[FloatArray]) -> bool:
-    """Whether all combinations of courses (or shapes) within the slack can be joined outright."""
+def _joinable(node: Node, threshold: float, losses: list[FloatArray], most: float) -> bool:
+    """Whether the combinations of courses, or of shapes, within the slack are at most so many."""
     slack = _slack(node, threshold, losses)
-    return count_at_most(losses, slack) <= JOIN_LIMIT
+    return count_at_most(losses, slack) <= most
 
 
 def _enumerate_courses(
@@ -248,7 +251,7 @@ Part = tuple[list[IntArray], Box]
 
 def _split(bounds: PlanBounds, node: Node, shapes: Shapes, threshold: float) -> list[Part] | None:
     """Two parts of a node with too many combinations; None if it can be joined as it is."""
-    if _joinable(node, threshold, shapes.loss):
+    if _joinable(node, threshold, shapes.loss, JOIN_LIMIT):
         return None
     mixed = _mixed_site(node, threshold)
     if mixed is not None:

@@ -54,3 +54,11 @@ def test_a_case_without_saturation_has_no_ceiling() -> None:
         update={"immune": case.immune.model_copy(update={"effect_maximum_nats": None})}
     )
     assert ceiling(Candidates(free), 0) == math.inf
+
+
+def test_a_free_course_in_no_time_is_at_least_the_standard_regimen() -> None:
+    """The programme has nothing in hand yet: the standard regimen keeps every limit."""
+    result = solve(load("mr-linac-8"), time_limit=0.3)
+    assert result.status in ("feasible", "optimal")
+    assert result.objective is not None and result.standard is not None
+    assert result.objective >= result.standard.objective - 1e-9
