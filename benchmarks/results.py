@@ -41,7 +41,10 @@ def rivals() -> Iterator[str]:
         "`benchmarks/rivals.py`: each rival has our menu, our tables for value and feasibility, "
         f"and as much wall time as our search took for its proof; {found['seeds']} seeds. "
         "`best found` is our best schedule before the second stage, which gives up to the gap away "
-        "for lower loads. *above*: seeds that beat it by more than our gap.",
+        "for lower loads. *above*: seeds that beat it by more than our gap. The coding gives 'no "
+        "course' one code among all courses of a lesion: where at most one site may be treated "
+        "(pembro-rt) three rivals find nothing at all, which is the coding's weakness as much as "
+        "theirs.",
         "",
         "| case | seconds | objective | best found | bound | rival | best | median | above "
         "| found nothing | evaluations |",
