@@ -112,22 +112,10 @@ def _by_programme(
     claimed = answer.evaluation.objective if answer.evaluation else None
     schedule, status = answer.schedule, "none"
     if schedule is None and not answer.infeasible:
-        schedule, claimed = _standard(candidates.instance, judge)
-        return Solved(
-            schedule=schedule,
-            claimed=claimed,
-            bound=answer.bound,
-            infeasible=False,
-            second_stage=status,
-            best_objective=claimed,
-            errors={"solver_tolerance": solver_margin(gap / 2)},
-            nodes=answer.nodes,
-            columns=answer.columns,
-            plans=len(candidates.plans),
-            by_programme=True,
-        )
-    if schedule is not None and claimed is not None and not candidates.free:
-        plan, row = _tabulated_row(candidates, schedule)
+        schedule, claimed = _standard(candidates.instance, judge) or (None, None)
+    best = claimed
+    if answer.schedule is not None and claimed is not None and not candidates.free:
+        plan, row = _tabulated_row(candidates, answer.schedule)
         schedule, claimed, status = _second(
             candidates, plan, row, claimed, answer.bound, gap, clock
         )
@@ -137,7 +125,7 @@ def _by_programme(
         bound=answer.bound,
         infeasible=answer.infeasible,
         second_stage=status if not candidates.free else "none (free courses)",
-        best_objective=answer.evaluation.objective if answer.evaluation else None,
+        best_objective=best,
         errors={
             "bands_and_tangents": answer.relaxation_error,
             "solver_tolerance": solver_margin(gap / 2),
@@ -202,24 +190,22 @@ def _second(
     return _schedule(candidates, plan, row), claimed, status
 
 
-def _standard(instance: Instance, judge: Judge) -> tuple[Schedule | None, float | None]:
-    """The case's standard regimen and its objective, where it is feasible: better than nothing."""
+def _standard(instance: Instance, judge: Judge) -> tuple[Schedule, float] | None:
+    """The case's standard regimen and its objective; None without one that is feasible."""
     standard = standard_schedule(instance)
-    verdict = None if standard is None else judge.evaluate(standard)
-    if standard is None or verdict is None or not verdict.feasible:
-        return None, None
-    return standard, verdict.objective
+    if standard is None:
+        return None
+    verdict = judge.evaluate(standard)
+    return (standard, verdict.objective) if verdict.feasible else None
 
 
 def _standard_row(candidates: Candidates, judge: Judge) -> tuple[int, NDArray[Any], float] | None:
-    """Plan, row and objective of the case's standard regimen, if it is on offer and feasible."""
-    standard = standard_schedule(candidates.instance)
-    if standard is None or candidates.free:
+    """Plan, row and objective of the case's standard regimen, if it is feasible."""
+    found = None if candidates.free else _standard(candidates.instance, judge)
+    if found is None:
         return None
-    verdict = judge.evaluate(standard)
-    if not verdict.feasible:
-        return None
-    return (*_tabulated_row(candidates, standard), verdict.objective)
+    standard, objective = found
+    return (*_tabulated_row(candidates, standard), objective)
 
 
 def _schedule(candidates: Candidates, plan: int, row: NDArray[Any]) -> Schedule:

@@ -176,7 +176,7 @@ class Candidates:
         return found
 
     def shared(self, plan: int) -> tuple[Shared, ...]:
-        """What the plan shares with all plans of the same chemotherapy; the last one is kept."""
+        """What the plan shares with all plans of the same chemotherapy; a few are kept."""
         group = int(self.plan_effects.group[plan])
         if group not in self._shared:
             sensitizer = self.plan_effects.sensitizer[plan]

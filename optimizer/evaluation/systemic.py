@@ -86,13 +86,14 @@ def systemic_state(instance: Instance, infusions: tuple[Infusion, ...]) -> Syste
 def _immune_agents(instance: Instance, doses: Doses) -> Agents:
     """(drug, daily concentration) of every immune agent given, by name."""
     return [
-        (instance.drugs[name], _concentration(instance, instance.drugs[name], doses[name]))
+        (instance.drugs[name], concentration(instance, instance.drugs[name], doses[name]))
         for name in sorted(doses)
         if instance.drugs[name].kind == "checkpoint_inhibitor"
     ]
 
 
-def _concentration(instance: Instance, drug: Drug, doses: list[tuple[int, float]]) -> FloatArray:
+def concentration(instance: Instance, drug: Drug, doses: list[tuple[int, float]]) -> FloatArray:
+    """(days,) concentration in mg/L of a drug given on some days, in (day, mg)."""
     assert drug.clearance_l_per_day and drug.central_volume_l
     assert drug.intercompartmental_clearance_l_per_day and drug.peripheral_volume_l
     return pharmacokinetics.concentrations(

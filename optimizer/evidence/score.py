@@ -43,7 +43,7 @@ class Scored:
     measures : arm -> what the surrogate says, one number per horizon (empty if outside)
     scenarios : of a contested finding, the verdict under each scenario
     baseline : verdict of tumor BED alone
-    simulators : verdict of each published model
+    simulators : verdict of each published model, where they were run (`command`)
     reason : why the surrogate cannot express it; None if it can
     """
 
@@ -78,9 +78,6 @@ class Score:
     def share(self) -> float:
         """Reproduced over all; outside the range counts as not reproduced."""
         return self.reproduced / self.total if self.total else 0.0
-
-
-Simulators = Mapping[str, Callable[[Trial], Verdict]]
 
 
 @lru_cache(maxsize=1)
@@ -119,24 +116,22 @@ def baseline_verdict(trial: Trial) -> Verdict:
 
 def scored(
     immune: Immune | None = None,
-    simulators: Simulators | None = None,
     only: Iterable[str] | None = None,
 ) -> list[Scored]:
     """Verdicts on every finding of the list (or on those named), in its order."""
     constants = immune or default_constants()
     wanted = None if only is None else set(only)
     return [
-        _scored(finding, trial, constants, simulators or {})
+        _scored(finding, trial, constants)
         for finding, trial in trials()
         if wanted is None or finding.id in wanted
     ]
 
 
-def _scored(finding: Finding, trial: Trial | str, immune: Immune, simulators: Simulators) -> Scored:
+def _scored(finding: Finding, trial: Trial | str, immune: Immune) -> Scored:
     outside: Verdict = "outside_range"
     if isinstance(trial, str):
-        each = dict.fromkeys(simulators, outside)
-        return Scored(finding, outside, outside, simulators=each, reason=trial)
+        return Scored(finding, outside, outside, reason=trial)
     present = trial.under(immune)
     verdict, values = surrogate_verdict(present)
     scenarios: dict[str, Verdict] = {}
@@ -146,14 +141,7 @@ def _scored(finding: Finding, trial: Trial | str, immune: Immune, simulators: Si
             for name in finding.contested
         }
         verdict = "scenario"
-    return Scored(
-        finding,
-        verdict,
-        baseline_verdict(trial),
-        values,
-        scenarios,
-        {name: run(trial) for name, run in simulators.items()},
-    )
+    return Scored(finding, verdict, baseline_verdict(trial), values, scenarios)
 
 
 def score_of(

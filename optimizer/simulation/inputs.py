@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.models import pharmacokinetics
+from abscopt.optimizer.evaluation.systemic import concentration
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
-    from abscopt.instances.systemic import Drug
     from abscopt.optimizer.schedule import Infusion, Schedule
 
 FloatArray = NDArray[np.float64]
@@ -99,7 +98,8 @@ def drug_levels(instance: Instance, infusions: tuple[Infusion, ...]) -> FloatArr
         drug = instance.drugs[name]
         for row, targets in enumerate((PD1_TARGETS, CTLA4_TARGETS)):
             if drug.target in targets:
-                levels[row] += _level(drug, given[name], instance.days)
+                assert drug.ec50_mg_per_l is not None
+                levels[row] += concentration(instance, drug, given[name]) / drug.ec50_mg_per_l
     return levels
 
 
@@ -107,25 +107,6 @@ def drugs_of(instance: Instance, schedule: Schedule, targets: Sequence[str]) -> 
     """Names of the given drugs with one of the targets, sorted."""
     names = {i.drug for i in schedule.infusions}
     return sorted(name for name in names if instance.drugs[name].target in targets)
-
-
-def _level(drug: Drug, doses: list[tuple[int, float]], days: int) -> FloatArray:
-    """Concentration in multiples of the EC50 on each day."""
-    assert drug.clearance_l_per_day and drug.central_volume_l and drug.ec50_mg_per_l
-    assert drug.intercompartmental_clearance_l_per_day and drug.peripheral_volume_l
-    concentration = pharmacokinetics.concentrations(
-        days,
-        [day for day, _ in doses],
-        [milligrams for _, milligrams in doses],
-        clearance_l_per_day=drug.clearance_l_per_day,
-        central_volume_l=drug.central_volume_l,
-        intercompartmental_l_per_day=drug.intercompartmental_clearance_l_per_day,
-        peripheral_volume_l=drug.peripheral_volume_l,
-        clearance_emax=drug.clearance_emax,
-        clearance_t50_days=drug.clearance_t50_days,
-        clearance_hill=drug.clearance_hill,
-    )
-    return concentration / drug.ec50_mg_per_l
 
 
 def _irradiated_share(instance: Instance, site: int, technique: str) -> float:
