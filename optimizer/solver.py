@@ -310,3 +310,12 @@ class ColumnMaster:
         if status != highspy.HighsModelStatus.kOptimal:
             raise SolverError(f"master ended with {self._highs.modelStatusToString(status)}")
         return np.array(self._highs.getSolution().row_dual)
+
+    @property
+    def objective(self) -> float:
+        """Objective of the last solve."""
+        return float(self._highs.getInfo().objective_function_value)
+
+    def weights(self) -> FloatArray:
+        """Values of all columns in the last solve, in the order they were added."""
+        return np.array(self._highs.getSolution().col_value)

@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from abscopt.models import immune, lq, repair, repopulation
+from abscopt.optimizer.candidates.kinds import kinds_of
 from abscopt.optimizer.candidates.loads import by_technique
 from abscopt.optimizer.candidates.plans import direct_doses
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Clone, Lesion
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.candidates.courses import Menu
+    from abscopt.optimizer.candidates.courses import Menu, Patterns
+    from abscopt.optimizer.candidates.kinds import Block, Kinds
     from abscopt.optimizer.candidates.plans import Plan, PlanEffects
     from abscopt.optimizer.candidates.propagators import Propagators
 
@@ -32,13 +34,15 @@ class CourseEffects:
 
     Attributes
     ----------
-    local : (courses, horizons, clones) log burden of each clone without systemic effect
+    kind : (courses,) kind of each course
+    local : (kinds, horizons, clones) log burden of each clone without systemic effect
     effect : (courses, horizons) own effector log kill, before any lymphocyte factor
     loss : (courses,) a_s, log loss of everybody else's effectors
-    tumor_bed : (courses,) Gy, less repopulation
-    share : (courses, clones) share of the systemic effect, 0 without credit
+    tumor_bed : (kinds,) Gy, less repopulation
+    share : (kinds, clones) share of the systemic effect, 0 without credit
     """
 
+    kind: IntArray
     local: FloatArray
     effect: FloatArray
     loss: FloatArray
@@ -48,7 +52,7 @@ class CourseEffects:
 
 @dataclass(frozen=True)
 class _Fractions:
-    """Fractions of every course of a menu; arrays (courses, most fractions).
+    """Fractions of every kind of course; arrays (kinds, most fractions).
 
     `dose` counts as d / OMF, `repair` multiplies its quadratic term.
     """
@@ -67,20 +71,30 @@ class Shared:
 
     Attributes
     ----------
-    survival : (courses, fractions + 1) of the whole lesion
-    antigen : (courses, fractions) that each fraction meets, in shares of the lesion
+    kinds : kinds of courses; all arrays have a row for each of them
+    survival : (kinds, fractions + 1) of the whole lesion
+    antigen : (kinds, fractions) that each fraction meets, in shares of the lesion
+    local : (kinds, horizons, clones) log burden without systemic effect
+    tumor_bed : (kinds,)
+    unsuppressed, release : (kinds, fractions) release of antigen by each fraction, no drug acting
+        on it; before and after suppression by radiation itself
     """
 
+    kinds: Kinds
     fractions: _Fractions
     survival: FloatArray
     antigen: FloatArray
     local: FloatArray
     tumor_bed: FloatArray
+    unsuppressed: FloatArray
+    release: FloatArray
 
 
-def shared_effects(instance: Instance, menu: Menu, sensitizer: FloatArray, plan: Plan) -> Shared:
+def shared_effects(instance: Instance, whole: Menu, sensitizer: FloatArray, plan: Plan) -> Shared:
     """Kill, growth and antigen of every course under the chemotherapy of one plan."""
-    lesion = instance.lesions[menu.lesion]
+    lesion = instance.lesions[whole.lesion]
+    kinds = kinds_of(instance, whole, sensitizer, plan)
+    menu = kinds.menu
     fractions = _fractions(instance, lesion, menu, sensitizer)
     kills = [_kill(lesion, clone, fractions) for clone in lesion.populations]
     survival = _survival(lesion, menu, kills)
@@ -100,10 +114,15 @@ def shared_effects(instance: Instance, menu: Menu, sensitizer: FloatArray, plan:
         _local(instance, lesion, menu, clone, kill, fractions, extra, plan)
         for clone, kill in zip(lesion.populations, kills, strict=True)
     ]
+    antigen = _antigen(instance, lesion, fractions, survival)
+    release = _release(instance, lesion, menu, fractions, antigen)
     return Shared(
+        kinds=kinds,
         fractions=fractions,
         survival=survival,
-        antigen=_antigen(instance, lesion, fractions, survival),
+        antigen=antigen,
+        unsuppressed=release,
+        release=release * _suppression(instance, menu.dose[:, None], fractions.since, 1.0),
         local=np.stack(local, axis=2),
         tumor_bed=bed + extra[:, -1] - _bed_loss(lesion, menu),
     )
@@ -119,22 +138,74 @@ def course_effects(
 ) -> CourseEffects:
     """Local log burden, effector kill, lymphocyte loss and tumor BED of each course."""
     lesion = instance.lesions[menu.lesion]
-    release = _release(instance, lesion, menu, shared, effects, plan)
     effect = np.zeros((len(menu), len(instance.horizon_days)))
-    for way, prop in enumerate(props):
-        own = menu.technique == way
-        unit = prop.release[plan][menu.pattern[own]]
-        effect[own] = prop.resting[plan][menu.pattern[own]] + np.einsum(
-            "cn,cnh->ch", release[own], unit
-        )
+    for block in shared.kinds.blocks:
+        own = block_effects(instance, lesion, shared, block, effects, props[block.way], plan)
+        if block.missing is None:
+            effect[block.course] = own
+        else:
+            effect[block.course[~block.missing]] = own[~block.missing]
     weights = menu.patterns.number @ effects.effect_weights[plan]
     return CourseEffects(
+        kind=shared.kinds.of,
         local=shared.local,
         effect=effect,
         loss=by_technique(lesion, menu, lesion.effect_loss) * weights[menu.pattern],
         tumor_bed=shared.tumor_bed,
-        share=_shares(instance, lesion, shared.survival, float(effects.greatest_occupancy[plan])),
+        share=shares_of(instance, lesion, shared, float(effects.greatest_occupancy[plan])),
     )
+
+
+def block_effects(
+    instance: Instance,
+    lesion: Lesion,
+    shared: Shared,
+    block: Block,
+    effects: PlanEffects,
+    prop: Propagators,
+    plan: int,
+) -> FloatArray:
+    """(kinds, patterns, horizons) own effector log kill of a block's courses under one plan."""
+    unit = block_units(instance, shared.kinds.menu.patterns, block, effects, prop, plan)
+    resting = prop.resting[plan][block.patterns]
+    release = shared.release[block.kinds, : block.count]
+    if not relieves(instance, effects, plan):
+        flat = unit.transpose(1, 0, 2).reshape(block.count, resting.size)
+        return resting + (release @ flat).reshape(len(release), *resting.shape)
+    menu, given = shared.kinds.menu, slice(None, block.count)
+    left = _suppression(
+        instance,
+        menu.dose[block.kinds][:, None, None],
+        shared.fractions.since[block.kinds, None, given],
+        effects.relief[plan][menu.patterns.days[block.patterns, given]],
+    )
+    whole = shared.unsuppressed[block.kinds, None, given]
+    return resting + np.einsum("kpn,pnh->kph", whole * left, unit)
+
+
+def block_units(
+    instance: Instance,
+    patterns: Patterns,
+    block: Block,
+    effects: PlanEffects,
+    prop: Propagators,
+    plan: int,
+) -> FloatArray:
+    """(patterns, fractions, horizons) effect per unit of release under one plan."""
+    unit = prop.release[plan][block.patterns, : block.count]
+    sign = instance.immune.preblockade_sign
+    if sign == 0:
+        return unit
+    days = patterns.days[block.patterns, : block.count]
+    blocked = 1.0 + sign * effects.occupancy[plan][days]
+    return unit * blocked[:, :, None]
+
+
+def relieves(instance: Instance, effects: PlanEffects, plan: int) -> bool:
+    """Whether a drug of the plan relieves the suppression of release."""
+    c = instance.immune
+    suppressed = c.suppression_per_gy > 0 or c.suppression_per_day > 0
+    return suppressed and bool((effects.relief[plan] != 1.0).any())
 
 
 def _fractions(
@@ -155,7 +226,7 @@ def _fractions(
 
 
 def _kill(lesion: Lesion, clone: Clone, fractions: _Fractions) -> FloatArray:
-    """(courses, fractions) log kill of one clone in the beam."""
+    """(kinds, fractions) log kill of one clone in the beam."""
     alpha, ratio = lesion.clone_constants(clone)
     kill = lq.log_kill(
         fractions.dose,
@@ -169,7 +240,7 @@ def _kill(lesion: Lesion, clone: Clone, fractions: _Fractions) -> FloatArray:
 
 
 def _survival(lesion: Lesion, menu: Menu, kills: list[FloatArray]) -> FloatArray:
-    """(courses, fractions + 1) radiation survival of the whole lesion, 1 at first."""
+    """(kinds, fractions + 1) radiation survival of the whole lesion, 1 at first."""
     total = np.zeros((len(menu), kills[0].shape[1] + 1))
     for clone, kill in zip(lesion.populations, kills, strict=True):
         irradiated = _irradiated(lesion, menu, clone)
@@ -180,14 +251,14 @@ def _survival(lesion: Lesion, menu: Menu, kills: list[FloatArray]) -> FloatArray
 
 
 def _irradiated(lesion: Lesion, menu: Menu, clone: Clone) -> FloatArray:
-    """(courses,) share of a clone in the beam."""
+    """(kinds,) share of a clone in the beam."""
     return by_technique(lesion, menu, lambda way: way.share_of(clone.name))
 
 
 def _antigen(
     instance: Instance, lesion: Lesion, fractions: _Fractions, survival: FloatArray
 ) -> FloatArray:
-    """(courses, fractions) antigen that each fraction meets, in shares of the lesion."""
+    """(kinds, fractions) antigen that each fraction meets, in shares of the lesion."""
     c = instance.immune
     return immune.antigen(
         survival[:, :-1] - survival[:, 1:],
@@ -199,49 +270,52 @@ def _antigen(
 
 
 def _release(
-    instance: Instance,
-    lesion: Lesion,
-    menu: Menu,
-    shared: Shared,
-    effects: PlanEffects,
-    plan: int,
+    instance: Instance, lesion: Lesion, menu: Menu, fractions: _Fractions, antigen: FloatArray
 ) -> FloatArray:
-    """(courses, fractions) immunogenic release, as far as the draining node primes it."""
-    c, fractions = instance.immune, shared.fractions
+    """(kinds, fractions) immunogenic release, as far as the draining node primes it."""
+    c = instance.immune
     opening = immune.gate(
         menu.dose, c.gate_low_gy, c.gate_low_exponent, c.gate_high_gy, c.gate_high_exponent
     )
-    suppressed: ArrayLike = 1.0
-    if c.suppression_per_gy > 0 or c.suppression_per_day > 0:
-        suppressed = immune.suppression(
-            menu.dose[:, None],
-            fractions.since,
-            effects.relief[plan][fractions.days],
-            c.suppression_above_gy,
-            c.suppression_per_gy,
-            c.suppression_after_days,
-            c.suppression_per_day,
-        )
-    occupancy = effects.occupancy[plan][fractions.days] if c.preblockade_sign != 0 else 0.0
     released = immune.release(
         opening[:, None],
-        shared.antigen,
+        antigen,
         lesion.immunogenicity * c.release_factor,
         lesion.volume_cm3 or 0.0,  # a lesion without one is never irradiated
         c.volume_exponent,
-        c.preblockade_sign,
-        occupancy,
-        suppression=suppressed,
+        0.0,
+        0.0,
     )
     node = by_technique(lesion, menu, lambda way: way.node_factor)
     return np.where(fractions.given, released, 0.0) * node[:, None]
 
 
-def _shares(
-    instance: Instance, lesion: Lesion, survival: FloatArray, occupancy: float
+def _suppression(
+    instance: Instance, dose_gy: FloatArray, since: IntArray, relief: ArrayLike
 ) -> FloatArray:
-    """(courses, clones) share of the systemic effect that each clone feels."""
+    """What suppression by radiation leaves of the release of fractions."""
     c = instance.immune
+    return immune.suppression(
+        dose_gy,
+        since,
+        relief,
+        c.suppression_above_gy,
+        c.suppression_per_gy,
+        c.suppression_after_days,
+        c.suppression_per_day,
+    )
+
+
+def shares_of(
+    instance: Instance, lesion: Lesion, shared: Shared, occupancy: float
+) -> FloatArray:
+    """(kinds, clones) share of the systemic effect that each clone feels.
+
+    Parameters
+    ----------
+    occupancy : greatest occupancy of PD-(L)1 under the plan
+    """
+    c, survival = instance.immune, shared.survival
     factors = np.array([clone.effector_share_factor for clone in lesion.populations])
     shares = np.broadcast_to(
         lesion.effector_share * c.share_factor * factors, (len(survival), len(factors))
@@ -256,7 +330,7 @@ def _shares(
 
 
 def _equivalent_bed(instance: Instance, menu: Menu, plan: Plan) -> FloatArray:
-    """(courses, horizons + 1) BED of concurrent chemotherapy up to each horizon, then in all."""
+    """(kinds, horizons + 1) BED of concurrent chemotherapy up to each horizon, then in all."""
     cuts = [*instance.horizon_days, instance.days]
     total = np.zeros((len(menu.patterns.count), len(cuts)))
     for name, day in direct_doses(instance, plan):
@@ -280,7 +354,7 @@ def _local(
     extra: FloatArray,
     plan: Plan,
 ) -> FloatArray:
-    """(courses, horizons) log burden of one clone without systemic effect."""
+    """(kinds, horizons) log burden of one clone without systemic effect."""
     alpha, _ = lesion.clone_constants(clone)
     irradiated = _irradiated(lesion, menu, clone)
     number = math.log(lesion.clonogen_number * clone.share)

@@ -143,20 +143,23 @@ def enumerate_menu(instance: Instance, index: int) -> Menu:
     lesion = instance.lesions[index]
     menu = lesion.course
     patterns: dict[Pattern, int] = {((), 1): 0}
-    found: dict[tuple[int, float], None] = {}
+    rows, doses = [np.empty(0, dtype=np.int64)], [np.empty(0)]
     if menu is not None and menu.form == "uniform":
         for block in menu.blocks:
-            for stated in _stated(instance, menu, block):
-                row = patterns.setdefault(stated, len(patterns))
-                found.update(dict.fromkeys((row, level) for level in block.levels_gy))
-    pairs = [(0, 0.0, 0)]
-    pairs += [(row, dose, way) for way in range(len(lesion.ways)) for row, dose in found]
+            own = [patterns.setdefault(o, len(patterns)) for o in _stated(instance, menu, block)]
+            levels = np.array(block.levels_gy)
+            rows.append(np.repeat(np.array(own, dtype=np.int64), len(levels)))
+            doses.append(np.tile(levels, len(own)))
+    row, dose = np.concatenate(rows), np.concatenate(doses)
+    known, level = np.unique(dose, return_inverse=True)
+    first = np.sort(np.unique(row * max(1, len(known)) + level, return_index=True)[1])
+    row, dose, ways = row[first], dose[first], len(lesion.ways)
     return Menu(
         lesion=index,
         patterns=Patterns.of(list(patterns), instance.days),
-        pattern=np.array([row for row, _, _ in pairs], dtype=np.int64),
-        dose=np.array([dose for _, dose, _ in pairs]),
-        technique=np.array([way for _, _, way in pairs], dtype=np.int64),
+        pattern=np.concatenate([[0], np.tile(row, ways)]).astype(np.int64),
+        dose=np.concatenate([[0.0], np.tile(dose, ways)]),
+        technique=np.concatenate([[0], np.repeat(np.arange(ways), len(row))]).astype(np.int64),
     )
 
 

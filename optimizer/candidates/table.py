@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.instances.limits import Exposure, NtcpLimit
+from abscopt.models import immune
 from abscopt.optimizer.candidates.coefficients import (
     CourseEffects,
     Shared,
+    block_effects,
     course_effects,
     shared_effects,
+    shares_of,
 )
 from abscopt.optimizer.candidates.courses import Menu, enumerate_menu
 from abscopt.optimizer.candidates.loads import (
@@ -41,6 +44,7 @@ from abscopt.optimizer.candidates.plans import (
     plan_cost,
     plan_effects,
 )
+from abscopt.optimizer.candidates.value import lesion_value
 from abscopt.optimizer.candidates.propagators import Propagators, propagators
 
 if TYPE_CHECKING:
@@ -65,7 +69,6 @@ class LesionTable:
     ----------
     alc_unit : (patterns, days) log loss of lymphocytes at a loss of 1 per fraction
     kappa : (courses,) loss per fraction
-    shape : (courses,) courses of one shape share fractions, dose, technique and fractions a day
     variant : (courses,) index into `beams`
     beams : the techniques and numbers of fractions a day on the menu
     """
@@ -73,7 +76,6 @@ class LesionTable:
     menu: Menu
     alc_unit: FloatArray
     kappa: FloatArray
-    shape: IntArray
     variant: IntArray
     beams: tuple[Beam, ...]
 
@@ -112,25 +114,28 @@ class Candidates:
         )
         self._effects: OrderedDict[int, tuple[CourseEffects, ...]] = OrderedDict()
         self._shared: dict[int, tuple[Shared, ...]] = {}
-        self._allowed: dict[tuple[bytes, ...], tuple[BoolArray, ...]] = {}
+        self._allowed: dict[tuple[int | bytes, ...], tuple[BoolArray, ...]] = {}
         self._common: dict[tuple[int, int], FloatArray] = {}
-        self._loads: dict[bytes, tuple[FloatArray, ...]] = {}
+        self._loads: dict[int, tuple[FloatArray, ...]] = {}
 
     def _table(self, index: int) -> LesionTable:
         menu, lesion = enumerate_menu(self.instance, index), self.instance.lesions[index]
-        loads = menu_loads(self.instance, menu, np.zeros(self.instance.days, dtype=bool))
-        keep = self.within(loads)
+        levels, dose = np.unique(menu.dose, return_inverse=True)
+        ways, most = len(lesion.ways), int(menu.patterns.per_day.max()) + 1
+        key = ((menu.fractions * len(levels) + dose) * ways + menu.technique) * most + menu.per_day
+        _, first, shape = np.unique(key, return_index=True, return_inverse=True)
+        loads = menu_loads(self.instance, menu.take(first), np.zeros(self.instance.days, bool))
+        keep = self.within(loads)[shape.reshape(-1)]
         keep[0] = True
         menu = menu.take(keep)
-        key = np.stack([menu.fractions, menu.dose, menu.technique, menu.per_day], axis=1)
-        beams = np.unique(key[:, 2:], axis=0, return_inverse=True)
+        beam = menu.technique * most + menu.per_day
+        beams, variant = np.unique(beam, return_inverse=True)
         return LesionTable(
             menu=menu,
             alc_unit=alc_unit(self.instance, menu),
             kappa=by_technique(lesion, menu, lesion.lymphocyte_loss),
-            shape=np.unique(key, axis=0, return_inverse=True)[1].reshape(-1),
-            variant=beams[1].reshape(-1),
-            beams=tuple((lesion, lesion.ways[int(w)], int(n)) for w, n in beams[0]),
+            variant=variant.reshape(-1),
+            beams=tuple((lesion, lesion.ways[int(b) // most], int(b) % most) for b in beams),
         )
 
     def within(self, loads: FloatArray) -> BoolArray:
@@ -155,6 +160,10 @@ class Candidates:
             for lesion in [self.lesion_of(table)]
         )
 
+    def propagators(self, s: int) -> tuple[Propagators, ...]:
+        """Propagators of lesion s, by technique."""
+        return self._propagators[s]
+
     def lesion_of(self, table: LesionTable) -> Lesion:
         """The lesion of a table."""
         return self.instance.lesions[table.menu.lesion]
@@ -169,11 +178,52 @@ class Candidates:
             course_effects(self.instance, table.menu, self.plan_effects, props, one, plan)
             for table, props, one in zip(self.lesions, self._propagators, shared, strict=True)
         )
-        size = sum(one.effect.nbytes + one.loss.nbytes + one.share.nbytes for one in found)
+        size = sum(one.effect.nbytes + one.loss.nbytes for one in found)
         while self._effects and (len(self._effects) + 1) * size > MOST_BYTES:
             self._effects.popitem(last=False)
         self._effects[plan] = found
         return found
+
+    def effect_of(self, plan: int, s: int, course: int) -> tuple[FloatArray, float]:
+        """(horizons,) own effect of one course under one plan, and its log loss for the others."""
+        table, one = self.lesions[s], self.shared(plan)[s]
+        kind, pattern = int(one.kinds.of[course]), table.menu.pattern[[course]]
+        block = one.kinds.blocks[int(one.kinds.block[kind])]
+        alone = replace(block, kinds=np.array([kind]), patterns=pattern)
+        prop = self.propagators(s)[block.way]
+        lesion = self.lesion_of(table)
+        effect = block_effects(
+            self.instance, lesion, one, alone, self.plan_effects, prop, plan
+        )[0, 0]
+        weights = table.menu.patterns.number[pattern[0]] @ self.plan_effects.effect_weights[plan]
+        return effect, float(lesion.effect_loss(lesion.ways[block.way]) * weights)
+
+    def kill_of_row(self, plan: int, row: IntArray) -> FloatArray:
+        """(horizons,) unsaturated systemic log kill of a row of courses under one plan."""
+        own = [self.effect_of(plan, s, int(c)) for s, c in enumerate(row)]
+        effect, loss = np.array([e for e, _ in own]), np.array([a for _, a in own])
+        others = float(self.plan_effects.chemotherapy_log_loss[plan]) + loss.sum() - loss
+        kill: FloatArray = np.exp(-others) @ effect
+        return kill
+
+    def value_of_row(self, plan: int, row: IntArray) -> float:
+        """Objective of a row of courses under one plan, costs and limits aside."""
+        instance, shared = self.instance, self.shared(plan)
+        kinds = [int(one.kinds.of[c]) for one, c in zip(shared, row, strict=True)]
+        weights = [self.lesion_of(table).weight for table in self.lesions]
+        if instance.objective.kind == "tumor_bed":
+            beds = [one.tumor_bed[k] for one, k in zip(shared, kinds, strict=True)]
+            return float(np.dot(weights, beds))
+        kill = immune.saturate(
+            self.kill_of_row(plan, row), instance.immune.effect_maximum_nats
+        )
+        occupancy = float(self.plan_effects.greatest_occupancy[plan])
+        total = 0.0
+        for table, one, k, weight in zip(self.lesions, shared, kinds, weights, strict=True):
+            share = shares_of(instance, self.lesion_of(table), one, occupancy)[[k]]
+            value = lesion_value(instance.objective, one.local[[k]], share, kill[None, :])
+            total += weight * float(value[0])
+        return total
 
     def shared(self, plan: int) -> tuple[Shared, ...]:
         """What the plan shares with all plans of the same chemotherapy; a few are kept."""
@@ -189,21 +239,16 @@ class Candidates:
         return self._shared[group]
 
     def loads(self, plan: int) -> tuple[FloatArray, ...]:
-        """Per lesion: (courses, organ limits) load of each course alone, without prior doses."""
-        key = self._loads_key(plan)
-        if key not in self._loads:
-            sensitized = np.frombuffer(key, dtype=bool)
-            self._loads[key] = tuple(
-                menu_loads(self.instance, table.menu, sensitized) for table in self.lesions
+        """Per lesion: (kinds, organ limits) load of each kind alone, without prior doses."""
+        group = int(self.plan_effects.group[plan])
+        if group not in self._loads:
+            sensitized = self.plan_effects.sensitizer[plan] > 1
+            found = tuple(
+                menu_loads(self.instance, one.kinds.menu, sensitized) for one in self.shared(plan)
             )
-        return self._loads[key]
-
-    def _loads_key(self, plan: int) -> bytes:
-        """Days on which the plan sensitizes some organ: loads depend on nothing else of it."""
-        sensitized = self.plan_effects.sensitizer[plan] > 1
-        if all(organ.sensitizer_enhancement_ratio == 1 for organ in self.instance.organs.values()):
-            sensitized = np.zeros_like(sensitized)
-        return bytes(sensitized.tobytes())
+            self._loads = {} if len(self._loads) >= MOST_GROUPS else self._loads
+            self._loads[group] = found
+        return self._loads[group]
 
     def exposed(self, plan: int) -> tuple[BoolArray, ...]:
         """Per lesion: (courses, exposures) whether a course meets the plan's infusions."""
@@ -211,18 +256,23 @@ class Candidates:
         found = []
         for table in self.lesions:
             near = exposures_of(self.instance, self.plans[plan], table.menu.patterns, kinds)
-            touches = np.array(
-                [
-                    [
-                        lesion.sparing_factor(limit.organ, point_of(limit), 0, way) > 0
-                        for limit in (self.limits[row] for row, _, _ in self.exposures)
-                    ]
-                    for lesion, way, _ in table.beams
-                ],
-                dtype=bool,
-            ).reshape(len(table.beams), len(kinds))
-            found.append(near[table.menu.pattern] & touches[table.variant])
+            found.append(near[table.menu.pattern] & self.touches(table)[table.variant])
         return tuple(found)
+
+    def touches(self, table: LesionTable) -> BoolArray:
+        """(beams, exposures) whether a beam of the lesion reaches the organ of an exposure."""
+        limits = [self.limits[row] for row, _, _ in self.exposures]
+        reached: BoolArray = np.array(
+            [
+                [
+                    lesion.sparing_factor(limit.organ, point_of(limit), 0, way) > 0
+                    for limit in limits
+                ]
+                for lesion, way, _ in table.beams
+            ],
+            dtype=bool,
+        ).reshape(len(table.beams), len(limits))
+        return reached
 
     def ntcp_ratio(self, row: int, state: tuple[bool, ...]) -> float:
         """Cap of an NTCP limit in a state of exposure, over its cap without exposure."""
@@ -242,11 +292,19 @@ class Candidates:
         patterns = [
             allowed_patterns(self.instance, plan_of, table.menu.patterns) for table in self.lesions
         ]
-        key = (self._loads_key(plan), *(part.tobytes() for part in (*patterns, *exposed)))
+        group = int(self.plan_effects.group[plan])
+        key = (group, *(part.tobytes() for part in (*patterns, *exposed)))
         if key not in self._allowed:
             found = []
-            for table, own, load, met in zip(self.lesions, patterns, loads, exposed, strict=True):
-                good = own[table.menu.pattern] & self.within(self.in_state(load, met))
+            kinds = [one.kinds.of for one in self.shared(plan)]
+            for table, own, kind, load, met in zip(
+                self.lesions, patterns, kinds, loads, exposed, strict=True
+            ):
+                if self.exposures:
+                    good = self.within(self.in_state(load[kind], met))
+                else:
+                    good = self.within(load)[kind]
+                good &= own[table.menu.pattern]
                 good[0] = True
                 found.append(good)
             self._allowed = {} if len(self._allowed) >= MOST_GROUPS else self._allowed

@@ -45,6 +45,7 @@ class Tabulated:
         self.instance = candidates.instance
         self.effects = candidates.effects(plan)
         self.allowed = candidates.allowed(plan)
+        self.kinds = [one.kind for one in self.effects]
         self.loads = candidates.loads(plan)
         self.exposed = candidates.exposed(plan)
         self.end_needed = candidates.latest_end_needed(plan)
@@ -61,7 +62,7 @@ class Tabulated:
         """(schedules,) exact objective of rows (schedules, lesions)."""
         columns = range(rows.shape[1])
         if self.instance.objective.kind == "tumor_bed":
-            bed = np.stack([self.effects[s].tumor_bed[rows[:, s]] for s in columns], axis=1)
+            bed = np.stack([self.effects[s].tumor_bed[self.kinds[s][rows[:, s]]] for s in columns], axis=1)
             return np.asarray(bed @ self.weights) - self.cost(rows)
         return self.value_at(rows, self.systemic(rows)) - self.cost(rows)
 
@@ -103,7 +104,7 @@ class Tabulated:
         """(schedules,) objective without costs at a systemic log kill (schedules, horizons)."""
         total = np.zeros(len(rows))
         for s, effect in enumerate(self.effects):
-            chosen = rows[:, s]
+            chosen = effect.kind[rows[:, s]]
             total += self.weights[s] * lesion_value(
                 self.instance.objective, effect.local[chosen], effect.share[chosen], systemic
             )
@@ -178,7 +179,7 @@ class Tabulated:
         tables = self.candidates.lesions
         loads = np.zeros((len(rows), len(self.candidates.limits)))
         for s, load in enumerate(self.loads):
-            loads += load[rows[:, s]]
+            loads += load[self.kinds[s][rows[:, s]]]
         for i in range(len(tables)):
             for j in range(i):
                 shared = self.shared_days(rows, i, j)
@@ -271,7 +272,7 @@ class Tabulated:
     def _organs(self, rows: IntArray) -> BoolArray:
         base = (
             self.candidates.prior
-            + sum(load[rows[:, s]] for s, load in enumerate(self.loads))
+            + sum(load[self.kinds[s][rows[:, s]]] for s, load in enumerate(self.loads))
             + np.zeros((len(rows), len(self.candidates.limits)))
         )
         good: BoolArray = np.asarray(((base <= CAP) | ~self.candidates.hard).all(axis=1))

@@ -1,217 +1,451 @@
-"""Upper bounds of one plan: separable scores, linear rows, Lagrangian duals from HiGHS.
+"""Upper bounds by Lagrangian duality, for every level of systemic effect at once.
 
-Inside a box `low <= Z <= high` of the (unsaturated) systemic log kill, every lesion's value is
-at most its value at `high`: a score per course, with the pursued-or-conceded choice kept exactly.
-The rows are relaxations that every schedule in the box satisfies:
+For a systemic log kill z, no schedule with Z >= z in its rows and Z <= z in its values is better
+than
 
-* organ limits without shared days (a lower bound of the load), NTCP also per lesion with the
-  state of exposure that its own course brings about,
-* EDRIC with each course's own number of fractions (a lower bound),
-* lymphocyte loss on chosen days, lesions treated (cap and floor), machine days,
-* `Z >= low`: with G = sum e^a v and A = sum a, `ln G - A >= ln low + chemo`, and
-  `ln G <= G/G0 - 1 + ln G0` for every G0 > 0, hence
-  `sum (g/G0 - a) >= ln low + chemo + 1 - ln G0`, linear in the choice.
+    L(z; y) = y.right - cost - sum_h steep_h (ln z_h + chemo) - offset
+              + sum_s max_kind [ value_s(kind, z) + term_s(kind; y) ],
 
-A soft limit costs `penalty max(0, load - 1) >= y (load - 1)` for every 0 <= y <= penalty: its rows
-are kept with multipliers that sum to at most the penalty.
-
-For multipliers y >= 0 the Lagrangian `y.b + sum_s max_c (score - A y)` bounds the box, whatever
-y is; HiGHS only supplies good multipliers, so no solver tolerance enters the bound.
+because `ln G - A >= ln z + chemo` with G = sum e^a v and A = sum a, and
+`ln G <= G/G0 - 1 + ln G0` for every G0 > 0, is linear in the choice. In a cell `lo <= Z <= hi` the
+values are taken at hi and ln z at lo. Multipliers come from column generation at one z (HiGHS
+only supplies good ones: no solver tolerance enters the bound); cells are halved until the
+multipliers at hand do not tell more.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.instances.limits import AlcLimit, EdricLimit, LogisticsLimit
-from abscopt.models import immune, lymphocytes
-from abscopt.optimizer.candidates.loads import edric_alone
-from abscopt.optimizer.candidates.table import CAP
-from abscopt.optimizer.candidates.value import lesion_value
+from abscopt.models import immune
+from abscopt.optimizer.candidates.value import lesion_value, lesion_values
+from abscopt.optimizer.search.plan_set import Alive, PlanSet, Prices
 from abscopt.optimizer.solver import ColumnMaster
 
 if TYPE_CHECKING:
-    from abscopt.instances.limits import AnyLimit
-    from abscopt.instances.schema import Instance
-    from abscopt.optimizer.candidates.table import Candidates, LesionTable
-    from abscopt.optimizer.candidates.tabulated import Tabulated
+    from abscopt.optimizer.candidates.table import Candidates
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 
-ALC_ROW_STEP_DAYS = 4
+CHUNK = 32
 NEW_COLUMNS = 12
 MAX_ROUNDS = 60
 KEPT_COLUMNS = 40
 ELASTIC_PRICE = 200.0
+STEEPEST = 5.0
+MOST_CELLS = 300
+MOST_HALVINGS = 2
+SAMPLES = 4
+LEVELS = 7
+GROUND = 1e-9
 
 
 @dataclass(frozen=True)
-class Box:
-    """A box of unsaturated systemic log kill, one interval per horizon."""
-
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-
-    def halves(self, axis: int) -> tuple[Box, Box]:
-        """Split in the middle (geometric where the box does not touch 0)."""
-        low, high = self.low[axis], self.high[axis]
-        middle = math.sqrt(low * high) if low > 0.05 * high else 0.5 * (low + high)
-        below = tuple(middle if i == axis else v for i, v in enumerate(self.high))
-        above = tuple(middle if i == axis else v for i, v in enumerate(self.low))
-        return Box(self.low, below), Box(above, self.high)
-
-
-@dataclass(frozen=True)
-class Bound:
-    """Bound of a node, and per lesion what each of its courses loses against it.
+class Multiplier:
+    """Prices with what they charge the courses of one set of plans.
 
     Attributes
     ----------
-    value : no schedule of the node is better
-    losses : per lesion (courses of the node,), >= 0, 0 for the best course at these multipliers
+    terms : per lesion (kinds,) greatest term of the courses of each kind
+    constant : what does not depend on z
     """
 
-    value: float
-    losses: tuple[FloatArray, ...]
+    prices: Prices
+    terms: tuple[FloatArray, ...]
+    constant: float
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Rows `sum <= right` that every schedule obeys under one plan, or that it pays for.
+class Cells:
+    """Boxes of unsaturated systemic log kill with a bound for each.
 
     Attributes
     ----------
-    coefficients : per lesion (courses, rows)
-    right : (rows,)
-    family : (rows,) rows of one soft limit share a number; -1 for hard rows
-    penalty : (families,) what a unit of excess costs
+    low, high : (cells, horizons)
+    bound : (cells,) no schedule in the cell is better
+    point : (cells,) the same at the upper corner alone
+    by : (cells,) number of the multiplier that gave the bound; -1 for none of these plans
     """
 
-    coefficients: list[FloatArray]
-    right: FloatArray
-    family: IntArray
-    penalty: FloatArray
+    low: FloatArray
+    high: FloatArray
+    bound: FloatArray
+    point: FloatArray
+    by: IntArray
+
+    def __len__(self) -> int:
+        return len(self.bound)
+
+    def take(self, keep: IntArray | BoolArray | slice) -> Cells:
+        """Some of the cells."""
+        return Cells(
+            self.low[keep], self.high[keep], self.bound[keep], self.point[keep], self.by[keep]
+        )
+
+    def take_above(self, threshold: float) -> Cells:
+        """The cells that are not decided."""
+        return self.take(self.bound > threshold)
+
+    @property
+    def top(self) -> float:
+        """Bound of all cells; -inf without any."""
+        return float(self.bound.max(initial=-math.inf))
 
 
-class StaticRows:
-    """EDRIC, lymphocyte, lesion-number and machine-day rows: the same under every plan.
+class Dual:
+    """Lagrangian function of one set of plans."""
 
-    `start` holds per lesion the courses with which the next column generation begins.
-    """
+    def __init__(self, plan_set: PlanSet):
+        self.set = plan_set
+        self.instance = plan_set.instance
+        candidates = plan_set.candidates
+        self.weights = [candidates.lesion_of(table).weight for table in candidates.lesions]
+        self.multipliers: list[Multiplier] = []
+
+    def root(self, parts: int) -> Cells:
+        """Geometric grid of cells that holds every schedule."""
+        low, high = self.set.extent()
+        self.ground = np.where(low > 0, 0.0, GROUND * np.maximum(high, GROUND))
+        low, high = np.maximum(low, self.ground), high * (1 + 1e-12) + 2 * GROUND
+        self.low_and_high = np.stack([low, high])
+        edges = [np.geomspace(a, b, parts + 1) for a, b in zip(low, high, strict=True)]
+        grid_low = np.meshgrid(*(edge[:-1] for edge in edges), indexing="ij")
+        grid_high = np.meshgrid(*(edge[1:] for edge in edges), indexing="ij")
+        shape = (parts ** len(edges), len(edges))
+        lower = np.stack([g.reshape(-1) for g in grid_low], axis=1) if edges else np.zeros(shape)
+        upper = np.stack([g.reshape(-1) for g in grid_high], axis=1) if edges else np.zeros(shape)
+        return unknown(lower, upper, np.full(len(lower), math.inf))
+
+    def add(self, prices: Prices, alive: Alive) -> Multiplier:
+        """A further multiplier."""
+        constant = (
+            float(prices.rows @ self.set.rows.right)
+            - self.set.cost
+            - float(prices.steep.sum()) * self.set.chemo
+            - prices.offset
+            + float(prices.worth @ self.ground)
+        )
+        found = Multiplier(prices, self.set.terms(prices, alive), constant)
+        self.multipliers.append(found)
+        return found
+
+    def values(self, s: int, kinds: IntArray, kill: FloatArray) -> FloatArray:
+        """(cells, kinds) weighted values of some kinds at raw systemic log kills (cells, h)."""
+        shared, share = self.set.shared[s], self.set.share[s]
+        if not self.set.systemic:
+            bed = self.weights[s] * shared.tumor_bed[kinds]
+            return np.broadcast_to(bed, (len(kill), len(kinds)))
+        kill = immune.saturate(kill, self.instance.immune.effect_maximum_nats)
+        values: FloatArray = self.weights[s] * lesion_values(
+            self.instance.objective, shared.local[kinds], share[kinds], kill
+        )
+        return values
+
+    def bounds(self, one: Multiplier, alive: Alive, low: FloatArray, high: FloatArray) -> FloatArray:
+        """(cells,) bound of each cell by one multiplier."""
+        total = one.constant - np.log(low) @ one.prices.steep
+        for begin in range(0, len(low), CHUNK):
+            part = slice(begin, begin + CHUNK)
+            corners = np.stack([high[part].max(axis=0), high[part].min(axis=0)])
+            for s, mask in enumerate(alive):
+                kinds = np.flatnonzero(mask)
+                best, least = self.values(s, kinds, corners) + one.terms[s][kinds]
+                near = best >= least.max(initial=-math.inf)
+                kinds = kinds[near]
+                if not len(kinds):
+                    total[part] = -math.inf
+                    break
+                own = self.values(s, kinds, high[part]) + one.terms[s][kinds]
+                total[part] += own.max(axis=1)
+        return total
+
+    def losses(self, one: Multiplier, alive: Alive, high: FloatArray) -> list[FloatArray]:
+        """Per lesion (kinds,): what each kind loses against the best at a cell's upper corner."""
+        found = []
+        for s, mask in enumerate(alive):
+            kinds = np.flatnonzero(mask)
+            loss = np.full(len(mask), np.inf)
+            own = self.values(s, kinds, high[None, :])[0] + one.terms[s][kinds]
+            loss[kinds] = own.max(initial=-math.inf) - own
+            found.append(loss)
+        return found
+
+    def tighten(
+        self, cells: Cells, alive: Alive, numbers: list[int], threshold: float, fine: float
+    ) -> Cells:
+        """Cells above the threshold by some multipliers, halved where that may tell more.
+
+        A cell is halved while its bound exceeds the threshold only because of its width, down to
+        a looseness of `fine`; its parts are bounded by all multipliers.
+        """
+        kept, done = cells, [cells.take(slice(0, 0))]
+        for depth in range(MOST_HALVINGS + 1):
+            for j in numbers:
+                kept = self._bounded(kept, alive, j).take_above(threshold)
+                if not len(kept):
+                    return joined_cells(done)
+            split = (kept.point <= threshold) & (kept.bound - kept.point > fine)
+            split &= depth < MOST_HALVINGS and len(kept) <= MOST_CELLS
+            done.append(kept.take(~split))
+            kept = _halved(kept.take(split))
+            numbers = list(range(len(self.multipliers)))[::-1]
+        return joined_cells(done)
+
+    def _bounded(self, cells: Cells, alive: Alive, j: int) -> Cells:
+        """Cells with the bound of one more multiplier."""
+        one = self.multipliers[j]
+        new = self.bounds(one, alive, cells.low, cells.high)
+        width = np.log(cells.high / cells.low) @ one.prices.steep
+        return Cells(
+            cells.low,
+            cells.high,
+            np.minimum(new, cells.bound),
+            np.minimum(new - width, cells.point),
+            np.where((new < cells.bound) | (cells.by < 0), j, cells.by),
+        )
+
+    def highest(self, cells: Cells, alive: Alive) -> tuple[FloatArray, float]:
+        """(horizons,) where in the worst cells the multipliers at hand bound least, and how."""
+        if not cells.low.shape[1]:
+            return np.empty(0), cells.top
+        worst = cells.take(np.argsort(-cells.bound, kind="stable")[:SAMPLES])
+        part = np.linspace(0.0, 1.0, SAMPLES + 1)
+        grid = np.meshgrid(*([part] * cells.low.shape[1]), indexing="ij")
+        share = np.stack([g.reshape(-1) for g in grid], axis=1)
+        points = worst.low[:, None] * (worst.high / worst.low)[:, None] ** share
+        points = points.reshape(-1, cells.low.shape[1])
+        least = np.full(len(points), math.inf)
+        for one in self.multipliers:
+            least = np.minimum(least, self.bounds(one, alive, points, points))
+        return points[int(least.argmax())], float(least.max())
+
+    def alive(self, cells: Cells, alive: Alive, threshold: float) -> Alive:
+        """Kinds that may belong to a schedule of some cell above the threshold."""
+        found = tuple(np.zeros_like(mask) for mask in alive)
+        for j in np.unique(cells.by):
+            one = self.multipliers[int(j)]
+            own = cells.take(cells.by == j)
+            exact = self.bounds(one, alive, own.low, own.high)
+            for begin in range(0, len(own), CHUNK):
+                part = slice(begin, begin + CHUNK)
+                for s, mask in enumerate(alive):
+                    kinds = np.flatnonzero(mask & ~found[s])
+                    if not len(kinds):
+                        continue
+                    every = np.flatnonzero(mask)
+                    term = one.terms[s]
+                    best = (self.values(s, every, own.high[part]) + term[every]).max(axis=1)
+                    value = self.values(s, kinds, own.high[part]) + term[kinds]
+                    above = exact[part, None] - (best[:, None] - value) > threshold
+                    found[s][kinds[above.any(axis=0)]] = True
+        return found
+
+    def prices_at(
+        self, kill: FloatArray, alive: Alive, start: Start, threshold: float, fine: float
+    ) -> tuple[Multiplier, float, list[IntArray]]:
+        """Multiplier for one systemic log kill by column generation on the LP relaxation.
+
+        Returns the multiplier, which is added, its bound at the kill, and per lesion the courses
+        with most weight in the last LP. It begins with the columns that the one before ended with.
+        Every row may be exceeded at a high price (soft ones at their penalty), which keeps the
+        master feasible; where that is needed the bound is so low that the cell is dropped. It ends
+        when no column is missing, or when the bound is at most the threshold.
+        """
+        return _Generation(self, kill, alive, start).run(threshold, fine)
+
+
+class Start:
+    """Columns (kind, pattern) with which the next column generation begins, per lesion."""
 
     def __init__(self, candidates: Candidates):
-        self.candidates = candidates
-        self.start: list[IntArray] = [np.empty(0, dtype=np.int64) for _ in candidates.lesions]
-        self._known: tuple[tuple[FloatArray, ...], list[FloatArray]] | None = None
-        instance = candidates.instance
-        last = max(int(table.menu.patterns.last.max()) for table in candidates.lesions)
-        self.alc_days = np.arange(max(last, 0), -1, -ALC_ROW_STEP_DAYS)
-        self.limits = [limit for limit in instance.limits if self._has_rows(limit)]
-        self.parts = [
-            [self._columns(limit, table) for table in candidates.lesions] for limit in self.limits
+        empty = np.empty(0, dtype=np.int64)
+        self.columns: list[tuple[IntArray, IntArray]] = [(empty, empty) for _ in candidates.lesions]
+
+
+class _Generation:
+    """One column generation."""
+
+    def __init__(self, dual: Dual, kill: FloatArray, alive: Alive, start: Start):
+        self.dual, self.set, self.kill, self.alive = dual, dual.set, kill, alive
+        self.start = start
+        rows = self.set.rows
+        self.lesions, self.rows = len(alive), len(rows.right)
+        self.kinds = [np.flatnonzero(mask) for mask in alive]
+        self.scores = [
+            dual.values(s, own, kill[None, :])[0] if len(own) else np.empty(0)
+            for s, own in enumerate(self.kinds)
         ]
+        chemo, horizons = self.set.chemo, len(kill)
+        spread = sum(max(float(p.most.max()) for p in parts) for parts in self.set.parts)
+        self.levels = np.stack(
+            [np.geomspace(z * math.exp(chemo), z * math.exp(chemo + spread), LEVELS) for z in kill]
+        ) if horizons else np.empty((0, LEVELS))
+        needs = -(np.log(kill)[:, None] + chemo + 1.0 - np.log(self.levels)).reshape(-1)
+        right = np.concatenate([rows.right, needs])
+        families = len(rows.penalty)
+        family = np.concatenate([rows.family, families + np.repeat(np.arange(horizons), LEVELS)])
+        self.master = ColumnMaster(
+            np.concatenate([np.ones(self.lesions), np.full(len(right), -np.inf)]),
+            np.concatenate([np.ones(self.lesions), right]),
+        )
+        relief = np.eye(len(right))[family < 0]
+        shared = (family[None, :] == np.arange(families + horizons)[:, None]).astype(float)
+        slack = -np.concatenate([relief, shared])
+        cost = np.concatenate(
+            [np.full(len(relief), ELASTIC_PRICE), rows.penalty, np.full(horizons, STEEPEST)]
+        )
+        none = np.zeros((len(slack), self.lesions))
+        self.master.add(-cost, np.concatenate([none, slack], axis=1))
+        self.slack = len(slack)
+        self.known: list[dict[tuple[int, int], int]] = [{} for _ in alive]
+        self.order: list[tuple[int, int, int]] = []  # lesion, kind, pattern of each column
 
-    @staticmethod
-    def _has_rows(limit: AnyLimit) -> bool:
-        return isinstance(limit, EdricLimit | AlcLimit) or (
-            isinstance(limit, LogisticsLimit) and limit.quantity in ("lesions", "machine_days")
+    def _add(self, s: int, kinds: IntArray, patterns: IntArray) -> int:
+        """Add the columns that are new, alive and allowed; how many they are."""
+        place = np.searchsorted(self.kinds[s], kinds)
+        inside = (place < len(self.kinds[s])) & np.array(
+            [(int(k), int(p)) not in self.known[s] for k, p in zip(kinds, patterns, strict=True)],
+            dtype=bool,
+        )
+        inside[inside] = self.kinds[s][place[inside]] == kinds[inside]
+        kinds, patterns, place = kinds[inside], patterns[inside], place[inside]
+        if not len(kinds):
+            return 0
+        course, rows, loss, gain = self.set.columns(s, kinds, patterns)
+        good = course >= 0
+        kinds, patterns, place = kinds[good], patterns[good], place[good]
+        unit = np.zeros((len(kinds), self.lesions))
+        unit[:, s] = 1.0
+        tangents = loss[good, None, None] - gain[good][:, :, None] / self.levels
+        parts = [unit, rows[good], tangents.reshape(len(kinds), -1)]
+        self.master.add(self.scores[s][place], np.concatenate(parts, axis=1))
+        for kind, pattern in zip(kinds.tolist(), patterns.tolist(), strict=True):
+            self.known[s][kind, pattern] = len(self.order)
+            self.order.append((s, kind, pattern))
+        return len(kinds)
+
+    def _prices(self, dual: FloatArray) -> Prices:
+        rows = self.set.rows.capped(np.maximum(dual[: self.rows], 0.0))
+        price = np.maximum(dual[self.rows :], 0.0).reshape(self.levels.shape)
+        return Prices(
+            rows=rows,
+            steep=price.sum(axis=1),
+            worth=(price / self.levels).sum(axis=1),
+            offset=float((price * (1.0 - np.log(self.levels))).sum()),
         )
 
-    def _allowance(self, limit: AlcLimit) -> float:
-        before = self.candidates.instance.lymphocytes.initial_1e9_per_l
-        return math.log(before / limit.floor_1e9_per_l)
+    def run(self, threshold: float, fine: float) -> tuple[Multiplier, float, list[IntArray]]:
+        """See `Dual.prices_at`."""
+        zero = np.zeros(self.rows + self.levels.size)
+        for s, (kinds, patterns) in enumerate(self.start.columns):
+            if len(kinds):
+                self._add(s, kinds, patterns)
+        prices, target = self._prices(zero), np.full(self.lesions, -np.inf)
+        master = -math.inf
+        if all(self.known):
+            master, target, prices = self._solve()
+        best: tuple[float, Multiplier] | None = None
+        for _ in range(MAX_ROUNDS):
+            one = self.dual.add(prices, self.alive)
+            self.dual.multipliers.pop()
+            value, added = self._price(one, target)
+            if best is None or value < best[0]:
+                best = (value, one)
+            if not added or best[0] <= threshold or best[0] - master <= fine:
+                break
+            master, target, prices = self._solve()
+        assert best is not None
+        self._keep(best[1])
+        self.dual.multipliers.append(best[1])
+        return best[1], best[0], self._heaviest()
 
-    def _columns(self, limit: AnyLimit, table: LesionTable) -> FloatArray:
-        """(courses, rows of the limit) of one lesion."""
-        menu = table.menu
-        if isinstance(limit, EdricLimit):
-            own = lymphocytes.edric(*edric_alone(self.candidates.instance, menu), menu.fractions)
-            return np.asarray(own)[:, None] / limit.cap_gy
-        if isinstance(limit, AlcLimit):
-            loss = table.kappa[:, None] * table.alc_unit[menu.pattern][:, self.alc_days]
-            return loss / self._allowance(limit)
-        assert isinstance(limit, LogisticsLimit)
-        count = (menu.pattern > 0).astype(float)
-        if limit.quantity == "machine_days":
-            window = limit.days(self.candidates.instance.days)
-            days = menu.patterns.incidence[:, window.start : window.stop].sum(axis=1)
-            count = days[menu.pattern]
-        scale = float(limit.cap) if limit.penalty is not None and limit.cap else 1.0
-        sides = [count / scale] if limit.cap is not None else []
-        sides += [-count] if limit.floor is not None else []
-        return np.stack(sides, axis=1)
+    def _solve(self) -> tuple[float, FloatArray, Prices]:
+        dual = self.master.duals()
+        target = dual[: self.lesions]
+        return self.master.objective, target, self._prices(dual[self.lesions :])
 
-    def _right(self, limit: AnyLimit, chemo: float) -> FloatArray:
-        if isinstance(limit, EdricLimit):
-            return np.full(1, CAP)
-        if isinstance(limit, AlcLimit):
-            return np.full(len(self.alc_days), CAP - chemo / self._allowance(limit))
-        assert isinstance(limit, LogisticsLimit)
-        cap = 1.0 if limit.penalty is not None else limit.cap
-        sides = [cap] if cap is not None and limit.cap is not None else []
-        sides += [-limit.floor] if limit.floor is not None else []
-        return np.array(sides, dtype=float)
-
-    def of_plan(self, tabulated: Tabulated) -> Rows:
-        """All rows of one plan: organ limits, states of exposure, and the static ones."""
-        candidates = self.candidates
-        organs: list[FloatArray] = list(tabulated.loads)
-        right = [CAP - candidates.prior]
-        soft: list[tuple[float | None, int]] = [(limit.penalty, 1) for limit in candidates.limits]
-        for row, s, columns in _exposure_rows(candidates, tabulated):
-            organs = [
-                np.concatenate([own, (columns if i == s else own[:, row])[:, None]], axis=1)
-                for i, own in enumerate(organs)
-            ]
-            right.append(np.array([CAP - candidates.prior[row]]))
-            soft.append((candidates.limits[row].penalty, 1))
-        for limit, part in zip(self.limits, self.parts, strict=True):
-            right.append(self._right(limit, tabulated.chemo))
-            soft.append((limit.penalty, part[0].shape[1]))
-        if self._known is None or self._known[0] is not tabulated.loads or candidates.exposures:
-            joined = [np.concatenate(own, axis=1) for own in zip(organs, *self.parts, strict=True)]
-            self._known = tabulated.loads, joined
-        family: list[int] = []
-        penalty: list[float] = []
-        for price, count in soft:
-            family += [-1 if price is None else len(penalty)] * count
-            penalty += [] if price is None else [price]
-        return Rows(
-            self._known[1],
-            np.concatenate(right),
-            np.array(family, dtype=np.int64),
-            np.array(penalty),
-        )
-
-
-def _exposure_rows(
-    candidates: Candidates, tabulated: Tabulated
-) -> Iterator[tuple[int, int, FloatArray]]:
-    """(limit, lesion, column): hard NTCP rows in which one lesion's own exposure counts.
-
-    `sum load <= ratio` in the state of the lesion's course, as
-    `sum load + (1 - ratio) [course] <= 1`.
-    """
-    for row in sorted({row for row, _, _ in candidates.exposures}):
-        columns = [i for i, (other, _, _) in enumerate(candidates.exposures) if other == row]
-        if candidates.limits[row].penalty is not None:
-            continue
-        for s, load in enumerate(tabulated.loads):
-            met = tabulated.exposed[s][:, columns]
-            if not met.any():
+    def _price(self, one: Multiplier, target: FloatArray) -> tuple[float, int]:
+        """Bound at the kill by a multiplier, and how many columns were missing."""
+        value = one.constant - float(np.log(self.kill) @ one.prices.steep)
+        added = 0
+        for s, kinds in enumerate(self.kinds):
+            reduced = self.scores[s] + one.terms[s][kinds]
+            value += float(reduced.max(initial=-math.inf))
+            count = min(NEW_COLUMNS, len(reduced))
+            if not count:
                 continue
-            ratio = np.ones(len(met))
-            for state in candidates.states(row):
-                members = (met == np.array(state)).all(axis=1)
-                ratio[members] = candidates.ntcp_ratio(row, state)
-            yield row, s, load[:, row] + CAP * (1.0 - ratio)
+            top = np.argpartition(-reduced, count - 1)[:count]
+            top = np.sort(top[reduced[top] > target[s] + 1e-7])
+            if len(top):
+                patterns = self.set.best(s, kinds[top], one.prices)
+                added += self._add(s, kinds[top], patterns)
+        return value, added
+
+    def _keep(self, one: Multiplier) -> None:
+        for s, known in enumerate(self.known):
+            score = dict(zip(self.kinds[s].tolist(), self.scores[s] + one.terms[s][self.kinds[s]], strict=True))
+            near = sorted(known, key=lambda pair: (-score[pair[0]], pair))[:KEPT_COLUMNS]
+            self.start.columns[s] = (
+                np.array([kind for kind, _ in near], dtype=np.int64),
+                np.array([pattern for _, pattern in near], dtype=np.int64),
+            )
+
+    def _heaviest(self) -> list[IntArray]:
+        """Per lesion the courses with weight in the LP, heaviest first."""
+        weights = self.master.weights()[self.slack :]
+        found: list[IntArray] = []
+        for s in range(self.lesions):
+            own = [
+                (-weights[i], kind, pattern)
+                for i, (lesion, kind, pattern) in enumerate(self.order)
+                if lesion == s and i < len(weights) and weights[i] > 1e-9
+            ]
+            own.sort()
+            kinds = np.array([kind for _, kind, _ in own], dtype=np.int64)
+            patterns = np.array([pattern for _, _, pattern in own], dtype=np.int64)
+            found.append(self.set.columns(s, kinds, patterns)[0])
+        return found
+
+
+def joined_cells(parts: list[Cells]) -> Cells:
+    """All cells of several lots."""
+    return Cells(
+        np.concatenate([part.low for part in parts]),
+        np.concatenate([part.high for part in parts]),
+        np.concatenate([part.bound for part in parts]),
+        np.concatenate([part.point for part in parts]),
+        np.concatenate([part.by for part in parts]),
+    )
+
+
+def unknown(low: FloatArray, high: FloatArray, bound: FloatArray) -> Cells:
+    """Cells with a bound that no multiplier at hand gave."""
+    none = np.full(len(low), -1, dtype=np.int64)
+    return Cells(low, high, bound, np.full(len(low), math.inf), none)
+
+
+def _halved(cells: Cells) -> Cells:
+    """Each cell in two per horizon, geometrically; children of a cell follow each other."""
+    horizons = cells.low.shape[1]
+    middle = np.sqrt(cells.low * cells.high)
+    low, high = [], []
+    for corner in range(2**horizons):
+        upper = np.array([bool(corner >> h & 1) for h in range(horizons)])
+        low.append(np.where(upper, middle, cells.low))
+        high.append(np.where(upper, cells.high, middle))
+    count = 2**horizons
+    return unknown(
+        np.stack(low, axis=1).reshape(-1, horizons),
+        np.stack(high, axis=1).reshape(-1, horizons),
+        np.repeat(cells.bound, count),
+    )
 
 
 def ceiling(candidates: Candidates, plan: int) -> float:
@@ -236,183 +470,3 @@ def ceiling(candidates: Candidates, plan: int) -> float:
         value = lesion_value(instance.objective, shared.local, share[None, :], kill)
         total += lesion.weight * float(value.max())
     return total
-
-
-@dataclass(frozen=True)
-class NodeRows:
-    """Rows of a node: those of the plan for some courses, and further ones of its box.
-
-    Attributes
-    ----------
-    courses : per lesion the courses of the node
-    static : per lesion (all courses, rows of the plan)
-    further : per lesion (courses of the node, rows of the box)
-    right : (rows,)
-    """
-
-    courses: list[IntArray]
-    static: list[FloatArray]
-    further: list[FloatArray]
-    right: FloatArray
-
-    def of(self, s: int, positions: list[int]) -> FloatArray:
-        """(positions, rows) coefficients of some of the node's courses."""
-        own = self.static[s][self.courses[s][positions]]
-        return np.concatenate([own, self.further[s][positions]], axis=1)
-
-    def reduced(self, s: int, scores: FloatArray, price: FloatArray) -> FloatArray:
-        """(courses of the node,) scores less what the rows charge."""
-        fixed = self.static[s].shape[1]
-        charged: FloatArray = (self.static[s] @ price[:fixed])[self.courses[s]]
-        return scores - charged - self.further[s] @ price[fixed:]
-
-
-class PlanBounds:
-    """Rows and scores of one plan, from which the bounds of its nodes are computed."""
-
-    def __init__(self, tabulated: Tabulated, static: StaticRows):
-        self.tabulated = tabulated
-        self.instance: Instance = tabulated.instance
-        self.tables = tabulated.candidates.lesions
-        self.loads = tabulated.loads
-        self.systemic = self.instance.objective.kind != "tumor_bed"
-        self.gain = [np.exp(e.loss)[:, None] * e.effect for e in tabulated.effects]
-        rows = static.of_plan(tabulated)
-        self.rows, self.right = rows.coefficients, rows.right
-        self.family, self.penalty = rows.family, rows.penalty
-        self.start = static.start
-        hard, prior = tabulated.candidates.hard, tabulated.candidates.prior
-        self.room = np.where(hard, CAP - prior, np.inf)
-
-    def root(self, courses: list[IntArray]) -> Box:
-        """Box that holds every schedule made of these courses."""
-        horizons = len(self.instance.horizon_days)
-        if not self.systemic:
-            return Box((0.0,) * horizons, (0.0,) * horizons)
-        effects = self.tabulated.effects
-        least = [float(e.loss[c].min()) for e, c in zip(effects, courses, strict=True)]
-        others = self.tabulated.chemo + sum(least)
-        high = sum(
-            math.exp(least[s] - others) * effects[s].effect[c].max(axis=0)
-            for s, c in enumerate(courses)
-        )
-        most = [float(e.loss[c].max()) for e, c in zip(effects, courses, strict=True)]
-        all_others = self.tabulated.chemo + sum(most)
-        low = sum(
-            math.exp(most[s] - all_others) * effects[s].effect[c].min(axis=0)
-            for s, c in enumerate(courses)
-        )
-        return Box(tuple(np.asarray(low).tolist()), tuple((np.asarray(high) + 1e-12).tolist()))
-
-    def scores(self, s: int, courses: IntArray, corner: tuple[float, ...]) -> FloatArray:
-        """(courses,) weighted value of lesion s for a given unsaturated systemic log kill."""
-        effect, weight = self.tabulated.effects[s], self.tabulated.weights[s]
-        if not self.systemic:
-            bed: FloatArray = weight * effect.tumor_bed[courses]
-            return bed
-        kill = immune.saturate(np.array(corner), self.instance.immune.effect_maximum_nats)
-        return np.asarray(weight) * lesion_value(
-            self.instance.objective, effect.local[courses], effect.share[courses], kill[None, :]
-        )
-
-    def bound(self, courses: list[IntArray], box: Box) -> Bound:
-        """Lagrangian bound of a node: some courses per lesion, and a box."""
-        scores = [self.scores(s, c, box.high) for s, c in enumerate(courses)]
-        rows = self._node_rows(courses, box)
-        price = self._prices(scores, rows)
-        reduced = [rows.reduced(s, own, price) for s, own in enumerate(scores)]
-        best = [float(r.max()) for r in reduced]
-        value = float(price @ rows.right) + math.fsum(best) - self.tabulated.plan_cost
-        return Bound(value, tuple(b - r for b, r in zip(best, reduced, strict=True)))
-
-    def _node_rows(self, courses: list[IntArray], box: Box) -> NodeRows:
-        """Static rows of the node's courses, and `Z >= low` rows."""
-        further: list[list[FloatArray]] = [[np.empty((len(c), 0))] for c in courses]
-        needs: list[float] = []
-        if self.systemic:
-            effects, chemo = self.tabulated.effects, self.tabulated.chemo
-            loss = [e.loss[c] for e, c in zip(effects, courses, strict=True)]
-            least, most = (math.fsum(float(f(a)) for a in loss) for f in (np.min, np.max))
-            for h, low in enumerate(box.low):
-                if low <= 0:
-                    continue
-                near = low * math.exp(chemo + least), box.high[h] * math.exp(chemo + most)
-                for level in np.geomspace(*near, 3):
-                    needs.append(-(math.log(low) + chemo + 1.0 - math.log(level)))
-                    for s, (a, c) in enumerate(zip(loss, courses, strict=True)):
-                        further[s].append((a - self.gain[s][c, h] / level)[:, None])
-        return NodeRows(
-            courses,
-            self.rows,
-            [np.concatenate(parts, axis=1) for parts in further],
-            np.concatenate([self.right, needs]),
-        )
-
-    def _prices(self, scores: list[FloatArray], node: NodeRows) -> FloatArray:
-        """Multipliers of the rows by column generation on the LP relaxation.
-
-        It begins with the columns that the node before ended with, plans being much alike.
-        Every row may be exceeded at a high price (soft ones at their penalty), which keeps the
-        master feasible; a node that needs it gets a bound so low that it is dropped.
-        """
-        courses, right = node.courses, node.right
-        lesions, rows = len(scores), len(right)
-        family = np.concatenate([self.family, np.full(rows - len(self.family), -1)])
-        master = ColumnMaster(
-            np.concatenate([np.ones(lesions), np.full(rows, -np.inf)]),
-            np.concatenate([np.ones(lesions), right]),
-        )
-        relief = np.eye(rows)[family < 0]
-        shared = (family[None, :] == np.arange(len(self.penalty))[:, None]).astype(float)
-        slack = -np.concatenate([relief, shared])
-        cost = np.concatenate([np.full(len(relief), ELASTIC_PRICE), self.penalty])
-        master.add(-cost, np.concatenate([np.zeros((len(slack), lesions)), slack], axis=1))
-        known: list[set[int]] = [set() for _ in range(lesions)]
-        price, target = np.zeros(rows), np.full(lesions, -np.inf)
-
-        def add(s: int, new: list[int]) -> None:
-            known[s].update(new)
-            unit = np.zeros((len(new), lesions))
-            unit[:, s] = 1.0
-            master.add(scores[s][new], np.concatenate([unit, node.of(s, new)], axis=1))
-
-        first = [_positions(c, self.start[s]) for s, c in enumerate(courses)]
-        if all(first):
-            for s, new in enumerate(first):
-                add(s, new)
-            dual = master.duals()
-            target, price = dual[:lesions], np.maximum(dual[lesions:], 0.0)
-        for _ in range(MAX_ROUNDS):
-            added = 0
-            for s in range(lesions):
-                reduced = node.reduced(s, scores[s], price)
-                count = min(NEW_COLUMNS, len(reduced))
-                top = np.argpartition(-reduced, count - 1)[:count]
-                new = sorted(
-                    int(c) for c in top if reduced[c] > target[s] + 1e-7 and c not in known[s]
-                )
-                if not new:
-                    continue
-                add(s, new)
-                added += len(new)
-            if not added:
-                break
-            dual = master.duals()
-            target, price = dual[:lesions], np.maximum(dual[lesions:], 0.0)
-        for s, c in enumerate(courses):
-            reduced = node.reduced(s, scores[s], price)
-            near = np.array(sorted(known[s], key=lambda i: (-reduced[i], i))[:KEPT_COLUMNS])
-            self.start[s] = np.sort(c[near])
-        for i, most in enumerate(self.penalty):
-            spent = float(price[family == i].sum())
-            if spent > most:
-                price[family == i] *= most / spent
-        return price
-
-
-def _positions(courses: IntArray, wanted: IntArray) -> list[int]:
-    """Positions of the wanted courses in a sorted list of courses, as far as they are in it."""
-    place = np.searchsorted(courses, wanted)
-    inside = place < len(courses)
-    found = place[inside]
-    return [int(i) for i in found[courses[found] == wanted[inside]]]

@@ -1,15 +1,18 @@
-"""Branch and bound over systemic plans, with everything inside a plan joined exactly.
+"""Branch and bound over systemic plans, treated lesions and doses, best bound first.
 
-Per plan: a Lagrangian bound of all courses; combinations of shapes whose losses fit into the
-slack between bound and incumbent; ceilings over all timings of each combination; and, for the
-few that remain, all timings, evaluated exactly with every calendar coupling. A plan whose
-combinations are too many is split: first its box of systemic effect, then its courses.
+A node is a set of plans, the kinds of course left for each lesion, and cells of systemic effect
+with a Lagrangian bound for each (`bound`). Plans alike are bounded together; a node that stays
+above the threshold is split: a lesion treated or not where the bound has it by halves, the plans
+in two, and under one plan the doses of a lesion; what has few combinations is joined and
+evaluated exactly (`leaf`).
 """
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,10 +20,20 @@ from numpy.typing import NDArray
 
 from abscopt.instances.limits import LogisticsLimit
 from abscopt.optimizer.candidates.tabulated import Tabulated
-from abscopt.optimizer.search.bound import Bound, Box, PlanBounds, StaticRows, ceiling
-from abscopt.optimizer.search.join import count_at_most, joined
-from abscopt.optimizer.search.local import climb, enough_sites, local_search
-from abscopt.optimizer.search.shapes import Shapes
+from abscopt.optimizer.search.bound import Cells, Dual, Multiplier, Start, ceiling, unknown
+from abscopt.optimizer.search.leaf import BOUND_SAFETY, Found, Leaf, Stopped, check
+from abscopt.optimizer.search.local import (
+    LONG_MENU,
+    Options,
+    climb,
+    enough_sites,
+    every_course,
+    local_search,
+    rounded,
+    worth,
+)
+from abscopt.optimizer.search.plan_set import Alive, PlanSet
+from abscopt.optimizer.search.rows import Rows, rows_of
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
@@ -29,51 +42,24 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-JOIN_LIMIT = 5e6
-COURSE_LIMIT = 2e5
-TIMING_LIMIT = 2_000_000
-JOIN_CHUNK = 200_000
+FIRST_CELLS = 8
+NEW_MULTIPLIERS = 10
+INHERITED = 4
+FINE = 0.05
 SEARCHED_PLANS = 6
-BOUND_SAFETY = 1e-9
+SHORTLIST = 250
 MIXED = 0.1
-
-
-@dataclass
-class Found:
-    """State of the exploration: incumbent and what is proved.
-
-    Attributes
-    ----------
-    bound : no schedule is better; infinite if nothing is known
-    complete : whether everything above the threshold was examined
-    """
-
-    plan: int | None = None
-    row: IntArray | None = None
-    value: float = -math.inf
-    bound: float | None = None
-    complete: bool = False
-    nodes: int = 0
-    columns: int = 0
-    open_bounds: dict[int, float] = field(default_factory=dict)
-
-    def offer(self, plan: int, row: IntArray, value: float) -> None:
-        """Take a better feasible row."""
-        if value > self.value:
-            self.plan, self.row, self.value = plan, row.copy(), value
+OPEN = 0.25
 
 
 @dataclass(frozen=True)
 class Node:
-    """Some courses per lesion and a box of systemic effect, with its bound."""
+    """Plans, kinds and cells; `numbers` are the multipliers not yet tried on its kinds."""
 
-    courses: list[IntArray]
-    box: Box
-    bound: Bound
-
-
-class Stopped(Exception):
-    """Out of time or interrupted."""
+    dual: Dual
+    alive: Alive
+    cells: Cells
+    numbers: tuple[int, ...]
 
 
 def explore(
@@ -92,338 +78,339 @@ def explore(
     found = Found()
     if start is not None:
         found.offer(*start)
+    search = _Search(candidates, gap, seed, clock, found)
     try:
-        _explore(candidates, gap, seed, clock, found)
+        search.run()
         found.complete = True
     except Stopped:
         pass
-    if not found.complete:
-        _close(candidates, found)
-    tail = max(found.open_bounds.values(), default=-math.inf)
-    found.bound = max(found.value, tail)
+    found.bound = max(found.value, search.open_bound)
     return found
 
 
-def _close(candidates: Candidates, found: Found) -> None:
-    """Bounds of the plans that were not looked at, one computation per group of plans."""
-    known: dict[int, float] = {}
-    for plan in range(len(candidates.plans)):
-        if plan not in found.open_bounds:
-            group = int(candidates.plan_effects.group[plan])
-            if group not in known:
-                known[group] = ceiling(candidates, plan) + BOUND_SAFETY
-            found.open_bounds[plan] = known[group]
+class _Search:
+    """The queue of open nodes."""
+
+    def __init__(
+        self, candidates: Candidates, gap: float, seed: int, clock: Clock, found: Found
+    ):
+        self.candidates, self.gap, self.clock, self.found = candidates, gap, clock, found
+        self.rng = np.random.default_rng(seed)
+        self.start = Start(candidates)
+        self.heap: list[tuple[float, int, Node]] = []
+        self.count = itertools.count()
+        self.pending = _families(candidates)
+        self.closed = -math.inf
+        self.current = -math.inf
+        self.idle = 0
+
+    @property
+    def threshold(self) -> float:
+        """What a schedule must exceed to matter."""
+        return self.found.value + self.gap
+
+    @property
+    def open_bound(self) -> float:
+        """Bound of everything that is not decided."""
+        waiting = [ceiling(self.candidates, plans[0]) + BOUND_SAFETY for plans in self.pending]
+        top = -self.heap[0][0] if self.heap else -math.inf
+        closed = self.closed if math.isfinite(self.closed) else -math.inf
+        return max([top, self.current, closed, *waiting])
+
+    def run(self) -> None:
+        """Examine everything above the threshold."""
+        if self.found.plan is not None and self.found.row is not None:
+            self._polish(self.found.plan, self.found.row)
+        while self.pending:
+            check(self.clock)
+            plans = self.pending[0]
+            if self.found.row is None:
+                self._begin(plans)
+            node = self._root(plans)
+            self.current = ceiling(self.candidates, plans[0]) + BOUND_SAFETY
+            self.pending.pop(0)
+            self._push(node, self.current)
+        while self.heap:
+            check(self.clock)
+            bound, _, node = heapq.heappop(self.heap)
+            self.current = -bound
+            if self.current <= self.threshold:
+                self.closed = max(self.closed, self.current)
+                self.current = -math.inf
+                self.heap.clear()
+                break
+            self.clock.report("search", self._incumbent(), self.current)
+            self._examine(node)
+            self.current = -math.inf
+        self.closed = max(self.closed, self.threshold)
+
+    def _incumbent(self) -> float | None:
+        return self.found.value if self.found.row is not None else None
+
+    def _push(self, node: Node, bound: float) -> None:
+        """Keep a node; whatever was closed counts with the threshold of that time."""
+        if len(node.cells) and all(mask.any() for mask in node.alive):
+            heapq.heappush(self.heap, (-(bound + 0.0), next(self.count), node))
+
+    def _begin(self, plans: tuple[int, ...]) -> None:
+        """A first incumbent within moments: single-lesion best responses from few lesions."""
+        plan = plans[len(plans) // 2]
+        tabulated = Tabulated(self.candidates, plan)
+        lesions, options = list(range(len(self.candidates.lesions))), every_course(tabulated)
+        row = enough_sites(tabulated, lesions, options)
+        row, value = climb(tabulated, row, worth(tabulated, row), lesions, options)
+        if math.isfinite(value):
+            self.found.offer(plan, row, value)
+
+    def _polish(self, plan: int, row: IntArray) -> None:
+        tabulated = Tabulated(self.candidates, plan)
+        lesions = list(range(len(row)))
+        options = every_course(tabulated)
+        self.found.offer(plan, *climb(tabulated, row, self.found.value, lesions, options))
+
+    def _root(self, plans: tuple[int, ...]) -> Node:
+        effects = self.candidates.plan_effects
+        chemo = float(effects.chemotherapy_log_loss[list(plans)].min())
+        rows: Rows = rows_of(self.candidates, plans[0], chemo)
+        dual = Dual(PlanSet(self.candidates, plans, rows))
+        cells = dual.root(FIRST_CELLS)
+        self.found.columns += sum(int(mask.sum()) for mask in dual.set.usable)
+        return Node(dual, dual.set.usable, cells, ())
+
+    def _examine(self, node: Node) -> None:
+        """Bound a node anew; close it, put it back, or split it."""
+        self.found.nodes += 1
+        fine = FINE * self.gap
+        dual, alive, cells = node.dual, node.alive, node.cells
+        if node.numbers:
+            cells = dual.tighten(cells, alive, list(node.numbers), self.threshold, fine)
+            waiting = -self.heap[0][0] if self.heap else -math.inf
+            if cells.top < min(waiting, self.current - self.gap):
+                self._push(Node(dual, alive, cells, ()), cells.top + BOUND_SAFETY)
+                return
+        one, heavy = None, []
+        for _ in range(NEW_MULTIPLIERS):
+            check(self.clock)
+            cells = cells.take_above(self.threshold - BOUND_SAFETY)
+            if not len(cells):
+                return
+            if math.isfinite(cells.top):
+                self.current = cells.top + BOUND_SAFETY
+            kill, known = (
+                dual.highest(cells, alive) if dual.multipliers else (self._hint(dual), math.inf)
+            )
+            one, value, heavy = dual.prices_at(kill, alive, self.start, self.threshold, fine)
+            number = len(dual.multipliers) - 1
+            cells = dual.tighten(cells, alive, [number], self.threshold, fine)
+            if value > self.threshold:
+                self._try(dual, one, alive, kill, heavy)
+                if known - value <= max(fine, OPEN * (value - self.threshold)):
+                    break
+        cells = cells.take(cells.bound + BOUND_SAFETY > self.threshold)
+        if len(cells) and one is not None:
+            self.current = cells.top + BOUND_SAFETY
+            self._split(Node(dual, alive, cells, ()), heavy)
+
+    def _hint(self, dual: Dual) -> FloatArray:
+        """(horizons,) systemic log kill of the incumbent under a plan of the set."""
+        horizons = len(dual.ground)
+        if self.found.row is None or not horizons:
+            return dual.low_and_high.prod(axis=0) ** 0.5
+        plan = _best_plan(self.candidates, dual.set.plans, self.found.row)
+        kill = self.candidates.kill_of_row(plan, self.found.row)
+        return np.clip(kill, *dual.low_and_high)
+
+    def _try(
+        self, dual: Dual, one: Multiplier, alive: Alive, high: FloatArray, heavy: list[IntArray]
+    ) -> None:
+        """Look for a better schedule under one of the plans, led by the multipliers."""
+        before, plans = self.found.value, dual.set.plans
+        plan = plans[len(plans) // 2]
+        if self.found.row is not None:
+            plan = _best_plan(self.candidates, plans, self.found.row)
+        wide = max(len(table.menu) for table in self.candidates.lesions) > LONG_MENU
+        if plan in self.found.searched or self.idle > 2 or (wide and len(self.found.searched) > 8):
+            return
+        tabulated = Tabulated(self.candidates, plan)
+        losses = dual.losses(one, alive, high)
+        choices, own, options = [], [], every_course(tabulated)
+        for s, loss in enumerate(losses):
+            kinds = np.argsort(loss, kind="stable")[:SHORTLIST]
+            kinds = np.sort(kinds[np.isfinite(loss[kinds])])
+            course, kind, term = dual.set.courses(s, kinds, one.prices)
+            lost = loss[kind] + (one.terms[s][kind] - term)
+            order = np.argsort(lost, kind="stable")[:LONG_MENU]
+            choices.append(course[order])
+            own.append(lost[order])
+            if len(options[s]) < len(tabulated.candidates.lesions[s].menu):
+                options[s] = np.unique(np.concatenate([course[order], options[s][::16], [0]]))
+        lesions = [s for s, c in enumerate(choices) if len(c)]
+        orders = [lesions, lesions[::-1]]
+        starts = [] if self.found.row is None else [self.found.row]
+        starts += [
+            rounded(tabulated, [c[:4000] for c in choices], [o[:4000] for o in own], order)
+            for order in orders
+        ]
+        if all(len(h) for h in heavy):
+            starts.append(np.array([h[0] for h in heavy], dtype=np.int64))
+        self.found.searched.add(plan)
+        if len(self.found.searched) <= SEARCHED_PLANS:
+            row, value = local_search(tabulated, choices, starts, options, self.rng)
+        else:
+            row, value = _climbed(tabulated, starts, options)
+        if row is not None:
+            self.found.offer(plan, row, value)
+        if self.found.row is not None and self.found.value > before:
+            self._adopt(plans)
+        self.idle = 0 if self.found.value > before else self.idle + 1
+        self.clock.report("search", self._incumbent(), self.current)
+
+    def _adopt(self, plans: tuple[int, ...]) -> None:
+        """The incumbent's courses under the plan that suits them best."""
+        assert self.found.row is not None
+        plan = _best_plan(self.candidates, plans, self.found.row)
+        if plan != self.found.plan:
+            tabulated = Tabulated(self.candidates, plan)
+            self.found.offer(plan, self.found.row, worth(tabulated, self.found.row))
+
+    def _split(self, node: Node, heavy: list[IntArray]) -> None:
+        """Children of a node that stays above the threshold."""
+        dual, cells = node.dual, node.cells
+        alive = dual.alive(cells, node.alive, self.threshold)
+        numbers = tuple(int(j) for j in np.unique(cells.by))
+        at = int(cells.bound.argmax())
+        mixed = self._mixed(dual, alive, cells, at)
+        if mixed is not None:
+            for side in _treated_or_not(dual, alive, mixed):
+                self._push(Node(dual, side, cells, numbers), cells.top + BOUND_SAFETY)
+            return
+        if len(dual.set.plans) > 1:
+            self._halve_plans(dual, alive, cells, numbers)
+            return
+        tabulated = Tabulated(self.candidates, dual.set.plans[0])
+        leaf = Leaf(dual, tabulated, self.gap, self.clock, self.found)
+        left = leaf.examine(cells, alive)
+        if not len(left):
+            return
+        sides = _halve_kinds(dual, alive, heavy, self.candidates)
+        if sides is None:
+            raise AssertionError("a node with one kind per lesion can be joined")
+        for side in sides:
+            self._push(Node(dual, side, left, numbers), left.top + BOUND_SAFETY)
+
+    def _mixed(self, dual: Dual, alive: Alive, cells: Cells, at: int) -> int | None:
+        """A lesion that the bound may treat by halves: 'no course' loses as little as treatment."""
+        one = dual.multipliers[int(cells.by[at])]
+        losses = dual.losses(one, alive, cells.high[at])
+        slack = cells.top - self.threshold
+        undecided = [s for s, mask in enumerate(alive) if mask[0] and mask[1:].any()]
+        worse = {s: max(float(losses[s][0]), float(losses[s][1:].min())) for s in undecided}
+        if not worse:
+            return None
+        caps = _site_caps(self.candidates)
+        possible = sum(bool(mask[1:].any()) for mask in alive)
+        s = min(worse, key=lambda i: (worse[i], i))
+        crowded = bool(caps) and possible > min(caps)
+        return s if crowded or worse[s] <= MIXED * slack else None
+
+    def _halve_plans(
+        self, dual: Dual, alive: Alive, cells: Cells, numbers: tuple[int, ...]
+    ) -> None:
+        used = [j for j, _ in sorted(
+            ((j, float(cells.bound[cells.by == j].max())) for j in numbers), key=lambda x: -x[1]
+        )][:INHERITED]  # fmt: skip
+        for plans in dual.set.halves():
+            child = Dual(plans)
+            child.ground = dual.ground
+            own = tuple(mask & usable for mask, usable in zip(alive, plans.usable, strict=True))
+            for j in used:
+                child.add(dual.multipliers[j].prices, own)
+            node = Node(
+                child, own, unknown(cells.low, cells.high, cells.bound), tuple(range(len(used)))
+            )
+            self._push(node, cells.top + BOUND_SAFETY)
 
 
-def _explore(candidates: Candidates, gap: float, seed: int, clock: Clock, found: Found) -> None:
-    rng = np.random.default_rng(seed)
-    rows = StaticRows(candidates)
-    planned: dict[int, PlanBounds] = {}
-    roots: dict[int, Node] = {}
-    if found.plan is not None and found.row is not None:
-        _check(clock)
-        tabulated = Tabulated(candidates, found.plan)
-        lesions = list(range(len(found.row)))
-        found.offer(found.plan, *climb(tabulated, found.row, found.value, lesions))
-    for plan in range(len(candidates.plans)):
-        _check(clock)
-        planned[plan] = PlanBounds(Tabulated(candidates, plan), rows)
-        roots[plan] = _root(planned[plan])
-        found.open_bounds[plan] = roots[plan].bound.value + BOUND_SAFETY
-        found.columns += sum(len(c) for c in roots[plan].courses)
-        if found.row is None:
-            _begin(planned[plan].tabulated, plan, found)
-        clock.report("bounds", found.value if found.row is not None else None, None)
-    order = sorted(roots, key=lambda plan: (-roots[plan].bound.value, plan))
-    idle = 0
-    for rank, plan in enumerate(order):
-        _check(clock)
-        bounds = planned.pop(plan)
-        tabulated = bounds.tabulated
-        if found.open_bounds[plan] > found.value + gap and rank < SEARCHED_PLANS and idle < 2:
-            before = found.value
-            _improve(tabulated, roots[plan], plan, rng, found)
-            idle = 0 if found.value > before else idle + 1
-        elif found.row is not None and found.open_bounds[plan] > found.value + gap:
-            _adopt(tabulated, plan, found.row, found)
-        top = max(found.open_bounds.values())
-        clock.report("search", found.value if found.row is not None else None, top)
-        _examine(bounds, roots[plan], plan, gap, clock, found)
-
-
-def _begin(tabulated: Tabulated, plan: int, found: Found) -> None:
-    """A first incumbent within moments: single-lesion best responses from few lesions."""
-    lesions = len(tabulated.candidates.lesions)
-    row = enough_sites(tabulated, list(range(lesions)))
-    feasible = bool(tabulated.feasible(row[None, :])[0])
-    value = float(tabulated.value(row[None, :])[0]) if feasible else -math.inf
-    row, value = climb(tabulated, row, value, list(range(lesions)))
-    if math.isfinite(value):
-        found.offer(plan, row, value)
-
-
-def _check(clock: Clock) -> None:
-    if clock.expired:
-        raise Stopped
-
-
-def _root(bounds: PlanBounds) -> Node:
-    courses = [np.flatnonzero(allowed) for allowed in bounds.tabulated.allowed]
-    box = bounds.root(courses)
-    return Node(courses, box, bounds.bound(courses, box))
-
-
-def _improve(
-    tabulated: Tabulated, root: Node, plan: int, rng: np.random.Generator, found: Found
-) -> None:
-    """Local search under one plan, from the incumbent's courses and from scratch."""
-    shortlist = [
-        c[np.argsort(loss, kind="stable")]
-        for c, loss in zip(root.courses, root.bound.losses, strict=True)
+def _families(candidates: Candidates) -> list[tuple[int, ...]]:
+    """Plans that may be bounded together: one group, and no limit that looks at exposures."""
+    if candidates.exposures:
+        return [(k,) for k in range(len(candidates.plans))]
+    groups = candidates.plan_effects.group
+    return [
+        tuple(int(k) for k in np.flatnonzero(groups == g)) for g in range(int(groups.max()) + 1)
     ]
-    starts = [] if found.row is None else [found.row]
-    row, value = local_search(tabulated, shortlist, starts, rng)
-    if row is not None:
-        found.offer(plan, row, value)
 
 
-def _adopt(tabulated: Tabulated, plan: int, row: IntArray, found: Found) -> None:
-    """The incumbent's courses under another plan."""
-    if tabulated.feasible(row[None, :])[0]:
-        found.offer(plan, row, float(tabulated.value(row[None, :])[0]))
+def _best_plan(candidates: Candidates, plans: tuple[int, ...], row: IntArray) -> int:
+    """The plan of a set under which some courses do best, limits aside."""
+    return max(plans, key=lambda k: (candidates.value_of_row(k, row), -k))
 
 
-def _examine(
-    bounds: PlanBounds, root: Node, plan: int, gap: float, clock: Clock, found: Found
-) -> None:
-    """Examine all schedules of a plan that could beat the incumbent by more than the gap."""
-    stack = [root]
-    while stack:
-        node = stack.pop()
-        _check(clock)
-        found.nodes += 1
-        if node.bound.value + BOUND_SAFETY <= found.value + gap:
-            continue
-        parts = _split_sites(bounds, node)
-        if parts is None and _joinable(
-            node, found.value + gap, list(node.bound.losses), COURSE_LIMIT
-        ):
-            _enumerate_courses(bounds, node, plan, gap, clock, found)
-            continue
-        if parts is None:
-            shapes = Shapes(bounds, node.courses, node.box, node.bound.losses)
-            parts = _split(bounds, node, shapes, found.value + gap)
-            if parts is None:
-                parts = _enumerate(bounds, node, shapes, plan, gap, clock, found)
-        children = [Node(c, b, bounds.bound(c, b)) for c, b in parts]
-        children.sort(key=lambda child: child.bound.value)
-        stack += children
-    found.open_bounds[plan] = min(found.open_bounds[plan], found.value + gap)
+def _climbed(
+    tabulated: Tabulated, starts: list[IntArray], options: Options
+) -> tuple[IntArray | None, float]:
+    """Best of some starts after single-lesion best responses."""
+    lesions = list(range(len(tabulated.candidates.lesions)))
+    best: tuple[IntArray | None, float] = (None, -math.inf)
+    for start in starts:
+        row, value = climb(tabulated, start, worth(tabulated, start), lesions, options)
+        if value > best[1]:
+            best = row, value
+    return best
 
 
-def _slack(node: Node, threshold: float, losses: list[FloatArray]) -> float:
-    """Summed loss that still leaves a combination above the threshold; finite."""
-    most = math.fsum(float(loss.max()) for loss in losses) + 1.0
-    return min(node.bound.value + BOUND_SAFETY - threshold, most)
-
-
-def _joinable(node: Node, threshold: float, losses: list[FloatArray], most: float) -> bool:
-    """Whether the combinations of courses, or of shapes, within the slack are at most so many."""
-    slack = _slack(node, threshold, losses)
-    return count_at_most(losses, slack) <= most
-
-
-def _enumerate_courses(
-    bounds: PlanBounds, node: Node, plan: int, gap: float, clock: Clock, found: Found
-) -> None:
-    """Join courses, timings included, and evaluate every combination exactly."""
-    losses = list(node.bound.losses)
-    slack = _slack(node, found.value + gap, losses)
-    loads = [load[c] for load, c in zip(bounds.loads, node.courses, strict=True)]
-    for rows in joined(losses, loads, bounds.room, slack, JOIN_CHUNK):
-        _check(clock)
-        chosen = np.stack([c[rows[:, s]] for s, c in enumerate(node.courses)], axis=1)
-        _best_timing(bounds.tabulated, chosen, plan, gap, found)
-
-
-Part = tuple[list[IntArray], Box]
-
-
-def _split(bounds: PlanBounds, node: Node, shapes: Shapes, threshold: float) -> list[Part] | None:
-    """Two parts of a node with too many combinations; None if it can be joined as it is."""
-    if _joinable(node, threshold, shapes.loss, JOIN_LIMIT):
-        return None
-    mixed = _mixed_site(node, threshold)
-    if mixed is not None:
-        return _treated_or_not(node, mixed)
-    slack = _slack(node, threshold, shapes.loss)
-    axis, width = _widest(bounds, node)
-    if width > 0.2 * min(slack, 1.0):
-        return [(node.courses, box) for box in node.box.halves(axis)]
-    return _halve_courses(bounds, node)
-
-
-def _split_sites(bounds: PlanBounds, node: Node) -> list[Part] | None:
-    """Where fewer lesions may be treated than could be: one lesion treated, or not."""
-    caps = [
-        limit.cap
-        for limit in bounds.instance.limits
+def _site_caps(candidates: Candidates) -> list[float]:
+    return [
+        float(limit.cap)
+        for limit in candidates.instance.limits
         if isinstance(limit, LogisticsLimit)
         and limit.quantity == "lesions"
         and limit.cap is not None
         and limit.penalty is None
     ]
-    possible = [s for s, c in enumerate(node.courses) if c.max() > 0]
-    if not caps or len(possible) <= min(caps):
-        return None
-    certain = [s for s in possible if node.courses[s].min() > 0]
-    if len(certain) >= min(caps):
-        none = np.zeros(1, dtype=np.int64)
-        return [([c if s in certain else none for s, c in enumerate(node.courses)], node.box)]
-    s = max((s for s in possible if s not in certain), key=lambda s: len(node.courses[s]))
-    return _treated_or_not(node, s)
 
 
-def _treated_or_not(node: Node, s: int) -> list[Part]:
-    """One lesion left out, or treated."""
-    courses = node.courses[s]
-    parts = []
-    for side in (courses[courses == 0], courses[courses > 0]):
-        chosen = list(node.courses)
-        chosen[s] = side
-        parts.append((chosen, node.box))
-    return parts
+def _treated_or_not(dual: Dual, alive: Alive, s: int) -> list[Alive]:
+    """One lesion treated, or left out; where the cap on lesions is reached the others are too."""
+    treated, none = alive[s].copy(), np.zeros_like(alive[s])
+    treated[0], none[0] = False, True
+    sides = [
+        tuple(side if i == s else mask for i, mask in enumerate(alive)) for side in (none, treated)
+    ]
+    caps = _site_caps(dual.set.candidates)
+    certain = [i for i, mask in enumerate(sides[1]) if not mask[0]]
+    if caps and len(certain) >= min(caps):
+        sides[1] = tuple(
+            mask if i in certain else mask & (np.arange(len(mask)) == 0)
+            for i, mask in enumerate(sides[1])
+        )
+    return sides
 
 
-def _mixed_site(node: Node, threshold: float) -> int | None:
-    """A lesion that the bound may treat by halves: 'no course' loses as little as treatment."""
-    slack = _slack(node, threshold, list(node.bound.losses))
-    best: tuple[float, int] | None = None
-    for s, (courses, loss) in enumerate(zip(node.courses, node.bound.losses, strict=True)):
-        if courses.min() > 0 or courses.max() == 0:
+def _halve_kinds(
+    dual: Dual, alive: Alive, heavy: list[IntArray], candidates: Candidates
+) -> list[Alive] | None:
+    """Two parts by total dose of one lesion: where the LP mixes doses most, else the most kinds."""
+    doses = [one.kinds.menu.fractions * one.kinds.menu.dose for one in dual.set.shared]
+    spread: list[tuple[float, int, int, float]] = []
+    for s, mask in enumerate(alive):
+        if mask.sum() < 2:
             continue
-        worse = max(float(loss[courses == 0].min()), float(loss[courses > 0].min()))
-        if worse <= MIXED * slack and (best is None or worse < best[0]):
-            best = (worse, s)
-    return None if best is None else best[1]
-
-
-def _widest(bounds: PlanBounds, node: Node) -> tuple[int, float]:
-    """Horizon whose interval moves the scores most, and by how much."""
-    if not bounds.systemic:
-        return 0, 0.0
-    widths = []
-    for axis in range(len(node.box.low)):
-        corner = tuple(
-            low if i == axis else high
-            for i, (low, high) in enumerate(zip(node.box.low, node.box.high, strict=True))
-        )
-        best = [int(loss.argmin()) for loss in node.bound.losses]
-        change = sum(
-            float(bounds.scores(s, c[[b]], node.box.high)[0] - bounds.scores(s, c[[b]], corner)[0])
-            for s, (c, b) in enumerate(zip(node.courses, best, strict=True))
-        )
-        widths.append(change)
-    axis = int(np.argmax(widths))
-    return axis, widths[axis]
-
-
-def _halve_courses(bounds: PlanBounds, node: Node) -> list[Part] | None:
-    """Split the lesion with most courses by total dose, or by start where all doses agree."""
-    s = int(np.argmax([len(c) for c in node.courses]))
-    courses = node.courses[s]
-    if len(courses) < 2:
+        own = doses[s][dual.set.shared[s].kinds.of[heavy[s]]] if len(heavy[s]) else np.empty(0)
+        own = own[(own >= doses[s][mask].min()) & (own <= doses[s][mask].max())]
+        range_ = float(np.ptp(own)) if len(own) else 0.0
+        middle = float(own.mean()) if range_ > 0 else float(np.median(doses[s][mask]))
+        spread.append((range_, int(mask.sum()), s, middle))
+    if not spread:
         return None
-    menu = bounds.tables[s].menu
-    key = (menu.fractions * menu.dose)[courses]
-    if key.min() == key.max():
-        key = menu.patterns.first[menu.pattern[courses]].astype(float)
-    order = np.argsort(key, kind="stable")
-    half = len(order) // 2
-    parts = []
-    for side in (order[:half], order[half:]):
-        chosen = list(node.courses)
-        chosen[s] = np.sort(courses[side])
-        parts.append((chosen, node.box))
-    return parts
-
-
-def _enumerate(
-    bounds: PlanBounds,
-    node: Node,
-    shapes: Shapes,
-    plan: int,
-    gap: float,
-    clock: Clock,
-    found: Found,
-) -> list[Part]:
-    """Join shapes, then timings; returns parts that must be split further."""
-    slack = _slack(node, found.value + gap, shapes.loss)
-    alive: list[tuple[float, IntArray]] = []
-    for rows in joined(shapes.loss, shapes.loads, bounds.room, slack, JOIN_CHUNK):
-        _check(clock)
-        ceiling = shapes.ceiling(rows) + BOUND_SAFETY
-        keep = np.flatnonzero(ceiling > found.value + gap)
-        alive += [(float(ceiling[i]), rows[i]) for i in keep]
-        if found.row is None:
-            _first_feasible(bounds.tabulated, shapes, rows, plan, found)
-    alive.sort(key=lambda item: (-item[0], tuple(item[1])))
-    left: list[Part] = []
-    for ceiling_value, row in alive:
-        _check(clock)
-        if ceiling_value <= found.value + gap:
-            break
-        timings = shapes.timings(row, found.value + gap, TIMING_LIMIT)
-        if timings is None:
-            left += _narrowed(shapes, node, row)
-        else:
-            _best_timing(bounds.tabulated, timings, plan, gap, found)
-    return left
-
-
-def _first_feasible(
-    tabulated: Tabulated, shapes: Shapes, rows: IntArray, plan: int, found: Found
-) -> None:
-    """Any feasible schedule at all, from the first timing of each shape."""
-    first = np.stack(
-        [
-            np.array([shapes.courses[s][shapes.members[s][i][0]] for i in rows[:, s]])
-            for s in range(rows.shape[1])
-        ],
-        axis=1,
-    )
-    good = np.flatnonzero(tabulated.feasible(first))
-    if len(good):
-        values = tabulated.value(first[good])
-        best = int(values.argmax())
-        found.offer(plan, first[good[best]], float(values[best]))
-
-
-def _narrowed(shapes: Shapes, node: Node, row: IntArray) -> list[Part]:
-    """One shape combination with too many timings: halve the lesion with most, by first day."""
-    members = [np.sort(shapes.courses[s][shapes.members[s][row[s]]]) for s in range(len(row))]
-    s = int(np.argmax([len(m) for m in members]))
-    half = len(members[s]) // 2
-    parts: list[Part] = []
-    for side in (members[s][:half], members[s][half:]):
-        chosen = list(members)
-        chosen[s] = side
-        parts.append((chosen, node.box))
-    return parts
-
-
-def _best_timing(tabulated: Tabulated, rows: IntArray, plan: int, gap: float, found: Found) -> None:
-    """Exact value and feasibility of timings; the best feasible one is offered.
-
-    Only rows above the threshold matter for the proof, so each is decided.
-    """
-    if not len(rows):
-        return
-    value = tabulated.value(rows)
-    order = np.flatnonzero(value > found.value + gap)
-    order = order[np.argsort(-value[order], kind="stable")]
-    for part in np.array_split(order, max(1, len(order) // 5000)):
-        good = np.flatnonzero(tabulated.feasible(rows[part]))
-        if len(good):
-            found.offer(plan, rows[part[good[0]]], float(value[part[good[0]]]))
-            return
+    _, _, s, middle = max(spread)
+    below = alive[s] & (doses[s] <= middle)
+    above = alive[s] & (doses[s] > middle)
+    if not below.any() or not above.any():
+        order = np.flatnonzero(alive[s])
+        below, above = np.zeros_like(alive[s]), np.zeros_like(alive[s])
+        below[order[: len(order) // 2]] = True
+        above[order[len(order) // 2 :]] = True
+    return [
+        tuple(side if i == s else mask for i, mask in enumerate(alive)) for side in (below, above)
+    ]

@@ -12,40 +12,53 @@ from abscopt.instances.limits import LogisticsLimit
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.tabulated import Tabulated
 
+FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 PAIR_COURSES = 250
 RESTARTS = 2
 SEQUENCES = 6
 EARLY_GAIN = 0.9
+LONG_MENU = 40_000
 
 
-def best_response(tabulated: Tabulated, row: IntArray, s: int, floor: float) -> tuple[int, float]:
+Options = list[IntArray]
+"""Per lesion the courses that are tried."""
+
+
+def every_course(tabulated: Tabulated) -> Options:
+    """All courses; of very long menus evenly spaced ones."""
+    sizes = [len(table.menu) for table in tabulated.candidates.lesions]
+    return [np.arange(0, size, -(-size // LONG_MENU)) for size in sizes]
+
+
+def best_response(
+    tabulated: Tabulated, row: IntArray, s: int, floor: float, options: Options
+) -> tuple[int, float]:
     """Best feasible course of lesion s with the others fixed; its own if none is above floor."""
-    size = len(tabulated.candidates.lesions[s].menu)
-    rows = np.repeat(row[None, :], size, axis=0)
-    rows[:, s] = np.arange(size)
+    rows = np.repeat(row[None, :], len(options[s]), axis=0)
+    rows[:, s] = options[s]
     value = tabulated.value(rows)
     order = np.argsort(-value, kind="stable")
     order = order[value[order] > floor + 1e-12]
     for part in np.array_split(order, max(1, len(order) // 500)):
         good = np.flatnonzero(tabulated.feasible(rows[part]))
         if len(good):
-            return int(part[good[0]]), float(value[part[good[0]]])
+            return int(rows[part[good[0]], s]), float(value[part[good[0]]])
     return int(row[s]), floor
 
 
-def enough_sites(tabulated: Tabulated, order: list[int]) -> IntArray:
+def enough_sites(tabulated: Tabulated, order: list[int], options: Options) -> IntArray:
     """A row that treats the least number of lesions, as far as they can be added one by one."""
     row = np.zeros(len(tabulated.candidates.lesions), dtype=np.int64)
     for s in order:
         if tabulated.sites_reached(row[None, :])[0]:
             break
-        row[s] = _best_real(tabulated, row, s)
+        row[s] = _best_real(tabulated, row, s, options)
     return row
 
 
-def in_sequence(tabulated: Tabulated, order: list[int]) -> IntArray:
+def in_sequence(tabulated: Tabulated, order: list[int], options: Options) -> IntArray:
     """A row in which each lesion in turn starts as early as costs it little.
 
     Of the feasible courses it takes the best one among those that start first and reach
@@ -54,10 +67,10 @@ def in_sequence(tabulated: Tabulated, order: list[int]) -> IntArray:
     row = np.zeros(len(tabulated.candidates.lesions), dtype=np.int64)
     for s in order:
         menu = tabulated.candidates.lesions[s].menu
-        rows = np.repeat(row[None, :], len(menu), axis=0)
-        rows[:, s] = np.arange(len(rows))
+        rows = np.repeat(row[None, :], len(options[s]), axis=0)
+        rows[:, s] = options[s]
         good = np.flatnonzero(tabulated.feasible(rows, floors=False))
-        good = good[good > 0]
+        good = good[options[s][good] > 0]
         if not len(good):
             continue
         value = tabulated.value(rows[good])
@@ -65,35 +78,37 @@ def in_sequence(tabulated: Tabulated, order: list[int]) -> IntArray:
         gain = float(value.max()) - nothing
         if gain <= 0:
             continue
-        worth = good[value >= nothing + EARLY_GAIN * gain]
+        worth = options[s][good[value >= nothing + EARLY_GAIN * gain]]
         start = menu.patterns.first[menu.pattern[worth]]
         first = worth[start == start.min()]
-        row[s] = first[int(tabulated.value(rows[first]).argmax())]
+        rows = np.repeat(row[None, :], len(first), axis=0)
+        rows[:, s] = first
+        row[s] = first[int(tabulated.value(rows).argmax())]
     return row
 
 
-def _best_real(tabulated: Tabulated, row: IntArray, s: int) -> int:
+def _best_real(tabulated: Tabulated, row: IntArray, s: int, options: Options) -> int:
     """Best feasible course of lesion s other than 'no course'; 0 if there is none."""
-    rows = np.repeat(row[None, :], len(tabulated.candidates.lesions[s].menu), axis=0)
-    rows[:, s] = np.arange(len(rows))
+    rows = np.repeat(row[None, :], len(options[s]), axis=0)
+    rows[:, s] = options[s]
     order = np.argsort(-tabulated.value(rows), kind="stable")
-    order = order[order > 0]
+    order = order[options[s][order] > 0]
     for part in np.array_split(order, max(1, len(order) // 500)):
         good = np.flatnonzero(tabulated.feasible(rows[part], floors=False))
         if len(good):
-            return int(part[good[0]])
+            return int(rows[part[good[0]], s])
     return 0
 
 
 def climb(
-    tabulated: Tabulated, row: IntArray, value: float, order: list[int]
+    tabulated: Tabulated, row: IntArray, value: float, order: list[int], options: Options
 ) -> tuple[IntArray, float]:
     """Single-lesion best responses until none improves; value is -inf for an infeasible row."""
     row, improved = row.copy(), True
     while improved:
         improved = False
         for s in order:
-            course, better = best_response(tabulated, row, s, value)
+            course, better = best_response(tabulated, row, s, value, options)
             if better > value + 1e-12:
                 row[s], value, improved = course, better, True
     return row, value
@@ -133,6 +148,7 @@ def local_search(
     tabulated: Tabulated,
     shortlist: list[IntArray],
     starts: list[IntArray],
+    options: Options,
     rng: np.random.Generator,
 ) -> tuple[IntArray | None, float]:
     """Best row found from given and random starts; (None, -inf) if none is feasible.
@@ -141,26 +157,55 @@ def local_search(
     ----------
     shortlist : per lesion the courses tried in pair moves, most promising first
     starts : rows to begin from; as few lesions as the case allows are always tried
+    options : per lesion the courses tried one by one
     """
     lesions = len(tabulated.candidates.lesions)
     active = [s for s in range(lesions) if len(tabulated.candidates.lesions[s].menu) > 1]
-    best, best_value = None, -np.inf
     tries = [(start, active) for start in starts]
     orders = [active, *([int(s) for s in rng.permutation(active)] for _ in range(RESTARTS - 1))]
-    tries += [(enough_sites(tabulated, order), order) for order in orders]
+    tries += [(enough_sites(tabulated, order, options), order) for order in orders]
     if _crowded(tabulated):
         orders += [[int(s) for s in rng.permutation(active)] for _ in range(SEQUENCES)]
-        tries += [(in_sequence(tabulated, order), order) for order in orders]
+        tries += [(in_sequence(tabulated, order, options), order) for order in orders]
+    best, best_value = None, -np.inf
     for start, order in tries:
-        feasible = bool(tabulated.feasible(start[None, :])[0])
-        value = float(tabulated.value(start[None, :])[0]) if feasible else -np.inf
-        row, value = climb(tabulated, start, value, order)
+        row, value = climb(tabulated, start, worth(tabulated, start), order, options)
         if value > best_value:
             best, best_value = row, value
     while best is not None:
         row, value = pair_moves(tabulated, best, best_value, shortlist)
-        row, value = climb(tabulated, row, value, active)
+        row, value = climb(tabulated, row, value, active, options)
         if value <= best_value + 1e-12:
             return best, best_value
         best, best_value = row, value
     return None, -np.inf
+
+
+def worth(tabulated: Tabulated, row: IntArray) -> float:
+    """Value of one row; -inf if it is not feasible."""
+    feasible = bool(tabulated.feasible(row[None, :])[0])
+    return float(tabulated.value(row[None, :])[0]) if feasible else -np.inf
+
+
+def rounded(
+    tabulated: Tabulated, choices: list[IntArray], losses: list[FloatArray], order: list[int]
+) -> IntArray:
+    """A feasible row that takes each lesion's least loss in turn, as far as there is room.
+
+    Losses charge what a course takes from the others (`bound`), so that the first lesions leave
+    room for the last. Where nothing fits a lesion stays without a course.
+
+    Parameters
+    ----------
+    choices, losses : per lesion some courses and their Lagrangian losses, least first
+    """
+    row = np.zeros(len(choices), dtype=np.int64)
+    for s in order:
+        rows = np.repeat(row[None, :], len(choices[s]), axis=0)
+        rows[:, s] = choices[s]
+        for part in np.array_split(np.arange(len(rows)), max(1, len(rows) // 200)):
+            good = np.flatnonzero(tabulated.feasible(rows[part], floors=False))
+            if len(good):
+                row[s] = choices[s][part[good[0]]]
+                break
+    return row

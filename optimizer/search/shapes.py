@@ -1,7 +1,7 @@
-"""Courses grouped by shape (fractions x dose): ceilings over all timings of a shape.
+"""Courses grouped by kind: ceilings over all timings of a kind.
 
-Organ loads depend on the shape alone; timing moves the systemic effect, lymphocytes and the
-calendar. `Shapes` keeps per shape the best that any of its timings could do.
+Organ loads and local kill depend on the kind alone; timing moves the systemic effect, lymphocytes
+and the calendar. `Shapes` keeps per kind the best that any of its timings could do.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from abscopt.optimizer.candidates.table import CAP
 from abscopt.optimizer.candidates.value import lesion_value
 
 if TYPE_CHECKING:
-    from abscopt.optimizer.search.bound import Box, PlanBounds
+    from abscopt.optimizer.candidates.tabulated import Tabulated
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -26,63 +26,71 @@ LEVELS = 9
 
 
 class Shapes:
-    """Shapes of a node's courses, with ceilings under one plan.
+    """Kinds of some courses, with ceilings under one plan.
 
     The systemic log kill of a schedule obeys, for every level G0 > 0 and horizon,
     `ln Z <= ln G0 - 1 - chemo + sum_s (g_s / G0 - a_s)` (see `bound`); its right side is a sum
-    over lesions, so the largest term over the timings of each shape gives a ceiling.
+    over lesions, so the largest term over the timings of each kind gives a ceiling.
 
     Attributes
     ----------
-    members : per lesion, per shape: positions of its courses in the node
-    loss : per lesion (shapes,) least Lagrangian loss
-    loads : per lesion (shapes, organ limits) loads without shared days
+    courses : per lesion the courses that count
+    members : per lesion, per kind: positions in `courses`
+    loss : per lesion (kinds,) least Lagrangian loss
+    loads : per lesion (kinds, organ limits) loads without shared days
     """
 
     def __init__(
-        self, bounds: PlanBounds, courses: list[IntArray], box: Box, losses: tuple[FloatArray, ...]
+        self,
+        tabulated: Tabulated,
+        courses: list[IntArray],
+        losses: list[FloatArray],
+        low: FloatArray,
+        high: FloatArray,
     ):
-        self.tabulated = bounds.tabulated
-        self.systemic = bounds.systemic
+        self.tabulated = tabulated
+        self.systemic = tabulated.instance.objective.kind != "tumor_bed"
         self.courses = courses
         self.members: list[list[IntArray]] = []
         self.loss: list[FloatArray] = []
         self.loads: list[FloatArray] = []
         self.local: list[FloatArray] = []
         self.share: list[FloatArray] = []
-        self.prior = bounds.tabulated.candidates.prior
-        limits = bounds.tabulated.candidates.limits
+        self.prior = tabulated.candidates.prior
+        limits = tabulated.candidates.limits
         self.penalty = np.array([limit.penalty or 0.0 for limit in limits])
         self.term: list[FloatArray] = []
         self.timing_term: list[FloatArray] = []
-        low, high = min(box.low), max(box.high)
         spread = sum(
-            float(e.loss[c].max()) for e, c in zip(bounds.tabulated.effects, courses, strict=True)
+            float(e.loss[c].max()) for e, c in zip(tabulated.effects, courses, strict=True)
         )
-        near = (
-            max(low, 1e-3 * high, 1e-12),
-            max(high, 1e-12) * math.exp(bounds.tabulated.chemo + spread),
-        )
-        self.levels = np.geomspace(*near, LEVELS)
+        if self.systemic:
+            least, most = float(low.min()), float(high.max())
+            near = (
+                max(least, 1e-3 * most, 1e-12),
+                max(most, 1e-12) * math.exp(tabulated.chemo + spread),
+            )
+            self.levels = np.geomspace(*near, LEVELS)
         for s, chosen in enumerate(courses):
-            self._group(bounds, s, chosen, losses[s])
+            self._group(s, chosen, losses[s])
 
-    def _group(self, bounds: PlanBounds, s: int, chosen: IntArray, losses: FloatArray) -> None:
-        table, effect = bounds.tables[s], bounds.tabulated.effects[s]
-        shape = table.shape[chosen]
-        order = np.argsort(shape, kind="stable")
-        starts = np.flatnonzero(np.diff(shape[order], prepend=-1))
+    def _group(self, s: int, chosen: IntArray, losses: FloatArray) -> None:
+        effect = self.tabulated.effects[s]
+        kind = effect.kind[chosen]
+        order = np.argsort(kind, kind="stable")
+        starts = np.flatnonzero(np.diff(kind[order], prepend=-1))
+        first = kind[order][starts]
         self.members.append(np.split(order, starts[1:]))
         self.loss.append(np.minimum.reduceat(losses[order], starts))
-        self.loads.append(np.minimum.reduceat(bounds.loads[s][chosen][order], starts, axis=0))
+        self.loads.append(self.tabulated.loads[s][first])
         if not self.systemic:
-            score = bounds.scores(s, chosen, ())
-            self.local.append(np.maximum.reduceat(score[order], starts))
+            self.local.append(self.tabulated.weights[s] * effect.tumor_bed[first])
             return
-        self.local.append(np.minimum.reduceat(effect.local[chosen][order], starts, axis=0))
-        self.share.append(np.maximum.reduceat(effect.share[chosen][order], starts, axis=0))
-        gain = bounds.gain[s][chosen][:, :, None] / self.levels
-        term = gain - effect.loss[chosen][:, None, None]
+        self.local.append(effect.local[first])
+        self.share.append(effect.share[first])
+        loss = effect.loss[chosen]
+        gain = (np.exp(loss)[:, None] * effect.effect[chosen])[:, :, None] / self.levels
+        term = gain - loss[:, None, None]
         self.timing_term.append(term)
         self.term.append(np.maximum.reduceat(term[order], starts, axis=0))
 
@@ -122,15 +130,17 @@ class Shapes:
             )
         return total
 
-    def timings(self, row: IntArray, threshold: float, most: int) -> IntArray | None:
-        """Rows of course indices of one shape combination that could exceed the threshold.
+    def timings(
+        self, row: IntArray, threshold: float, most: int, members: list[IntArray] | None = None
+    ) -> IntArray | None:
+        """Rows of course indices of one combination of kinds that could exceed the threshold.
 
         Built lesion by lesion; a partial choice is dropped when even the best timings of the
         other lesions leave it at or below the threshold. None if more than `most` remain at
         some step (the caller splits further).
         """
         lesions = len(row)
-        members = [self.members[s][row[s]] for s in range(lesions)]
+        members = members or [self.members[s][row[s]] for s in range(lesions)]
         if not self.systemic:
             return self._all_timings(members, most)
         best = [self.term[s][row[s]] for s in range(lesions)]

@@ -1,0 +1,178 @@
+"""Courses that differ in their days only: one kind, whose kill, release and loads are the same.
+
+Days matter to kill, antigen and organ loads in few ways (chemotherapy on fraction days, growth
+between fractions, horizons); patterns alike in all of them form a class. A kind is a class with a
+dose and a technique. Kinds and patterns of one class and technique form a block: nearly every pair
+is on the menu, so that a block is a matrix and what its courses do is a matrix product.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.models import repopulation
+from abscopt.optimizer.candidates.plans import direct_doses
+
+if TYPE_CHECKING:
+    from abscopt.instances.lesions import Lesion
+    from abscopt.instances.schema import Instance
+    from abscopt.optimizer.candidates.courses import Menu, Patterns
+    from abscopt.optimizer.candidates.plans import Plan
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Kinds x patterns of one class and technique.
+
+    Attributes
+    ----------
+    way, per_day : technique and fractions a day of all its courses
+    count : number of fractions of all its courses
+    kinds, patterns : (K,), (P,)
+    course : (K, P) course of the menu; -1 where the menu has none
+    """
+
+    way: int
+    per_day: int
+    count: int
+    kinds: IntArray
+    patterns: IntArray
+    course: IntArray
+
+    @cached_property
+    def missing(self) -> BoolArray | None:
+        """(K, P) pairs that the menu lacks; None where it has all."""
+        lacking = self.course < 0
+        return lacking if lacking.any() else None
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """Kinds of one menu under the plans of one group; kind 0 is 'no course'.
+
+    Attributes
+    ----------
+    of : (courses,) kind of each course
+    menu : one course of every kind
+    blocks : together they hold every course once
+    """
+
+    of: IntArray
+    menu: Menu
+    blocks: tuple[Block, ...]
+
+    def __len__(self) -> int:
+        return len(self.menu)
+
+    @cached_property
+    def block(self) -> IntArray:
+        """(kinds,) number of the block that holds each kind."""
+        owner = np.empty(len(self), dtype=np.int64)
+        for number, block in enumerate(self.blocks):
+            owner[block.kinds] = number
+        return owner
+
+
+def kinds_of(instance: Instance, menu: Menu, sensitizer: FloatArray, plan: Plan) -> Kinds:
+    """Kinds of a menu's courses under the chemotherapy of one plan.
+
+    Parameters
+    ----------
+    sensitizer : (days,) sensitizer enhancement ratio of tumors under the plan
+    """
+    lesion = instance.lesions[menu.lesion]
+    alike = _classes(instance, lesion, menu.patterns, sensitizer, plan)
+    levels, dose = np.unique(menu.dose, return_inverse=True)
+    ways = len(lesion.ways)
+    key = (alike[menu.pattern] * len(levels) + dose) * ways + menu.technique
+    _, first, of = np.unique(key, return_index=True, return_inverse=True)
+    order = np.argsort(first, kind="stable")  # kinds in the order of their first course
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    own, chosen = rank[of.reshape(-1)], menu.take(first[order])
+    return Kinds(own, chosen, _blocks(menu, own, chosen, alike))
+
+
+def _blocks(menu: Menu, of: IntArray, chosen: Menu, alike: IntArray) -> tuple[Block, ...]:
+    patterns = menu.patterns
+    classes, by_class = alike[chosen.pattern], np.argsort(alike, kind="stable")
+    edges = np.searchsorted(alike[by_class], np.arange(int(alike.max()) + 2))
+    place = np.empty(len(alike), dtype=np.int64)  # of a pattern in its class
+    place[by_class] = np.arange(len(alike)) - edges[alike[by_class]]
+    ways = int(chosen.technique.max()) + 1
+    owner = classes * ways + chosen.technique
+    rank = np.zeros(len(chosen), dtype=np.int64)  # of a kind in its block
+    matrices: dict[int, IntArray] = {}
+    for block in np.unique(owner):
+        members = np.flatnonzero(owner == block)
+        rank[members] = np.arange(len(members))
+        own = edges[block // ways + 1] - edges[block // ways]
+        matrices[int(block)] = np.full((len(members), int(own)), -1, dtype=np.int64)
+    course_owner = owner[of]
+    order = np.argsort(course_owner, kind="stable")
+    cuts = np.searchsorted(course_owner[order], sorted(matrices))
+    found = []
+    for (block, matrix), courses in zip(
+        sorted(matrices.items()), np.split(order, cuts[1:]), strict=True
+    ):
+        matrix[rank[of[courses]], place[menu.pattern[courses]]] = courses
+        rows = by_class[edges[block // ways] : edges[block // ways + 1]]
+        used = (matrix >= 0).any(axis=0)
+        found.append(
+            Block(
+                way=block % ways,
+                per_day=int(patterns.per_day[rows[0]]),
+                count=int(patterns.count[rows[0]]),
+                kinds=np.flatnonzero(owner == block),
+                patterns=rows[used],
+                course=matrix[:, used],
+            )
+        )
+    return tuple(found)
+
+
+def _classes(
+    instance: Instance, lesion: Lesion, patterns: Patterns, sensitizer: FloatArray, plan: Plan
+) -> IntArray:
+    """(patterns,) class of each: equal where kill, antigen and loads of every dose are equal."""
+    c, given = instance.immune, patterns.days >= 0
+    marks: list[FloatArray] = [patterns.count[:, None], patterns.per_day[:, None]]
+    marks += [(given & (patterns.days < h)).sum(axis=1)[:, None] for h in instance.horizon_days]
+    since = np.where(given, patterns.days - patterns.days[:, :1], 0)
+    if (
+        lesion.oxygen_modification_factor != 1
+        or lesion.regrowth_per_day(c) > 0
+        or c.repeat_release != 0
+        or c.suppression_per_day > 0
+    ):
+        marks.append(since)
+    if (sensitizer != 1).any():
+        marks.append(np.where(given, sensitizer[patterns.days], 1.0))
+    if lesion.repopulation_doubling_time_days is not None:
+        marks += [
+            np.where(
+                patterns.count > 0,
+                repopulation.accelerated_days(
+                    patterns.first, patterns.last, lesion.kick_off_days, until
+                ),
+                0.0,
+            )[:, None]
+            for until in (*instance.horizon_days, None)
+        ]
+    for name, day in direct_doses(instance, plan):
+        drug = instance.drugs[name]
+        if drug.equivalent_bed_gy_per_dose > 0:
+            window = patterns.incidence[:, day : day + drug.sensitizing_days]
+            marks.append(window.any(axis=1)[:, None])
+    table = np.concatenate([np.asarray(mark, dtype=np.float64) for mark in marks], axis=1)
+    alike: IntArray = np.unique(table, axis=0, return_inverse=True)[1].reshape(-1)
+    return alike.astype(np.int64)

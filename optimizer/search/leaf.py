@@ -1,0 +1,231 @@
+"""What is left of one plan: combinations within the slack, joined and evaluated exactly.
+
+A combination can beat the threshold only if its summed Lagrangian losses fit into the slack
+between bound and threshold. Few combinations of courses are evaluated outright; else kinds are
+joined first, and all timings of those that remain are evaluated with every calendar coupling.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.optimizer.candidates.table import CAP
+from abscopt.optimizer.search.bound import Cells, Dual, joined_cells
+from abscopt.optimizer.search.join import count_at_most, joined
+from abscopt.optimizer.search.shapes import Shapes
+
+if TYPE_CHECKING:
+    from abscopt.optimizer.candidates.tabulated import Tabulated
+    from abscopt.optimizer.progress import Clock
+    from abscopt.optimizer.search.plan_set import Alive
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+JOIN_LIMIT = 3e6
+COURSE_LIMIT = 2e5
+TIMING_LIMIT = 2_000_000
+JOIN_CHUNK = 200_000
+BOUND_SAFETY = 1e-9
+
+
+@dataclass
+class Found:
+    """State of the exploration: incumbent and what is proved.
+
+    Attributes
+    ----------
+    bound : no schedule is better; infinite if nothing is known
+    complete : whether everything above the threshold was examined
+    """
+
+    plan: int | None = None
+    row: IntArray | None = None
+    value: float = -math.inf
+    bound: float | None = None
+    complete: bool = False
+    nodes: int = 0
+    columns: int = 0
+    searched: set[int] = field(default_factory=set)
+
+    def offer(self, plan: int, row: IntArray, value: float) -> None:
+        """Take a better feasible row."""
+        if value > self.value:
+            self.plan, self.row, self.value = plan, row.copy(), value
+
+
+class Stopped(Exception):
+    """Out of time or interrupted."""
+
+
+def check(clock: Clock) -> None:
+    """Raise Stopped where the clock says so."""
+    if clock.expired:
+        raise Stopped
+
+
+class Leaf:
+    """Examines cells of one plan."""
+
+    def __init__(
+        self, dual: Dual, tabulated: Tabulated, gap: float, clock: Clock, found: Found
+    ):
+        self.dual, self.tabulated = dual, tabulated
+        self.gap, self.clock, self.found = gap, clock, found
+        self.plan = dual.set.plans[0]
+        candidates = tabulated.candidates
+        self.room = np.where(candidates.hard, CAP - candidates.prior, np.inf)
+
+    @property
+    def threshold(self) -> float:
+        """What a schedule must exceed to matter."""
+        return self.found.value + self.gap
+
+    def examine(self, cells: Cells, alive: Alive) -> Cells:
+        """Examine all schedules of the cells above the threshold; cells with too many are left."""
+        left: list[Cells] = []
+        stack = [cells]
+        while stack:
+            check(self.clock)
+            part = stack.pop()
+            part = part.take(part.bound + BOUND_SAFETY > self.threshold)
+            if not len(part):
+                continue
+            low, high = part.low.min(axis=0), part.high.max(axis=0)
+            bound, number = self._bound(part, alive, low, high)
+            if len(part) > 1 and bound - self.threshold > 2.0 * (part.top - self.threshold):
+                stack += _halves(part)
+                continue
+            if bound + BOUND_SAFETY > self.threshold and not self._box(
+                alive, low, high, bound, number
+            ):
+                left.append(part)
+        return joined_cells(left) if left else cells.take(np.zeros(len(cells), dtype=bool))
+
+    def _bound(
+        self, part: Cells, alive: Alive, low: FloatArray, high: FloatArray
+    ) -> tuple[float, int]:
+        found = [
+            (float(self.dual.bounds(self.dual.multipliers[j], alive, low[None], high[None])[0]), j)
+            for j in sorted({int(j) for j in part.by})
+        ]
+        return min(found)
+
+    def _box(
+        self, alive: Alive, low: FloatArray, high: FloatArray, bound: float, number: int
+    ) -> bool:
+        """Examine one box; False if it holds too many combinations."""
+        one = self.dual.multipliers[number]
+        losses = self.dual.losses(one, alive, high)
+        slack = self._slack(bound, losses)
+        near = [np.flatnonzero(loss <= slack) for loss in losses]
+        if count_at_most([loss[k] for loss, k in zip(losses, near, strict=True)], slack) > JOIN_LIMIT:
+            return False
+        courses, course_losses = [], []
+        for s, kinds in enumerate(near):
+            course, kind, term = self.dual.set.courses(s, kinds, one.prices)
+            loss = losses[s][kind] + (one.terms[s][kind] - term)
+            inside = loss <= slack
+            courses.append(course[inside])
+            course_losses.append(np.maximum(loss[inside], 0.0))
+        if any(not len(c) for c in courses):
+            return True
+        if count_at_most(course_losses, slack) <= COURSE_LIMIT:
+            self._courses(courses, course_losses, slack)
+        else:
+            self._kinds(courses, course_losses, low, high, slack)
+        return True
+
+    def _slack(self, bound: float, losses: list[FloatArray]) -> float:
+        """Summed loss that still leaves a combination above the threshold; finite."""
+        most = math.fsum(float(loss[np.isfinite(loss)].max(initial=0.0)) for loss in losses) + 1.0
+        return min(bound + BOUND_SAFETY - self.threshold, most)
+
+    def _courses(self, courses: list[IntArray], losses: list[FloatArray], slack: float) -> None:
+        """Join courses, timings included, and evaluate every combination exactly."""
+        kinds = self.tabulated.kinds
+        loads = [self.tabulated.loads[s][kinds[s][c]] for s, c in enumerate(courses)]
+        for rows in joined(losses, loads, self.room, slack, JOIN_CHUNK):
+            check(self.clock)
+            self._offer(np.stack([c[rows[:, s]] for s, c in enumerate(courses)], axis=1))
+
+    def _kinds(
+        self,
+        courses: list[IntArray],
+        losses: list[FloatArray],
+        low: FloatArray,
+        high: FloatArray,
+        slack: float,
+    ) -> None:
+        """Join kinds, then timings."""
+        shapes = Shapes(self.tabulated, courses, losses, low, high)
+        alive: list[tuple[float, IntArray]] = []
+        for rows in joined(shapes.loss, shapes.loads, self.room, slack, JOIN_CHUNK):
+            check(self.clock)
+            ceiling = shapes.ceiling(rows) + BOUND_SAFETY
+            keep = np.flatnonzero(ceiling > self.threshold)
+            alive += [(float(ceiling[i]), rows[i]) for i in keep]
+            if self.found.row is None:
+                self._offer(_first_timings(shapes, rows))
+        alive.sort(key=lambda item: (-item[0], tuple(item[1])))
+        for ceiling_value, row in alive:
+            check(self.clock)
+            if ceiling_value <= self.threshold:
+                break
+            self._timings(shapes, row)
+
+    def _timings(self, shapes: Shapes, row: IntArray) -> None:
+        """All timings of one combination of kinds; halved by first day where they are too many."""
+        stack = [[shapes.members[s][row[s]] for s in range(len(row))]]
+        while stack:
+            check(self.clock)
+            members = stack.pop()
+            rows = shapes.timings(row, self.threshold, TIMING_LIMIT, members)
+            if rows is not None:
+                self._offer(rows)
+                continue
+            s = int(np.argmax([len(m) for m in members]))
+            own = np.sort(members[s])
+            for side in (own[: len(own) // 2], own[len(own) // 2 :]):
+                stack.append([side if i == s else m for i, m in enumerate(members)])
+
+    def _offer(self, rows: IntArray) -> None:
+        """Exact value and feasibility of rows; the best feasible one is offered.
+
+        Only rows above the threshold matter for the proof, so each of those is decided.
+        """
+        if not len(rows):
+            return
+        value = self.tabulated.value(rows)
+        order = np.flatnonzero(value > self.threshold)
+        order = order[np.argsort(-value[order], kind="stable")]
+        for part in np.array_split(order, max(1, len(order) // 5000)):
+            good = np.flatnonzero(self.tabulated.feasible(rows[part]))
+            if len(good):
+                best = part[good[0]]
+                self.found.offer(self.plan, rows[best], float(value[best]))
+                return
+
+
+def _halves(cells: Cells) -> list[Cells]:
+    """Cells below and above the middle of the axis along which they spread most."""
+    width = np.log(cells.high.max(axis=0) / cells.low.min(axis=0))
+    order = np.argsort(cells.low[:, int(width.argmax())], kind="stable")
+    half = len(order) // 2
+    return [cells.take(order[:half]), cells.take(order[half:])]
+
+
+def _first_timings(shapes: Shapes, rows: IntArray) -> IntArray:
+    """The first timing of each kind in some combinations."""
+    return np.stack(
+        [
+            np.array([shapes.courses[s][shapes.members[s][i][0]] for i in rows[:, s]])
+            for s in range(rows.shape[1])
+        ],
+        axis=1,
+    )
