@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,16 +70,17 @@ class Patterns:
         """First fraction day; -1 for pattern 0."""
         return self.days[:, 0]
 
-    @property
+    @cached_property
     def last(self) -> IntArray:
         """Last fraction day; -1 for pattern 0."""
         result: IntArray = self.days.max(axis=1)
         return result
 
-    @property
+    @cached_property
     def number(self) -> FloatArray:
         """(patterns, days of the case) fractions on each day."""
-        return self.incidence * self.per_day[:, None]
+        number: FloatArray = self.incidence * self.per_day[:, None]
+        return number
 
 
 @dataclass(frozen=True)

@@ -183,9 +183,10 @@ class Dual:
         """Cells above the threshold by some multipliers, halved where that may tell more.
 
         A cell is halved while its bound exceeds the threshold only because of its width, down to
-        a looseness of `fine`; its parts are bounded by all multipliers.
+        a looseness of `fine`; its parts are bounded by the multipliers of all cells too.
         """
         kept, done = cells, [cells.take(slice(0, 0))]
+        used = [int(j) for j in np.unique(cells.by) if j >= 0]
         for depth in range(MOST_HALVINGS + 1):
             for j in numbers:
                 kept = self._bounded(kept, alive, j).take_above(threshold)
@@ -195,7 +196,7 @@ class Dual:
             split &= depth < MOST_HALVINGS and len(kept) <= MOST_CELLS
             done.append(kept.take(~split))
             kept = _halved(kept.take(split))
-            numbers = list(range(len(self.multipliers)))[::-1]
+            numbers = sorted({*numbers, *used})[::-1]
         return joined_cells(done)
 
     def _bounded(self, cells: Cells, alive: Alive, j: int) -> Cells:
@@ -211,8 +212,10 @@ class Dual:
             np.where((new < cells.bound) | (cells.by < 0), j, cells.by),
         )
 
-    def highest(self, cells: Cells, alive: Alive) -> tuple[FloatArray, float]:
-        """(horizons,) where in the worst cells the multipliers at hand bound least, and how."""
+    def highest(
+        self, cells: Cells, alive: Alive, numbers: list[int]
+    ) -> tuple[FloatArray, float]:
+        """(horizons,) where in the worst cells some multipliers bound least, and how."""
         if not cells.low.shape[1]:
             return np.empty(0), cells.top
         worst = cells.take(np.argsort(-cells.bound, kind="stable")[:SAMPLES])
@@ -222,8 +225,8 @@ class Dual:
         points = worst.low[:, None] * (worst.high / worst.low)[:, None] ** share
         points = points.reshape(-1, cells.low.shape[1])
         least = np.full(len(points), math.inf)
-        for one in self.multipliers:
-            least = np.minimum(least, self.bounds(one, alive, points, points))
+        for j in numbers:
+            least = np.minimum(least, self.bounds(self.multipliers[j], alive, points, points))
         return points[int(least.argmax())], float(least.max())
 
     def alive(self, cells: Cells, alive: Alive, threshold: float) -> Alive:
@@ -249,16 +252,34 @@ class Dual:
 
     def prices_at(
         self, kill: FloatArray, alive: Alive, start: Start, threshold: float, fine: float
-    ) -> tuple[Multiplier, float, list[IntArray]]:
+    ) -> tuple[Multiplier, float, list[Mixture]]:
         """Multiplier for one systemic log kill by column generation on the LP relaxation.
 
-        Returns the multiplier, which is added, its bound at the kill, and per lesion the courses
-        with most weight in the last LP. It begins with the columns that the one before ended with.
+        Returns the multiplier, which is added, its bound at the kill, and per lesion what the last
+        LP mixes. It begins with the columns that the one before ended with.
         Every row may be exceeded at a high price (soft ones at their penalty), which keeps the
         master feasible; where that is needed the bound is so low that the cell is dropped. It ends
         when no column is missing, or when the bound is at most the threshold.
         """
         return _Generation(self, kill, alive, start).run(threshold, fine)
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """What an LP mixes for one lesion: courses with their kinds, weights and scores."""
+
+    courses: IntArray
+    kinds: IntArray
+    weights: FloatArray
+    scores: FloatArray
+
+    @property
+    def spread(self) -> float:
+        """Mean deviation of the scores."""
+        if len(self.weights) < 2:
+            return 0.0
+        share = self.weights / self.weights.sum()
+        return float(share @ np.abs(self.scores - share @ self.scores))
 
 
 class Start:
@@ -341,7 +362,7 @@ class _Generation:
             offset=float((price * (1.0 - np.log(self.levels))).sum()),
         )
 
-    def run(self, threshold: float, fine: float) -> tuple[Multiplier, float, list[IntArray]]:
+    def run(self, threshold: float, fine: float) -> tuple[Multiplier, float, list[Mixture]]:
         """See `Dual.prices_at`."""
         zero = np.zeros(self.rows + self.levels.size)
         for s, (kinds, patterns) in enumerate(self.start.columns):
@@ -364,7 +385,7 @@ class _Generation:
         assert best is not None
         self._keep(best[1])
         self.dual.multipliers.append(best[1])
-        return best[1], best[0], self._heaviest()
+        return best[1], best[0], self._mixture()
 
     def _solve(self) -> tuple[float, FloatArray, Prices]:
         dual = self.master.duals()
@@ -397,20 +418,27 @@ class _Generation:
                 np.array([pattern for _, pattern in near], dtype=np.int64),
             )
 
-    def _heaviest(self) -> list[IntArray]:
-        """Per lesion the courses with weight in the LP, heaviest first."""
+    def _mixture(self) -> list[Mixture]:
+        """Per lesion what the last LP mixes, heaviest first."""
         weights = self.master.weights()[self.slack :]
-        found: list[IntArray] = []
+        found: list[Mixture] = []
         for s in range(self.lesions):
             own = [
                 (-weights[i], kind, pattern)
-                for i, (lesion, kind, pattern) in enumerate(self.order)
-                if lesion == s and i < len(weights) and weights[i] > 1e-9
+                for i, (lesion, kind, pattern) in enumerate(self.order[: len(weights)])
+                if lesion == s and weights[i] > 1e-9
             ]
             own.sort()
             kinds = np.array([kind for _, kind, _ in own], dtype=np.int64)
             patterns = np.array([pattern for _, _, pattern in own], dtype=np.int64)
-            found.append(self.set.columns(s, kinds, patterns)[0])
+            found.append(
+                Mixture(
+                    courses=self.set.columns(s, kinds, patterns)[0],
+                    kinds=kinds,
+                    weights=np.array([-weight for weight, _, _ in own]),
+                    scores=self.scores[s][np.searchsorted(self.kinds[s], kinds)],
+                )
+            )
         return found
 
 

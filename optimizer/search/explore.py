@@ -20,11 +20,9 @@ from numpy.typing import NDArray
 
 from abscopt.instances.limits import LogisticsLimit
 from abscopt.optimizer.candidates.tabulated import Tabulated
-from abscopt.optimizer.search.bound import Cells, Dual, Multiplier, Start, ceiling, unknown
+from abscopt.optimizer.search.bound import Cells, Dual, Mixture, Multiplier, Start, ceiling, unknown
 from abscopt.optimizer.search.leaf import BOUND_SAFETY, Found, Leaf, Stopped, check
 from abscopt.optimizer.search.local import (
-    LONG_MENU,
-    Options,
     climb,
     enough_sites,
     every_course,
@@ -46,8 +44,9 @@ FIRST_CELLS = 8
 NEW_MULTIPLIERS = 10
 INHERITED = 4
 FINE = 0.05
-SEARCHED_PLANS = 6
-SHORTLIST = 250
+THOROUGH = 3
+PATIENCE = 4
+SHORTLIST = 1500
 MIXED = 0.1
 OPEN = 0.25
 
@@ -102,7 +101,7 @@ class _Search:
         self.pending = _families(candidates)
         self.closed = -math.inf
         self.current = -math.inf
-        self.idle = 0
+        self.idle = self.tries = 0
 
     @property
     def threshold(self) -> float:
@@ -188,7 +187,7 @@ class _Search:
             if cells.top < min(waiting, self.current - self.gap):
                 self._push(Node(dual, alive, cells, ()), cells.top + BOUND_SAFETY)
                 return
-        one, heavy = None, []
+        pool, mixture = list(node.numbers), None
         for _ in range(NEW_MULTIPLIERS):
             check(self.clock)
             cells = cells.take_above(self.threshold - BOUND_SAFETY)
@@ -196,20 +195,29 @@ class _Search:
                 return
             if math.isfinite(cells.top):
                 self.current = cells.top + BOUND_SAFETY
+            pool = sorted({*pool[-INHERITED:], *(int(j) for j in np.unique(cells.by) if j >= 0)})
             kill, known = (
-                dual.highest(cells, alive) if dual.multipliers else (self._hint(dual), math.inf)
+                dual.highest(cells, alive, pool) if pool else (self._hint(dual), math.inf)
             )
-            one, value, heavy = dual.prices_at(kill, alive, self.start, self.threshold, fine)
+            if known <= self.threshold:  # only the width of cells keeps them
+                before = len(cells), cells.top
+                cells = dual.tighten(cells, alive, pool, self.threshold, fine)
+                if (len(cells), cells.top) != before:
+                    continue
+            one, value, mixture = dual.prices_at(kill, alive, self.start, self.threshold, fine)
             number = len(dual.multipliers) - 1
+            pool.append(number)
             cells = dual.tighten(cells, alive, [number], self.threshold, fine)
             if value > self.threshold:
-                self._try(dual, one, alive, kill, heavy)
+                self._try(dual, one, alive, kill, mixture)
                 if known - value <= max(fine, OPEN * (value - self.threshold)):
                     break
-        cells = cells.take(cells.bound + BOUND_SAFETY > self.threshold)
-        if len(cells) and one is not None:
+            elif known <= self.threshold:
+                break
+        cells = cells.take_above(self.threshold - BOUND_SAFETY)
+        if len(cells):
             self.current = cells.top + BOUND_SAFETY
-            self._split(Node(dual, alive, cells, ()), heavy)
+            self._split(Node(dual, alive, cells, ()), mixture)
 
     def _hint(self, dual: Dual) -> FloatArray:
         """(horizons,) systemic log kill of the incumbent under a plan of the set."""
@@ -221,40 +229,34 @@ class _Search:
         return np.clip(kill, *dual.low_and_high)
 
     def _try(
-        self, dual: Dual, one: Multiplier, alive: Alive, high: FloatArray, heavy: list[IntArray]
+        self, dual: Dual, one: Multiplier, alive: Alive, kill: FloatArray, mixture: list[Mixture]
     ) -> None:
         """Look for a better schedule under one of the plans, led by the multipliers."""
+        self.tries += 1
+        if self.idle > PATIENCE and self.tries % PATIENCE:
+            return
         before, plans = self.found.value, dual.set.plans
         plan = plans[len(plans) // 2]
         if self.found.row is not None:
             plan = _best_plan(self.candidates, plans, self.found.row)
-        wide = max(len(table.menu) for table in self.candidates.lesions) > LONG_MENU
-        if plan in self.found.searched or self.idle > 2 or (wide and len(self.found.searched) > 8):
-            return
         tabulated = Tabulated(self.candidates, plan)
-        losses = dual.losses(one, alive, high)
-        choices, own, options = [], [], every_course(tabulated)
+        losses = dual.losses(one, alive, kill)
+        choices, own = [], []
         for s, loss in enumerate(losses):
             kinds = np.argsort(loss, kind="stable")[:SHORTLIST]
             kinds = np.sort(kinds[np.isfinite(loss[kinds])])
             course, kind, term = dual.set.courses(s, kinds, one.prices)
             lost = loss[kind] + (one.terms[s][kind] - term)
-            order = np.argsort(lost, kind="stable")[:LONG_MENU]
+            order = np.argsort(lost, kind="stable")[:SHORTLIST]
             choices.append(course[order])
             own.append(lost[order])
-            if len(options[s]) < len(tabulated.candidates.lesions[s].menu):
-                options[s] = np.unique(np.concatenate([course[order], options[s][::16], [0]]))
-        lesions = [s for s, c in enumerate(choices) if len(c)]
-        orders = [lesions, lesions[::-1]]
-        starts = [] if self.found.row is None else [self.found.row]
-        starts += [
-            rounded(tabulated, [c[:4000] for c in choices], [o[:4000] for o in own], order)
-            for order in orders
-        ]
-        if all(len(h) for h in heavy):
-            starts.append(np.array([h[0] for h in heavy], dtype=np.int64))
-        self.found.searched.add(plan)
-        if len(self.found.searched) <= SEARCHED_PLANS:
+        options = [np.union1d(c, [0]) for c in choices]
+        order = sorted(range(len(choices)), key=lambda s: (-mixture[s].spread, s))
+        starts = [rounded(tabulated, choices, order), rounded(tabulated, choices, order[::-1])]
+        if self.found.row is not None:
+            starts.append(self.found.row)
+            options = [np.union1d(o, c) for o, c in zip(options, self.found.row, strict=True)]
+        if self.tries <= THOROUGH:
             row, value = local_search(tabulated, choices, starts, options, self.rng)
         else:
             row, value = _climbed(tabulated, starts, options)
@@ -273,15 +275,19 @@ class _Search:
             tabulated = Tabulated(self.candidates, plan)
             self.found.offer(plan, self.found.row, worth(tabulated, self.found.row))
 
-    def _split(self, node: Node, heavy: list[IntArray]) -> None:
+    def _split(self, node: Node, mixture: list[Mixture] | None) -> None:
         """Children of a node that stays above the threshold."""
         dual, cells = node.dual, node.cells
         alive = dual.alive(cells, node.alive, self.threshold)
         numbers = tuple(int(j) for j in np.unique(cells.by))
         at = int(cells.bound.argmax())
         mixed = self._mixed(dual, alive, cells, at)
-        if mixed is not None:
-            for side in _treated_or_not(dual, alive, mixed):
+        sides = None if mixed is None else _treated_or_not(dual, alive, mixed)
+        spread = max(one.spread for one in mixture) if mixture else 0.0
+        if sides is None and mixture and spread > MIXED * (cells.top - self.threshold):
+            sides = _parted(dual, alive, mixture)
+        if sides is not None:
+            for side in sides:
                 self._push(Node(dual, side, cells, numbers), cells.top + BOUND_SAFETY)
             return
         if len(dual.set.plans) > 1:
@@ -292,7 +298,7 @@ class _Search:
         left = leaf.examine(cells, alive)
         if not len(left):
             return
-        sides = _halve_kinds(dual, alive, heavy, self.candidates)
+        sides = _parted(dual, alive, mixture)
         if sides is None:
             raise AssertionError("a node with one kind per lesion can be joined")
         for side in sides:
@@ -387,30 +393,30 @@ def _treated_or_not(dual: Dual, alive: Alive, s: int) -> list[Alive]:
     return sides
 
 
-def _halve_kinds(
-    dual: Dual, alive: Alive, heavy: list[IntArray], candidates: Candidates
-) -> list[Alive] | None:
-    """Two parts by total dose of one lesion: where the LP mixes doses most, else the most kinds."""
-    doses = [one.kinds.menu.fractions * one.kinds.menu.dose for one in dual.set.shared]
-    spread: list[tuple[float, int, int, float]] = []
-    for s, mask in enumerate(alive):
-        if mask.sum() < 2:
-            continue
-        own = doses[s][dual.set.shared[s].kinds.of[heavy[s]]] if len(heavy[s]) else np.empty(0)
-        own = own[(own >= doses[s][mask].min()) & (own <= doses[s][mask].max())]
-        range_ = float(np.ptp(own)) if len(own) else 0.0
-        middle = float(own.mean()) if range_ > 0 else float(np.median(doses[s][mask]))
-        spread.append((range_, int(mask.sum()), s, middle))
-    if not spread:
-        return None
-    _, _, s, middle = max(spread)
-    below = alive[s] & (doses[s] <= middle)
-    above = alive[s] & (doses[s] > middle)
-    if not below.any() or not above.any():
-        order = np.flatnonzero(alive[s])
-        below, above = np.zeros_like(alive[s]), np.zeros_like(alive[s])
-        below[order[: len(order) // 2]] = True
-        above[order[len(order) // 2 :]] = True
-    return [
-        tuple(side if i == s else mask for i, mask in enumerate(alive)) for side in (below, above)
-    ]
+def _parted(dual: Dual, alive: Alive, mixtures: list[Mixture] | None) -> list[Alive] | None:
+    """Two parts by local log burden of the lesion whose courses the LP mixes most.
+
+    Where it mixes none, of the lesion with most kinds.
+    """
+    burden = [one.local.mean(axis=(1, 2)) for one in dual.set.shared]
+    order = sorted(
+        (s for s, mask in enumerate(alive) if mask.sum() > 1),
+        key=lambda s: (-mixtures[s].spread if mixtures else 0.0, -int(alive[s].sum()), s),
+    )
+    for s in order:
+        own = np.flatnonzero(alive[s])
+        mixed = mixtures[s].kinds if mixtures else own[:0]
+        mixed = mixed[alive[s][mixed]]
+        middle = float(np.median(burden[s][own]))
+        if len(mixed) and np.ptp(burden[s][mixed]) > 0:
+            middle = float(burden[s][mixed].min() + burden[s][mixed].max()) / 2
+        below = alive[s] & (burden[s] <= middle)
+        above = alive[s] & ~below
+        if not below.any() or not above.any():
+            below, above = np.zeros_like(alive[s]), np.zeros_like(alive[s])
+            below[own[: len(own) // 2]], above[own[len(own) // 2 :]] = True, True
+        return [
+            tuple(side if i == s else mask for i, mask in enumerate(alive))
+            for side in (below, above)
+        ]
+    return None

@@ -8,7 +8,7 @@ joined first, and all timings of those that remain are evaluated with every cale
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,7 +51,6 @@ class Found:
     complete: bool = False
     nodes: int = 0
     columns: int = 0
-    searched: set[int] = field(default_factory=set)
 
     def offer(self, plan: int, row: IntArray, value: float) -> None:
         """Take a better feasible row."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-PAIR_COURSES = 250
+PAIR_COURSES = 60
 RESTARTS = 2
 SEQUENCES = 6
 EARLY_GAIN = 0.9
@@ -187,9 +187,7 @@ def worth(tabulated: Tabulated, row: IntArray) -> float:
     return float(tabulated.value(row[None, :])[0]) if feasible else -np.inf
 
 
-def rounded(
-    tabulated: Tabulated, choices: list[IntArray], losses: list[FloatArray], order: list[int]
-) -> IntArray:
+def rounded(tabulated: Tabulated, choices: list[IntArray], order: list[int]) -> IntArray:
     """A feasible row that takes each lesion's least loss in turn, as far as there is room.
 
     Losses charge what a course takes from the others (`bound`), so that the first lesions leave
@@ -197,7 +195,7 @@ def rounded(
 
     Parameters
     ----------
-    choices, losses : per lesion some courses and their Lagrangian losses, least first
+    choices : per lesion some courses, least Lagrangian loss first
     """
     row = np.zeros(len(choices), dtype=np.int64)
     for s in order:
