@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.models import immune
-from abscopt.optimizer.candidates.value import lesion_value, lesion_values
+from abscopt.optimizer.candidates.value import lesion_value
 from abscopt.optimizer.search.plan_set import Alive, PlanSet, Prices
+from abscopt.optimizer.search.values import Values
 from abscopt.optimizer.solver import ColumnMaster
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-CHUNK = 32
+CHUNK = 64
 NEW_COLUMNS = 12
 MAX_ROUNDS = 60
 KEPT_COLUMNS = 40
@@ -102,11 +102,13 @@ class Cells:
 class Dual:
     """Lagrangian function of one set of plans."""
 
-    def __init__(self, plan_set: PlanSet):
+    def __init__(self, plan_set: PlanSet, values: Values | None = None):
         self.set = plan_set
         self.instance = plan_set.instance
-        candidates = plan_set.candidates
-        self.weights = [candidates.lesion_of(table).weight for table in candidates.lesions]
+        ruled = self.instance.immune.burden_limit_cm3 is not None  # shares depend on the plan
+        if values is None or ruled:
+            values = Values(plan_set.candidates, plan_set.shared, plan_set.share)
+        self.values = values
         self.multipliers: list[Multiplier] = []
 
     def root(self, parts: int) -> Cells:
@@ -136,45 +138,21 @@ class Dual:
         self.multipliers.append(found)
         return found
 
-    def values(self, s: int, kinds: IntArray, kill: FloatArray) -> FloatArray:
-        """(cells, kinds) weighted values of some kinds at raw systemic log kills (cells, h)."""
-        shared, share = self.set.shared[s], self.set.share[s]
-        if not self.set.systemic:
-            bed = self.weights[s] * shared.tumor_bed[kinds]
-            return np.broadcast_to(bed, (len(kill), len(kinds)))
-        kill = immune.saturate(kill, self.instance.immune.effect_maximum_nats)
-        values: FloatArray = self.weights[s] * lesion_values(
-            self.instance.objective, shared.local[kinds], share[kinds], kill
-        )
-        return values
-
     def bounds(self, one: Multiplier, alive: Alive, low: FloatArray, high: FloatArray) -> FloatArray:
         """(cells,) bound of each cell by one multiplier."""
-        total = one.constant - np.log(low) @ one.prices.steep
+        total: FloatArray = one.constant - np.log(low) @ one.prices.steep
         for begin in range(0, len(low), CHUNK):
             part = slice(begin, begin + CHUNK)
-            corners = np.stack([high[part].max(axis=0), high[part].min(axis=0)])
-            for s, mask in enumerate(alive):
-                kinds = np.flatnonzero(mask)
-                best, least = self.values(s, kinds, corners) + one.terms[s][kinds]
-                near = best >= least.max(initial=-math.inf)
-                kinds = kinds[near]
-                if not len(kinds):
-                    total[part] = -math.inf
-                    break
-                own = self.values(s, kinds, high[part]) + one.terms[s][kinds]
-                total[part] += own.max(axis=1)
+            for value, mask, term in zip(self.values.at(high[part]), alive, one.terms, strict=True):
+                total[part] += (value + np.where(mask, term, -np.inf)).max(axis=1)
         return total
 
     def losses(self, one: Multiplier, alive: Alive, high: FloatArray) -> list[FloatArray]:
         """Per lesion (kinds,): what each kind loses against the best at a cell's upper corner."""
         found = []
-        for s, mask in enumerate(alive):
-            kinds = np.flatnonzero(mask)
-            loss = np.full(len(mask), np.inf)
-            own = self.values(s, kinds, high[None, :])[0] + one.terms[s][kinds]
-            loss[kinds] = own.max(initial=-math.inf) - own
-            found.append(loss)
+        for value, mask, term in zip(self.values.at(high[None, :]), alive, one.terms, strict=True):
+            own = value[0] + np.where(mask, term, -np.inf)
+            found.append(own.max() - own)
         return found
 
     def tighten(
@@ -219,11 +197,12 @@ class Dual:
         if not cells.low.shape[1]:
             return np.empty(0), cells.top
         worst = cells.take(np.argsort(-cells.bound, kind="stable")[:SAMPLES])
-        part = np.linspace(0.0, 1.0, SAMPLES + 1)
-        grid = np.meshgrid(*([part] * cells.low.shape[1]), indexing="ij")
-        share = np.stack([g.reshape(-1) for g in grid], axis=1)
-        points = worst.low[:, None] * (worst.high / worst.low)[:, None] ** share
-        points = points.reshape(-1, cells.low.shape[1])
+        marks = np.stack([worst.low, np.sqrt(worst.low * worst.high), worst.high])
+        axes = range(cells.low.shape[1])
+        which = np.stack(np.meshgrid(*([range(3)] * len(axes)), indexing="ij"), axis=-1)
+        points = np.stack(
+            [marks[which[..., h].reshape(-1)][:, :, h] for h in axes], axis=-1
+        ).reshape(-1, len(axes))
         least = np.full(len(points), math.inf)
         for j in numbers:
             least = np.minimum(least, self.bounds(self.multipliers[j], alive, points, points))
@@ -233,21 +212,19 @@ class Dual:
         """Kinds that may belong to a schedule of some cell above the threshold."""
         found = tuple(np.zeros_like(mask) for mask in alive)
         for j in np.unique(cells.by):
-            one = self.multipliers[int(j)]
-            own = cells.take(cells.by == j)
-            exact = self.bounds(one, alive, own.low, own.high)
+            one, own = self.multipliers[int(j)], cells.take(cells.by == j)
             for begin in range(0, len(own), CHUNK):
                 part = slice(begin, begin + CHUNK)
-                for s, mask in enumerate(alive):
-                    kinds = np.flatnonzero(mask & ~found[s])
-                    if not len(kinds):
-                        continue
-                    every = np.flatnonzero(mask)
-                    term = one.terms[s]
-                    best = (self.values(s, every, own.high[part]) + term[every]).max(axis=1)
-                    value = self.values(s, kinds, own.high[part]) + term[kinds]
-                    above = exact[part, None] - (best[:, None] - value) > threshold
-                    found[s][kinds[above.any(axis=0)]] = True
+                totals = [
+                    value + np.where(mask, term, -np.inf)
+                    for value, mask, term in zip(
+                        self.values.at(own.high[part]), alive, one.terms, strict=True
+                    )
+                ]
+                best = [total.max(axis=1) for total in totals]
+                exact = one.constant - np.log(own.low[part]) @ one.prices.steep + sum(best)
+                for mask, total, most in zip(found, totals, best, strict=True):
+                    mask |= (exact[:, None] - (most[:, None] - total) > threshold).any(axis=0)
         return found
 
     def prices_at(
@@ -299,10 +276,8 @@ class _Generation:
         rows = self.set.rows
         self.lesions, self.rows = len(alive), len(rows.right)
         self.kinds = [np.flatnonzero(mask) for mask in alive]
-        self.scores = [
-            dual.values(s, own, kill[None, :])[0] if len(own) else np.empty(0)
-            for s, own in enumerate(self.kinds)
-        ]
+        values = dual.values.at(kill[None, :])
+        self.scores = [value[0][own] for value, own in zip(values, self.kinds, strict=True)]
         chemo, horizons = self.set.chemo, len(kill)
         spread = sum(max(float(p.most.max()) for p in parts) for parts in self.set.parts)
         self.levels = np.stack(

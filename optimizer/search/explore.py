@@ -45,7 +45,8 @@ NEW_MULTIPLIERS = 10
 INHERITED = 4
 FINE = 0.05
 THOROUGH = 3
-PATIENCE = 4
+PATIENCE = 3
+SELDOM = 10
 SHORTLIST = 1500
 MIXED = 0.1
 OPEN = 0.25
@@ -233,7 +234,7 @@ class _Search:
     ) -> None:
         """Look for a better schedule under one of the plans, led by the multipliers."""
         self.tries += 1
-        if self.idle > PATIENCE and self.tries % PATIENCE:
+        if self.idle > PATIENCE and self.tries % SELDOM:
             return
         before, plans = self.found.value, dual.set.plans
         plan = plans[len(plans) // 2]
@@ -326,7 +327,7 @@ class _Search:
             ((j, float(cells.bound[cells.by == j].max())) for j in numbers), key=lambda x: -x[1]
         )][:INHERITED]  # fmt: skip
         for plans in dual.set.halves():
-            child = Dual(plans)
+            child = Dual(plans, dual.values)
             child.ground = dual.ground
             own = tuple(mask & usable for mask, usable in zip(alive, plans.usable, strict=True))
             for j in used:
