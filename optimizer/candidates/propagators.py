@@ -25,7 +25,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Propagators:
-    """Effect on the horizons of one lesion's precursors and release.
+    """Effect on the horizons of precursors and release.
 
     Attributes
     ----------
@@ -36,6 +36,10 @@ class Propagators:
     resting: FloatArray
     release: FloatArray
 
+    def of_share(self, share: float) -> Propagators:
+        """The same for a lesion with a share of all precursors."""
+        return Propagators(share * self.resting, self.release)
+
 
 def propagators(
     instance: Instance,
@@ -44,7 +48,7 @@ def propagators(
     patterns: Patterns,
     effects: PlanEffects,
 ) -> Propagators:
-    """Propagators of every (plan, pattern) pair of one lesion under one technique."""
+    """Propagators of every (plan, pattern) pair of one technique, for the share 1 of precursors."""
     plans, horizons = len(effects.occupancy), instance.horizon_days
     resting = np.zeros((plans, len(patterns.count), len(horizons)))
     release = np.zeros((plans, *patterns.days.shape, len(horizons)))
@@ -105,5 +109,4 @@ def _backward(
         if day in fraction_at:
             rows, columns = fraction_at[day]
             release[:, rows, columns] = dying[:, rows]
-    share = lesion.precursor_share
-    resting[:] = share * (c.precursors_initial * precursor + c.precursor_inflow_per_day * inflow)
+    resting[:] = c.precursors_initial * precursor + c.precursor_inflow_per_day * inflow

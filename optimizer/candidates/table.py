@@ -151,14 +151,20 @@ class Candidates:
 
     @cached_property
     def _propagators(self) -> tuple[tuple[Propagators, ...], ...]:
-        return tuple(
-            tuple(
-                propagators(self.instance, lesion, way, table.menu.patterns, self.plan_effects)
-                for way in lesion.ways
-            )
-            for table in self.lesions
-            for lesion in [self.lesion_of(table)]
-        )
+        """By lesion and technique; lesions with equal patterns and effector kill share them."""
+        known: dict[tuple[float, bytes], Propagators] = {}
+        found = []
+        for table in self.lesions:
+            lesion, patterns, own = self.lesion_of(table), table.menu.patterns, []
+            for way in lesion.ways:
+                key = (lesion.effector_kill(way), patterns.days.tobytes())
+                if key not in known:
+                    known[key] = propagators(
+                        self.instance, lesion, way, patterns, self.plan_effects
+                    )
+                own.append(known[key].of_share(lesion.precursor_share))
+            found.append(tuple(own))
+        return tuple(found)
 
     def propagators(self, s: int) -> tuple[Propagators, ...]:
         """Propagators of lesion s, by technique."""

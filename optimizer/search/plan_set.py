@@ -127,6 +127,7 @@ class PlanSet:
         self.plans = plans
         self.rows = rows
         self.systemic = self.instance.objective.kind != "tumor_bed"
+        self.horizons = len(self.instance.horizon_days) if self.systemic else 0
         effects = candidates.plan_effects
         self.chemo = float(effects.chemotherapy_log_loss[list(plans)].min())
         self.cost = min(candidates.plan_cost(k) for k in plans)
@@ -149,7 +150,7 @@ class PlanSet:
 
     def _lesion(self, s: int) -> tuple[_Part, ...]:
         candidates, one = self.candidates, self.shared[s]
-        effects, plans = candidates.plan_effects, list(self.plans)
+        effects, plans, horizons = candidates.plan_effects, list(self.plans), self.horizons
         table = candidates.lesions[s]
         lesion, patterns = candidates.lesion_of(table), table.menu.patterns
         loads, prior = candidates.loads(plans[0])[s], candidates.exposures
@@ -168,6 +169,7 @@ class PlanSet:
             if block.missing is not None:
                 dead |= block.missing
             dead[block.course == 0] = False
+            resting = prop.resting[plans][:, block.patterns, :horizons]
             units = [block_units(self.instance, patterns, block, effects, prop, k) for k in plans]
             dense = [
                 block_effects(self.instance, lesion, one, block, effects, prop, k)
@@ -177,10 +179,10 @@ class PlanSet:
                 _Part(
                     block=block,
                     release=one.release[block.kinds, : block.count],
-                    unit=np.max(units, axis=0),
-                    resting=prop.resting[plans][:, block.patterns].max(axis=0),
-                    least_resting=prop.resting[plans][:, block.patterns].min(axis=0),
-                    dense=np.max(dense, axis=0) if dense else None,
+                    unit=np.max(units, axis=0)[..., :horizons],
+                    resting=resting.max(axis=0),
+                    least_resting=resting.min(axis=0),
+                    dense=np.max(dense, axis=0)[..., :horizons] if dense else None,
                     least=loss.min(axis=1),
                     most=loss.max(axis=1),
                     dead=dead if dead.any() else None,
@@ -239,7 +241,7 @@ class PlanSet:
         course = np.full(len(kinds), -1, dtype=np.int64)
         rows = self.rows.by_kind[s][kinds].copy()
         loss = np.zeros(len(kinds))
-        gain = np.zeros((len(kinds), len(self.instance.horizon_days)))
+        gain = np.zeros((len(kinds), self.horizons))
         for number, own in self._by_block(s, kinds):
             part = self.parts[s][number]
             row = np.searchsorted(part.block.kinds, kinds[own])
@@ -276,7 +278,7 @@ class PlanSet:
 
     def extent(self) -> tuple[FloatArray, FloatArray]:
         """(horizons,) bounds of the unsaturated systemic log kill of any schedule."""
-        horizons = len(self.instance.horizon_days) if self.systemic else 0
+        horizons = self.horizons
         least, most = np.zeros((len(self.parts), horizons)), np.zeros((len(self.parts), horizons))
         low_loss, high_loss = np.zeros(len(self.parts)), np.zeros(len(self.parts))
         for s, parts in enumerate(self.parts if self.systemic else ()):

@@ -93,8 +93,9 @@ def rows_of(candidates: Candidates, plan: int, chemo: float) -> Rows:
             [np.zeros((len(block.patterns), loads[s].shape[1]))] for block in one.kinds.blocks
         ]
         for _, owner, extra in exposures:
-            for part, block, more in zip(days, one.kinds.blocks, extra, strict=True):
-                part.append(more[:, None] if owner == s else np.zeros((len(block.patterns), 1)))
+            for number, part in enumerate(days):
+                none = np.zeros((len(part[0]), 1))
+                part.append(extra[number][:, None] if owner == s else none)
         for limit in further:
             own = _of_kinds(candidates, limit, s, plan)
             kind.append(own)

@@ -1,0 +1,96 @@
+"""No schedule is better than the Lagrangian bound, whatever the prices are."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from random_instances import random_case
+from widened_instances import widened_case
+
+from abscopt.instances import load
+from abscopt.instances.load import build
+from abscopt.instances.schema import Instance
+from abscopt.optimizer.candidates.table import Candidates
+from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.search.bound import Dual
+from abscopt.optimizer.search.plan_set import PlanSet, Prices
+from abscopt.optimizer.search.rows import Rows, rows_of
+
+
+FloatArray = NDArray[np.float64]
+
+
+def random_prices(rows: Rows, horizons: int, rng: np.random.Generator) -> Prices:
+    """Prices as large as the values, a third of them zero; two tangents per horizon."""
+    count = len(rows.right)
+    price = rows.capped(rng.exponential(0.5, count) * (rng.random(count) < 0.3))
+    tangent = rng.exponential(0.5, (horizons, 2)) * (rng.random((horizons, 2)) < 0.7)
+    level = np.exp(rng.uniform(-2.0, 3.0, (horizons, 2)))
+    return Prices(
+        rows=price,
+        steep=tangent.sum(axis=1),
+        worth=(tangent / level).sum(axis=1),
+        offset=float((tangent * (1.0 - np.log(level))).sum()),
+    )
+
+
+def unsaturated(tabulated: Tabulated, rows: NDArray[np.int64]) -> FloatArray:
+    """(schedules, horizons) systemic log kill before saturation."""
+    loss = np.stack([e.loss[rows[:, s]] for s, e in enumerate(tabulated.effects)], axis=1)
+    effect = np.stack([e.effect[rows[:, s]] for s, e in enumerate(tabulated.effects)], axis=1)
+    others = tabulated.chemo + loss.sum(axis=1, keepdims=True) - loss
+    raw: FloatArray = (np.exp(-others)[:, :, None] * effect).sum(axis=1)
+    return raw
+
+
+def compared(instance: Instance, seed: int) -> int:
+    """Feasible random schedules compared with the bounds of random prices."""
+    candidates = Candidates(instance)
+    if candidates.free or not candidates.plans:
+        return 0
+    rng, count = np.random.default_rng(seed), 0
+    groups = candidates.plan_effects.group
+    plan = int(rng.integers(len(candidates.plans)))
+    family = [int(k) for k in np.flatnonzero(groups == groups[plan])][:12]
+    sets = [(plan,)] if candidates.exposures else [(plan,), tuple(sorted({plan, *family}))]
+    tabulated = Tabulated(candidates, plan)
+    rows = np.stack([rng.integers(0, len(t.menu), 3000) for t in candidates.lesions], axis=1)
+    rows[rng.random(rows.shape) < 0.5] = 0
+    rows = rows[tabulated.feasible(rows)][:40]
+    if not len(rows):
+        return 0
+    value, systemic = tabulated.value(rows), instance.objective.kind != "tumor_bed"
+    kill = unsaturated(tabulated, rows) if systemic else np.empty((len(rows), 0))
+    for plans in sets:
+        chemo = float(candidates.plan_effects.chemotherapy_log_loss[list(plans)].min())
+        dual = Dual(PlanSet(candidates, plans, rows_of(candidates, plans[0], chemo)))
+        cells = dual.root(2)
+        low, high = cells.low.min(axis=0), cells.high.max(axis=0)
+        assert (kill >= low * (1 - 1e-9) - 1e-12).all()
+        assert (kill <= high * (1 + 1e-9)).all()
+        inside = np.maximum(kill, low)
+        for _ in range(6):
+            prices = random_prices(dual.set.rows, kill.shape[1], rng)
+            one = dual.add(prices, dual.set.usable)
+            bound = dual.bounds(one, dual.set.usable, inside, inside)
+            assert (bound >= value - 1e-9 * np.maximum(1.0, np.abs(value))).all()
+            wide = dual.bounds(one, dual.set.usable, inside / 1.1, inside * 1.1)
+            assert (wide >= bound - 1e-9).all()
+            for s, loss in enumerate(dual.losses(one, dual.set.usable, high)):
+                assert math.isclose(float(loss.min()), 0.0, abs_tol=1e-12), s
+            count += len(rows)
+    return count
+
+
+def test_random_cases_lie_below_their_bounds() -> None:
+    total = sum(compared(build(random_case(seed)), seed) for seed in range(7000, 7012))
+    total += sum(compared(build(widened_case(seed)), seed) for seed in range(7000, 7015))
+    assert total > 2000
+
+
+@pytest.mark.parametrize("name", ["early-sabr", "stage3-crt", "pembro-rt", "toy-fractionation"])
+def test_bundled_cases_lie_below_their_bounds(name: str) -> None:
+    assert compared(load(name), 1) > 0
