@@ -100,23 +100,36 @@ class Cells:
 
 
 class Dual:
-    """Lagrangian function of one set of plans."""
+    """Lagrangian function of one set of plans; a part of a set shares what does not change.
 
-    def __init__(self, plan_set: PlanSet, values: Values | None = None):
+    Attributes
+    ----------
+    ground : (horizons,) added to Z where its least value is not known to be positive
+    low_and_high : (2, horizons) bounds of Z
+    start : columns with which the next column generation begins
+    """
+
+    def __init__(self, plan_set: PlanSet, parent: Dual | None = None):
         self.set = plan_set
-        self.instance = plan_set.instance
-        ruled = self.instance.immune.burden_limit_cm3 is not None  # shares depend on the plan
-        if values is None or ruled:
-            values = Values(plan_set.candidates, plan_set.shared, plan_set.share)
-        self.values = values
         self.multipliers: list[Multiplier] = []
+        if parent is None:
+            low, high = plan_set.extent()
+            self.ground = np.where(low > 0, 0.0, GROUND * np.maximum(high, GROUND))
+            low, high = np.maximum(low, self.ground), high * (1 + 1e-12) + 2 * GROUND
+            self.low_and_high = np.stack([low, high])
+            self.start = Start(plan_set.candidates)
+        else:
+            self.ground, self.low_and_high = parent.ground, parent.low_and_high
+            self.start = parent.start
+        ruled = plan_set.instance.immune.burden_limit_cm3 is not None
+        if parent is None or ruled:  # then shares depend on the plan
+            self.values = Values(plan_set.candidates, plan_set.shared, plan_set.share)
+        else:
+            self.values = parent.values
 
     def root(self, parts: int) -> Cells:
         """Geometric grid of cells that holds every schedule."""
-        low, high = self.set.extent()
-        self.ground = np.where(low > 0, 0.0, GROUND * np.maximum(high, GROUND))
-        low, high = np.maximum(low, self.ground), high * (1 + 1e-12) + 2 * GROUND
-        self.low_and_high = np.stack([low, high])
+        low, high = self.low_and_high
         edges = [np.geomspace(a, b, parts + 1) for a, b in zip(low, high, strict=True)]
         grid_low = np.meshgrid(*(edge[:-1] for edge in edges), indexing="ij")
         grid_high = np.meshgrid(*(edge[1:] for edge in edges), indexing="ij")
@@ -228,7 +241,7 @@ class Dual:
         return found
 
     def prices_at(
-        self, kill: FloatArray, alive: Alive, start: Start, threshold: float, fine: float
+        self, kill: FloatArray, alive: Alive, threshold: float, fine: float
     ) -> tuple[Multiplier, float, list[Mixture]]:
         """Multiplier for one systemic log kill by column generation on the LP relaxation.
 
@@ -238,7 +251,7 @@ class Dual:
         master feasible; where that is needed the bound is so low that the cell is dropped. It ends
         when no column is missing, or when the bound is at most the threshold.
         """
-        return _Generation(self, kill, alive, start).run(threshold, fine)
+        return _Generation(self, kill, alive).run(threshold, fine)
 
 
 @dataclass(frozen=True)
@@ -270,9 +283,9 @@ class Start:
 class _Generation:
     """One column generation."""
 
-    def __init__(self, dual: Dual, kill: FloatArray, alive: Alive, start: Start):
+    def __init__(self, dual: Dual, kill: FloatArray, alive: Alive):
         self.dual, self.set, self.kill, self.alive = dual, dual.set, kill, alive
-        self.start = start
+        self.start = dual.start
         rows = self.set.rows
         self.lesions, self.rows = len(alive), len(rows.right)
         self.kinds = [np.flatnonzero(mask) for mask in alive]
@@ -316,6 +329,8 @@ class _Generation:
             return 0
         course, rows, loss, gain = self.set.columns(s, kinds, patterns)
         good = course >= 0
+        if not good.any():
+            return 0
         kinds, patterns, place = kinds[good], patterns[good], place[good]
         unit = np.zeros((len(kinds), self.lesions))
         unit[:, s] = 1.0

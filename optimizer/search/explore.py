@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from abscopt.instances.limits import LogisticsLimit
 from abscopt.optimizer.candidates.tabulated import Tabulated
-from abscopt.optimizer.search.bound import Cells, Dual, Mixture, Multiplier, Start, ceiling, unknown
+from abscopt.optimizer.search.bound import Cells, Dual, Mixture, Multiplier, ceiling, unknown
 from abscopt.optimizer.search.leaf import BOUND_SAFETY, Found, Leaf, Stopped, check
 from abscopt.optimizer.search.local import (
     climb,
@@ -96,7 +96,6 @@ class _Search:
     ):
         self.candidates, self.gap, self.clock, self.found = candidates, gap, clock, found
         self.rng = np.random.default_rng(seed)
-        self.start = Start(candidates)
         self.heap: list[tuple[float, int, Node]] = []
         self.count = itertools.count()
         self.pending = _families(candidates)
@@ -205,7 +204,7 @@ class _Search:
                 cells = dual.tighten(cells, alive, pool, self.threshold, fine)
                 if (len(cells), cells.top) != before:
                     continue
-            one, value, mixture = dual.prices_at(kill, alive, self.start, self.threshold, fine)
+            one, value, mixture = dual.prices_at(kill, alive, self.threshold, fine)
             number = len(dual.multipliers) - 1
             pool.append(number)
             cells = dual.tighten(cells, alive, [number], self.threshold, fine)
@@ -327,8 +326,7 @@ class _Search:
             ((j, float(cells.bound[cells.by == j].max())) for j in numbers), key=lambda x: -x[1]
         )][:INHERITED]  # fmt: skip
         for plans in dual.set.halves():
-            child = Dual(plans, dual.values)
-            child.ground = dual.ground
+            child = Dual(plans, dual)
             own = tuple(mask & usable for mask, usable in zip(alive, plans.usable, strict=True))
             for j in used:
                 child.add(dual.multipliers[j].prices, own)

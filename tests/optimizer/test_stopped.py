@@ -11,7 +11,7 @@ from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.search import explore as searching
-from abscopt.optimizer.search.bound import Dual, Start, ceiling
+from abscopt.optimizer.search.bound import Dual, ceiling
 from abscopt.optimizer.search.plan_set import PlanSet
 from abscopt.optimizer.search.rows import rows_of
 
@@ -43,13 +43,12 @@ def test_the_bound_of_a_stopped_search_is_true(looks: int) -> None:
 @pytest.mark.parametrize("name", ["early-sabr", "stage3-crt", "toy-fractionation"])
 def test_the_ceiling_of_a_plan_lies_above_its_bound(name: str) -> None:
     candidates = Candidates(load(name))
-    start = Start(candidates)
     for plan in range(0, len(candidates.plans), 7):
         chemo = float(candidates.plan_effects.chemotherapy_log_loss[plan])
         dual = Dual(PlanSet(candidates, (plan,), rows_of(candidates, plan, chemo)))
         cells = dual.root(8)
         kill = cells.high[-1]
-        dual.prices_at(kill, dual.set.usable, start, -math.inf, 1e-6)
+        dual.prices_at(kill, dual.set.usable, -math.inf, 1e-6)
         cells = dual.tighten(cells, dual.set.usable, [0], -math.inf, 1e-6)
         assert ceiling(candidates, plan) >= cells.top - 1e-6  # caps have a tolerance
 
