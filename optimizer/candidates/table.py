@@ -59,6 +59,7 @@ BoolArray = NDArray[np.bool_]
 CAP = 1.0 + 1e-9
 MOST_BYTES = 600_000_000
 MOST_GROUPS = 8
+MOST_EXPOSED = 1000
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,8 @@ class Candidates:
         self._effects: OrderedDict[int, tuple[CourseEffects, ...]] = OrderedDict()
         self._shared: dict[int, tuple[Shared, ...]] = {}
         self._allowed: dict[tuple[int | bytes, ...], tuple[BoolArray, ...]] = {}
+        self._near: dict[int, tuple[BoolArray, ...]] = {}
+        self._ratios: dict[tuple[int, tuple[bool, ...]], float] = {}
         self._common: dict[tuple[int, int], FloatArray] = {}
         self._loads: dict[int, tuple[FloatArray, ...]] = {}
 
@@ -258,33 +261,48 @@ class Candidates:
 
     def exposed(self, plan: int) -> tuple[BoolArray, ...]:
         """Per lesion: (courses, exposures) whether a course meets the plan's infusions."""
-        kinds = tuple(exposure for _, _, exposure in self.exposures)
-        found = []
-        for table in self.lesions:
-            near = exposures_of(self.instance, self.plans[plan], table.menu.patterns, kinds)
-            found.append(near[table.menu.pattern] & self.touches(table)[table.variant])
-        return tuple(found)
+        return tuple(
+            near[table.menu.pattern] & touched[table.variant]
+            for table, near, touched in zip(
+                self.lesions, self.near(plan), self.touches, strict=True
+            )
+        )
 
-    def touches(self, table: LesionTable) -> BoolArray:
-        """(beams, exposures) whether a beam of the lesion reaches the organ of an exposure."""
+    def near(self, plan: int) -> tuple[BoolArray, ...]:
+        """Per lesion: (patterns, exposures) whether some fraction is near the plan's infusions."""
+        if plan not in self._near:
+            kinds = tuple(exposure for _, _, exposure in self.exposures)
+            self._near[plan] = tuple(
+                exposures_of(self.instance, self.plans[plan], table.menu.patterns, kinds)
+                for table in self.lesions
+            )
+        return self._near[plan]
+
+    @cached_property
+    def touches(self) -> tuple[BoolArray, ...]:
+        """Per lesion: (beams, exposures) whether a beam reaches the organ of an exposure."""
         limits = [self.limits[row] for row, _, _ in self.exposures]
-        reached: BoolArray = np.array(
-            [
+        return tuple(
+            np.array(
                 [
-                    lesion.sparing_factor(limit.organ, point_of(limit), 0, way) > 0
-                    for limit in limits
-                ]
-                for lesion, way, _ in table.beams
-            ],
-            dtype=bool,
-        ).reshape(len(table.beams), len(limits))
-        return reached
+                    [
+                        lesion.sparing_factor(limit.organ, point_of(limit), 0, way) > 0
+                        for limit in limits
+                    ]
+                    for lesion, way, _ in table.beams
+                ],
+                dtype=bool,
+            ).reshape(len(table.beams), len(limits))
+            for table in self.lesions
+        )
 
     def ntcp_ratio(self, row: int, state: tuple[bool, ...]) -> float:
         """Cap of an NTCP limit in a state of exposure, over its cap without exposure."""
-        limit = self.limits[row]
-        assert isinstance(limit, NtcpLimit)
-        return limit.cap_gy(state) / reference_cap(limit)
+        if (row, state) not in self._ratios:
+            limit = self.limits[row]
+            assert isinstance(limit, NtcpLimit)
+            self._ratios[row, state] = limit.cap_gy(state) / reference_cap(limit)
+        return self._ratios[row, state]
 
     def states(self, row: int) -> list[tuple[bool, ...]]:
         """States of exposure of an NTCP limit."""
@@ -313,7 +331,8 @@ class Candidates:
                 good &= own[table.menu.pattern]
                 good[0] = True
                 found.append(good)
-            self._allowed = {} if len(self._allowed) >= MOST_GROUPS else self._allowed
+            most = MOST_EXPOSED if self.exposures else MOST_GROUPS
+            self._allowed = {} if len(self._allowed) >= most else self._allowed
             self._allowed[key] = tuple(found)
         return self._allowed[key]
 

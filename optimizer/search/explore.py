@@ -31,7 +31,6 @@ from abscopt.optimizer.search.local import (
     worth,
 )
 from abscopt.optimizer.search.plan_set import Alive, PlanSet
-from abscopt.optimizer.search.rows import Rows, rows_of
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
@@ -168,10 +167,7 @@ class _Search:
         self.found.offer(plan, *climb(tabulated, row, self.found.value, lesions, options))
 
     def _root(self, plans: tuple[int, ...]) -> Node:
-        effects = self.candidates.plan_effects
-        chemo = float(effects.chemotherapy_log_loss[list(plans)].min())
-        rows: Rows = rows_of(self.candidates, plans[0], chemo)
-        dual = Dual(PlanSet(self.candidates, plans, rows))
+        dual = Dual(PlanSet(self.candidates, plans))
         cells = dual.root(FIRST_CELLS)
         self.found.columns += sum(int(mask.sum()) for mask in dual.set.usable)
         return Node(dual, dual.set.usable, cells, ())
@@ -337,9 +333,7 @@ class _Search:
 
 
 def _families(candidates: Candidates) -> list[tuple[int, ...]]:
-    """Plans that may be bounded together: one group, and no limit that looks at exposures."""
-    if candidates.exposures:
-        return [(k,) for k in range(len(candidates.plans))]
+    """Plans that may be bounded together."""
     groups = candidates.plan_effects.group
     return [
         tuple(int(k) for k in np.flatnonzero(groups == g)) for g in range(int(groups.max()) + 1)

@@ -25,7 +25,7 @@ from abscopt.optimizer.candidates.coefficients import (
     shares_of,
 )
 from abscopt.optimizer.candidates.plans import allowed_patterns
-from abscopt.optimizer.search.rows import Rows, exposed_block
+from abscopt.optimizer.search.rows import Rows, rows_of
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
@@ -112,20 +112,24 @@ class _Part:
 
 
 class PlanSet:
-    """Plans of one group, with the best of their coefficients; rows of the group.
+    """Plans of one group, with the best of their coefficients.
 
     Attributes
     ----------
+    family : the plans that this set is a part of; all its parts have the same rows
     chemo, cost : least log loss of lymphocytes by chemotherapy, least cost of soft drug limits
     share : per lesion (kinds, clones) greatest share of the systemic effect
     usable : per lesion (kinds,) whether some course of the kind is allowed
     """
 
-    def __init__(self, candidates: Candidates, plans: tuple[int, ...], rows: Rows):
+    def __init__(
+        self, candidates: Candidates, plans: tuple[int, ...], family: tuple[int, ...] | None = None
+    ):
         self.candidates = candidates
         self.instance: Instance = candidates.instance
         self.plans = plans
-        self.rows = rows
+        self.family = family or plans
+        self.rows: Rows = rows_of(candidates, plans, self.family)
         self.systemic = self.instance.objective.kind != "tumor_bed"
         self.horizons = len(self.instance.horizon_days) if self.systemic else 0
         effects = candidates.plan_effects
@@ -153,7 +157,9 @@ class PlanSet:
         effects, plans, horizons = candidates.plan_effects, list(self.plans), self.horizons
         table = candidates.lesions[s]
         lesion, patterns = candidates.lesion_of(table), table.menu.patterns
-        loads, prior = candidates.loads(plans[0])[s], candidates.exposures
+        loads, open_ = candidates.loads(plans[0])[s], None
+        if candidates.exposures:  # each plan's own state of exposure counts
+            open_ = np.any([candidates.allowed(k)[s] for k in plans], axis=0)
         given = np.stack([allowed_patterns(self.instance, candidates.plans[k], patterns) for k in plans])
         relieved = any(relieves(self.instance, effects, k) for k in plans)
         weights = patterns.number @ effects.effect_weights[plans].T
@@ -161,11 +167,11 @@ class PlanSet:
         for number, block in enumerate(one.kinds.blocks):
             prop = candidates.propagators(s)[block.way]
             loss = lesion.effect_loss(lesion.ways[block.way]) * weights[block.patterns]
-            fits = candidates.within(loads[block.kinds])
-            open_ = given[:, block.patterns].any(axis=0)
-            dead = ~(fits[:, None] & open_[None, :])
-            if prior:
-                dead |= ~np.any([self._in_state(s, k, block) for k in plans], axis=0)
+            if open_ is not None:
+                dead = ~open_[block.course]
+            else:
+                fits = candidates.within(loads[block.kinds])
+                dead = ~(fits[:, None] & given[:, block.patterns].any(axis=0)[None, :])
             if block.missing is not None:
                 dead |= block.missing
             dead[block.course == 0] = False
@@ -190,17 +196,6 @@ class PlanSet:
                 )
             )
         return tuple(found)
-
-    def _in_state(self, s: int, plan: int, block: Block) -> BoolArray:
-        """(K, P) whether a plan's own state of exposure leaves room for each course."""
-        candidates = self.candidates
-        loads, met = candidates.loads(plan)[s][block.kinds], exposed_block(candidates, plan, s, block)
-        states, number = np.unique(met, axis=0, return_inverse=True)
-        room = [
-            candidates.within(candidates.in_state(loads, np.tile(state, (len(loads), 1))))
-            for state in states
-        ]
-        return np.stack(room, axis=1)[:, number.reshape(-1)]
 
     @staticmethod
     def _usable(parts: tuple[_Part, ...], kinds: int) -> BoolArray:
@@ -297,9 +292,7 @@ class PlanSet:
         return low, high
 
     def halves(self) -> tuple[PlanSet, PlanSet]:
-        """Two sets of plans that follow each other; the rows stay those of the whole group."""
+        """Two sets of plans that follow each other."""
         middle = len(self.plans) // 2
-        return (
-            PlanSet(self.candidates, self.plans[:middle], self.rows),
-            PlanSet(self.candidates, self.plans[middle:], self.rows),
-        )
+        one, two = self.plans[:middle], self.plans[middle:]
+        return PlanSet(self.candidates, one, self.family), PlanSet(self.candidates, two, self.family)

@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from abscopt.instances.limits import AlcLimit, EdricLimit, LogisticsLimit
 from abscopt.models import lymphocytes
 from abscopt.optimizer.candidates.loads import edric_alone
-from abscopt.optimizer.candidates.plans import exposures_of
 from abscopt.optimizer.candidates.table import CAP
 
 if TYPE_CHECKING:
@@ -65,14 +64,16 @@ class Rows:
         return price
 
 
-def rows_of(candidates: Candidates, plan: int, chemo: float) -> Rows:
-    """Rows of one plan; of its whole group if no limit depends on exposure.
+def rows_of(candidates: Candidates, plans: tuple[int, ...], family: tuple[int, ...]) -> Rows:
+    """Rows that all schedules of some plans of one group obey.
 
     Parameters
     ----------
-    chemo : log loss of lymphocytes by chemotherapy, or the least of several plans
+    family : plans whose states of exposure decide which rows there are
     """
-    exposures = _exposure_rows(candidates, plan)
+    plan = plans[0]
+    chemo = float(candidates.plan_effects.chemotherapy_log_loss[list(plans)].min())
+    exposures = _exposure_rows(candidates, plans, family)
     columns: list[_Row] = [
         _Row(CAP - candidates.prior[i], limit.penalty)
         for i, limit in enumerate(candidates.limits)
@@ -194,44 +195,41 @@ def _sides(limit: LogisticsLimit, count: FloatArray) -> FloatArray:
 
 
 def _exposure_rows(
-    candidates: Candidates, plan: int
+    candidates: Candidates, plans: tuple[int, ...], family: tuple[int, ...]
 ) -> list[tuple[int, int, tuple[FloatArray, ...]]]:
     """(limit, lesion, extra by block and pattern): NTCP rows in which one lesion's exposure counts.
 
     `sum load <= ratio` in the state of the lesion's course, as
-    `sum load + (1 - ratio) [course] <= 1`.
+    `sum load + (1 - ratio) [course] <= 1`; for several plans the least of what they ask.
     """
     found = []
-    for row in sorted({row for row, _, _ in candidates.exposures}):
-        if candidates.limits[row].penalty is not None:
-            continue
-        columns = [i for i, (other, _, _) in enumerate(candidates.exposures) if other == row]
-        for s, one in enumerate(candidates.shared(plan)):
-            extra = []
-            for block in one.kinds.blocks:
-                met = exposed_block(candidates, plan, s, block)[:, columns]
-                ratio = np.ones(len(met))
-                for state in candidates.states(row):
-                    members = (met == np.array(state)).all(axis=1)
-                    ratio[members] = candidates.ntcp_ratio(row, state)
-                extra.append(np.where(met.any(axis=1), CAP * (1.0 - ratio), 0.0))
-            if any(part.any() for part in extra):
-                found.append((row, s, tuple(extra)))
+    limits = sorted({row for row, _, _ in candidates.exposures})
+    for row in (i for i in limits if candidates.limits[i].penalty is None):
+        for s, (table, one) in enumerate(
+            zip(candidates.lesions, candidates.shared(plans[0]), strict=True)
+        ):
+            if not any(_extra(candidates, row, s, k).any() for k in family):
+                continue
+            extra = np.min([_extra(candidates, row, s, k) for k in plans], axis=0)
+            beams = [(way, number) for _, way, number in table.beams]
+            ways = candidates.lesion_of(table).ways
+            parts = tuple(
+                extra[beams.index((ways[block.way], block.per_day))][block.patterns]
+                for block in one.kinds.blocks
+            )
+            found.append((row, s, parts))
     return found
 
 
-def exposed_block(
-    candidates: Candidates, plan: int, s: int, block: Block
-) -> NDArray[np.bool_]:
-    """(patterns of the block, exposures) whether its courses meet the plan's infusions."""
-    table = candidates.lesions[s]
-    kinds = tuple(exposure for _, _, exposure in candidates.exposures)
-    near = exposures_of(
-        candidates.instance, candidates.plans[plan], table.menu.patterns, kinds
-    )[block.patterns]
-    beam = next(
-        i
-        for i, (lesion, way, number) in enumerate(table.beams)
-        if (way, number) == (lesion.ways[block.way], block.per_day)
-    )
-    return near & candidates.touches(table)[beam]
+def _extra(candidates: Candidates, row: int, s: int, plan: int) -> FloatArray:
+    """(beams, patterns) what the state of exposure of a lesion's courses costs of a cap."""
+    columns = [i for i, (other, _, _) in enumerate(candidates.exposures) if other == row]
+    near = candidates.near(plan)[s][:, columns]
+    met = near[None] & candidates.touches[s][:, None, columns]
+    ratio = np.ones(met.shape[:2])
+    for state in candidates.states(row):
+        members = (met == np.array(state)).all(axis=2)
+        if any(state) and members.any():
+            ratio[members] = candidates.ntcp_ratio(row, state)
+    extra: FloatArray = CAP * (1.0 - ratio)
+    return extra

@@ -17,7 +17,7 @@ from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.search.bound import Dual
 from abscopt.optimizer.search.plan_set import PlanSet, Prices
-from abscopt.optimizer.search.rows import Rows, rows_of
+from abscopt.optimizer.search.rows import Rows
 
 
 FloatArray = NDArray[np.float64]
@@ -55,7 +55,7 @@ def compared(instance: Instance, seed: int) -> int:
     groups = candidates.plan_effects.group
     plan = int(rng.integers(len(candidates.plans)))
     family = [int(k) for k in np.flatnonzero(groups == groups[plan])][:12]
-    sets = [(plan,)] if candidates.exposures else [(plan,), tuple(sorted({plan, *family}))]
+    sets = [(plan,), tuple(sorted({plan, *family}))]
     tabulated = Tabulated(candidates, plan)
     rows = np.stack([rng.integers(0, len(t.menu), 3000) for t in candidates.lesions], axis=1)
     rows[rng.random(rows.shape) < 0.5] = 0
@@ -65,8 +65,7 @@ def compared(instance: Instance, seed: int) -> int:
     value, systemic = tabulated.value(rows), instance.objective.kind != "tumor_bed"
     kill = unsaturated(tabulated, rows) if systemic else np.empty((len(rows), 0))
     for plans in sets:
-        chemo = float(candidates.plan_effects.chemotherapy_log_loss[list(plans)].min())
-        dual = Dual(PlanSet(candidates, plans, rows_of(candidates, plans[0], chemo)))
+        dual = Dual(PlanSet(candidates, plans))
         cells = dual.root(2)
         low, high = cells.low.min(axis=0), cells.high.max(axis=0)
         assert (kill >= low * (1 - 1e-9) - 1e-12).all()

@@ -13,7 +13,6 @@ from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.search import explore as searching
 from abscopt.optimizer.search.bound import Dual, ceiling
 from abscopt.optimizer.search.plan_set import PlanSet
-from abscopt.optimizer.search.rows import rows_of
 
 
 class Stopping(Clock):
@@ -44,8 +43,7 @@ def test_the_bound_of_a_stopped_search_is_true(looks: int) -> None:
 def test_the_ceiling_of_a_plan_lies_above_its_bound(name: str) -> None:
     candidates = Candidates(load(name))
     for plan in range(0, len(candidates.plans), 7):
-        chemo = float(candidates.plan_effects.chemotherapy_log_loss[plan])
-        dual = Dual(PlanSet(candidates, (plan,), rows_of(candidates, plan, chemo)))
+        dual = Dual(PlanSet(candidates, (plan,)))
         cells = dual.root(8)
         kill = cells.high[-1]
         dual.prices_at(kill, dual.set.usable, -math.inf, 1e-6)
