@@ -1,101 +1,116 @@
-"""Write `benchmarks/RESULTS.md` from the figures that the other benchmarks have stored.
+"""Run every benchmark, one after the other, and write `benchmarks/RESULTS.md` from their figures.
 
-python benchmarks/rivals.py --write && python benchmarks/growth.py --write
-python benchmarks/results.py
+    python benchmarks/results.py                    # everything, in one run on one machine
+    python benchmarks/results.py --only rivals floor
+    python benchmarks/results.py --render           # tables from what is stored; nothing is run
+
+Each part runs in a new process and stores its figures with its environment in a JSON file beside
+its script; `results.json` keeps when it ended, after how many seconds and how. A part that fails is
+named on the page and in the exit code, and its older figures are not shown. `python` has to have
+`abscopt[solvers,bench]`; `adaptive.py` makes an environment of its own for adaptfx.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-from collections.abc import Iterator
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from result_tables import TABLES, environment_line, plain
+
 FOLDER = Path(__file__).parent
-PAGE = FOLDER / "RESULTS.md"
+PAGE = "RESULTS.md"
+RUN = "results.json"
+
+# Parts in the order of the page, with the options of a full run.
+PARTS: dict[str, list[str]] = {
+    "exact": [],
+    "free_course": [],
+    "rivals": [],
+    "minlp": ["--limit", "60", "--logs", str(FOLDER / "logs" / "minlp")],
+    "adaptive": [],
+    "growth": ["--repeats", "2", "--limit", "60"],
+    "floor": [],
+    "start_up": [],
+}
 
 
-def stored(name: str) -> dict[str, Any]:
-    """Figures of one benchmark."""
-    found: dict[str, Any] = json.loads((FOLDER / name).read_text(encoding="utf-8"))
+def present(folder: Path = FOLDER) -> list[str]:
+    """Parts whose script exists."""
+    return [part for part in PARTS if (folder / f"{part}.py").exists()]
+
+
+def records(folder: Path) -> dict[str, Any]:
+    """How each part ended when it was last run."""
+    file = folder / RUN
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     return found
 
 
-def environment(found: dict[str, Any]) -> str:
-    """Machine and versions in one line."""
-    machine = found["machine"]
-    packages = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
-    return f"{machine['system']}, {machine['cpu']}, {machine['cores']} cores; {packages}."
+def run(part: str, folder: Path) -> bool:
+    """Run one part in a new process and record its end; whether it went well."""
+    print(f"== {part}", flush=True)
+    begin = time.perf_counter()
+    command = [sys.executable, str(folder / f"{part}.py"), *PARTS[part], "--write"]
+    code = subprocess.run(command, check=False).returncode
+    seconds = round(time.perf_counter() - begin, 1)
+    print(f"== {part}: exit code {code} after {seconds} s", flush=True)
+    kept = records(folder)
+    kept[part] = {
+        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": seconds,
+        "exit_code": code,
+        "options": [option.replace(str(folder), "benchmarks") for option in PARTS[part]],
+    }
+    (folder / RUN).write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
+    return code == 0
 
 
-def number(value: float | None) -> str:
-    """Four decimals, or a dash for nothing."""
-    return "-" if value is None else f"{value:.4f}"
-
-
-def rivals() -> Iterator[str]:
-    """Our search against metaheuristics and enumeration."""
-    found = stored("rivals.json")
-    yield from ["## At equal time", "", environment(found), ""]
-    yield from [
-        "`benchmarks/rivals.py`: each rival has our menu, our tables for value and feasibility, "
-        f"and as much wall time as our search took for its proof; {found['seeds']} seeds. "
-        "`best found` is our best schedule before the second stage, which gives up to the gap away "
-        "for lower loads. *above*: seeds that beat it by more than our gap. The coding gives 'no "
-        "course' one code among all courses of a lesion: where at most one site may be treated "
-        "(pembro-rt) three rivals find nothing at all, which is the coding's weakness as much as "
-        "theirs.",
-        "",
-        "| case | seconds | objective | best found | bound | rival | best | median | above "
-        "| found nothing | evaluations |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for row in found["cases"]:
-        for name, rival in row["rivals"].items():
-            yield (
-                f"| {row['case']} | {row['seconds']:.1f} | {number(row['objective'])} | "
-                f"{number(row['best_found'])} | {number(row['bound'])} | {name} | "
-                f"{number(rival['best'])} | {number(rival['median'])} | {rival['above']} | "
-                f"{rival['found_nothing']} | {rival['evaluations']} |"
-            )
-    yield ""
-
-
-def growth() -> Iterator[str]:
-    """Time and memory against size."""
-    found = stored("growth.json")
-    yield from ["## Growth", "", environment(found), ""]
-    yield from [
-        f"`benchmarks/growth.py`: the class of `oligomet-4`, gap {found['gap']} nat, one size "
-        f"changed at a time, medians of {found['repeats']} runs, each in a new process; stopped at "
-        f"{found['limit']:.0f} s. The exponent is the slope of ln seconds over ln size of the "
-        "solves that were proved.",
-        "",
-    ]
-    for size, curve in found["curves"].items():
-        yield f"Against {size}: exponent {curve['exponent']}."
-        yield from ["", "| lesions | courses | plans | seconds | peak MB | status | gap |"]
-        yield "|---|---|---|---|---|---|---|"
-        for row in curve["rows"]:
-            yield (
-                f"| {row['lesions']} | {row['courses']} | {row['plans']} | {row['seconds']:.1f} | "
-                f"{row['peak_mb']:.0f} | {row['status']} | {number(row['gap'])} |"
-            )
-        yield ""
-
-
-def main() -> None:
+def page(folder: Path) -> str:
+    """The whole page."""
+    kept = records(folder)
     lines = [
         "# Benchmarks",
         "",
         "Every figure comes from a script of this folder on the machine named with it; timings are "
-        "wall seconds. Written by `python benchmarks/results.py` from what the scripts stored.",
+        "wall seconds, medians where a number of runs is given. Every schedule was judged again. "
+        "Written by `python benchmarks/results.py`, which runs the parts one after the other.",
         "",
-        *rivals(),
-        *growth(),
     ]
-    PAGE.write_text("\n".join(lines), encoding="utf-8")
+    if kept:
+        lines += ["| part | ended (UTC) | seconds | options |", "|---|---|---|---|"]
+        for part, record in kept.items():
+            end = record["ended"][:16].replace("T", " ")
+            if record["exit_code"]:
+                end += f", FAILED with exit code {record['exit_code']}"
+            options = " ".join(record["options"]) or "-"
+            lines.append(f"| {part} | {end} | {record['seconds']:.0f} | {options} |")
+        lines.append("")
+    for part in PARTS:
+        file = folder / f"{part}.json"
+        if not file.exists() or kept.get(part, {}).get("exit_code"):
+            continue
+        found = json.loads(file.read_text(encoding="utf-8"))
+        title, table = TABLES.get(part, (part.replace("_", " ").capitalize(), plain))
+        lines += [f"## {title}", "", environment_line(found), "", *table(found)]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", choices=list(PARTS), metavar="PART", default=None)
+    parser.add_argument("--render", action="store_true", help="write the page; run nothing")
+    options = parser.parse_args()
+    chosen = [part for part in present() if options.only is None or part in options.only]
+    failed = [part for part in chosen if not options.render and not run(part, FOLDER)]
+    (FOLDER / PAGE).write_text(page(FOLDER), encoding="utf-8")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -15,6 +15,9 @@ import numpy as np
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Evaluation, Judge
+from abscopt.optimizer.free.explore import solve_free
+from abscopt.optimizer.free.scope import applies
+from abscopt.optimizer.programme.fixing import InHand, reduced, worthwhile
 from abscopt.optimizer.programme.single import solve_single, solver_margin
 from abscopt.optimizer.progress import Clock, Listener
 from abscopt.optimizer.result import Certificate, Result, ResultStatus, SolverRun
@@ -31,6 +34,10 @@ if TYPE_CHECKING:
 Method = Literal["auto", "single"]
 
 SEARCH_FORM = "exact in every schedule that was compared"
+FREE_FORM = (
+    "exact in every schedule that was compared; bounded day by day, where partial courses that are "
+    "joined count as the best of them"
+)
 _TANGENTS = "bounded by tangents, refined until bound and judge meet"
 PROGRAMME_FORMS = {
     "default": _TANGENTS,
@@ -58,6 +65,7 @@ class Solved:
     columns: int
     plans: int
     by_programme: bool = False
+    by_days: bool = False
 
 
 def solve(
@@ -76,7 +84,8 @@ def solve(
     ----------
     gap : absolute, in the objective's unit; the case's own if None
     time_limit : seconds; on expiry the best schedule so far is returned with its true bound
-    method : `auto` (exact search, or the programme where a course is free), or `single` (one MILP)
+    method : `auto` (exact search, or the programme for free courses that it does not cover), or
+        `single` (one MILP)
     """
     clock = Clock(time_limit, listener)
     wanted = instance.objective.gap if gap is None else gap
@@ -100,6 +109,8 @@ def _solved(
         return Solved(None, None, None, False, "none", None, {}, 0, 0, 0)
     canary()
     candidates = Candidates(instance)
+    if method == "auto" and candidates.free and applies(candidates):
+        return _by_days(candidates, judge, gap, seed, clock)
     if method == "single" or candidates.free:
         return _by_programme(candidates, judge, gap, threads, seed, clock)
     return _by_search(candidates, judge, gap, seed, clock)
@@ -108,7 +119,14 @@ def _solved(
 def _by_programme(
     candidates: Candidates, judge: Judge, gap: float, threads: int, seed: int, clock: Clock
 ) -> Solved:
-    answer = solve_single(candidates, judge, gap / 2, seed, threads, clock)
+    kept, start = None, None
+    if worthwhile(candidates):
+        standard = _standard_row(candidates, judge)
+        known = None if standard is None else InHand.of(*standard)
+        kept, in_hand = reduced(candidates, gap / 2, seed, clock, known)
+        if in_hand is not None:
+            start = _schedule(candidates, in_hand.plan, np.array(in_hand.row))
+    answer = solve_single(candidates, judge, gap / 2, seed, threads, clock, kept=kept, start=start)
     claimed = answer.evaluation.objective if answer.evaluation else None
     schedule, status = answer.schedule, "none"
     if schedule is None and not answer.infeasible:
@@ -134,6 +152,24 @@ def _by_programme(
         columns=answer.columns,
         plans=len(candidates.plans),
         by_programme=True,
+    )
+
+
+def _by_days(candidates: Candidates, judge: Judge, gap: float, seed: int, clock: Clock) -> Solved:
+    answer = solve_free(candidates, judge, gap / 2, seed, clock)
+    claimed = answer.evaluation.objective if answer.evaluation else None
+    return Solved(
+        schedule=answer.schedule,
+        claimed=claimed,
+        bound=answer.bound,
+        infeasible=answer.infeasible,
+        second_stage="none (free courses)",
+        best_objective=claimed,
+        errors={"joined_partial_courses": answer.relaxation_error},
+        nodes=answer.nodes,
+        columns=answer.columns,
+        plans=len(candidates.plans),
+        by_days=True,
     )
 
 
@@ -315,7 +351,8 @@ def _certificate(solved: Solved, objective: float | None, status: str, kind: str
     errors = {} if objective is None else dict(solved.errors)
     if objective is not None and solved.claimed is not None:
         errors["claimed_minus_judged"] = solved.claimed - objective
-    form = f"{kind}: {PROGRAMME_FORMS[kind] if solved.by_programme else SEARCH_FORM}"
+    searched = FREE_FORM if solved.by_days else SEARCH_FORM
+    form = f"{kind}: {PROGRAMME_FORMS[kind] if solved.by_programme else searched}"
     return Certificate(claims[status], errors, solved.second_stage, solved.best_objective, form)
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from abscopt.instances.courses import FreeCourse
     from abscopt.instances.lesions import Lesion
     from abscopt.instances.schema import Instance
+    from abscopt.optimizer.candidates.reduction import Kept
     from abscopt.optimizer.candidates.table import Candidates
 
 FloatArray = NDArray[np.float64]
@@ -103,8 +104,13 @@ class Columns:
         return result
 
 
-def columns_of(candidates: Candidates, *, by_day: bool = False) -> Columns:
-    """Flat columns of a case; `by_day` keeps a free course from being counted."""
+def columns_of(
+    candidates: Candidates, *, by_day: bool = False, kept: Kept | None = None
+) -> Columns:
+    """Flat columns of a case; `by_day` keeps a free course from being counted.
+
+    With `kept`, only its pairs of plan and course are allowed.
+    """
     counted = not by_day and countable(candidates)
     parts = [_uniform(candidates, s) for s in range(len(candidates.lesions))]
     parts += [_free(candidates, i, counted) for i in candidates.free]
@@ -116,6 +122,8 @@ def columns_of(candidates: Candidates, *, by_day: bool = False) -> Columns:
         key: np.concatenate([part[key] for part in parts], axis=AXIS.get(key, 0))
         for key in parts[0]
     }
+    if kept is not None:
+        joined["allowed"] = joined["allowed"] & np.concatenate(kept.pairs, axis=1)
     joined["loads"] = np.where(np.isfinite(joined["loads"]), joined["loads"], 0.0)  # not allowed
     return Columns(
         **joined,

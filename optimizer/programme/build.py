@@ -13,29 +13,34 @@ from numpy.typing import NDArray
 from abscopt.models import immune, repopulation
 from abscopt.models import outcome as control
 from abscopt.optimizer.candidates.flows import flows_of
-from abscopt.optimizer.programme import choice, flow, logistics, organs, outcome, value
+from abscopt.optimizer.programme import choice, flow, logistics, organs, outcome, pairs, value
+from abscopt.optimizer.programme.linear import uncollected
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.columns import Columns
     from abscopt.optimizer.candidates.flows import Flow
+    from abscopt.optimizer.candidates.reduction import Kept
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.programme.refinement import Refinement
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Data:
     """What the constraint functions read; `bands` are indices into the refinement's bands.
 
-    `flows` describes the survivors, release and effectors of the free lesions that need it.
+    `flows` describes the survivors, release and effectors of the free lesions that need it, `kept`
+    says what reductions left, and what systemic effect.
     """
 
     candidates: Candidates
     columns: Columns
     refinement: Refinement
     flows: dict[int, Flow]
+    kept: Kept | None = None
 
     @cached_property
     def instance(self) -> Instance:
@@ -128,6 +133,30 @@ class Data:
             found[k].append(b)
         return found
 
+    @property
+    def paired(self) -> bool:
+        """Whether courses and plans are chosen as pairs, without bands."""
+        return self.refinement.paired
+
+    @cached_property
+    def pairs(self) -> tuple[IntArray, IntArray]:
+        """(pairs,) column and plan of every pair that is left."""
+        return pairs.pairs_of(self)
+
+    @cached_property
+    def pairs_of_lesion(self) -> dict[int, IntArray]:
+        """Indices of each lesion's pairs."""
+        owner = self.columns.lesion[self.pairs[0]]
+        return {s: np.flatnonzero(owner == s) for s in self.lesions}
+
+    @cached_property
+    def effect_range(self) -> tuple[FloatArray, FloatArray]:
+        """(plans, horizons) least and greatest unsaturated systemic log kill of uniform courses."""
+        low, high = pairs.effect_range(self)
+        if self.kept is None:
+            return low, high
+        return np.maximum(low, self.kept.least_effect), np.minimum(high, self.kept.effect)
+
     def chosen(self, model: Any, plan: int) -> Any:
         """1 if the plan is chosen: the sum over its bands."""
         return sum(model.y[b] for b in self.bands_of_plan[plan])
@@ -140,6 +169,8 @@ class Data:
     @cached_property
     def greatest_effect(self) -> FloatArray:
         """(plans, horizons) no choice has more unsaturated systemic log kill."""
+        if self.paired:
+            return self.effect_range[1] + pairs.LEAST_EFFECT
         total = np.zeros((self.plans, len(self.horizons)))
         for s in self.lesions:
             members = self.of_lesion[s]
@@ -227,13 +258,20 @@ class Data:
         return self._bed_loss_per_day(s) * self.instance.days if s in self.free else 0.0
 
 
-def data_of(candidates: Candidates, columns: Columns, refinement: Refinement) -> Data:
+def data_of(
+    candidates: Candidates, columns: Columns, refinement: Refinement, kept: Kept | None = None
+) -> Data:
     """What the constraint functions read, from the candidates of a case."""
-    return Data(candidates, columns, refinement, flows_of(candidates, columns))
+    return Data(candidates, columns, refinement, flows_of(candidates, columns), kept)
 
 
 def build(data: Data) -> Any:
     """The programme: maximize the objective over columns x and (plan, band) pairs y."""
+    with uncollected():
+        return _built(data)
+
+
+def _built(data: Data) -> Any:
     model = pyo.ConcreteModel(name=data.instance.name)
     slots = data.columns.slots.tolist()
     model.x = pyo.Var(
@@ -246,6 +284,9 @@ def build(data: Data) -> Any:
     choice.one_level(model, data)
     choice.fraction_number(model, data)
     choice.one_plan(model, data)
+    if data.paired:
+        pairs.pair_of_plan(model, data)
+        pairs.pair_of_course(model, data)
     choice.intervals(model, data)
     choice.late_enough(model, data)
     choice.early_enough(model, data)
@@ -266,14 +307,18 @@ def build(data: Data) -> Any:
     if data.instance.objective.kind == "tumor_bed":
         value.tumor_bed(model, data)
     else:
-        flow.survivors(model, data)
-        flow.killed_effectors(model, data)
-        flow.own_effect(model, data)
-        flow.losses_of_others(model, data)
-        flow.effect_in_band(model, data)
-        outcome.lymphocyte_bands(model, data)
-        outcome.systemic_effect(model, data)
-        outcome.saturation(model, data)
+        if data.paired:
+            pairs.log_effect(model, data)
+            pairs.saturated_log_effect(model, data)
+        else:
+            flow.survivors(model, data)
+            flow.killed_effectors(model, data)
+            flow.own_effect(model, data)
+            flow.losses_of_others(model, data)
+            flow.effect_in_band(model, data)
+            outcome.lymphocyte_bands(model, data)
+            outcome.systemic_effect(model, data)
+            outcome.saturation(model, data)
         outcome.burden_rule(model, data)
         flow.burden_rule_of_free_courses(model, data)
         outcome.log_burden(model, data)

@@ -54,12 +54,15 @@ def one_plan(model: Any, data: Data) -> None:
 
 
 def intervals(model: Any, data: Data) -> None:
-    """x[j] summed over a lesion's (day's) columns that plan k forbids <= 1 - y[k]."""
-    rows = []
+    """x[j] summed over a lesion's (day's) columns that plan k forbids <= 1 - y[k].
+
+    Where courses and plans are chosen as pairs, what is forbidden is no pair.
+    """
+    rows: list[tuple[int, list[int]]] = []
     groups = list(data.of_free_day.values()) + [
         data.of_lesion[s] for s in data.of_lesion if s not in data.free
     ]
-    for k in range(data.plans):
+    for k in range(0 if data.paired else data.plans):
         for members in groups:
             banned = [j for j in members if not data.columns.allowed[k, j]]
             if banned:

@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 
+from abscopt.optimizer.programme.linear import uncollected
 from abscopt.optimizer.solver import Matrix
 
 
 def matrix_of(model: Any) -> tuple[Matrix, dict[int, int]]:
     """Arrays of a Pyomo model (maximize), and id(variable) -> column."""
-    form = LinearStandardFormCompiler().write(model, mixed_form=True, set_sense=None)
+    with uncollected():
+        form = LinearStandardFormCompiler().write(model, mixed_form=True, set_sense=None)
     position = {id(variable): column for column, variable in enumerate(form.columns)}
     rows = form.A.tocsr()
     count = len(form.rows)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from abscopt.instances.limits import ORGAN_KINDS, AlcLimit, DrugLimit, EdricLimit
 from abscopt.models import lymphocytes
 from abscopt.optimizer.programme.choice import together, treated_days
+from abscopt.optimizer.programme.linear import terms
+from abscopt.optimizer.programme.pairs import over_groups
 
 if TYPE_CHECKING:
     from abscopt.optimizer.programme.build import Data
@@ -73,6 +75,9 @@ def exposures(model: Any, data: Data) -> None:
     """
     model.exposed = pyo.Var(range(len(data.candidates.exposures)), bounds=(0, 1))
     rows = []
+    if data.paired:
+        _exposed_pairs(model, data)
+        return
     for x in model.exposed:
         for group in data.choices.values():
             alike: dict[tuple[int, ...], list[int]] = {}
@@ -90,13 +95,30 @@ def exposures(model: Any, data: Data) -> None:
     model.exposures = pyo.Constraint(range(len(rows)), rule=rule)
 
 
+def _exposed_pairs(model: Any, data: Data) -> None:
+    """e[x] >= sum of a lesion's pairs w that are exposed."""
+    column, plan = data.pairs
+    met = data.columns.exposed[plan, column].astype(float)
+    rows = [
+        (x, members[met[members, x] > 0])
+        for x in model.exposed
+        for members in data.pairs_of_lesion.values()
+    ]
+    rows = [(x, members) for x, members in rows if len(members)]
+    model.exposed_pairs = pyo.Constraint(
+        range(len(rows)),
+        rule=lambda m, i: m.exposed[rows[i][0]] >= sum(m.pair[j] for j in rows[i][1].tolist()),
+    )
+
+
 def organ_loads(model: Any, data: Data) -> None:
     """prior + sum_j load[j, l] x[j] <= 1 for every organ limit l, loads as parts of the cap.
 
     `bed` D(1 + D/r)/B, `mean` D/B, `mean_eqd2` (delta d + q d^2/r)/(1 + 2/r)/B,
     `dose_by_fractions` Miner fractions, `ntcp` part of the unexposed cap; each course (day) as
     if alone. Shared days add load; schedules that break a limit through them are excluded as
-    they are met. Where a drug raises the load, a row per group of plans holds if it is chosen.
+    they are met. Where a drug raises the load, a row per group of plans holds if it is chosen (or
+    one row over all pairs w).
     """
     loads, numbers = data.columns.loads, _numbers(data)
     least = loads.min(axis=0)
@@ -104,7 +126,7 @@ def organ_loads(model: Any, data: Data) -> None:
     rows += [
         (row, group)
         for row in range(loads.shape[2])
-        for group in data.groups
+        for group in (data.groups if not data.paired else ())
         if (loads[group, :, row] > least[:, row] + COEFFICIENT_FLOOR).any()
     ]
 
@@ -113,6 +135,9 @@ def organ_loads(model: Any, data: Data) -> None:
         load = least[:, row] if group < 0 else loads[group, :, row]
         prior = float(data.candidates.prior[row])
         total = _linear(m, load)
+        if data.paired and (loads[:, :, row] > least[:, row] + COEFFICIENT_FLOOR).any():
+            every = np.arange(len(data.pairs[0]))
+            total = over_groups(m, data, loads[:, :, row], every)
         slack: Any = 0
         if group >= 0:
             most = prior + data.greatest(load) - 1.0
@@ -130,7 +155,7 @@ def organ_loads(model: Any, data: Data) -> None:
 
 def _linear(model: Any, coefficient: FloatArray) -> Any:
     used = np.flatnonzero(coefficient > COEFFICIENT_FLOOR).tolist()
-    return sum(float(coefficient[j]) * model.x[j] for j in used)
+    return terms(coefficient[used].tolist(), (model.x[j] for j in used))
 
 
 def exposed_caps(model: Any, data: Data) -> None:
@@ -183,10 +208,10 @@ def lymphocyte_count(model: Any, data: Data) -> None:
         chemo = sum(
             float(data.chemo[k]) * data.chosen(m, k) for k in range(data.plans) if data.chemo[k] > 0
         )
-        terms = _linear(m, data.columns.alc_loss[:, day]) + chemo
-        if isinstance(terms, int):
+        loss = _linear(m, data.columns.alc_loss[:, day]) + chemo
+        if isinstance(loss, int):
             return pyo.Constraint.Skip
-        return terms <= most * allowance(m, data, i)
+        return loss <= most * allowance(m, data, i)
 
     model.lymphocyte_count = pyo.Constraint(sorted(floors), days, rule=rule)
 

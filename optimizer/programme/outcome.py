@@ -9,7 +9,8 @@ import numpy as np
 import pyomo.environ as pyo
 
 from abscopt.models import immune
-from abscopt.optimizer.programme import flow
+from abscopt.optimizer.programme import flow, pairs
+from abscopt.optimizer.programme.linear import terms
 
 if TYPE_CHECKING:
     from abscopt.optimizer.programme.build import Data
@@ -26,7 +27,8 @@ def lymphocyte_bands(model: Any, data: Data) -> None:
     losses = data.columns.loss
 
     def total(m: Any, k: int) -> Any:
-        return sum(float(a) * m.x[j] for j, a in enumerate(losses[k]) if a > 0)
+        used = np.flatnonzero(losses[k] > 0)
+        return terms(losses[k][used].tolist(), (m.x[j] for j in used.tolist()))
 
     def greatest(k: int) -> float:
         return max(high for plan, _, high in data.refinement.bands if plan == k)
@@ -63,9 +65,10 @@ def systemic_effect(model: Any, data: Data) -> None:
         k, low, _ = data.refinement.bands[b]
         scale = math.exp(-low - float(data.chemo[k]))
         column = scale * gain[k, :, h]
-        terms = sum(float(column[j]) * m.x[j] for j in np.flatnonzero(column > 1e-12))
-        terms = terms + flow.effect_of_free(m, data, h)
-        return m.effect[h] <= terms + float(most[:, h].max()) * (1 - m.y[b])
+        used = np.flatnonzero(column > 1e-12)
+        total = terms(column[used].tolist(), (m.x[j] for j in used.tolist()))
+        total = total + flow.effect_of_free(m, data, h)
+        return m.effect[h] <= total + float(most[:, h].max()) * (1 - m.y[b])
 
     model.systemic_effect = pyo.Constraint(data.bands, data.horizons, rule=rule)
 
@@ -100,7 +103,10 @@ def burden_rule(model: Any, data: Data) -> None:
     model.credit_at_most = pyo.Constraint(
         ruled, data.horizons, rule=lambda m, s, h: m.credit_kill[s, h] <= m.kill[h]
     )
-    rows = []
+    rows: list[tuple[int, list[int]]] = []
+    if data.paired:
+        _credited_pairs(model, data, ruled)
+        return
     for s in ruled:
         alike: dict[bytes, list[int]] = {}
         for k in range(data.plans if s not in data.free else 0):
@@ -118,6 +124,19 @@ def burden_rule(model: Any, data: Data) -> None:
     model.credited_courses = pyo.Constraint(range(len(rows)), data.horizons, rule=rule)
 
 
+def _credited_pairs(model: Any, data: Data, ruled: list[int]) -> None:
+    """c[s, h] <= M sum of a lesion's credited pairs w."""
+    column, plan = data.pairs
+    credit, most = data.columns.credit[plan, column], data.greatest_kill
+
+    def rule(m: Any, s: int, h: int) -> Any:
+        own = data.pairs_of_lesion[s]
+        given = sum(m.pair[i] for i in own[credit[own]].tolist())
+        return m.credit_kill[s, h] <= float(most[h]) * given
+
+    model.credited_pairs = pyo.Constraint(ruled, data.horizons, rule=rule)
+
+
 def _may_lose_credit(data: Data, s: int) -> bool:
     if data.instance.immune.burden_limit_cm3 is None or not data.columns.share[s].any():
         return False
@@ -128,27 +147,33 @@ def log_burden(model: Any, data: Data) -> None:
     """u[s, h, c] >= local log burden of the choice - H_c S[h] (+ accelerated growth if free).
 
     One row per clone and group of plans that act alike on tumors, active when one of them is
-    chosen. Under the burden rule the lesion's credited kill stands for S[h].
+    chosen (or one row over all pairs w). Under the burden rule the lesion's credited kill stands
+    for S[h].
     """
     low, high = data.clone_range
     index = [(s, h, c) for s in data.lesions for h in data.horizons for c in data.clones(s)]
     model.burden = pyo.Var(
         index, bounds=lambda m, s, h, c: (float(low[s, h, c]), float(high[s, h, c]))
     )
-    groups = data.groups
+    groups = data.groups if not data.paired else range(1)
 
     def rule(m: Any, s: int, h: int, c: int, group: int) -> Any:
         local = data.columns.local[group, :, h, c]
-        terms = sum(float(local[j]) * m.x[j] for j in data.of_lesion[s])
+        if data.paired and len(data.groups) > 1:
+            own = data.columns.local[:, :, h, c]
+            left = pairs.over_groups(m, data, own, data.pairs_of_lesion[s])
+        else:
+            members = data.of_lesion[s]
+            left = terms(local[members].tolist(), (m.x[j] for j in members))
         if s in data.free:
-            terms = terms + float(data.columns.constant_local[group, s, h, c])
-            terms = terms + data.growth(m, s, h)
+            left = left + float(data.columns.constant_local[group, s, h, c])
+            left = left + data.growth(m, s, h)
         slack = 0
         if len(groups) > 1:
             spread = float(high[s, h, c] - low[s, h, c])
             slack = spread * (1 - data.chosen_group(m, group))
         kill = m.credit_kill[s, h] if _may_lose_credit(data, s) else m.kill[h]
-        return m.burden[s, h, c] >= terms - float(data.columns.share[s, c]) * kill - slack
+        return m.burden[s, h, c] >= left - float(data.columns.share[s, c]) * kill - slack
 
     rows = [(*key, group) for key in index for group in groups]
     model.log_burden = pyo.Constraint(rows, rule=rule)
@@ -167,8 +192,8 @@ def total_burden(model: Any, data: Data) -> None:
 
     def rule(m: Any, i: int, h: int) -> Any:
         plane = planes[i]
-        terms = sum(w * m.burden[plane.lesion, h, c] for c, w in enumerate(plane.weights))
-        return m.total[plane.lesion, h] >= terms + plane.offset
+        mean = sum(w * m.burden[plane.lesion, h, c] for c, w in enumerate(plane.weights))
+        return m.total[plane.lesion, h] >= mean + plane.offset
 
     model.total_burden = pyo.Constraint(range(len(planes)), data.horizons, rule=rule)
 

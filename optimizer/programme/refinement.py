@@ -27,6 +27,14 @@ SAME_POINT = 1e-7
 FIRST_BURDENS = (-12.0, -6.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.5, 6.0)
 FIRST_BREAKS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0)
 
+LEAST_EFFECT = 1e-6
+GAIN_RATIO = 1.1
+MOST_GAINS = 12
+CHORD_ERROR = 0.01
+PAIRED_BURDENS = tuple(np.linspace(-12.0, -6.0, 7)[:-1].tolist()) + tuple(
+    np.linspace(-6.0, 6.0, 49).tolist()
+)
+
 Band = tuple[int, float, float]
 
 
@@ -62,7 +70,9 @@ class Refinement:
     ----------
     bands : (plan, low, high) of lymphocyte log loss A; exp(-low) is used in the whole band
     free_bands : per free lesion with effectors of its own, the same of the loss of all others
-    effects : systemic log kills at which the saturation curve has a tangent
+    effects : systemic log kills at which the saturation curve has a tangent, or a break point
+    gains : summed gains G at which ln G has a tangent; with them, courses and plans are chosen as
+        pairs, and there is one band per plan, never split
     burdens : log burdens at which log control has a tangent
     breaks : (lesion, horizon, u > 0), further break points of the control probability
     planes : tangent planes of the total burden of lesions of several clones
@@ -76,6 +86,16 @@ class Refinement:
     breaks: tuple[tuple[int, int, float], ...] = ()
     planes: tuple[Plane, ...] = ()
     cuts: tuple[Cut, ...] = ()
+    gains: tuple[float, ...] = ()
+
+    @property
+    def paired(self) -> bool:
+        """Whether courses and plans are chosen as pairs."""
+        return bool(self.gains)
+
+    def with_gains(self, gains: list[float]) -> Refinement:
+        """Tangents of ln G at the summed gains of one schedule, one per horizon."""
+        return replace(self, gains=_extended(self.gains, gains))
 
     def with_losses(self, plan: int, total: float, others: Mapping[int, float]) -> Refinement:
         """Bands split at a total loss A, and at the losses A - a_s of the lesions s named."""
@@ -170,6 +190,52 @@ def first_refinement(instance: Instance, columns: Columns, active: tuple[int, ..
         free_bands=tuple(free_bands),
         planes=tuple(planes),
     )
+
+
+def first_pairs(
+    plans: int,
+    clones: list[int],
+    effects: tuple[FloatArray, FloatArray],
+    losses: tuple[FloatArray, FloatArray],
+    maximum: float | None,
+) -> Refinement:
+    """Tangents and break points for the range of systemic effects that is left, one band per plan.
+
+    Parameters
+    ----------
+    clones : clones of each lesion
+    effects : least and greatest unsaturated systemic log kill, each (plans, horizons)
+    losses : least and greatest log loss A of a plan, chemotherapy included, each (plans,)
+    maximum : most systemic log kill; None without saturation
+    """
+    low = max(float(effects[0].min()), LEAST_EFFECT)
+    high = max(float(effects[1].max()), 2.0 * low)
+    bottom = low * math.exp(float(losses[0].min()))
+    top = high * math.exp(float(losses[1].max()))
+    number = min(MOST_GAINS, 1 + math.ceil(math.log(top / bottom) / math.log(GAIN_RATIO)))
+    points = np.geomspace(bottom, top, max(2, number))
+    planes = [
+        plane for s, count in enumerate(clones) if count > 1 for plane in _first_planes(s, count)
+    ]
+    return Refinement(
+        bands=tuple((k, 0.0, math.inf) for k in range(plans)),
+        effects=_first_breaks(low, high, maximum),
+        burdens=PAIRED_BURDENS,
+        planes=tuple(planes),
+        gains=tuple(points.tolist()),
+    )
+
+
+def _first_breaks(low: float, high: float, maximum: float | None) -> tuple[float, ...]:
+    """Systemic log kills between which a chord in ln Z exceeds the curve by `CHORD_ERROR`."""
+    points, t, bottom = [high], math.log(high), math.log(low)
+    while t > bottom:
+        value = float(immune.saturate(math.exp(t), maximum))
+        part = 0.0 if maximum is None else value / maximum
+        bent = max(value * (1.0 - part) * abs(1.0 - 2.0 * part), CHORD_ERROR)
+        t -= math.sqrt(8.0 * CHORD_ERROR / bent)
+        points.append(math.exp(t))
+    return tuple(sorted(points))
 
 
 def _most_loss(columns: Columns, plan: int, lesion: int) -> float:

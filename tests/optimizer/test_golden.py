@@ -23,9 +23,11 @@ import abscopt.optimizer.programme as programme
 from abscopt.instances import build as build_case
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.flows import flows_of
+from abscopt.optimizer.candidates.reduction import offered
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.programme.build import build, data_of
 from abscopt.optimizer.programme.refinement import Cut, first_refinement
+from abscopt.optimizer.programme.single import _first as first
 
 Raw = dict[str, Any]
 
@@ -129,6 +131,7 @@ VARIANTS: dict[str, Raw] = {
     "log_kill": case(UNIFORM, [], "log_kill"),
     "free": case(FREE, LIMITS, lesion={"repopulation_doubling_time_days": 3}),
     "free burden": case(FREE, SOFT, **BURDEN),
+    "pairs": case(UNIFORM, LIMITS, **BURDEN),
     "tumor_bed": case(UNIFORM, LIMITS[:2], "tumor_bed", lesion={"clones": []}),
 }
 
@@ -137,13 +140,16 @@ VARIANTS: dict[str, Raw] = {
 def model_of(variant: str) -> Any:
     """The first programme of a variant, with one cut of each sort."""
     candidates = Candidates(build_case(VARIANTS[variant]))
-    columns = columns_of(candidates)
+    kept = offered(candidates) if variant == "pairs" else None
+    columns = columns_of(candidates, kept=kept)
     active = tuple(
         s
         for s in flows_of(candidates, columns)
         if candidates.instance.lesions[s].immune_active(candidates.instance.immune)
     )
     refinement = first_refinement(candidates.instance, columns, active)
+    if kept is not None:
+        refinement = dataclasses.replace(first(candidates, columns, kept), gains=(0.5, 1.0))
     plans = tuple(range(len(candidates.plans)))
     given = [int(j) for j in range(len(columns)) if columns.fractions[j] > 0]
     pair = ((given[0],), (given[-1],))
@@ -151,7 +157,7 @@ def model_of(variant: str) -> Any:
     if candidates.instance.limits and candidates.instance.limits[0].penalty is not None:
         cuts.append(Cut(plans, pair, 0, 0.25))
     refinement = dataclasses.replace(refinement, cuts=tuple(cuts))
-    return build(data_of(candidates, columns, refinement))
+    return build(data_of(candidates, columns, refinement, kept))
 
 
 def families_of(variant: str) -> list[str]:

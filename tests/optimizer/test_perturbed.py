@@ -41,7 +41,16 @@ USED = 1e-9
 
 STATED = re.compile(r"model\.(\w+) = (?:pyo\.Constraint|_needs_one)\(")
 SOURCES = sorted(Path(programme.__path__[0]).glob("*.py"))
-FAMILIES = sorted({name for path in SOURCES for name in STATED.findall(path.read_text())})
+PAIRS = ("credited_pairs", "exposed_pairs")  # with those of pairs.py: see test_reduction.py
+FAMILIES = sorted(
+    {
+        name
+        for path in SOURCES
+        if path.stem != "pairs"
+        for name in STATED.findall(path.read_text())
+        if name not in PAIRS
+    }
+)
 
 
 def logistics(quantity: str, **sides: Any) -> Raw:

@@ -33,12 +33,23 @@ from abscopt.instances.load import CASES
 from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.flows import flows_of
+from abscopt.optimizer.candidates.reduction import offered
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.programme import build as building
-from abscopt.optimizer.programme import choice, flow, logistics, organs, outcome, single, value
+from abscopt.optimizer.programme import (
+    choice,
+    flow,
+    logistics,
+    organs,
+    outcome,
+    pairs,
+    single,
+    value,
+)
 from abscopt.optimizer.programme.build import build, data_of
 from abscopt.optimizer.programme.cuts import schedule_of
+from abscopt.optimizer.programme.fixing import reduced
 from abscopt.optimizer.programme.matrix import matrix_of, value_at
 from abscopt.optimizer.programme.refinement import Cut, first_refinement
 from abscopt.optimizer.progress import Clock
@@ -50,6 +61,7 @@ FAMILIES = {
     "logistics": logistics,
     "organs": organs,
     "outcome": outcome,
+    "pairs": pairs,
     "value": value,
 }
 
@@ -58,7 +70,7 @@ def called_by_build() -> list[tuple[str, str]]:
     """(module, function) of every constraint family that `build` calls."""
     calls = (
         node.func
-        for node in ast.walk(ast.parse(inspect.getsource(build)))
+        for node in ast.walk(ast.parse(inspect.getsource(building._built)))
         if isinstance(node, ast.Call)
     )
     return [
@@ -337,7 +349,24 @@ def test_every_family_has_a_formula_and_rows(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(FAMILIES[module], name, counted(name, function))
     for objective in OBJECTIVES:
         build(data_for(objective))
+    build(paired_data())
     assert {name for _, name in families} == {name for name, count in rows.items() if count}
+
+
+def paired_data() -> Any:
+    """What the constraints read where courses and plans are chosen as pairs."""
+    candidates = Candidates(instance_of(uniform_case("default")))
+    kept = offered(candidates)
+    columns = columns_of(candidates, kept=kept)
+    return data_of(candidates, columns, single._first(candidates, columns, kept), kept)
+
+
+def test_arrays_hold_the_rows_of_the_programme_of_pairs() -> None:
+    model = build(paired_data())
+    matrix, position = matrix_of(model)
+    expected, given = rows_of_model(model, position), rows_of_matrix(matrix)
+    assert expected == given
+    assert np.abs(matrix.value).max() <= 1e4
 
 
 def test_every_public_function_of_the_families_is_called_or_shared() -> None:
@@ -615,12 +644,14 @@ def test_programme_is_the_best_of_all_schedules(name: str) -> None:
     raw, gap = SMALL_TERMS[name](), 1e-4
     instance, best = instance_of(raw), best_of_all(raw)
     assert best is not None
-    answer = single.solve_single(
-        Candidates(instance), Judge(instance), gap, 0, 1, Clock(None, None)
-    )
-    assert answer.bound is not None
-    assert best - gap <= answer.value <= best + 1e-9
-    assert best - 1e-9 <= answer.bound <= best + gap
+    candidates = Candidates(instance)
+    for kept in (None, reduced(candidates, gap, 0, Clock(None, None))[0]):
+        answer = single.solve_single(
+            candidates, Judge(instance), gap, 0, 1, Clock(None, None), kept=kept
+        )
+        assert answer.bound is not None
+        assert best - gap <= answer.value <= best + 1e-9
+        assert best - 1e-9 <= answer.bound <= best + gap + 1e-9
 
 
 # one MILP and the search give the same optimum

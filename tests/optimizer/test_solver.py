@@ -6,6 +6,8 @@ import itertools
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +15,9 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from abscopt.optimizer import solver
-from abscopt.optimizer.solver import Matrix, SolverError, canary, solve_matrix
+from abscopt.optimizer.crosscheck.naming import Programme
+from abscopt.optimizer.crosscheck.writer import mps
+from abscopt.optimizer.solver import Matrix, SolverError, canary, solve_file, solve_matrix
 
 FloatArray = NDArray[np.float64]
 
@@ -106,6 +110,40 @@ def test_time_limit_is_a_limit() -> None:
     outcome = solve_matrix(market_split(), time_limit=0.2)
     assert outcome.ending == "limit"
     assert outcome.bound is None or outcome.objective is None or outcome.bound >= outcome.objective
+
+
+def knapsack() -> Matrix:
+    """Thirty things of random worth and weight, half of the weight allowed."""
+    random = np.random.default_rng(3)
+    worth, weight = random.random(30), random.random((1, 30))
+    half = np.array([weight.sum() / 2])
+    return dense(worth, weight, np.array([-np.inf]), half, np.ones(30), np.ones(30, dtype=bool))
+
+
+@pytest.mark.parametrize("feasible", [True, False])
+def test_a_start_is_taken_if_it_is_feasible(feasible: bool, tmp_path: Path) -> None:
+    matrix, log = knapsack(), tmp_path / "highs.log"
+    best = solve_matrix(matrix)
+    assert best.x is not None
+    start = best.x if feasible else np.ones(30)
+    again = solve_matrix(matrix, start=start, log=str(log))
+    assert again.objective == pytest.approx(best.objective)
+    taken = "MIP start solution is feasible" in log.read_text(encoding="utf-8")
+    assert taken == feasible
+
+
+def test_a_file_says_what_the_arrays_say(tmp_path: Path) -> None:
+    matrix, path = replace(knapsack(), offset=2.0), tmp_path / "model.mps"
+    names = tuple(f"c{j}" for j in range(30))
+    path.write_text(mps(Programme("knapsack", matrix, ("r0",), names)), encoding="ascii")
+    ending, objective, bound = solve_file(str(path), absolute_gap=1e-9)
+    assert ending == "optimal"
+    assert objective is not None and bound is not None
+    best = solve_matrix(matrix).objective
+    assert -objective == pytest.approx(best)
+    assert -bound == pytest.approx(best)
+    with pytest.raises(SolverError, match="cannot read"):
+        solve_file(str(tmp_path / "none.mps"), absolute_gap=1e-9)
 
 
 def test_listener_stops_the_solve() -> None:

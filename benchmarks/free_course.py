@@ -1,0 +1,153 @@
+"""Free courses: the search by days against the one survivor-flow MILP, and alone up to 40 days.
+
+    python benchmarks/free_course.py [--write] [--limit 60] [--last-limit 240] [--alone]
+
+Cases are made of `toy-free-20`: its first days, continued on weekdays beyond the 20th, with its
+five start days of durvalumab or with one of them. `varying` gives esophagus and great vessels
+sparing factors that change from day to day (seeded), around those of the case. Both methods ask for
+the same gap (0.01 nat) and use one thread; every solve runs in a process of its own, imports are
+not counted. A solve that meets its limit (wall seconds; the last one that of the longest course) is
+shown with the gap it reached and left out of the fit; ratios are of CPU seconds. Every answer is
+judged by the pipeline itself. Prints the environment; --write stores the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import sys
+import time
+import tomllib
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from growth import exponent
+from reference_optima import machine
+
+from abscopt.instances.load import CASES, build
+from abscopt.instances.schema import Instance
+from abscopt.optimizer import solve
+from abscopt.optimizer.result import versions
+
+FILE = Path(__file__).with_name("free_course.json")
+GAP = 0.01
+START_DAY = 7
+AGAINST = (6, 10, 16, 20)
+ALONE = (6, 10, 15, 20, 30, 40)
+SPREAD = 0.15
+
+
+def sized(days: int, *, varying: bool = False, plans: int = 1) -> Instance:
+    """A case with so many weekdays and 1 or 5 plans."""
+    raw = tomllib.loads((CASES / "toy-free-20.toml").read_text(encoding="utf-8"))
+    allowed = [day for day in range(2 * days) if day % 7 < 5][:days]
+    course = raw["lesions"][0]["course"]
+    course["days"] = allowed
+    if varying:
+        random = np.random.default_rng(days)
+        for organ in ("esophagus", "great_vessels"):
+            point = raw["lesions"][0]["sparing"][organ]
+            factors = point["max"] * (1.0 + random.uniform(-SPREAD, SPREAD, size=days))
+            point["max"] = {"days": allowed, "values": [round(float(f), 3) for f in factors]}
+    changed = raw | {"name": f"free-{days}-{'varying' if varying else 'constant'}-{plans}"}
+    changed.pop("standard")
+    if plans == 1:
+        once = {"first_start_day": START_DAY, "last_start_day": START_DAY}
+        changed["agents"] = [raw["agents"][0] | once]
+    return build(changed)
+
+
+def one(days: int, varying: bool, plans: int, method: Any, limit: float) -> dict[str, Any]:
+    """Solve one case in this process."""
+    import scipy.optimize  # type: ignore[import-untyped]  # noqa: F401
+
+    from abscopt.optimizer import pipeline  # noqa: F401
+
+    instance = sized(days, varying=varying, plans=plans)
+    begin, used = time.perf_counter(), time.process_time()
+    result = solve(instance, gap=GAP, time_limit=limit, method=method)
+    return {
+        "days": days,
+        "plans": plans,
+        "varying": varying,
+        "method": method,
+        "seconds": time.perf_counter() - begin,
+        "cpu_seconds": time.process_time() - used,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "status": result.status,
+        "objective": result.objective,
+        "bound": result.bound,
+        "gap": result.gap,
+    }
+
+
+def measured(repeats: int, *case: Any) -> dict[str, Any]:
+    """Median over repeats, each in a new process."""
+    runs = []
+    for _ in range(repeats):
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            runs.append(pool.submit(one, *case).result())
+    row = dict(runs[0])
+    for key in ("seconds", "cpu_seconds", "peak_mb"):
+        row[key] = round(statistics.median(run[key] for run in runs), 2)
+    return row
+
+
+def against(options: argparse.Namespace, plans: int) -> list[dict[str, Any]]:
+    """Both methods on growing days, with what the MILP costs against ours."""
+    rows = []
+    for days in AGAINST:
+        limit = options.last_limit if days == AGAINST[-1] else options.limit
+        ours = measured(options.repeats, days, False, plans, "auto", limit)
+        theirs = measured(1, days, False, plans, "single", limit)
+        ratio = round(theirs["cpu_seconds"] / ours["cpu_seconds"], 1)
+        proved = theirs["status"] == "optimal"
+        rows.append({"days": days, "ours": ours, "milp": theirs, "cpu_ratio": ratio})
+        print(
+            f"{plans} plans {days:3d} days   ours"
+            f" {ours['cpu_seconds']:8.2f} s gap {ours['gap']:.4f}   MILP"
+            f" {theirs['cpu_seconds']:8.2f} s gap {theirs['gap']!s:.6}   ratio"
+            f" {'' if proved else '> '}{ratio}",
+            flush=True,
+        )
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--limit", type=float, default=60.0)
+    parser.add_argument("--last-limit", type=float, default=240.0, help="for 20 days")
+    parser.add_argument("--alone", action="store_true", help="leave the MILP out")
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    environment = {"machine": machine(), "versions": versions(), "gap": GAP} | vars(options)
+    print(json.dumps(environment))
+    stored = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    if not options.alone:
+        stored["against"] = {
+            "environment": environment,
+            "one plan": against(options, 1),
+            "five plans": against(options, 5),
+        }
+    curves = {}
+    for varying in (False, True):
+        rows = []
+        for days in ALONE:
+            rows.append(measured(options.repeats, days, varying, 1, "auto", options.limit))
+            print(rows[-1], flush=True)
+        name = "varying" if varying else "constant"
+        curves[name] = {"exponent": exponent(rows, "days"), "rows": rows}
+        print(name, "exponent", curves[name]["exponent"], flush=True)
+    stored["alone"] = {"environment": environment} | curves
+    if options.write:
+        FILE.write_text(json.dumps(stored, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

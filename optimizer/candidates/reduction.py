@@ -1,0 +1,248 @@
+"""Fewer courses and plans to choose from, without losing the best schedule.
+
+`Kept` says which (plan, course) pairs of a case are left. `undominated` drops a course under a plan
+when another one of the same shape is at least as good whatever the other lesions receive;
+`restricted` makes candidates of what is left. Pairs that bounds rule out need a known schedule:
+that step is `programme.fixing`.
+
+Courses of one shape (fractions, dose, technique, fractions a day) differ in their days only. One of
+them stands in for another under plan k if it is allowed, leaves no greater log burden of any clone
+at any horizon, is credited with as much, costs others' effectors no more (a), has at least as much
+effect of its own (v; the systemic log kill is a constant times `e^-a R + v`, R >= 0 that of all
+others), loads no organ more and meets no more exposures. Where days count for themselves, none
+does: lymphocyte floors that could bind, limits on visits, machine days, lesions a day, overall time
+or gaps, rules that tie a plan to the end or start of some course, and organs whose load grows on
+days that two lesions share.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.instances.limits import AlcLimit, DoseByFractionsLimit, LogisticsLimit
+from abscopt.optimizer.candidates.courses import Menu, Patterns
+from abscopt.optimizer.candidates.table import CAP, Candidates
+
+if TYPE_CHECKING:
+    from abscopt.optimizer.candidates.table import LesionTable
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+CACHED = ("plan_effects", "_propagators", "cross", "treated")
+STORES = ("_effects", "_shared", "_allowed", "_common", "_loads")
+MOST_ALIKE = 400
+
+
+@dataclass(frozen=True)
+class Step:
+    """One reduction: its name, and how many (plan, course) pairs it left."""
+
+    name: str
+    pairs: int
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The (plan, course) pairs that are left.
+
+    Attributes
+    ----------
+    pairs : per uniform lesion (plans, courses)
+    steps : what was done so far, in order
+    floor : no schedule with a dropped pair is better than this; -inf where that needs no bound
+    effect : (plans, horizons) no schedule left has more unsaturated systemic log kill; inf unknown
+    least_effect : (plans, horizons) nor less
+    bound : no schedule of the case is better; inf unknown
+    """
+
+    pairs: tuple[BoolArray, ...]
+    steps: tuple[Step, ...]
+    floor: float
+    effect: FloatArray
+    least_effect: FloatArray
+    bound: float = math.inf
+
+    @property
+    def count(self) -> int:
+        """Pairs left."""
+        return sum(int(part.sum()) for part in self.pairs)
+
+    @property
+    def plans(self) -> IntArray:
+        """Plans that still have a course for every lesion."""
+        open_plans = np.all([part.any(axis=1) for part in self.pairs], axis=0)
+        found: IntArray = np.flatnonzero(open_plans)
+        return found
+
+    def but(self, name: str, pairs: tuple[BoolArray, ...]) -> Kept:
+        """Other pairs, with the step that dropped them named."""
+        after = replace(self, pairs=pairs)
+        return replace(after, steps=(*self.steps, Step(name, after.count)))
+
+
+def offered(candidates: Candidates) -> Kept:
+    """All pairs that the rules of the plans and each course's own loads allow.
+
+    Free courses are no pairs: ValueError where the case has one.
+    """
+    if candidates.free:
+        raise ValueError("free courses cannot be reduced")
+    plans = range(len(candidates.plans))
+    allowed = [candidates.allowed(k) for k in plans]
+    pairs = tuple(np.stack([part[s] for part in allowed]) for s in range(len(candidates.lesions)))
+    shape = (len(plans), len(candidates.instance.horizon_days))
+    kept = Kept(pairs, (), -math.inf, np.full(shape, math.inf), np.zeros(shape))
+    return replace(kept, steps=(Step("offered", kept.count),))
+
+
+def undominated(candidates: Candidates, kept: Kept) -> Kept:
+    """Without courses that another one of the same shape stands in for, plan by plan."""
+    pairs = [part.copy() for part in kept.pairs]
+    for s, table in enumerate(candidates.lesions):
+        if len(table.menu) == 1 or _days_count(candidates, s):
+            continue
+        for k in kept.plans.tolist():
+            if candidates.latest_end_needed(k) < 0 and candidates.earliest_start_needed(k) < 0:
+                open_courses = np.flatnonzero(pairs[s][k])
+                merit = _merit(candidates, s, k)
+                for members in _alike(table, open_courses):
+                    pairs[s][k, members[_dominated(merit[members])]] = False
+    return kept.but("dominance", tuple(pairs))
+
+
+def _alike(table: LesionTable, courses: IntArray) -> list[IntArray]:
+    """Courses of each shape, in parts of at most `MOST_ALIKE`, which bounds time and memory."""
+    shape = table.shape[courses]
+    order = np.argsort(shape, kind="stable")
+    starts = np.flatnonzero(np.diff(shape[order], prepend=-1))
+    groups = np.split(courses[order], starts[1:])
+    return [
+        part for group in groups for part in np.array_split(group, -(-len(group) // MOST_ALIKE))
+    ]
+
+
+def _merit(candidates: Candidates, s: int, k: int) -> FloatArray:
+    """(courses, criteria) all of which a course must reach to stand in for another."""
+    effects = candidates.effects(k)[s]
+    loads, exposed = candidates.loads(k)[s], candidates.exposed(k)[s].astype(float)
+    size = len(loads)
+    if candidates.instance.objective.kind == "tumor_bed":
+        return np.concatenate([effects.tumor_bed[:, None], -loads, -exposed], axis=1)
+    local = effects.local.reshape(size, -1)
+    parts = [-local, effects.share, -effects.loss[:, None], effects.effect, -loads, -exposed]
+    return np.concatenate(parts, axis=1)
+
+
+def _dominated(merit: FloatArray) -> BoolArray:
+    """(n,) whether another row is nowhere smaller; of equal rows the first stays."""
+    at_least = (merit[:, None, :] >= merit[None, :, :]).all(axis=2)
+    equal = at_least & at_least.T
+    earlier = np.tri(len(merit), k=-1, dtype=bool).T
+    beaten: BoolArray = np.asarray((at_least & (~equal | earlier)).any(axis=0))
+    return beaten
+
+
+def _days_count(candidates: Candidates, s: int) -> bool:
+    """Whether the days of a course of lesion s matter by themselves."""
+    for limit in candidates.instance.limits:
+        if isinstance(limit, LogisticsLimit) and limit.quantity != "lesions":
+            return True
+        if isinstance(limit, AlcLimit) and _could_bind(candidates, limit):
+            return True
+    return _shares_an_organ(candidates, s)
+
+
+def _could_bind(candidates: Candidates, limit: AlcLimit) -> bool:
+    """Whether the floor could be reached if every lesion lost most on every day."""
+    before = candidates.instance.lymphocytes.initial_1e9_per_l
+    chemo = float(candidates.plan_effects.chemotherapy_log_loss.max())
+    loss = np.zeros(candidates.instance.days)
+    for table in candidates.lesions:
+        loss += float(table.kappa.max()) * table.alc_unit.max(axis=0)
+    worst = float(loss.max()) + chemo
+    return worst > math.log(before / limit.floor_1e9_per_l) * CAP
+
+
+def _shares_an_organ(candidates: Candidates, s: int) -> bool:
+    """Whether a day shared with another lesion adds load to some organ."""
+    caps = [
+        limit.cap
+        for limit in candidates.instance.limits
+        if isinstance(limit, LogisticsLimit)
+        and limit.quantity == "lesions"
+        and limit.cap is not None
+        and limit.penalty is None
+    ]
+    if min(caps, default=2) < 2:
+        return False
+    others = [i for i, t in enumerate(candidates.lesions) if i != s and len(t.menu) > 1]
+    if any(candidates.cross[s, i].any() for i in others):
+        return True
+    return any(
+        _reaches(candidates, s, limit) and any(_reaches(candidates, i, limit) for i in others)
+        for limit in candidates.limits
+        if isinstance(limit, DoseByFractionsLimit)
+    )
+
+
+def _reaches(candidates: Candidates, s: int, limit: DoseByFractionsLimit) -> bool:
+    return any(
+        lesion.sparing_factor(limit.organ, limit.point, 0, way) > 0
+        for lesion, way, _ in candidates.lesions[s].beams
+    )
+
+
+def restricted(candidates: Candidates, kept: Kept) -> tuple[Candidates, Kept]:
+    """Candidates of the plans and courses that are left, and the pairs among them.
+
+    'No course' stays the first of every menu, its pairs as they were.
+    """
+    plans = kept.plans
+    menus: list[BoolArray] = [np.asarray(part[plans].any(axis=0)) for part in kept.pairs]
+    for keep in menus:
+        keep[0] = True
+    small = copy.copy(candidates)
+    for name in CACHED:
+        small.__dict__.pop(name, None)
+    for name in STORES:
+        setattr(small, name, OrderedDict())
+    small.plans = tuple(candidates.plans[k] for k in plans)
+    small.lesions = tuple(
+        _smaller(table, np.flatnonzero(keep))
+        for table, keep in zip(candidates.lesions, menus, strict=True)
+    )
+    pairs = tuple(part[plans][:, keep] for part, keep in zip(kept.pairs, menus, strict=True))
+    effects = kept.effect[plans], kept.least_effect[plans]
+    return small, replace(kept, pairs=pairs, effect=effects[0], least_effect=effects[1])
+
+
+def _smaller(table: LesionTable, courses: IntArray) -> LesionTable:
+    """A table with some of the courses, and only the day patterns they use."""
+    menu, patterns = table.menu, table.menu.patterns
+    used, pattern = np.unique(menu.pattern[courses], return_inverse=True)
+    fewer = Patterns(
+        patterns.days[used],
+        patterns.slot[used],
+        patterns.count[used],
+        patterns.per_day[used],
+        patterns.incidence[used],
+    )
+    return replace(
+        table,
+        menu=Menu(
+            menu.lesion, fewer, pattern.reshape(-1), menu.dose[courses], menu.technique[courses]
+        ),
+        alc_unit=table.alc_unit[used],
+        kappa=table.kappa[courses],
+        shape=table.shape[courses],
+        variant=table.variant[courses],
+    )

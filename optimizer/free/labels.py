@@ -1,0 +1,332 @@
+"""All courses of one plan, day by day: partial courses that may still lead to a better one.
+
+A partial course is dropped when what it may still reach is not above a threshold; two of them with
+(nearly) the same kill and loads become one where the better one loses at most a tolerance, whatever
+follows. The one that is kept is credited with that loss, and with the better kill and loads, so
+that it stands for both: the best of what arrives at the end bounds all courses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.optimizer.free.dual import Completion, Value, choices
+from abscopt.optimizer.free.terms import SURVIVORS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from abscopt.optimizer.free.suffix import Stage
+    from abscopt.optimizer.free.terms import Terms
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+CHUNK = 4096
+ROUNDS = 12
+WIDEST = 16.0
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Partial courses: n of them.
+
+    Attributes
+    ----------
+    state, effect : (n, 5 + lag) and (n, H)
+    kill, load : (n, H), growth taken off, and (n, M)
+    count : (n,) fractions
+    alc : (n,) log loss of lymphocytes on the last course day that was decided
+    first, last : (n,) fraction days, -1 for none
+    reach : (n,) bound of what it may lead to
+    parent, action : (n,) where it comes from
+    """
+
+    state: FloatArray
+    effect: FloatArray
+    kill: FloatArray
+    load: FloatArray
+    count: IntArray
+    alc: FloatArray
+    first: IntArray
+    last: IntArray
+    reach: FloatArray
+    parent: IntArray
+    action: IntArray
+
+    def __len__(self) -> int:
+        return len(self.reach)
+
+    def take(self, rows: IntArray) -> Labels:
+        """Some of them."""
+        return Labels(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How finely partial courses are told apart.
+
+    Attributes
+    ----------
+    tolerance : objective that joining two of them may add
+    width : parts of a cap within which loads count as equal
+    kill_width : nats of kill likewise
+    most : partial courses kept per day
+    beyond : what happens to more: `join` them, whatever it adds; `drop` the least promising,
+        which finds courses but bounds nothing; or `stop` the exploration
+    """
+
+    tolerance: float
+    width: float
+    kill_width: float
+    most: int
+    beyond: Literal["join", "drop", "stop"] = "join"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Courses at the end, best first: (n, T) actions, and the bound of all courses."""
+
+    courses: IntArray
+    bound: float
+    labels: int
+
+
+def explored(
+    terms: Terms,
+    stages: list[Stage],
+    completions: list[Completion],
+    value: Value,
+    threshold: float,
+    precision: Precision,
+    stop: Callable[[], bool],
+) -> Outcome | None:
+    """Courses above a threshold and a bound: infinite if there were too many; None on time."""
+    state, effect = terms.begin()
+    horizons = effect.shape[1]
+    whole = np.zeros(1, dtype=np.int64)
+    labels = Labels(
+        state, effect, np.zeros((1, horizons)), np.zeros((1, len(terms.room))), whole, np.zeros(1),
+        whole - 1, whole - 1, np.full(1, np.inf), whole, whole,
+    )  # fmt: skip
+    dropped, total, drift = -np.inf, 0, 0.0
+    counted = value.span.count != (0, len(terms.days))
+    history: list[tuple[IntArray, IntArray]] = []
+    for stage in range(len(terms.days)):
+        if stop():
+            return None
+        if not len(labels):
+            break
+        labels, below = _next(terms, completions, labels, stage, threshold)
+        labels = labels.take(_in_range(terms, value, labels, stage, drift))
+        dropped = max(dropped, below)
+        labels, moved = _merged(
+            terms, stages[stage + 1], completions[0], labels, precision, counted
+        )
+        drift += moved
+        if precision.beyond == "stop" and len(labels) > precision.most:
+            return Outcome(np.zeros((0, len(terms.days)), dtype=np.int64), np.inf, total)
+        history.append((labels.parent, labels.action))
+        total += len(labels)
+    return _ended(terms, stages[-1], value, labels, history, dropped, total)
+
+
+def _next(
+    terms: Terms, completions: list[Completion], labels: Labels, stage: int, threshold: float
+) -> tuple[Labels, float]:
+    """Partial courses one course day on, and the best of what was not above the threshold."""
+    parents, actions, reaches, below = [], [], [], -np.inf
+    for begin in range(0, len(labels), CHUNK):
+        part = labels.take(np.arange(begin, min(begin + CHUNK, len(labels))))
+        reach = np.full((len(part), terms.allowed.shape[1]), np.inf)
+        for one in completions:
+            price = one.prices
+            so_far = part.kill @ price.kill + part.effect @ price.effect - part.load @ price.load
+            so_far += price.constant
+            later = choices(one, terms, stage, part.state, part.count)
+            np.minimum(reach, later + so_far[:, None], out=reach)
+        for m in range(len(terms.room)):
+            load = part.load[:, m, None] + terms.load[stage, None, :, m]
+            reach[load > terms.room[m]] = -np.inf
+        good = reach > threshold
+        rest = reach[~good]
+        below = max(below, float(rest.max(initial=-np.inf)))
+        row, action = np.nonzero(good)
+        parents.append(row + begin)
+        actions.append(action)
+        reaches.append(reach[row, action])
+    parent, action = np.concatenate(parents), np.concatenate(actions)
+    grown = _given(terms, labels, stage, parent, action, np.concatenate(reaches))
+    return grown, below
+
+
+def _in_range(terms: Terms, value: Value, labels: Labels, stage: int, drift: float) -> IntArray:
+    """Those that can still end in the span; `drift` bounds the kill they are credited with."""
+    later = np.where(terms.allowed, terms.kill[:, :, -1], 0.0).max(axis=1)[stage + 1 :].sum()
+    kill = labels.kill[:, -1]
+    low, high = value.span.kill
+    few, many = value.span.count
+    if terms.repopulates:
+        high = np.inf
+    good = (kill + later >= low - 1e-9) & (kill <= high + drift + 1e-9)
+    good &= (labels.count <= many) & (labels.count + len(terms.days) - stage - 1 >= few)
+    return np.flatnonzero(good)
+
+
+def _given(
+    terms: Terms,
+    labels: Labels,
+    stage: int,
+    parent: IntArray,
+    action: IntArray,
+    reach: FloatArray,
+) -> Labels:
+    """Children after their action; those that break the lymphocyte floor are left out."""
+    day, given = int(terms.days[stage]), action > 0
+    passed = float(terms.days[stage] - terms.days[max(stage - 1, 0)])
+    alc = labels.alc[parent] * terms.alc_kept**passed + np.where(given, terms.alc_loss, 0.0)
+    good = ~given | (alc <= terms.alc_room)
+    parent, action, reach = parent[good], action[good], reach[good]
+    alc, given = alc[good], given[good]
+    state, effect = labels.state[parent], labels.effect[parent]
+    killed = terms.give(state, effect, stage, action)
+    kill = labels.kill[parent] + killed
+    first = np.where(given & (labels.first[parent] < 0), day, labels.first[parent])
+    last = np.where(given, day, labels.last[parent])
+    if terms.repopulates:
+        before = terms.regrown(labels.first[parent], labels.last[parent])
+        kill -= terms.regrown(first, last) - before
+    return Labels(
+        state=state,
+        effect=effect,
+        kill=kill,
+        load=labels.load[parent] + terms.load[stage, action],
+        count=labels.count[parent] + given,
+        alc=alc,
+        first=first,
+        last=last,
+        reach=reach,
+        parent=parent,
+        action=action,
+    )
+
+
+def _merged(
+    terms: Terms,
+    stage: Stage,
+    one: Completion,
+    labels: Labels,
+    precision: Precision,
+    counted: bool,
+) -> tuple[Labels, float]:
+    """Partial courses that stand for all of them, and the kill they are credited with at most."""
+    if len(labels) < 2:
+        return labels, 0.0
+    order = np.argsort(-labels.reach, kind="stable")
+    labels = labels.take(order)
+    key = _groups(terms, labels, precision, counted)
+    kept: list[IntArray] = []
+    open_rows = np.arange(len(labels))
+    count = 0
+    for turn in range(ROUNDS):
+        if not len(open_rows):
+            break
+        leader_at = np.unique(key[open_rows], return_index=True)
+        leader, group = open_rows[leader_at[1]], np.searchsorted(leader_at[0], key[open_rows])
+        kept.append(leader)
+        count += len(leader)
+        loss = _loss(labels, stage, open_rows, leader[group])
+        joined = loss @ one.prices.effect <= precision.tolerance
+        full = count + len(open_rows) > precision.most
+        if turn == ROUNDS - 1 and full and precision.beyond == "join":
+            joined[:] = True
+        _credit(labels, leader, group[joined], open_rows[joined], loss[joined])
+        open_rows = open_rows[~joined]
+    rows = np.sort(np.concatenate([*kept, open_rows]))
+    if precision.beyond == "drop":
+        rows = rows[: precision.most]
+    elif precision.beyond == "join" and len(rows) > precision.most and precision.width < WIDEST:
+        wider = replace(
+            precision,
+            tolerance=2.0 * precision.tolerance,
+            width=2.0 * precision.width,
+            kill_width=2.0 * precision.kill_width,
+        )
+        found, moved = _merged(terms, stage, one, labels.take(rows), wider, counted)
+        return found, moved + precision.kill_width
+    return labels.take(rows), precision.kill_width
+
+
+def _groups(terms: Terms, labels: Labels, precision: Precision, counted: bool) -> IntArray:
+    """(n,) number of the group: nearly the same kill and loads, and what else must be kept."""
+    columns = [
+        np.floor(labels.kill / precision.kill_width + 0.5),
+        np.floor(labels.load / precision.width + 0.5),
+    ]
+    if counted:
+        columns.append(labels.count[:, None].astype(float))
+    if terms.repopulates:
+        columns.append(labels.first[:, None].astype(float))
+    table = np.ascontiguousarray(np.concatenate(columns, axis=1))
+    view = table.view(np.dtype((np.void, table.dtype.itemsize * table.shape[1])))
+    groups: IntArray = np.unique(view.reshape(-1), return_inverse=True)[1].reshape(-1)
+    return groups
+
+
+def _loss(labels: Labels, stage: Stage, rows: IntArray, leaders: IntArray) -> FloatArray:
+    """(n, H) effect that the leader lacks against each row, at most, whatever follows."""
+    difference = labels.state[rows] - labels.state[leaders]
+    more, less = np.maximum(difference, 0.0), np.maximum(-difference, 0.0)
+    found = np.empty((len(rows), labels.effect.shape[1]))
+    for begin in range(0, len(rows), CHUNK):
+        part = slice(begin, begin + CHUNK)
+        for h in range(found.shape[1]):
+            worth = more[part] @ stage.high[:, :, h].T - less[part] @ stage.low[:, :, h].T
+            found[part, h] = worth.max(axis=1)
+    found += labels.effect[rows] - labels.effect[leaders]
+    found += more[:, SURVIVORS, None] * stage.survivor
+    loss: FloatArray = np.maximum(found, 0.0)
+    return loss
+
+
+def _credit(
+    labels: Labels, leader: IntArray, group: IntArray, rows: IntArray, loss: FloatArray
+) -> None:
+    """Credit the leaders with the best of what joins them, in place."""
+    target = leader[group]
+    extra = np.zeros((len(leader), loss.shape[1]))
+    np.maximum.at(extra, group, loss)
+    labels.effect[leader] += extra
+    np.maximum.at(labels.kill, target, labels.kill[rows])
+    np.minimum.at(labels.load, target, labels.load[rows])
+    np.minimum.at(labels.alc, target, labels.alc[rows])
+    np.maximum.at(labels.last, target, labels.last[rows])  # regrowth up to it is paid for
+    np.maximum.at(labels.reach, target, labels.reach[rows])
+
+
+def _ended(
+    terms: Terms,
+    stage: Stage,
+    value: Value,
+    labels: Labels,
+    history: list[tuple[IntArray, IntArray]],
+    dropped: float,
+    total: int,
+) -> Outcome:
+    """Courses at the end by their credited value."""
+    if not len(labels):
+        return Outcome(np.zeros((0, len(terms.days)), dtype=np.int64), dropped, total)
+    effect = labels.effect + stage.constant + np.einsum("nk,kh->nh", labels.state, stage.high[0])
+    worth = value(labels.kill, effect)
+    order = np.argsort(-worth, kind="stable")
+    courses = np.zeros((len(order), len(history)), dtype=np.int64)
+    row = order
+    for day in range(len(history) - 1, -1, -1):
+        parent, action = history[day]
+        courses[:, day] = action[row]
+        row = parent[row]
+    return Outcome(courses, max(dropped, float(worth[order[0]])), total)

@@ -1,0 +1,52 @@
+"""Which cases the search for free courses covers; the programme takes all others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from abscopt.instances.limits import ORGAN_KINDS, AlcLimit, DrugLimit, LogisticsLimit
+from abscopt.optimizer.candidates.columns import countable
+
+if TYPE_CHECKING:
+    from abscopt.instances.limits import AnyLimit
+    from abscopt.optimizer.candidates.table import Candidates
+
+
+def applies(candidates: Candidates) -> bool:
+    """Whether `solve_free` is exact for a case, and worth while.
+
+    One free lesion of one clone is the only one that may be irradiated, its days matter, and
+    every limit is a hard one on organs, lymphocyte counts or the number of fractions (those on
+    drugs may be soft). No burden rule, no exposure states, no rule that asks for a fraction near
+    an infusion.
+    """
+    instance = candidates.instance
+    if len(candidates.free) != 1 or len(instance.irradiable) != 1 or not candidates.plans:
+        return False
+    plans = range(len(candidates.plans))
+    return (
+        len(instance.lesions) <= MOST_LESIONS
+        and all(len(lesion.populations) == 1 for lesion in instance.lesions)
+        and instance.objective.kind != "tumor_bed"
+        and instance.immune.burden_limit_cm3 is None
+        and not candidates.exposures
+        and all(_covered(limit) for limit in instance.limits)
+        and all(candidates.latest_end_needed(k) < 0 for k in plans)
+        and all(candidates.earliest_start_needed(k) < 0 for k in plans)
+        and not countable(candidates)
+    )
+
+
+MOST_LESIONS = 12
+
+
+def _covered(limit: AnyLimit) -> bool:
+    if isinstance(limit, DrugLimit):
+        return True
+    if limit.penalty is not None:
+        return False
+    if isinstance(limit, LogisticsLimit):
+        whole = (limit.first_day, limit.last_day) == (None, None)
+        counts = limit.quantity in ("visits", "machine_days", "lesions_per_day", "lesions")
+        return whole and counts and limit.cap is not None and not limit.floor
+    return isinstance(limit, (*ORGAN_KINDS, AlcLimit))

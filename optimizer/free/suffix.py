@@ -1,0 +1,142 @@
+"""What a state before a course day is still worth, by which later days have a fraction.
+
+The worth is linear in the state. Its coefficients of all parts but the survivors depend on the
+later fraction days alone, not on their doses: patterns of days, backward from the last one. More
+of them is never worse, so patterns that are nearly alike are joined: `high` bounds all of them
+from above, `low` from below, and what is computed with `high` bounds every course.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.optimizer.free.terms import DYING, EFFECTORS, OTHERS, PRECURSORS, QUEUE
+
+if TYPE_CHECKING:
+    from abscopt.optimizer.free.terms import Terms
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+FIRST_WIDTH = 1e-4
+WIDER = 1.25
+TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Patterns of the days from one course day on: B patterns, N = 5 + lag parts of a state.
+
+    `raw` patterns are those of the next stage without and with a fraction on this day.
+
+    Attributes
+    ----------
+    high, low : (B, N, H) worth per unit of each part; 0 for the survivors
+    constant : (B, H) worth of the inflow of precursors
+    none, given : (B', N, H) and (B', H) the same before joining, by the next stage's pattern
+    release : (B', H) worth per unit released on this day
+    survivor : (H,) no survivor is worth more: all of it is released at its best
+    to : (2, B') pattern of this stage, without and with a fraction
+    count : (B,) fractions of each pattern
+    """
+
+    high: FloatArray
+    low: FloatArray
+    constant: FloatArray
+    none: tuple[FloatArray, FloatArray]
+    given: tuple[FloatArray, FloatArray]
+    release: FloatArray
+    survivor: FloatArray
+    to: IntArray
+    count: IntArray
+
+
+def stages_of(terms: Terms, most: float) -> list[Stage]:
+    """Stages of every course day in order, and one for the end; at most so many patterns each."""
+    daily, horizons = terms.daily, len(terms.horizons)
+    high = np.zeros((1, len(terms.start), horizons))
+    high[0, OTHERS] = terms.others
+    constant = np.zeros((1, horizons))
+    empty = np.zeros((0, 0, 0)), np.zeros((0, 0))
+    count, width = np.zeros(1, dtype=np.int64), FIRST_WIDTH
+    day = len(daily.mobilized)
+    while day > int(terms.days[-1]) + 1:
+        day -= 1
+        high, constant, _ = _before(terms, day, high, constant)
+    low = high.copy()
+    survivor = np.zeros(horizons)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        per_killed = np.where(terms.release > 0, terms.release / (1.0 - terms.survival), 0.0)
+    nothing = np.zeros((2, 0), dtype=np.int64)
+    stages = [Stage(high, low, constant, empty, empty, np.zeros((0, 0)), survivor, nothing, count)]
+    for stage in range(len(terms.days) - 1, -1, -1):
+        while day > int(terms.days[stage]) + 1:
+            day -= 1
+            low, _, _ = _before(terms, day, low, constant)
+            high, constant, _ = _before(terms, day, high, constant)
+        day -= 1
+        kept = terms.effectors_kept
+        none, steady, release = _before(terms, day, high, constant)
+        given, _, _ = _before(terms, day, high, constant, kept)
+        none_low, _, _ = _before(terms, day, low, constant)
+        given_low, _, _ = _before(terms, day, low, constant, kept)
+        given[:, OTHERS] *= terms.others_kept[stage]
+        given_low[:, OTHERS] *= terms.others_kept[stage]
+        both, counts = np.concatenate([none, given]), np.concatenate([count, count + 1])
+        to, count, width = _joined(both, counts, most, width / WIDER**2)
+        raw = np.concatenate([none, given]), np.concatenate([none_low, given_low])
+        size = len(count)
+        high, low = (np.full((size, *none.shape[1:]), fill) for fill in (-np.inf, np.inf))
+        np.maximum.at(high, to, raw[0])
+        np.minimum.at(low, to, raw[1])
+        constant = np.full((size, horizons), -np.inf)
+        np.maximum.at(constant, to, np.concatenate([steady, steady]))
+        survivor = np.maximum(survivor, per_killed[stage].max() * release.max(axis=0))
+        parts = (none, steady), (given, steady)
+        stages.append(
+            Stage(high, low, constant, *parts, release, survivor, to.reshape(2, -1), count)
+        )
+    return stages[::-1]
+
+
+def _before(
+    terms: Terms, day: int, after: FloatArray, constant: FloatArray, kept: float = 1.0
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Worth before a day from that after it, and (B, H) that of a unit released on the day."""
+    daily = terms.daily
+    worth = np.empty_like(after)
+    effector = daily.effect[day] + after[:, EFFECTORS]
+    dying = daily.priming[day] * after[:, PRECURSORS] + after[:, DYING]
+    worth[:, 0] = 0.0
+    worth[:, OTHERS] = after[:, OTHERS]
+    worth[:, EFFECTORS] = daily.effector_kept * kept * effector
+    worth[:, PRECURSORS] = (
+        daily.mobilized[day] * effector + daily.staying[day] * after[:, PRECURSORS]
+    )
+    worth[:, DYING] = daily.dying_kept * dying
+    released = daily.dying_entry * dying
+    if daily.lag:
+        worth[:, QUEUE:-1] = after[:, QUEUE + 1 :]
+        worth[:, -1] = released
+        released = after[:, QUEUE]
+    return worth, constant + daily.inflow * after[:, PRECURSORS], released
+
+
+def _joined(
+    worth: FloatArray, count: IntArray, most: float, width: float
+) -> tuple[IntArray, IntArray, float]:
+    """(B,) number of the group of every pattern, (groups,) fractions of each, and their width.
+
+    Those of a group have as many fractions, and are alike in others, effectors and precursors.
+    """
+    parts = np.log(worth[:, [OTHERS, EFFECTORS, PRECURSORS]].sum(axis=2) + TINY)
+    while True:
+        keys = np.concatenate([np.floor(parts / width), count[:, None]], axis=1)
+        found, groups = np.unique(keys, axis=0, return_inverse=True)
+        if len(found) <= max(most, int(count.max()) + 1):
+            return groups.reshape(-1), found[:, -1].astype(np.int64), width
+        width *= WIDER

@@ -1,0 +1,229 @@
+"""Uniform courses and plans chosen as pairs: no lymphocyte bands, no large constants.
+
+w[j, k] = 1 if course j and plan k are chosen together; only pairs that are left have one. Whatever
+depends on both is one row over all pairs. With G = sum_j e^a v the summed gains, A = sum_j a the
+summed losses and chemo_k the loss by chemotherapy, the unsaturated systemic log kill is
+Z = e^(-A - chemo_k) G, so t = ln Z = ln G - A - chemo_k is concave in the choice: tangents bound it
+for all plans at once. Saturated, Z is M / (1 + M e^-t): convex in t below ln M, where chords bound
+it between break points, concave above, where tangents do.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyomo.environ as pyo
+from numpy.typing import NDArray
+
+from abscopt.models import immune
+from abscopt.optimizer.programme.linear import terms
+
+if TYPE_CHECKING:
+    from abscopt.optimizer.programme.build import Data
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+LEAST_EFFECT = 1e-6
+RANGE_MARGIN = 1e-9
+
+Line = tuple[float, float]
+Piece = tuple[float, float, list[Line]]
+
+
+def pairs_of(data: Data) -> tuple[IntArray, IntArray]:
+    """(pairs,) column and plan of every pair that is left, plan by plan."""
+    plan, column = np.nonzero(data.columns.allowed)
+    return column, plan
+
+
+def weighted(model: Any, data: Data, value: FloatArray, members: IntArray) -> Any:
+    """sum of value w over some pairs; value (pairs,)."""
+    used = members[np.abs(value[members]) > 0]
+    return terms(value[used].tolist(), (model.pair[i] for i in used.tolist()))
+
+
+def pair_of_plan(model: Any, data: Data) -> None:
+    """sum_j w[j, k] = y[k] over the courses j of a lesion, for every lesion and plan."""
+    columns = data.columns
+    column, plan = data.pairs
+    model.pair = pyo.Var(range(len(column)), bounds=(0, 1))
+    variables = list(model.pair.values())
+    members: dict[tuple[int, int], list[int]] = {
+        (s, k): [] for s in data.lesions for k in range(data.plans)
+    }
+    for i, (s, k) in enumerate(zip(columns.lesion[column].tolist(), plan.tolist(), strict=True)):
+        members[s, k].append(i)
+    model.pair_of_plan = pyo.Constraint(
+        sorted(members),
+        rule=lambda m, s, k: sum(variables[i] for i in members[s, k]) == data.chosen(m, k),
+    )
+
+
+def pair_of_course(model: Any, data: Data) -> None:
+    """sum_k w[j, k] = x[j] for every course."""
+    variables = list(model.pair.values())
+    members: dict[int, list[int]] = {j: [] for j in range(len(data.columns))}
+    for i, j in enumerate(data.pairs[0].tolist()):
+        members[j].append(i)
+    model.pair_of_course = pyo.Constraint(
+        range(len(data.columns)), rule=lambda m, j: sum(variables[i] for i in members[j]) == m.x[j]
+    )
+
+
+def log_effect(model: Any, data: Data) -> None:
+    """t[h] = ln Z[h] lies below tangents of ln G - A - chemo, and below the most of its plan.
+
+    t[h] <= sum_k (ln G_i - 1 - chemo_k + e_k / G_i) y[k] + sum (g[j, k, h] / G_i - a[j, k]) w[j, k]
+    at every tangent point G_i, with e_k = 1e-6 e^(greatest A + chemo_k), which keeps ln Z from
+    -inf;  t[h] <= sum_k ln(greatest Z of k) y[k].
+    """
+    column, plan = data.pairs
+    low, high = log_range(data)
+    model.log_effect = pyo.Var(
+        data.horizons, bounds=lambda m, h: (float(low[h].min()), float(high[h].max()))
+    )
+    loss, gain = data.columns.loss[plan, column], data.columns.gain[plan, column, :]
+    most = sum(data.columns.loss[:, members].max(axis=1) for members in data.of_lesion.values())
+    extra = LEAST_EFFECT * np.exp(np.asarray(most) + data.chemo)
+    every = np.arange(len(column))
+    points = data.refinement.gains
+
+    def tangent(m: Any, h: int, i: int) -> Any:
+        point = points[i]
+        level = math.log(point) - 1.0 - data.chemo + extra / point
+        fixed = sum(float(level[k]) * data.chosen(m, k) for k in range(data.plans))
+        return m.log_effect[h] <= fixed + weighted(m, data, gain[:, h] / point - loss, every)
+
+    def of_plan(m: Any, h: int) -> Any:
+        return m.log_effect[h] <= sum(
+            float(high[h, k]) * data.chosen(m, k) for k in range(data.plans)
+        )
+
+    model.log_effect_tangents = pyo.Constraint(data.horizons, range(len(points)), rule=tangent)
+    model.log_effect_of_plan = pyo.Constraint(data.horizons, rule=of_plan)
+
+
+def log_range(data: Data) -> tuple[FloatArray, FloatArray]:
+    """(horizons, plans) least and greatest ln Z; Z below 1e-6 counts as 1e-6."""
+    low, high = data.effect_range
+    floor = 2.0 * LEAST_EFFECT
+    return (
+        np.log(np.maximum(low, LEAST_EFFECT)).T - RANGE_MARGIN,
+        np.log(np.maximum(high, floor) + LEAST_EFFECT).T + RANGE_MARGIN,
+    )
+
+
+def saturated_log_effect(model: Any, data: Data) -> None:
+    """S[h] <= chord or tangent of M / (1 + M e^-t) in the interval p of t where z[h, p] = 1.
+
+    t = sum_p part[h, p], low_p z[p] <= part[p] <= high_p z[p], sum_p z[p] = 1;
+    S[h] <= sum_p kill[h, p], kill[h, p] <= slope part[h, p] + level z[h, p].
+    """
+    lines = {h: pieces(data, h) for h in data.horizons}
+    index = [(h, p) for h, own in lines.items() for p in range(len(own))]
+    most = data.greatest_kill
+    model.kill = pyo.Var(data.horizons, bounds=lambda m, h: (0, float(most[h]) + 1e-6))
+    model.effect_piece = pyo.Var(index, domain=pyo.Binary)
+    model.effect_part_of_piece = pyo.Var(
+        index, bounds=lambda m, h, p: (min(0.0, lines[h][p][0]), max(0.0, lines[h][p][1]))
+    )
+    model.kill_of_piece = pyo.Var(index, bounds=lambda m, h, p: (0, float(most[h]) + 1e-6))
+
+    def total(variable: Any, h: int) -> Any:
+        return sum(variable[h, p] for p in range(len(lines[h])))
+
+    def beneath(m: Any, h: int, p: int, i: int) -> Any:
+        slope, level = lines[h][p][2][i]
+        line = slope * m.effect_part_of_piece[h, p] + level * m.effect_piece[h, p]
+        return m.kill_of_piece[h, p] <= line
+
+    model.one_effect_piece = pyo.Constraint(
+        data.horizons, rule=lambda m, h: total(m.effect_piece, h) == 1
+    )
+    model.effect_pieces = pyo.Constraint(
+        data.horizons, rule=lambda m, h: total(m.effect_part_of_piece, h) == m.log_effect[h]
+    )
+    model.kill_pieces = pyo.Constraint(
+        data.horizons, rule=lambda m, h: m.kill[h] <= total(m.kill_of_piece, h)
+    )
+    model.effect_piece_above = pyo.Constraint(
+        index,
+        rule=lambda m, h, p: m.effect_part_of_piece[h, p] >= lines[h][p][0] * m.effect_piece[h, p],
+    )
+    model.effect_piece_below = pyo.Constraint(
+        index,
+        rule=lambda m, h, p: m.effect_part_of_piece[h, p] <= lines[h][p][1] * m.effect_piece[h, p],
+    )
+    model.saturation_lines = pyo.Constraint(
+        [(h, p, i) for h, p in index for i in range(len(lines[h][p][2]))], rule=beneath
+    )
+
+
+def pieces(data: Data, h: int) -> list[Piece]:
+    """Intervals of t with the lines (slope, value at 0) above the saturation curve there."""
+    low, high = (
+        float(f(side[h])) for f, side in zip((np.min, np.max), log_range(data), strict=True)
+    )
+    most = data.instance.immune.effect_maximum_nats
+    bend = math.inf if most is None else math.log(most)
+    breaks = sorted(math.log(z) for z in data.refinement.effects if z > 0)
+    found: list[Piece] = []
+    if low < bend:
+        top = min(bend, high)
+        inside = [t for t in breaks if low + RANGE_MARGIN < t < top - RANGE_MARGIN]
+        for a, b in itertools.pairwise([low, *inside, top]):
+            one, two = (saturated(t, most) for t in (a, b))
+            slope = (two - one) / (b - a)
+            found.append((a, b, [(slope, one - slope * a)]))
+    if high > bend:
+        start = max(low, bend)
+        points = [start, *(t for t in breaks if start < t < high), high]
+        found.append((start, high, [_tangent(t, most) for t in points]))
+    return found
+
+
+def saturated(t: float, most: float | None) -> float:
+    """Saturated systemic log kill at t = ln Z."""
+    return float(immune.saturate(math.exp(t), most))
+
+
+def _tangent(t: float, most: float | None) -> Line:
+    value = saturated(t, most)
+    slope = value if most is None else value * (1.0 - value / most)
+    return slope, value - slope * t
+
+
+def effect_range(data: Data) -> tuple[FloatArray, FloatArray]:
+    """(plans, horizons) least and greatest Z that the pairs of a plan can make together."""
+    columns, allowed = data.columns, data.columns.allowed
+    own = columns.gain * np.exp(-columns.loss)[:, :, None]
+    ends = []
+    for loss_of, effect_of, worst in (
+        (np.max, np.min, -np.inf), (np.min, np.max, np.inf),
+    ):  # fmt: skip
+        losses, effects = [], []
+        for members in data.of_lesion.values():
+            open_pairs = allowed[:, members]
+            loss = np.where(open_pairs, columns.loss[:, members], worst)
+            effect = np.where(open_pairs[:, :, None], own[:, members, :], -worst)
+            losses.append(loss_of(loss, axis=1))
+            effects.append(effect_of(effect, axis=1))
+        total = sum(losses)
+        ends.append(
+            sum(
+                np.exp(-(total - loss) - data.chemo)[:, None] * effect
+                for loss, effect in zip(losses, effects, strict=True)
+            )
+        )
+    low, high = (np.nan_to_num(side, nan=0.0, posinf=0.0, neginf=0.0) for side in ends)
+    return low, high + RANGE_MARGIN
+
+
+def over_groups(model: Any, data: Data, value: FloatArray, members: IntArray) -> Any:
+    """sum of value[group of k, j] w[j, k] over some pairs; value (groups, columns)."""
+    column, plan = data.pairs
+    return weighted(model, data, value[data.group[plan], column], members)

@@ -1,0 +1,92 @@
+"""A known schedule as columns of the programme, and as the point a solver begins with."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.optimizer.programme.cuts import schedule_of
+from abscopt.optimizer.solver import Matrix, solve_matrix
+
+if TYPE_CHECKING:
+    from abscopt.optimizer.candidates.columns import Columns
+    from abscopt.optimizer.candidates.table import Candidates
+    from abscopt.optimizer.programme.build import Data
+    from abscopt.optimizer.schedule import Fraction, Schedule
+
+FloatArray = NDArray[np.float64]
+
+SAME_DOSE = 1e-9
+SECONDS = 20.0
+
+Choice = tuple[list[int], int]
+
+
+def choice_of(candidates: Candidates, columns: Columns, schedule: Schedule) -> Choice | None:
+    """Columns and plan that make a schedule; None if it is not among what is offered."""
+    given = sorted((i.drug, i.day, i.dose_mg) for i in schedule.infusions)
+    plans = [k for k, plan in enumerate(candidates.plans) if sorted(plan.doses) == given]
+    picked: list[int] = []
+    for s, lesion in enumerate(candidates.instance.lesions):
+        own = tuple(f for f in schedule.fractions if f.lesion == lesion.name)
+        found = _columns_of(candidates, columns, s, own)
+        if found is None:
+            return None
+        picked += found
+    return (picked, plans[0]) if plans else None
+
+
+def _columns_of(
+    candidates: Candidates, columns: Columns, s: int, own: tuple[Fraction, ...]
+) -> list[int] | None:
+    members = np.flatnonzero(columns.lesion == s)
+    if not own and (s in candidates.free or not len(members)):
+        return []
+    if s not in candidates.free:
+        dose = own[0].dose_gy if own else 0.0
+        alike = (columns.fractions[members] == len(own)) & _same(columns.dose[members], dose)
+        wanted = _events(own)
+        for j in members[alike].tolist():
+            if _events(schedule_of(candidates, columns, [j], 0).fractions) == wanted:
+                return [j]
+        return None
+    counted = bool((columns.slots[members] > 1).any())
+    found = []
+    for fraction in own:
+        fits = _same(columns.dose[members], fraction.dose_gy)
+        fits &= counted | (columns.day[members] == fraction.day)
+        if not fits.any():
+            return None
+        found.append(int(members[fits][0]))
+    return found
+
+
+def _same(dose: FloatArray, wanted: float) -> NDArray[np.bool_]:
+    return np.isclose(dose, wanted, SAME_DOSE, SAME_DOSE)
+
+
+def _events(fractions: tuple[Fraction, ...]) -> Counter[tuple[int, int, str | None]]:
+    return Counter((f.day, f.slot, f.technique) for f in fractions)
+
+
+def point_of(
+    data: Data, model: Any, matrix: Matrix, position: dict[int, int], choice: Choice
+) -> FloatArray | None:
+    """Point of the programme that makes a choice, the rest at its best; None if it is cut off."""
+    picked, plan = choice
+    lower, upper = matrix.lower.copy(), matrix.upper.copy()
+    number = Counter(picked)
+    for j in model.x:
+        column = position.get(id(model.x[j]))
+        if column is not None:
+            lower[column] = upper[column] = number[j]
+    for b in model.y:
+        column = position.get(id(model.y[b]))
+        if column is not None and data.refinement.bands[b][0] != plan:
+            lower[column] = upper[column] = 0.0
+    outcome = solve_matrix(replace(matrix, lower=lower, upper=upper), time_limit=SECONDS)
+    return outcome.x
