@@ -62,7 +62,7 @@ class Stopwatch:
 
 
 def coefficient_bytes(instance: Instance) -> int:
-    """Bytes of the coefficients of all courses under all plans; what plans share counts once."""
+    """Bytes of the coefficients under all plans, by course or kind of course; what plans share counts once."""
     candidates = Candidates(instance)
     shared: dict[int, int] = {}
     total = 0

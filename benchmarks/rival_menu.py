@@ -46,23 +46,25 @@ class OutOfTime(Exception):
 
 
 class Stack:
-    """One array per plan; equal ones are kept once."""
+    """One array per plan, which may differ in length; equal ones are kept once."""
 
     def __init__(self, arrays: Sequence[NDArray[Any]]):
         places: dict[bytes, int] = {}
         kept: list[NDArray[Any]] = []
-        self.place = np.empty(len(arrays), dtype=np.int64)
+        self.begin = np.empty(len(arrays), dtype=np.int64)
+        end = 0
         for plan, array in enumerate(arrays):
             key = np.ascontiguousarray(array).tobytes()
             if key not in places:
-                places[key] = len(kept)
+                places[key] = end
                 kept.append(array)
-            self.place[plan] = places[key]
-        self.values = np.stack(kept)
+                end += len(array)
+            self.begin[plan] = places[key]
+        self.values = np.concatenate(kept)
 
-    def at(self, plans: IntArray, courses: IntArray) -> NDArray[Any]:
-        """(n, ...) entries of courses under plans."""
-        found: NDArray[Any] = self.values[self.place[plans], courses]
+    def at(self, plans: IntArray, rows: IntArray) -> NDArray[Any]:
+        """(n, ...) rows of the arrays of plans."""
+        found: NDArray[Any] = self.values[self.begin[plans] + rows]
         return found
 
 
@@ -79,7 +81,7 @@ class Tables:
                 Stack([getattr(tabulated.effects[s], name) for tabulated in self.plans])
                 for s in range(len(self.candidates.lesions))
             ]
-            for name in ("local", "effect", "loss", "share", "tumor_bed")
+            for name in ("kind", "local", "effect", "loss", "share", "tumor_bed")
         }
         self.allowed = [
             Stack([tabulated.allowed[s] for tabulated in self.plans])
@@ -104,9 +106,10 @@ class Tables:
     def _value(self, plans: IntArray, rows: IntArray) -> FloatArray:
         lesions = range(rows.shape[1])
         weights = self.plans[0].weights
+        kinds = [self.stacks["kind"][s].at(plans, rows[:, s]) for s in lesions]
         if self.instance.objective.kind == "tumor_bed":
             return sum(
-                (weights[s] * self.stacks["tumor_bed"][s].at(plans, rows[:, s]) for s in lesions),
+                (weights[s] * self.stacks["tumor_bed"][s].at(plans, kinds[s]) for s in lesions),
                 start=np.zeros(len(rows)),
             )
         loss = np.stack([self.stacks["loss"][s].at(plans, rows[:, s]) for s in lesions], axis=1)
@@ -117,7 +120,7 @@ class Tables:
         total = np.zeros(len(rows))
         for s in lesions:
             local, share = (
-                self.stacks[name][s].at(plans, rows[:, s]) for name in ("local", "share")
+                self.stacks[name][s].at(plans, kinds[s]) for name in ("local", "share")
             )
             total += weights[s] * lesion_value(self.instance.objective, local, share, systemic)
         return total

@@ -37,8 +37,8 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-CACHED = ("plan_effects", "_propagators", "cross", "treated")
-STORES = ("_effects", "_shared", "_allowed", "_common", "_loads")
+CACHED = ("plan_effects", "_propagators", "touches", "cross", "treated")
+STORES = ("_effects", "_shared", "_allowed", "_near", "_common", "_loads")
 MOST_ALIKE = 400
 
 
@@ -121,7 +121,7 @@ def undominated(candidates: Candidates, kept: Kept) -> Kept:
 
 def _alike(table: LesionTable, courses: IntArray) -> list[IntArray]:
     """Courses of each shape, in parts of at most `MOST_ALIKE`, which bounds time and memory."""
-    shape = table.shape[courses]
+    shape = _shape(table)[courses]
     order = np.argsort(shape, kind="stable")
     starts = np.flatnonzero(np.diff(shape[order], prepend=-1))
     groups = np.split(courses[order], starts[1:])
@@ -130,16 +130,26 @@ def _alike(table: LesionTable, courses: IntArray) -> list[IntArray]:
     ]
 
 
+def _shape(table: LesionTable) -> IntArray:
+    """(courses,) equal for courses that differ in their days only."""
+    menu = table.menu
+    key = np.stack([menu.fractions, menu.dose, menu.technique, menu.per_day], axis=1)
+    shape: IntArray = np.unique(key, axis=0, return_inverse=True)[1].reshape(-1)
+    return shape.astype(np.int64)
+
+
 def _merit(candidates: Candidates, s: int, k: int) -> FloatArray:
     """(courses, criteria) all of which a course must reach to stand in for another."""
     effects = candidates.effects(k)[s]
-    loads, exposed = candidates.loads(k)[s], candidates.exposed(k)[s].astype(float)
-    size = len(loads)
+    exposed = candidates.exposed(k)[s].astype(float)
+    of_kind = [-candidates.loads(k)[s]]
     if candidates.instance.objective.kind == "tumor_bed":
-        return np.concatenate([effects.tumor_bed[:, None], -loads, -exposed], axis=1)
-    local = effects.local.reshape(size, -1)
-    parts = [-local, effects.share, -effects.loss[:, None], effects.effect, -loads, -exposed]
-    return np.concatenate(parts, axis=1)
+        of_kind.append(effects.tumor_bed[:, None])
+        own = [-exposed]
+    else:
+        of_kind += [-effects.local.reshape(len(effects.local), -1), effects.share]
+        own = [-effects.loss[:, None], effects.effect, -exposed]
+    return np.concatenate([np.concatenate(of_kind, axis=1)[effects.kind], *own], axis=1)
 
 
 def _dominated(merit: FloatArray) -> BoolArray:
@@ -243,6 +253,5 @@ def _smaller(table: LesionTable, courses: IntArray) -> LesionTable:
         ),
         alc_unit=table.alc_unit[used],
         kappa=table.kappa[courses],
-        shape=table.shape[courses],
         variant=table.variant[courses],
     )

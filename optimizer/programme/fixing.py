@@ -1,26 +1,26 @@
 """Bound-based fixing: pairs of plan and course that no better schedule holds are dropped.
 
-A schedule in hand has value v. The Lagrangian bound of a plan (`search.bound`), less what a course
-loses against it, bounds every schedule with that pair: where it is at most v + gap, the pair is
-dropped. So are plans whose bound is. What is left is split into boxes of systemic effect, in each
-of which the bounds are sharper, until the boxes are narrow. Nothing better than v + gap is lost,
-and the pairs of the schedule in hand are kept.
+A schedule in hand has value v. The plans of a group are bounded together (`search.bound`), in two
+halves where a set stays above v + gap. Under a plan that is left by itself, cells of systemic
+effect are halved until their bounds are sharp; a pair stays only if in some cell the bound, less
+what the course loses against it, exceeds v + gap. Nothing better than that is lost, and the pairs
+of the schedule in hand are kept.
 """
 
 from __future__ import annotations
 
-from collections import deque
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.models import immune
 from abscopt.optimizer.candidates.reduction import Kept, offered, undominated
 from abscopt.optimizer.candidates.tabulated import Tabulated
-from abscopt.optimizer.search.bound import Box, PlanBounds, StaticRows
-from abscopt.optimizer.search.local import climb, enough_sites, local_search
+from abscopt.optimizer.search.bound import Cells, Dual, ceiling, joined_cells, unknown
+from abscopt.optimizer.search.local import climb, enough_sites, every_course, local_search, worth
+from abscopt.optimizer.search.plan_set import Alive, PlanSet
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
@@ -30,11 +30,17 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-NARROW = (np.inf, 1.005)
-WANTED_PAIRS = 2_000
+SHARP = 0.1
 PLAIN_COEFFICIENTS = 10_000
+SEARCHED_GROUPS = 4
 SEARCHED_PLANS = 6
-MOST_BOUNDS = 600
+SHORTLIST = 1500
+FIRST_CELLS = 8
+MOST_CELLS = 400
+NEW_MULTIPLIERS = 8
+INHERITED = 4
+PRECISION = 0.05
+CHUNK = 64
 SAFETY = 1e-9
 ROUNDING = 1e-9
 
@@ -51,22 +57,6 @@ class InHand:
     def of(cls, plan: int, row: IntArray, value: float) -> InHand:
         """From an array of courses."""
         return cls(int(plan), tuple(int(c) for c in row), float(value))
-
-
-@dataclass(frozen=True)
-class Roots:
-    """Bounds of all plans at once.
-
-    Attributes
-    ----------
-    bounds : (plans,) -inf where nothing of the plan is left
-    losses : per plan, per lesion (pairs left,) what each course loses against the bound
-    static : rows that all plans share; remembers good multipliers
-    """
-
-    bounds: FloatArray
-    losses: dict[int, tuple[FloatArray, ...]]
-    static: StaticRows
 
 
 def worthwhile(candidates: Candidates) -> bool:
@@ -86,189 +76,377 @@ def reduced(
     gap : schedules better than the one in hand by at most this may be lost
     known : a feasible schedule to begin with
 
-    Bounds are sharpened until at most `WANTED_PAIRS` pairs are left; without any feasible schedule
-    in hand there are none.
+    Without any feasible schedule in hand only dominance counts. A better schedule found among the
+    pairs left sharpens the bounds once more.
     """
-    kept = undominated(candidates, offered(candidates))
-    roots = roots_of(candidates, kept, clock)
-    if roots is None:
-        return kept, known
-    in_hand = first_in_hand(candidates, kept, roots, seed, clock, known)
+    before = undominated(candidates, offered(candidates))
+    in_hand = first_in_hand(candidates, before, gap, seed, clock, known)
     if in_hand is None:
-        return kept, None
-    before = kept
-    for narrow in NARROW:
-        kept = fixed(candidates, before, roots, in_hand, gap, clock, narrow)
-        if kept.count <= WANTED_PAIRS or clock.expired:
-            break
+        return before, None
+    kept = fixed(candidates, before, in_hand, gap, clock, SHARP * gap)
+    better = _improved(candidates, kept, in_hand, seed, clock)
+    if better.value > in_hand.value:
+        in_hand = better
+        kept = fixed(candidates, kept, in_hand, gap, clock, SHARP * gap)
     return kept, in_hand
-
-
-def roots_of(candidates: Candidates, kept: Kept, clock: Clock) -> Roots | None:
-    """Lagrangian bound of every plan over its pairs; None when time runs out."""
-    static = StaticRows(candidates)
-    bounds = np.full(len(candidates.plans), -np.inf)
-    losses: dict[int, tuple[FloatArray, ...]] = {}
-    for k in kept.plans.tolist():
-        if clock.expired:
-            return None
-        of_plan = PlanBounds(Tabulated(candidates, k), static)
-        courses = _courses(kept, k)
-        found = of_plan.bound(courses, of_plan.root(courses))
-        bounds[k], losses[k] = found.value + SAFETY, found.losses
-        clock.report("bounds", None, None)
-    return Roots(bounds, losses, static)
 
 
 def first_in_hand(
     candidates: Candidates,
     kept: Kept,
-    roots: Roots,
+    gap: float,
     seed: int,
     clock: Clock,
     known: InHand | None = None,
 ) -> InHand | None:
-    """A good schedule by local search under the most promising plans; None if none is found.
+    """A good schedule by local search in the most promising groups of plans; None if none is found.
 
-    Further plans are tried only until one has a feasible schedule.
+    Further groups are tried only until one has a feasible schedule.
     """
-    rng = np.random.default_rng(seed)
-    best = known
-    for number, k in enumerate(np.argsort(-roots.bounds, kind="stable").tolist()):
-        enough = number >= SEARCHED_PLANS and best is not None
-        if enough or clock.expired or k not in roots.losses:
+    rng, best = np.random.default_rng(seed), known
+    families = sorted(_families(candidates, kept), key=lambda own: -ceiling(candidates, own[0]))
+    for number, plans in enumerate(families):
+        if clock.expired or (number >= SEARCHED_GROUPS and best is not None):
             break
-        tabulated = Tabulated(candidates, k)
-        lesions = list(range(len(candidates.lesions)))
-        starts = [] if best is None else [np.array(best.row, dtype=np.int64)]
-        shortlist = [
-            courses[np.argsort(loss, kind="stable")]
-            for courses, loss in zip(_courses(kept, k), roots.losses[k], strict=True)
-        ]
-        row, value = local_search(tabulated, shortlist, starts, rng)
-        if row is None:
-            first = enough_sites(tabulated, lesions)
-            good = bool(tabulated.feasible(first[None, :])[0])
-            start = float(tabulated.value(first[None, :])[0]) if good else -np.inf
-            row, value = climb(tabulated, first, start, lesions)
-        if np.isfinite(value) and (best is None or value > best.value):
-            best = InHand.of(k, row, value)
+        best = _searched(candidates, kept, plans, gap, rng, best)
+        clock.report("bounds", None if best is None else best.value, None)
     return best
 
 
 def fixed(
     candidates: Candidates,
     kept: Kept,
-    roots: Roots,
     in_hand: InHand,
     gap: float,
     clock: Clock,
-    narrow: float,
+    looseness: float,
 ) -> Kept:
     """Pairs that a schedule better than the one in hand by more than `gap` may hold.
 
     Parameters
     ----------
-    narrow : boxes are split until high / low of the systemic effect is at most this at every
-        horizon; infinite for the bounds of whole plans only
+    looseness : cells of systemic effect are halved until their width costs their bounds at most
+        this (nat); infinite for one multiplier per set of plans and no halving
 
-    Stops early when the clock says so, or after `MOST_BOUNDS` bounds of a plan, widest boxes first;
-    what was not looked at is kept.
+    Stops early when the clock says so; what was not looked at is kept.
     """
     threshold = in_hand.value + gap
-    pairs = tuple(np.zeros_like(part) for part in kept.pairs)
-    effect = np.zeros_like(kept.effect)
-    least = np.full_like(kept.effect, np.inf)
-    for k in kept.plans.tolist():
-        if roots.bounds[k] <= threshold:
-            continue
-        whole = _courses(kept, k)
-        bounds = PlanBounds(Tabulated(candidates, k), roots.static)
-        box = bounds.root(whole)
-        slack = roots.bounds[k] - threshold
-        courses = [c[loss <= slack] for c, loss in zip(whole, roots.losses[k], strict=True)]
-        for part, left in _leaves(bounds, courses, box, threshold, narrow, clock):
-            for s, chosen in enumerate(part):
-                pairs[s][k, chosen] = True
-            effect[k] = np.maximum(effect[k], left.high)
-            least[k] = np.minimum(least[k], left.low)
-    _keep_in_hand(candidates, in_hand, pairs, effect, least)
-    name = "bounds" if np.isinf(narrow) else f"bounds in boxes of {narrow:g}"
+    sweep = _Sweep(candidates, kept, threshold, PRECISION * gap, looseness, clock)
+    sweep.run()
+    _keep_in_hand(candidates, in_hand, sweep)
+    name = "bounds" if math.isinf(looseness) else f"bounds in cells within {looseness:g}"
     after = replace(
         kept,
-        effect=effect,
-        least_effect=least,
+        effect=sweep.effect,
+        least_effect=sweep.least,
         floor=max(kept.floor, threshold),
-        bound=min(kept.bound, max(float(roots.bounds.max()), threshold)),
+        bound=min(kept.bound, max(sweep.top, threshold)),
     )
-    return after.but(f"{name}, {in_hand.value:.6g} in hand", pairs)
+    return after.but(f"{name}, {in_hand.value:.6g} in hand", sweep.pairs)
 
 
-def _courses(kept: Kept, k: int) -> list[IntArray]:
-    return [np.flatnonzero(part[k]) for part in kept.pairs]
+@dataclass(frozen=True)
+class _Node:
+    """Plans, kinds and cells; `numbers` are the multipliers not yet tried on them."""
+
+    dual: Dual
+    alive: Alive
+    cells: Cells
+    numbers: list[int]
 
 
-def _leaves(
-    bounds: PlanBounds,
-    courses: list[IntArray],
-    box: Box,
-    threshold: float,
-    narrow: float,
-    clock: Clock,
-) -> list[tuple[list[IntArray], Box]]:
-    """Courses and boxes of one plan that may hold something above the threshold."""
-    leaves = []
-    waiting = deque([(courses, box)])
-    computed = 0
-    while waiting:
-        chosen, around = waiting.popleft()
-        if not all(len(c) for c in chosen):
-            continue
-        inside = _overlap(around, bounds.root(chosen))
-        if inside is None:
-            continue
-        axis = int(np.argmax([_ratio(*side) for side in zip(inside.low, inside.high, strict=True)]))
-        wide = _ratio(inside.low[axis], inside.high[axis]) > narrow and bounds.systemic
-        if not wide or computed >= MOST_BOUNDS or clock.expired:
-            leaves.append((chosen, inside))
-            continue
-        for half in inside.halves(axis):
-            found = bounds.bound(chosen, half)
-            computed += 1
-            slack = found.value + SAFETY - threshold
-            if slack > 0:
-                losses = zip(chosen, found.losses, strict=True)
-                waiting.append(([c[loss <= slack] for c, loss in losses], half))
-    return leaves
+class _Sweep:
+    """All plans, set by set.
+
+    Attributes
+    ----------
+    pairs, effect, least : as in `Kept`, what is left so far
+    top : no schedule seen so far is better, if it is better than the threshold
+    """
+
+    def __init__(
+        self,
+        candidates: Candidates,
+        kept: Kept,
+        threshold: float,
+        precision: float,
+        looseness: float,
+        clock: Clock,
+    ):
+        self.candidates, self.kept, self.clock = candidates, kept, clock
+        self.threshold, self.precision, self.looseness = threshold, precision, looseness
+        self.pairs = tuple(np.zeros_like(part) for part in kept.pairs)
+        self.effect = np.zeros_like(kept.effect)
+        self.least = np.full_like(kept.effect, np.inf)
+        self.top = -math.inf
+
+    def run(self) -> None:
+        """Look at every plan."""
+        for plans in _families(self.candidates, self.kept):
+            if self.clock.expired:
+                self._leave(plans, math.inf)
+                continue
+            dual = Dual(PlanSet(self.candidates, plans))
+            stack = [_Node(dual, _usable(dual, self.kept), dual.root(FIRST_CELLS), [])]
+            while stack:
+                stack += self._examine(stack.pop())
+
+    def _examine(self, node: _Node) -> list[_Node]:
+        """Bound some plans; what is left of a single one is kept, of several halved."""
+        dual, alive, plans = node.dual, node.alive, node.dual.set.plans
+        cells, pool = self._bounded(node)
+        self.clock.report("bounds", None, None)
+        if not len(cells) or not all(mask.any() for mask in alive):
+            return []
+        if self.clock.expired or (cells.by < 0).any():
+            self._leave(plans, cells.top + SAFETY)
+            return []
+        if len(plans) > 1:
+            return self._halves(_Node(dual, alive, cells, pool))
+        cells = self._sharpened(dual, alive, cells, pool)
+        if len(cells):
+            self._collect(dual, alive, cells)
+        return []
+
+    def _leave(self, plans: tuple[int, ...], bound: float) -> None:
+        """Keep some plans as they are."""
+        own = list(plans)
+        for mask, part in zip(self.pairs, self.kept.pairs, strict=True):
+            mask[own] = part[own]
+        self.effect[own], self.least[own] = self.kept.effect[own], self.kept.least_effect[own]
+        self.top = max(self.top, bound)
+
+    def _bounded(self, node: _Node) -> tuple[Cells, list[int]]:
+        """Cells above the threshold by good multipliers, and the numbers of those."""
+        dual, alive, cells, pool = node.dual, node.alive, node.cells, list(node.numbers)
+        whole = math.isinf(self.looseness)
+        fine = math.inf if whole else self.precision
+        if pool:
+            cells = self._tightened(dual, alive, cells, pool, fine)
+        for _ in range(1 if whole else NEW_MULTIPLIERS):
+            if not len(cells) or self.clock.expired:
+                break
+            kill, known = (
+                dual.highest(cells, alive, pool)
+                if pool
+                else (dual.low_and_high.prod(axis=0) ** 0.5, math.inf)
+            )
+            if known <= self.threshold and not whole:  # only the width of cells keeps them
+                before = len(cells), cells.top
+                cells = self._tightened(dual, alive, cells, pool, fine)
+                if (len(cells), cells.top) != before:
+                    continue
+            _, value, _ = dual.prices_at(kill, alive, self.threshold, self.precision)
+            pool.append(len(dual.multipliers) - 1)
+            cells = self._tightened(dual, alive, cells, pool[-1:], fine)
+            if value > self.threshold and len(dual.set.plans) > 1:
+                break
+            if known - value <= self.precision:
+                break
+        return cells, pool
+
+    def _tightened(
+        self, dual: Dual, alive: Alive, cells: Cells, numbers: list[int], fine: float
+    ) -> Cells:
+        found = dual.tighten(cells, alive, numbers, self.threshold - SAFETY, fine)
+        return found
+
+    def _sharpened(self, dual: Dual, alive: Alive, cells: Cells, pool: list[int]) -> Cells:
+        """Cells above the threshold, halved until their width costs little."""
+        done: list[Cells] = []
+        while len(cells) and not self.clock.expired:
+            wide = cells.bound - cells.point > self.looseness
+            if not wide.any() or len(cells) + sum(map(len, done)) > MOST_CELLS:
+                break
+            done.append(cells.take(~wide))
+            parts = _halved(dual, cells.take(wide))
+            cells = self._tightened(dual, alive, parts, pool, math.inf)
+        return joined_cells([*done, cells])
+
+    def _halves(self, node: _Node) -> list[_Node]:
+        """Two sets of plans with the best of the multipliers of both."""
+        dual, cells = node.dual, node.cells
+        alive = dual.alive(cells, node.alive, self.threshold - SAFETY)
+        tops = {int(j): float(cells.bound[cells.by == j].max()) for j in np.unique(cells.by)}
+        used = sorted(tops, key=lambda j: -tops[j])[:INHERITED]
+        found = []
+        for plans in dual.set.halves():
+            child = Dual(plans, dual)
+            own = tuple(
+                mask & left for mask, left in zip(alive, _usable(child, self.kept), strict=True)
+            )
+            if not all(mask.any() for mask in own):
+                continue
+            for j in used:
+                child.add(dual.multipliers[j].prices, own)
+            around = unknown(cells.low, cells.high, cells.bound)
+            found.append(_Node(child, own, around, list(range(len(used)))))
+        return found
+
+    def _collect(self, dual: Dual, alive: Alive, cells: Cells) -> None:
+        """Keep the pairs of one plan that some cell leaves above the threshold."""
+        k = dual.set.plans[0]
+        found = tuple(np.zeros(part.shape[1], dtype=bool) for part in self.pairs)
+        for j in np.unique(cells.by):
+            own = cells.take(cells.by == j)
+            prices = dual.multipliers[int(j)].prices
+            for s, room in enumerate(_rooms(dual, alive, own, int(j))):
+                kinds = np.flatnonzero(
+                    room + dual.multipliers[int(j)].terms[s] > self.threshold - SAFETY
+                )
+                if not len(kinds):
+                    continue
+                course, kind, term = dual.set.courses(s, kinds, prices)
+                found[s][course[room[kind] + term > self.threshold - SAFETY]] = True
+        for mask, own_pairs, before in zip(self.pairs, found, self.kept.pairs, strict=True):
+            mask[k] = own_pairs & before[k]
+        self.top = max(self.top, cells.top + SAFETY)
+        if not dual.set.systemic:
+            self.effect[k], self.least[k] = self.kept.effect[k], self.kept.least_effect[k]
+            return
+        low = np.maximum(cells.low.min(axis=0) - dual.ground, 0.0)
+        self.effect[k] = np.minimum(cells.high.max(axis=0), self.kept.effect[k])
+        self.least[k] = np.maximum(low, self.kept.least_effect[k])
 
 
-def _ratio(low: float, high: float) -> float:
-    """How wide a side of a box is; a systemic effect below 1e-3 nats is as good as none."""
-    return max(high, 1e-3) / max(low, 1e-3)
+def _rooms(dual: Dual, alive: Alive, cells: Cells, j: int) -> list[FloatArray]:
+    """Per lesion (kinds,): the greatest bound by one multiplier with the kind, its term apart."""
+    one = dual.multipliers[j]
+    rooms = [np.full(len(mask), -np.inf) for mask in alive]
+    for begin in range(0, len(cells), CHUNK):
+        part = cells.take(slice(begin, begin + CHUNK))
+        values = dual.values.at(part.high)
+        best = [
+            (value + np.where(mask, term, -np.inf)).max(axis=1)
+            for value, mask, term in zip(values, alive, one.terms, strict=True)
+        ]
+        bound = one.constant - np.log(part.low) @ one.prices.steep + sum(best)
+        for room, value, mask, most in zip(rooms, values, alive, best, strict=True):
+            own = ((bound - most)[:, None] + value).max(axis=0)
+            np.maximum(room, np.where(mask, own, -np.inf), out=room)
+    return rooms
 
 
-def _overlap(one: Box, other: Box) -> Box | None:
-    low = tuple(max(a, b) for a, b in zip(one.low, other.low, strict=True))
-    high = tuple(min(a, b) for a, b in zip(one.high, other.high, strict=True))
-    return None if any(a > b for a, b in zip(low, high, strict=True)) else Box(low, high)
+def _halved(dual: Dual, cells: Cells) -> Cells:
+    """Each cell in two along the side that costs its bound most."""
+    steep = np.array([dual.multipliers[int(j)].prices.steep for j in cells.by])
+    axis = (steep * np.log(cells.high / cells.low)).argmax(axis=1)
+    rows, middle = np.arange(len(cells)), np.sqrt(cells.low * cells.high)
+    low, high = cells.low.copy(), cells.high.copy()
+    low[rows, axis] = high[rows, axis] = middle[rows, axis]
+    return unknown(
+        np.concatenate([cells.low, low]),
+        np.concatenate([high, cells.high]),
+        np.concatenate([cells.bound, cells.bound]),
+    )
 
 
-def _keep_in_hand(
+def _families(candidates: Candidates, kept: Kept) -> list[tuple[int, ...]]:
+    """Plans left that may be bounded together."""
+    plans, groups = kept.plans, candidates.plan_effects.group
+    return [tuple(plans[groups[plans] == g].tolist()) for g in np.unique(groups[plans])]
+
+
+def _usable(dual: Dual, kept: Kept) -> Alive:
+    """Per lesion (kinds,) the kinds of which some course is left under some plan of a set."""
+    found = []
+    for one, usable, part in zip(dual.set.shared, dual.set.usable, kept.pairs, strict=True):
+        left = np.zeros_like(usable)
+        left[one.kinds.of[part[list(dual.set.plans)].any(axis=0)]] = True
+        found.append(usable & left)
+    return tuple(found)
+
+
+def _searched(
     candidates: Candidates,
-    in_hand: InHand,
-    pairs: tuple[BoolArray, ...],
-    effect: FloatArray,
-    least: FloatArray,
-) -> None:
+    kept: Kept,
+    plans: tuple[int, ...],
+    gap: float,
+    rng: np.random.Generator,
+    best: InHand | None,
+) -> InHand | None:
+    """The schedule in hand, or a better one under some plan of a group."""
+    middle, lesions = plans[len(plans) // 2], list(range(len(candidates.lesions)))
+    if best is None:
+        tabulated = Tabulated(candidates, middle)
+        options = every_course(tabulated)
+        row = enough_sites(tabulated, lesions, options)
+        row, value = climb(tabulated, row, worth(tabulated, row), lesions, options)
+        best = InHand.of(middle, row, value) if math.isfinite(value) else None
+    dual = Dual(PlanSet(candidates, plans))
+    alive = _usable(dual, kept)
+    if not all(mask.any() for mask in alive):
+        return best
+    kill = dual.low_and_high.prod(axis=0) ** 0.5
+    if best is not None and dual.set.systemic:
+        around = candidates.kill_of_row(best.plan, np.array(best.row))
+        kill = np.clip(around, *dual.low_and_high)
+    one, _, _ = dual.prices_at(kill, alive, -math.inf, PRECISION * gap)
+    choices = []
+    for s, loss in enumerate(dual.losses(one, alive, kill)):
+        kinds = np.argsort(loss, kind="stable")[:SHORTLIST]
+        course, kind, term = dual.set.courses(
+            s, np.sort(kinds[np.isfinite(loss[kinds])]), one.prices
+        )
+        lost = loss[kind] + (one.terms[s][kind] - term)
+        choices.append(course[np.argsort(lost, kind="stable")[:SHORTLIST]])
+    plan = middle if best is None else _best_plans(candidates, plans, best)[0]
+    for _ in range(SEARCHED_PLANS):
+        found = _local(candidates, plan, choices, rng, best)
+        if found is None or (best is not None and found.value <= best.value):
+            break
+        best = found
+        plan = _best_plans(candidates, plans, best)[0]
+    return best
+
+
+def _improved(
+    candidates: Candidates, kept: Kept, in_hand: InHand, seed: int, clock: Clock
+) -> InHand:
+    """The schedule in hand, or a better one of the pairs left under plans that suit it."""
+    rng, best = np.random.default_rng(seed), in_hand
+    plans = tuple(int(k) for k in kept.plans)
+    for k in _best_plans(candidates, plans, in_hand)[:SEARCHED_PLANS]:
+        if clock.expired:
+            break
+        choices = [np.flatnonzero(part[k]) for part in kept.pairs]
+        found = _local(candidates, k, choices, rng, best)
+        if found is not None and found.value > best.value:
+            best = found
+    return best
+
+
+def _best_plans(candidates: Candidates, plans: tuple[int, ...], in_hand: InHand) -> list[int]:
+    """Plans by what the courses in hand are worth under them, limits and costs aside."""
+    row = np.array(in_hand.row)
+    return sorted(plans, key=lambda k: (-candidates.value_of_row(k, row), k))
+
+
+def _local(
+    candidates: Candidates,
+    plan: int,
+    choices: list[IntArray],
+    rng: np.random.Generator,
+    best: InHand | None,
+) -> InHand | None:
+    """Local search among some courses under one plan."""
+    options = [np.union1d(own, [0]) for own in choices]
+    starts = []
+    if best is not None:
+        row = np.array(best.row, dtype=np.int64)
+        starts.append(row)
+        options = [np.union1d(own, [c]) for own, c in zip(options, row, strict=True)]
+    found, value = local_search(Tabulated(candidates, plan), choices, starts, options, rng)
+    return None if found is None or not np.isfinite(value) else InHand.of(plan, found, value)
+
+
+def _keep_in_hand(candidates: Candidates, in_hand: InHand, sweep: _Sweep) -> None:
     """Keep the pairs and the systemic effect of the schedule in hand."""
-    k, row = in_hand.plan, np.array([in_hand.row], dtype=np.int64)
+    k, row = in_hand.plan, np.array(in_hand.row, dtype=np.int64)
     for s, course in enumerate(in_hand.row):
-        pairs[s][k, course] = True
+        sweep.pairs[s][k, course] = True
     if candidates.instance.objective.kind == "tumor_bed":
         return
-    kill = Tabulated(candidates, k).systemic(row)[0]
-    most = candidates.instance.immune.effect_maximum_nats
-    raw = kill if most is None else most * kill / np.maximum(most - kill, 1e-12)
-    assert np.allclose(immune.saturate(raw, most), kill)
-    effect[k] = np.maximum(effect[k], raw * (1 + ROUNDING))
-    least[k] = np.minimum(least[k], raw * (1 - ROUNDING))
+    kill = candidates.kill_of_row(k, row)
+    sweep.effect[k] = np.maximum(sweep.effect[k], kill * (1 + ROUNDING))
+    sweep.least[k] = np.minimum(sweep.least[k], kill * (1 - ROUNDING))

@@ -186,6 +186,8 @@ class Dual:
             split = (kept.point <= threshold) & (kept.bound - kept.point > fine)
             split &= depth < MOST_HALVINGS and len(kept) <= MOST_CELLS
             done.append(kept.take(~split))
+            if not split.any():
+                break
             kept = _halved(kept.take(split))
             numbers = sorted({*numbers, *used})[::-1]
         return joined_cells(done)

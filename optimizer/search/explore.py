@@ -40,6 +40,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 FIRST_CELLS = 8
+FEW = 200_000
 NEW_MULTIPLIERS = 10
 INHERITED = 4
 FINE = 0.05
@@ -175,6 +176,8 @@ class _Search:
     def _examine(self, node: Node) -> None:
         """Bound a node anew; close it, put it back, or split it."""
         self.found.nodes += 1
+        if self._few(node):
+            return
         fine = FINE * self.gap
         dual, alive, cells = node.dual, node.alive, node.cells
         if node.numbers:
@@ -214,6 +217,23 @@ class _Search:
         if len(cells):
             self.current = cells.top + BOUND_SAFETY
             self._split(Node(dual, alive, cells, ()), mixture)
+
+    def _few(self, node: Node) -> bool:
+        """Evaluate every schedule of a node that holds few; False if it holds many."""
+        dual = node.dual
+        courses = [
+            np.flatnonzero(mask[one.kinds.of])
+            for mask, one in zip(node.alive, dual.set.shared, strict=True)
+        ]
+        if len(dual.set.plans) * math.prod(len(c) for c in courses) > FEW:
+            return False
+        grid = np.meshgrid(*courses, indexing="ij")
+        rows = np.stack([g.reshape(-1) for g in grid], axis=1)
+        for plan in dual.set.plans:
+            check(self.clock)
+            tabulated = Tabulated(self.candidates, plan)
+            Leaf(dual, tabulated, self.gap, self.clock, self.found).offer(plan, rows)
+        return True
 
     def _hint(self, dual: Dual) -> FloatArray:
         """(horizons,) systemic log kill of the incumbent under a plan of the set."""
@@ -336,7 +356,7 @@ def _families(candidates: Candidates) -> list[tuple[int, ...]]:
     """Plans that may be bounded together."""
     groups = candidates.plan_effects.group
     return [
-        tuple(int(k) for k in np.flatnonzero(groups == g)) for g in range(int(groups.max()) + 1)
+        tuple(int(k) for k in np.flatnonzero(groups == g)) for g in range(int(groups.max(initial=-1)) + 1)
     ]
 
 

@@ -151,7 +151,7 @@ class Leaf:
         loads = [self.tabulated.loads[s][kinds[s][c]] for s, c in enumerate(courses)]
         for rows in joined(losses, loads, self.room, slack, JOIN_CHUNK):
             check(self.clock)
-            self._offer(np.stack([c[rows[:, s]] for s, c in enumerate(courses)], axis=1))
+            self.offer(self.plan, np.stack([c[rows[:, s]] for s, c in enumerate(courses)], axis=1))
 
     def _kinds(
         self,
@@ -170,7 +170,7 @@ class Leaf:
             keep = np.flatnonzero(ceiling > self.threshold)
             alive += [(float(ceiling[i]), rows[i]) for i in keep]
             if self.found.row is None:
-                self._offer(_first_timings(shapes, rows))
+                self.offer(self.plan, _first_timings(shapes, rows))
         alive.sort(key=lambda item: (-item[0], tuple(item[1])))
         for ceiling_value, row in alive:
             check(self.clock)
@@ -186,14 +186,14 @@ class Leaf:
             members = stack.pop()
             rows = shapes.timings(row, self.threshold, TIMING_LIMIT, members)
             if rows is not None:
-                self._offer(rows)
+                self.offer(self.plan, rows)
                 continue
             s = int(np.argmax([len(m) for m in members]))
             own = np.sort(members[s])
             for side in (own[: len(own) // 2], own[len(own) // 2 :]):
                 stack.append([side if i == s else m for i, m in enumerate(members)])
 
-    def _offer(self, rows: IntArray) -> None:
+    def offer(self, plan: int, rows: IntArray) -> None:
         """Exact value and feasibility of rows; the best feasible one is offered.
 
         Only rows above the threshold matter for the proof, so each of those is decided.
@@ -207,7 +207,7 @@ class Leaf:
             good = np.flatnonzero(self.tabulated.feasible(rows[part]))
             if len(good):
                 best = part[good[0]]
-                self.found.offer(self.plan, rows[best], float(value[best]))
+                self.found.offer(plan, rows[best], float(value[best]))
                 return
 
 

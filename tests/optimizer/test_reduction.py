@@ -21,10 +21,10 @@ from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.crosscheck.naming import named_programme
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.pipeline import _schedule
-from abscopt.optimizer.programme import fixing, single
+from abscopt.optimizer.programme import single
 from abscopt.optimizer.programme.build import build as build_model
 from abscopt.optimizer.programme.build import data_of
-from abscopt.optimizer.programme.fixing import InHand, first_in_hand, fixed, reduced, roots_of
+from abscopt.optimizer.programme.fixing import InHand, first_in_hand, fixed, reduced
 from abscopt.optimizer.programme.matrix import chosen, matrix_of
 from abscopt.optimizer.programme.single import solve_single
 from abscopt.optimizer.programme.start import choice_of, point_of
@@ -135,25 +135,19 @@ def test_where_one_lesion_is_treated_no_day_is_shared() -> None:
     assert undominated(candidates, before).count < before.count
 
 
-@pytest.mark.parametrize("narrow", [math.inf, 1.1])
-def test_fixing_keeps_all_that_is_better(
-    known: Any, narrow: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fixing, "MOST_BOUNDS", 24)
+@pytest.mark.parametrize("looseness", [math.inf, 1e-3])
+def test_fixing_keeps_all_that_is_better(known: Any, looseness: float) -> None:
     name, candidates, values, rows = known
     before, clock = offered(candidates), Clock()
-    roots = roots_of(candidates, before, clock)
-    assert roots is not None
-    assert (roots.bounds >= values.max(axis=1)).all()
     flat = np.sort(values[np.isfinite(values)])
     threshold = flat[-4]  # a schedule in hand that is not the best
     plan, row = (int(i[0]) for i in np.nonzero(values == threshold))
     hand = InHand.of(plan, rows[row], threshold)
-    after = fixed(candidates, before, roots, hand, GAP, clock, narrow)
+    after = fixed(candidates, before, hand, GAP, clock, looseness)
     kept = left(after, rows)
     assert kept[values > threshold + GAP].all()
     assert kept[plan, row]
-    assert after.count < before.count or name == "floor"
+    assert after.count < before.count or math.isinf(looseness) or name in ("organ", "floor")
     assert after.floor == pytest.approx(threshold + GAP)
     assert after.bound >= flat[-1]
     for k in after.plans.tolist():
@@ -166,30 +160,62 @@ def test_fixing_keeps_all_that_is_better(
         assert (raw >= after.least_effect[k] * (1 - 1e-9)).all()
 
 
-def test_narrower_boxes_keep_less() -> None:
+@pytest.mark.parametrize("objective", ["tumor_bed", "log_kill"])
+def test_fixing_keeps_all_that_is_better_by_other_objectives(objective: str) -> None:
+    candidates = Candidates(build(case([MEAN, plain.bed_limit(60)], objective=objective)))
+    values, rows = values_of(candidates)
+    threshold = np.unique(values[np.isfinite(values)])[-4]
+    plan, row = (int(i[0]) for i in np.nonzero(values == threshold))
+    before, hand = offered(candidates), InHand.of(plan, rows[row], threshold)
+    after = fixed(candidates, before, hand, GAP, Clock(), 1e-3)
+    assert left(after, rows)[values > threshold + GAP].all()
+    assert after.bound >= values.max()
+
+
+def test_sharper_bounds_keep_less() -> None:
     candidates, clock = Candidates(load("early-sabr-tight")), Clock()
     before = undominated(candidates, offered(candidates))
-    roots = roots_of(candidates, before, clock)
-    assert roots is not None
-    hand = first_in_hand(candidates, before, roots, 0, clock)
+    hand = first_in_hand(candidates, before, GAP, 0, clock)
     assert hand is not None
+    low = replace(hand, value=hand.value - 0.01)  # as if a worse schedule were in hand
     counts = [
-        fixed(candidates, before, roots, hand, GAP, clock, narrow).count
-        for narrow in (math.inf, 1.1, 1.02)
+        fixed(candidates, before, low, GAP, clock, looseness).count
+        for looseness in (math.inf, 0.1, 1e-4)
     ]
     assert before.count > counts[0] > counts[1] > counts[2] >= 2
 
 
-def test_a_clock_that_has_run_out_loses_nothing() -> None:
-    candidates, late = Candidates(build(SHARED_ORGAN)), Clock(0.0)
+@pytest.mark.parametrize("stop", range(0, 12, 2))
+def test_a_clock_that_runs_out_loses_nothing(stop: int) -> None:
+    candidates = Candidates(build(SHARED_ORGAN))
     values, rows = values_of(candidates)
     before = offered(candidates)
-    assert roots_of(candidates, before, late) is None
-    roots = roots_of(candidates, before, Clock())
-    assert roots is not None
     hand = InHand.of(0, rows[0], values[0, 0])
-    after = fixed(candidates, before, roots, hand, GAP, late, 1.01)
+    after = fixed(candidates, before, hand, GAP, _Late(stop), 1e-3)
     assert left(after, rows)[values > values[0, 0] + GAP].all()
+    assert after.bound >= values.max()
+    if not stop:
+        assert all((one == two).all() for one, two in zip(after.pairs, before.pairs, strict=True))
+
+
+class _Late(Clock):
+    """A clock that runs out after it was asked some times."""
+
+    def __init__(self, asked: int):
+        super().__init__()
+        self.left = asked
+
+    @property
+    def expired(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+def test_without_time_only_dominance_counts() -> None:
+    candidates = Candidates(build(FREE_CALENDAR))
+    kept, hand = reduced(candidates, GAP, 0, Clock(0.0))
+    assert hand is None
+    assert kept.count == undominated(candidates, offered(candidates)).count
 
 
 def test_restricted_candidates_have_the_same_coefficients() -> None:
@@ -205,9 +231,14 @@ def test_restricted_candidates_have_the_same_coefficients() -> None:
             courses = np.flatnonzero(part[kept.plans].any(axis=0))
             courses = np.union1d([0], courses)
             one, two = small.effects(new)[s], candidates.effects(old)[s]
-            for name in ("local", "effect", "loss", "share", "tumor_bed"):
+            for name in ("effect", "loss"):
                 assert getattr(one, name) == pytest.approx(getattr(two, name)[courses], 1e-12)
-            assert (small.loads(new)[s] == candidates.loads(old)[s][courses]).all()
+            kinds = two.kind[courses]
+            for name in ("local", "share", "tumor_bed"):
+                own = getattr(one, name)[one.kind]
+                assert own == pytest.approx(getattr(two, name)[kinds], 1e-12)
+            loads = small.loads(new)[s][one.kind]
+            assert (loads == candidates.loads(old)[s][kinds]).all()
             assert (small.allowed(new)[s] == candidates.allowed(old)[s][courses]).all()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from abscopt.instances import load
@@ -12,7 +13,7 @@ from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.search import explore as searching
 from abscopt.optimizer.search.bound import Dual, ceiling
-from abscopt.optimizer.search.plan_set import PlanSet
+from abscopt.optimizer.search.plan_set import PlanSet, Prices
 
 
 class Stopping(Clock):
@@ -44,10 +45,10 @@ def test_the_ceiling_of_a_plan_lies_above_its_bound(name: str) -> None:
     candidates = Candidates(load(name))
     for plan in range(0, len(candidates.plans), 7):
         dual = Dual(PlanSet(candidates, (plan,)))
-        cells = dual.root(8)
-        kill = cells.high[-1]
-        dual.prices_at(kill, dual.set.usable, -math.inf, 1e-6)
-        cells = dual.tighten(cells, dual.set.usable, [0], -math.inf, 1e-6)
+        rows, horizons = len(dual.set.rows.right), len(dual.ground)
+        free = Prices(np.zeros(rows), np.zeros(horizons), np.zeros(horizons), 0.0)
+        dual.add(free, dual.set.usable)
+        cells = dual.tighten(dual.root(8), dual.set.usable, [0], -math.inf, 1e-6)
         assert ceiling(candidates, plan) >= cells.top - 1e-6  # caps have a tolerance
 
 
