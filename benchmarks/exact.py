@@ -9,9 +9,9 @@ hand (which sharpens the bounds that drop pairs) and given to HiGHS as its start
 judged again; a solve that meets the limit is shown with its gap.
 
 Reductions: `dominance` (timings of one shape that another stands in for), `bounds` (pairs of plan
-and course that the Lagrangian bound of the plan rules out), `boxes` (the same in boxes of systemic
-effect whose sides are 5 % apart), `released` (in ever narrower boxes until few pairs are left, what
-`abscopt solve --method single` does).
+and course that a Lagrangian bound of whole plans rules out, one vector of multipliers for each set
+of plans), `released` (with several, in cells of systemic effect that are halved until their bounds
+are sharp: what `abscopt solve --method single` does).
 
 The first programme of `single` is also written as MPS, scaled as HiGHS gets it, and solved from the
 file by every solver at its defaults (only gap, time and threads are set). `layers` is our building,
@@ -62,7 +62,7 @@ from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.pipeline import _schedule, _tabulated_row
 from abscopt.optimizer.programme.build import build, data_of
 from abscopt.optimizer.programme.cuts import schedule_of
-from abscopt.optimizer.programme.fixing import InHand, first_in_hand, fixed, reduced, roots_of
+from abscopt.optimizer.programme.fixing import InHand, first_in_hand, fixed, reduced
 from abscopt.optimizer.programme.matrix import chosen, matrix_of
 from abscopt.optimizer.programme.single import (
     OBJECTIVE_SCALE,
@@ -81,8 +81,7 @@ LOGS = Path(__file__).with_name("logs")
 GAP = 0.01
 CASES = ("co-targets", "early-sabr", "dual-checkpoint", "pembro-rt", "class")
 SMALL_CLASS = "class-3"
-LEVELS = ("dominance", "bounds", "boxes", "released")
-BOX = 1.05
+LEVELS = ("dominance", "bounds", "released")
 THREADS = (1, 2)
 GRACE = 60.0
 
@@ -143,14 +142,10 @@ def left(
     kept = undominated(candidates, offered(candidates))
     if level == "dominance":
         return kept, known
-    roots = roots_of(candidates, kept, clock)
-    if roots is None:
-        return kept, known
-    in_hand = first_in_hand(candidates, kept, roots, 0, clock, known)
+    in_hand = first_in_hand(candidates, kept, GAP / 2, 0, clock, known)
     if in_hand is None:
         return kept, None
-    narrow = BOX if level == "boxes" else math.inf
-    return fixed(candidates, kept, roots, in_hand, GAP / 2, clock, narrow), in_hand
+    return fixed(candidates, kept, in_hand, GAP / 2, clock, math.inf), in_hand
 
 
 def single(name: str, level: str, best: list[Any] | None, threads: int, limit: float) -> Row:
@@ -453,9 +448,7 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=300.0)
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--threads", type=int, nargs="+", default=list(THREADS))
-    parser.add_argument(
-        "--levels", nargs="+", choices=LEVELS, default=["dominance", "boxes", "released"]
-    )
+    parser.add_argument("--levels", nargs="+", choices=LEVELS, default=list(LEVELS))
     parser.add_argument("--skip-compare", action="store_true", help="the first programmes only")
     parser.add_argument("--skip-programmes", action="store_true", help="ours against single only")
     parser.add_argument("--write", action="store_true")

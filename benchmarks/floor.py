@@ -62,17 +62,17 @@ class Stopwatch:
 
 
 def coefficient_bytes(instance: Instance) -> int:
-    """Bytes of the coefficients under all plans, by course or kind of course; what plans share counts once."""
+    """Bytes of the coefficients of all courses or kinds of course; what plans share counts once."""
     candidates = Candidates(instance)
-    shared: dict[int, int] = {}
+    shared: dict[tuple[str, int, int], int] = {}
     total = 0
     for plan in range(len(candidates.plans)):
-        loads = candidates.loads(plan)
-        shared |= {id(load): load.nbytes for load in loads}
         group = int(candidates.plan_effects.group[plan])
+        loads = enumerate(candidates.loads(plan))
+        shared |= {("loads", group, s): load.nbytes for s, load in loads}
         for s, effects in enumerate(candidates.effects(plan)):
             total += effects.effect.nbytes + effects.loss.nbytes
-            shared[-1 - group * len(loads) - s] = effects.local.nbytes
+            shared["local", group, s] = effects.local.nbytes
     return total + sum(shared.values())
 
 

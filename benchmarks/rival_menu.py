@@ -119,9 +119,7 @@ class Tables:
         systemic = immune.saturate(raw, self.instance.immune.effect_maximum_nats)
         total = np.zeros(len(rows))
         for s in lesions:
-            local, share = (
-                self.stacks[name][s].at(plans, kinds[s]) for name in ("local", "share")
-            )
+            local, share = (self.stacks[name][s].at(plans, kinds[s]) for name in ("local", "share"))
             total += weights[s] * lesion_value(self.instance.objective, local, share, systemic)
         return total
 

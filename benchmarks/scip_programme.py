@@ -67,7 +67,7 @@ class Programme:
 
     def table(self, s: int, name: str, column: int | None = None) -> Any:
         """Coefficient of the chosen course and plan of one lesion, as a linear expression."""
-        values = [getattr(table.effects[s], name) for table in self.tables]
+        values = [_of_courses(table, s, name) for table in self.tables]
         if name == "local":
             values = [value[:, :, 0] for value in values]
         if column is not None:
@@ -85,6 +85,14 @@ class Programme:
     def plan_sum(self, values: FloatArray) -> Any:
         """Value of the chosen plan."""
         return quicksum(float(v) * y for v, y in zip(values, self.plan, strict=True) if v)
+
+
+def _of_courses(table: Tabulated, s: int, name: str) -> FloatArray:
+    """(courses, ...) loads or effects of one lesion under one plan."""
+    if name == "loads":
+        return table.loads[s][table.kinds[s]]
+    values: FloatArray = getattr(table.effects[s], name)
+    return values if name in ("effect", "loss") else values[table.kinds[s]]
 
 
 def programme(candidates: Candidates) -> Programme:
@@ -154,9 +162,9 @@ def _refuse(candidates: Candidates, tables: list[Tabulated]) -> None:
         "several techniques that share an organ": len(active) > 1
         and any(len(candidates.lesions[s].beams) > 2 for s in active),
         "organ loads that depend on the plan": any(
-            not np.array_equal(one, other)
+            not np.array_equal(_of_courses(table, s, "loads"), _of_courses(tables[0], s, "loads"))
             for table in tables
-            for one, other in zip(table.loads, tables[0].loads, strict=True)
+            for s in range(len(table.loads))
         ),
     }
     alone = any(
@@ -222,7 +230,8 @@ def _organs(stated: Programme) -> None:
     doses: dict[tuple[int, int], Any] = {}
     for row, limit in enumerate(candidates.limits):
         total = quicksum(
-            stated.course_sum(s, stated.tables[0].loads[s][:, row]) for s in stated.active
+            stated.course_sum(s, _of_courses(stated.tables[0], s, "loads")[:, row])
+            for s in stated.active
         )
         if isinstance(limit, BedLimit | MeanEqd2Limit):
             for a, i in enumerate(stated.active):

@@ -166,7 +166,8 @@ def block_effects(
     plan: int,
 ) -> FloatArray:
     """(kinds, patterns, horizons) own effector log kill of a block's courses under one plan."""
-    unit = block_units(instance, shared.kinds.menu.patterns, block, effects, prop, plan)
+    unit = units(instance, shared.kinds.menu.patterns, effects, prop, plan)
+    unit = unit[block.patterns, : block.count]
     resting = prop.resting[plan][block.patterns]
     release = shared.release[block.kinds, : block.count]
     if not relieves(instance, effects, plan):
@@ -183,22 +184,15 @@ def block_effects(
     return resting + np.einsum("kpn,pnh->kph", whole * left, unit)
 
 
-def block_units(
-    instance: Instance,
-    patterns: Patterns,
-    block: Block,
-    effects: PlanEffects,
-    prop: Propagators,
-    plan: int,
+def units(
+    instance: Instance, patterns: Patterns, effects: PlanEffects, prop: Propagators, plan: int
 ) -> FloatArray:
     """(patterns, fractions, horizons) effect per unit of release under one plan."""
-    unit = prop.release[plan][block.patterns, : block.count]
     sign = instance.immune.preblockade_sign
     if sign == 0:
-        return unit
-    days = patterns.days[block.patterns, : block.count]
-    blocked = 1.0 + sign * effects.occupancy[plan][days]
-    return unit * blocked[:, :, None]
+        return prop.release[plan]
+    blocked = 1.0 + sign * effects.occupancy[plan][patterns.days]
+    return prop.release[plan] * blocked[:, :, None]
 
 
 def relieves(instance: Instance, effects: PlanEffects, plan: int) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,7 +144,7 @@ def first_plans(candidates: Candidates) -> list[int]:
     return [int(np.flatnonzero(groups == g)[0]) for g in range(int(groups.max()) + 1)]
 
 
-def _uniform(candidates: Candidates, s: int) -> dict[str, FloatArray]:
+def _uniform(candidates: Candidates, s: int) -> dict[str, NDArray[Any]]:
     table, plans = candidates.lesions[s], range(len(candidates.plans))
     menu = table.menu
     groups = first_plans(candidates)
@@ -166,7 +166,7 @@ def _uniform(candidates: Candidates, s: int) -> dict[str, FloatArray]:
         "gain": np.stack([np.exp(e.loss)[:, None] * e.effect for e in effects]),
         "loss": np.stack([e.loss for e in effects]),
         "allowed": np.stack([candidates.allowed(k)[s] for k in plans]),
-        "credit": np.stack([(e.share > 0).any(axis=1)[e.kind] for e in effects]),
+        "credit": np.stack([(e.share.max(axis=1) > 0)[e.kind] for e in effects]),
         "exposed": np.stack([candidates.exposed(k)[s] for k in plans]),
     }
 

@@ -152,9 +152,10 @@ def _classes(
         lesion.oxygen_modification_factor != 1
         or lesion.regrowth_per_day(c) > 0
         or c.repeat_release != 0
-        or c.suppression_per_day > 0
     ):
         marks.append(since)
+    elif c.suppression_per_day > 0:
+        marks.append(np.maximum(0.0, since - c.suppression_after_days))
     if (sensitizer != 1).any():
         marks.append(np.where(given, sensitizer[patterns.days], 1.0))
     if lesion.repopulation_doubling_time_days is not None:

@@ -60,6 +60,7 @@ CAP = 1.0 + 1e-9
 MOST_BYTES = 600_000_000
 MOST_GROUPS = 8
 MOST_EXPOSED = 1000
+MOST_PAIRS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -389,9 +390,13 @@ class Candidates:
         last = max(int(table.menu.patterns.last.max()) for table in self.lesions)
         return tuple(table.menu.patterns.incidence[:, : last + 1] > 0 for table in self.lesions)
 
-    def common_days(self, i: int, j: int) -> FloatArray:
-        """(patterns of i, patterns of j) number of treatment days in common."""
+    def common_days(self, i: int, j: int, one: IntArray, two: IntArray) -> FloatArray:
+        """(n,) number of treatment days that patterns of lesion i and of lesion j share."""
+        first, second = (self.lesions[k].menu.patterns for k in (i, j))
+        if len(first.count) * len(second.count) > MOST_PAIRS:
+            both = self.treated[i][one] & self.treated[j][two]
+            return np.asarray(both.sum(axis=1), dtype=np.float64)
         if (i, j) not in self._common:
-            one, two = (self.lesions[k].menu.patterns.incidence for k in (i, j))
-            self._common[i, j] = one @ two.T
-        return self._common[i, j]
+            self._common[i, j] = first.incidence @ second.incidence.T
+        common: FloatArray = self._common[i, j][one, two]
+        return common

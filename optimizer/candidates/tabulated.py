@@ -203,9 +203,7 @@ class Tabulated:
         one, two = self.candidates.lesions[i].menu, self.candidates.lesions[j].menu
         if len(one) == 1 or len(two) == 1:
             return np.zeros(len(rows))
-        common = self.candidates.common_days(i, j)
-        result: FloatArray = common[one.pattern[rows[:, i]], two.pattern[rows[:, j]]]
-        return result
+        return self.candidates.common_days(i, j, one.pattern[rows[:, i]], two.pattern[rows[:, j]])
 
     def _miner(self, rows: IntArray, loads: FloatArray) -> None:
         """Correct Miner sums for shared days: the organ feels the dose of the day, not its parts.

@@ -34,6 +34,7 @@ SHARP = 0.1
 PLAIN_COEFFICIENTS = 10_000
 SEARCHED_GROUPS = 4
 SEARCHED_PLANS = 6
+PATIENCE = 3
 SHORTLIST = 1500
 FIRST_CELLS = 8
 MOST_CELLS = 400
@@ -76,19 +77,18 @@ def reduced(
     gap : schedules better than the one in hand by at most this may be lost
     known : a feasible schedule to begin with
 
-    Without any feasible schedule in hand only dominance counts. A better schedule found among the
-    pairs left sharpens the bounds once more.
+    Dominance comes last, where few pairs are left to compare; without any feasible schedule in hand
+    it comes alone. A better schedule found among the pairs left sharpens the bounds once more.
     """
-    before = undominated(candidates, offered(candidates))
-    in_hand = first_in_hand(candidates, before, gap, seed, clock, known)
-    if in_hand is None:
-        return before, None
-    kept = fixed(candidates, before, in_hand, gap, clock, SHARP * gap)
-    better = _improved(candidates, kept, in_hand, seed, clock)
-    if better.value > in_hand.value:
-        in_hand = better
+    kept = offered(candidates)
+    in_hand = first_in_hand(candidates, kept, gap, seed, clock, known)
+    if in_hand is not None:
         kept = fixed(candidates, kept, in_hand, gap, clock, SHARP * gap)
-    return kept, in_hand
+        better = _improved(candidates, kept, in_hand, seed, clock)
+        if better.value > in_hand.value:
+            in_hand = better
+            kept = fixed(candidates, kept, in_hand, gap, clock, SHARP * gap)
+    return undominated(candidates, kept), in_hand
 
 
 def first_in_hand(
@@ -311,19 +311,16 @@ class _Sweep:
 
 def _rooms(dual: Dual, alive: Alive, cells: Cells, j: int) -> list[FloatArray]:
     """Per lesion (kinds,): the greatest bound by one multiplier with the kind, its term apart."""
-    one = dual.multipliers[j]
+    one, kinds = dual.multipliers[j], [np.flatnonzero(mask) for mask in alive]
+    terms = [term[own] for term, own in zip(one.terms, kinds, strict=True)]
     rooms = [np.full(len(mask), -np.inf) for mask in alive]
     for begin in range(0, len(cells), CHUNK):
         part = cells.take(slice(begin, begin + CHUNK))
-        values = dual.values.at(part.high)
-        best = [
-            (value + np.where(mask, term, -np.inf)).max(axis=1)
-            for value, mask, term in zip(values, alive, one.terms, strict=True)
-        ]
+        values = dual.values.at(part.high, kinds)
+        best = [(value + term).max(axis=1) for value, term in zip(values, terms, strict=True)]
         bound = one.constant - np.log(part.low) @ one.prices.steep + sum(best)
-        for room, value, mask, most in zip(rooms, values, alive, best, strict=True):
-            own = ((bound - most)[:, None] + value).max(axis=0)
-            np.maximum(room, np.where(mask, own, -np.inf), out=room)
+        for room, own, value, most in zip(rooms, kinds, values, best, strict=True):
+            room[own] = np.maximum(room[own], ((bound - most)[:, None] + value).max(axis=0))
     return rooms
 
 
@@ -390,13 +387,15 @@ def _searched(
         )
         lost = loss[kind] + (one.terms[s][kind] - term)
         choices.append(course[np.argsort(lost, kind="stable")[:SHORTLIST]])
-    plan = middle if best is None else _best_plans(candidates, plans, best)[0]
-    for _ in range(SEARCHED_PLANS):
-        found = _local(candidates, plan, choices, rng, best)
-        if found is None or (best is not None and found.value <= best.value):
-            break
-        best = found
-        plan = _best_plans(candidates, plans, best)[0]
+    tried: list[int] = []
+    idle = 0
+    while idle < PATIENCE and len(tried) < min(SEARCHED_PLANS, len(plans)):
+        suited = [middle] if best is None else _best_plans(candidates, plans, best)
+        tried.append(next(k for k in (*suited, *plans) if k not in tried))
+        found = _local(candidates, tried[-1], choices, rng, best)
+        better = found is not None and (best is None or found.value > best.value)
+        idle = 0 if better else idle + 1
+        best = found if better else best
     return best
 
 

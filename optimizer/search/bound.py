@@ -154,18 +154,25 @@ class Dual:
     def bounds(self, one: Multiplier, alive: Alive, low: FloatArray, high: FloatArray) -> FloatArray:
         """(cells,) bound of each cell by one multiplier."""
         total: FloatArray = one.constant - np.log(low) @ one.prices.steep
+        kinds = [np.flatnonzero(mask) for mask in alive]
+        if not all(len(own) for own in kinds):
+            return np.full(len(low), -math.inf)
+        terms = [term[own] for term, own in zip(one.terms, kinds, strict=True)]
         for begin in range(0, len(low), CHUNK):
             part = slice(begin, begin + CHUNK)
-            for value, mask, term in zip(self.values.at(high[part]), alive, one.terms, strict=True):
-                total[part] += (value + np.where(mask, term, -np.inf)).max(axis=1)
+            for value, term in zip(self.values.at(high[part], kinds), terms, strict=True):
+                total[part] += (value + term).max(axis=1)
         return total
 
     def losses(self, one: Multiplier, alive: Alive, high: FloatArray) -> list[FloatArray]:
         """Per lesion (kinds,): what each kind loses against the best at a cell's upper corner."""
+        kinds = [np.flatnonzero(mask) for mask in alive]
         found = []
-        for value, mask, term in zip(self.values.at(high[None, :]), alive, one.terms, strict=True):
-            own = value[0] + np.where(mask, term, -np.inf)
-            found.append(own.max() - own)
+        values = self.values.at(high[None, :], kinds)
+        for value, mask, own, term in zip(values, alive, kinds, one.terms, strict=True):
+            loss, total = np.full(len(mask), np.inf), value[0] + term[own]
+            loss[own] = total.max(initial=-np.inf) - total
+            found.append(loss)
         return found
 
     def tighten(
@@ -226,20 +233,22 @@ class Dual:
     def alive(self, cells: Cells, alive: Alive, threshold: float) -> Alive:
         """Kinds that may belong to a schedule of some cell above the threshold."""
         found = tuple(np.zeros_like(mask) for mask in alive)
+        kinds = [np.flatnonzero(mask) for mask in alive]
         for j in np.unique(cells.by):
-            one, own = self.multipliers[int(j)], cells.take(cells.by == j)
-            for begin in range(0, len(own), CHUNK):
+            one, cell = self.multipliers[int(j)], cells.take(cells.by == j)
+            for begin in range(0, len(cell), CHUNK):
                 part = slice(begin, begin + CHUNK)
                 totals = [
-                    value + np.where(mask, term, -np.inf)
-                    for value, mask, term in zip(
-                        self.values.at(own.high[part]), alive, one.terms, strict=True
+                    value + term[own]
+                    for value, term, own in zip(
+                        self.values.at(cell.high[part], kinds), one.terms, kinds, strict=True
                     )
                 ]
                 best = [total.max(axis=1) for total in totals]
-                exact = one.constant - np.log(own.low[part]) @ one.prices.steep + sum(best)
-                for mask, total, most in zip(found, totals, best, strict=True):
-                    mask |= (exact[:, None] - (most[:, None] - total) > threshold).any(axis=0)
+                exact = one.constant - np.log(cell.low[part]) @ one.prices.steep + sum(best)
+                for mask, own, total, most in zip(found, kinds, totals, best, strict=True):
+                    above = exact[:, None] - (most[:, None] - total) > threshold
+                    mask[own[above.any(axis=0)]] = True
         return found
 
     def prices_at(
@@ -291,8 +300,7 @@ class _Generation:
         rows = self.set.rows
         self.lesions, self.rows = len(alive), len(rows.right)
         self.kinds = [np.flatnonzero(mask) for mask in alive]
-        values = dual.values.at(kill[None, :])
-        self.scores = [value[0][own] for value, own in zip(values, self.kinds, strict=True)]
+        self.scores = [value[0] for value in dual.values.at(kill[None, :], self.kinds)]
         chemo, horizons = self.set.chemo, len(kill)
         spread = sum(max(float(p.most.max()) for p in parts) for parts in self.set.parts)
         self.levels = np.stack(

@@ -20,16 +20,18 @@ from numpy.typing import NDArray
 
 from abscopt.optimizer.candidates.coefficients import (
     block_effects,
-    block_units,
     relieves,
     shares_of,
+    units,
 )
 from abscopt.optimizer.candidates.plans import allowed_patterns
 from abscopt.optimizer.search.rows import Rows, rows_of
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
+    from abscopt.optimizer.candidates.courses import Patterns
     from abscopt.optimizer.candidates.kinds import Block
+    from abscopt.optimizer.candidates.propagators import Propagators
     from abscopt.optimizer.candidates.table import Candidates
 
 FloatArray = NDArray[np.float64]
@@ -146,6 +148,7 @@ class PlanSet:
             )
             for table, one in zip(candidates.lesions, self.shared, strict=True)
         )
+        self._best: dict[int, FloatArray] = {}
         self.parts = tuple(self._lesion(s) for s in range(len(candidates.lesions)))
         self.usable = tuple(
             self._usable(parts, len(one.kinds))
@@ -163,6 +166,7 @@ class PlanSet:
         given = np.stack([allowed_patterns(self.instance, candidates.plans[k], patterns) for k in plans])
         relieved = any(relieves(self.instance, effects, k) for k in plans)
         weights = patterns.number @ effects.effect_weights[plans].T
+        best = [self._units(prop, patterns) for prop in candidates.propagators(s)]
         found = []
         for number, block in enumerate(one.kinds.blocks):
             prop = candidates.propagators(s)[block.way]
@@ -176,7 +180,6 @@ class PlanSet:
                 dead |= block.missing
             dead[block.course == 0] = False
             resting = prop.resting[plans][:, block.patterns, :horizons]
-            units = [block_units(self.instance, patterns, block, effects, prop, k) for k in plans]
             dense = [
                 block_effects(self.instance, lesion, one, block, effects, prop, k)
                 for k in (plans if relieved else ())
@@ -185,7 +188,7 @@ class PlanSet:
                 _Part(
                     block=block,
                     release=one.release[block.kinds, : block.count],
-                    unit=np.max(units, axis=0)[..., :horizons],
+                    unit=best[block.way][block.patterns, : block.count, :horizons],
                     resting=resting.max(axis=0),
                     least_resting=resting.min(axis=0),
                     dense=np.max(dense, axis=0)[..., :horizons] if dense else None,
@@ -196,6 +199,19 @@ class PlanSet:
                 )
             )
         return tuple(found)
+
+    def _units(self, prop: Propagators, patterns: Patterns) -> FloatArray:
+        """(patterns, fractions, horizons) greatest effect per unit of release of the plans.
+
+        Computed once for all lesions that share propagators.
+        """
+        key = id(prop.release)
+        if key not in self._best:
+            effects = self.candidates.plan_effects
+            self._best[key] = np.max(
+                [units(self.instance, patterns, effects, prop, k) for k in self.plans], axis=0
+            )
+        return self._best[key]
 
     @staticmethod
     def _usable(parts: tuple[_Part, ...], kinds: int) -> BoolArray:

@@ -6,6 +6,7 @@ and cells, halved geometrically, meet at few kills.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,7 @@ IntArray = NDArray[np.int64]
 
 MOST_BYTES = 400_000_000
 FIRST_ROWS = 64
+FEW = 0.2
 
 
 class Values:
@@ -50,24 +52,39 @@ class Values:
             for one in self.shared
         ]
 
-    def at(self, kills: FloatArray) -> list[FloatArray]:
-        """Per lesion (cells, kinds): weighted values at raw systemic log kills (cells, horizons)."""
+    def at(self, kills: FloatArray, kinds: Sequence[IntArray]) -> list[FloatArray]:
+        """Per lesion (cells, n): weighted values of n kinds at raw log kills (cells, horizons).
+
+        Remembered for all kinds, or computed anew where few are asked for.
+        """
         if not self.systemic:
             return [
-                np.broadcast_to(weight * one.tumor_bed, (len(kills), len(one.tumor_bed)))
-                for weight, one in zip(self.weights, self.shared, strict=True)
+                np.broadcast_to(weight * one.tumor_bed[own], (len(kills), len(own)))
+                for weight, one, own in zip(self.weights, self.shared, kinds, strict=True)
             ]
-        kinds = sum(len(one.kinds) for one in self.shared)
-        if 8 * kinds * sum(len(place) + len(kills) for place in self._place) > MOST_BYTES:
+        whole = sum(len(one.kinds) for one in self.shared)
+        if 8 * whole * sum(len(place) + len(kills) for place in self._place) > MOST_BYTES:
             self._clear()
+        if sum(len(own) for own in kinds) < FEW * whole:
+            return [self._anew(s, own, kills) for s, own in enumerate(kinds)]
         rows = [self._rows(h, kills[:, h]) for h in range(self.horizons)]
         found = []
-        for known in self._known:
-            total = known[0][rows[0]]
-            for h in range(1, self.horizons):
-                total += known[h][rows[h]]
+        for known, own in zip(self._known, kinds, strict=True):
+            total = np.zeros((len(kills), len(own)))
+            for h, place in enumerate(rows):
+                total += known[h][place[:, None], own] if len(own) < known[h].shape[1] else (
+                    known[h][place]
+                )
             found.append(total)
         return found
+
+    def _anew(self, s: int, kinds: IntArray, kills: FloatArray) -> FloatArray:
+        """(cells, n) values of some kinds of one lesion."""
+        total = np.zeros((len(kills), len(kinds)))
+        for h in range(self.horizons):
+            levels, place = np.unique(kills[:, h], return_inverse=True)
+            total += self._part(s, h, levels, kinds)[place]
+        return total
 
     def _rows(self, h: int, kills: FloatArray) -> IntArray:
         """Where the values at some kills up to one horizon are kept; new ones are computed."""
@@ -81,10 +98,12 @@ class Values:
             known[h][begin:end] = self._part(s, h, np.array(new))
         return np.array([place[key] for key in keys], dtype=np.int64)
 
-    def _part(self, s: int, h: int, kills: FloatArray) -> FloatArray:
+    def _part(
+        self, s: int, h: int, kills: FloatArray, kinds: IntArray | slice = slice(None)
+    ) -> FloatArray:
         """(kills, kinds) what one horizon adds to the weighted values of a lesion."""
         kill = immune.saturate(kills, self.instance.immune.effect_maximum_nats)
-        local = self.shared[s].local[:, [h]]
-        values = lesion_values(self.instance.objective, local, self.share[s], kill[:, None])
+        local = self.shared[s].local[kinds][:, [h]]
+        values = lesion_values(self.instance.objective, local, self.share[s][kinds], kill[:, None])
         part: FloatArray = (self.weights[s] / self.horizons) * values
         return part
