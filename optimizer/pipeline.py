@@ -1,4 +1,7 @@
-"""The whole path: candidates -> bound -> programme or search -> schedule -> judge -> result."""
+"""The whole path: candidates -> bound -> programme or search -> schedule -> judge -> result.
+
+The programme is imported where it is needed: Pyomo takes half a second to load.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,7 @@ import numpy as np
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Evaluation, Judge
-from abscopt.optimizer.free.explore import solve_free
 from abscopt.optimizer.free.scope import applies
-from abscopt.optimizer.programme.fixing import InHand, reduced, worthwhile
-from abscopt.optimizer.programme.single import solve_single, solver_margin
 from abscopt.optimizer.progress import Clock, Listener
 from abscopt.optimizer.result import Certificate, Result, ResultStatus, SolverRun
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule, standard_schedule
@@ -119,6 +119,9 @@ def _solved(
 def _by_programme(
     candidates: Candidates, judge: Judge, gap: float, threads: int, seed: int, clock: Clock
 ) -> Solved:
+    from abscopt.optimizer.programme.fixing import InHand, reduced, worthwhile
+    from abscopt.optimizer.programme.single import solve_single, solver_margin
+
     kept, start = None, None
     if worthwhile(candidates):
         standard = _standard_row(candidates, judge)
@@ -156,6 +159,8 @@ def _by_programme(
 
 
 def _by_days(candidates: Candidates, judge: Judge, gap: float, seed: int, clock: Clock) -> Solved:
+    from abscopt.optimizer.free.explore import solve_free
+
     answer = solve_free(candidates, judge, gap / 2, seed, clock)
     claimed = answer.evaluation.objective if answer.evaluation else None
     return Solved(

@@ -172,7 +172,8 @@ def block_effects(
     release = shared.release[block.kinds, : block.count]
     if not relieves(instance, effects, plan):
         flat = unit.transpose(1, 0, 2).reshape(block.count, resting.size)
-        return resting + (release @ flat).reshape(len(release), *resting.shape)
+        product: FloatArray = (release @ flat).reshape(len(release), *resting.shape)
+        return np.asarray(product + resting)
     menu, given = shared.kinds.menu, slice(None, block.count)
     left = _suppression(
         instance,
@@ -181,18 +182,19 @@ def block_effects(
         effects.relief[plan][menu.patterns.days[block.patterns, given]],
     )
     whole = shared.unsuppressed[block.kinds, None, given]
-    return resting + np.einsum("kpn,pnh->kph", whole * left, unit)
+    dense: FloatArray = np.einsum("kpn,pnh->kph", whole * left, unit)
+    return np.asarray(dense + resting)
 
 
 def units(
     instance: Instance, patterns: Patterns, effects: PlanEffects, prop: Propagators, plan: int
 ) -> FloatArray:
     """(patterns, fractions, horizons) effect per unit of release under one plan."""
-    sign = instance.immune.preblockade_sign
+    sign, unit = instance.immune.preblockade_sign, np.asarray(prop.release[plan])
     if sign == 0:
-        return prop.release[plan]
+        return unit
     blocked = 1.0 + sign * effects.occupancy[plan][patterns.days]
-    return prop.release[plan] * blocked[:, :, None]
+    return np.asarray(unit * blocked[:, :, None])
 
 
 def relieves(instance: Instance, effects: PlanEffects, plan: int) -> bool:
@@ -300,9 +302,7 @@ def _suppression(
     )
 
 
-def shares_of(
-    instance: Instance, lesion: Lesion, shared: Shared, occupancy: float
-) -> FloatArray:
+def shares_of(instance: Instance, lesion: Lesion, shared: Shared, occupancy: float) -> FloatArray:
     """(kinds, clones) share of the systemic effect that each clone feels.
 
     Parameters

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,7 +145,7 @@ def _classes(
 ) -> IntArray:
     """(patterns,) class of each: equal where kill, antigen and loads of every dose are equal."""
     c, given = instance.immune, patterns.days >= 0
-    marks: list[FloatArray] = [patterns.count[:, None], patterns.per_day[:, None]]
+    marks: list[NDArray[Any]] = [patterns.count[:, None], patterns.per_day[:, None]]
     marks += [(given & (patterns.days < h)).sum(axis=1)[:, None] for h in instance.horizon_days]
     since = np.where(given, patterns.days - patterns.days[:, :1], 0)
     if (
@@ -173,7 +173,7 @@ def _classes(
         drug = instance.drugs[name]
         if drug.equivalent_bed_gy_per_dose > 0:
             window = patterns.incidence[:, day : day + drug.sensitizing_days]
-            marks.append(window.any(axis=1)[:, None])
+            marks.append(np.asarray(window.any(axis=1))[:, None])
     table = np.concatenate([np.asarray(mark, dtype=np.float64) for mark in marks], axis=1)
     alike: IntArray = np.unique(table, axis=0, return_inverse=True)[1].reshape(-1)
     return alike.astype(np.int64)

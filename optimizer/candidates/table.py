@@ -44,8 +44,8 @@ from abscopt.optimizer.candidates.plans import (
     plan_cost,
     plan_effects,
 )
-from abscopt.optimizer.candidates.value import lesion_value
 from abscopt.optimizer.candidates.propagators import Propagators, propagators
+from abscopt.optimizer.candidates.value import lesion_value
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
@@ -202,9 +202,9 @@ class Candidates:
         alone = replace(block, kinds=np.array([kind]), patterns=pattern)
         prop = self.propagators(s)[block.way]
         lesion = self.lesion_of(table)
-        effect = block_effects(
-            self.instance, lesion, one, alone, self.plan_effects, prop, plan
-        )[0, 0]
+        effect = block_effects(self.instance, lesion, one, alone, self.plan_effects, prop, plan)[
+            0, 0
+        ]
         weights = table.menu.patterns.number[pattern[0]] @ self.plan_effects.effect_weights[plan]
         return effect, float(lesion.effect_loss(lesion.ways[block.way]) * weights)
 
@@ -224,9 +224,7 @@ class Candidates:
         if instance.objective.kind == "tumor_bed":
             beds = [one.tumor_bed[k] for one, k in zip(shared, kinds, strict=True)]
             return float(np.dot(weights, beds))
-        kill = immune.saturate(
-            self.kill_of_row(plan, row), instance.immune.effect_maximum_nats
-        )
+        kill = immune.saturate(self.kill_of_row(plan, row), instance.immune.effect_maximum_nats)
         occupancy = float(self.plan_effects.greatest_occupancy[plan])
         total = 0.0
         for table, one, k, weight in zip(self.lesions, shared, kinds, weights, strict=True):
@@ -318,7 +316,8 @@ class Candidates:
             allowed_patterns(self.instance, plan_of, table.menu.patterns) for table in self.lesions
         ]
         group = int(self.plan_effects.group[plan])
-        key = (group, *(part.tobytes() for part in (*patterns, *exposed)))
+        marks: list[bytes] = [part.tobytes() for part in (*patterns, *exposed)]
+        key: tuple[int | bytes, ...] = (group, *marks)
         if key not in self._allowed:
             found = []
             kinds = [one.kinds.of for one in self.shared(plan)]

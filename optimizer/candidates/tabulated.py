@@ -62,7 +62,9 @@ class Tabulated:
         """(schedules,) exact objective of rows (schedules, lesions)."""
         columns = range(rows.shape[1])
         if self.instance.objective.kind == "tumor_bed":
-            bed = np.stack([self.effects[s].tumor_bed[self.kinds[s][rows[:, s]]] for s in columns], axis=1)
+            bed = np.stack(
+                [self.effects[s].tumor_bed[self.kinds[s][rows[:, s]]] for s in columns], axis=1
+            )
             return np.asarray(bed @ self.weights) - self.cost(rows)
         return self.value_at(rows, self.systemic(rows)) - self.cost(rows)
 

@@ -17,14 +17,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.optimizer.candidates.reduction import Kept, offered, undominated
-from abscopt.optimizer.candidates.tabulated import Tabulated
-from abscopt.optimizer.search.bound import Cells, Dual, ceiling, joined_cells, unknown
-from abscopt.optimizer.search.local import climb, enough_sites, every_course, local_search, worth
+from abscopt.optimizer.programme.in_hand import (
+    InHand,
+    choices_by_loss,
+    families,
+    first_in_hand,
+    improved,
+    searched,
+    usable,
+)
+from abscopt.optimizer.search.bound import Cells, Dual, joined_cells, unknown
 from abscopt.optimizer.search.plan_set import Alive, PlanSet
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.progress import Clock
+
+__all__ = ["InHand", "first_in_hand", "fixed", "reduced", "worthwhile"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -32,10 +41,8 @@ BoolArray = NDArray[np.bool_]
 
 SHARP = 0.1
 PLAIN_COEFFICIENTS = 10_000
-SEARCHED_GROUPS = 4
-SEARCHED_PLANS = 6
-PATIENCE = 3
-SHORTLIST = 1500
+MOST_IDLE = 6
+SELDOM = 10
 FIRST_CELLS = 8
 MOST_CELLS = 400
 NEW_MULTIPLIERS = 8
@@ -44,20 +51,6 @@ PRECISION = 0.05
 CHUNK = 64
 SAFETY = 1e-9
 ROUNDING = 1e-9
-
-
-@dataclass(frozen=True)
-class InHand:
-    """A feasible schedule of uniform courses: plan, one course per lesion table, objective."""
-
-    plan: int
-    row: tuple[int, ...]
-    value: float
-
-    @classmethod
-    def of(cls, plan: int, row: IntArray, value: float) -> InHand:
-        """From an array of courses."""
-        return cls(int(plan), tuple(int(c) for c in row), float(value))
 
 
 def worthwhile(candidates: Candidates) -> bool:
@@ -83,34 +76,13 @@ def reduced(
     kept = offered(candidates)
     in_hand = first_in_hand(candidates, kept, gap, seed, clock, known)
     if in_hand is not None:
-        kept = fixed(candidates, kept, in_hand, gap, clock, SHARP * gap)
-        better = _improved(candidates, kept, in_hand, seed, clock)
+        sweep = _Sweep(candidates, kept, in_hand, gap, SHARP * gap, clock, seed)
+        kept = sweep.kept_of(kept)
+        better = improved(candidates, kept, sweep.in_hand, seed, clock)
         if better.value > in_hand.value:
             in_hand = better
             kept = fixed(candidates, kept, in_hand, gap, clock, SHARP * gap)
     return undominated(candidates, kept), in_hand
-
-
-def first_in_hand(
-    candidates: Candidates,
-    kept: Kept,
-    gap: float,
-    seed: int,
-    clock: Clock,
-    known: InHand | None = None,
-) -> InHand | None:
-    """A good schedule by local search in the most promising groups of plans; None if none is found.
-
-    Further groups are tried only until one has a feasible schedule.
-    """
-    rng, best = np.random.default_rng(seed), known
-    families = sorted(_families(candidates, kept), key=lambda own: -ceiling(candidates, own[0]))
-    for number, plans in enumerate(families):
-        if clock.expired or (number >= SEARCHED_GROUPS and best is not None):
-            break
-        best = _searched(candidates, kept, plans, gap, rng, best)
-        clock.report("bounds", None if best is None else best.value, None)
-    return best
 
 
 def fixed(
@@ -130,19 +102,7 @@ def fixed(
 
     Stops early when the clock says so; what was not looked at is kept.
     """
-    threshold = in_hand.value + gap
-    sweep = _Sweep(candidates, kept, threshold, PRECISION * gap, looseness, clock)
-    sweep.run()
-    _keep_in_hand(candidates, in_hand, sweep)
-    name = "bounds" if math.isinf(looseness) else f"bounds in cells within {looseness:g}"
-    after = replace(
-        kept,
-        effect=sweep.effect,
-        least_effect=sweep.least,
-        floor=max(kept.floor, threshold),
-        bound=min(kept.bound, max(sweep.top, threshold)),
-    )
-    return after.but(f"{name}, {in_hand.value:.6g} in hand", sweep.pairs)
+    return _Sweep(candidates, kept, in_hand, gap, looseness, clock).kept_of(kept)
 
 
 @dataclass(frozen=True)
@@ -160,6 +120,7 @@ class _Sweep:
 
     Attributes
     ----------
+    in_hand : best schedule so far; a better one is looked for if there is a seed
     pairs, effect, least : as in `Kept`, what is left so far
     top : no schedule seen so far is better, if it is better than the threshold
     """
@@ -168,26 +129,49 @@ class _Sweep:
         self,
         candidates: Candidates,
         kept: Kept,
-        threshold: float,
-        precision: float,
+        in_hand: InHand,
+        gap: float,
         looseness: float,
         clock: Clock,
+        seed: int | None = None,
     ):
         self.candidates, self.kept, self.clock = candidates, kept, clock
-        self.threshold, self.precision, self.looseness = threshold, precision, looseness
+        self.in_hand, self.gap, self.precision = in_hand, gap, PRECISION * gap
+        self.looseness = looseness
+        self.rng = None if seed is None else np.random.default_rng(seed)
+        self.tries = self.idle = 0
         self.pairs = tuple(np.zeros_like(part) for part in kept.pairs)
         self.effect = np.zeros_like(kept.effect)
         self.least = np.full_like(kept.effect, np.inf)
         self.top = -math.inf
 
-    def run(self) -> None:
-        """Look at every plan."""
-        for plans in _families(self.candidates, self.kept):
+    @property
+    def threshold(self) -> float:
+        """What a schedule must exceed to matter."""
+        return self.in_hand.value + self.gap
+
+    def kept_of(self, kept: Kept) -> Kept:
+        """What is left after a look at every plan."""
+        self._run()
+        _keep_in_hand(self.candidates, self.in_hand, self)
+        whole = math.isinf(self.looseness)
+        name = "bounds" if whole else f"bounds in cells within {self.looseness:g}"
+        after = replace(
+            kept,
+            effect=self.effect,
+            least_effect=self.least,
+            floor=max(kept.floor, self.threshold),
+            bound=min(kept.bound, max(self.top, self.threshold)),
+        )
+        return after.but(f"{name}, {self.in_hand.value:.6g} in hand", self.pairs)
+
+    def _run(self) -> None:
+        for plans in families(self.candidates, self.kept):
             if self.clock.expired:
                 self._leave(plans, math.inf)
                 continue
             dual = Dual(PlanSet(self.candidates, plans))
-            stack = [_Node(dual, _usable(dual, self.kept), dual.root(FIRST_CELLS), [])]
+            stack = [_Node(dual, usable(dual, self.kept), dual.root(FIRST_CELLS), [])]
             while stack:
                 stack += self._examine(stack.pop())
 
@@ -203,7 +187,8 @@ class _Sweep:
             return []
         if len(plans) > 1:
             return self._halves(_Node(dual, alive, cells, pool))
-        cells = self._sharpened(dual, alive, cells, pool)
+        self._search(dual, alive, cells)
+        cells = self._sharpened(dual, alive, cells.take_above(self.threshold - SAFETY), pool)
         if len(cells):
             self._collect(dual, alive, cells)
         return []
@@ -251,6 +236,20 @@ class _Sweep:
         found = dual.tighten(cells, alive, numbers, self.threshold - SAFETY, fine)
         return found
 
+    def _search(self, dual: Dual, alive: Alive, cells: Cells) -> None:
+        """Look for a better schedule under a plan that is left, led by its worst cell."""
+        self.tries += 1
+        if self.rng is None or (self.idle > MOST_IDLE and self.tries % SELDOM):
+            return
+        at, k = int(cells.bound.argmax()), dual.set.plans[0]
+        one = dual.multipliers[int(cells.by[at])]
+        choices = choices_by_loss(dual, one, alive, cells.high[at])
+        found = searched(self.candidates, k, choices, self.rng, self.in_hand)
+        better = found is not None and found.value > self.in_hand.value
+        self.idle = 0 if better else self.idle + 1
+        if found is not None and better:
+            self.in_hand = found
+
     def _sharpened(self, dual: Dual, alive: Alive, cells: Cells, pool: list[int]) -> Cells:
         """Cells above the threshold, halved until their width costs little."""
         done: list[Cells] = []
@@ -273,7 +272,7 @@ class _Sweep:
         for plans in dual.set.halves():
             child = Dual(plans, dual)
             own = tuple(
-                mask & left for mask, left in zip(alive, _usable(child, self.kept), strict=True)
+                mask & left for mask, left in zip(alive, usable(child, self.kept), strict=True)
             )
             if not all(mask.any() for mask in own):
                 continue
@@ -336,107 +335,6 @@ def _halved(dual: Dual, cells: Cells) -> Cells:
         np.concatenate([high, cells.high]),
         np.concatenate([cells.bound, cells.bound]),
     )
-
-
-def _families(candidates: Candidates, kept: Kept) -> list[tuple[int, ...]]:
-    """Plans left that may be bounded together."""
-    plans, groups = kept.plans, candidates.plan_effects.group
-    return [tuple(plans[groups[plans] == g].tolist()) for g in np.unique(groups[plans])]
-
-
-def _usable(dual: Dual, kept: Kept) -> Alive:
-    """Per lesion (kinds,) the kinds of which some course is left under some plan of a set."""
-    found = []
-    for one, usable, part in zip(dual.set.shared, dual.set.usable, kept.pairs, strict=True):
-        left = np.zeros_like(usable)
-        left[one.kinds.of[part[list(dual.set.plans)].any(axis=0)]] = True
-        found.append(usable & left)
-    return tuple(found)
-
-
-def _searched(
-    candidates: Candidates,
-    kept: Kept,
-    plans: tuple[int, ...],
-    gap: float,
-    rng: np.random.Generator,
-    best: InHand | None,
-) -> InHand | None:
-    """The schedule in hand, or a better one under some plan of a group."""
-    middle, lesions = plans[len(plans) // 2], list(range(len(candidates.lesions)))
-    if best is None:
-        tabulated = Tabulated(candidates, middle)
-        options = every_course(tabulated)
-        row = enough_sites(tabulated, lesions, options)
-        row, value = climb(tabulated, row, worth(tabulated, row), lesions, options)
-        best = InHand.of(middle, row, value) if math.isfinite(value) else None
-    dual = Dual(PlanSet(candidates, plans))
-    alive = _usable(dual, kept)
-    if not all(mask.any() for mask in alive):
-        return best
-    kill = dual.low_and_high.prod(axis=0) ** 0.5
-    if best is not None and dual.set.systemic:
-        around = candidates.kill_of_row(best.plan, np.array(best.row))
-        kill = np.clip(around, *dual.low_and_high)
-    one, _, _ = dual.prices_at(kill, alive, -math.inf, PRECISION * gap)
-    choices = []
-    for s, loss in enumerate(dual.losses(one, alive, kill)):
-        kinds = np.argsort(loss, kind="stable")[:SHORTLIST]
-        course, kind, term = dual.set.courses(
-            s, np.sort(kinds[np.isfinite(loss[kinds])]), one.prices
-        )
-        lost = loss[kind] + (one.terms[s][kind] - term)
-        choices.append(course[np.argsort(lost, kind="stable")[:SHORTLIST]])
-    tried: list[int] = []
-    idle = 0
-    while idle < PATIENCE and len(tried) < min(SEARCHED_PLANS, len(plans)):
-        suited = [middle] if best is None else _best_plans(candidates, plans, best)
-        tried.append(next(k for k in (*suited, *plans) if k not in tried))
-        found = _local(candidates, tried[-1], choices, rng, best)
-        better = found is not None and (best is None or found.value > best.value)
-        idle = 0 if better else idle + 1
-        best = found if better else best
-    return best
-
-
-def _improved(
-    candidates: Candidates, kept: Kept, in_hand: InHand, seed: int, clock: Clock
-) -> InHand:
-    """The schedule in hand, or a better one of the pairs left under plans that suit it."""
-    rng, best = np.random.default_rng(seed), in_hand
-    plans = tuple(int(k) for k in kept.plans)
-    for k in _best_plans(candidates, plans, in_hand)[:SEARCHED_PLANS]:
-        if clock.expired:
-            break
-        choices = [np.flatnonzero(part[k]) for part in kept.pairs]
-        found = _local(candidates, k, choices, rng, best)
-        if found is not None and found.value > best.value:
-            best = found
-    return best
-
-
-def _best_plans(candidates: Candidates, plans: tuple[int, ...], in_hand: InHand) -> list[int]:
-    """Plans by what the courses in hand are worth under them, limits and costs aside."""
-    row = np.array(in_hand.row)
-    return sorted(plans, key=lambda k: (-candidates.value_of_row(k, row), k))
-
-
-def _local(
-    candidates: Candidates,
-    plan: int,
-    choices: list[IntArray],
-    rng: np.random.Generator,
-    best: InHand | None,
-) -> InHand | None:
-    """Local search among some courses under one plan."""
-    options = [np.union1d(own, [0]) for own in choices]
-    starts = []
-    if best is not None:
-        row = np.array(best.row, dtype=np.int64)
-        starts.append(row)
-        options = [np.union1d(own, [c]) for own, c in zip(options, row, strict=True)]
-    found, value = local_search(Tabulated(candidates, plan), choices, starts, options, rng)
-    return None if found is None or not np.isfinite(value) else InHand.of(plan, found, value)
 
 
 def _keep_in_hand(candidates: Candidates, in_hand: InHand, sweep: _Sweep) -> None:

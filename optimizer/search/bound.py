@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.optimizer.candidates.value import lesion_value
+from abscopt.optimizer.search.cells import Cells, halved, joined_cells, unknown
 from abscopt.optimizer.search.plan_set import Alive, PlanSet, Prices
 from abscopt.optimizer.search.values import Values
 from abscopt.optimizer.solver import ColumnMaster
@@ -60,43 +61,6 @@ class Multiplier:
     prices: Prices
     terms: tuple[FloatArray, ...]
     constant: float
-
-
-@dataclass(frozen=True)
-class Cells:
-    """Boxes of unsaturated systemic log kill with a bound for each.
-
-    Attributes
-    ----------
-    low, high : (cells, horizons)
-    bound : (cells,) no schedule in the cell is better
-    point : (cells,) the same at the upper corner alone
-    by : (cells,) number of the multiplier that gave the bound; -1 for none of these plans
-    """
-
-    low: FloatArray
-    high: FloatArray
-    bound: FloatArray
-    point: FloatArray
-    by: IntArray
-
-    def __len__(self) -> int:
-        return len(self.bound)
-
-    def take(self, keep: IntArray | BoolArray | slice) -> Cells:
-        """Some of the cells."""
-        return Cells(
-            self.low[keep], self.high[keep], self.bound[keep], self.point[keep], self.by[keep]
-        )
-
-    def take_above(self, threshold: float) -> Cells:
-        """The cells that are not decided."""
-        return self.take(self.bound > threshold)
-
-    @property
-    def top(self) -> float:
-        """Bound of all cells; -inf without any."""
-        return float(self.bound.max(initial=-math.inf))
 
 
 class Dual:
@@ -151,7 +115,9 @@ class Dual:
         self.multipliers.append(found)
         return found
 
-    def bounds(self, one: Multiplier, alive: Alive, low: FloatArray, high: FloatArray) -> FloatArray:
+    def bounds(
+        self, one: Multiplier, alive: Alive, low: FloatArray, high: FloatArray
+    ) -> FloatArray:
         """(cells,) bound of each cell by one multiplier."""
         total: FloatArray = one.constant - np.log(low) @ one.prices.steep
         kinds = [np.flatnonzero(mask) for mask in alive]
@@ -195,7 +161,7 @@ class Dual:
             done.append(kept.take(~split))
             if not split.any():
                 break
-            kept = _halved(kept.take(split))
+            kept = halved(kept.take(split))
             numbers = sorted({*numbers, *used})[::-1]
         return joined_cells(done)
 
@@ -212,9 +178,7 @@ class Dual:
             np.where((new < cells.bound) | (cells.by < 0), j, cells.by),
         )
 
-    def highest(
-        self, cells: Cells, alive: Alive, numbers: list[int]
-    ) -> tuple[FloatArray, float]:
+    def highest(self, cells: Cells, alive: Alive, numbers: list[int]) -> tuple[FloatArray, float]:
         """(horizons,) where in the worst cells some multipliers bound least, and how."""
         if not cells.low.shape[1]:
             return np.empty(0), cells.top
@@ -303,9 +267,16 @@ class _Generation:
         self.scores = [value[0] for value in dual.values.at(kill[None, :], self.kinds)]
         chemo, horizons = self.set.chemo, len(kill)
         spread = sum(max(float(p.most.max()) for p in parts) for parts in self.set.parts)
-        self.levels = np.stack(
-            [np.geomspace(z * math.exp(chemo), z * math.exp(chemo + spread), LEVELS) for z in kill]
-        ) if horizons else np.empty((0, LEVELS))
+        self.levels = (
+            np.stack(
+                [
+                    np.geomspace(z * math.exp(chemo), z * math.exp(chemo + spread), LEVELS)
+                    for z in kill
+                ]
+            )
+            if horizons
+            else np.empty((0, LEVELS))
+        )
         needs = -(np.log(kill)[:, None] + chemo + 1.0 - np.log(self.levels)).reshape(-1)
         right = np.concatenate([rows.right, needs])
         families = len(rows.penalty)
@@ -411,7 +382,13 @@ class _Generation:
 
     def _keep(self, one: Multiplier) -> None:
         for s, known in enumerate(self.known):
-            score = dict(zip(self.kinds[s].tolist(), self.scores[s] + one.terms[s][self.kinds[s]], strict=True))
+            score = dict(
+                zip(
+                    self.kinds[s].tolist(),
+                    self.scores[s] + one.terms[s][self.kinds[s]],
+                    strict=True,
+                )
+            )
             near = sorted(known, key=lambda pair: (-score[pair[0]], pair))[:KEPT_COLUMNS]
             self.start.columns[s] = (
                 np.array([kind for kind, _ in near], dtype=np.int64),
@@ -440,40 +417,6 @@ class _Generation:
                 )
             )
         return found
-
-
-def joined_cells(parts: list[Cells]) -> Cells:
-    """All cells of several lots."""
-    return Cells(
-        np.concatenate([part.low for part in parts]),
-        np.concatenate([part.high for part in parts]),
-        np.concatenate([part.bound for part in parts]),
-        np.concatenate([part.point for part in parts]),
-        np.concatenate([part.by for part in parts]),
-    )
-
-
-def unknown(low: FloatArray, high: FloatArray, bound: FloatArray) -> Cells:
-    """Cells with a bound that no multiplier at hand gave."""
-    none = np.full(len(low), -1, dtype=np.int64)
-    return Cells(low, high, bound, np.full(len(low), math.inf), none)
-
-
-def _halved(cells: Cells) -> Cells:
-    """Each cell in two per horizon, geometrically; children of a cell follow each other."""
-    horizons = cells.low.shape[1]
-    middle = np.sqrt(cells.low * cells.high)
-    low, high = [], []
-    for corner in range(2**horizons):
-        upper = np.array([bool(corner >> h & 1) for h in range(horizons)])
-        low.append(np.where(upper, middle, cells.low))
-        high.append(np.where(upper, cells.high, middle))
-    count = 2**horizons
-    return unknown(
-        np.stack(low, axis=1).reshape(-1, horizons),
-        np.stack(high, axis=1).reshape(-1, horizons),
-        np.repeat(cells.bound, count),
-    )
 
 
 def ceiling(candidates: Candidates, plan: int) -> float:

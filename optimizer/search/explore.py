@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from abscopt.instances.limits import LogisticsLimit
 from abscopt.optimizer.candidates.tabulated import Tabulated
-from abscopt.optimizer.search.bound import Cells, Dual, Mixture, Multiplier, ceiling, unknown
+from abscopt.optimizer.search.bound import Dual, Mixture, Multiplier, ceiling
+from abscopt.optimizer.search.cells import Cells, unknown
 from abscopt.optimizer.search.leaf import BOUND_SAFETY, Found, Leaf, Stopped, check
 from abscopt.optimizer.search.local import (
     climb,
@@ -91,9 +92,7 @@ def explore(
 class _Search:
     """The queue of open nodes."""
 
-    def __init__(
-        self, candidates: Candidates, gap: float, seed: int, clock: Clock, found: Found
-    ):
+    def __init__(self, candidates: Candidates, gap: float, seed: int, clock: Clock, found: Found):
         self.candidates, self.gap, self.clock, self.found = candidates, gap, clock, found
         self.rng = np.random.default_rng(seed)
         self.heap: list[tuple[float, int, Node]] = []
@@ -195,9 +194,7 @@ class _Search:
             if math.isfinite(cells.top):
                 self.current = cells.top + BOUND_SAFETY
             pool = sorted({*pool[-INHERITED:], *(int(j) for j in np.unique(cells.by) if j >= 0)})
-            kill, known = (
-                dual.highest(cells, alive, pool) if pool else (self._hint(dual), math.inf)
-            )
+            kill, known = dual.highest(cells, alive, pool) if pool else (self._hint(dual), math.inf)
             if known <= self.threshold:  # only the width of cells keeps them
                 before = len(cells), cells.top
                 cells = dual.tighten(cells, alive, pool, self.threshold, fine)
@@ -239,7 +236,8 @@ class _Search:
         """(horizons,) systemic log kill of the incumbent under a plan of the set."""
         horizons = len(dual.ground)
         if self.found.row is None or not horizons:
-            return dual.low_and_high.prod(axis=0) ** 0.5
+            middle: FloatArray = np.sqrt(dual.low_and_high[0] * dual.low_and_high[1])
+            return middle
         plan = _best_plan(self.candidates, dual.set.plans, self.found.row)
         kill = self.candidates.kill_of_row(plan, self.found.row)
         return np.clip(kill, *dual.low_and_high)
@@ -267,8 +265,8 @@ class _Search:
             choices.append(course[order])
             own.append(lost[order])
         options = [np.union1d(c, [0]) for c in choices]
-        order = sorted(range(len(choices)), key=lambda s: (-mixture[s].spread, s))
-        starts = [rounded(tabulated, choices, order), rounded(tabulated, choices, order[::-1])]
+        first = sorted(range(len(choices)), key=lambda s: (-mixture[s].spread, s))
+        starts = [rounded(tabulated, choices, first), rounded(tabulated, choices, first[::-1])]
         if self.found.row is not None:
             starts.append(self.found.row)
             options = [np.union1d(o, c) for o, c in zip(options, self.found.row, strict=True)]
@@ -356,7 +354,8 @@ def _families(candidates: Candidates) -> list[tuple[int, ...]]:
     """Plans that may be bounded together."""
     groups = candidates.plan_effects.group
     return [
-        tuple(int(k) for k in np.flatnonzero(groups == g)) for g in range(int(groups.max(initial=-1)) + 1)
+        tuple(int(k) for k in np.flatnonzero(groups == g))
+        for g in range(int(groups.max(initial=-1)) + 1)
     ]
 
 
@@ -366,7 +365,7 @@ def _best_plan(candidates: Candidates, plans: tuple[int, ...], row: IntArray) ->
 
 
 def _climbed(
-    tabulated: Tabulated, starts: list[IntArray], options: Options
+    tabulated: Tabulated, starts: list[IntArray], options: list[IntArray]
 ) -> tuple[IntArray | None, float]:
     """Best of some starts after single-lesion best responses."""
     lesions = list(range(len(tabulated.candidates.lesions)))

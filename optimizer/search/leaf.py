@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.optimizer.candidates.table import CAP
-from abscopt.optimizer.search.bound import Cells, Dual, joined_cells
+from abscopt.optimizer.search.cells import Cells, joined_cells
 from abscopt.optimizer.search.join import count_at_most, joined
 from abscopt.optimizer.search.shapes import Shapes
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.tabulated import Tabulated
     from abscopt.optimizer.progress import Clock
+    from abscopt.optimizer.search.bound import Dual
     from abscopt.optimizer.search.plan_set import Alive
 
 FloatArray = NDArray[np.float64]
@@ -71,9 +72,7 @@ def check(clock: Clock) -> None:
 class Leaf:
     """Examines cells of one plan."""
 
-    def __init__(
-        self, dual: Dual, tabulated: Tabulated, gap: float, clock: Clock, found: Found
-    ):
+    def __init__(self, dual: Dual, tabulated: Tabulated, gap: float, clock: Clock, found: Found):
         self.dual, self.tabulated = dual, tabulated
         self.gap, self.clock, self.found = gap, clock, found
         self.plan = dual.set.plans[0]
@@ -123,7 +122,10 @@ class Leaf:
         losses = self.dual.losses(one, alive, high)
         slack = self._slack(bound, losses)
         near = [np.flatnonzero(loss <= slack) for loss in losses]
-        if count_at_most([loss[k] for loss, k in zip(losses, near, strict=True)], slack) > JOIN_LIMIT:
+        if (
+            count_at_most([loss[k] for loss, k in zip(losses, near, strict=True)], slack)
+            > JOIN_LIMIT
+        ):
             return False
         courses, course_losses = [], []
         for s, kinds in enumerate(near):

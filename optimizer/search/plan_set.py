@@ -104,7 +104,7 @@ class _Part:
         weight = np.exp(self.most)[:, None] * prices.worth
         base = -(self.days @ prices.rows) - float(prices.steep.sum()) * self.least
         if self.dense is not None:
-            total = np.einsum("kph,ph->kp", self.dense[rows], weight) + base
+            total: FloatArray = np.einsum("kph,ph->kp", self.dense[rows], weight) + base
         else:
             base = base + (self.resting * weight).sum(axis=1)
             total = self.release[rows] @ np.einsum("pnh,ph->np", self.unit, weight) + base
@@ -163,7 +163,9 @@ class PlanSet:
         loads, open_ = candidates.loads(plans[0])[s], None
         if candidates.exposures:  # each plan's own state of exposure counts
             open_ = np.any([candidates.allowed(k)[s] for k in plans], axis=0)
-        given = np.stack([allowed_patterns(self.instance, candidates.plans[k], patterns) for k in plans])
+        given = np.stack(
+            [allowed_patterns(self.instance, candidates.plans[k], patterns) for k in plans]
+        )
         relieved = any(relieves(self.instance, effects, k) for k in plans)
         weights = patterns.number @ effects.effect_weights[plans].T
         best = [self._units(prop, patterns) for prop in candidates.propagators(s)]
@@ -175,7 +177,8 @@ class PlanSet:
                 dead = ~open_[block.course]
             else:
                 fits = candidates.within(loads[block.kinds])
-                dead = ~(fits[:, None] & given[:, block.patterns].any(axis=0)[None, :])
+                days = np.asarray(given[:, block.patterns].any(axis=0))
+                dead = ~(fits[:, None] & days[None, :])
             if block.missing is not None:
                 dead |= block.missing
             dead[block.course == 0] = False
@@ -222,7 +225,7 @@ class PlanSet:
         return usable
 
     def terms(self, prices: Prices, alive: Alive) -> tuple[FloatArray, ...]:
-        """Per lesion (kinds,) greatest Lagrangian term of the courses of each kind; -inf if dead."""
+        """Per lesion (kinds,) greatest Lagrangian term of each kind's courses; -inf if dead."""
         found = []
         for s, parts in enumerate(self.parts):
             total = np.full(len(alive[s]), -np.inf)
@@ -311,4 +314,6 @@ class PlanSet:
         """Two sets of plans that follow each other."""
         middle = len(self.plans) // 2
         one, two = self.plans[:middle], self.plans[middle:]
-        return PlanSet(self.candidates, one, self.family), PlanSet(self.candidates, two, self.family)
+        return PlanSet(self.candidates, one, self.family), PlanSet(
+            self.candidates, two, self.family
+        )

@@ -75,8 +75,7 @@ def rows_of(candidates: Candidates, plans: tuple[int, ...], family: tuple[int, .
     chemo = float(candidates.plan_effects.chemotherapy_log_loss[list(plans)].min())
     exposures = _exposure_rows(candidates, plans, family)
     columns: list[_Row] = [
-        _Row(CAP - candidates.prior[i], limit.penalty)
-        for i, limit in enumerate(candidates.limits)
+        _Row(CAP - candidates.prior[i], limit.penalty) for i, limit in enumerate(candidates.limits)
     ]
     columns += [_Row(CAP - candidates.prior[row], None) for row, _, _ in exposures]
     further = [limit for limit in candidates.instance.limits if _has_rows(limit)]
@@ -90,9 +89,7 @@ def rows_of(candidates: Candidates, plans: tuple[int, ...], family: tuple[int, .
     for s, one in enumerate(shared):
         finite = np.where(np.isfinite(loads[s]), loads[s], 0.0)  # else not allowed
         kind = [finite, *(finite[:, [row]] for row, _, _ in exposures)]
-        days = [
-            [np.zeros((len(block.patterns), loads[s].shape[1]))] for block in one.kinds.blocks
-        ]
+        days = [[np.zeros((len(block.patterns), loads[s].shape[1]))] for block in one.kinds.blocks]
         for _, owner, extra in exposures:
             for number, part in enumerate(days):
                 none = np.zeros((len(part[0]), 1))
@@ -104,9 +101,9 @@ def rows_of(candidates: Candidates, plans: tuple[int, ...], family: tuple[int, .
                 part.append(_of_days(candidates, limit, s, block, own.shape[1]))
         by_kind.append(np.concatenate(kind, axis=1))
         by_days.append(tuple(np.concatenate(part, axis=1) for part in days))
-    family, penalty = _families(columns)
+    shared_by, penalty = _families(columns)
     return Rows(
-        tuple(by_kind), tuple(by_days), np.array([c.right for c in columns]), family, penalty
+        tuple(by_kind), tuple(by_days), np.array([c.right for c in columns]), shared_by, penalty
     )
 
 

@@ -72,8 +72,10 @@ class Values:
         for known, own in zip(self._known, kinds, strict=True):
             total = np.zeros((len(kills), len(own)))
             for h, place in enumerate(rows):
-                total += known[h][place[:, None], own] if len(own) < known[h].shape[1] else (
-                    known[h][place]
+                total += (
+                    known[h][place[:, None], own]
+                    if len(own) < known[h].shape[1]
+                    else (known[h][place])
                 )
             found.append(total)
         return found

@@ -19,7 +19,6 @@ from abscopt.optimizer.search.bound import Dual
 from abscopt.optimizer.search.plan_set import PlanSet, Prices
 from abscopt.optimizer.search.rows import Rows
 
-
 FloatArray = NDArray[np.float64]
 
 

@@ -1,0 +1,84 @@
+"""Cells of systemic effect: boxes of unsaturated log kill, one interval per horizon."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Boxes of unsaturated systemic log kill with a bound for each.
+
+    Attributes
+    ----------
+    low, high : (cells, horizons)
+    bound : (cells,) no schedule in the cell is better
+    point : (cells,) the same at the upper corner alone
+    by : (cells,) number of the multiplier that gave the bound; -1 for none of these plans
+    """
+
+    low: FloatArray
+    high: FloatArray
+    bound: FloatArray
+    point: FloatArray
+    by: IntArray
+
+    def __len__(self) -> int:
+        return len(self.bound)
+
+    def take(self, keep: IntArray | BoolArray | slice) -> Cells:
+        """Some of the cells."""
+        return Cells(
+            self.low[keep], self.high[keep], self.bound[keep], self.point[keep], self.by[keep]
+        )
+
+    def take_above(self, threshold: float) -> Cells:
+        """The cells that are not decided."""
+        return self.take(self.bound > threshold)
+
+    @property
+    def top(self) -> float:
+        """Bound of all cells; -inf without any."""
+        return float(self.bound.max(initial=-math.inf))
+
+
+def joined_cells(parts: list[Cells]) -> Cells:
+    """All cells of several lots."""
+    return Cells(
+        np.concatenate([part.low for part in parts]),
+        np.concatenate([part.high for part in parts]),
+        np.concatenate([part.bound for part in parts]),
+        np.concatenate([part.point for part in parts]),
+        np.concatenate([part.by for part in parts]),
+    )
+
+
+def unknown(low: FloatArray, high: FloatArray, bound: FloatArray) -> Cells:
+    """Cells with a bound that no multiplier at hand gave."""
+    none = np.full(len(low), -1, dtype=np.int64)
+    return Cells(low, high, bound, np.full(len(low), math.inf), none)
+
+
+def halved(cells: Cells) -> Cells:
+    """Each cell in two per horizon, geometrically; children of a cell follow each other."""
+    horizons = cells.low.shape[1]
+    middle = np.sqrt(cells.low * cells.high)
+    low, high = [], []
+    for corner in range(2**horizons):
+        upper = np.array([bool(corner >> h & 1) for h in range(horizons)])
+        low.append(np.where(upper, middle, cells.low))
+        high.append(np.where(upper, cells.high, middle))
+    count = 2**horizons
+    return unknown(
+        np.stack(low, axis=1).reshape(-1, horizons),
+        np.stack(high, axis=1).reshape(-1, horizons),
+        np.repeat(cells.bound, count),
+    )
