@@ -26,7 +26,8 @@ from abscopt.optimizer.programme.in_hand import (
     searched,
     usable,
 )
-from abscopt.optimizer.search.bound import Cells, Dual, joined_cells, unknown
+from abscopt.optimizer.search.bound import Dual
+from abscopt.optimizer.search.cells import Cells, joined_cells, unknown
 from abscopt.optimizer.search.plan_set import Alive, PlanSet
 
 if TYPE_CHECKING:

@@ -68,7 +68,7 @@ class Dual:
 
     Attributes
     ----------
-    ground : (horizons,) added to Z where its least value is not known to be positive
+    ground : (horizons,) added to the effect before losses where Z is not known to be positive
     low_and_high : (2, horizons) bounds of Z
     start : columns with which the next column generation begins
     """
@@ -79,7 +79,9 @@ class Dual:
         if parent is None:
             low, high = plan_set.extent()
             self.ground = np.where(low > 0, 0.0, GROUND * np.maximum(high, GROUND))
-            low, high = np.maximum(low, self.ground), high * (1 + 1e-12) + 2 * GROUND
+            least = self.ground * math.exp(-plan_set.most_loss) * (1 - 1e-9)
+            low = np.where(low > 0, low, least)  # of (G + ground) e^(-A - chemo), which is over Z
+            high = (high + self.ground) * (1 + 1e-12) + GROUND
             self.low_and_high = np.stack([low, high])
             self.start = Start(plan_set.candidates)
         else:

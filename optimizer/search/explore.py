@@ -255,7 +255,7 @@ class _Search:
             plan = _best_plan(self.candidates, plans, self.found.row)
         tabulated = Tabulated(self.candidates, plan)
         losses = dual.losses(one, alive, kill)
-        choices, own = [], []
+        choices = []
         for s, loss in enumerate(losses):
             kinds = np.argsort(loss, kind="stable")[:SHORTLIST]
             kinds = np.sort(kinds[np.isfinite(loss[kinds])])
@@ -263,7 +263,6 @@ class _Search:
             lost = loss[kind] + (one.terms[s][kind] - term)
             order = np.argsort(lost, kind="stable")[:SHORTLIST]
             choices.append(course[order])
-            own.append(lost[order])
         options = [np.union1d(c, [0]) for c in choices]
         first = sorted(range(len(choices)), key=lambda s: (-mixture[s].spread, s))
         starts = [rounded(tabulated, choices, first), rounded(tabulated, choices, first[::-1])]

@@ -310,6 +310,13 @@ class PlanSet:
         low = np.exp(high_loss - high_loss.sum() - float(chemo.max())) @ least
         return low, high
 
+    @property
+    def most_loss(self) -> float:
+        """No schedule's total log loss, chemotherapy included, is greater."""
+        chemo = self.candidates.plan_effects.chemotherapy_log_loss[list(self.plans)]
+        most = (max(float(part.most.max()) for part in parts) for parts in self.parts)
+        return float(chemo.max()) + sum(most)
+
     def halves(self) -> tuple[PlanSet, PlanSet]:
         """Two sets of plans that follow each other."""
         middle = len(self.plans) // 2

@@ -66,7 +66,11 @@ class Values:
         if 8 * whole * sum(len(place) + len(kills) for place in self._place) > MOST_BYTES:
             self._clear()
         if sum(len(own) for own in kinds) < FEW * whole:
-            return [self._anew(s, own, kills) for s, own in enumerate(kinds)]
+            levels = [np.unique(kills[:, h], return_inverse=True) for h in range(self.horizons)]
+            return [
+                np.sum([self._part(s, h, z, own)[at] for h, (z, at) in enumerate(levels)], axis=0)
+                for s, own in enumerate(kinds)
+            ]
         rows = [self._rows(h, kills[:, h]) for h in range(self.horizons)]
         found = []
         for known, own in zip(self._known, kinds, strict=True):
@@ -79,14 +83,6 @@ class Values:
                 )
             found.append(total)
         return found
-
-    def _anew(self, s: int, kinds: IntArray, kills: FloatArray) -> FloatArray:
-        """(cells, n) values of some kinds of one lesion."""
-        total = np.zeros((len(kills), len(kinds)))
-        for h in range(self.horizons):
-            levels, place = np.unique(kills[:, h], return_inverse=True)
-            total += self._part(s, h, levels, kinds)[place]
-        return total
 
     def _rows(self, h: int, kills: FloatArray) -> IntArray:
         """Where the values at some kills up to one horizon are kept; new ones are computed."""
