@@ -38,15 +38,29 @@ from abscopt.optimizer.result import versions
 FILE = Path(__file__).with_name("growth.json")
 GAP = 0.05
 COPY = 0.7
+LONG = {
+    "fractions": list(range(1, 11)),
+    "interval_days": [1, 2, 3, 4, 5, 7, 10, 14],
+    "last_start_day": 112,
+}
 CURVES: dict[str, list[dict[str, Any]]] = {
-    "lesions": [{"lesions": n} for n in (1, 2, 3, 4, 5, 6, 8)],
-    "courses": [{"step_gy": step} for step in (2.0, 1.0, 0.5, 0.25, 0.125)],
+    "lesions": [{"lesions": n} for n in (1, 2, 3, 4, 5, 6, 8, 12)],
+    "courses": [
+        *({"step_gy": step} for step in (2.0, 1.0, 0.5, 0.25, 0.125, 0.0625)),
+        {"step_gy": 0.1, "long": True},
+        {"step_gy": 0.05, "long": True},
+    ],
     "plans": [{"last_start_day": day} for day in (4, 10, 21, 42, 84, 150)],
 }
 
 
-def sized(lesions: int = 3, step_gy: float = 0.5, last_start_day: int = 21) -> Instance:
-    """A case of the class of `oligomet-4` with so many sites besides hidden disease."""
+def sized(
+    lesions: int = 3, step_gy: float = 0.5, last_start_day: int = 21, long: bool = False
+) -> Instance:
+    """A case of the class of `oligomet-4` with so many sites besides hidden disease.
+
+    `long` menus have 1 to 10 fractions, eight intervals and starts until day 112.
+    """
     raw = tomllib.loads((CASES / "oligomet-4.toml").read_text(encoding="utf-8"))
     sites = [lesion for lesion in raw["lesions"] if "course" in lesion]
     hidden = next(lesion for lesion in raw["lesions"] if "course" not in lesion)
@@ -58,6 +72,7 @@ def sized(lesions: int = 3, step_gy: float = 0.5, last_start_day: int = 21) -> I
         site["effector_share"] = site["precursor_share"] = round(0.6 / lesions, 6)
         course = site["course"]
         course["doses_gy"]["step_gy"] = step_gy
+        course |= LONG if long else {}
         for points in site["sparing"].values():
             for point in points:
                 points[point] = round(points[point] * COPY**again, 6)

@@ -137,13 +137,16 @@ class _Search:
                 self.current = -math.inf
                 self.heap.clear()
                 break
-            self.clock.report("search", self._incumbent(), self.current)
+            self._tell()
             self._examine(node)
             self.current = -math.inf
         self.closed = max(self.closed, self.threshold)
 
-    def _incumbent(self) -> float | None:
-        return self.found.value if self.found.row is not None else None
+    def _tell(self) -> None:
+        """Report the incumbent and the bound of all that is open."""
+        value = self.found.value if self.found.row is not None else None
+        bound = self.open_bound
+        self.clock.report("search", value, bound if math.isfinite(bound) else None)
 
     def _push(self, node: Node, bound: float) -> None:
         """Keep a node; whatever was closed counts with the threshold of that time."""
@@ -278,7 +281,7 @@ class _Search:
         if self.found.row is not None and self.found.value > before:
             self._adopt(plans)
         self.idle = 0 if self.found.value > before else self.idle + 1
-        self.clock.report("search", self._incumbent(), self.current)
+        self._tell()
 
     def _adopt(self, plans: tuple[int, ...]) -> None:
         """The incumbent's courses under the plan that suits them best."""

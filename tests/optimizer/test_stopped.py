@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from abscopt.instances import load
 from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.table import Candidates
-from abscopt.optimizer.progress import Clock
+from abscopt.optimizer.progress import Clock, Progress
 from abscopt.optimizer.search import explore as searching
 from abscopt.optimizer.search.bound import Dual, ceiling
 from abscopt.optimizer.search.plan_set import PlanSet, Prices
@@ -38,6 +39,15 @@ def test_the_bound_of_a_stopped_search_is_true(looks: int) -> None:
     assert not found.complete
     assert found.bound is not None
     assert best - 1e-9 <= found.bound < math.inf
+
+
+def test_every_reported_bound_is_true_and_none_rises() -> None:
+    told: list[Progress] = []
+    best = solve(load("dual-checkpoint"), listener=told.append).certificate.best_objective
+    bounds = [progress.bound for progress in told if progress.bound is not None]
+    assert best is not None and len(bounds) > 3
+    assert min(bounds) >= best - 1e-9
+    assert all(later <= earlier + 1e-9 for earlier, later in itertools.pairwise(bounds))
 
 
 @pytest.mark.parametrize("name", ["early-sabr", "stage3-crt", "toy-fractionation"])
