@@ -122,6 +122,9 @@ def _by_programme(
     from abscopt.optimizer.programme.fixing import InHand, reduced, worthwhile
     from abscopt.optimizer.programme.single import solve_single, solver_margin
 
+    in_reserve = _standard(candidates.instance, judge)
+    if in_reserve is not None:
+        clock.report("standard regimen", in_reserve[1], None)
     kept, start = None, None
     if worthwhile(candidates):
         standard = _standard_row(candidates, judge)
@@ -133,7 +136,7 @@ def _by_programme(
     claimed = answer.evaluation.objective if answer.evaluation else None
     schedule, status = answer.schedule, "none"
     if schedule is None and not answer.infeasible:
-        schedule, claimed = _standard(candidates.instance, judge) or (None, None)
+        schedule, claimed = in_reserve or (None, None)
     best = claimed
     if answer.schedule is not None and claimed is not None and not candidates.free:
         plan, row = _tabulated_row(candidates, answer.schedule)
@@ -180,6 +183,8 @@ def _by_days(candidates: Candidates, judge: Judge, gap: float, seed: int, clock:
 
 def _by_search(candidates: Candidates, judge: Judge, gap: float, seed: int, clock: Clock) -> Solved:
     start = _standard_row(candidates, judge)
+    if start is not None:
+        clock.report("standard regimen", start[2], None)
     found = explore(candidates, gap / 2, seed, clock, start)
     schedule, claimed, status = None, None, "none"
     if found.row is not None and found.plan is not None:

@@ -27,6 +27,7 @@ from abscopt.optimizer.search.local import (
     climb,
     enough_sites,
     every_course,
+    in_sequence,
     local_search,
     rounded,
     worth,
@@ -155,13 +156,15 @@ class _Search:
 
     def _begin(self, plans: tuple[int, ...]) -> None:
         """A first incumbent within moments: single-lesion best responses from few lesions."""
-        plan = plans[len(plans) // 2]
-        tabulated = Tabulated(self.candidates, plan)
-        lesions, options = list(range(len(self.candidates.lesions))), every_course(tabulated)
-        row = enough_sites(tabulated, lesions, options)
-        row, value = climb(tabulated, row, worth(tabulated, row), lesions, options)
-        if math.isfinite(value):
-            self.found.offer(plan, row, value)
+        for plan in dict.fromkeys((plans[len(plans) // 2], plans[0], plans[-1])):
+            tabulated = Tabulated(self.candidates, plan)
+            lesions, options = list(range(len(self.candidates.lesions))), every_course(tabulated)
+            for first in (enough_sites, in_sequence):
+                row = first(tabulated, lesions, options)
+                row, value = climb(tabulated, row, worth(tabulated, row), lesions, options)
+                if math.isfinite(value):
+                    self.found.offer(plan, row, value)
+                    return
 
     def _polish(self, plan: int, row: IntArray) -> None:
         tabulated = Tabulated(self.candidates, plan)
