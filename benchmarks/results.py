@@ -74,6 +74,7 @@ def run(part: str, folder: Path) -> bool:
 def page(folder: Path) -> str:
     """The whole page."""
     kept = records(folder)
+    remark = kept.pop("remark", None)
     lines = [
         "# Benchmarks",
         "",
@@ -81,6 +82,7 @@ def page(folder: Path) -> str:
         "wall seconds, medians where a number of runs is given. Every schedule was judged again. "
         "Written by `python benchmarks/results.py`, which runs the parts one after the other.",
         "",
+        *([remark, ""] if remark else []),
     ]
     if kept:
         lines += ["| part | ended (UTC) | seconds | options |", "|---|---|---|---|"]
@@ -104,9 +106,13 @@ def page(folder: Path) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=list(PARTS), metavar="PART", default=None)
+    parser.add_argument("--remark", help="on the circumstances of the run; kept with the figures")
     parser.add_argument("--render", action="store_true", help="write the page; run nothing")
     options = parser.parse_args()
     chosen = [part for part in present() if options.only is None or part in options.only]
+    if options.remark is not None:
+        kept = records(FOLDER) | {"remark": options.remark}
+        (FOLDER / RUN).write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
     failed = [part for part in chosen if not options.render and not run(part, FOLDER)]
     (FOLDER / PAGE).write_text(page(FOLDER), encoding="utf-8")
     return 1 if failed else 0

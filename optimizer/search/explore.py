@@ -91,7 +91,14 @@ def explore(
 
 
 class _Search:
-    """The queue of open nodes."""
+    """The queue of open nodes.
+
+    Attributes
+    ----------
+    pending : families of plans that have no node yet
+    current : bound of the node that is being examined
+    closed : bound of all that was examined, once nothing is open
+    """
 
     def __init__(self, candidates: Candidates, gap: float, seed: int, clock: Clock, found: Found):
         self.candidates, self.gap, self.clock, self.found = candidates, gap, clock, found
@@ -113,8 +120,7 @@ class _Search:
         """Bound of everything that is not decided."""
         waiting = [ceiling(self.candidates, plans[0]) + BOUND_SAFETY for plans in self.pending]
         top = -self.heap[0][0] if self.heap else -math.inf
-        closed = self.closed if math.isfinite(self.closed) else -math.inf
-        return max([top, self.current, closed, *waiting])
+        return max([top, self.current, self.closed, *waiting])
 
     def run(self) -> None:
         """Examine everything above the threshold."""
@@ -134,14 +140,12 @@ class _Search:
             bound, _, node = heapq.heappop(self.heap)
             self.current = -bound
             if self.current <= self.threshold:
-                self.closed = max(self.closed, self.current)
-                self.current = -math.inf
                 self.heap.clear()
                 break
             self._tell()
             self._examine(node)
             self.current = -math.inf
-        self.closed = max(self.closed, self.threshold)
+        self.current, self.closed = -math.inf, self.threshold
 
     def _tell(self) -> None:
         """Report the incumbent and the bound of all that is open."""
@@ -150,9 +154,9 @@ class _Search:
         self.clock.report("search", value, bound if math.isfinite(bound) else None)
 
     def _push(self, node: Node, bound: float) -> None:
-        """Keep a node; whatever was closed counts with the threshold of that time."""
+        """Keep a node that still holds something."""
         if len(node.cells) and all(mask.any() for mask in node.alive):
-            heapq.heappush(self.heap, (-(bound + 0.0), next(self.count), node))
+            heapq.heappush(self.heap, (-bound, next(self.count), node))
 
     def _begin(self, plans: tuple[int, ...]) -> None:
         """A first incumbent within moments: single-lesion best responses from few lesions."""
