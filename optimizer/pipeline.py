@@ -127,7 +127,7 @@ def _by_programme(
         clock.report("standard regimen", in_reserve[1], None)
     kept, start = None, None
     if worthwhile(candidates):
-        standard = _standard_row(candidates, judge)
+        standard = _in_rows(candidates, in_reserve)
         known = None if standard is None else InHand.of(*standard)
         kept, in_hand = reduced(candidates, gap / 2, seed, clock, known)
         if in_hand is not None:
@@ -182,7 +182,7 @@ def _by_days(candidates: Candidates, judge: Judge, gap: float, seed: int, clock:
 
 
 def _by_search(candidates: Candidates, judge: Judge, gap: float, seed: int, clock: Clock) -> Solved:
-    start = _standard_row(candidates, judge)
+    start = _in_rows(candidates, _standard(candidates.instance, judge))
     if start is not None:
         clock.report("standard regimen", start[2], None)
     found = explore(candidates, gap / 2, seed, clock, start)
@@ -245,13 +245,11 @@ def _standard(instance: Instance, judge: Judge) -> tuple[Schedule, float] | None
     return (standard, verdict.objective) if verdict.feasible else None
 
 
-def _standard_row(candidates: Candidates, judge: Judge) -> tuple[int, NDArray[Any], float] | None:
-    """Plan, row and objective of the case's standard regimen, if it is feasible."""
-    found = None if candidates.free else _standard(candidates.instance, judge)
-    if found is None:
-        return None
-    standard, objective = found
-    return (*_tabulated_row(candidates, standard), objective)
+def _in_rows(
+    candidates: Candidates, found: tuple[Schedule, float] | None
+) -> tuple[int, NDArray[Any], float] | None:
+    """Plan, row and objective of a schedule in hand, if there is one."""
+    return None if found is None else (*_tabulated_row(candidates, found[0]), found[1])
 
 
 def _schedule(candidates: Candidates, plan: int, row: NDArray[Any]) -> Schedule:

@@ -110,6 +110,22 @@ def canary() -> None:
             )
 
 
+def _limited(
+    threads: int, seed: int, absolute_gap: float, time_limit: float | None, log: str | None
+) -> Any:
+    """HiGHS with a gap, a time limit and a log file."""
+    highs = _quiet(threads, seed)
+    _option(highs, "mip_rel_gap", 0.0)
+    _option(highs, "mip_abs_gap", absolute_gap)
+    if time_limit is not None:
+        _option(highs, "time_limit", max(time_limit, 1e-3))
+    if log is not None:
+        _option(highs, "output_flag", True)
+        _option(highs, "log_to_console", False)
+        _option(highs, "log_file", log)
+    return highs
+
+
 def _option(highs: Any, name: str, value: object) -> None:
     if highs.setOptionValue(name, value) != highspy.HighsStatus.kOk:
         raise SolverError(f"HiGHS refuses option {name} = {value!r}")
@@ -172,15 +188,7 @@ def solve_matrix(
         If the ending is not in the status map, or the arrays hold NaN.
     """
     _check(matrix)
-    highs = _quiet(threads, seed)
-    _option(highs, "mip_rel_gap", 0.0)
-    _option(highs, "mip_abs_gap", absolute_gap)
-    if time_limit is not None:
-        _option(highs, "time_limit", max(time_limit, 1e-3))
-    if log is not None:
-        _option(highs, "output_flag", True)
-        _option(highs, "log_to_console", False)
-        _option(highs, "log_file", log)
+    highs = _limited(threads, seed, absolute_gap, time_limit, log)
     _pass(highs, matrix)
     if start is not None:
         _begin_at(highs, start)
@@ -299,15 +307,7 @@ def solve_file(
 
     For comparison with what comes through our own layers.
     """
-    highs = _quiet(threads, seed)
-    _option(highs, "mip_rel_gap", 0.0)
-    _option(highs, "mip_abs_gap", absolute_gap)
-    if time_limit is not None:
-        _option(highs, "time_limit", max(time_limit, 1e-3))
-    if log is not None:
-        _option(highs, "output_flag", True)
-        _option(highs, "log_to_console", False)
-        _option(highs, "log_file", log)
+    highs = _limited(threads, seed, absolute_gap, time_limit, log)
     if highs.readModel(path) == highspy.HighsStatus.kError:
         raise SolverError(f"HiGHS cannot read {path}")
     highs.run()

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from clocks import Stopping
 from plain_cases import (
     CITED,
     EVERY_DAY,
@@ -318,19 +319,6 @@ def test_joining_partial_courses_never_loses_one(repopulates: bool) -> None:
             )
             assert found is not None
             assert found.bound >= best - 1e-9
-
-
-class Stopping(Clock):
-    """Expires after so many looks at the clock."""
-
-    def __init__(self, looks: int):
-        super().__init__()
-        self.looks = looks
-
-    @property
-    def expired(self) -> bool:
-        self.looks -= 1
-        return self.looks < 0
 
 
 @pytest.mark.parametrize("looks", [0, 2, 10, 40])

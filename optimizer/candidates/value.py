@@ -29,38 +29,17 @@ def value_of_burden(goal: Objective, burden: FloatArray) -> FloatArray:
 def lesion_value(
     goal: Objective, local: FloatArray, share: FloatArray, systemic: FloatArray
 ) -> FloatArray:
-    """(n,) mean over horizons of one lesion's value.
+    """Mean over horizons of one lesion's value; the arrays broadcast in all but the last axes.
 
     Parameters
     ----------
-    local : (n, horizons, clones) log burdens without systemic effect
-    share : (n, clones) of the systemic effect
-    systemic : (n or 1, horizons) saturated systemic log kill
+    local : (..., horizons, clones) log burdens without systemic effect
+    share : (..., clones) of the systemic effect
+    systemic : (..., horizons) saturated systemic log kill
     """
-    if local.shape[2] == 1:
-        burden = local[:, :, 0] - share * systemic
+    if local.shape[-1] == 1:
+        burden = local[..., 0] - share * systemic
     else:
-        burden = outcome.total_log_burden(local - share[:, None, :] * systemic[:, :, None])
-    mean: FloatArray = value_of_burden(goal, burden).mean(axis=1)
-    return mean
-
-
-def lesion_values(
-    goal: Objective, local: FloatArray, share: FloatArray, systemic: FloatArray
-) -> FloatArray:
-    """(m, n) mean over horizons of the value of n courses at each of m systemic log kills.
-
-    Parameters
-    ----------
-    local : (n, horizons, clones) log burdens without systemic effect
-    share : (n, clones) of the systemic effect
-    systemic : (m, horizons) saturated systemic log kill
-    """
-    if local.shape[2] == 1:
-        burden = local[None, :, :, 0] - share[None] * systemic[:, None]
-    else:
-        burden = outcome.total_log_burden(
-            local[None] - share[None, :, None, :] * systemic[:, None, :, None]
-        )
-    mean: FloatArray = value_of_burden(goal, burden).mean(axis=2)
+        burden = outcome.total_log_burden(local - share[..., None, :] * systemic[..., None])
+    mean: FloatArray = value_of_burden(goal, burden).mean(axis=-1)
     return mean

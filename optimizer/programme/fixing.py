@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 
 from abscopt.optimizer.candidates.reduction import Kept, offered, undominated
 from abscopt.optimizer.programme.in_hand import (
+    SHORTLIST,
     InHand,
-    choices_by_loss,
-    families,
     first_in_hand,
     improved,
     searched,
@@ -28,7 +27,7 @@ from abscopt.optimizer.programme.in_hand import (
 )
 from abscopt.optimizer.search.bound import Dual
 from abscopt.optimizer.search.cells import Cells, joined_cells, unknown
-from abscopt.optimizer.search.plan_set import Alive, PlanSet
+from abscopt.optimizer.search.plan_set import Alive, PlanSet, families
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
@@ -47,9 +46,7 @@ SELDOM = 10
 FIRST_CELLS = 8
 MOST_CELLS = 400
 NEW_MULTIPLIERS = 8
-INHERITED = 4
 PRECISION = 0.05
-CHUNK = 64
 SAFETY = 1e-9
 ROUNDING = 1e-9
 
@@ -167,12 +164,12 @@ class _Sweep:
         return after.but(f"{name}, {self.in_hand.value:.6g} in hand", self.pairs)
 
     def _run(self) -> None:
-        for plans in families(self.candidates, self.kept):
+        for plans in families(self.candidates, self.kept.plans):
             if self.clock.expired:
                 self._leave(plans, math.inf)
                 continue
             dual = Dual(PlanSet(self.candidates, plans))
-            stack = [_Node(dual, usable(dual, self.kept), dual.root(FIRST_CELLS), [])]
+            stack = [_Node(dual, usable(dual.set, self.kept), dual.root(FIRST_CELLS), [])]
             while stack:
                 stack += self._examine(stack.pop())
 
@@ -234,8 +231,7 @@ class _Sweep:
     def _tightened(
         self, dual: Dual, alive: Alive, cells: Cells, numbers: list[int], fine: float
     ) -> Cells:
-        found = dual.tighten(cells, alive, numbers, self.threshold - SAFETY, fine)
-        return found
+        return dual.tighten(cells, alive, numbers, self.threshold - SAFETY, fine)
 
     def _search(self, dual: Dual, alive: Alive, cells: Cells) -> None:
         """Look for a better schedule under a plan that is left, led by its worst cell."""
@@ -244,7 +240,7 @@ class _Sweep:
             return
         at, k = int(cells.bound.argmax()), dual.set.plans[0]
         one = dual.multipliers[int(cells.by[at])]
-        choices = choices_by_loss(dual, one, alive, cells.high[at])
+        choices = dual.shortlist(one, alive, cells.high[at], SHORTLIST)
         found = searched(self.candidates, k, choices, self.rng, self.in_hand)
         better = found is not None and found.value > self.in_hand.value
         self.idle = 0 if better else self.idle + 1
@@ -267,20 +263,15 @@ class _Sweep:
         """Two sets of plans with the best of the multipliers of both."""
         dual, cells = node.dual, node.cells
         alive = dual.alive(cells, node.alive, self.threshold - SAFETY)
-        tops = {int(j): float(cells.bound[cells.by == j].max()) for j in np.unique(cells.by)}
-        used = sorted(tops, key=lambda j: -tops[j])[:INHERITED]
         found = []
         for plans in dual.set.halves():
-            child = Dual(plans, dual)
-            own = tuple(
-                mask & left for mask, left in zip(alive, usable(child, self.kept), strict=True)
-            )
+            left = usable(plans, self.kept)
+            own = tuple(mask & part for mask, part in zip(alive, left, strict=True))
             if not all(mask.any() for mask in own):
                 continue
-            for j in used:
-                child.add(dual.multipliers[j].prices, own)
+            child = dual.of_part(plans, cells, own)
             around = unknown(cells.low, cells.high, cells.bound)
-            found.append(_Node(child, own, around, list(range(len(used)))))
+            found.append(_Node(child, own, around, list(range(len(child.multipliers)))))
         return found
 
     def _collect(self, dual: Dual, alive: Alive, cells: Cells) -> None:
@@ -290,7 +281,7 @@ class _Sweep:
         for j in np.unique(cells.by):
             own = cells.take(cells.by == j)
             prices = dual.multipliers[int(j)].prices
-            for s, room in enumerate(_rooms(dual, alive, own, int(j))):
+            for s, room in enumerate(dual.rooms(own, alive, int(j))):
                 kinds = np.flatnonzero(
                     room + dual.multipliers[int(j)].terms[s] > self.threshold - SAFETY
                 )
@@ -307,21 +298,6 @@ class _Sweep:
         low = np.maximum(cells.low.min(axis=0) - dual.ground, 0.0)
         self.effect[k] = np.minimum(cells.high.max(axis=0), self.kept.effect[k])
         self.least[k] = np.maximum(low, self.kept.least_effect[k])
-
-
-def _rooms(dual: Dual, alive: Alive, cells: Cells, j: int) -> list[FloatArray]:
-    """Per lesion (kinds,): the greatest bound by one multiplier with the kind, its term apart."""
-    one, kinds = dual.multipliers[j], [np.flatnonzero(mask) for mask in alive]
-    terms = [term[own] for term, own in zip(one.terms, kinds, strict=True)]
-    rooms = [np.full(len(mask), -np.inf) for mask in alive]
-    for begin in range(0, len(cells), CHUNK):
-        part = cells.take(slice(begin, begin + CHUNK))
-        values = dual.values.at(part.high, kinds)
-        best = [(value + term).max(axis=1) for value, term in zip(values, terms, strict=True)]
-        bound = one.constant - np.log(part.low) @ one.prices.steep + sum(best)
-        for room, own, value, most in zip(rooms, kinds, values, best, strict=True):
-            room[own] = np.maximum(room[own], ((bound - most)[:, None] + value).max(axis=0))
-    return rooms
 
 
 def _halved(dual: Dual, cells: Cells) -> Cells:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.optimizer.candidates.tabulated import Tabulated
-from abscopt.optimizer.search.bound import Dual, Multiplier, ceiling
+from abscopt.optimizer.search.bound import Dual, ceiling
 from abscopt.optimizer.search.local import climb, enough_sites, every_course, local_search, worth
-from abscopt.optimizer.search.plan_set import Alive, PlanSet
+from abscopt.optimizer.search.plan_set import Alive, PlanSet, families
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.reduction import Kept
@@ -56,7 +56,7 @@ def first_in_hand(
     Further groups are tried only until one has a feasible schedule.
     """
     rng, best = np.random.default_rng(seed), known
-    groups = sorted(families(candidates, kept), key=lambda own: -ceiling(candidates, own[0]))
+    groups = sorted(families(candidates, kept.plans), key=lambda own: -ceiling(candidates, own[0]))
     for number, plans in enumerate(groups):
         if clock.expired or (number >= SEARCHED_GROUPS and best is not None):
             break
@@ -65,18 +65,12 @@ def first_in_hand(
     return best
 
 
-def families(candidates: Candidates, kept: Kept) -> list[tuple[int, ...]]:
-    """Plans left that may be bounded together."""
-    plans, groups = kept.plans, candidates.plan_effects.group
-    return [tuple(plans[groups[plans] == g].tolist()) for g in np.unique(groups[plans])]
-
-
-def usable(dual: Dual, kept: Kept) -> Alive:
+def usable(plans: PlanSet, kept: Kept) -> Alive:
     """Per lesion (kinds,) the kinds of which some course is left under some plan of a set."""
     found = []
-    for one, usable, part in zip(dual.set.shared, dual.set.usable, kept.pairs, strict=True):
+    for one, usable, part in zip(plans.shared, plans.usable, kept.pairs, strict=True):
         left = np.zeros_like(usable)
-        left[one.kinds.of[part[list(dual.set.plans)].any(axis=0)]] = True
+        left[one.kinds.of[part[list(plans.plans)].any(axis=0)]] = True
         found.append(usable & left)
     return tuple(found)
 
@@ -98,7 +92,7 @@ def _of_group(
         row, value = climb(tabulated, row, worth(tabulated, row), lesions, options)
         best = InHand.of(middle, row, value) if math.isfinite(value) else None
     dual = Dual(PlanSet(candidates, plans))
-    alive = usable(dual, kept)
+    alive = usable(dual.set, kept)
     if not all(mask.any() for mask in alive):
         return best
     kill = dual.low_and_high.prod(axis=0) ** 0.5
@@ -106,7 +100,7 @@ def _of_group(
         around = candidates.kill_of_row(best.plan, np.array(best.row))
         kill = np.clip(around, *dual.low_and_high)
     one, _, _ = dual.prices_at(kill, alive, -math.inf, PRECISION * gap)
-    choices = choices_by_loss(dual, one, alive, kill)
+    choices = dual.shortlist(one, alive, kill, SHORTLIST)
     tried: list[int] = []
     idle = 0
     while idle < PATIENCE and len(tried) < min(SEARCHED_PLANS, len(plans)):
@@ -117,18 +111,6 @@ def _of_group(
         idle = 0 if better else idle + 1
         best = found if better else best
     return best
-
-
-def choices_by_loss(dual: Dual, one: Multiplier, alive: Alive, kill: FloatArray) -> list[IntArray]:
-    """Per lesion the courses that lose least by a multiplier, best first."""
-    found = []
-    for s, loss in enumerate(dual.losses(one, alive, kill)):
-        kinds = np.argsort(loss, kind="stable")[:SHORTLIST]
-        kinds = np.sort(kinds[np.isfinite(loss[kinds])])
-        course, kind, term = dual.set.courses(s, kinds, one.prices)
-        lost = loss[kind] + (one.terms[s][kind] - term)
-        found.append(course[np.argsort(lost, kind="stable")[:SHORTLIST]])
-    return found
 
 
 def improved(

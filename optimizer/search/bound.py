@@ -44,6 +44,7 @@ STEEPEST = 5.0
 MOST_CELLS = 300
 MOST_HALVINGS = 2
 SAMPLES = 4
+INHERITED = 4
 LEVELS = 7
 GROUND = 1e-9
 
@@ -199,23 +200,46 @@ class Dual:
     def alive(self, cells: Cells, alive: Alive, threshold: float) -> Alive:
         """Kinds that may belong to a schedule of some cell above the threshold."""
         found = tuple(np.zeros_like(mask) for mask in alive)
-        kinds = [np.flatnonzero(mask) for mask in alive]
         for j in np.unique(cells.by):
-            one, cell = self.multipliers[int(j)], cells.take(cells.by == j)
-            for begin in range(0, len(cell), CHUNK):
-                part = slice(begin, begin + CHUNK)
-                totals = [
-                    value + term[own]
-                    for value, term, own in zip(
-                        self.values.at(cell.high[part], kinds), one.terms, kinds, strict=True
-                    )
-                ]
-                best = [total.max(axis=1) for total in totals]
-                exact = one.constant - np.log(cell.low[part]) @ one.prices.steep + sum(best)
-                for mask, own, total, most in zip(found, kinds, totals, best, strict=True):
-                    above = exact[:, None] - (most[:, None] - total) > threshold
-                    mask[own[above.any(axis=0)]] = True
+            rooms = self.rooms(cells.take(cells.by == j), alive, int(j))
+            for mask, room, term in zip(found, rooms, self.multipliers[j].terms, strict=True):
+                mask |= room + term > threshold
         return found
+
+    def rooms(self, cells: Cells, alive: Alive, j: int) -> list[FloatArray]:
+        """Per lesion (kinds,): greatest bound by one multiplier with the kind, its term apart."""
+        one, kinds = self.multipliers[j], [np.flatnonzero(mask) for mask in alive]
+        terms = [term[own] for term, own in zip(one.terms, kinds, strict=True)]
+        rooms = [np.full(len(mask), -np.inf) for mask in alive]
+        for begin in range(0, len(cells), CHUNK):
+            part = cells.take(slice(begin, begin + CHUNK))
+            values = self.values.at(part.high, kinds)
+            best = [(value + term).max(axis=1) for value, term in zip(values, terms, strict=True)]
+            bound = one.constant - np.log(part.low) @ one.prices.steep + sum(best)
+            for room, own, value, most in zip(rooms, kinds, values, best, strict=True):
+                room[own] = np.maximum(room[own], ((bound - most)[:, None] + value).max(axis=0))
+        return rooms
+
+    def shortlist(
+        self, one: Multiplier, alive: Alive, kill: FloatArray, most: int
+    ) -> list[IntArray]:
+        """Per lesion at most so many courses that lose least by a multiplier, best first."""
+        found = []
+        for s, loss in enumerate(self.losses(one, alive, kill)):
+            kinds = np.argsort(loss, kind="stable")[:most]
+            kinds = np.sort(kinds[np.isfinite(loss[kinds])])
+            course, kind, term = self.set.courses(s, kinds, one.prices)
+            lost = loss[kind] + (one.terms[s][kind] - term)
+            found.append(course[np.argsort(lost, kind="stable")[:most]])
+        return found
+
+    def of_part(self, plans: PlanSet, cells: Cells, alive: Alive) -> Dual:
+        """The same for a part of the plans, with the multipliers that bound the worst cells."""
+        tops = {int(j): float(cells.bound[cells.by == j].max()) for j in np.unique(cells.by)}
+        part = Dual(plans, self)
+        for j in sorted(tops, key=lambda j: -tops[j])[:INHERITED]:
+            part.add(self.multipliers[j].prices, alive)
+        return part
 
     def prices_at(
         self, kill: FloatArray, alive: Alive, threshold: float, fine: float

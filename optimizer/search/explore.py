@@ -22,6 +22,7 @@ from abscopt.instances.limits import LogisticsLimit
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.search.bound import Dual, Mixture, Multiplier, ceiling
 from abscopt.optimizer.search.cells import Cells, unknown
+from abscopt.optimizer.search.join import every_row
 from abscopt.optimizer.search.leaf import BOUND_SAFETY, Found, Leaf, Stopped, check
 from abscopt.optimizer.search.local import (
     climb,
@@ -32,7 +33,7 @@ from abscopt.optimizer.search.local import (
     rounded,
     worth,
 )
-from abscopt.optimizer.search.plan_set import Alive, PlanSet
+from abscopt.optimizer.search.plan_set import Alive, PlanSet, families
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
@@ -105,7 +106,7 @@ class _Search:
         self.rng = np.random.default_rng(seed)
         self.heap: list[tuple[float, int, Node]] = []
         self.count = itertools.count()
-        self.pending = _families(candidates)
+        self.pending = families(candidates, np.arange(len(candidates.plans)))
         self.closed = -math.inf
         self.current = -math.inf
         self.idle = self.tries = 0
@@ -234,8 +235,7 @@ class _Search:
         ]
         if len(dual.set.plans) * math.prod(len(c) for c in courses) > FEW:
             return False
-        grid = np.meshgrid(*courses, indexing="ij")
-        rows = np.stack([g.reshape(-1) for g in grid], axis=1)
+        rows = every_row(courses)
         for plan in dual.set.plans:
             check(self.clock)
             tabulated = Tabulated(self.candidates, plan)
@@ -264,15 +264,7 @@ class _Search:
         if self.found.row is not None:
             plan = _best_plan(self.candidates, plans, self.found.row)
         tabulated = Tabulated(self.candidates, plan)
-        losses = dual.losses(one, alive, kill)
-        choices = []
-        for s, loss in enumerate(losses):
-            kinds = np.argsort(loss, kind="stable")[:SHORTLIST]
-            kinds = np.sort(kinds[np.isfinite(loss[kinds])])
-            course, kind, term = dual.set.courses(s, kinds, one.prices)
-            lost = loss[kind] + (one.terms[s][kind] - term)
-            order = np.argsort(lost, kind="stable")[:SHORTLIST]
-            choices.append(course[order])
+        choices = dual.shortlist(one, alive, kill, SHORTLIST)
         options = [np.union1d(c, [0]) for c in choices]
         first = sorted(range(len(choices)), key=lambda s: (-mixture[s].spread, s))
         starts = [rounded(tabulated, choices, first), rounded(tabulated, choices, first[::-1])]
@@ -314,7 +306,7 @@ class _Search:
                 self._push(Node(dual, side, cells, numbers), cells.top + BOUND_SAFETY)
             return
         if len(dual.set.plans) > 1:
-            self._halve_plans(dual, alive, cells, numbers)
+            self._halve_plans(dual, alive, cells)
             return
         tabulated = Tabulated(self.candidates, dual.set.plans[0])
         leaf = Leaf(dual, tabulated, self.gap, self.clock, self.found)
@@ -342,30 +334,17 @@ class _Search:
         crowded = bool(caps) and possible > min(caps)
         return s if crowded or worse[s] <= MIXED * slack else None
 
-    def _halve_plans(
-        self, dual: Dual, alive: Alive, cells: Cells, numbers: tuple[int, ...]
-    ) -> None:
-        used = [j for j, _ in sorted(
-            ((j, float(cells.bound[cells.by == j].max())) for j in numbers), key=lambda x: -x[1]
-        )][:INHERITED]  # fmt: skip
+    def _halve_plans(self, dual: Dual, alive: Alive, cells: Cells) -> None:
         for plans in dual.set.halves():
-            child = Dual(plans, dual)
             own = tuple(mask & usable for mask, usable in zip(alive, plans.usable, strict=True))
-            for j in used:
-                child.add(dual.multipliers[j].prices, own)
+            child = dual.of_part(plans, cells, own)
             node = Node(
-                child, own, unknown(cells.low, cells.high, cells.bound), tuple(range(len(used)))
+                child,
+                own,
+                unknown(cells.low, cells.high, cells.bound),
+                tuple(range(len(child.multipliers))),
             )
             self._push(node, cells.top + BOUND_SAFETY)
-
-
-def _families(candidates: Candidates) -> list[tuple[int, ...]]:
-    """Plans that may be bounded together."""
-    groups = candidates.plan_effects.group
-    return [
-        tuple(int(k) for k in np.flatnonzero(groups == g))
-        for g in range(int(groups.max(initial=-1)) + 1)
-    ]
 
 
 def _best_plan(candidates: Candidates, plans: tuple[int, ...], row: IntArray) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,12 @@ def count_at_most(losses: list[FloatArray], slack: float) -> float:
         histogram = np.bincount(np.minimum(bins, BINS), minlength=BINS + 1)
         total = np.convolve(total, histogram)[: BINS + 1]
     return float(total.sum())
+
+
+def every_row(choices: Sequence[IntArray]) -> IntArray:
+    """(combinations, lesions) every combination of some choices per lesion."""
+    grid = np.meshgrid(*choices, indexing="ij")
+    return np.stack([g.reshape(-1) for g in grid], axis=1)
 
 
 def joined(

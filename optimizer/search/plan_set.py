@@ -113,6 +113,12 @@ class _Part:
         return total
 
 
+def families(candidates: Candidates, plans: IntArray) -> list[tuple[int, ...]]:
+    """Those of some plans that may be bounded together."""
+    groups = candidates.plan_effects.group[plans]
+    return [tuple(plans[groups == g].tolist()) for g in np.unique(groups)]
+
+
 class PlanSet:
     """Plans of one group, with the best of their coefficients.
 

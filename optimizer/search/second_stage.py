@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from abscopt.instances.limits import DrugLimit
 from abscopt.optimizer.candidates.plans import drug_load
 from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.search.join import every_row
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
@@ -89,8 +90,7 @@ def _least(
 def _enumerated(
     candidates: Candidates, plan: int, row: IntArray, floor: float
 ) -> tuple[int, IntArray]:
-    grid = np.meshgrid(*[np.arange(len(t.menu)) for t in candidates.lesions], indexing="ij")
-    rows = np.stack([g.reshape(-1) for g in grid], axis=1)
+    rows = every_row([np.arange(len(t.menu)) for t in candidates.lesions])
     best = (plan, row, _keys(candidates, plan, row[None, :])[0])
     for k in range(len(candidates.plans)):
         least = _least(candidates, k, rows, best[2], floor)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from abscopt.models import immune
 from abscopt.optimizer.candidates.table import CAP
 from abscopt.optimizer.candidates.value import lesion_value
+from abscopt.optimizer.search.join import every_row
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.tabulated import Tabulated
@@ -216,5 +217,4 @@ class Shapes:
     def _all_timings(self, members: list[IntArray], most: int) -> IntArray | None:
         if math.prod(len(m) for m in members) > most:
             return None
-        grid = np.meshgrid(*members, indexing="ij")
-        return np.stack([self.courses[s][g.reshape(-1)] for s, g in enumerate(grid)], axis=1)
+        return every_row([self.courses[s][own] for s, own in enumerate(members)])

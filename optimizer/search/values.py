@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.models import immune
-from abscopt.optimizer.candidates.value import lesion_values
+from abscopt.optimizer.candidates.value import lesion_value
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.coefficients import Shared
@@ -102,6 +102,9 @@ class Values:
         """(kills, kinds) what one horizon adds to the weighted values of a lesion."""
         kill = immune.saturate(kills, self.instance.immune.effect_maximum_nats)
         local = self.shared[s].local[kinds][:, [h]]
-        values = lesion_values(self.instance.objective, local, self.share[s][kinds], kill[:, None])
+        share = self.share[s][kinds]
+        values = lesion_value(
+            self.instance.objective, local[None], share[None], kill[:, None, None]
+        )
         part: FloatArray = (self.weights[s] / self.horizons) * values
         return part

@@ -7,27 +7,15 @@ import math
 
 import numpy as np
 import pytest
+from clocks import Stopping
 
 from abscopt.instances import load
 from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.table import Candidates
-from abscopt.optimizer.progress import Clock, Progress
+from abscopt.optimizer.progress import Progress
 from abscopt.optimizer.search import explore as searching
 from abscopt.optimizer.search.bound import Dual, ceiling
 from abscopt.optimizer.search.plan_set import PlanSet, Prices
-
-
-class Stopping(Clock):
-    """Expires after so many looks at the clock."""
-
-    def __init__(self, looks: int):
-        super().__init__()
-        self.looks = looks
-
-    @property
-    def expired(self) -> bool:
-        self.looks -= 1
-        return self.looks < 0
 
 
 @pytest.mark.parametrize("looks", [0, 1, 2, 4, 7])
