@@ -18,6 +18,14 @@ Raw = dict[str, Any]
 
 CITED = {"source": "test", "status": "assumed"}
 EVERY_DAY = {"machine_weekdays": [0, 1, 2, 3, 4, 5, 6]}
+EARLY_IMMUNE = {
+    "use": "default",
+    "gate_low_gy": 4.0,
+    "clearance_per_day": 0.6,
+    "priming_delay_days": 1,
+    "effect_per_effector": 0.4,
+    "effect_maximum_nats": 6.0,
+}
 
 
 def lesion(name: str = "tumor", **fields: Any) -> Raw:

@@ -10,6 +10,7 @@ import pytest
 from clocks import Stopping
 from plain_cases import (
     CITED,
+    EARLY_IMMUNE,
     EVERY_DAY,
     Raw,
     all_schedules,
@@ -35,15 +36,6 @@ from abscopt.optimizer.programme.single import Answer, solve_single
 from abscopt.optimizer.progress import Clock
 
 GAP = 1e-4
-
-IMMUNE = {
-    "use": "default",
-    "gate_low_gy": 4.0,
-    "clearance_per_day": 0.6,
-    "priming_delay_days": 1,
-    "effect_per_effector": 0.4,
-    "effect_maximum_nats": 6.0,
-}
 
 
 def answer_of(instance: Instance, gap: float = GAP, clock: Clock | None = None) -> Answer:
@@ -114,7 +106,9 @@ def random_case(seed: int, days: int = 6, levels: int = 3, **more: Any) -> Raw:
         kept,
         horizon_days=[14, 30] if random.random() < 0.6 else [30],
         objective=more.pop("objective", "default"),
-        immune=IMMUNE | {"priming_delay_days": int(random.integers(0, 4))} | more.pop("immune", {}),
+        immune=EARLY_IMMUNE
+        | {"priming_delay_days": int(random.integers(0, 4))}
+        | more.pop("immune", {}),
         calendar=EVERY_DAY,
         agents=[pembrolizumab(int(random.integers(1, 3)))],
         organs={k: v for k, v in organs.items() if k in used},

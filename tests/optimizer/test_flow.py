@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from plain_cases import (
     CITED,
+    EARLY_IMMUNE,
     EVERY_DAY,
     Raw,
     bed_limit,
@@ -27,15 +28,6 @@ from abscopt.optimizer.programme.single import Answer, solve_single
 from abscopt.optimizer.progress import Clock
 
 GAP = 2e-6
-
-IMMUNE = {
-    "use": "default",
-    "gate_low_gy": 4.0,
-    "clearance_per_day": 0.6,
-    "priming_delay_days": 1,
-    "effect_per_effector": 0.4,
-    "effect_maximum_nats": 6.0,
-}
 
 
 def answer_of(raw: Raw, *, by_day: bool = False, gap: float = GAP) -> Answer:
@@ -94,7 +86,7 @@ def immune_case(lesions: list[Raw], plans: int = 1, cap: float = 90.0, **more: A
         [bed_limit(cap)],
         horizon_days=more.pop("horizon_days", [8, 16]),
         objective=more.pop("objective", "default"),
-        immune=IMMUNE | more.pop("immune", {}),
+        immune=EARLY_IMMUNE | more.pop("immune", {}),
         calendar=EVERY_DAY,
         agents=[pembrolizumab(plans)],
         **more,
@@ -279,7 +271,7 @@ def test_counts_and_days_agree(objective: str, seed: int) -> None:
     ],
 )
 def test_days_are_kept_where_they_matter(more: Raw) -> None:
-    raw = counted_case(0, "default", immune=IMMUNE)
+    raw = counted_case(0, "default", immune=EARLY_IMMUNE)
     assert columns_of(Candidates(build(raw))).counted
     for key, value in more.items():
         if isinstance(value, dict) and "kind" in value:
