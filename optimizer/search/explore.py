@@ -33,6 +33,7 @@ from abscopt.optimizer.search.local import (
     rounded,
     worth,
 )
+from abscopt.optimizer.search.narrow import narrow
 from abscopt.optimizer.search.plan_set import Alive, PlanSet, families
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ PATIENCE = 3
 SELDOM = 10
 SHORTLIST = 1500
 MIXED = 0.1
+PLANS = 0.5
 OPEN = 0.25
 
 
@@ -238,7 +240,7 @@ class _Search:
         rows = every_row(courses)
         for plan in dual.set.plans:
             check(self.clock)
-            tabulated = Tabulated(self.candidates, plan)
+            tabulated = Tabulated(dual.set.candidates, plan)
             Leaf(dual, tabulated, self.gap, self.clock, self.found).offer(plan, rows)
         return True
 
@@ -259,24 +261,25 @@ class _Search:
         self.tries += 1
         if self.idle > PATIENCE and self.tries % SELDOM:
             return
-        before, plans = self.found.value, dual.set.plans
+        before, plans, candidates = self.found.value, dual.set.plans, dual.set.candidates
         plan = plans[len(plans) // 2]
         if self.found.row is not None:
             plan = _best_plan(self.candidates, plans, self.found.row)
-        tabulated = Tabulated(self.candidates, plan)
+        tabulated = Tabulated(candidates, plan)
         choices = dual.shortlist(one, alive, kill, SHORTLIST)
         options = [np.union1d(c, [0]) for c in choices]
         first = sorted(range(len(choices)), key=lambda s: (-mixture[s].spread, s))
         starts = [rounded(tabulated, choices, first), rounded(tabulated, choices, first[::-1])]
-        if self.found.row is not None:
-            starts.append(self.found.row)
-            options = [np.union1d(o, c) for o, c in zip(options, self.found.row, strict=True)]
+        own = None if self.found.row is None else candidates.of_case(self.found.row)
+        if own is not None:
+            starts.append(own)
+            options = [np.union1d(o, c) for o, c in zip(options, own, strict=True)]
         if self.tries <= THOROUGH:
             row, value = local_search(tabulated, choices, starts, options, self.rng)
         else:
             row, value = _climbed(tabulated, starts, options)
         if row is not None:
-            self.found.offer(plan, row, value)
+            self.found.offer(plan, candidates.in_case(row), value)
         if self.found.row is not None and self.found.value > before:
             self._adopt(plans)
         self.idle = 0 if self.found.value > before else self.idle + 1
@@ -294,12 +297,17 @@ class _Search:
         """Children of a node that stays above the threshold."""
         dual, cells = node.dual, node.cells
         alive = dual.alive(cells, node.alive, self.threshold)
+        fewer = narrow(dual, alive, cells, self.threshold)
+        if fewer is not None:
+            self._push(Node(*fewer, ()), cells.top + BOUND_SAFETY)
+            return
         numbers = tuple(int(j) for j in np.unique(cells.by))
         at = int(cells.bound.argmax())
         mixed = self._mixed(dual, alive, cells, at)
         sides = None if mixed is None else _treated_or_not(dual, alive, mixed)
         spread = max(one.spread for one in mixture) if mixture else 0.0
-        if sides is None and mixture and spread > MIXED * (cells.top - self.threshold):
+        uneven = sides is None and spread > MIXED * (cells.top - self.threshold)
+        if uneven and not self._plans_first(dual, alive, cells):
             sides = _parted(dual, alive, mixture)
         if sides is not None:
             for side in sides:
@@ -308,7 +316,7 @@ class _Search:
         if len(dual.set.plans) > 1:
             self._halve_plans(dual, alive, cells)
             return
-        tabulated = Tabulated(self.candidates, dual.set.plans[0])
+        tabulated = Tabulated(dual.set.candidates, dual.set.plans[0])
         leaf = Leaf(dual, tabulated, self.gap, self.clock, self.found)
         left = leaf.examine(cells, alive)
         if not len(left):
@@ -318,6 +326,20 @@ class _Search:
             raise AssertionError("a node with one kind per lesion can be joined")
         for side in sides:
             self._push(Node(dual, side, left, numbers), left.top + BOUND_SAFETY)
+
+    def _plans_first(self, dual: Dual, alive: Alive, cells: Cells) -> bool:
+        """Whether the best plan alone is bounded so much lower that plans should be split first."""
+        plans = dual.set.plans
+        if len(plans) == 1:
+            return False
+        plan = plans[len(plans) // 2]
+        if self.found.row is not None:
+            plan = _best_plan(self.candidates, plans, self.found.row)
+        alone = PlanSet(dual.set.candidates, (plan,), dual.set)
+        node = _of_part(dual, alone, alive, cells)
+        numbers = list(node.numbers)
+        left = node.dual.tighten(node.cells, node.alive, numbers, self.threshold, math.inf)
+        return cells.top - max(left.top, self.threshold) > PLANS * (cells.top - self.threshold)
 
     def _mixed(self, dual: Dual, alive: Alive, cells: Cells, at: int) -> int | None:
         """A lesion that the bound may treat by halves: 'no course' loses as little as treatment."""
@@ -336,15 +358,15 @@ class _Search:
 
     def _halve_plans(self, dual: Dual, alive: Alive, cells: Cells) -> None:
         for plans in dual.set.halves():
-            own = tuple(mask & usable for mask, usable in zip(alive, plans.usable, strict=True))
-            child = dual.of_part(plans, cells, own)
-            node = Node(
-                child,
-                own,
-                unknown(cells.low, cells.high, cells.bound),
-                tuple(range(len(child.multipliers))),
-            )
-            self._push(node, cells.top + BOUND_SAFETY)
+            self._push(_of_part(dual, plans, alive, cells), cells.top + BOUND_SAFETY)
+
+
+def _of_part(dual: Dual, plans: PlanSet, alive: Alive, cells: Cells) -> Node:
+    """The node of a part of the plans, its multipliers not yet tried."""
+    own = tuple(mask & usable for mask, usable in zip(alive, plans.usable, strict=True))
+    part = dual.of_part(plans, cells, own)
+    around = unknown(cells.low, cells.high, cells.bound)
+    return Node(part, own, around, tuple(range(len(part.multipliers))))
 
 
 def _best_plan(candidates: Candidates, plans: tuple[int, ...], row: IntArray) -> int:
