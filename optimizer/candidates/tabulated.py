@@ -39,7 +39,7 @@ class Tabulated:
     def __init__(self, candidates: Candidates, plan: int):
         if candidates.free:
             raise ValueError("free courses cannot be tabulated")
-        self.candidates = candidates
+        self.candidates, self.plan = candidates, plan
         self.instance = candidates.instance
         self.effects = candidates.effects(plan)
         self.allowed = candidates.allowed(plan)
@@ -163,13 +163,40 @@ class Tabulated:
     def uses(self, rows: IntArray) -> FloatArray:
         """(schedules,) sum of load / cap over hard organ, ALC, EDRIC and logistics limits."""
         total: FloatArray = self.organ_loads(rows)[:, self.candidates.hard].sum(axis=1)
-        for limit in self.instance.limits:
-            if limit.penalty is None and (
+        return total + sum(self._use(rows, limit) for limit in self._counted_limits())
+
+    def least_uses(self, rows: IntArray, s: int) -> FloatArray:
+        """(schedules,) the same for rows that differ in lesion s alone, at least.
+
+        Days that two lesions share add to the organ loads; here they do not.
+        """
+        total = np.zeros(len(rows))
+        hard, menu = self.candidates.hard, self.candidates.lesions[s].menu
+        if not self.candidates.exposures:  # else each state has a cap of its own
+            total += self.candidates.prior[hard].sum()
+            for i, load in enumerate(self.loads):
+                total += load[:, hard].sum(axis=1)[self.kinds[i][rows[:, i]]]
+        own = rows[:, s]
+        days = menu.pattern[own] * (int(menu.technique.max()) + 1) + menu.technique[own]
+        _, first, of = np.unique(days, return_index=True, return_inverse=True)
+        for limit in self._counted_limits():
+            if isinstance(limit, EdricLimit):
+                total += self._use(rows, limit)
+            else:  # the same whatever the dose
+                total += self._use(rows[first], limit)[of.reshape(-1)]
+        return total
+
+    def _counted_limits(self) -> list[AnyLimit]:
+        """Hard limits of other things than organs."""
+        return [
+            limit
+            for limit in self.instance.limits
+            if limit.penalty is None
+            and (
                 isinstance(limit, AlcLimit | EdricLimit)
                 or (isinstance(limit, LogisticsLimit) and limit.cap)
-            ):
-                total += self._use(rows, limit)
-        return total
+            )
+        ]
 
     def organ_loads(self, rows: IntArray) -> FloatArray:
         """(schedules, organ limits) exact loads as parts of the caps.

@@ -13,8 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.instances.limits import DrugLimit
+from abscopt.models import immune
 from abscopt.optimizer.candidates.plans import drug_load
+from abscopt.optimizer.candidates.reduction import narrowed
 from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.candidates.value import lesion_value
 from abscopt.optimizer.search.join import every_row
 
 if TYPE_CHECKING:
@@ -27,6 +30,9 @@ Key = tuple[float, ...]
 
 ENUMERATED = 60_000
 KEY_DIGITS = 9
+LONG = 20_000
+CHUNK = 500
+ROUNDING = 1e-6
 
 
 def second_stage(
@@ -40,79 +46,118 @@ def second_stage(
     size = len(candidates.plans) * math.prod(len(t.menu) for t in candidates.lesions)
     if size <= ENUMERATED:
         return (*_enumerated(candidates, plan, row, floor), "optimal")
-    current = _keys(candidates, plan, row[None, :])[0]
+    current = _key(candidates, plan, row)
     while not clock.expired:
-        step = _step(candidates, plan, row, current, floor)
+        step = _step(candidates, plan, row, current, floor, clock)
         if step is None:
-            return plan, row, "local optimum"
+            return plan, row, "stopped" if clock.expired else "local optimum"
         plan, row, current = step
     return plan, row, "stopped"
 
 
 def _step(
-    candidates: Candidates, plan: int, row: IntArray, current: Key, floor: float
+    candidates: Candidates, plan: int, row: IntArray, current: Key, floor: float, clock: Clock
 ) -> tuple[int, IntArray, Key] | None:
     """Best single change; None if none has a smaller key."""
     best: tuple[int, IntArray, Key] | None = None
     limit = current
-    trials = [(k, row[None, :]) for k in range(len(candidates.plans)) if k != plan]
-    for s, table in enumerate(candidates.lesions):
-        rows = np.repeat(row[None, :], len(table.menu), axis=0)
-        rows[:, s] = np.arange(len(table.menu))
-        trials.append((plan, rows))
-    for k, rows in trials:
-        least = _least(candidates, k, rows, limit, floor)
+    alone = narrowed(candidates, [np.unique([0, c]) for c in row])
+    given = (row > 0).astype(np.int64)[None, :]
+    for k in range(len(candidates.plans)):
+        if clock.expired:
+            return best
+        if k == plan or candidates.value_of_row(k, row) < floor - ROUNDING:
+            continue
+        least = _least(Tabulated(alone, k), given, limit, floor)
         if least is not None:
-            best = (k, *least)
-            limit = least[1]
+            best, limit = (k, row, least[1]), least[1]
+    tabulated = Tabulated(candidates, plan)
+    for s in range(len(row)):
+        if clock.expired:
+            return best
+        courses = _worth_trying(tabulated, row, s, floor)
+        rows = np.repeat(row[None, :], len(courses), axis=0)
+        rows[:, s] = courses
+        least = _least(tabulated, rows, limit, floor, s)
+        if least is not None:
+            best, limit = (plan, *least), least[1]
     return best
 
 
+def _worth_trying(tabulated: Tabulated, row: IntArray, s: int, floor: float) -> IntArray:
+    """Courses of one lesion whose kinds may reach the floor at the greatest systemic effect."""
+    effects, kinds = tabulated.effects, tabulated.kinds
+    if len(kinds[s]) <= LONG or tabulated.instance.objective.kind == "tumor_bed":
+        return np.arange(len(kinds[s]))
+    others = [i for i in range(len(row)) if i != s]
+    loss = np.array([effects[i].loss[row[i]] for i in others])
+    total = tabulated.chemo + float(loss.sum())
+    rest = np.exp(loss - total) @ np.array([effects[i].effect[row[i]] for i in others])
+    raw = np.exp(-effects[s].loss)[:, None] * rest + math.exp(-total) * effects[s].effect
+    most = immune.saturate(raw.max(axis=0), tabulated.instance.immune.effect_maximum_nats)
+    goal, weight = tabulated.instance.objective, tabulated.weights
+    value = weight[s] * lesion_value(goal, effects[s].local, effects[s].share, most[None, :])
+    for i in others:
+        own = kinds[i][[row[i]]]
+        value += weight[i] * lesion_value(
+            goal, effects[i].local[own], effects[i].share[own], most[None, :]
+        )
+    return np.flatnonzero((value - tabulated.plan_cost >= floor)[kinds[s]])
+
+
 def _least(
-    candidates: Candidates, plan: int, rows: IntArray, limit: Key, floor: float
+    tabulated: Tabulated, rows: IntArray, limit: Key, floor: float, s: int | None = None
 ) -> tuple[IntArray, Key] | None:
-    """Feasible row with value >= floor and the least key below a limit; None if there is none."""
-    tabulated = Tabulated(candidates, plan)
-    rows = rows[tabulated.value(rows) >= floor]
-    if not len(rows):
-        return None
-    keys = _keys(candidates, plan, rows)
-    below = [i for i in sorted(range(len(rows)), key=lambda i: keys[i]) if keys[i] < limit]
-    order = np.array(below, dtype=np.int64)
-    for part in np.array_split(order, max(1, len(order) // 1000)):
-        good = np.flatnonzero(tabulated.feasible(rows[part]))
+    """Feasible row with value >= floor and the least key below a limit; None if there is none.
+
+    Rows that differ in one lesion s alone are looked at in the order of what they load at least.
+    """
+    least = np.full(len(rows), -np.inf) if s is None else tabulated.least_uses(rows, s)
+    order = np.argsort(least, kind="stable")
+    order = order[least[order] <= limit[0] + ROUNDING]
+    order = order[tabulated.value(rows[order]) >= floor]
+    best: tuple[IntArray, Key] | None = None
+    for begin in range(0, len(order), CHUNK):
+        part = order[begin : begin + CHUNK]
+        if least[part[0]] > limit[0] + ROUNDING:
+            break
+        keys = _keys(tabulated, rows[part])
+        near = [i for i in np.lexsort(keys.T[::-1]) if tuple(keys[i]) < limit]
+        good = np.flatnonzero(tabulated.feasible(rows[part[near]]))
         if len(good):
-            first = int(part[good[0]])
-            return rows[first], keys[first]
-    return None
+            first = near[good[0]]
+            limit = tuple(keys[first].tolist())
+            best = rows[part[first]], limit
+    return best
 
 
 def _enumerated(
     candidates: Candidates, plan: int, row: IntArray, floor: float
 ) -> tuple[int, IntArray]:
     rows = every_row([np.arange(len(t.menu)) for t in candidates.lesions])
-    best = (plan, row, _keys(candidates, plan, row[None, :])[0])
+    best = (plan, row, _key(candidates, plan, row))
     for k in range(len(candidates.plans)):
-        least = _least(candidates, k, rows, best[2], floor)
+        least = _least(Tabulated(candidates, k), rows, best[2], floor)
         if least is not None:
             best = (k, *least)
     return best[0], best[1]
 
 
-def _keys(candidates: Candidates, plan: int, rows: IntArray) -> list[Key]:
-    instance, doses = candidates.instance, candidates.plans[plan].doses
-    tabulated = Tabulated(candidates, plan)
+def _key(candidates: Candidates, plan: int, row: IntArray) -> Key:
+    return tuple(_keys(Tabulated(candidates, plan), row[None, :])[0].tolist())
+
+
+def _keys(tabulated: Tabulated, rows: IntArray) -> FloatArray:
+    """(schedules, 4) keys, rounded."""
+    plan, tables = tabulated.candidates.plans[tabulated.plan], tabulated.candidates.lesions
     drugs = sum(
-        drug_load(instance, limit, doses)
-        for limit in instance.limits
+        drug_load(tabulated.instance, limit, plan.doses)
+        for limit in tabulated.instance.limits
         if isinstance(limit, DrugLimit) and limit.penalty is None
     )
-    use = np.round(tabulated.uses(rows) + drugs, KEY_DIGITS)
-    visits = tabulated.visits(rows)
-    starts = np.full(len(rows), float(sum(o.start or 0 for o in candidates.plans[plan].options)))
-    for s, table in enumerate(candidates.lesions):
+    starts = np.full(len(rows), float(sum(option.start or 0 for option in plan.options)))
+    for s, table in enumerate(tables):
         starts += np.maximum(table.menu.patterns.first[table.menu.pattern[rows[:, s]]], 0)
-    return [
-        (float(u), float(v), float(len(doses)), float(b))
-        for u, v, b in zip(use, visits, starts, strict=True)
-    ]
+    use = np.round(tabulated.uses(rows) + drugs, KEY_DIGITS)
+    doses = np.full(len(rows), float(len(plan.doses)))
+    return np.stack([use, tabulated.visits(rows), doses, starts], axis=1)
