@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["evaluate", "solve"]
+__all__ = ["Memory", "evaluate", "solve"]
 
 
 def __getattr__(name: str) -> Any:
@@ -13,6 +13,10 @@ def __getattr__(name: str) -> Any:
         from abscopt.optimizer.pipeline import solve
 
         return solve
+    if name == "Memory":
+        from abscopt.optimizer.memory import Memory
+
+        return Memory
     if name == "evaluate":
         from abscopt.optimizer.evaluation import evaluate
 

@@ -12,15 +12,23 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.instances.limits import LogisticsLimit
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.search.bound import Dual, Mixture, Multiplier, ceiling
+from abscopt.optimizer.search.branches import (
+    MOST_PRICES,
+    Branch,
+    Cut,
+    Trees,
+    mean_burden,
+    plan_halves,
+    site_caps,
+)
 from abscopt.optimizer.search.cells import Cells, unknown
 from abscopt.optimizer.search.join import every_row
 from abscopt.optimizer.search.leaf import BOUND_SAFETY, Found, Leaf, Stopped, check
@@ -30,12 +38,15 @@ from abscopt.optimizer.search.local import (
     every_course,
     in_sequence,
     local_search,
+    repaired,
     rounded,
     worth,
 )
-from abscopt.optimizer.search.plan_set import Alive, PlanSet, families
+from abscopt.optimizer.search.plan_set import Alive, PlanSet, Prices, families
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.progress import Clock
 
@@ -63,6 +74,7 @@ class Node:
     alive: Alive
     cells: Cells
     numbers: tuple[int, ...]
+    branch: Branch
 
 
 def explore(
@@ -70,18 +82,21 @@ def explore(
     gap: float,
     seed: int,
     clock: Clock,
-    start: tuple[int, IntArray, float] | None = None,
+    starts: Sequence[tuple[int, IntArray]] = (),
+    trees: Trees | None = None,
 ) -> Found:
     """Best schedule of uniform courses and a bound within `gap` of it.
 
-    `start` is the plan, row and objective of a feasible schedule to begin with.
+    Parameters
+    ----------
+    starts : plans and rows to begin with; what is not feasible is repaired
+    trees : what searches of related cases left, for this one to use and to continue
 
     Stops early when the clock says so; the bound is then that of what was left open.
     """
     found = Found()
-    if start is not None:
-        found.offer(*start)
-    search = _Search(candidates, gap, seed, clock, found)
+    search = _Search(candidates, gap, seed, clock, found, trees or Trees())
+    search.begin_with(starts)
     try:
         search.run()
         found.complete = True
@@ -101,8 +116,18 @@ class _Search:
     closed : bound of all that was examined, once nothing is open
     """
 
-    def __init__(self, candidates: Candidates, gap: float, seed: int, clock: Clock, found: Found):
+    def __init__(
+        self,
+        candidates: Candidates,
+        gap: float,
+        seed: int,
+        clock: Clock,
+        found: Found,
+        trees: Trees,
+    ):
         self.candidates, self.gap, self.clock, self.found = candidates, gap, clock, found
+        self.trees = trees
+        trees.fit(candidates)
         self.rng = np.random.default_rng(seed)
         self.heap: list[tuple[float, int, Node]] = []
         self.count = itertools.count()
@@ -123,9 +148,17 @@ class _Search:
         top = -self.heap[0][0] if self.heap else -math.inf
         return max([top, self.current, self.closed, *waiting])
 
+    def begin_with(self, starts: Sequence[tuple[int, IntArray]]) -> None:
+        """Offer schedules in hand, repaired where they are not feasible."""
+        for plan, row in starts:
+            tabulated = Tabulated(self.candidates, plan)
+            row = repaired(tabulated, row)
+            self.found.offer(plan, row, worth(tabulated, row))
+
     def run(self) -> None:
         """Examine everything above the threshold."""
-        if self.found.plan is not None and self.found.row is not None:
+        known = any(self.trees.of(plans).known for plans in self.pending)
+        if self.found.plan is not None and self.found.row is not None and not known:
             self._polish(self.found.plan, self.found.row)
         while self.pending:
             check(self.clock)
@@ -135,7 +168,10 @@ class _Search:
             node = self._root(plans)
             self.current = ceiling(self.candidates, plans[0]) + BOUND_SAFETY
             self.pending.pop(0)
-            self._push(node, self.current)
+            if node.branch.known:
+                self._recall(node)
+            else:
+                self._push(node, self.current)
         while self.heap:
             check(self.clock)
             bound, _, node = heapq.heappop(self.heap)
@@ -181,7 +217,62 @@ class _Search:
         dual = Dual(PlanSet(self.candidates, plans))
         cells = dual.root(FIRST_CELLS)
         self.found.columns += sum(int(mask.sum()) for mask in dual.set.usable)
-        return Node(dual, dual.set.usable, cells, ())
+        return Node(dual, dual.set.usable, cells, (), self.trees.of(plans))
+
+    def _recall(self, root: Node) -> None:
+        """Bound a family with what an earlier search left; what stays open is pushed."""
+        self.found.nodes += 1
+        dual, branch = root.dual, root.branch
+        self.tries = max(self.tries, THOROUGH)
+        cells = self._priced(dual, root.alive, root.cells, branch.prices)
+        if not len(cells):
+            return
+        alive = root.alive
+        if dual.multipliers:
+            one = dual.multipliers[int(cells.by[cells.bound.argmax()])]
+            self._try(dual, one, alive, self._hint(dual), None)
+            cells = cells.take_above(self.threshold - BOUND_SAFETY)
+            alive = dual.alive(cells, alive, self.threshold)
+            self.current = cells.top + BOUND_SAFETY
+        around = unknown(cells.low, cells.high, cells.bound)
+        duals = {dual.set.plans: dual}
+        stack: list[tuple[tuple[int, ...], Alive, Branch, list[Prices]]] = []
+        stack.append((dual.set.plans, alive, branch, []))
+        while stack:
+            check(self.clock)
+            plans, alive, branch, inherited = stack.pop()
+            if branch.cut is not None and branch.children is not None:
+                inherited = [*branch.prices, *inherited] if branch is not root.branch else []
+                sides = branch.cut.sides(self.candidates, dual.set.shared, alive)
+                parts = (plans, plans) if branch.cut.lesion is not None else plan_halves(plans)
+                for part, side, child in zip(parts, sides, branch.children, strict=True):
+                    stack.append((part, side, child, inherited))
+                continue
+            if plans not in duals:
+                duals[plans] = Dual(PlanSet(self.candidates, plans, dual.set.family), dual)
+            own = duals[plans]
+            alive = tuple(mask & fits for mask, fits in zip(alive, own.set.usable, strict=True))
+            if not all(mask.any() for mask in alive):
+                continue
+            self.found.nodes += 1
+            near = cells if own is dual else around
+            prices = [] if branch is root.branch else [*branch.prices, *inherited][:MOST_PRICES]
+            left = self._priced(own, alive, near, prices)
+            if len(left):
+                alive = own.alive(left, alive, self.threshold) if own.multipliers else alive
+                self._push(Node(own, alive, left, (), branch), left.top + BOUND_SAFETY)
+
+    def _priced(self, dual: Dual, alive: Alive, cells: Cells, known: Sequence[Prices]) -> Cells:
+        """Cells above the threshold by prices of an earlier search, tried in turn."""
+        rows = dual.set.rows
+        for prices in known:
+            if not len(cells):
+                break
+            if len(prices.rows) == len(rows.right):
+                dual.add(replace(prices, rows=rows.capped(prices.rows)), alive)
+                number = len(dual.multipliers) - 1
+                cells = dual.tighten(cells, alive, [number], self.threshold, FINE * self.gap)
+        return cells.take_above(self.threshold - BOUND_SAFETY)
 
     def _examine(self, node: Node) -> None:
         """Bound a node anew; close it, put it back, or split it."""
@@ -194,7 +285,7 @@ class _Search:
             cells = dual.tighten(cells, alive, list(node.numbers), self.threshold, fine)
             waiting = -self.heap[0][0] if self.heap else -math.inf
             if cells.top < min(waiting, self.current - self.gap):
-                self._push(Node(dual, alive, cells, ()), cells.top + BOUND_SAFETY)
+                self._push(Node(dual, alive, cells, (), node.branch), cells.top + BOUND_SAFETY)
                 return
         pool, mixture = list(node.numbers), None
         for _ in range(NEW_MULTIPLIERS):
@@ -212,6 +303,7 @@ class _Search:
                 if (len(cells), cells.top) != before:
                     continue
             one, value, mixture = dual.prices_at(kill, alive, self.threshold, fine)
+            node.branch.remember(one.prices)
             number = len(dual.multipliers) - 1
             pool.append(number)
             cells = dual.tighten(cells, alive, [number], self.threshold, fine)
@@ -224,7 +316,7 @@ class _Search:
         cells = cells.take_above(self.threshold - BOUND_SAFETY)
         if len(cells):
             self.current = cells.top + BOUND_SAFETY
-            self._split(Node(dual, alive, cells, ()), mixture)
+            self._split(Node(dual, alive, cells, (), node.branch), mixture)
 
     def _few(self, node: Node) -> bool:
         """Evaluate every schedule of a node that holds few; False if it holds many."""
@@ -253,7 +345,12 @@ class _Search:
         return np.clip(kill, *dual.low_and_high)
 
     def _try(
-        self, dual: Dual, one: Multiplier, alive: Alive, kill: FloatArray, mixture: list[Mixture]
+        self,
+        dual: Dual,
+        one: Multiplier,
+        alive: Alive,
+        kill: FloatArray,
+        mixture: list[Mixture] | None,
     ) -> None:
         """Look for a better schedule under one of the plans, led by the multipliers."""
         self.tries += 1
@@ -266,7 +363,8 @@ class _Search:
         tabulated = Tabulated(self.candidates, plan)
         choices = dual.shortlist(one, alive, kill, SHORTLIST)
         options = [np.union1d(c, [0]) for c in choices]
-        first = sorted(range(len(choices)), key=lambda s: (-mixture[s].spread, s))
+        spread = [one.spread for one in mixture] if mixture else [0.0] * len(choices)
+        first = sorted(range(len(choices)), key=lambda s: (-spread[s], s))
         starts = [rounded(tabulated, choices, first), rounded(tabulated, choices, first[::-1])]
         if self.found.row is not None:
             starts.append(self.found.row)
@@ -297,27 +395,27 @@ class _Search:
         numbers = tuple(int(j) for j in np.unique(cells.by))
         at = int(cells.bound.argmax())
         mixed = self._mixed(dual, alive, cells, at)
-        sides = None if mixed is None else _treated_or_not(dual, alive, mixed)
         spread = max(one.spread for one in mixture) if mixture else 0.0
-        if sides is None and mixture and spread > MIXED * (cells.top - self.threshold):
-            sides = _parted(dual, alive, mixture)
-        if sides is not None:
-            for side in sides:
-                self._push(Node(dual, side, cells, numbers), cells.top + BOUND_SAFETY)
-            return
-        if len(dual.set.plans) > 1:
-            self._halve_plans(dual, alive, cells)
-            return
-        tabulated = Tabulated(self.candidates, dual.set.plans[0])
-        leaf = Leaf(dual, tabulated, self.gap, self.clock, self.found)
-        left = leaf.examine(cells, alive)
-        if not len(left):
-            return
-        sides = _parted(dual, alive, mixture)
-        if sides is None:
-            raise AssertionError("a node with one kind per lesion can be joined")
-        for side in sides:
-            self._push(Node(dual, side, left, numbers), left.top + BOUND_SAFETY)
+        split = Node(dual, alive, cells, numbers, node.branch)
+        if mixed is not None:
+            cut = Cut(mixed)
+            self._push_sides(split, cut, cut.sides(self.candidates, dual.set.shared, alive))
+        elif mixture and spread > MIXED * (cells.top - self.threshold):
+            self._push_sides(split, *_parted(dual, alive, mixture))
+        elif len(dual.set.plans) > 1:
+            self._halve_plans(split)
+        else:
+            tabulated = Tabulated(self.candidates, dual.set.plans[0])
+            leaf = Leaf(dual, tabulated, self.gap, self.clock, self.found)
+            left = leaf.examine(cells, alive)
+            if len(left):
+                self._push_sides(replace(split, cells=left), *_parted(dual, alive, mixture))
+
+    def _push_sides(self, node: Node, cut: Cut | None, sides: list[Alive]) -> None:
+        """Push both sides of a split; without a cut it means nothing in another case."""
+        branches = (node.branch, node.branch) if cut is None else node.branch.split(cut)
+        for side, branch in zip(sides, branches, strict=True):
+            self._push(replace(node, alive=side, branch=branch), node.cells.top + BOUND_SAFETY)
 
     def _mixed(self, dual: Dual, alive: Alive, cells: Cells, at: int) -> int | None:
         """A lesion that the bound may treat by halves: 'no course' loses as little as treatment."""
@@ -328,23 +426,22 @@ class _Search:
         worse = {s: max(float(losses[s][0]), float(losses[s][1:].min())) for s in undecided}
         if not worse:
             return None
-        caps = _site_caps(self.candidates)
+        caps = site_caps(self.candidates)
         possible = sum(bool(mask[1:].any()) for mask in alive)
         s = min(worse, key=lambda i: (worse[i], i))
         crowded = bool(caps) and possible > min(caps)
         return s if crowded or worse[s] <= MIXED * slack else None
 
-    def _halve_plans(self, dual: Dual, alive: Alive, cells: Cells) -> None:
-        for plans in dual.set.halves():
-            own = tuple(mask & usable for mask, usable in zip(alive, plans.usable, strict=True))
-            child = dual.of_part(plans, cells, own)
-            node = Node(
-                child,
-                own,
-                unknown(cells.low, cells.high, cells.bound),
-                tuple(range(len(child.multipliers))),
+    def _halve_plans(self, node: Node) -> None:
+        dual, cells = node.dual, node.cells
+        for plans, branch in zip(dual.set.halves(), node.branch.split(Cut()), strict=True):
+            own = tuple(
+                mask & usable for mask, usable in zip(node.alive, plans.usable, strict=True)
             )
-            self._push(node, cells.top + BOUND_SAFETY)
+            child = dual.of_part(plans, cells, own)
+            numbers = tuple(range(len(child.multipliers)))
+            around = unknown(cells.low, cells.high, cells.bound)
+            self._push(Node(child, own, around, numbers, branch), cells.top + BOUND_SAFETY)
 
 
 def _best_plan(candidates: Candidates, plans: tuple[int, ...], row: IntArray) -> int:
@@ -365,58 +462,30 @@ def _climbed(
     return best
 
 
-def _site_caps(candidates: Candidates) -> list[float]:
-    return [
-        float(limit.cap)
-        for limit in candidates.instance.limits
-        if isinstance(limit, LogisticsLimit)
-        and limit.quantity == "lesions"
-        and limit.cap is not None
-        and limit.penalty is None
-    ]
-
-
-def _treated_or_not(dual: Dual, alive: Alive, s: int) -> list[Alive]:
-    """One lesion treated, or left out; where the cap on lesions is reached the others are too."""
-    treated, none = alive[s].copy(), np.zeros_like(alive[s])
-    treated[0], none[0] = False, True
-    sides = [
-        tuple(side if i == s else mask for i, mask in enumerate(alive)) for side in (none, treated)
-    ]
-    caps = _site_caps(dual.set.candidates)
-    certain = [i for i, mask in enumerate(sides[1]) if not mask[0]]
-    if caps and len(certain) >= min(caps):
-        sides[1] = tuple(
-            mask if i in certain else mask & (np.arange(len(mask)) == 0)
-            for i, mask in enumerate(sides[1])
-        )
-    return sides
-
-
-def _parted(dual: Dual, alive: Alive, mixtures: list[Mixture] | None) -> list[Alive] | None:
+def _parted(
+    dual: Dual, alive: Alive, mixtures: list[Mixture] | None
+) -> tuple[Cut | None, list[Alive]]:
     """Two parts by local log burden of the lesion whose courses the LP mixes most.
 
-    Where it mixes none, of the lesion with most kinds.
+    Where it mixes none, of the lesion with most kinds; without a cut where all kinds that are left
+    have the same burden.
     """
-    burden = [one.local.mean(axis=(1, 2)) for one in dual.set.shared]
-    order = sorted(
+    s = min(
         (s for s, mask in enumerate(alive) if mask.sum() > 1),
         key=lambda s: (-mixtures[s].spread if mixtures else 0.0, -int(alive[s].sum()), s),
     )
-    for s in order:
-        own = np.flatnonzero(alive[s])
-        mixed = mixtures[s].kinds if mixtures else own[:0]
-        mixed = mixed[alive[s][mixed]]
-        middle = float(np.median(burden[s][own]))
-        if len(mixed) and np.ptp(burden[s][mixed]) > 0:
-            middle = float(burden[s][mixed].min() + burden[s][mixed].max()) / 2
-        below = alive[s] & (burden[s] <= middle)
-        above = alive[s] & ~below
-        if not below.any() or not above.any():
-            below, above = np.zeros_like(alive[s]), np.zeros_like(alive[s])
-            below[own[: len(own) // 2]], above[own[len(own) // 2 :]] = True, True
-        return [
-            tuple(side if i == s else mask for i, mask in enumerate(alive))
-            for side in (below, above)
-        ]
-    return None
+    burden, own = mean_burden(dual.set.shared[s]), np.flatnonzero(alive[s])
+    mixed = mixtures[s].kinds if mixtures else own[:0]
+    mixed = mixed[alive[s][mixed]]
+    middle = float(np.median(burden[own]))
+    if len(mixed) and np.ptp(burden[mixed]) > 0:
+        middle = float(burden[mixed].min() + burden[mixed].max()) / 2
+    cut = Cut(s, middle)
+    sides = cut.sides(dual.set.candidates, dual.set.shared, alive)
+    if all(side[s].any() for side in sides):
+        return cut, sides
+    below, above = np.zeros_like(alive[s]), np.zeros_like(alive[s])
+    below[own[: len(own) // 2]], above[own[len(own) // 2 :]] = True, True
+    return None, [
+        tuple(side if i == s else mask for i, mask in enumerate(alive)) for side in (below, above)
+    ]

@@ -25,6 +25,7 @@ from abscopt.optimizer.candidates.coefficients import (
     units,
 )
 from abscopt.optimizer.candidates.plans import allowed_patterns
+from abscopt.optimizer.search.branches import plan_halves
 from abscopt.optimizer.search.rows import Rows, rows_of
 
 if TYPE_CHECKING:
@@ -325,8 +326,7 @@ class PlanSet:
 
     def halves(self) -> tuple[PlanSet, PlanSet]:
         """Two sets of plans that follow each other."""
-        middle = len(self.plans) // 2
-        one, two = self.plans[:middle], self.plans[middle:]
+        one, two = plan_halves(self.plans)
         return PlanSet(self.candidates, one, self.family), PlanSet(
             self.candidates, two, self.family
         )
