@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.search.branches import Trees
 
 Method = Literal["auto", "single"]
 
@@ -126,9 +125,8 @@ def _solved(
     if method == "single" or candidates.free:
         return _by_programme(candidates, judge, gap, threads, seed, clock, in_reserve)
     given = [schedule for schedule in (start, *memory.schedules) if schedule is not None]
-    solved = _by_search(candidates, gap, seed, clock, in_reserve, given, memory.trees)
-    if solved.schedule is not None:
-        memory.remember(solved.schedule)
+    solved = _by_search(candidates, gap, seed, clock, in_reserve, given, memory)
+    memory.remember(instance, solved.schedule, solved.bound)
     return solved
 
 
@@ -208,12 +206,13 @@ def _by_search(
     clock: Clock,
     in_reserve: tuple[Schedule, float] | None,
     given: Sequence[Schedule],
-    trees: Trees,
+    memory: Memory,
 ) -> Solved:
     schedules = [*([] if in_reserve is None else [in_reserve[0]]), *given]
     known = dict.fromkeys(schedules) if candidates.plans else ()
     starts = [_closest_row(candidates, schedule) for schedule in known]
-    found = explore(candidates, gap / 2, seed, clock, starts, trees)
+    bound = memory.bound(candidates.instance)
+    found = explore(candidates, gap / 2, seed, clock, starts, memory.trees, bound)
     schedule, claimed, status = None, None, "none"
     if found.row is not None and found.plan is not None:
         schedule, claimed, status = _second(

@@ -20,6 +20,8 @@ from abscopt.instances.limits import LogisticsLimit
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.coefficients import Shared
     from abscopt.optimizer.candidates.table import Candidates
+    from abscopt.optimizer.search.bound import Dual
+    from abscopt.optimizer.search.cells import Cells
     from abscopt.optimizer.search.plan_set import Alive, Prices
 
 FloatArray = NDArray[np.float64]
@@ -37,23 +39,26 @@ class Cut:
     lesion : None where the plans are halved in their order
     burden : kinds of at most this mean local log burden go to the first side; None for 'no course'
         on the first side and treatment on the second
+    in_order : the first half of the kinds goes to the first side instead
     """
 
     lesion: int | None = None
     burden: float | None = None
+    in_order: bool = False
 
     def sides(
         self, candidates: Candidates, shared: tuple[Shared, ...], alive: Alive
     ) -> list[Alive]:
-        """The kinds of both sides; both have all where the plans are halved.
+        """The kinds of both sides of a cut by lesion; together they hold all that are alive.
 
         Where the cap on lesions is reached with the treated side, the others have no course there.
         """
         s = self.lesion
-        if s is None:
-            return [alive, alive]
+        assert s is not None
         if self.burden is not None:
             below = mean_burden(shared[s]) <= self.burden
+            if self.in_order:
+                below = np.cumsum(alive[s]) <= alive[s].sum() // 2
             return [_with(alive, s, alive[s] & below), _with(alive, s, alive[s] & ~below)]
         none = np.arange(len(alive[s])) == 0
         left_out, treated = _with(alive, s, alive[s] & none), _with(alive, s, alive[s] & ~none)
@@ -120,6 +125,17 @@ class Branch:
     def ends(self) -> int:
         """Number of nodes without children."""
         return sum(child.ends for child in self.children) if self.children else 1
+
+
+@dataclass(frozen=True)
+class Node:
+    """Plans, kinds and cells; `numbers` are the multipliers not yet tried on its kinds."""
+
+    dual: Dual
+    alive: Alive
+    cells: Cells
+    numbers: tuple[int, ...]
+    branch: Branch
 
 
 class Trees:

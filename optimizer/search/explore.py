@@ -12,7 +12,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,12 +21,10 @@ from numpy.typing import NDArray
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.search.bound import Dual, Mixture, Multiplier, ceiling
 from abscopt.optimizer.search.branches import (
-    MOST_PRICES,
-    Branch,
     Cut,
+    Node,
     Trees,
     mean_burden,
-    plan_halves,
     site_caps,
 )
 from abscopt.optimizer.search.cells import Cells, unknown
@@ -42,7 +40,8 @@ from abscopt.optimizer.search.local import (
     rounded,
     worth,
 )
-from abscopt.optimizer.search.plan_set import Alive, PlanSet, Prices, families
+from abscopt.optimizer.search.plan_set import Alive, PlanSet, families
+from abscopt.optimizer.search.recall import Recall
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,17 +65,6 @@ MIXED = 0.1
 OPEN = 0.25
 
 
-@dataclass(frozen=True)
-class Node:
-    """Plans, kinds and cells; `numbers` are the multipliers not yet tried on its kinds."""
-
-    dual: Dual
-    alive: Alive
-    cells: Cells
-    numbers: tuple[int, ...]
-    branch: Branch
-
-
 def explore(
     candidates: Candidates,
     gap: float,
@@ -84,6 +72,7 @@ def explore(
     clock: Clock,
     starts: Sequence[tuple[int, IntArray]] = (),
     trees: Trees | None = None,
+    proved: float = math.inf,
 ) -> Found:
     """Best schedule of uniform courses and a bound within `gap` of it.
 
@@ -91,18 +80,19 @@ def explore(
     ----------
     starts : plans and rows to begin with; what is not feasible is repaired
     trees : what searches of related cases left, for this one to use and to continue
+    proved : a bound that is known before; a schedule within twice the gap of it ends the search
 
     Stops early when the clock says so; the bound is then that of what was left open.
     """
     found = Found()
-    search = _Search(candidates, gap, seed, clock, found, trees or Trees())
+    search = _Search(candidates, gap, seed, clock, found, trees or Trees(), proved)
     search.begin_with(starts)
     try:
         search.run()
         found.complete = True
     except Stopped:
         pass
-    found.bound = max(found.value, search.open_bound)
+    found.bound = max(found.value, min(search.open_bound, proved))
     return found
 
 
@@ -124,9 +114,10 @@ class _Search:
         clock: Clock,
         found: Found,
         trees: Trees,
+        proved: float,
     ):
         self.candidates, self.gap, self.clock, self.found = candidates, gap, clock, found
-        self.trees = trees
+        self.trees, self.proved = trees, proved
         trees.fit(candidates)
         self.rng = np.random.default_rng(seed)
         self.heap: list[tuple[float, int, Node]] = []
@@ -140,6 +131,11 @@ class _Search:
     def threshold(self) -> float:
         """What a schedule must exceed to matter."""
         return self.found.value + self.gap
+
+    @property
+    def enough(self) -> bool:
+        """Whether the bound that was known before is close enough."""
+        return self.proved <= self.found.value + 2.0 * self.gap
 
     @property
     def open_bound(self) -> float:
@@ -158,9 +154,10 @@ class _Search:
     def run(self) -> None:
         """Examine everything above the threshold."""
         known = any(self.trees.of(plans).known for plans in self.pending)
-        if self.found.plan is not None and self.found.row is not None and not known:
-            self._polish(self.found.plan, self.found.row)
-        while self.pending:
+        if self.found.plan is not None and self.found.row is not None:
+            if not known or math.isfinite(self.proved):
+                self._polish(self.found.plan, self.found.row)
+        while self.pending and not self.enough:
             check(self.clock)
             plans = self.pending[0]
             if self.found.row is None:
@@ -172,7 +169,7 @@ class _Search:
                 self._recall(node)
             else:
                 self._push(node, self.current)
-        while self.heap:
+        while self.heap and not self.enough:
             check(self.clock)
             bound, _, node = heapq.heappop(self.heap)
             self.current = -bound
@@ -182,7 +179,10 @@ class _Search:
             self._tell()
             self._examine(node)
             self.current = -math.inf
-        self.current, self.closed = -math.inf, self.threshold
+        self.pending.clear()
+        self.heap.clear()
+        self.current = -math.inf
+        self.closed = self.proved if self.enough else self.threshold
 
     def _tell(self) -> None:
         """Report the incumbent and the bound of all that is open."""
@@ -220,59 +220,20 @@ class _Search:
         return Node(dual, dual.set.usable, cells, (), self.trees.of(plans))
 
     def _recall(self, root: Node) -> None:
-        """Bound a family with what an earlier search left; what stays open is pushed."""
+        """Push what the prices of an earlier search leave open of a family."""
         self.found.nodes += 1
-        dual, branch = root.dual, root.branch
-        self.tries = max(self.tries, THOROUGH)
-        cells = self._priced(dual, root.alive, root.cells, branch.prices)
-        if not len(cells):
-            return
-        alive = root.alive
-        if dual.multipliers:
+        dual, fine = root.dual, FINE * self.gap
+        cells = Recall(root, self.threshold, fine).of_root()
+        if len(cells) and dual.multipliers:
             one = dual.multipliers[int(cells.by[cells.bound.argmax()])]
-            self._try(dual, one, alive, self._hint(dual), None)
-            cells = cells.take_above(self.threshold - BOUND_SAFETY)
-            alive = dual.alive(cells, alive, self.threshold)
+            self._try(dual, one, root.alive, self._hint(dual), None)
+            cells = cells.take_above(self.threshold)
+            root = replace(root, cells=cells, alive=dual.alive(cells, root.alive, self.threshold))
             self.current = cells.top + BOUND_SAFETY
-        around = unknown(cells.low, cells.high, cells.bound)
-        duals = {dual.set.plans: dual}
-        stack: list[tuple[tuple[int, ...], Alive, Branch, list[Prices]]] = []
-        stack.append((dual.set.plans, alive, branch, []))
-        while stack:
-            check(self.clock)
-            plans, alive, branch, inherited = stack.pop()
-            if branch.cut is not None and branch.children is not None:
-                inherited = [*branch.prices, *inherited] if branch is not root.branch else []
-                sides = branch.cut.sides(self.candidates, dual.set.shared, alive)
-                parts = (plans, plans) if branch.cut.lesion is not None else plan_halves(plans)
-                for part, side, child in zip(parts, sides, branch.children, strict=True):
-                    stack.append((part, side, child, inherited))
-                continue
-            if plans not in duals:
-                duals[plans] = Dual(PlanSet(self.candidates, plans, dual.set.family), dual)
-            own = duals[plans]
-            alive = tuple(mask & fits for mask, fits in zip(alive, own.set.usable, strict=True))
-            if not all(mask.any() for mask in alive):
-                continue
-            self.found.nodes += 1
-            near = cells if own is dual else around
-            prices = [] if branch is root.branch else [*branch.prices, *inherited][:MOST_PRICES]
-            left = self._priced(own, alive, near, prices)
-            if len(left):
-                alive = own.alive(left, alive, self.threshold) if own.multipliers else alive
-                self._push(Node(own, alive, left, (), branch), left.top + BOUND_SAFETY)
-
-    def _priced(self, dual: Dual, alive: Alive, cells: Cells, known: Sequence[Prices]) -> Cells:
-        """Cells above the threshold by prices of an earlier search, tried in turn."""
-        rows = dual.set.rows
-        for prices in known:
-            if not len(cells):
-                break
-            if len(prices.rows) == len(rows.right):
-                dual.add(replace(prices, rows=rows.capped(prices.rows)), alive)
-                number = len(dual.multipliers) - 1
-                cells = dual.tighten(cells, alive, [number], self.threshold, FINE * self.gap)
-        return cells.take_above(self.threshold - BOUND_SAFETY)
+        if len(cells) and not self.enough:
+            for node in Recall(root, self.threshold, fine).ends():
+                check(self.clock)
+                self._push(node, node.cells.top + BOUND_SAFETY)
 
     def _examine(self, node: Node) -> None:
         """Bound a node anew; close it, put it back, or split it."""
@@ -316,6 +277,7 @@ class _Search:
         cells = cells.take_above(self.threshold - BOUND_SAFETY)
         if len(cells):
             self.current = cells.top + BOUND_SAFETY
+            alive = dual.alive(cells, alive, self.threshold)
             self._split(Node(dual, alive, cells, (), node.branch), mixture)
 
     def _few(self, node: Node) -> bool:
@@ -391,31 +353,40 @@ class _Search:
     def _split(self, node: Node, mixture: list[Mixture] | None) -> None:
         """Children of a node that stays above the threshold."""
         dual, cells = node.dual, node.cells
-        alive = dual.alive(cells, node.alive, self.threshold)
-        numbers = tuple(int(j) for j in np.unique(cells.by))
         at = int(cells.bound.argmax())
-        mixed = self._mixed(dual, alive, cells, at)
+        mixed = self._mixed(dual, node.alive, cells, at)
         spread = max(one.spread for one in mixture) if mixture else 0.0
-        split = Node(dual, alive, cells, numbers, node.branch)
         if mixed is not None:
-            cut = Cut(mixed)
-            self._push_sides(split, cut, cut.sides(self.candidates, dual.set.shared, alive))
+            self._push_parts(node, Cut(mixed))
         elif mixture and spread > MIXED * (cells.top - self.threshold):
-            self._push_sides(split, *_parted(dual, alive, mixture))
+            self._push_parts(node, _parted(dual, node.alive, mixture))
         elif len(dual.set.plans) > 1:
-            self._halve_plans(split)
+            self._push_parts(node, Cut())
         else:
             tabulated = Tabulated(self.candidates, dual.set.plans[0])
             leaf = Leaf(dual, tabulated, self.gap, self.clock, self.found)
-            left = leaf.examine(cells, alive)
+            left = leaf.examine(cells, node.alive)
             if len(left):
-                self._push_sides(replace(split, cells=left), *_parted(dual, alive, mixture))
+                self._push_parts(replace(node, cells=left), _parted(dual, node.alive, mixture))
 
-    def _push_sides(self, node: Node, cut: Cut | None, sides: list[Alive]) -> None:
-        """Push both sides of a split; without a cut it means nothing in another case."""
-        branches = (node.branch, node.branch) if cut is None else node.branch.split(cut)
-        for side, branch in zip(sides, branches, strict=True):
-            self._push(replace(node, alive=side, branch=branch), node.cells.top + BOUND_SAFETY)
+    def _push_parts(self, node: Node, cut: Cut) -> None:
+        """Push both parts of a node that is cut now, or was cut so by an earlier search."""
+        dual, cells, branch = node.dual, node.cells, node.branch
+        children = branch.children if branch.children and branch.cut == cut else branch.split(cut)
+        numbers = tuple(int(j) for j in np.unique(cells.by))
+        bound = cells.top + BOUND_SAFETY
+        if cut.lesion is not None:
+            sides = cut.sides(self.candidates, dual.set.shared, node.alive)
+            for side, child in zip(sides, children, strict=True):
+                self._push(Node(dual, side, cells, numbers, child), bound)
+            return
+        around = unknown(cells.low, cells.high, cells.bound)
+        for plans, child in zip(dual.set.halves(), children, strict=True):
+            own = tuple(
+                mask & usable for mask, usable in zip(node.alive, plans.usable, strict=True)
+            )
+            part = dual.of_part(plans, cells, own)
+            self._push(Node(part, own, around, tuple(range(len(part.multipliers))), child), bound)
 
     def _mixed(self, dual: Dual, alive: Alive, cells: Cells, at: int) -> int | None:
         """A lesion that the bound may treat by halves: 'no course' loses as little as treatment."""
@@ -431,17 +402,6 @@ class _Search:
         s = min(worse, key=lambda i: (worse[i], i))
         crowded = bool(caps) and possible > min(caps)
         return s if crowded or worse[s] <= MIXED * slack else None
-
-    def _halve_plans(self, node: Node) -> None:
-        dual, cells = node.dual, node.cells
-        for plans, branch in zip(dual.set.halves(), node.branch.split(Cut()), strict=True):
-            own = tuple(
-                mask & usable for mask, usable in zip(node.alive, plans.usable, strict=True)
-            )
-            child = dual.of_part(plans, cells, own)
-            numbers = tuple(range(len(child.multipliers)))
-            around = unknown(cells.low, cells.high, cells.bound)
-            self._push(Node(child, own, around, numbers, branch), cells.top + BOUND_SAFETY)
 
 
 def _best_plan(candidates: Candidates, plans: tuple[int, ...], row: IntArray) -> int:
@@ -462,13 +422,10 @@ def _climbed(
     return best
 
 
-def _parted(
-    dual: Dual, alive: Alive, mixtures: list[Mixture] | None
-) -> tuple[Cut | None, list[Alive]]:
-    """Two parts by local log burden of the lesion whose courses the LP mixes most.
+def _parted(dual: Dual, alive: Alive, mixtures: list[Mixture] | None) -> Cut:
+    """Cut by local log burden of the lesion whose courses the LP mixes most.
 
-    Where it mixes none, of the lesion with most kinds; without a cut where all kinds that are left
-    have the same burden.
+    Where it mixes none, of the lesion with most kinds.
     """
     s = min(
         (s for s, mask in enumerate(alive) if mask.sum() > 1),
@@ -480,12 +437,4 @@ def _parted(
     middle = float(np.median(burden[own]))
     if len(mixed) and np.ptp(burden[mixed]) > 0:
         middle = float(burden[mixed].min() + burden[mixed].max()) / 2
-    cut = Cut(s, middle)
-    sides = cut.sides(dual.set.candidates, dual.set.shared, alive)
-    if all(side[s].any() for side in sides):
-        return cut, sides
-    below, above = np.zeros_like(alive[s]), np.zeros_like(alive[s])
-    below[own[: len(own) // 2]], above[own[len(own) // 2 :]] = True, True
-    return None, [
-        tuple(side if i == s else mask for i, mask in enumerate(alive)) for side in (below, above)
-    ]
+    return Cut(s, middle, in_order=bool(burden[own].max() <= middle))
