@@ -63,6 +63,7 @@ SELDOM = 10
 SHORTLIST = 1500
 MIXED = 0.1
 OPEN = 0.25
+ENOUGH = 1.5
 
 
 def explore(
@@ -80,7 +81,7 @@ def explore(
     ----------
     starts : plans and rows to begin with; what is not feasible is repaired
     trees : what searches of related cases left, for this one to use and to continue
-    proved : a bound that is known before; a schedule within twice the gap of it ends the search
+    proved : a bound that is known before; a schedule within 1.5 `gap` of it ends the search
 
     Stops early when the clock says so; the bound is then that of what was left open.
     """
@@ -135,7 +136,7 @@ class _Search:
     @property
     def enough(self) -> bool:
         """Whether the bound that was known before is close enough."""
-        return self.proved <= self.found.value + 2.0 * self.gap
+        return self.proved <= self.found.value + ENOUGH * self.gap
 
     @property
     def open_bound(self) -> float:
@@ -154,9 +155,9 @@ class _Search:
     def run(self) -> None:
         """Examine everything above the threshold."""
         known = any(self.trees.of(plans).known for plans in self.pending)
-        if self.found.plan is not None and self.found.row is not None:
-            if not known or math.isfinite(self.proved):
-                self._polish(self.found.plan, self.found.row)
+        in_hand, bounded = self.found.row is not None, math.isfinite(self.proved)
+        if in_hand and (bounded or not known):
+            self._polish()
         while self.pending and not self.enough:
             check(self.clock)
             plans = self.pending[0]
@@ -207,7 +208,10 @@ class _Search:
                     self.found.offer(plan, row, value)
                     return
 
-    def _polish(self, plan: int, row: IntArray) -> None:
+    def _polish(self) -> None:
+        """Best responses from the schedule in hand."""
+        plan, row = self.found.plan, self.found.row
+        assert plan is not None and row is not None
         tabulated = Tabulated(self.candidates, plan)
         lesions = list(range(len(row)))
         options = every_course(tabulated)

@@ -27,6 +27,7 @@ Key = tuple[float, ...]
 
 ENUMERATED = 60_000
 KEY_DIGITS = 9
+ROUNDING = 1e-9
 
 
 def second_stage(
@@ -55,7 +56,11 @@ def _step(
     """Best single change; None if none has a smaller key."""
     best: tuple[int, IntArray, Key] | None = None
     limit = current
-    trials = [(k, row[None, :]) for k in range(len(candidates.plans)) if k != plan]
+    trials = [
+        (k, row[None, :])
+        for k in range(len(candidates.plans))
+        if k != plan and candidates.value_of_row(k, row) >= floor - ROUNDING
+    ]
     for s, table in enumerate(candidates.lesions):
         rows = np.repeat(row[None, :], len(table.menu), axis=0)
         rows[:, s] = np.arange(len(table.menu))
