@@ -10,7 +10,7 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -121,13 +121,25 @@ def _solved(
     memory = memory or Memory()
     candidates = Candidates(instance) if method == "single" else memory.candidates(instance)
     if method == "auto" and candidates.free and applies(candidates):
-        return _by_days(candidates, judge, gap, seed, clock)
+        return _no_worse(_by_days(candidates, judge, gap, seed, clock), in_reserve)
     if method == "single" or candidates.free:
-        return _by_programme(candidates, judge, gap, threads, seed, clock, in_reserve)
+        solved = _by_programme(candidates, judge, gap, threads, seed, clock, in_reserve)
+        return _no_worse(solved, in_reserve)
     given = [schedule for schedule in (start, *memory.schedules) if schedule is not None]
     solved = _by_search(candidates, gap, seed, clock, in_reserve, given, memory)
     memory.remember(instance, solved.schedule, solved.bound)
     return solved
+
+
+def _no_worse(solved: Solved, in_reserve: tuple[Schedule, float] | None) -> Solved:
+    """The answer, or the schedule in hand where that is better within the gap."""
+    if in_reserve is None or solved.infeasible:
+        return solved
+    if solved.claimed is not None and solved.claimed >= in_reserve[1]:
+        return solved
+    schedule, value = in_reserve
+    best = value if solved.best_objective is None else max(value, solved.best_objective)
+    return replace(solved, schedule=schedule, claimed=value, best_objective=best)
 
 
 def _by_programme(
@@ -152,10 +164,7 @@ def _by_programme(
             start = _schedule(candidates, in_hand.plan, np.array(in_hand.row))
     answer = solve_single(candidates, judge, gap / 2, seed, threads, clock, kept=kept, start=start)
     claimed = answer.evaluation.objective if answer.evaluation else None
-    schedule, status = answer.schedule, "none"
-    if schedule is None and not answer.infeasible:
-        schedule, claimed = in_reserve or (None, None)
-    best = claimed
+    schedule, status, best = answer.schedule, "none", claimed
     if answer.schedule is not None and claimed is not None and not candidates.free:
         plan, row = _closest_row(candidates, answer.schedule)
         schedule, claimed, status = _second(
