@@ -249,11 +249,11 @@ def test_tables_taken_over_say_what_new_ones_say(name: str) -> None:
 def test_a_tighter_case_needs_no_new_proof_and_a_wider_one_does() -> None:
     case, memory = load("resistance"), Memory()
     first = solve(case, memory=memory)
-    tighter = solve(scaled_caps(case, 0.99), memory=memory)
+    tighter = solve(with_cap(case, "lungs_mean", 7.0), memory=memory)
     assert tighter.status == "optimal"
     assert tighter.solver.nodes == 0
     assert tighter.bound == first.bound
-    assert solve(scaled_caps(case, 1.01), memory=memory).solver.nodes > 0
+    assert solve(with_cap(case, "lungs_mean", 9.0), memory=memory).solver.nodes > 0
 
 
 def restricted(case: Instance) -> Iterator[tuple[str, Instance, bool]]:
