@@ -335,7 +335,7 @@ class _Search:
         if self.found.row is not None:
             starts.append(self.found.row)
             options = [np.union1d(o, c) for o, c in zip(options, self.found.row, strict=True)]
-        if self.tries <= THOROUGH:
+        if mixture and self.tries <= THOROUGH:
             row, value = local_search(tabulated, choices, starts, options, self.rng)
         else:
             row, value = _climbed(tabulated, starts, options)
