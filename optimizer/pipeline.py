@@ -22,7 +22,13 @@ from abscopt.optimizer.free.scope import applies
 from abscopt.optimizer.memory import Memory
 from abscopt.optimizer.progress import Clock, Listener
 from abscopt.optimizer.result import Certificate, Result, ResultStatus, SolverRun
-from abscopt.optimizer.schedule import Fraction, Infusion, Schedule, standard_schedule
+from abscopt.optimizer.schedule import (
+    Fraction,
+    Infusion,
+    Schedule,
+    read_schedule,
+    standard_schedule,
+)
 from abscopt.optimizer.search.explore import explore
 from abscopt.optimizer.search.second_stage import second_stage
 from abscopt.optimizer.solver import SolverError, canary, solver_version
@@ -91,8 +97,15 @@ def solve(
         `single` (one MILP)
     start : a schedule to begin with; where it is feasible, the answer is at least as good
     memory : what solves of related cases left; the search uses it and adds to it
+
+    Raises
+    ------
+    InputError
+        If the start names what the case does not have.
     """
     clock = Clock(time_limit, listener)
+    if start is not None:
+        start = read_schedule(start.to_json(instance), instance, "start")
     wanted = instance.objective.gap if gap is None else gap
     judge = Judge(instance)
     with _interruptible(clock):

@@ -298,7 +298,7 @@ def test_a_start_is_repaired_where_it_does_not_fit() -> None:
     assert best is not None
     starts = [
         Schedule(),
-        Schedule.of([Fraction(day, "large", 100.0) for day in (0, 1, 2)], []),
+        Schedule.of([Fraction(day, "large", 33.0) for day in (0, 1, 2)], []),
         Schedule.of([Fraction(3, "large", 7.77)], []),
     ]
     for start in starts:
