@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -89,6 +90,11 @@ class Shared:
     unsuppressed: FloatArray
     release: FloatArray
 
+    @cached_property
+    def release_by_block(self) -> FloatArray:
+        """(kinds, fractions) release of the kinds in the order of blocks."""
+        return self.release[self.kinds.by_block]
+
 
 def shared_effects(instance: Instance, whole: Menu, sensitizer: FloatArray, plan: Plan) -> Shared:
     """Kill, growth and antigen of every course under the chemotherapy of one plan."""
@@ -168,7 +174,7 @@ def block_effects(
     """(kinds, patterns, horizons) own effector log kill of a block's courses under one plan."""
     unit = units(instance, shared.kinds.menu.patterns, effects, prop, plan)
     unit = unit[block.patterns, : block.count]
-    resting = prop.resting[plan][block.patterns]
+    resting = prop.resting_of(np.array([plan]))[0, block.patterns]
     release = shared.release[block.kinds, : block.count]
     if not relieves(instance, effects, plan):
         flat = unit.transpose(1, 0, 2).reshape(block.count, resting.size)
@@ -190,7 +196,7 @@ def units(
     instance: Instance, patterns: Patterns, effects: PlanEffects, prop: Propagators, plan: int
 ) -> FloatArray:
     """(patterns, fractions, horizons) effect per unit of release under one plan."""
-    sign, unit = instance.immune.preblockade_sign, np.asarray(prop.release[plan])
+    sign, unit = instance.immune.preblockade_sign, prop.release_of(plan)
     if sign == 0:
         return unit
     blocked = 1.0 + sign * effects.occupancy[plan][patterns.days]

@@ -81,6 +81,11 @@ class Kinds:
             owner[block.kinds] = number
         return owner
 
+    @cached_property
+    def by_block(self) -> IntArray:
+        """(kinds,) all kinds in the order of blocks."""
+        return np.concatenate([block.kinds for block in self.blocks])
+
 
 def kinds_of(instance: Instance, menu: Menu, sensitizer: FloatArray, plan: Plan) -> Kinds:
     """Kinds of a menu's courses under the chemotherapy of one plan.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.plans import PlanEffects
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,32 @@ class Propagators:
     ----------
     resting : (plans, patterns, horizons) effect of initial precursors and their inflow
     release : (plans, patterns, most fractions, horizons) effect per unit released at a fraction
+    patterns : those of the arrays that count; None for all
     """
 
     resting: FloatArray
     release: FloatArray
+    patterns: IntArray | None = None
 
     def of_share(self, share: float) -> Propagators:
         """The same for a lesion with a share of all precursors."""
-        return Propagators(share * self.resting, self.release)
+        return Propagators(share * self.resting, self.release, self.patterns)
+
+    def take(self, patterns: IntArray) -> Propagators:
+        """Some of the patterns, without a copy."""
+        own = patterns if self.patterns is None else self.patterns[patterns]
+        return Propagators(self.resting, self.release, own)
+
+    def resting_of(self, plans: IntArray) -> FloatArray:
+        """(n, patterns, horizons) effect without release under some plans."""
+        if self.patterns is None:
+            return self.resting[plans]
+        return self.resting[plans[:, None], self.patterns]
+
+    def release_of(self, plan: int) -> FloatArray:
+        """(patterns, most fractions, horizons) effect per unit released under one plan."""
+        own = self.release[plan]
+        return own if self.patterns is None else own[self.patterns]
 
 
 def propagators(

@@ -28,6 +28,7 @@ from abscopt.optimizer.candidates.loads import (
     alc_unit,
     by_technique,
     cross_factor,
+    edric_alone,
     menu_loads,
     organ_limits,
     point_of,
@@ -95,6 +96,11 @@ class Candidates:
 
     A lesion that may not be irradiated has a menu with 'no course' only. Lesions with a free
     course have no menu: the programme states their days and levels itself.
+
+    Attributes
+    ----------
+    origin : per lesion (courses,) which courses of the case's own menus these are; None for all
+    last_day : last treatment day of the case's own menus
     """
 
     def __init__(self, instance: Instance):
@@ -108,6 +114,8 @@ class Candidates:
         self.lesions: tuple[LesionTable, ...] = tuple(
             self._table(i) for i in range(len(instance.lesions)) if i not in self.free
         )
+        self.origin: tuple[IntArray, ...] | None = None
+        self.last_day = max((int(t.menu.patterns.last.max()) for t in self.lesions), default=-1)
         self._effects: OrderedDict[int, tuple[CourseEffects, ...]] = OrderedDict()
         self._shared: dict[int, tuple[Shared, ...]] = {}
         self._common: dict[tuple[int, int], FloatArray] = {}
@@ -136,7 +144,7 @@ class Candidates:
         """
         again = copy.copy(self)
         again._set_limits(instance)
-        for late in ("cross", "touches"):
+        for late in ("cross", "edric_parts", "touches"):
             again.__dict__.pop(late, None)
         for table in self.lesions:
             if (again._fitting(enumerate_menu(instance, table.menu.lesion)) & ~table.kept).any():
@@ -168,6 +176,28 @@ class Candidates:
             kappa=by_technique(lesion, menu, lesion.lymphocyte_loss),
             variant=variant.reshape(-1),
             beams=tuple((lesion, lesion.ways[int(b) // most], int(b) % most) for b in beams),
+        )
+
+    def in_case(self, row: IntArray) -> IntArray:
+        """A row of these courses among the courses of the case."""
+        if self.origin is None:
+            return row
+        return np.array([own[c] for own, c in zip(self.origin, row, strict=True)], dtype=np.int64)
+
+    def of_case(self, row: IntArray) -> IntArray | None:
+        """A row of the case's courses among these; None if some course is not among them."""
+        if self.origin is None:
+            return row
+        found = np.array(
+            [np.searchsorted(own, c) for own, c in zip(self.origin, row, strict=True)],
+            dtype=np.int64,
+        )
+        return found if len(found) == 0 or self._holds(found, row) else None
+
+    def _holds(self, place: IntArray, row: IntArray) -> bool:
+        assert self.origin is not None
+        return all(
+            i < len(own) and own[i] == c for own, i, c in zip(self.origin, place, row, strict=True)
         )
 
     def within(self, loads: FloatArray) -> BoolArray:
@@ -322,6 +352,12 @@ class Candidates:
             ).reshape(len(table.beams), len(limits))
             for table in self.lesions
         )
+
+    @cached_property
+    def edric_parts(self) -> tuple[FloatArray, ...]:
+        """Per lesion (4, courses): lung, heart and integral dose, number of fractions."""
+        menus = [table.menu for table in self.lesions]
+        return tuple(np.stack([*edric_alone(self.instance, m), m.fractions]) for m in menus)
 
     def ntcp_ratio(self, row: int, state: tuple[bool, ...]) -> float:
         """Cap of an NTCP limit in a state of exposure, over its cap without exposure."""

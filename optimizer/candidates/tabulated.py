@@ -7,7 +7,6 @@ The judge has the last word; this is what search and enumeration use before it.
 from __future__ import annotations
 
 import math
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +19,6 @@ from abscopt.instances.limits import (
     LogisticsLimit,
 )
 from abscopt.models import immune, lymphocytes, toxicity
-from abscopt.optimizer.candidates.loads import edric_alone
 from abscopt.optimizer.candidates.table import CAP
 from abscopt.optimizer.candidates.value import lesion_value
 
@@ -322,20 +320,10 @@ class Tabulated:
                 good &= self._alc_use(rows, limit) <= CAP
         return good
 
-    @cached_property
-    def _edric_parts(self) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
-        return [edric_alone(self.instance, table.menu) for table in self.candidates.lesions]
-
     def _edric_gy(self, rows: IntArray) -> FloatArray:
-        lung, heart, integral, fractions = (np.zeros(len(rows)) for _ in range(4))
-        for s, table in enumerate(self.candidates.lesions):
-            chosen = rows[:, s]
-            own = self._edric_parts[s]
-            lung += own[0][chosen]
-            heart += own[1][chosen]
-            integral += own[2][chosen]
-            fractions += table.menu.fractions[chosen]
-        return lymphocytes.edric(lung, heart, integral, fractions)
+        parts = zip(self.candidates.edric_parts, rows.T, strict=True)
+        total: FloatArray = np.sum([own[:, chosen] for own, chosen in parts], axis=0)
+        return lymphocytes.edric(*total)
 
     def _edric(self, rows: IntArray) -> BoolArray:
         good = np.ones(len(rows), dtype=bool)

@@ -287,7 +287,7 @@ class _Sweep:
                 )
                 if not len(kinds):
                     continue
-                course, kind, term = dual.set.courses(s, kinds, prices)
+                course, kind, term = dual.set.courses[s].courses(kinds, prices)
                 found[s][course[room[kind] + term > self.threshold - SAFETY]] = True
         for mask, own_pairs, before in zip(self.pairs, found, self.kept.pairs, strict=True):
             mask[k] = own_pairs & before[k]

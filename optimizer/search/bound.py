@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 
 from abscopt.optimizer.candidates.value import lesion_value
 from abscopt.optimizer.search.cells import Cells, halved, joined_cells, unknown
-from abscopt.optimizer.search.plan_set import Alive, PlanSet, Prices
+from abscopt.optimizer.search.plan_set import Alive, PlanSet
+from abscopt.optimizer.search.priced import Prices
 from abscopt.optimizer.search.values import Values
 from abscopt.optimizer.solver import ColumnMaster
 
@@ -35,7 +36,6 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-CHUNK = 64
 NEW_COLUMNS = 12
 MAX_ROUNDS = 60
 KEPT_COLUMNS = 40
@@ -84,15 +84,16 @@ class Dual:
             low = np.where(low > 0, low, least)  # of (G + ground) e^(-A - chemo), which is over Z
             high = (high + self.ground) * (1 + 1e-12) + GROUND
             self.low_and_high = np.stack([low, high])
-            self.start = Start(plan_set.candidates)
         else:
             self.ground, self.low_and_high = parent.ground, parent.low_and_high
-            self.start = parent.start
-        ruled = plan_set.instance.immune.burden_limit_cm3 is not None
-        if parent is None or ruled:  # then shares depend on the plan
-            self.values = Values(plan_set.candidates, plan_set.shared, plan_set.share)
-        else:
-            self.values = parent.values
+        alike = parent if parent and parent.set.candidates is plan_set.candidates else None
+        self.start = alike.start if alike else Start(plan_set.candidates)
+        ruled = plan_set.instance.immune.burden_limit_cm3 is not None  # shares depend on the plan
+        self.values = (
+            alike.values
+            if alike and not ruled
+            else Values(plan_set.candidates, plan_set.shared, plan_set.share)
+        )
 
     def root(self, parts: int) -> Cells:
         """Geometric grid of cells that holds every schedule."""
@@ -123,23 +124,19 @@ class Dual:
     ) -> FloatArray:
         """(cells,) bound of each cell by one multiplier."""
         total: FloatArray = one.constant - np.log(low) @ one.prices.steep
-        kinds = [np.flatnonzero(mask) for mask in alive]
-        if not all(len(own) for own in kinds):
+        if not all(mask.any() for mask in alive):
             return np.full(len(low), -math.inf)
-        terms = [term[own] for term, own in zip(one.terms, kinds, strict=True)]
-        for begin in range(0, len(low), CHUNK):
-            part = slice(begin, begin + CHUNK)
-            for value, term in zip(self.values.at(high[part], kinds), terms, strict=True):
-                total[part] += (value + term).max(axis=1)
+        terms = _living(one, alive)
+        for lesion, term in zip(self.values.lesions, terms, strict=True):
+            total += lesion.best(high, term)
         return total
 
     def losses(self, one: Multiplier, alive: Alive, high: FloatArray) -> list[FloatArray]:
         """Per lesion (kinds,): what each kind loses against the best at a cell's upper corner."""
-        kinds = [np.flatnonzero(mask) for mask in alive]
         found = []
-        values = self.values.at(high[None, :], kinds)
-        for value, mask, own, term in zip(values, alive, kinds, one.terms, strict=True):
-            loss, total = np.full(len(mask), np.inf), value[0] + term[own]
+        for lesion, mask, term in zip(self.values.lesions, alive, one.terms, strict=True):
+            own, loss = np.flatnonzero(mask), np.full(len(mask), np.inf)
+            total = lesion.at(high, own) + term[own]
             loss[own] = total.max(initial=-np.inf) - total
             found.append(loss)
         return found
@@ -207,18 +204,19 @@ class Dual:
         return found
 
     def rooms(self, cells: Cells, alive: Alive, j: int) -> list[FloatArray]:
-        """Per lesion (kinds,): greatest bound by one multiplier with the kind, its term apart."""
-        one, kinds = self.multipliers[j], [np.flatnonzero(mask) for mask in alive]
-        terms = [term[own] for term, own in zip(one.terms, kinds, strict=True)]
-        rooms = [np.full(len(mask), -np.inf) for mask in alive]
-        for begin in range(0, len(cells), CHUNK):
-            part = cells.take(slice(begin, begin + CHUNK))
-            values = self.values.at(part.high, kinds)
-            best = [(value + term).max(axis=1) for value, term in zip(values, terms, strict=True)]
-            bound = one.constant - np.log(part.low) @ one.prices.steep + sum(best)
-            for room, own, value, most in zip(rooms, kinds, values, best, strict=True):
-                room[own] = np.maximum(room[own], ((bound - most)[:, None] + value).max(axis=0))
-        return rooms
+        """Per lesion (kinds,): no bound by one multiplier with the kind exceeds it, its term apart.
+
+        Of very many kinds those that are near each other have the room of their corner.
+        """
+        one = self.multipliers[j]
+        terms = _living(one, alive)
+        pairs = list(zip(self.values.lesions, terms, strict=True))
+        best = [lesion.best(cells.high, term) for lesion, term in pairs]
+        bound = one.constant - np.log(cells.low) @ one.prices.steep + sum(best)
+        return [
+            lesion.rooms(cells.high, term, bound - most)
+            for (lesion, term), most in zip(pairs, best, strict=True)
+        ]
 
     def shortlist(
         self, one: Multiplier, alive: Alive, kill: FloatArray, most: int
@@ -228,7 +226,7 @@ class Dual:
         for s, loss in enumerate(self.losses(one, alive, kill)):
             kinds = np.argsort(loss, kind="stable")[:most]
             kinds = np.sort(kinds[np.isfinite(loss[kinds])])
-            course, kind, term = self.set.courses(s, kinds, one.prices)
+            course, kind, term = self.set.courses[s].courses(kinds, one.prices)
             lost = loss[kind] + (one.terms[s][kind] - term)
             found.append(course[np.argsort(lost, kind="stable")[:most]])
         return found
@@ -290,9 +288,12 @@ class _Generation:
         rows = self.set.rows
         self.lesions, self.rows = len(alive), len(rows.right)
         self.kinds = [np.flatnonzero(mask) for mask in alive]
-        self.scores = [value[0] for value in dual.values.at(kill[None, :], self.kinds)]
+        self.scores = [
+            lesion.at(kill, own)
+            for lesion, own in zip(dual.values.lesions, self.kinds, strict=True)
+        ]
         chemo, horizons = self.set.chemo, len(kill)
-        spread = sum(max(float(p.most.max()) for p in parts) for parts in self.set.parts)
+        spread = sum(courses.most_loss for courses in self.set.courses)
         self.levels = (
             np.stack(
                 [
@@ -334,7 +335,7 @@ class _Generation:
         kinds, patterns, place = kinds[inside], patterns[inside], place[inside]
         if not len(kinds):
             return 0
-        course, rows, loss, gain = self.set.columns(s, kinds, patterns)
+        course, rows, loss, gain = self.set.courses[s].columns(kinds, patterns)
         good = course >= 0
         if not good.any():
             return 0
@@ -402,7 +403,7 @@ class _Generation:
             top = np.argpartition(-reduced, count - 1)[:count]
             top = np.sort(top[reduced[top] > target[s] + 1e-7])
             if len(top):
-                patterns = self.set.best(s, kinds[top], one.prices)
+                patterns = self.set.courses[s].best(kinds[top], one.prices)
                 added += self._add(s, kinds[top], patterns)
         return value, added
 
@@ -436,13 +437,18 @@ class _Generation:
             patterns = np.array([pattern for _, _, pattern in own], dtype=np.int64)
             found.append(
                 Mixture(
-                    courses=self.set.columns(s, kinds, patterns)[0],
+                    courses=self.set.courses[s].columns(kinds, patterns)[0],
                     kinds=kinds,
                     weights=np.array([-weight for weight, _, _ in own]),
                     scores=self.scores[s][np.searchsorted(self.kinds[s], kinds)],
                 )
             )
         return found
+
+
+def _living(one: Multiplier, alive: Alive) -> list[FloatArray]:
+    """Per lesion (kinds,) terms of a multiplier; -inf for kinds that do not count."""
+    return [np.where(mask, term, -np.inf) for mask, term in zip(alive, one.terms, strict=True)]
 
 
 def ceiling(candidates: Candidates, plan: int) -> float:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.search.bound import Dual
     from abscopt.optimizer.search.cells import Cells
-    from abscopt.optimizer.search.plan_set import Alive, Prices
+    from abscopt.optimizer.search.plan_set import Alive
+    from abscopt.optimizer.search.priced import Prices
 
 FloatArray = NDArray[np.float64]
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.search.bound import Dual, Mixture, Multiplier, ceiling
 from abscopt.optimizer.search.branches import (
+    Branch,
     Cut,
     Node,
     Trees,
@@ -40,6 +41,7 @@ from abscopt.optimizer.search.local import (
     rounded,
     worth,
 )
+from abscopt.optimizer.search.narrow import narrow
 from abscopt.optimizer.search.plan_set import Alive, PlanSet, families
 from abscopt.optimizer.search.recall import Recall
 
@@ -62,6 +64,7 @@ PATIENCE = 3
 SELDOM = 10
 SHORTLIST = 1500
 MIXED = 0.1
+PLANS = 0.5
 OPEN = 0.25
 ENOUGH = 1.5
 
@@ -296,7 +299,7 @@ class _Search:
         rows = every_row(courses)
         for plan in dual.set.plans:
             check(self.clock)
-            tabulated = Tabulated(self.candidates, plan)
+            tabulated = Tabulated(dual.set.candidates, plan)
             Leaf(dual, tabulated, self.gap, self.clock, self.found).offer(plan, rows)
         return True
 
@@ -322,25 +325,26 @@ class _Search:
         self.tries += 1
         if self.idle > PATIENCE and self.tries % SELDOM:
             return
-        before, plans = self.found.value, dual.set.plans
+        before, plans, candidates = self.found.value, dual.set.plans, dual.set.candidates
         plan = plans[len(plans) // 2]
         if self.found.row is not None:
             plan = _best_plan(self.candidates, plans, self.found.row)
-        tabulated = Tabulated(self.candidates, plan)
+        tabulated = Tabulated(candidates, plan)
         choices = dual.shortlist(one, alive, kill, SHORTLIST)
         options = [np.union1d(c, [0]) for c in choices]
         spread = [one.spread for one in mixture] if mixture else [0.0] * len(choices)
         first = sorted(range(len(choices)), key=lambda s: (-spread[s], s))
         starts = [rounded(tabulated, choices, first), rounded(tabulated, choices, first[::-1])]
-        if self.found.row is not None:
-            starts.append(self.found.row)
-            options = [np.union1d(o, c) for o, c in zip(options, self.found.row, strict=True)]
+        own = None if self.found.row is None else candidates.of_case(self.found.row)
+        if own is not None:
+            starts.append(own)
+            options = [np.union1d(o, c) for o, c in zip(options, own, strict=True)]
         if mixture and self.tries <= THOROUGH:
             row, value = local_search(tabulated, choices, starts, options, self.rng)
         else:
             row, value = _climbed(tabulated, starts, options)
         if row is not None:
-            self.found.offer(plan, row, value)
+            self.found.offer(plan, candidates.in_case(row), value)
         if self.found.row is not None and self.found.value > before:
             self._adopt(plans)
         self.idle = 0 if self.found.value > before else self.idle + 1
@@ -357,40 +361,52 @@ class _Search:
     def _split(self, node: Node, mixture: list[Mixture] | None) -> None:
         """Children of a node that stays above the threshold."""
         dual, cells = node.dual, node.cells
+        fewer = narrow(dual, node.alive, cells, self.threshold)
+        if fewer is not None:
+            self._push(Node(*fewer, (), node.branch), cells.top + BOUND_SAFETY)
+            return
         at = int(cells.bound.argmax())
         mixed = self._mixed(dual, node.alive, cells, at)
         spread = max(one.spread for one in mixture) if mixture else 0.0
+        uneven = mixed is None and spread > MIXED * (cells.top - self.threshold)
         if mixed is not None:
             self._push_parts(node, Cut(mixed))
-        elif mixture and spread > MIXED * (cells.top - self.threshold):
+        elif uneven and not self._plans_first(node):
             self._push_parts(node, _parted(dual, node.alive, mixture))
         elif len(dual.set.plans) > 1:
             self._push_parts(node, Cut())
         else:
-            tabulated = Tabulated(self.candidates, dual.set.plans[0])
+            tabulated = Tabulated(dual.set.candidates, dual.set.plans[0])
             leaf = Leaf(dual, tabulated, self.gap, self.clock, self.found)
             left = leaf.examine(cells, node.alive)
             if len(left):
                 self._push_parts(replace(node, cells=left), _parted(dual, node.alive, mixture))
 
     def _push_parts(self, node: Node, cut: Cut) -> None:
-        """Push both parts of a node that is cut now, or was cut so by an earlier search."""
-        dual, cells, branch = node.dual, node.cells, node.branch
-        children = branch.children if branch.children and branch.cut == cut else branch.split(cut)
-        numbers = tuple(int(j) for j in np.unique(cells.by))
-        bound = cells.top + BOUND_SAFETY
-        if cut.lesion is not None:
-            sides = cut.sides(self.candidates, dual.set.shared, node.alive)
-            for side, child in zip(sides, children, strict=True):
-                self._push(Node(dual, side, cells, numbers, child), bound)
+        """Push both parts of a node that is cut."""
+        dual, cells = node.dual, node.cells
+        children, bound = node.branch.split(cut), cells.top + BOUND_SAFETY
+        if cut.lesion is None:
+            for plans, child in zip(dual.set.halves(), children, strict=True):
+                self._push(_of_part(node, plans, child), bound)
             return
-        around = unknown(cells.low, cells.high, cells.bound)
-        for plans, child in zip(dual.set.halves(), children, strict=True):
-            own = tuple(
-                mask & usable for mask, usable in zip(node.alive, plans.usable, strict=True)
-            )
-            part = dual.of_part(plans, cells, own)
-            self._push(Node(part, own, around, tuple(range(len(part.multipliers))), child), bound)
+        numbers = tuple(int(j) for j in np.unique(cells.by))
+        sides = cut.sides(dual.set.candidates, dual.set.shared, node.alive)
+        for side, child in zip(sides, children, strict=True):
+            self._push(Node(dual, side, cells, numbers, child), bound)
+
+    def _plans_first(self, node: Node) -> bool:
+        """Whether the best plan alone is bounded so much lower that plans should be split first."""
+        dual, top, plans = node.dual, node.cells.top, node.dual.set.plans
+        if len(plans) == 1:
+            return False
+        plan = plans[len(plans) // 2]
+        if self.found.row is not None:
+            plan = _best_plan(self.candidates, plans, self.found.row)
+        alone = _of_part(node, PlanSet(dual.set.candidates, (plan,), dual.set), node.branch)
+        numbers = list(alone.numbers)
+        left = alone.dual.tighten(alone.cells, alone.alive, numbers, self.threshold, math.inf)
+        return top - max(left.top, self.threshold) > PLANS * (top - self.threshold)
 
     def _mixed(self, dual: Dual, alive: Alive, cells: Cells, at: int) -> int | None:
         """A lesion that the bound may treat by halves: 'no course' loses as little as treatment."""
@@ -406,6 +422,15 @@ class _Search:
         s = min(worse, key=lambda i: (worse[i], i))
         crowded = bool(caps) and possible > min(caps)
         return s if crowded or worse[s] <= MIXED * slack else None
+
+
+def _of_part(node: Node, plans: PlanSet, branch: Branch) -> Node:
+    """The node of a part of the plans, its multipliers not yet tried."""
+    cells = node.cells
+    own = tuple(mask & usable for mask, usable in zip(node.alive, plans.usable, strict=True))
+    part = node.dual.of_part(plans, cells, own)
+    around = unknown(cells.low, cells.high, cells.bound)
+    return Node(part, own, around, tuple(range(len(part.multipliers))), branch)
 
 
 def _best_plan(candidates: Candidates, plans: tuple[int, ...], row: IntArray) -> int:

@@ -129,7 +129,7 @@ class Leaf:
             return False
         courses, course_losses = [], []
         for s, kinds in enumerate(near):
-            course, kind, term = self.dual.set.courses(s, kinds, one.prices)
+            course, kind, term = self.dual.set.courses[s].courses(kinds, one.prices)
             loss = losses[s][kind] + (one.terms[s][kind] - term)
             inside = loss <= slack
             courses.append(course[inside])
@@ -209,7 +209,8 @@ class Leaf:
             good = np.flatnonzero(self.tabulated.feasible(rows[part]))
             if len(good):
                 best = part[good[0]]
-                self.found.offer(plan, rows[best], float(value[best]))
+                row = self.tabulated.candidates.in_case(rows[best])
+                self.found.offer(plan, row, float(value[best]))
                 return
 
 

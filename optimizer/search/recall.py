@@ -16,7 +16,8 @@ from abscopt.optimizer.search.cells import Cells, unknown
 from abscopt.optimizer.search.plan_set import PlanSet
 
 if TYPE_CHECKING:
-    from abscopt.optimizer.search.plan_set import Alive, Prices
+    from abscopt.optimizer.search.plan_set import Alive
+    from abscopt.optimizer.search.priced import Prices
 
 
 class Recall:
@@ -66,7 +67,7 @@ class Recall:
         """One end as far as it stays open; None if it is closed."""
         root = self.root
         if plans not in self.duals:
-            own = PlanSet(root.dual.set.candidates, plans, root.dual.set.family)
+            own = PlanSet(root.dual.set.candidates, plans, root.dual.set)
             self.duals[plans] = Dual(own, root.dual)
         dual, cells = self.duals[plans], root.cells
         if dual is not root.dual:

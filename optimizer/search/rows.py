@@ -26,7 +26,6 @@ from abscopt.optimizer.candidates.table import CAP
 
 if TYPE_CHECKING:
     from abscopt.instances.limits import AnyLimit
-    from abscopt.optimizer.candidates.kinds import Block
     from abscopt.optimizer.candidates.table import Candidates
 
 FloatArray = NDArray[np.float64]
@@ -36,20 +35,45 @@ ALC_ROW_STEP_DAYS = 4
 
 
 @dataclass(frozen=True)
+class ByKind:
+    """What the kinds of one lesion put into rows, whatever their days.
+
+    Attributes
+    ----------
+    number : (n,) the rows that depend on kinds, of so many
+    load : (kinds, n)
+    """
+
+    number: IntArray
+    count: int
+    load: FloatArray
+
+    def charged(self, prices: FloatArray) -> FloatArray:
+        """(kinds,) load at prices of all rows."""
+        return self.load @ prices[self.number]
+
+    def of(self, kinds: IntArray) -> FloatArray:
+        """(n, rows) load of some kinds in all rows."""
+        found = np.zeros((len(kinds), self.count))
+        found[:, self.number] = self.load[kinds]
+        return found
+
+
+@dataclass(frozen=True)
 class Rows:
     """Rows `sum <= right` of one plan, or of all plans of a group.
 
     Attributes
     ----------
-    by_kind : per lesion (kinds, rows)
-    by_days : per lesion and block (patterns of the block, rows)
+    by_kind : per lesion; the same for all plans of a family
+    by_days : per lesion (techniques, patterns, rows)
     right : (rows,)
     family : (rows,) rows of one soft limit share a number; -1 for hard rows
     penalty : (families,) what a unit of excess costs
     """
 
-    by_kind: tuple[FloatArray, ...]
-    by_days: tuple[tuple[FloatArray, ...], ...]
+    by_kind: tuple[ByKind, ...]
+    by_days: tuple[FloatArray, ...]
     right: FloatArray
     family: IntArray
     penalty: FloatArray
@@ -64,12 +88,18 @@ class Rows:
         return price
 
 
-def rows_of(candidates: Candidates, plans: tuple[int, ...], family: tuple[int, ...]) -> Rows:
+def rows_of(
+    candidates: Candidates,
+    plans: tuple[int, ...],
+    family: tuple[int, ...],
+    known: Rows | None = None,
+) -> Rows:
     """Rows that all schedules of some plans of one group obey.
 
     Parameters
     ----------
     family : plans whose states of exposure decide which rows there are
+    known : rows of other plans of the family
     """
     plan = plans[0]
     chemo = float(candidates.plan_effects.chemotherapy_log_loss[list(plans)].min())
@@ -84,27 +114,40 @@ def rows_of(candidates: Candidates, plans: tuple[int, ...], family: tuple[int, .
             _Row(right, limit.penalty, number)
             for number, right in enumerate(_right(candidates, limit, chemo))
         ]
-    by_kind, by_days = [], []
-    loads, shared = candidates.loads(plan), candidates.shared(plan)
-    for s, one in enumerate(shared):
-        finite = np.where(np.isfinite(loads[s]), loads[s], 0.0)  # else not allowed
-        kind = [finite, *(finite[:, [row]] for row, _, _ in exposures)]
-        days = [[np.zeros((len(block.patterns), loads[s].shape[1]))] for block in one.kinds.blocks]
+    origin = [row for row, _, _ in exposures]
+    by_kind = known.by_kind if known else _by_kind(candidates, plan, origin, further, len(columns))
+    by_days = []
+    for s, table in enumerate(candidates.lesions):
+        shape = len(candidates.lesion_of(table).ways), len(table.menu.patterns.count)
+        days = [np.zeros((*shape, len(candidates.limits)))]
         for _, owner, extra in exposures:
-            for number, part in enumerate(days):
-                none = np.zeros((len(part[0]), 1))
-                part.append(extra[number][:, None] if owner == s else none)
-        for limit in further:
-            own = _of_kinds(candidates, limit, s, plan)
-            kind.append(own)
-            for part, block in zip(days, one.kinds.blocks, strict=True):
-                part.append(_of_days(candidates, limit, s, block, own.shape[1]))
-        by_kind.append(np.concatenate(kind, axis=1))
-        by_days.append(tuple(np.concatenate(part, axis=1) for part in days))
+            days.append((extra if owner == s else np.zeros(shape))[:, :, None])
+        days += [
+            _of_days(candidates, limit, s, len(_right(candidates, limit, 0.0))) for limit in further
+        ]
+        by_days.append(np.concatenate(days, axis=2))
     shared_by, penalty = _families(columns)
-    return Rows(
-        tuple(by_kind), tuple(by_days), np.array([c.right for c in columns]), shared_by, penalty
-    )
+    return Rows(by_kind, tuple(by_days), np.array([c.right for c in columns]), shared_by, penalty)
+
+
+def _by_kind(
+    candidates: Candidates, plan: int, exposed: list[int], further: list[AnyLimit], count: int
+) -> tuple[ByKind, ...]:
+    """Loads of kinds in the rows of organ limits, of their exposed states, of further limits."""
+    found, loads = [], candidates.loads(plan)
+    for s, load in enumerate(loads):
+        finite = np.where(np.isfinite(load), load, 0.0)  # else not allowed
+        parts = [finite, finite[:, exposed]]
+        number = list(range(finite.shape[1] + len(exposed)))
+        begin = len(number)
+        for limit in further:
+            own, rows = _of_kinds(candidates, limit, s, plan), len(_right(candidates, limit, 0.0))
+            if own is not None:
+                parts.append(own)
+                number += range(begin, begin + rows)
+            begin += rows
+        found.append(ByKind(np.array(number, dtype=np.int64), count, np.concatenate(parts, axis=1)))
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -136,8 +179,7 @@ def _has_rows(limit: AnyLimit) -> bool:
 
 
 def _alc_days(candidates: Candidates) -> IntArray:
-    last = max(int(table.menu.patterns.last.max()) for table in candidates.lesions)
-    return np.arange(max(last, 0), -1, -ALC_ROW_STEP_DAYS)
+    return np.arange(max(candidates.last_day, 0), -1, -ALC_ROW_STEP_DAYS)
 
 
 def _allowance(candidates: Candidates, limit: AlcLimit) -> float:
@@ -156,32 +198,31 @@ def _right(candidates: Candidates, limit: AnyLimit, chemo: float) -> list[float]
     return sides if limit.floor is None else [*sides, -float(limit.floor)]
 
 
-def _of_kinds(candidates: Candidates, limit: AnyLimit, s: int, plan: int) -> FloatArray:
-    """(kinds, rows of the limit) what does not depend on days."""
+def _of_kinds(candidates: Candidates, limit: AnyLimit, s: int, plan: int) -> FloatArray | None:
+    """(kinds, rows of the limit) what does not depend on days; None if all does."""
     menu = candidates.shared(plan)[s].kinds.menu
     if isinstance(limit, EdricLimit):
         own = lymphocytes.edric(*edric_alone(candidates.instance, menu), menu.fractions)
         return np.asarray(own)[:, None] / limit.cap_gy
     if isinstance(limit, LogisticsLimit) and limit.quantity == "lesions":
         return _sides(limit, (menu.pattern > 0).astype(float))
-    return np.zeros((len(menu), len(_right(candidates, limit, 0.0))))
+    return None
 
 
-def _of_days(
-    candidates: Candidates, limit: AnyLimit, s: int, block: Block, rows: int
-) -> FloatArray:
-    """(patterns of the block, rows of the limit) what depends on days."""
+def _of_days(candidates: Candidates, limit: AnyLimit, s: int, rows: int) -> FloatArray:
+    """(techniques, patterns, rows of the limit) what depends on days."""
     table = candidates.lesions[s]
+    lesion, patterns = candidates.lesion_of(table), table.menu.patterns
+    found = np.zeros((len(lesion.ways), len(patterns.count), rows))
     if isinstance(limit, AlcLimit):
-        lesion = candidates.lesion_of(table)
-        kappa = lesion.lymphocyte_loss(lesion.ways[block.way])
-        loss = kappa * table.alc_unit[block.patterns][:, _alc_days(candidates)]
-        return loss / _allowance(candidates, limit)
+        kappa = np.array([lesion.lymphocyte_loss(way) for way in lesion.ways])
+        unit = table.alc_unit[:, _alc_days(candidates)] / _allowance(candidates, limit)
+        found[:] = kappa[:, None, None] * unit
     if isinstance(limit, LogisticsLimit) and limit.quantity == "machine_days":
         window = limit.days(candidates.instance.days)
-        given = table.menu.patterns.incidence[block.patterns, window.start : window.stop]
-        return _sides(limit, given.sum(axis=1))
-    return np.zeros((len(block.patterns), rows))
+        given = patterns.incidence[:, window.start : window.stop]
+        found[:] = _sides(limit, given.sum(axis=1))
+    return found
 
 
 def _sides(limit: LogisticsLimit, count: FloatArray) -> FloatArray:
@@ -193,8 +234,8 @@ def _sides(limit: LogisticsLimit, count: FloatArray) -> FloatArray:
 
 def _exposure_rows(
     candidates: Candidates, plans: tuple[int, ...], family: tuple[int, ...]
-) -> list[tuple[int, int, tuple[FloatArray, ...]]]:
-    """(limit, lesion, extra by block and pattern): NTCP rows in which one lesion's exposure counts.
+) -> list[tuple[int, int, FloatArray]]:
+    """(limit, lesion, extra by technique and pattern): NTCP rows with one lesion's exposure.
 
     `sum load <= ratio` in the state of the lesion's course, as
     `sum load + (1 - ratio) [course] <= 1`; for several plans the least of what they ask.
@@ -202,18 +243,15 @@ def _exposure_rows(
     found = []
     limits = sorted({row for row, _, _ in candidates.exposures})
     for row in (i for i in limits if candidates.limits[i].penalty is None):
-        for s, (table, one) in enumerate(
-            zip(candidates.lesions, candidates.shared(plans[0]), strict=True)
-        ):
+        for s, table in enumerate(candidates.lesions):
+            lesion = candidates.lesion_of(table)
             if not any(_extra(candidates, row, s, k).any() for k in family):
                 continue
             extra = np.min([_extra(candidates, row, s, k) for k in plans], axis=0)
-            beams = [(way, number) for _, way, number in table.beams]
-            ways = candidates.lesion_of(table).ways
-            parts = tuple(
-                extra[beams.index((ways[block.way], block.per_day))][block.patterns]
-                for block in one.kinds.blocks
-            )
+            parts = np.zeros((len(lesion.ways), extra.shape[1]))
+            for own, (_, way, number) in zip(extra, table.beams, strict=True):
+                daily = table.menu.patterns.per_day == number
+                parts[lesion.ways.index(way), daily] = own[daily]
             found.append((row, s, parts))
     return found
 

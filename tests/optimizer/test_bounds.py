@@ -16,7 +16,8 @@ from abscopt.instances.schema import Instance
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.search.bound import Dual
-from abscopt.optimizer.search.plan_set import PlanSet, Prices
+from abscopt.optimizer.search.plan_set import PlanSet
+from abscopt.optimizer.search.priced import Prices
 from abscopt.optimizer.search.rows import Rows
 
 FloatArray = NDArray[np.float64]

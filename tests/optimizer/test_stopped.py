@@ -15,7 +15,8 @@ from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.progress import Progress
 from abscopt.optimizer.search import explore as searching
 from abscopt.optimizer.search.bound import Dual, ceiling
-from abscopt.optimizer.search.plan_set import PlanSet, Prices
+from abscopt.optimizer.search.plan_set import PlanSet
+from abscopt.optimizer.search.priced import Prices
 
 
 @pytest.mark.parametrize("looks", [0, 1, 2, 4, 7])
