@@ -91,11 +91,6 @@ def site_caps(candidates: Candidates) -> list[float]:
     ]
 
 
-def plan_halves(plans: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Plans in two parts that follow each other."""
-    return plans[: len(plans) // 2], plans[len(plans) // 2 :]
-
-
 def _with(alive: Alive, s: int, mask: NDArray[np.bool_]) -> Alive:
     return tuple(mask if i == s else other for i, other in enumerate(alive))
 

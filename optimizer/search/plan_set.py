@@ -18,7 +18,6 @@ from abscopt.optimizer.candidates.coefficients import (
     units,
 )
 from abscopt.optimizer.candidates.plans import allowed_patterns
-from abscopt.optimizer.search.branches import plan_halves
 from abscopt.optimizer.search.priced import ByPattern, PricedCourses, Prices
 from abscopt.optimizer.search.rows import Rows, rows_of
 
@@ -39,6 +38,11 @@ def families(candidates: Candidates, plans: IntArray) -> list[tuple[int, ...]]:
     """Those of some plans that may be bounded together."""
     groups = candidates.plan_effects.group[plans]
     return [tuple(plans[groups == g].tolist()) for g in np.unique(groups)]
+
+
+def plan_halves(plans: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Plans in two parts that follow each other."""
+    return plans[: len(plans) // 2], plans[len(plans) // 2 :]
 
 
 class PlanSet:

@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from abscopt.optimizer.search.bound import Dual
-from abscopt.optimizer.search.branches import MOST_PRICES, Branch, Node, plan_halves
+from abscopt.optimizer.search.branches import MOST_PRICES, Branch, Node
 from abscopt.optimizer.search.cells import Cells, unknown
-from abscopt.optimizer.search.plan_set import PlanSet
+from abscopt.optimizer.search.plan_set import PlanSet, plan_halves
 
 if TYPE_CHECKING:
     from abscopt.optimizer.search.plan_set import Alive
