@@ -13,7 +13,7 @@ import math
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -71,6 +71,23 @@ def _say(text: str, err: bool = False) -> None:
 
 def _say_json(document: dict[str, Any]) -> None:
     _say(json.dumps(document, indent=2, allow_nan=False))
+
+
+def _one_stream(csv_file: str | None, as_json: bool) -> None:
+    if as_json and csv_file == "-":
+        raise click.UsageError("--json and --csv - both print to stdout")
+
+
+def _say_table(found: Any, module: Any, csv_file: str | None, as_json: bool) -> None:
+    """Print what a module makes of its findings: text, JSON or CSV; write the CSV file named."""
+    from abscopt.optimizer.files import write_file
+
+    if csv_file is not None and csv_file != "-":
+        write_file(csv_file, module.csv_text(found), "--csv")
+    if as_json:
+        _say_json(module.document(found))
+    else:
+        _say((module.csv_text if csv_file == "-" else module.report)(found).rstrip("\n"))
 
 
 def _line(problem: Problem) -> str:
@@ -161,26 +178,12 @@ def list_command(as_json: bool = False) -> None:
 def show_command(case: str, as_json: bool) -> None:
     """What a case asks, where its numbers come from, how many choices it leaves."""
     instance = _load(case)
-    from abscopt.optimizer.report import instance_report, raw_courses, systemic_plans
-    from abscopt.optimizer.result import instance_digest
+    from abscopt.optimizer.report import instance_document, instance_report
 
-    if not as_json:
+    if as_json:
+        _say_json(instance_document(instance))
+    else:
         _say(instance_report(instance).rstrip("\n"))
-        return
-    treated = [instance.lesions[i] for i in instance.irradiable]
-    _say_json(
-        {
-            "format": FORMAT,
-            "kind": "instance",
-            "notice": DISCLAIMER,
-            "name": instance.name,
-            "title": instance.title,
-            "instance_digest": instance_digest(instance),
-            "raw_courses": {lesion.name: raw_courses(instance, lesion) for lesion in treated},
-            "systemic_plans": systemic_plans(instance),
-            "instance": instance.model_dump(mode="json"),
-        }
-    )
 
 
 @instances_group.command("check")
@@ -228,43 +231,43 @@ def new_command(file: str | None, name: str) -> None:
     help="single: one MILP without any reduction, for cross-checks.",
 )  # fmt: skip
 @click.option("--simulate", is_flag=True, help="Add the published forward models to the result.")
+@click.option(
+    "--start", "start_file", metavar="SCHEDULE.json",
+    help="Begin with this schedule, or with the one in a result of this or a related case.",
+)  # fmt: skip
 @click.pass_context
 def solve_command(
     ctx: click.Context,
+    /,
     case: str,
     out: str | None,
     as_json: bool,
-    gap: float | None,
-    time_limit: float | None,
-    threads: int,
-    seed: int,
-    method: Literal["auto", "single"],
     simulate: bool,
+    start_file: str | None,
+    **options: Any,
 ) -> None:
     """Find the best schedule of a case and prove how good it is."""
     instance = _load(case)
     from abscopt.optimizer import solve
-    from abscopt.optimizer.files import result_folder, write_result
+    from abscopt.optimizer.files import read_file, result_folder, write_result
+    from abscopt.optimizer.recheck import schedule_to_start
 
+    start = None
+    if start_file is not None:
+        start = schedule_to_start(read_file(start_file, parse_json), instance, start_file)
     folder = None if out is None else result_folder(out, "--out")
 
     with ProgressLine() as progress:
-        result = solve(
-            instance,
-            gap=gap,
-            time_limit=time_limit,
-            threads=threads,
-            seed=seed,
-            method=method,
-            listener=progress,
-        )
+        result = solve(instance, **options, listener=progress, start=start)
     from abscopt.optimizer.report import solve_report
 
-    simulation, report = None, solve_report(result, instance)
+    simulated, report = None, solve_report(result, instance)
     if simulate and result.schedule is not None:
-        simulation, text = _simulation(instance, result.schedule, "optimized", False)
+        from abscopt.optimizer.simulation.document import simulation
+
+        simulated, text = simulation(instance, result.schedule, "optimized", False)
         report += "\n" + text
-    document = json.dumps(result.to_json(instance, simulation), indent=2, allow_nan=False)
+    document = json.dumps(result.to_json(instance, simulated), indent=2, allow_nan=False)
     if folder is not None:
         write_result(folder, result, instance, document, report)
     _say(document if as_json else report.rstrip("\n"))
@@ -275,17 +278,13 @@ def solve_command(
 @click.argument("case", metavar="NAME|FILE")
 @click.argument("schedule_file", metavar="[SCHEDULE.json]", required=False)
 @click.option(
-    "--regimen",
-    metavar="NAME",
+    "--regimen", metavar="NAME",
     help="Judge a trial arm (`abscopt regimens`), or the case's own: `standard`.",
-)
+)  # fmt: skip
 @click.option(
-    "--site",
-    "sites",
-    metavar="LESION",
-    multiple=True,
+    "--site", "sites", metavar="LESION", multiple=True,
     help="Lesion that a trial arm irradiates; may be repeated. Default: the first ones.",
-)
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def evaluate_command(
     case: str,
@@ -312,23 +311,21 @@ def evaluate_command(
     assert regimen is not None
     judged = judged_regimen(instance, case, regimen, sites)
     _say_evaluation(judged.instance, judged.schedule, as_json)
-    if not as_json:
-        for line in judged.lines:
-            _say(line)
+    for line in () if as_json else judged.lines:
+        _say(line)
 
 
 def _say_evaluation(instance: Instance, schedule: Schedule, as_json: bool) -> None:
     from abscopt.optimizer import evaluate
 
     evaluation = evaluate(instance, schedule)
-    if as_json:
-        from abscopt.optimizer.recheck import evaluation_document
-
-        _say_json(evaluation_document(evaluation, schedule, instance))
-        return
+    from abscopt.optimizer.recheck import evaluation_document
     from abscopt.optimizer.report import evaluation_report
 
-    _say(evaluation_report(evaluation, schedule, instance).rstrip("\n"))
+    if as_json:
+        _say_json(evaluation_document(evaluation, schedule, instance))
+    else:
+        _say(evaluation_report(evaluation, schedule, instance).rstrip("\n"))
 
 
 @main.command("simulate")
@@ -345,22 +342,13 @@ def simulate_command(case: str, schedule_file: str, beyond_validity: bool, as_js
     from abscopt.optimizer.recheck import checked_schedule
 
     schedule = checked_schedule(read_file(schedule_file, parse_json), instance, schedule_file)
-    document, text = _simulation(instance, schedule, "schedule", beyond_validity)
+    from abscopt.optimizer.simulation.document import simulation
+
+    document, text = simulation(instance, schedule, "schedule", beyond_validity)
     if as_json:
         _say_json(document)
     else:
         _say(text.rstrip("\n"))
-
-
-def _simulation(
-    instance: Instance, schedule: Schedule, label: str, beyond_validity: bool
-) -> tuple[dict[str, Any], str]:
-    """Simulation of a schedule as a document and as text."""
-    from abscopt.optimizer.simulation.compare import simulate
-    from abscopt.optimizer.simulation.document import simulation_document, simulation_report
-
-    found = simulate(instance, schedule, label, beyond_validity=beyond_validity)
-    return simulation_document(found), simulation_report(found, instance)
 
 
 @main.command("evidence")
@@ -427,22 +415,39 @@ def compare_command(
     Every answer is judged. With --solver each is held against HiGHS: agree, within_gap,
     disagree (exit code 1) or limit.
     """
-    if as_json and csv_file == "-":
-        raise click.UsageError("--json and --csv - both print to stdout")
+    _one_stream(csv_file, as_json)
     from abscopt.optimizer.crosscheck import comparison
-    from abscopt.optimizer.files import write_file
 
     with ProgressLine() as progress:
         compared = comparison.compare(cases, solvers, comparison.Options(**options), progress)
-    rows = comparison.comparison_csv(compared) if csv_file is not None else ""
-    if csv_file is not None and csv_file != "-":
-        write_file(csv_file, rows, "--csv")
-    if as_json:
-        _say_json(comparison.comparison_document(compared))
-    else:
-        shown = rows if csv_file == "-" else comparison.comparison_report(compared)
-        _say(shown.rstrip("\n"))
+    _say_table(compared, comparison, csv_file, as_json)
     ctx.exit(1 if comparison.disagreement(compared) else 0)
+
+
+@main.command("frontier")
+@click.argument("case", metavar="NAME|FILE")
+@click.option("--limit", "name", metavar="NAME", required=True, help="The limit whose cap varies.")
+@click.option(
+    "--caps", metavar="A,B,...|LOW:HIGH:N", required=True,
+    help="Caps in the limit's own unit (floors of `alc`): a list, or N evenly spaced ones.",
+)  # fmt: skip
+@click.option("--csv", "csv_file", metavar="FILE|-", help="Write the rows as CSV.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@_solver_options
+def frontier_command(
+    case: str, name: str, caps: str, csv_file: str | None, as_json: bool, **options: Any
+) -> None:
+    """The best objective for several caps of one limit, each judged and proved."""
+    _one_stream(csv_file, as_json)
+    instance = _load(case)
+    from abscopt.optimizer import pareto
+
+    values = pareto.parse_caps(caps, "--caps")
+    with ProgressLine() as progress:
+        found = pareto.frontier(instance, name, values, **options, listener=progress)
+    _say_table(found, pareto, csv_file, as_json)
+    ends = [EXIT_CODES[point.result.status] for point in found.points]
+    click.get_current_context().exit(min(ends))
 
 
 @main.command("export")

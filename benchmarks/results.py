@@ -35,6 +35,7 @@ PARTS: dict[str, list[str]] = {
     "minlp": ["--limit", "60", "--logs", str(FOLDER / "logs" / "minlp")],
     "adaptive": [],
     "growth": ["--repeats", "2", "--limit", "60"],
+    "warm": [],
     "floor": [],
     "start_up": [],
 }

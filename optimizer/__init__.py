@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["evaluate", "solve"]
+__all__ = ["Memory", "evaluate", "frontier", "solve"]
 
 
 def __getattr__(name: str) -> Any:
@@ -13,6 +13,14 @@ def __getattr__(name: str) -> Any:
         from abscopt.optimizer.pipeline import solve
 
         return solve
+    if name == "Memory":
+        from abscopt.optimizer.memory import Memory
+
+        return Memory
+    if name == "frontier":
+        from abscopt.optimizer.pareto import frontier
+
+        return frontier
     if name == "evaluate":
         from abscopt.optimizer.evaluation import evaluate
 

@@ -10,7 +10,7 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -19,9 +19,16 @@ from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.free.scope import applies
+from abscopt.optimizer.memory import Memory
 from abscopt.optimizer.progress import Clock, Listener
 from abscopt.optimizer.result import Certificate, Result, ResultStatus, SolverRun
-from abscopt.optimizer.schedule import Fraction, Infusion, Schedule, standard_schedule
+from abscopt.optimizer.schedule import (
+    Fraction,
+    Infusion,
+    Schedule,
+    read_schedule,
+    standard_schedule,
+)
 from abscopt.optimizer.search.explore import explore
 from abscopt.optimizer.search.second_stage import second_stage
 from abscopt.optimizer.solver import SolverError, canary, solver_version
@@ -77,6 +84,8 @@ def solve(
     seed: int = 0,
     method: Method = "auto",
     listener: Listener | None = None,
+    start: Schedule | None = None,
+    memory: Memory | None = None,
 ) -> Result:
     """Best schedule of a case, judged, with a proven bound.
 
@@ -86,12 +95,21 @@ def solve(
     time_limit : seconds; on expiry the best schedule so far is returned with its true bound
     method : `auto` (exact search, or the programme for free courses that it does not cover), or
         `single` (one MILP)
+    start : a schedule to begin with; where it is feasible, the answer is at least as good
+    memory : what solves of related cases left; the search uses it and adds to it
+
+    Raises
+    ------
+    InputError
+        If the start names what the case does not have.
     """
     clock = Clock(time_limit, listener)
+    if start is not None:
+        start = read_schedule(start.to_json(instance), instance, "start")
     wanted = instance.objective.gap if gap is None else gap
     judge = Judge(instance)
     with _interruptible(clock):
-        solved = _solved(instance, judge, wanted, threads, seed, method, clock)
+        solved = _solved(instance, judge, wanted, threads, seed, method, clock, start, memory)
     evaluation = _judged(judge, solved)
     return _result(instance, judge, solved, evaluation, wanted, method, seed, clock)
 
@@ -104,42 +122,64 @@ def _solved(
     seed: int,
     method: Method,
     clock: Clock,
+    start: Schedule | None,
+    memory: Memory | None,
 ) -> Solved:
     if clock.expired:
         return Solved(None, None, None, False, "none", None, {}, 0, 0, 0)
     canary()
-    candidates = Candidates(instance)
+    in_reserve = _in_reserve(instance, judge, start)
+    if in_reserve is not None:
+        clock.report("schedule in hand", in_reserve[1], None)
+    memory = memory or Memory()
+    candidates = Candidates(instance) if method == "single" else memory.candidates(instance)
     if method == "auto" and candidates.free and applies(candidates):
-        return _by_days(candidates, judge, gap, seed, clock)
+        return _no_worse(_by_days(candidates, judge, gap, seed, clock), in_reserve)
     if method == "single" or candidates.free:
-        return _by_programme(candidates, judge, gap, threads, seed, clock)
-    return _by_search(candidates, judge, gap, seed, clock)
+        solved = _by_programme(candidates, judge, gap, threads, seed, clock, in_reserve)
+        return _no_worse(solved, in_reserve)
+    given = [schedule for schedule in (start, *memory.schedules) if schedule is not None]
+    solved = _by_search(candidates, gap, seed, clock, in_reserve, given, memory)
+    memory.remember(instance, solved.schedule, solved.bound)
+    return solved
+
+
+def _no_worse(solved: Solved, in_reserve: tuple[Schedule, float] | None) -> Solved:
+    """The answer, or the schedule in hand where that is better within the gap."""
+    if in_reserve is None or solved.infeasible:
+        return solved
+    if solved.claimed is not None and solved.claimed >= in_reserve[1]:
+        return solved
+    schedule, value = in_reserve
+    best = value if solved.best_objective is None else max(value, solved.best_objective)
+    return replace(solved, schedule=schedule, claimed=value, best_objective=best)
 
 
 def _by_programme(
-    candidates: Candidates, judge: Judge, gap: float, threads: int, seed: int, clock: Clock
+    candidates: Candidates,
+    judge: Judge,
+    gap: float,
+    threads: int,
+    seed: int,
+    clock: Clock,
+    in_reserve: tuple[Schedule, float] | None,
 ) -> Solved:
     from abscopt.optimizer.programme.fixing import InHand, reduced, worthwhile
     from abscopt.optimizer.programme.single import solve_single, solver_margin
 
-    in_reserve = _standard(candidates.instance, judge)
-    if in_reserve is not None:
-        clock.report("standard regimen", in_reserve[1], None)
     kept, start = None, None
     if worthwhile(candidates):
-        standard = _in_rows(candidates, in_reserve)
-        known = None if standard is None else InHand.of(*standard)
+        known = None
+        if in_reserve is not None:
+            known = InHand.of(*_closest_row(candidates, in_reserve[0]), in_reserve[1])
         kept, in_hand = reduced(candidates, gap / 2, seed, clock, known)
         if in_hand is not None:
             start = _schedule(candidates, in_hand.plan, np.array(in_hand.row))
     answer = solve_single(candidates, judge, gap / 2, seed, threads, clock, kept=kept, start=start)
     claimed = answer.evaluation.objective if answer.evaluation else None
-    schedule, status = answer.schedule, "none"
-    if schedule is None and not answer.infeasible:
-        schedule, claimed = in_reserve or (None, None)
-    best = claimed
+    schedule, status, best = answer.schedule, "none", claimed
     if answer.schedule is not None and claimed is not None and not candidates.free:
-        plan, row = _tabulated_row(candidates, answer.schedule)
+        plan, row = _closest_row(candidates, answer.schedule)
         schedule, claimed, status = _second(
             candidates, plan, row, claimed, answer.bound, gap, clock
         )
@@ -181,11 +221,20 @@ def _by_days(candidates: Candidates, judge: Judge, gap: float, seed: int, clock:
     )
 
 
-def _by_search(candidates: Candidates, judge: Judge, gap: float, seed: int, clock: Clock) -> Solved:
-    start = _in_rows(candidates, _standard(candidates.instance, judge))
-    if start is not None:
-        clock.report("standard regimen", start[2], None)
-    found = explore(candidates, gap / 2, seed, clock, start)
+def _by_search(
+    candidates: Candidates,
+    gap: float,
+    seed: int,
+    clock: Clock,
+    in_reserve: tuple[Schedule, float] | None,
+    given: Sequence[Schedule],
+    memory: Memory,
+) -> Solved:
+    schedules = [*([] if in_reserve is None else [in_reserve[0]]), *given]
+    known = dict.fromkeys(schedules) if candidates.plans else ()
+    starts = [_closest_row(candidates, schedule) for schedule in known]
+    bound = memory.bound(candidates.instance)
+    found = explore(candidates, gap / 2, seed, clock, starts, memory.trees, bound)
     schedule, claimed, status = None, None, "none"
     if found.row is not None and found.plan is not None:
         schedule, claimed, status = _second(
@@ -196,7 +245,7 @@ def _by_search(candidates: Candidates, judge: Judge, gap: float, seed: int, cloc
             found.bound,
             gap,
             clock,
-            -math.inf if start is None else start[2],
+            -math.inf if in_reserve is None else in_reserve[1],
         )
     return Solved(
         schedule=schedule,
@@ -236,20 +285,17 @@ def _second(
     return _schedule(candidates, plan, row), claimed, status
 
 
-def _standard(instance: Instance, judge: Judge) -> tuple[Schedule, float] | None:
-    """The case's standard regimen and its objective; None without one that is feasible."""
-    standard = standard_schedule(instance)
-    if standard is None:
-        return None
-    verdict = judge.evaluate(standard)
-    return (standard, verdict.objective) if verdict.feasible else None
-
-
-def _in_rows(
-    candidates: Candidates, found: tuple[Schedule, float] | None
-) -> tuple[int, NDArray[Any], float] | None:
-    """Plan, row and objective of a schedule in hand, if there is one."""
-    return None if found is None else (*_tabulated_row(candidates, found[0]), found[1])
+def _in_reserve(
+    instance: Instance, judge: Judge, start: Schedule | None
+) -> tuple[Schedule, float] | None:
+    """The better of start and standard regimen with its objective; None if neither is feasible."""
+    known = [
+        (schedule, judge.evaluate(schedule))
+        for schedule in (start, standard_schedule(instance))
+        if schedule is not None
+    ]
+    feasible = [(schedule, verdict.objective) for schedule, verdict in known if verdict.feasible]
+    return max(feasible, key=lambda pair: pair[1], default=None)
 
 
 def _schedule(candidates: Candidates, plan: int, row: NDArray[Any]) -> Schedule:
@@ -263,23 +309,22 @@ def _schedule(candidates: Candidates, plan: int, row: NDArray[Any]) -> Schedule:
     return Schedule.of(fractions, doses)
 
 
-def _tabulated_row(candidates: Candidates, schedule: Schedule) -> tuple[int, NDArray[Any]]:
-    """Plan and course indices of a schedule made of the candidates."""
-    given = tuple((i.drug, i.day, i.dose_mg) for i in schedule.infusions)
-    plan = next(
-        k for k, option in enumerate(candidates.plans) if sorted(option.doses) == sorted(given)
-    )
+def _closest_row(candidates: Candidates, schedule: Schedule) -> tuple[int, NDArray[Any]]:
+    """Plan and course indices of a schedule; 'no course' where the case does not offer its own.
+
+    The plan is the one that has most infusions in common with it, and fewest others.
+    """
+    given = {(i.drug, i.day, i.dose_mg) for i in schedule.infusions}
+    apart = [len(given.symmetric_difference(option.doses)) for option in candidates.plans]
     row = np.zeros(len(candidates.lesions), dtype=np.int64)
     for s, table in enumerate(candidates.lesions):
         lesion = candidates.instance.lesions[table.menu.lesion]
         course = tuple(f for f in schedule.fractions if f.lesion == lesion.name)
         if course:
-            row[s] = next(
-                int(c)
-                for c in np.flatnonzero(np.isclose(table.menu.dose, course[0].dose_gy, 1e-9, 0.0))
-                if _same(table.menu.course(int(c), lesion), course)
-            )
-    return plan, row
+            alike = np.flatnonzero(np.isclose(table.menu.dose, course[0].dose_gy, 1e-9, 0.0))
+            offered = (int(c) for c in alike if _same(table.menu.course(int(c), lesion), course))
+            row[s] = next(offered, 0)
+    return int(np.argmin(apart)), row
 
 
 def _same(offered: Sequence[Fraction], given: Sequence[Fraction]) -> bool:

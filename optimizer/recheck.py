@@ -39,6 +39,31 @@ def checked_schedule(raw: Any, instance: Instance, file: str) -> Schedule:
     """Schedule of a file; a document that makes claims must agree with the judge."""
     from abscopt.optimizer.schedule import read_schedule
 
+    plan = _schedule_table(raw, file)
+    if "kind" not in raw:
+        return read_schedule(plan, instance, file)
+    problems = _seal_problems(raw, instance, file)
+    if any(problem.place == "instance_digest" for problem in problems):
+        raise InputError(problems)
+    schedule = read_schedule(plan, instance, file)
+    problems += _claim_problems(raw, schedule, instance, file)
+    if problems:
+        raise InputError(problems)
+    return schedule
+
+
+def schedule_to_start(raw: Any, instance: Instance, file: str) -> Schedule:
+    """Schedule of a file to begin a search with; it may be the answer to a related case.
+
+    What the file claims of it is not used, so it is not checked either.
+    """
+    from abscopt.optimizer.schedule import read_schedule
+
+    return read_schedule(_schedule_table(raw, file), instance, file)
+
+
+def _schedule_table(raw: Any, file: str) -> Any:
+    """The table of fractions and doses in a schedule file or in a document of ours."""
     if not isinstance(raw, dict):
         raise InputError([Problem(file, "file", type(raw).__name__, "must be one JSON object")])
     kind = raw.get("kind")
@@ -49,25 +74,15 @@ def checked_schedule(raw: Any, instance: Instance, file: str) -> Schedule:
         if not {"fractions", "doses_of_drugs"} & set(raw):
             rule = "needs fractions, doses_of_drugs or schedule"
             raise InputError([Problem(file, "file", str(sorted(raw))[:80], rule)])
-        return read_schedule(raw, instance, file)
+        return raw
     plan = raw.get("schedule")
     if not isinstance(plan, dict):
         rule = "there is no schedule to judge" if plan is None else "must be a table"
         raise InputError([Problem(file, "schedule", json.dumps(plan)[:80], rule)])
-    if "kind" not in raw:
-        extra = [Problem(file, key[:80], key[:80], "unknown key") for key in raw]
-        extra = [problem for problem in extra if problem.place != "schedule"]
-        if extra:
-            raise InputError(extra)
-        return read_schedule(plan, instance, file)
-    problems = _seal_problems(raw, instance, file)
-    if any(problem.place == "instance_digest" for problem in problems):
-        raise InputError(problems)
-    schedule = read_schedule(plan, instance, file)
-    problems += _claim_problems(raw, schedule, instance, file)
-    if problems:
-        raise InputError(problems)
-    return schedule
+    extra = [Problem(file, key[:80], key[:80], "unknown key") for key in raw if key != "schedule"]
+    if extra and "kind" not in raw:
+        raise InputError(extra)
+    return plan
 
 
 def _seal_problems(raw: dict[str, Any], instance: Instance, file: str) -> list[Problem]:

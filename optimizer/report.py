@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from abscopt.instances.calendar import course_days, date_of
-from abscopt.optimizer.result import DISCLAIMER
+from abscopt.optimizer.result import DISCLAIMER, FORMAT, instance_digest
 from abscopt.optimizer.wording import course_rows, date_words, limit_words, menu_words
 
 if TYPE_CHECKING:
@@ -116,6 +116,22 @@ def instance_report(instance: Instance) -> str:
     if instance.standard is not None:
         parts += ["", f"Standard    {instance.standard.name} ({instance.standard.source})"]
     return plain_text([*parts, "", DISCLAIMER])
+
+
+def instance_document(instance: Instance) -> dict[str, Any]:
+    """What `instances show --json` prints."""
+    treated = [instance.lesions[i] for i in instance.irradiable]
+    return {
+        "format": FORMAT,
+        "kind": "instance",
+        "notice": DISCLAIMER,
+        "name": instance.name,
+        "title": instance.title,
+        "instance_digest": instance_digest(instance),
+        "raw_courses": {lesion.name: raw_courses(instance, lesion) for lesion in treated},
+        "systemic_plans": systemic_plans(instance),
+        "instance": instance.model_dump(mode="json"),
+    }
 
 
 def raw_courses(instance: Instance, lesion: Lesion) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections import OrderedDict
 from dataclasses import dataclass, replace
@@ -70,6 +71,7 @@ class LesionTable:
 
     Attributes
     ----------
+    kept : (courses of the lesion in the case,) those that are in `menu`
     alc_unit : (patterns, days) log loss of lymphocytes at a loss of 1 per fraction
     kappa : (courses,) loss per fraction
     variant : (courses,) index into `beams`
@@ -77,6 +79,7 @@ class LesionTable:
     """
 
     menu: Menu
+    kept: BoolArray
     alc_unit: FloatArray
     kappa: FloatArray
     variant: IntArray
@@ -101,16 +104,7 @@ class Candidates:
     """
 
     def __init__(self, instance: Instance):
-        self.instance = instance
-        self.limits: tuple[OrganLimit, ...] = organ_limits(instance)
-        self.hard: BoolArray = np.array([limit.penalty is None for limit in self.limits], bool)
-        self.prior: FloatArray = np.array([prior_load(instance, limit) for limit in self.limits])
-        self.exposures: tuple[tuple[int, int, Exposure], ...] = tuple(
-            (row, position, exposure)
-            for row, limit in enumerate(self.limits)
-            if isinstance(limit, NtcpLimit)
-            for position, exposure in enumerate(limit.exposures)
-        )
+        self._set_limits(instance)
         self.plans: tuple[Plan, ...] = enumerate_plans(instance)
         self.free: tuple[int, ...] = tuple(
             i
@@ -124,26 +118,60 @@ class Candidates:
         self.last_day = max((int(t.menu.patterns.last.max()) for t in self.lesions), default=-1)
         self._effects: OrderedDict[int, tuple[CourseEffects, ...]] = OrderedDict()
         self._shared: dict[int, tuple[Shared, ...]] = {}
+        self._common: dict[tuple[int, int], FloatArray] = {}
+
+    def _set_limits(self, instance: Instance) -> None:
+        """What depends on limits and prior doses."""
+        self.instance = instance
+        self.limits: tuple[OrganLimit, ...] = organ_limits(instance)
+        self.hard: BoolArray = np.array([limit.penalty is None for limit in self.limits], bool)
+        self.prior: FloatArray = np.array([prior_load(instance, limit) for limit in self.limits])
+        self.exposures: tuple[tuple[int, int, Exposure], ...] = tuple(
+            (row, position, exposure)
+            for row, limit in enumerate(self.limits)
+            if isinstance(limit, NtcpLimit)
+            for position, exposure in enumerate(limit.exposures)
+        )
         self._allowed: dict[tuple[int | bytes, ...], tuple[BoolArray, ...]] = {}
         self._near: dict[int, tuple[BoolArray, ...]] = {}
         self._ratios: dict[tuple[int, tuple[bool, ...]], float] = {}
-        self._common: dict[tuple[int, int], FloatArray] = {}
         self._loads: dict[int, tuple[FloatArray, ...]] = {}
 
-    def _table(self, index: int) -> LesionTable:
-        menu, lesion = enumerate_menu(self.instance, index), self.instance.lesions[index]
+    def with_limits_of(self, instance: Instance) -> Candidates | None:
+        """The same tables under the limits of another case that is alike in all they depend on.
+
+        None where that case allows a course that these menus lack. See `reuse`.
+        """
+        again = copy.copy(self)
+        again._set_limits(instance)
+        for late in ("cross", "edric_parts", "touches"):
+            again.__dict__.pop(late, None)
+        for table in self.lesions:
+            if (again._fitting(enumerate_menu(instance, table.menu.lesion)) & ~table.kept).any():
+                return None
+        return again
+
+    def _fitting(self, menu: Menu) -> BoolArray:
+        """(courses,) whether each course by itself keeps every hard cap, no drug acting."""
+        lesion = self.instance.lesions[menu.lesion]
         levels, dose = np.unique(menu.dose, return_inverse=True)
         ways, most = len(lesion.ways), int(menu.patterns.per_day.max()) + 1
         key = ((menu.fractions * len(levels) + dose) * ways + menu.technique) * most + menu.per_day
         _, first, shape = np.unique(key, return_index=True, return_inverse=True)
         loads = menu_loads(self.instance, menu.take(first), np.zeros(self.instance.days, bool))
-        keep = self.within(loads)[shape.reshape(-1)]
+        keep: BoolArray = self.within(loads)[shape.reshape(-1)]
         keep[0] = True
+        return keep
+
+    def _table(self, index: int) -> LesionTable:
+        menu, lesion = enumerate_menu(self.instance, index), self.instance.lesions[index]
+        keep, most = self._fitting(menu), int(menu.patterns.per_day.max()) + 1
         menu = menu.take(keep)
         beam = menu.technique * most + menu.per_day
         beams, variant = np.unique(beam, return_inverse=True)
         return LesionTable(
             menu=menu,
+            kept=keep,
             alc_unit=alc_unit(self.instance, menu),
             kappa=by_technique(lesion, menu, lesion.lymphocyte_loss),
             variant=variant.reshape(-1),

@@ -272,7 +272,7 @@ def _differences(one: Compared, finding: Finding) -> dict[str, Any] | None:
     return schedule_difference(finding.schedule, theirs)
 
 
-def comparison_document(compared: Sequence[Compared]) -> dict[str, Any]:
+def document(compared: Sequence[Compared]) -> dict[str, Any]:
     """What `compare --json` prints."""
     return {
         "format": FORMAT,
@@ -284,7 +284,7 @@ def comparison_document(compared: Sequence[Compared]) -> dict[str, Any]:
     }
 
 
-def comparison_csv(compared: Sequence[Compared]) -> str:
+def csv_text(compared: Sequence[Compared]) -> str:
     """The rows as CSV; several entries of one cell are joined by '; '."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
@@ -294,7 +294,7 @@ def comparison_csv(compared: Sequence[Compared]) -> str:
     return buffer.getvalue()
 
 
-def comparison_report(compared: Sequence[Compared]) -> str:
+def report(compared: Sequence[Compared]) -> str:
     """The rows as a table for a person, and the reason of every verdict."""
     proof = plain_table(
         "Comparison", "Case", "Solver", "Status", ">Objective", ">Bound", ">Gap", "", ">Gain",

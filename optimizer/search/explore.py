@@ -12,15 +12,22 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.instances.limits import LogisticsLimit
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.search.bound import Dual, Mixture, Multiplier, ceiling
+from abscopt.optimizer.search.branches import (
+    Branch,
+    Cut,
+    Node,
+    Trees,
+    mean_burden,
+    site_caps,
+)
 from abscopt.optimizer.search.cells import Cells, unknown
 from abscopt.optimizer.search.join import every_row
 from abscopt.optimizer.search.leaf import BOUND_SAFETY, Found, Leaf, Stopped, check
@@ -30,13 +37,17 @@ from abscopt.optimizer.search.local import (
     every_course,
     in_sequence,
     local_search,
+    repaired,
     rounded,
     worth,
 )
 from abscopt.optimizer.search.narrow import narrow
 from abscopt.optimizer.search.plan_set import Alive, PlanSet, families
+from abscopt.optimizer.search.recall import Recall
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.progress import Clock
 
@@ -55,16 +66,7 @@ SHORTLIST = 1500
 MIXED = 0.1
 PLANS = 0.5
 OPEN = 0.25
-
-
-@dataclass(frozen=True)
-class Node:
-    """Plans, kinds and cells; `numbers` are the multipliers not yet tried on its kinds."""
-
-    dual: Dual
-    alive: Alive
-    cells: Cells
-    numbers: tuple[int, ...]
+ENOUGH = 1.5
 
 
 def explore(
@@ -72,24 +74,29 @@ def explore(
     gap: float,
     seed: int,
     clock: Clock,
-    start: tuple[int, IntArray, float] | None = None,
+    starts: Sequence[tuple[int, IntArray]] = (),
+    trees: Trees | None = None,
+    proved: float = math.inf,
 ) -> Found:
     """Best schedule of uniform courses and a bound within `gap` of it.
 
-    `start` is the plan, row and objective of a feasible schedule to begin with.
+    Parameters
+    ----------
+    starts : plans and rows to begin with; what is not feasible is repaired
+    trees : what searches of related cases left, for this one to use and to continue
+    proved : a bound that is known before; a schedule within 1.5 `gap` of it ends the search
 
     Stops early when the clock says so; the bound is then that of what was left open.
     """
     found = Found()
-    if start is not None:
-        found.offer(*start)
-    search = _Search(candidates, gap, seed, clock, found)
+    search = _Search(candidates, gap, seed, clock, found, trees or Trees(), proved)
+    search.begin_with(starts)
     try:
         search.run()
         found.complete = True
     except Stopped:
         pass
-    found.bound = max(found.value, search.open_bound)
+    found.bound = max(found.value, min(search.open_bound, proved))
     return found
 
 
@@ -103,8 +110,19 @@ class _Search:
     closed : bound of all that was examined, once nothing is open
     """
 
-    def __init__(self, candidates: Candidates, gap: float, seed: int, clock: Clock, found: Found):
+    def __init__(
+        self,
+        candidates: Candidates,
+        gap: float,
+        seed: int,
+        clock: Clock,
+        found: Found,
+        trees: Trees,
+        proved: float,
+    ):
         self.candidates, self.gap, self.clock, self.found = candidates, gap, clock, found
+        self.trees, self.proved = trees, proved
+        trees.fit(candidates)
         self.rng = np.random.default_rng(seed)
         self.heap: list[tuple[float, int, Node]] = []
         self.count = itertools.count()
@@ -119,17 +137,31 @@ class _Search:
         return self.found.value + self.gap
 
     @property
+    def enough(self) -> bool:
+        """Whether the bound that was known before is close enough."""
+        return self.proved <= self.found.value + ENOUGH * self.gap
+
+    @property
     def open_bound(self) -> float:
         """Bound of everything that is not decided."""
         waiting = [ceiling(self.candidates, plans[0]) + BOUND_SAFETY for plans in self.pending]
         top = -self.heap[0][0] if self.heap else -math.inf
         return max([top, self.current, self.closed, *waiting])
 
+    def begin_with(self, starts: Sequence[tuple[int, IntArray]]) -> None:
+        """Offer schedules in hand, repaired where they are not feasible."""
+        for plan, row in starts:
+            tabulated = Tabulated(self.candidates, plan)
+            row = repaired(tabulated, row)
+            self.found.offer(plan, row, worth(tabulated, row))
+
     def run(self) -> None:
         """Examine everything above the threshold."""
-        if self.found.plan is not None and self.found.row is not None:
-            self._polish(self.found.plan, self.found.row)
-        while self.pending:
+        known = any(self.trees.of(plans).known for plans in self.pending)
+        in_hand, bounded = self.found.row is not None, math.isfinite(self.proved)
+        if in_hand and (bounded or not known):
+            self._polish()
+        while self.pending and not self.enough:
             check(self.clock)
             plans = self.pending[0]
             if self.found.row is None:
@@ -137,8 +169,11 @@ class _Search:
             node = self._root(plans)
             self.current = ceiling(self.candidates, plans[0]) + BOUND_SAFETY
             self.pending.pop(0)
-            self._push(node, self.current)
-        while self.heap:
+            if node.branch.known:
+                self._recall(node)
+            else:
+                self._push(node, self.current)
+        while self.heap and not self.enough:
             check(self.clock)
             bound, _, node = heapq.heappop(self.heap)
             self.current = -bound
@@ -148,7 +183,10 @@ class _Search:
             self._tell()
             self._examine(node)
             self.current = -math.inf
-        self.current, self.closed = -math.inf, self.threshold
+        self.pending.clear()
+        self.heap.clear()
+        self.current = -math.inf
+        self.closed = self.proved if self.enough else self.threshold
 
     def _tell(self) -> None:
         """Report the incumbent and the bound of all that is open."""
@@ -173,7 +211,10 @@ class _Search:
                     self.found.offer(plan, row, value)
                     return
 
-    def _polish(self, plan: int, row: IntArray) -> None:
+    def _polish(self) -> None:
+        """Best responses from the schedule in hand."""
+        plan, row = self.found.plan, self.found.row
+        assert plan is not None and row is not None
         tabulated = Tabulated(self.candidates, plan)
         lesions = list(range(len(row)))
         options = every_course(tabulated)
@@ -183,7 +224,23 @@ class _Search:
         dual = Dual(PlanSet(self.candidates, plans))
         cells = dual.root(FIRST_CELLS)
         self.found.columns += sum(int(mask.sum()) for mask in dual.set.usable)
-        return Node(dual, dual.set.usable, cells, ())
+        return Node(dual, dual.set.usable, cells, (), self.trees.of(plans))
+
+    def _recall(self, root: Node) -> None:
+        """Push what the prices of an earlier search leave open of a family."""
+        self.found.nodes += 1
+        dual, fine = root.dual, FINE * self.gap
+        cells = Recall(root, self.threshold, fine).of_root()
+        if len(cells) and dual.multipliers:
+            one = dual.multipliers[int(cells.by[cells.bound.argmax()])]
+            self._try(dual, one, root.alive, self._hint(dual), None)
+            cells = cells.take_above(self.threshold)
+            root = replace(root, cells=cells, alive=dual.alive(cells, root.alive, self.threshold))
+            self.current = cells.top + BOUND_SAFETY
+        if len(cells) and not self.enough:
+            for node in Recall(root, self.threshold, fine).ends():
+                check(self.clock)
+                self._push(node, node.cells.top + BOUND_SAFETY)
 
     def _examine(self, node: Node) -> None:
         """Bound a node anew; close it, put it back, or split it."""
@@ -196,7 +253,7 @@ class _Search:
             cells = dual.tighten(cells, alive, list(node.numbers), self.threshold, fine)
             waiting = -self.heap[0][0] if self.heap else -math.inf
             if cells.top < min(waiting, self.current - self.gap):
-                self._push(Node(dual, alive, cells, ()), cells.top + BOUND_SAFETY)
+                self._push(Node(dual, alive, cells, (), node.branch), cells.top + BOUND_SAFETY)
                 return
         pool, mixture = list(node.numbers), None
         for _ in range(NEW_MULTIPLIERS):
@@ -214,6 +271,7 @@ class _Search:
                 if (len(cells), cells.top) != before:
                     continue
             one, value, mixture = dual.prices_at(kill, alive, self.threshold, fine)
+            node.branch.remember(one.prices)
             number = len(dual.multipliers) - 1
             pool.append(number)
             cells = dual.tighten(cells, alive, [number], self.threshold, fine)
@@ -226,7 +284,8 @@ class _Search:
         cells = cells.take_above(self.threshold - BOUND_SAFETY)
         if len(cells):
             self.current = cells.top + BOUND_SAFETY
-            self._split(Node(dual, alive, cells, ()), mixture)
+            alive = dual.alive(cells, alive, self.threshold)
+            self._split(Node(dual, alive, cells, (), node.branch), mixture)
 
     def _few(self, node: Node) -> bool:
         """Evaluate every schedule of a node that holds few; False if it holds many."""
@@ -255,7 +314,12 @@ class _Search:
         return np.clip(kill, *dual.low_and_high)
 
     def _try(
-        self, dual: Dual, one: Multiplier, alive: Alive, kill: FloatArray, mixture: list[Mixture]
+        self,
+        dual: Dual,
+        one: Multiplier,
+        alive: Alive,
+        kill: FloatArray,
+        mixture: list[Mixture] | None,
     ) -> None:
         """Look for a better schedule under one of the plans, led by the multipliers."""
         self.tries += 1
@@ -268,13 +332,14 @@ class _Search:
         tabulated = Tabulated(candidates, plan)
         choices = dual.shortlist(one, alive, kill, SHORTLIST)
         options = [np.union1d(c, [0]) for c in choices]
-        first = sorted(range(len(choices)), key=lambda s: (-mixture[s].spread, s))
+        spread = [one.spread for one in mixture] if mixture else [0.0] * len(choices)
+        first = sorted(range(len(choices)), key=lambda s: (-spread[s], s))
         starts = [rounded(tabulated, choices, first), rounded(tabulated, choices, first[::-1])]
         own = None if self.found.row is None else candidates.of_case(self.found.row)
         if own is not None:
             starts.append(own)
             options = [np.union1d(o, c) for o, c in zip(options, own, strict=True)]
-        if self.tries <= THOROUGH:
+        if mixture and self.tries <= THOROUGH:
             row, value = local_search(tabulated, choices, starts, options, self.rng)
         else:
             row, value = _climbed(tabulated, starts, options)
@@ -296,50 +361,52 @@ class _Search:
     def _split(self, node: Node, mixture: list[Mixture] | None) -> None:
         """Children of a node that stays above the threshold."""
         dual, cells = node.dual, node.cells
-        alive = dual.alive(cells, node.alive, self.threshold)
-        fewer = narrow(dual, alive, cells, self.threshold)
+        fewer = narrow(dual, node.alive, cells, self.threshold)
         if fewer is not None:
-            self._push(Node(*fewer, ()), cells.top + BOUND_SAFETY)
+            self._push(Node(*fewer, (), node.branch), cells.top + BOUND_SAFETY)
+            return
+        at = int(cells.bound.argmax())
+        mixed = self._mixed(dual, node.alive, cells, at)
+        spread = max(one.spread for one in mixture) if mixture else 0.0
+        uneven = mixed is None and spread > MIXED * (cells.top - self.threshold)
+        if mixed is not None:
+            self._push_parts(node, Cut(mixed))
+        elif uneven and not self._plans_first(node):
+            self._push_parts(node, _parted(dual, node.alive, mixture))
+        elif len(dual.set.plans) > 1:
+            self._push_parts(node, Cut())
+        else:
+            tabulated = Tabulated(dual.set.candidates, dual.set.plans[0])
+            leaf = Leaf(dual, tabulated, self.gap, self.clock, self.found)
+            left = leaf.examine(cells, node.alive)
+            if len(left):
+                self._push_parts(replace(node, cells=left), _parted(dual, node.alive, mixture))
+
+    def _push_parts(self, node: Node, cut: Cut) -> None:
+        """Push both parts of a node that is cut."""
+        dual, cells = node.dual, node.cells
+        children, bound = node.branch.split(cut), cells.top + BOUND_SAFETY
+        if cut.lesion is None:
+            for plans, child in zip(dual.set.halves(), children, strict=True):
+                self._push(_of_part(node, plans, child), bound)
             return
         numbers = tuple(int(j) for j in np.unique(cells.by))
-        at = int(cells.bound.argmax())
-        mixed = self._mixed(dual, alive, cells, at)
-        sides = None if mixed is None else _treated_or_not(dual, alive, mixed)
-        spread = max(one.spread for one in mixture) if mixture else 0.0
-        uneven = sides is None and spread > MIXED * (cells.top - self.threshold)
-        if uneven and not self._plans_first(dual, alive, cells):
-            sides = _parted(dual, alive, mixture)
-        if sides is not None:
-            for side in sides:
-                self._push(Node(dual, side, cells, numbers), cells.top + BOUND_SAFETY)
-            return
-        if len(dual.set.plans) > 1:
-            self._halve_plans(dual, alive, cells)
-            return
-        tabulated = Tabulated(dual.set.candidates, dual.set.plans[0])
-        leaf = Leaf(dual, tabulated, self.gap, self.clock, self.found)
-        left = leaf.examine(cells, alive)
-        if not len(left):
-            return
-        sides = _parted(dual, alive, mixture)
-        if sides is None:
-            raise AssertionError("a node with one kind per lesion can be joined")
-        for side in sides:
-            self._push(Node(dual, side, left, numbers), left.top + BOUND_SAFETY)
+        sides = cut.sides(dual.set.candidates, dual.set.shared, node.alive)
+        for side, child in zip(sides, children, strict=True):
+            self._push(Node(dual, side, cells, numbers, child), bound)
 
-    def _plans_first(self, dual: Dual, alive: Alive, cells: Cells) -> bool:
+    def _plans_first(self, node: Node) -> bool:
         """Whether the best plan alone is bounded so much lower that plans should be split first."""
-        plans = dual.set.plans
+        dual, top, plans = node.dual, node.cells.top, node.dual.set.plans
         if len(plans) == 1:
             return False
         plan = plans[len(plans) // 2]
         if self.found.row is not None:
             plan = _best_plan(self.candidates, plans, self.found.row)
-        alone = PlanSet(dual.set.candidates, (plan,), dual.set)
-        node = _of_part(dual, alone, alive, cells)
-        numbers = list(node.numbers)
-        left = node.dual.tighten(node.cells, node.alive, numbers, self.threshold, math.inf)
-        return cells.top - max(left.top, self.threshold) > PLANS * (cells.top - self.threshold)
+        alone = _of_part(node, PlanSet(dual.set.candidates, (plan,), dual.set), node.branch)
+        numbers = list(alone.numbers)
+        left = alone.dual.tighten(alone.cells, alone.alive, numbers, self.threshold, math.inf)
+        return top - max(left.top, self.threshold) > PLANS * (top - self.threshold)
 
     def _mixed(self, dual: Dual, alive: Alive, cells: Cells, at: int) -> int | None:
         """A lesion that the bound may treat by halves: 'no course' loses as little as treatment."""
@@ -350,23 +417,20 @@ class _Search:
         worse = {s: max(float(losses[s][0]), float(losses[s][1:].min())) for s in undecided}
         if not worse:
             return None
-        caps = _site_caps(self.candidates)
+        caps = site_caps(self.candidates)
         possible = sum(bool(mask[1:].any()) for mask in alive)
         s = min(worse, key=lambda i: (worse[i], i))
         crowded = bool(caps) and possible > min(caps)
         return s if crowded or worse[s] <= MIXED * slack else None
 
-    def _halve_plans(self, dual: Dual, alive: Alive, cells: Cells) -> None:
-        for plans in dual.set.halves():
-            self._push(_of_part(dual, plans, alive, cells), cells.top + BOUND_SAFETY)
 
-
-def _of_part(dual: Dual, plans: PlanSet, alive: Alive, cells: Cells) -> Node:
+def _of_part(node: Node, plans: PlanSet, branch: Branch) -> Node:
     """The node of a part of the plans, its multipliers not yet tried."""
-    own = tuple(mask & usable for mask, usable in zip(alive, plans.usable, strict=True))
-    part = dual.of_part(plans, cells, own)
+    cells = node.cells
+    own = tuple(mask & usable for mask, usable in zip(node.alive, plans.usable, strict=True))
+    part = node.dual.of_part(plans, cells, own)
     around = unknown(cells.low, cells.high, cells.bound)
-    return Node(part, own, around, tuple(range(len(part.multipliers))))
+    return Node(part, own, around, tuple(range(len(part.multipliers))), branch)
 
 
 def _best_plan(candidates: Candidates, plans: tuple[int, ...], row: IntArray) -> int:
@@ -387,58 +451,19 @@ def _climbed(
     return best
 
 
-def _site_caps(candidates: Candidates) -> list[float]:
-    return [
-        float(limit.cap)
-        for limit in candidates.instance.limits
-        if isinstance(limit, LogisticsLimit)
-        and limit.quantity == "lesions"
-        and limit.cap is not None
-        and limit.penalty is None
-    ]
-
-
-def _treated_or_not(dual: Dual, alive: Alive, s: int) -> list[Alive]:
-    """One lesion treated, or left out; where the cap on lesions is reached the others are too."""
-    treated, none = alive[s].copy(), np.zeros_like(alive[s])
-    treated[0], none[0] = False, True
-    sides = [
-        tuple(side if i == s else mask for i, mask in enumerate(alive)) for side in (none, treated)
-    ]
-    caps = _site_caps(dual.set.candidates)
-    certain = [i for i, mask in enumerate(sides[1]) if not mask[0]]
-    if caps and len(certain) >= min(caps):
-        sides[1] = tuple(
-            mask if i in certain else mask & (np.arange(len(mask)) == 0)
-            for i, mask in enumerate(sides[1])
-        )
-    return sides
-
-
-def _parted(dual: Dual, alive: Alive, mixtures: list[Mixture] | None) -> list[Alive] | None:
-    """Two parts by local log burden of the lesion whose courses the LP mixes most.
+def _parted(dual: Dual, alive: Alive, mixtures: list[Mixture] | None) -> Cut:
+    """Cut by local log burden of the lesion whose courses the LP mixes most.
 
     Where it mixes none, of the lesion with most kinds.
     """
-    burden = [one.local.mean(axis=(1, 2)) for one in dual.set.shared]
-    order = sorted(
+    s = min(
         (s for s, mask in enumerate(alive) if mask.sum() > 1),
         key=lambda s: (-mixtures[s].spread if mixtures else 0.0, -int(alive[s].sum()), s),
     )
-    for s in order:
-        own = np.flatnonzero(alive[s])
-        mixed = mixtures[s].kinds if mixtures else own[:0]
-        mixed = mixed[alive[s][mixed]]
-        middle = float(np.median(burden[s][own]))
-        if len(mixed) and np.ptp(burden[s][mixed]) > 0:
-            middle = float(burden[s][mixed].min() + burden[s][mixed].max()) / 2
-        below = alive[s] & (burden[s] <= middle)
-        above = alive[s] & ~below
-        if not below.any() or not above.any():
-            below, above = np.zeros_like(alive[s]), np.zeros_like(alive[s])
-            below[own[: len(own) // 2]], above[own[len(own) // 2 :]] = True, True
-        return [
-            tuple(side if i == s else mask for i, mask in enumerate(alive))
-            for side in (below, above)
-        ]
-    return None
+    burden, own = mean_burden(dual.set.shared[s]), np.flatnonzero(alive[s])
+    mixed = mixtures[s].kinds if mixtures else own[:0]
+    mixed = mixed[alive[s][mixed]]
+    middle = float(np.median(burden[own]))
+    if len(mixed) and np.ptp(burden[mixed]) > 0:
+        middle = float(burden[mixed].min() + burden[mixed].max()) / 2
+    return Cut(s, middle, in_order=bool(burden[own].max() <= middle))

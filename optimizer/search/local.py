@@ -114,6 +114,28 @@ def climb(
     return row, value
 
 
+def repaired(tabulated: Tabulated, row: IntArray) -> IntArray:
+    """The row if it is feasible, else one close to it: one course changed, or some left out.
+
+    While no change of a single course makes it feasible, the course is left out without which the
+    limits are used least.
+    """
+    row, options = row.copy(), every_course(tabulated)
+    while not tabulated.feasible(row[None, :])[0]:
+        treated = np.flatnonzero(row)
+        changed = [best_response(tabulated, row, int(s), -np.inf, options) for s in treated]
+        if any(np.isfinite(value) for _, value in changed):
+            best = max(range(len(treated)), key=lambda i: changed[i][1])
+            row[treated[best]] = changed[best][0]
+        elif len(treated):
+            rows = np.repeat(row[None, :], len(treated), axis=0)
+            rows[np.arange(len(treated)), treated] = 0
+            row = rows[int(tabulated.uses(rows).argmin())]
+        else:
+            break
+    return row
+
+
 def pair_moves(
     tabulated: Tabulated, row: IntArray, value: float, shortlist: list[IntArray]
 ) -> tuple[IntArray, float]:

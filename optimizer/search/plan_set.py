@@ -40,6 +40,11 @@ def families(candidates: Candidates, plans: IntArray) -> list[tuple[int, ...]]:
     return [tuple(plans[groups == g].tolist()) for g in np.unique(groups)]
 
 
+def plan_halves(plans: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Plans in two parts that follow each other."""
+    return plans[: len(plans) // 2], plans[len(plans) // 2 :]
+
+
 class PlanSet:
     """Plans of one group, with the best of their coefficients.
 
@@ -188,6 +193,5 @@ class PlanSet:
 
     def halves(self) -> tuple[PlanSet, PlanSet]:
         """Two sets of plans that follow each other."""
-        middle = len(self.plans) // 2
-        one, two = self.plans[:middle], self.plans[middle:]
+        one, two = plan_halves(self.plans)
         return PlanSet(self.candidates, one, self), PlanSet(self.candidates, two, self)

@@ -8,16 +8,18 @@ import numpy as np
 
 from abscopt.optimizer.report import plain_table, plain_text
 from abscopt.optimizer.result import DISCLAIMER, FORMAT
+from abscopt.optimizer.simulation.compare import (
+    Comparison,
+    Disagreement,
+    Entry,
+    Ranking,
+    SimulationReport,
+    simulate,
+)
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.simulation.compare import (
-        Comparison,
-        Disagreement,
-        Entry,
-        Ranking,
-        SimulationReport,
-    )
+    from abscopt.optimizer.schedule import Schedule
 
 WEEK = 7
 MOST_ROWS = 30
@@ -36,6 +38,14 @@ SURROGATE = {
     "objective": "the surrogate's objective",
     "nadir": "the surrogate's lymphocyte nadir",
 }
+
+
+def simulation(
+    instance: Instance, schedule: Schedule, label: str, beyond_validity: bool
+) -> tuple[dict[str, Any], str]:
+    """A schedule in the forward models, as a document and as text."""
+    found = simulate(instance, schedule, label, beyond_validity=beyond_validity)
+    return simulation_document(found), simulation_report(found, instance)
 
 
 def simulation_document(report: SimulationReport) -> dict[str, Any]:

@@ -79,9 +79,10 @@ def test_options_arrive(run: Any, pipeline: Fake) -> None:
     run("solve", CASE, *some, "--seed", "7", "--method", "single")
     for call in calls:
         del call["listener"]
+    begun = {"start": None}
     assert calls == [
-        {"gap": None, "time_limit": None, "threads": 1, "seed": 0, "method": "auto"},
-        {"gap": 0.5, "time_limit": 9.0, "threads": 3, "seed": 7, "method": "single"},
+        {"gap": None, "time_limit": None, "threads": 1, "seed": 0, "method": "auto"} | begun,
+        {"gap": 0.5, "time_limit": 9.0, "threads": 3, "seed": 7, "method": "single"} | begun,
     ]
 
 

@@ -1,0 +1,59 @@
+"""What one solve leaves to the next of related cases: schedules, tables, bounds, the proof's tree.
+
+Schedules are judged and repaired anew, tables serve only where the case is the same in all that
+they depend on, Lagrangian bounds are valid for any prices, and the bound of a case holds for every
+case with tighter limits.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from abscopt.instances.restriction import restricts
+from abscopt.optimizer.candidates.reuse import candidates_like
+from abscopt.optimizer.search.branches import Trees
+
+if TYPE_CHECKING:
+    from abscopt.instances.schema import Instance
+    from abscopt.optimizer.candidates.table import Candidates
+    from abscopt.optimizer.schedule import Schedule
+
+MOST_SCHEDULES = 4
+MOST_BOUNDS = 32
+
+
+class Memory:
+    """Hand the same one to `solve` for each case of a family: Pareto points, scenarios, replans.
+
+    Every answer has the same proof as without; among schedules within the gap it may be another.
+
+    Attributes
+    ----------
+    schedules : latest answers, newest first
+    trees : how the searches split the cases, and with which prices they closed the parts
+    """
+
+    def __init__(self) -> None:
+        self.schedules: tuple[Schedule, ...] = ()
+        self.trees = Trees()
+        self._candidates: Candidates | None = None
+        self._bounds: tuple[tuple[Instance, float], ...] = ()
+
+    def candidates(self, instance: Instance) -> Candidates:
+        """Candidates of a case, with the tables of the last one as far as they hold."""
+        self._candidates = candidates_like(self._candidates, instance)
+        return self._candidates
+
+    def bound(self, instance: Instance) -> float:
+        """Least bound that was proved for the case or for one with wider limits; else infinite."""
+        known = (bound for case, bound in self._bounds if restricts(instance, case))
+        return min(known, default=math.inf)
+
+    def remember(self, instance: Instance, schedule: Schedule | None, bound: float | None) -> None:
+        """Keep an answer and what was proved; the oldest go."""
+        if schedule is not None:
+            others = tuple(known for known in self.schedules if known != schedule)
+            self.schedules = (schedule, *others)[:MOST_SCHEDULES]
+        if bound is not None:
+            self._bounds = ((instance, bound), *self._bounds)[:MOST_BOUNDS]

@@ -1,0 +1,189 @@
+"""What a limit costs: the best objective for several caps, each point judged and proved.
+
+The widest cap is solved first: its bound holds for all tighter ones, and its schedule, tables and
+tree of the proof serve the next (`memory`).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from abscopt.instances.load import InputError, Problem, problems_of
+from abscopt.instances.schema import Instance
+from abscopt.optimizer.crosscheck import cells
+from abscopt.optimizer.memory import Memory
+from abscopt.optimizer.pipeline import solve
+from abscopt.optimizer.report import plain_table, plain_text
+from abscopt.optimizer.result import DISCLAIMER, FORMAT, instance_digest, versions
+
+if TYPE_CHECKING:
+    from abscopt.optimizer.result import Result
+
+SIDES = ("cap_gy", "cap", "limits_gy", "floor_1e9_per_l", "floor")
+FLOORS = ("floor_1e9_per_l", "floor")
+MOST_POINTS = 1000
+COLUMNS = (
+    "cap", "status", "objective", "bound", "gap", "gap_unit", "use", "sites", "doses",
+    "drug_starts", "binding_limits",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Point:
+    """The answer at one cap."""
+
+    cap: float
+    result: Result
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """The answers at several caps of one limit of a case, in the order in which these are given."""
+
+    instance: Instance
+    limit: str
+    points: tuple[Point, ...]
+
+
+def frontier(instance: Instance, limit: str, caps: Sequence[float], **options: Any) -> Frontier:
+    """Solve a case for several caps of one limit.
+
+    Parameters
+    ----------
+    limit : name of a limit of the case
+    caps : in the limit's own unit; a floor where it has no cap (`alc`); multiples of its doses
+        where it is a table (`dose_by_fractions`)
+    options : those of `solve`, for each point
+
+    Raises
+    ------
+    InputError
+        If the case has no such limit, or a cap is not one that the limit may have.
+    """
+    cases = {cap: with_cap(instance, limit, cap) for cap in caps}
+    falls = _side(instance, limit) in FLOORS
+    memory, found = Memory(), {}
+    for cap in sorted(cases, reverse=not falls):
+        found[cap] = Point(cap, solve(cases[cap], memory=memory, **options))
+    return Frontier(instance, limit, tuple(found[cap] for cap in caps))
+
+
+def with_cap(instance: Instance, limit: str, cap: float) -> Instance:
+    """The case with another cap of one limit; raises InputError."""
+    side, raw = _side(instance, limit), instance.model_dump(mode="json")
+    value: float | int = int(cap) if float(cap).is_integer() else float(cap)
+    for other in raw["limits"]:
+        if other["name"] == limit:
+            table = side == "limits_gy"
+            other[side] = [dose * cap for dose in other[side]] if table else value
+    try:
+        return Instance.model_validate_json(json.dumps(raw))
+    except ValidationError as error:
+        raise InputError(list(problems_of(error, f"{limit} {cap:g}"))) from None
+
+
+def _side(instance: Instance, name: str) -> str:
+    """Key of what a limit allows."""
+    known = {limit.name: limit for limit in instance.limits}
+    if name not in known:
+        raise InputError(
+            [Problem(instance.name, "limits", name, f"unknown; known {sorted(known)}")]
+        )
+    return next(side for side in SIDES if getattr(known[name], side, None) is not None)
+
+
+def parse_caps(text: str, label: str) -> tuple[float, ...]:
+    """Caps from `a,b,c`, or from `low:high:n` n evenly spaced ones; raises InputError."""
+    try:
+        if ":" in text:
+            low, high, number = text.split(":")
+            ends, count = (float(low), float(high)), int(number)
+            if not 2 <= count <= MOST_POINTS:
+                raise ValueError
+            step = (ends[1] - ends[0]) / (count - 1)
+            caps = [round(ends[0] + i * step, 12) for i in range(count)]
+        else:
+            caps = [float(part) for part in text.split(",")]
+    except ValueError:
+        caps = []
+    if not caps or len(caps) > MOST_POINTS or not all(0 < cap < math.inf for cap in caps):
+        rule = f"must be positive numbers a,b,... or low:high:n with n from 2 to {MOST_POINTS}"
+        raise InputError([Problem(label, "caps", text[:80], rule)])
+    return tuple(dict.fromkeys(caps))
+
+
+def rows(found: Frontier) -> list[dict[str, Any]]:
+    """One row of plain data per point; the time taken is not in it."""
+    table = []
+    for point in found.points:
+        result, verdict = point.result, point.result.evaluation
+        uses = {} if verdict is None else {use.name: use.use for use in verdict.limits}
+        table.append(
+            {
+                "cap": point.cap,
+                "status": result.status,
+                "objective": result.objective,
+                "bound": result.bound,
+                "gap": result.gap,
+                "gap_unit": result.unit,
+                "use": uses.get(found.limit),
+                "sites": cells.sites(result.schedule, found.instance),
+                "doses": cells.doses(result.schedule, found.instance),
+                "drug_starts": cells.drug_starts(result.schedule),
+                "binding_limits": cells.binding(verdict),
+            }
+        )
+    return table
+
+
+def document(found: Frontier) -> dict[str, Any]:
+    """What `frontier --json` prints."""
+    return {
+        "format": FORMAT,
+        "kind": "frontier",
+        "notice": DISCLAIMER,
+        "instance": found.instance.name,
+        "instance_digest": instance_digest(found.instance),
+        "limit": found.limit,
+        "rows": rows(found),
+        "seconds": [round(point.result.solver.seconds, 3) for point in found.points],
+        "versions": versions(),
+    }
+
+
+def csv_text(found: Frontier) -> str:
+    """The rows as CSV; several entries of one cell are joined by '; '."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for row in rows(found):
+        writer.writerow({k: "; ".join(v) if isinstance(v, list) else v for k, v in row.items()})
+    return buffer.getvalue()
+
+
+def report(found: Frontier) -> str:
+    """The rows as a table for a person."""
+    title = f"{found.instance.name}: caps of {found.limit}"
+    table = plain_table(
+        title, ">Cap", "Status", ">Objective", ">Bound", ">Gap", "", ">Use %",
+        "Doses (Gy, first day)", "Drug starts",
+    )  # fmt: skip
+    for row in rows(found):
+        numbers = (row[key] for key in ("objective", "bound", "gap"))
+        table.add_row(
+            f"{row['cap']:g}",
+            row["status"],
+            *("-" if number is None else f"{number:.4f}" for number in numbers),
+            row["gap_unit"],
+            "-" if row["use"] is None else f"{100 * row['use']:.1f}",
+            *(", ".join(row[key]) or "-" for key in ("doses", "drug_starts")),
+        )
+    return plain_text([table, "", DISCLAIMER])

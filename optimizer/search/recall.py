@@ -1,0 +1,105 @@
+"""The ends of an earlier search's tree, bounded again with the prices that closed them before.
+
+Only they are looked at: the nodes on the way served to find them. An end is tried with its own
+prices first, then with those of the nodes above it, nearest first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from abscopt.optimizer.search.bound import Dual
+from abscopt.optimizer.search.branches import MOST_PRICES, Branch, Node
+from abscopt.optimizer.search.cells import Cells, unknown
+from abscopt.optimizer.search.plan_set import PlanSet, plan_halves
+
+if TYPE_CHECKING:
+    from abscopt.optimizer.search.plan_set import Alive
+    from abscopt.optimizer.search.priced import Prices
+
+
+class Recall:
+    """What the tree of one family leaves open in another case.
+
+    Parameters
+    ----------
+    threshold : what a schedule must exceed to matter
+    fine : looseness at which halving of cells ends
+    """
+
+    def __init__(self, root: Node, threshold: float, fine: float):
+        self.root, self.threshold, self.fine = root, threshold, fine
+        self.duals = {root.dual.set.plans: root.dual}
+        self.numbers: dict[tuple[tuple[int, ...], int], int] = {}
+
+    def of_root(self) -> Cells:
+        """Cells of the whole family that its prices do not close."""
+        return self._bounded(
+            self.root.dual, self.root.alive, self.root.cells, self.root.branch.prices
+        )
+
+    def ends(self) -> Iterator[Node]:
+        """Ends of the tree with the cells that the known prices do not close."""
+        root = self.root
+        stack: list[tuple[tuple[int, ...], Alive, Branch, list[Prices]]] = []
+        stack.append((root.dual.set.plans, root.alive, root.branch, []))
+        while stack:
+            plans, alive, branch, above = stack.pop()
+            if branch.cut is None or branch.children is None:
+                node = self._end(plans, alive, branch, above)
+                if node is not None:
+                    yield node
+                continue
+            own = [] if branch is root.branch else branch.prices
+            parts, sides = [plans, plans], [alive, alive]
+            if branch.cut.lesion is None:
+                parts = list(plan_halves(plans))
+            else:
+                sides = branch.cut.sides(root.dual.set.candidates, root.dual.set.shared, alive)
+            for part, side, child in zip(parts, sides, branch.children, strict=True):
+                stack.append((part, side, child, [*own, *above]))
+
+    def _end(
+        self, plans: tuple[int, ...], alive: Alive, branch: Branch, above: list[Prices]
+    ) -> Node | None:
+        """One end as far as it stays open; None if it is closed."""
+        root = self.root
+        if plans not in self.duals:
+            own = PlanSet(root.dual.set.candidates, plans, root.dual.set)
+            self.duals[plans] = Dual(own, root.dual)
+        dual, cells = self.duals[plans], root.cells
+        if dual is not root.dual:
+            cells = unknown(cells.low, cells.high, cells.bound)
+        alive = tuple(mask & fits for mask, fits in zip(alive, dual.set.usable, strict=True))
+        if not all(mask.any() for mask in alive):
+            return None
+        known = [] if branch is root.branch else [*branch.prices, *above][:MOST_PRICES]
+        cells = self._bounded(dual, alive, cells, known)
+        if not len(cells):
+            return None
+        if (cells.by >= 0).all():
+            alive = dual.alive(cells, alive, self.threshold)
+        return Node(dual, alive, cells, (), branch)
+
+    def _bounded(self, dual: Dual, alive: Alive, cells: Cells, known: Sequence[Prices]) -> Cells:
+        """Cells above the threshold by some prices, tried in turn."""
+        cells = cells.take_above(self.threshold)
+        for prices in known:
+            number = self._number(dual, prices) if len(cells) else None
+            if number is not None:
+                cells = dual.tighten(cells, alive, [number], self.threshold, self.fine)
+        return cells
+
+    def _number(self, dual: Dual, prices: Prices) -> int | None:
+        """Number of the multiplier with some prices; None where the rows are others."""
+        rows, key = dual.set.rows, (dual.set.plans, id(prices))
+        if len(prices.rows) != len(rows.right):
+            return None
+        if key not in self.numbers:
+            self.numbers[key] = len(dual.multipliers)
+            usable = zip(self.root.alive, dual.set.usable, strict=True)
+            alive = tuple(mask & fits for mask, fits in usable)
+            dual.add(replace(prices, rows=rows.capped(prices.rows)), alive)
+        return self.numbers[key]
