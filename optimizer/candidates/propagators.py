@@ -51,8 +51,9 @@ class Propagators:
     def resting_of(self, plans: IntArray) -> FloatArray:
         """(n, patterns, horizons) effect without release under some plans."""
         if self.patterns is None:
-            return self.resting[plans]
-        return self.resting[plans[:, None], self.patterns]
+            return np.asarray(self.resting[plans])
+        some: FloatArray = self.resting[plans[:, None], self.patterns]
+        return some
 
     def release_of(self, plan: int) -> FloatArray:
         """(patterns, most fractions, horizons) effect per unit released under one plan."""

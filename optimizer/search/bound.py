@@ -87,9 +87,9 @@ class Dual:
         else:
             self.ground, self.low_and_high = parent.ground, parent.low_and_high
         alike = parent if parent and parent.set.candidates is plan_set.candidates else None
-        self.start = alike.start if alike else Start(plan_set.candidates)
+        self.start: Start = alike.start if alike else Start(plan_set.candidates)
         ruled = plan_set.instance.immune.burden_limit_cm3 is not None  # shares depend on the plan
-        self.values = (
+        self.values: Values = (
             alike.values
             if alike and not ruled
             else Values(plan_set.candidates, plan_set.shared, plan_set.share)

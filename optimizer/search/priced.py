@@ -213,7 +213,8 @@ class PricedCourses:
         release = self.release[part.kinds.start + rows, : part.block.count]
         unit = self.patterns.unit[part.days.start + days, : part.block.count]
         product: FloatArray = np.einsum("cn,cnh->ch", release, unit)
-        return product + self.patterns.resting[part.days.start + days]
+        product += self.patterns.resting[part.days.start + days]
+        return product
 
     def greatest_effect(self) -> FloatArray:
         """(horizons,) of any course."""
