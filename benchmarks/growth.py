@@ -1,13 +1,14 @@
 """Time and memory of the search against lesions, courses and plans, with fitted exponents.
 
-    python benchmarks/growth.py [--write] [--repeats 3] [--limit 120]
+    python benchmarks/growth.py [--write] [--repeats 3] [--limit 120] [--curves CURVE ...]
 
 Cases are made of `oligomet-4`: its lesions in turn (copies have their sparing factors at 70 % and
 share effect and precursors equally), a finer or coarser grid of doses, more or fewer days on which
 pembrolizumab may start. One size changes at a time. Every solve runs in a process of its own; wall
 seconds are the median of the repeats, memory is the peak of the process. A solve that meets the
-limit is shown with its gap and left out of the fit (least squares on logarithms). Every answer is
-judged by the pipeline itself. Prints the environment; --write stores the table.
+limit is shown with its gap and left out of the fit (least squares on logarithms). The largest
+cases, ten million courses under 160 plans and twelve lesions, run once with a limit of their own.
+Every answer is judged by the pipeline itself. Prints the environment; --write stores the table.
 """
 
 from __future__ import annotations
@@ -43,23 +44,42 @@ LONG = {
     "interval_days": [1, 2, 3, 4, 5, 7, 10, 14],
     "last_start_day": 112,
 }
+SECOND = {
+    "name": "ipilimumab",
+    "regimens": ["ipilimumab-1mgkg-q6w-x2"],
+    "first_start_day": 0,
+    "last_start_day": 60,
+    "start_step_days": 2,
+}
 CURVES: dict[str, list[dict[str, Any]]] = {
-    "lesions": [{"lesions": n} for n in (1, 2, 3, 4, 5, 6, 8, 12)],
+    "lesions": [{"lesions": n} for n in (1, 2, 3, 4, 5, 6, 8)],
     "courses": [
         *({"step_gy": step} for step in (2.0, 1.0, 0.5, 0.25, 0.125, 0.0625)),
         {"step_gy": 0.1, "long": True},
         {"step_gy": 0.05, "long": True},
     ],
-    "plans": [{"last_start_day": day} for day in (4, 10, 21, 42, 84, 150)],
+    "plans": [
+        *({"last_start_day": day} for day in (4, 10, 21, 42, 84, 150)),
+        *({"last_start_day": day, "second": True} for day in (42, 158)),
+    ],
+    "largest": [
+        {"lesions": 6, "step_gy": 0.045, "last_start_day": 158, "long": True},
+        {"lesions": 12},
+    ],
 }
 
 
 def sized(
-    lesions: int = 3, step_gy: float = 0.5, last_start_day: int = 21, long: bool = False
+    lesions: int = 3,
+    step_gy: float = 0.5,
+    last_start_day: int = 21,
+    long: bool = False,
+    second: bool = False,
 ) -> Instance:
     """A case of the class of `oligomet-4` with so many sites besides hidden disease.
 
-    `long` menus have 1 to 10 fractions, eight intervals and starts until day 112.
+    `long` menus have 1 to 10 fractions, eight intervals and starts until day 112; `second` is a
+    second agent, ipilimumab, with 31 starts or none.
     """
     raw = tomllib.loads((CASES / "oligomet-4.toml").read_text(encoding="utf-8"))
     sites = [lesion for lesion in raw["lesions"] if "course" in lesion]
@@ -81,7 +101,7 @@ def sized(
     changed = raw | {
         "name": f"class-{lesions}-{step_gy:g}-{last_start_day}",
         "lesions": [*chosen, hidden],
-        "agents": [agent],
+        "agents": [agent, SECOND] if second else [agent],
     }
     changed.pop("standard")
     try:
@@ -135,17 +155,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--limit", type=float, default=120.0)
+    parser.add_argument("--largest-limit", type=float, default=300.0)
+    parser.add_argument("--curves", nargs="+", choices=CURVES, default=list(CURVES))
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     environment = {"machine": machine(), "versions": versions(), "gap": GAP} | vars(options)
     print(json.dumps(environment))
     curves: dict[str, Any] = {}
-    for size, points in CURVES.items():
+    for size in options.curves:
         rows = []
-        for sizes in points:
-            rows.append(measured(sizes, options.repeats, options.limit))
+        for sizes in CURVES[size]:
+            large = size == "largest"
+            limit = options.largest_limit if large else options.limit
+            rows.append(measured(sizes, 1 if large else options.repeats, limit))
             print(size, rows[-1], flush=True)
-        curves[size] = {"exponent": exponent(rows, size), "rows": rows}
+        slope = None if size == "largest" else exponent(rows, size)
+        curves[size] = {"exponent": slope, "rows": rows}
         print(size, "exponent", curves[size]["exponent"], flush=True)
     if options.write:
         text = json.dumps(environment | {"curves": curves}, indent=2)

@@ -192,6 +192,34 @@ def block_effects(
     return np.asarray(dense + resting)
 
 
+def one_effect(
+    instance: Instance,
+    shared: Shared,
+    kind: int,
+    patterns: Patterns,
+    pattern: int,
+    effects: PlanEffects,
+    prop: Propagators,
+    plans: IntArray,
+) -> FloatArray:
+    """(plans, horizons) own effector log kill of one course under some plans."""
+    count, sign = int(patterns.count[pattern]), instance.immune.preblockade_sign
+    days = patterns.days[pattern, :count]
+    one = prop.take(np.array([pattern]))
+    unit = np.stack([one.release_of(int(k))[0, :count] for k in plans])
+    if sign != 0:
+        unit = unit * (1.0 + sign * effects.occupancy[plans][:, days])[:, :, None]
+    left = _suppression(
+        instance,
+        shared.kinds.menu.dose[[kind]],
+        shared.fractions.since[kind, :count],
+        effects.relief[plans][:, days],
+    )
+    release = shared.unsuppressed[kind, :count] * left
+    total: FloatArray = np.einsum("pn,pnh->ph", release, unit)
+    return total + one.resting_of(plans)[:, 0]
+
+
 def units(
     instance: Instance, patterns: Patterns, effects: PlanEffects, prop: Propagators, plan: int
 ) -> FloatArray:

@@ -73,7 +73,7 @@ class PlanEffects:
     chemotherapy_log_loss: FloatArray
     group: NDArray[np.int64]
 
-    @property
+    @cached_property
     def greatest_occupancy(self) -> FloatArray:
         """(plans,) greatest occupancy of PD-(L)1."""
         greatest: FloatArray = self.occupancy.max(axis=1)

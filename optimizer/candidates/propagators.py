@@ -50,15 +50,19 @@ class Propagators:
 
     def resting_of(self, plans: IntArray) -> FloatArray:
         """(n, patterns, horizons) effect without release under some plans."""
-        if self.patterns is None:
-            return np.asarray(self.resting[plans])
-        some: FloatArray = self.resting[plans[:, None], self.patterns]
-        return some
+        part: FloatArray = (
+            self.resting[plans]
+            if self.patterns is None
+            else self.resting[plans[:, None], self.patterns]
+        )
+        return part
 
     def release_of(self, plan: int) -> FloatArray:
         """(patterns, most fractions, horizons) effect per unit released under one plan."""
-        own = self.release[plan]
-        return own if self.patterns is None else own[self.patterns]
+        own: FloatArray = self.release[plan]
+        if self.patterns is not None:
+            own = own[self.patterns]
+        return own
 
 
 def propagators(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,8 @@ from abscopt.models import immune
 from abscopt.optimizer.candidates.coefficients import (
     CourseEffects,
     Shared,
-    block_effects,
     course_effects,
+    one_effect,
     shared_effects,
     shares_of,
 )
@@ -252,43 +252,57 @@ class Candidates:
         self._effects[plan] = found
         return found
 
-    def effect_of(self, plan: int, s: int, course: int) -> tuple[FloatArray, float]:
-        """(horizons,) own effect of one course under one plan, and its log loss for the others."""
-        table, one = self.lesions[s], self.shared(plan)[s]
-        kind, pattern = int(one.kinds.of[course]), table.menu.pattern[[course]]
-        block = one.kinds.blocks[int(one.kinds.block[kind])]
-        alone = replace(block, kinds=np.array([kind]), patterns=pattern)
-        prop = self.propagators(s)[block.way]
-        lesion = self.lesion_of(table)
-        effect = block_effects(self.instance, lesion, one, alone, self.plan_effects, prop, plan)[
-            0, 0
-        ]
-        weights = table.menu.patterns.number[pattern[0]] @ self.plan_effects.effect_weights[plan]
-        return effect, float(lesion.effect_loss(lesion.ways[block.way]) * weights)
+    def effect_of(self, plans: IntArray, s: int, course: int) -> tuple[FloatArray, FloatArray]:
+        """(plans, horizons) own effect of one course under plans of one group, (plans,) log loss.
+
+        The loss is that of everybody else's effectors.
+        """
+        table, one = self.lesions[s], self.shared(int(plans[0]))[s]
+        kind, pattern = int(one.kinds.of[course]), int(table.menu.pattern[course])
+        way = int(table.menu.technique[course])
+        lesion, prop = self.lesion_of(table), self.propagators(s)[way]
+        effect = one_effect(
+            self.instance, one, kind, table.menu.patterns, pattern, self.plan_effects, prop, plans
+        )
+        weights = self.plan_effects.effect_weights[plans] @ table.menu.patterns.number[pattern]
+        return effect, lesion.effect_loss(lesion.ways[way]) * weights
 
     def kill_of_row(self, plan: int, row: IntArray) -> FloatArray:
         """(horizons,) unsaturated systemic log kill of a row of courses under one plan."""
-        own = [self.effect_of(plan, s, int(c)) for s, c in enumerate(row)]
-        effect, loss = np.array([e for e, _ in own]), np.array([a for _, a in own])
-        others = float(self.plan_effects.chemotherapy_log_loss[plan]) + loss.sum() - loss
-        kill: FloatArray = np.exp(-others) @ effect
+        kill: FloatArray = self._kills_of_row(np.array([plan]), row)[0]
         return kill
 
-    def value_of_row(self, plan: int, row: IntArray) -> float:
-        """Objective of a row of courses under one plan, costs and limits aside."""
-        instance, shared = self.instance, self.shared(plan)
+    def _kills_of_row(self, plans: IntArray, row: IntArray) -> FloatArray:
+        """(plans, horizons) the same under plans of one group."""
+        own = [self.effect_of(plans, s, int(c)) for s, c in enumerate(row)]
+        effect, loss = np.array([e for e, _ in own]), np.array([a for _, a in own])
+        others = self.plan_effects.chemotherapy_log_loss[plans] + loss.sum(axis=0) - loss
+        kill: FloatArray = (np.exp(-others)[:, :, None] * effect).sum(axis=0)
+        return kill
+
+    def values_of_row(self, plans: IntArray, row: IntArray) -> FloatArray:
+        """(plans,) objective of a row of courses under some plans, costs and limits aside."""
+        found, groups = np.empty(len(plans)), self.plan_effects.group[plans]
+        for group in np.unique(groups):
+            own = np.flatnonzero(groups == group)
+            found[own] = self._values_of_group(plans[own], row)
+        return found
+
+    def _values_of_group(self, plans: IntArray, row: IntArray) -> FloatArray:
+        instance, shared = self.instance, self.shared(int(plans[0]))
         kinds = [int(one.kinds.of[c]) for one, c in zip(shared, row, strict=True)]
         weights = [self.lesion_of(table).weight for table in self.lesions]
         if instance.objective.kind == "tumor_bed":
             beds = [one.tumor_bed[k] for one, k in zip(shared, kinds, strict=True)]
-            return float(np.dot(weights, beds))
-        kill = immune.saturate(self.kill_of_row(plan, row), instance.immune.effect_maximum_nats)
-        occupancy = float(self.plan_effects.greatest_occupancy[plan])
-        total = 0.0
+            return np.full(len(plans), float(np.dot(weights, beds)))
+        kill = immune.saturate(self._kills_of_row(plans, row), instance.immune.effect_maximum_nats)
+        tops, of = np.unique(self.plan_effects.greatest_occupancy[plans], return_inverse=True)
+        total = np.zeros(len(plans))
         for table, one, k, weight in zip(self.lesions, shared, kinds, weights, strict=True):
-            share = shares_of(instance, self.lesion_of(table), one, occupancy)[[k]]
-            value = lesion_value(instance.objective, one.local[[k]], share, kill[None, :])
-            total += weight * float(value[0])
+            lesion = self.lesion_of(table)
+            share = np.stack([shares_of(instance, lesion, one, top)[k] for top in tops])[of]
+            value = lesion_value(instance.objective, one.local[[k]], share, kill)
+            total += weight * value
         return total
 
     def shared(self, plan: int) -> tuple[Shared, ...]:

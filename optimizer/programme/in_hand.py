@@ -132,7 +132,8 @@ def improved(
 def _best_plans(candidates: Candidates, plans: tuple[int, ...], in_hand: InHand) -> list[int]:
     """Plans by what the courses in hand are worth under them, limits aside."""
     row = np.array(in_hand.row)
-    worths = {k: candidates.value_of_row(k, row) - candidates.plan_cost(k) for k in plans}
+    values = candidates.values_of_row(np.array(plans), row)
+    worths = {k: float(v) - candidates.plan_cost(k) for k, v in zip(plans, values, strict=True)}
     return sorted(plans, key=lambda k: (-worths[k], k))
 
 

@@ -108,6 +108,7 @@ class _Search:
     pending : families of plans that have no node yet
     current : bound of the node that is being examined
     closed : bound of all that was examined, once nothing is open
+    suited : the incumbent's courses, and what they are worth under plans
     """
 
     def __init__(
@@ -130,6 +131,7 @@ class _Search:
         self.closed = -math.inf
         self.current = -math.inf
         self.idle = self.tries = 0
+        self.suited: tuple[bytes, dict[int, float]] = (b"", {})
 
     @property
     def threshold(self) -> float:
@@ -309,7 +311,7 @@ class _Search:
         if self.found.row is None or not horizons:
             middle: FloatArray = np.sqrt(dual.low_and_high[0] * dual.low_and_high[1])
             return middle
-        plan = _best_plan(self.candidates, dual.set.plans, self.found.row)
+        plan = self._best_plan(dual.set.plans, self.found.row)
         kill = self.candidates.kill_of_row(plan, self.found.row)
         return np.clip(kill, *dual.low_and_high)
 
@@ -328,7 +330,7 @@ class _Search:
         before, plans, candidates = self.found.value, dual.set.plans, dual.set.candidates
         plan = plans[len(plans) // 2]
         if self.found.row is not None:
-            plan = _best_plan(self.candidates, plans, self.found.row)
+            plan = self._best_plan(plans, self.found.row)
         tabulated = Tabulated(candidates, plan)
         choices = dual.shortlist(one, alive, kill, SHORTLIST)
         options = [np.union1d(c, [0]) for c in choices]
@@ -353,7 +355,7 @@ class _Search:
     def _adopt(self, plans: tuple[int, ...]) -> None:
         """The incumbent's courses under the plan that suits them best."""
         assert self.found.row is not None
-        plan = _best_plan(self.candidates, plans, self.found.row)
+        plan = self._best_plan(plans, self.found.row)
         if plan != self.found.plan:
             tabulated = Tabulated(self.candidates, plan)
             self.found.offer(plan, self.found.row, worth(tabulated, self.found.row))
@@ -402,11 +404,22 @@ class _Search:
             return False
         plan = plans[len(plans) // 2]
         if self.found.row is not None:
-            plan = _best_plan(self.candidates, plans, self.found.row)
+            plan = self._best_plan(plans, self.found.row)
         alone = _of_part(node, PlanSet(dual.set.candidates, (plan,), dual.set), node.branch)
         numbers = list(alone.numbers)
         left = alone.dual.tighten(alone.cells, alone.alive, numbers, self.threshold, math.inf)
         return top - max(left.top, self.threshold) > PLANS * (top - self.threshold)
+
+    def _best_plan(self, plans: tuple[int, ...], row: IntArray) -> int:
+        """The plan of a set under which the incumbent's courses do best, limits aside."""
+        if self.suited[0] != row.tobytes():
+            self.suited = row.tobytes(), {}
+        known = self.suited[1]
+        new = [k for k in plans if k not in known]
+        if new:
+            worth_of = self.candidates.values_of_row(np.array(new), row)
+            known.update(zip(new, worth_of.tolist(), strict=True))
+        return max(plans, key=lambda k: (known[k], -k))
 
     def _mixed(self, dual: Dual, alive: Alive, cells: Cells, at: int) -> int | None:
         """A lesion that the bound may treat by halves: 'no course' loses as little as treatment."""
@@ -431,11 +444,6 @@ def _of_part(node: Node, plans: PlanSet, branch: Branch) -> Node:
     part = node.dual.of_part(plans, cells, own)
     around = unknown(cells.low, cells.high, cells.bound)
     return Node(part, own, around, tuple(range(len(part.multipliers))), branch)
-
-
-def _best_plan(candidates: Candidates, plans: tuple[int, ...], row: IntArray) -> int:
-    """The plan of a set under which some courses do best, limits aside."""
-    return max(plans, key=lambda k: (candidates.value_of_row(k, row), -k))
 
 
 def _climbed(

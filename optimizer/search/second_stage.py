@@ -63,10 +63,11 @@ def _step(
     limit = current
     alone = narrowed(candidates, [np.unique([0, c]) for c in row])
     given = (row > 0).astype(np.int64)[None, :]
-    for k in range(len(candidates.plans)):
+    worth_of = candidates.values_of_row(np.arange(len(candidates.plans)), row)
+    for k in np.flatnonzero(worth_of >= floor - ROUNDING).tolist():
         if clock.expired:
             return best
-        if k == plan or candidates.value_of_row(k, row) < floor - ROUNDING:
+        if k == plan:
             continue
         least = _least(Tabulated(alone, k), given, limit, floor)
         if least is not None:
