@@ -1,9 +1,10 @@
-"""Exact search for cases with one free course: plans, spans of courses, partial courses.
+"""Exact search for cases with free courses: plans, spans of courses, partial courses.
 
-All plans are bounded first. A node is a plan, a range of kill and a range of fraction numbers. The
-courses of the one with the greatest bound are explored day by day (`labels`), ever more finely;
-where there are too many and a split lowers the bound, it is split. What is never explored keeps
-its bound.
+All plans are bounded first. A node is a plan, a range of kill and of fraction numbers for each
+lesion that is irradiated, and a cell of systemic effect. The courses of the one with the greatest
+bound are explored lesion by lesion and day by day (`labels`), ever more finely, and joined
+(`combine`); where there are too many and a split lowers the bound, it is split. What is never
+explored keeps its bound.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import heapq
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,29 +19,29 @@ from numpy.typing import NDArray
 
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.flows import flows_of
-from abscopt.optimizer.free.courses import improved, values
-from abscopt.optimizer.free.dual import Span
-from abscopt.optimizer.free.labels import Precision, explored
-from abscopt.optimizer.free.multipliers import Pool, Priced, priced, value_of
-from abscopt.optimizer.free.suffix import Stage, stages_of
-from abscopt.optimizer.free.terms import Terms, terms_of
+from abscopt.optimizer.free.branch import split
+from abscopt.optimizer.free.combine import combined, most_promising
+from abscopt.optimizer.free.labels import Precision
+from abscopt.optimizer.free.multipliers import Pool, Priced, priced
+from abscopt.optimizer.free.objective import Value
+from abscopt.optimizer.free.parts import FreePart, MenuPart, Part
+from abscopt.optimizer.free.schedules import Schedules
+from abscopt.optimizer.free.terms import chemo_factor, terms_of, whole_of
 from abscopt.optimizer.programme.single import Answer
-from abscopt.optimizer.schedule import Fraction, Infusion, Schedule, standard_schedule
+from abscopt.optimizer.schedule import Infusion, Schedule, standard_schedule
 
 if TYPE_CHECKING:
-    from abscopt.optimizer.candidates.columns import Columns
-    from abscopt.optimizer.candidates.flows import Flow
+    from collections.abc import Sequence
+
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.evaluation import Judge
-    from abscopt.optimizer.free.dual import Value
+    from abscopt.optimizer.free.courses import Courses
+    from abscopt.optimizer.free.terms import Whole
     from abscopt.optimizer.progress import Clock
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-COARSE_PATTERNS = 2
-FINE_PATTERNS = 0.5
-"""Patterns of days: coarse per course day, fine per pair of them."""
 ROUGH_ROUNDS = 12
 SAFETY = 1e-9
 BEAM = 300
@@ -50,9 +50,7 @@ DIVE = 0.2
 SEARCHED = 4
 POLISHED = 3
 JUDGED = 40
-NARROW = 0.02
-LOOSE = 0.3
-FRACTIONAL = 0.02
+PROMISING = 40_000
 FEW_LABELS = 4_000
 LABELS = 60_000
 FINER = 0.3
@@ -61,31 +59,18 @@ FINEST = 6
 
 @dataclass
 class Planned:
-    """One plan with what is computed once for it.
+    """One plan with what is computed once for it."""
 
-    `coarse` stages join patterns of days more than `fine` ones, which come when they are needed.
-    """
-
-    terms: Terms
-    coarse: list[Stage]
+    whole: Whole
+    parts: tuple[Part, ...]
     value: Value
+    schedules: Schedules
     pool: Pool
-
-    @cached_property
-    def fine(self) -> list[Stage]:
-        """Stages for the bounds that count."""
-        days = len(self.terms.days)
-        return stages_of(self.terms, FINE_PATTERNS * days * days)
-
-    @property
-    def end(self) -> Stage:
-        """After the last course day."""
-        return self.coarse[-1]
 
 
 @dataclass(frozen=True)
 class Node:
-    """Courses of one plan in the span of `value`."""
+    """Schedules of one plan in the spans and the cell of `value`."""
 
     plan: int
     value: Value
@@ -116,8 +101,8 @@ class Search:
         self.candidates, self.judge, self.gap, self.clock = candidates, judge, gap, clock
         self.rng = np.random.default_rng(seed)
         self.answer = Answer()
-        self.columns: Columns = columns_of(candidates, by_day=True)
-        self.flow: Flow | None = flows_of(candidates, self.columns).get(candidates.free[0])
+        self.columns = columns_of(candidates, by_day=True)
+        self.flows = flows_of(candidates, self.columns)
         self.planned: dict[int, Planned] = {}
         self.open: list[tuple[float, int, Node]] = []
         self.closed = -math.inf
@@ -141,28 +126,35 @@ class Search:
     def plan(self, plan: int) -> Planned:
         """A plan's numbers."""
         if plan not in self.planned:
-            terms = terms_of(self.candidates, self.columns, self.flow, plan)
-            coarse = stages_of(terms, COARSE_PATTERNS * len(terms.days))
-            value = value_of(terms, coarse, self.candidates.instance)
-            pool = Pool.of(terms, coarse[-1], np.zeros((0, len(terms.days)), dtype=np.int64))
-            self.planned[plan] = Planned(terms, coarse, value, pool)
+            candidates, instance = self.candidates, self.candidates.instance
+            whole = whole_of(candidates, self.columns, plan)
+            tables = {table.menu.lesion: s for s, table in enumerate(candidates.lesions)}
+            parts: list[Part] = []
+            for i in whole.parts:
+                if i in tables:
+                    chemo = chemo_factor(candidates, plan)
+                    parts.append(MenuPart(candidates, whole, tables[i], chemo))
+                else:
+                    terms = terms_of(candidates, self.columns, self.flows.get(i), whole, i)
+                    parts.append(FreePart(terms, instance.lesions[i], instance.days))
+            value = Value(instance, whole, tuple(parts))
+            schedules = Schedules(candidates, whole, tuple(parts), value)
+            self.planned[plan] = Planned(whole, tuple(parts), value, schedules, Pool(parts))
         return self.planned[plan]
 
-    def offer(self, planned: Planned, course: IntArray) -> None:
-        """Judge a course and keep it if it is better."""
-        if self.take(self.schedule(planned.terms, course)):
-            planned.pool.add(course)
+    def offer(self, planned: Planned, row: Sequence[IntArray]) -> None:
+        """Judge a course of each part and keep them if they are better."""
+        if self.take(self.schedule(planned, row)):
+            planned.pool.add(row)
 
-    def schedule(self, terms: Terms, course: IntArray) -> Schedule:
-        """The schedule of a course under its plan."""
-        lesion = self.candidates.instance.lesions[self.candidates.free[0]]
-        way = lesion.ways[0].name
+    def schedule(self, planned: Planned, row: Sequence[IntArray]) -> Schedule:
+        """The schedule of a course of each part under its plan."""
         fractions = [
-            Fraction(int(day), lesion.name, float(terms.dose[action]), 0, way)
-            for day, action in zip(terms.days, course, strict=True)
-            if action > 0
+            fraction
+            for part, course in zip(planned.parts, row, strict=True)
+            for fraction in part.fractions(course)
         ]
-        doses = self.candidates.plans[terms.plan].doses
+        doses = self.candidates.plans[planned.whole.plan].doses
         return Schedule.of(fractions, [Infusion(day, drug, mg) for drug, day, mg in doses])
 
     def take(self, schedule: Schedule) -> bool:
@@ -172,18 +164,28 @@ class Search:
             self.answer.schedule, self.answer.evaluation = schedule, verdict
         return verdict.feasible
 
-    def polish(self, planned: Planned, courses: IntArray) -> None:
-        """Offer the best of some courses, improved by exchanges."""
-        if not len(courses):
-            return
-        found = values(planned.terms, planned.end, planned.value, courses)
-        for at in np.argsort(-found, kind="stable")[:POLISHED]:
-            if not math.isfinite(found[at]):
+    def polish(self, planned: Planned, rows: Sequence[Courses]) -> float:
+        """Offer the best of some rows, improved by exchanges; the best objective before them."""
+        schedules, first = planned.schedules, -math.inf
+        exact, good = [], np.ones(len(rows[0]), dtype=bool)
+        for part, one in zip(planned.parts, rows, strict=True):
+            courses, fine = part.of(one.actions)
+            exact.append(courses)
+            good &= fine
+        for _ in range(POLISHED):
+            left = [one.take(good) for one in exact]
+            found = schedules.best(left, -math.inf) if len(left[0]) else None
+            if found is None:
                 break
-            course, _ = improved(
-                planned.terms, planned.end, planned.value, courses[at], float(found[at]), self.rng
-            )
-            self.offer(planned, course)
+            at = int(np.flatnonzero(good)[found[0]])
+            first = max(first, found[1])
+            good[at] = False
+            row = [one.actions[at] for one in exact]
+            if found[1] > self.answer.value or not math.isfinite(self.answer.value):
+                self.offer(planned, row)
+            row, _ = schedules.improved(row, found[1], self.rng)
+            self.offer(planned, row)
+        return first
 
     def push(self, node: Node) -> None:
         """Keep a node open, or close it for good."""
@@ -205,7 +207,7 @@ class Search:
         """Bound all plans, then split and explore until nothing open is above the threshold."""
         for plan in sorted(self.unbounded):
             planned = self.plan(plan)
-            self.take(self.schedule(planned.terms, planned.pool.courses[0]))
+            self.take(self.schedule(planned, [part.nothing[0] for part in planned.parts]))
             if self.answer.schedule is not None:
                 break
         before: Node | None = None
@@ -235,23 +237,22 @@ class Search:
     def _bounded(self, plan: int, before: Node | None) -> Node | None:
         """A first bound of a plan, with the prices and courses of the one before to begin with."""
         planned = self.plan(plan)
-        terms, value = planned.terms, planned.value
-        if not ((terms.room < 0).any() or terms.alc_room < 0):
+        whole, value = planned.whole, planned.value
+        if not ((whole.room < 0).any() or whole.alc_room < 0):
             first = None
             if before is not None:
                 first = before.priced.slopes
-                if len(first.load) != len(terms.room):
+                if len(first.load) != len(whole.room):
                     first = None
-                courses = self.plan(before.plan).pool.courses
-                planned.pool = Pool.of(terms, planned.end, courses)
+                planned.pool = Pool(planned.parts, self.plan(before.plan).pool.actions)
             known = self.answer.value + self.gap if self.answer.schedule is not None else -math.inf
             rough = priced(
-                terms, planned.coarse, value, planned.pool, self.clock_expired, known,
-                ROUGH_ROUNDS, first,
+                value, planned.parts, planned.pool, self.clock_expired, known, ROUGH_ROUNDS, first,
+                fine=False,
             )  # fmt: skip
             self.waiting[plan] = Node(plan, value, rough)
             if before is None:
-                self.dive(self.waiting[plan], coarse=True)
+                self.dive(self.waiting[plan])
             before = self.waiting[plan]
         self.unbounded.discard(plan)
         return before
@@ -260,7 +261,7 @@ class Search:
         """Look for good courses of a plan, and bound it well."""
         if node.priced.bound > self.threshold:
             if rank < SEARCHED:
-                self.dive(node, coarse=True)
+                self.dive(node)
             node = self._priced(node.plan, node.value, node)
         self.push(node)
 
@@ -268,29 +269,27 @@ class Search:
         """Whether to stop."""
         return self.clock.expired
 
-    def dive(self, node: Node, *, coarse: bool = False) -> None:
+    def dive(self, node: Node) -> None:
         """Good courses of a node: the most promising partial ones only, then exchanges."""
         planned = self.plan(node.plan)
         precision = Precision(DIVE * self.gap, 1e-3, 1e-2, BEAM, "drop")
-        found = explored(
-            planned.terms,
-            planned.coarse if coarse else planned.fine,
-            [node.priced.completion], node.value, -math.inf,
-            precision, self.clock_expired,
-        )  # fmt: skip
+        found = most_promising(
+            planned.schedules, node.priced, precision, PROMISING, self.clock_expired
+        )
         if found is not None:
-            self.polish(planned, found.courses)
+            self.polish(planned, found)
 
     def _examined(self, node: Node) -> list[Node] | None:
         """Parts of a node that are still open; None when stopped."""
-        parts = self._parts(node)
+        worth_while = node.priced.bound - self.threshold
+        parts = split(node.value, node.priced, worth_while)
         if self._explored(node, bool(parts)):
             return []
         if self.clock.expired:
             return None
         found = []
-        for span in parts:
-            child = self._priced(node.plan, node.value.within(span), node)
+        for value in parts:
+            child = self._priced(node.plan, value, node)
             if child.priced.bound > self.threshold:
                 self.dive(child)
             found.append(child)
@@ -299,55 +298,33 @@ class Search:
     def _priced(self, plan: int, value: Value, parent: Node) -> Node:
         planned = self.plan(plan)
         found = priced(
-            planned.terms, planned.fine, value, planned.pool, self.clock_expired, self.threshold,
+            value, planned.parts, planned.pool, self.clock_expired, self.threshold,
             first=parent.priced.slopes,
         )  # fmt: skip
         if found.bound > parent.priced.bound:
             found = parent.priced
         return Node(plan, value, found)
 
-    def _parts(self, node: Node) -> list[Span]:
-        """Spans into which a node is split; none if that would not lower its bound."""
-        span, mixture = node.value.span, node.priced.mixture
-        (low, high), (few, many) = span.kill, span.count
-        whole = math.floor(mixture.count + 1e-6)
-        if few < many and (mixture.count - whole > FRACTIONAL or few < whole < many):
-            whole = min(max(whole, few), many - 1)
-            return [Span(span.kill, (few, whole)), Span(span.kill, (whole + 1, many))]
-        kill, effect = mixture.kill, mixture.effect
-        price, load = node.priced.completion.prices, self.plan(node.plan).terms.room
-        stated = price.constant - price.load @ load
-        stated += kill @ price.kill + effect @ price.effect
-        loose = float(stated - node.value(kill[None, :], effect[None, :])[0])
-        if high - low < NARROW or loose <= LOOSE * (node.priced.bound - self.threshold):
-            return []
-        edge = 0.1 * (high - low)
-        middle = min(max(float(kill[-1]), low + edge), high - edge)
-        return [Span((low, middle), span.count), Span((middle, high), span.count)]
-
     def _explored(self, node: Node, divisible: bool) -> bool:
         """Close a node by exploring its courses; False where it must be split, or out of time."""
         planned = self.plan(node.plan)
-        tolerance, width = 0.25 * self.gap, 1e-3
-        bound = node.priced.bound
-        for _ in range(FINEST):
+        number = len(planned.parts)
+        tolerance, width = 0.25 * self.gap / number, 1e-3 / number
+        bound, most = node.priced.bound, FEW_LABELS if divisible else LABELS
+        for turn in range(FINEST + 1):
+            apart = turn == FINEST
             precision = Precision(
-                tolerance,
-                width,
-                10.0 * width,
-                FEW_LABELS if divisible else LABELS,
-                "stop" if divisible else "join",
-            )
-            found = explored(
-                planned.terms, planned.fine, [node.priced.completion], node.value,
-                self.threshold, precision, self.clock_expired,
+                tolerance, width, 10.0 * width, most,
+                "stop" if divisible or apart else "join", apart,
             )  # fmt: skip
-            if found is None or found.bound == math.inf:
-                return False
-            exact = values(planned.terms, planned.end, planned.value, found.courses[:JUDGED])
-            best = float(exact.max(initial=-math.inf))
-            if best > self.answer.value:
-                self.polish(planned, found.courses[:JUDGED])
+            found = combined(
+                planned.schedules, node.priced, self.threshold, precision, self.clock_expired
+            )
+            if found is None:
+                if divisible or self.clock.expired:
+                    return False
+                break
+            best = self.polish_better(planned, found.courses)
             if math.isfinite(best):
                 added = max(0.0, found.bound - best)
                 self.answer.relaxation_error = max(self.answer.relaxation_error, added)
@@ -357,3 +334,15 @@ class Search:
             tolerance, width = tolerance * FINER, width * FINER
         self.closed = max(self.closed, bound)
         return True
+
+    def polish_better(self, planned: Planned, rows: Sequence[Courses]) -> float:
+        """Improve the first of some rows if one is better; their best objective."""
+        first = [one.take(slice(0, JUDGED)) for one in rows]
+        exact = [part.of(one.actions) for part, one in zip(planned.parts, first, strict=True)]
+        good = np.all([fine for _, fine in exact], axis=0)
+        found = planned.schedules.best([courses.take(good) for courses, _ in exact], -math.inf)
+        if found is None:
+            return -math.inf
+        if found[1] > self.answer.value:
+            self.polish(planned, first)
+        return found[1]

@@ -1,0 +1,99 @@
+"""Where a node is split: by fraction numbers, by kill, or by systemic effect."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.models import immune
+from abscopt.optimizer.free.objective import Span
+
+if TYPE_CHECKING:
+    from abscopt.optimizer.free.multipliers import Priced
+    from abscopt.optimizer.free.objective import Value
+
+FloatArray = NDArray[np.float64]
+
+NARROW = 0.02
+LOOSE = 0.3
+FRACTIONAL = 0.02
+EDGE = 0.1
+
+
+def split(value: Value, found: Priced, excess: float) -> list[Value]:
+    """Values of the parts into which a node is split; none if that would not lower its bound.
+
+    Fraction numbers first, then where the majorants of the bound are loosest at what the master
+    mixes, if that is a fair part of the excess over the threshold.
+    """
+    by_count = _by_count(value, found)
+    if by_count:
+        return by_count
+    mixture = found.mixture
+    taken = value.worth(mixture.kill[None], mixture.systemic[None])[0]
+    true = immune.saturate(mixture.effect, value.maximum)
+    exact = value.worth(mixture.kill[None], true[None])[0]
+    parts, loose = len(value.parts), mixture.worth - taken
+    options = [
+        (float(loose[s]), s)
+        for s in range(parts)
+        if value.spans[s].kill[1] - value.spans[s].kill[0] >= NARROW
+    ]
+    widths = value.cell[1] - value.cell[0]
+    if not value.alone and widths.max() >= NARROW:
+        options.append((float(taken.sum() - exact.sum() + loose[parts:].sum()), parts))
+    if value.alone:  # what the effect is taken for is split by the kill
+        options = [(float((mixture.worth - exact).sum()), s) for _, s in options]
+    options.sort(key=lambda option: (-option[0], option[1]))
+    if not options or options[0][0] <= LOOSE * excess:
+        return []
+    s = options[0][1]
+    if s == parts:
+        return _by_effect(value, mixture.effect, np.abs(mixture.systemic - true))
+    return _by_kill(value, s, float(mixture.kill[s, -1]))
+
+
+def _by_count(value: Value, found: Priced) -> list[Value]:
+    options = []
+    for s, (span, count) in enumerate(zip(value.spans, found.mixture.count, strict=True)):
+        few, many = span.count
+        whole = math.floor(count + 1e-6)
+        if few < many and (count - whole > FRACTIONAL or few < whole < many):
+            apart = min(count - whole, whole + 1 - count)
+            options.append((-apart, s, min(max(whole, few), many - 1)))
+    if not options:
+        return []
+    _, s, whole = min(options)
+    kill, (few, many) = value.spans[s].kill, value.spans[s].count
+    return [
+        value.within(_replaced(value, s, Span(kill, count)))
+        for count in ((few, whole), (whole + 1, many))
+    ]
+
+
+def _by_kill(value: Value, s: int, kill: float) -> list[Value]:
+    (low, high), count = value.spans[s].kill, value.spans[s].count
+    edge = EDGE * (high - low)
+    middle = min(max(kill, low + edge), high - edge)
+    return [
+        value.within(_replaced(value, s, Span(kills, count)))
+        for kills in ((low, middle), (middle, high))
+    ]
+
+
+def _by_effect(value: Value, effect: FloatArray, error: FloatArray) -> list[Value]:
+    """Two cells, split at the horizon where the effect was taken for more than it is."""
+    widths = value.cell[1] - value.cell[0]
+    h = int(np.where(widths >= NARROW, error, -1.0).argmax())
+    edge = EDGE * widths[h]
+    middle = min(max(math.log(effect[h]), value.cell[0, h] + edge), value.cell[1, h] - edge)
+    lower, upper = value.cell.copy(), value.cell.copy()
+    lower[1, h] = upper[0, h] = middle
+    return [value.within(value.spans, cell) for cell in (lower, upper)]
+
+
+def _replaced(value: Value, s: int, span: Span) -> tuple[Span, ...]:
+    return tuple(span if i == s else one for i, one in enumerate(value.spans))

@@ -1,0 +1,109 @@
+"""Courses of the parts of a node, joined: all schedules of it that may be above a threshold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.optimizer.search.join import count_at_most, every_row, joined
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from abscopt.optimizer.free.courses import Courses
+    from abscopt.optimizer.free.labels import Precision
+    from abscopt.optimizer.free.multipliers import Priced
+    from abscopt.optimizer.free.schedules import Schedules
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+JOIN_CHUNK = 200_000
+JOIN_LIMIT = 4e7
+MOST_ROWS = 400_000
+
+
+@dataclass(frozen=True)
+class Combined:
+    """Rows above a threshold, best first by what they are credited with, and a bound of all.
+
+    `courses` are those of each part, aligned: row i takes place i of each.
+    """
+
+    courses: list[Courses]
+    credited: FloatArray
+    bound: float
+
+
+def combined(
+    schedules: Schedules,
+    found: Priced,
+    threshold: float,
+    precision: Precision,
+    stop: Callable[[], bool],
+) -> Combined | None:
+    """All schedules of a node above a threshold; None if they are too many, or on time.
+
+    Where courses are never joined (`precision.apart`) only rows that keep every limit are left;
+    else they keep those that add up, by what they are credited with.
+    """
+    slack = found.bound - threshold
+    near, below = [], -np.inf
+    for part, look in zip(schedules.parts, found.looks, strict=True):
+        own = part.near(look, look.bound - slack, precision, stop)
+        if own is None:
+            return None
+        near.append(own[0])
+        below = max(below, found.bound - look.bound + own[1])
+    if not all(len(one) for one in near):
+        return Combined([one.take(slice(0, 0)) for one in near], np.zeros(0), below)
+    worth = [look.prices.worth(one) for look, one in zip(found.looks, near, strict=True)]
+    losses = [one.max() - one for one in worth]
+    slack = found.constant + sum(float(one.max()) for one in worth) - threshold
+    if len(near) == 1:
+        chunks = iter([np.arange(len(near[0]))[:, None]])
+    elif count_at_most(losses, slack) > JOIN_LIMIT:
+        return None
+    else:
+        below = max(below, threshold)
+        loads, right = [one.load for one in near], schedules.whole.room
+        chunks = joined(losses, loads, right, slack, JOIN_CHUNK)
+    kept, values, number = [], [], 0
+    for rows in chunks:
+        if stop():
+            return None
+        each = [one.take(rows[:, s]) for s, one in enumerate(near)]
+        value = schedules.values(each)
+        good = np.flatnonzero(value > threshold)
+        below = max(below, float(np.delete(value, good).max(initial=-np.inf)))
+        if precision.apart and len(good):
+            good = good[schedules.kept([one.take(good) for one in each])]
+        kept.append(rows[good])
+        values.append(value[good])
+        number += len(good)
+        if number > MOST_ROWS:
+            return None
+    rows = np.concatenate([np.zeros((0, len(near)), dtype=np.int64), *kept])
+    value = np.concatenate([np.zeros(0), *values])
+    order = np.argsort(-value, kind="stable")
+    bound = max(below, float(value.max(initial=-np.inf)))
+    return Combined([one.take(rows[order, s]) for s, one in enumerate(near)], value[order], bound)
+
+
+def most_promising(
+    schedules: Schedules, found: Priced, precision: Precision, most: int, stop: Callable[[], bool]
+) -> list[Courses] | None:
+    """So many rows at most of the courses that are worth most in each part."""
+    each = max(1, int(most ** (1.0 / len(found.looks))))
+    near = []
+    for part, look in zip(schedules.parts, found.looks, strict=True):
+        own = part.near(look, -np.inf, precision, stop)
+        if own is None:
+            return None
+        order = np.argsort(-look.prices.worth(own[0]), kind="stable")[:each]
+        near.append(own[0].take(order))
+    rows = every_row([np.arange(len(one)) for one in near])
+    return [one.take(rows[:, s]) for s, one in enumerate(near)]
