@@ -56,6 +56,14 @@ def split(value: Value, found: Priced, excess: float) -> list[Value]:
     return _by_kill(value, s, float(mixture.kill[s, -1]))
 
 
+def widest(value: Value) -> list[Value]:
+    """A node halved by the kill of the part whose courses differ most; none if all are alike."""
+    widths = [span.kill[1] - span.kill[0] for span in value.spans]
+    s = int(np.argmax(widths))
+    low, high = value.spans[s].kill
+    return [] if value.alone or widths[s] < NARROW else _by_kill(value, s, 0.5 * (low + high))
+
+
 def _by_count(value: Value, found: Priced) -> list[Value]:
     options = []
     for s, (span, count) in enumerate(zip(value.spans, found.mixture.count, strict=True)):

@@ -47,8 +47,7 @@ def combined(
 ) -> Combined | None:
     """All schedules of a node above a threshold; None if they are too many, or on time.
 
-    Where courses are never joined (`precision.apart`) only rows that keep every limit are left;
-    else they keep those that add up, by what they are credited with.
+    They keep every limit, by what their courses are credited with.
     """
     slack = found.bound - threshold
     near, below = [], -np.inf
@@ -79,7 +78,7 @@ def combined(
         value = schedules.values(each)
         good = np.flatnonzero(value > threshold)
         below = max(below, float(np.delete(value, good).max(initial=-np.inf)))
-        if precision.apart and len(good):
+        if len(near) > 1 and len(good):
             good = good[schedules.kept([one.take(good) for one in each])]
         kept.append(rows[good])
         values.append(value[good])

@@ -35,6 +35,7 @@ class Courses:
     effect : (n, H) own effect; of a lesion alone with that of the lesions at rest
     kept : (n,) what lymphocyte losses leave of the others' effect
     load : (n, M) parts of the caps
+    least : (n, T) actions, or the least of those that a course stands for
     """
 
     actions: IntArray
@@ -42,6 +43,7 @@ class Courses:
     effect: FloatArray
     kept: FloatArray
     load: FloatArray
+    least: IntArray
 
     def __len__(self) -> int:
         return len(self.kept)
@@ -87,7 +89,7 @@ def totals(terms: Terms, end: Stage, actions: IntArray) -> tuple[Courses, BoolAr
     good = (load <= terms.room).all(axis=1) & (worst <= terms.alc_room)
     good &= terms.allowed[stages, actions].all(axis=1)
     good &= given.sum(axis=1) <= terms.most_fractions
-    return Courses(actions, kill, effect, state[:, OTHERS], load), good
+    return Courses(actions, kill, effect, state[:, OTHERS], load, actions), good
 
 
 def changes_of_one_day(terms: Terms, course: IntArray) -> IntArray:

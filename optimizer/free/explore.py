@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.flows import flows_of
-from abscopt.optimizer.free.branch import split
+from abscopt.optimizer.free.branch import split, widest
 from abscopt.optimizer.free.combine import combined, most_promising
 from abscopt.optimizer.free.labels import Precision
 from abscopt.optimizer.free.multipliers import Pool, Priced, priced
@@ -55,6 +55,7 @@ FEW_LABELS = 4_000
 LABELS = 60_000
 FINER = 0.3
 FINEST = 6
+APART = 2
 
 
 @dataclass
@@ -281,12 +282,14 @@ class Search:
 
     def _examined(self, node: Node) -> list[Node] | None:
         """Parts of a node that are still open; None when stopped."""
-        worth_while = node.priced.bound - self.threshold
-        parts = split(node.value, node.priced, worth_while)
+        parts = split(node.value, node.priced, node.priced.bound - self.threshold)
         if self._explored(node, bool(parts)):
             return []
         if self.clock.expired:
             return None
+        parts = parts or widest(node.value)
+        if not parts:
+            self.closed = max(self.closed, node.priced.bound)
         found = []
         for value in parts:
             child = self._priced(node.plan, value, node)
@@ -311,19 +314,16 @@ class Search:
         number = len(planned.parts)
         tolerance, width = 0.25 * self.gap / number, 1e-3 / number
         bound, most = node.priced.bound, FEW_LABELS if divisible else LABELS
-        for turn in range(FINEST + 1):
-            apart = turn == FINEST
+        for turn in range(FINEST):
             precision = Precision(
-                tolerance, width, 10.0 * width, most,
-                "stop" if divisible or apart else "join", apart,
+                tolerance, width, 10.0 * width, most, "stop" if divisible else "join",
+                apart=number > 1 and turn >= APART,
             )  # fmt: skip
             found = combined(
                 planned.schedules, node.priced, self.threshold, precision, self.clock_expired
             )
             if found is None:
-                if divisible or self.clock.expired:
-                    return False
-                break
+                return False
             best = self.polish_better(planned, found.courses)
             if math.isfinite(best):
                 added = max(0.0, found.bound - best)
@@ -332,6 +332,9 @@ class Search:
             if bound <= self.threshold:
                 break
             tolerance, width = tolerance * FINER, width * FINER
+        else:
+            if number > 1:
+                return False
         self.closed = max(self.closed, bound)
         return True
 

@@ -46,6 +46,7 @@ class Labels:
     alc : (n,) log loss of lymphocytes on the last course day that was decided
     first, last : (n,) fraction days, -1 for none
     reach : (n,) bound of what it may lead to
+    least : (n, T) actions so far, or the least of what was joined
     parent, action : (n,) where it comes from
     """
 
@@ -58,6 +59,7 @@ class Labels:
     first: IntArray
     last: IntArray
     reach: FloatArray
+    least: IntArray
     parent: IntArray
     action: IntArray
 
@@ -81,7 +83,7 @@ class Precision:
     most : partial courses kept per day
     beyond : what happens to more: `join` them, whatever it adds; `drop` the least promising,
         which finds courses but bounds nothing; or `stop` the exploration
-    apart : whether they are never joined at all; then `beyond` has to be `stop`
+    apart : whether those of different fraction days are told apart
     """
 
     tolerance: float
@@ -110,7 +112,8 @@ def explored(
     whole = np.zeros(1, dtype=np.int64)
     labels = Labels(
         state, effect, np.zeros((1, horizons)), np.zeros((1, len(terms.room))), whole, np.zeros(1),
-        whole - 1, whole - 1, np.full(1, np.inf), whole, whole,
+        whole - 1, whole - 1, np.full(1, np.inf), np.zeros((1, len(terms.days)), dtype=np.int64),
+        whole, whole,
     )  # fmt: skip
     below, drift = -np.inf, 0.0
     counted = span.count != (0, len(terms.days))
@@ -121,9 +124,8 @@ def explored(
         labels, dropped = _next(terms, one, labels, stage, threshold)
         labels = labels.take(_in_range(terms, span, labels, stage, drift))
         below = max(below, dropped)
-        if not precision.apart:
-            labels, moved = _merged(terms, stages[stage + 1], one, labels, precision, counted)
-            drift += moved
+        labels, moved = _merged(terms, stages[stage + 1], one, labels, precision, counted)
+        drift += moved
         if precision.beyond == "stop" and len(labels) > precision.most:
             return None
         history.append((labels.parent, labels.action))
@@ -185,6 +187,8 @@ def _given(
     alc, given = alc[good], given[good]
     state, effect = labels.state[parent], labels.effect[parent]
     killed = terms.give(state, effect, stage, action)
+    least = labels.least[parent]
+    least[:, stage] = action
     kill = labels.kill[parent] + killed
     first = np.where(given & (labels.first[parent] < 0), day, labels.first[parent])
     last = np.where(given, day, labels.last[parent])
@@ -201,6 +205,7 @@ def _given(
         first=first,
         last=last,
         reach=reach,
+        least=least,
         parent=parent,
         action=action,
     )
@@ -262,6 +267,8 @@ def _groups(terms: Terms, labels: Labels, precision: Precision, counted: bool) -
         columns.append(labels.count[:, None].astype(float))
     if terms.repopulates:
         columns.append(labels.first[:, None].astype(float))
+    if precision.apart:
+        columns.append((labels.least > 0).astype(float))
     table = np.ascontiguousarray(np.concatenate(columns, axis=1))
     view = table.view(np.dtype((np.void, table.dtype.itemsize * table.shape[1])))
     groups: IntArray = np.unique(view.reshape(-1), return_inverse=True)[1].reshape(-1)
@@ -314,6 +321,7 @@ def _credit(
         labels.state[:, OTHERS] = kept
     np.maximum.at(labels.kill, target, labels.kill[rows])
     np.minimum.at(labels.load, target, labels.load[rows])
+    np.minimum.at(labels.least, target, labels.least[rows])
     np.minimum.at(labels.alc, target, labels.alc[rows])
     np.maximum.at(labels.last, target, labels.last[rows])  # regrowth up to it is paid for
     np.maximum.at(labels.reach, target, labels.reach[rows])
@@ -330,4 +338,5 @@ def _ended(
         parent, action = history[day]
         actions[:, day] = action[row]
         row = parent[row]
-    return Courses(actions, labels.kill, effect, labels.state[:, OTHERS], labels.load), below
+    kept = labels.state[:, OTHERS]
+    return Courses(actions, labels.kill, effect, kept, labels.load, labels.least), below

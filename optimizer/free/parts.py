@@ -263,14 +263,16 @@ class MenuPart:
         effects = candidates.effects(plan)[s]
         self._allowed = candidates.allowed(plan)[s]
         kill = effects.local[0, :, 0] - effects.local[:, :, 0]
+        every = np.arange(len(self.menu))[:, None]
         self._all = Courses(
-            np.arange(len(self.menu))[:, None],
+            every,
             kill[effects.kind],
             chemo * effects.effect,
             np.exp(-effects.loss),
             np.where(self._allowed[:, None], candidates.loads(plan)[s][effects.kind], 0.0)[
                 :, whole.binding
             ],
+            every,
         )
         self._good = self._allowed & (self._all.load <= whole.room).all(axis=1)
 

@@ -75,10 +75,13 @@ class Schedules:
         return found
 
     def kept(self, rows: Sequence[Courses]) -> BoolArray:
-        """(n,) whether every limit is kept by courses that keep them by themselves."""
+        """(n,) whether every limit is kept by courses that keep them by themselves.
+
+        On shared days the least doses of what a course stands for count.
+        """
         if len(rows) == 1:
             return np.ones(len(rows[0]), dtype=bool)
-        daily = [part.daily(one.actions) for part, one in zip(self.parts, rows, strict=True)]
+        daily = [part.daily(one.least) for part, one in zip(self.parts, rows, strict=True)]
         load = np.sum([one.load for one in rows], axis=0)
         for (i, j), factor in self._cross.items():
             load += (daily[i] * daily[j]) @ factor
