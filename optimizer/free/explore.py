@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,9 +21,10 @@ from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.flows import flows_of
 from abscopt.optimizer.free.branch import split, widest
 from abscopt.optimizer.free.combine import combined, most_promising
+from abscopt.optimizer.free.cuts import Cut, SharedDays
 from abscopt.optimizer.free.labels import Precision
 from abscopt.optimizer.free.multipliers import Pool, Priced, priced
-from abscopt.optimizer.free.objective import Value
+from abscopt.optimizer.free.objective import Slopes, Value
 from abscopt.optimizer.free.parts import FreePart, MenuPart, Part
 from abscopt.optimizer.free.schedules import Schedules
 from abscopt.optimizer.free.terms import chemo_factor, terms_of, whole_of
@@ -55,6 +56,9 @@ FEW_LABELS = 4_000
 LABELS = 60_000
 FINER = 0.3
 FINEST = 6
+ROOT_ROUNDS, NODE_ROUNDS = 12, 2
+MOST_CUTS = 40
+PRICED = 1e-6
 APART = 2
 
 
@@ -67,6 +71,30 @@ class Planned:
     value: Value
     schedules: Schedules
     pool: Pool
+    shared: SharedDays
+    cuts: tuple[Cut, ...] = ()
+
+    def obey(self, cuts: tuple[Cut, ...]) -> None:
+        """Rows of shared days instead of those before."""
+        self.cuts = cuts
+        room = np.append(self.shared.room, [one.right for one in cuts])
+        self.whole = replace(self.whole, room=room)
+        for s, part in enumerate(self.parts):
+            part.obey([(one.linear[s], one.square[s]) for one in cuts], room)
+        self.value = self.value.under(self.whole)
+        self.schedules.whole = self.whole
+        self.pool = Pool(self.parts, self.pool.actions)
+
+    def current(self, node: Node) -> Node:
+        """A node with all rows; those that came after it have no price."""
+        new = len(self.whole.room) - len(node.value.whole.room)
+        if not new:
+            return node
+        found = node.priced
+        slopes = replace(found.slopes, load=np.append(found.slopes.load, np.zeros(new)))
+        looks = tuple(look.with_rows(new) for look in found.looks)
+        value = node.value.under(self.whole)
+        return Node(node.plan, value, replace(found, slopes=slopes, looks=looks))
 
 
 @dataclass(frozen=True)
@@ -140,7 +168,9 @@ class Search:
                     parts.append(FreePart(terms, instance.lesions[i], instance.days))
             value = Value(instance, whole, tuple(parts))
             schedules = Schedules(candidates, whole, tuple(parts), value)
-            self.planned[plan] = Planned(whole, tuple(parts), value, schedules, Pool(parts))
+            shared = SharedDays(candidates, whole, tuple(parts))
+            pool = Pool(parts)
+            self.planned[plan] = Planned(whole, tuple(parts), value, schedules, pool, shared)
         return self.planned[plan]
 
     def offer(self, planned: Planned, row: Sequence[IntArray]) -> None:
@@ -227,6 +257,7 @@ class Search:
             if self.stopped():
                 return
             _, serial, node = heapq.heappop(self.open)
+            node = self.plan(node.plan).current(node)
             self.answer.nodes += 1
             rest = self._examined(node)
             if rest is None:  # stopped on the way
@@ -243,7 +274,7 @@ class Search:
             first = None
             if before is not None:
                 first = before.priced.slopes
-                if len(first.load) != len(whole.room):
+                if len(first.load) != len(whole.room):  # cuts come later
                     first = None
                 planned.pool = Pool(planned.parts, self.plan(before.plan).pool.actions)
             known = self.answer.value + self.gap if self.answer.schedule is not None else -math.inf
@@ -264,7 +295,33 @@ class Search:
             if rank < SEARCHED:
                 self.dive(node)
             node = self._priced(node.plan, node.value, node)
+            node = self._cut(node, ROOT_ROUNDS, afresh=True)
         self.push(node)
+
+    def _cut(self, node: Node, rounds: int, *, afresh: bool = False) -> Node:
+        """Bound a node with rows for shared days, as long as what is mixed breaks them.
+
+        `afresh` drops rows that have no price; no other node of the plan may be kept then.
+        """
+        planned = self.plan(node.plan)
+        for _ in range(rounds):
+            if node.priced.bound <= self.threshold or self.clock.expired:
+                break
+            cuts = planned.shared.violated(planned.pool, node.priced.mixture)
+            if not cuts or len(planned.cuts) + len(cuts) > MOST_CUTS:
+                break
+            if afresh:
+                told, load = len(planned.shared.room), node.priced.slopes.load
+                used = np.flatnonzero(load[told:] > PRICED)
+                load = np.concatenate([load[:told], load[told + used], np.zeros(len(cuts))])
+                planned.obey((*(planned.cuts[i] for i in used), *cuts))
+                first = replace(node.priced.slopes, load=load)
+                node = Node(node.plan, planned.value, self._prices(planned.value, planned, first))
+            else:
+                planned.obey((*planned.cuts, *cuts))
+                node = planned.current(node)
+                node = self._priced(node.plan, node.value, node)
+        return node
 
     def clock_expired(self) -> bool:
         """Whether to stop."""
@@ -292,21 +349,25 @@ class Search:
             self.closed = max(self.closed, node.priced.bound)
         found = []
         for value in parts:
-            child = self._priced(node.plan, value, node)
+            planned = self.plan(node.plan)
+            parent = planned.current(node)
+            child = self._priced(node.plan, value.under(planned.whole), parent)
+            child = self._cut(child, NODE_ROUNDS)
             if child.priced.bound > self.threshold:
                 self.dive(child)
             found.append(child)
         return found
 
     def _priced(self, plan: int, value: Value, parent: Node) -> Node:
-        planned = self.plan(plan)
-        found = priced(
-            value, planned.parts, planned.pool, self.clock_expired, self.threshold,
-            first=parent.priced.slopes,
-        )  # fmt: skip
+        found = self._prices(value, self.plan(plan), parent.priced.slopes)
         if found.bound > parent.priced.bound:
             found = parent.priced
         return Node(plan, value, found)
+
+    def _prices(self, value: Value, planned: Planned, first: Slopes) -> Priced:
+        return priced(
+            value, planned.parts, planned.pool, self.clock_expired, self.threshold, first=first
+        )
 
     def _explored(self, node: Node, divisible: bool) -> bool:
         """Close a node by exploring its courses; False where it must be split, or out of time."""

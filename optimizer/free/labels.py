@@ -236,7 +236,8 @@ def _merged(
         kept.append(leader)
         count += len(leader)
         loss = _loss(labels, stage, open_rows, leader[group])
-        joined = _added(labels, one, open_rows, leader[group], loss) <= precision.tolerance
+        added = _added(labels, one, open_rows, leader[group], loss, terms.told)
+        joined = added <= precision.tolerance
         full = count + len(open_rows) > precision.most
         if turn == ROUNDS - 1 and full and precision.beyond == "join":
             joined[:] = True
@@ -261,7 +262,7 @@ def _groups(terms: Terms, labels: Labels, precision: Precision, counted: bool) -
     """(n,) number of the group: nearly the same kill and loads, and what else must be kept."""
     columns = [
         np.floor(labels.kill / precision.kill_width + 0.5),
-        np.floor(labels.load / precision.width + 0.5),
+        np.floor(labels.load[:, : terms.told] / precision.width + 0.5),
     ]
     if counted:
         columns.append(labels.count[:, None].astype(float))
@@ -292,14 +293,21 @@ def _loss(labels: Labels, stage: Stage, rows: IntArray, leaders: IntArray) -> Fl
 
 
 def _added(
-    labels: Labels, one: Completion, rows: IntArray, leaders: IntArray, loss: FloatArray
+    labels: Labels,
+    one: Completion,
+    rows: IntArray,
+    leaders: IntArray,
+    loss: FloatArray,
+    told: int,
 ) -> FloatArray:
     """(n,) worth of what the leader is credited with to stand for each row."""
     worth: FloatArray = loss @ one.prices.effect
     if one.prices.steep is None:
         return worth
+    more = np.maximum(labels.load[leaders, told:] - labels.load[rows, told:], 0.0)
     kept, mine = labels.state[rows, OTHERS], labels.state[leaders, OTHERS]
-    return worth / mine + one.prices.steep * np.maximum(np.log(kept / mine), 0.0)
+    worth = worth / mine + more @ one.prices.load[told:]
+    return worth + one.prices.steep * np.maximum(np.log(kept / mine), 0.0)
 
 
 def _credit(

@@ -69,7 +69,8 @@ class Mixture:
     """What a master mixes: (P, H) kill, (P,) fractions, (H,) systemic effect and its saturation.
 
     The effect is the one that the master counts, at the mean of its logarithm for several parts;
-    `systemic` what it takes the saturated one for, `worth` (lesions,) what each lesion's burdens.
+    `systemic` what it takes the saturated one for, `worth` (lesions,) what each lesion's burdens;
+    `weights` are those of the pool's courses by part.
     """
 
     kill: FloatArray
@@ -77,6 +78,7 @@ class Mixture:
     effect: FloatArray
     systemic: FloatArray
     worth: FloatArray
+    weights: tuple[FloatArray, ...]
 
 
 @dataclass(frozen=True)
@@ -293,4 +295,4 @@ class Master:
         points = x[begins[-1] : begins[-1] + self.points.size].reshape(self.points.shape)
         worth = (points * value_of_burden(value.goal, self.points)).sum(axis=1)
         by_lesion = worth.reshape(-1, horizons).sum(axis=1) * value.per
-        return Mixture(kill, np.array(count), effect, systemic, by_lesion)
+        return Mixture(kill, np.array(count), effect, systemic, by_lesion, tuple(mix))

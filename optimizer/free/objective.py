@@ -116,6 +116,10 @@ class Value:
         cell = self.cell if cell is None else cell
         return Value(self.instance, self.whole, self.parts, spans, cell)
 
+    def under(self, whole: Whole) -> Value:
+        """The same with other rows."""
+        return Value(self.instance, whole, self.parts, self.spans, self.cell)
+
     def effect(self, effect: FloatArray, kept: FloatArray) -> FloatArray:
         """(n, H) unsaturated systemic effect of (n, P, H) own effects and (n, P) others' kept."""
         if self.alone:

@@ -6,7 +6,7 @@ be worth more than a threshold. `Look` is what it knows at one set of prices.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
@@ -26,7 +26,7 @@ from abscopt.optimizer.free.suffix import Stage, stages_of
 from abscopt.optimizer.schedule import Fraction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from abscopt.instances.lesions import Lesion
     from abscopt.optimizer.candidates.table import Candidates
@@ -56,6 +56,14 @@ class Look:
     bound: float
     fine: bool
     completion: Completion | None
+
+    def with_rows(self, number: int) -> Look:
+        """The same with so many rows more, without a price."""
+        load = np.append(self.prices.load, np.zeros(number))
+        prices, one = replace(self.prices, load=load), self.completion
+        return replace(
+            self, prices=prices, completion=None if one is None else replace(one, prices=prices)
+        )
 
 
 class Part(Protocol):
@@ -94,6 +102,13 @@ class Part(Protocol):
 
     def of(self, actions: IntArray) -> tuple[Courses, BoolArray]:
         """What courses do, and which keep the limits by themselves."""
+        ...
+
+    def obey(self, further: Sequence[tuple[FloatArray, FloatArray]], room: FloatArray) -> None:
+        """Further loads `linear d + square d^2`, (days,) each, instead of those before.
+
+        `room` (M,) is that of all loads.
+        """
         ...
 
     def look(self, prices: Prices, span: Span, fine: bool) -> Look:
@@ -194,6 +209,16 @@ class FreePart:
         """See `Part`."""
         return totals(self.terms, self.coarse[-1], actions)
 
+    def obey(self, further: Sequence[tuple[FloatArray, FloatArray]], room: FloatArray) -> None:
+        """See `Part`."""
+        terms, dose = self.terms, self.terms.dose
+        more = [
+            np.outer(linear[terms.days], dose) + np.outer(square[terms.days], dose**2)
+            for linear, square in further
+        ]
+        load = np.stack([*np.moveaxis(terms.load, 2, 0)[: terms.told], *more], axis=2)
+        self.terms = replace(terms, load=load, room=room)
+
     def look(self, prices: Prices, span: Span, fine: bool) -> Look:
         """See `Part`."""
         one = completion(self.terms, self.stages(fine), prices, span.count)
@@ -275,6 +300,7 @@ class MenuPart:
             every,
         )
         self._good = self._allowed & (self._all.load <= whole.room).all(axis=1)
+        self._told = len(whole.room)
 
     @property
     def nothing(self) -> IntArray:
@@ -319,6 +345,14 @@ class MenuPart:
     def of(self, actions: IntArray) -> tuple[Courses, BoolArray]:
         """See `Part`."""
         return self._all.take(actions[:, 0]), self._good[actions[:, 0]]
+
+    def obey(self, further: Sequence[tuple[FloatArray, FloatArray]], room: FloatArray) -> None:
+        """See `Part`."""
+        daily = self.daily(self._all.actions)
+        more = [daily @ linear + daily**2 @ square for linear, square in further]
+        load = np.stack([*self._all.load.T[: self._told], *more], axis=1)
+        self._all = replace(self._all, load=load)
+        self._good = self._allowed & (load <= room).all(axis=1)
 
     def look(self, prices: Prices, span: Span, fine: bool) -> Look:
         """See `Part`."""

@@ -82,13 +82,14 @@ class Schedules:
         if len(rows) == 1:
             return np.ones(len(rows[0]), dtype=bool)
         daily = [part.daily(one.least) for part, one in zip(self.parts, rows, strict=True)]
-        load = np.sum([one.load for one in rows], axis=0)
+        told = len(self._limits)  # what comes after them follows from shared days
+        load = np.sum([one.load[:, :told] for one in rows], axis=0)
         for (i, j), factor in self._cross.items():
             load += (daily[i] * daily[j]) @ factor
         for m, limit in enumerate(self._limits):
             if isinstance(limit, DoseByFractionsLimit):
                 load[:, m] += self._miner(limit, daily)
-        good = (load <= self.whole.room).all(axis=1)
+        good = (load <= self.whole.room[:told]).all(axis=1)
         given = np.stack([dose > 0 for dose in daily])
         return good & self._logistics(given) & self._alc(given)
 

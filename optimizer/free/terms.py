@@ -63,7 +63,8 @@ class Terms:
     allowed : (T, A)
     kill : (T, A, H) log kill that counts at each horizon
     survival, release : (T, A) survivors per survivor; release per survivor
-    load, room : (T, A, M) and (M,) parts of the caps, and what is left of them
+    load, room : (T, A, M) and (M,) parts of the caps, and what is left of them; the first `told`
+        columns tell partial courses apart, the others are cuts
     effectors_kept : e^-lambda, of the effectors a fraction meets
     others_kept : (T,) of the others' effect after a fraction
     start : (5 + lag,) state before day 0
@@ -81,6 +82,7 @@ class Terms:
     release: FloatArray
     load: FloatArray
     room: FloatArray
+    told: int
     effectors_kept: float
     others_kept: FloatArray
     daily: Daily
@@ -320,6 +322,7 @@ def terms_of(
         release=release,
         load=load,
         room=whole.room,
+        told=len(whole.room),
         effectors_kept=math.exp(-one.effector_kill(one.ways[0])),
         others_kept=np.exp(-lost),
         daily=daily,
