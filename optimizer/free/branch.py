@@ -20,7 +20,7 @@ FloatArray = NDArray[np.float64]
 NARROW = 0.02
 LOOSE = 0.3
 FRACTIONAL = 0.02
-EDGE = 0.1
+EDGE = 0.25
 
 
 def split(value: Value, found: Priced, excess: float) -> list[Value]:

@@ -21,7 +21,7 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
 
-MOST_AT_ONCE = 20_000
+MOVED = 3
 
 
 @dataclass(frozen=True)
@@ -93,14 +93,17 @@ def totals(terms: Terms, end: Stage, actions: IntArray) -> tuple[Courses, BoolAr
 
 
 def changes_of_one_day(terms: Terms, course: IntArray) -> IntArray:
-    """(n, T) every other dose of every day."""
+    """(n, T) every other dose of every day, and the course moved by a few days."""
     days, actions = terms.allowed.shape
     tries = np.repeat(course[None, :], days * actions, axis=0)
     tries[np.arange(days * actions), np.repeat(np.arange(days), actions)] = np.tile(
         np.arange(actions), days
     )
     good = terms.allowed.reshape(-1) & (tries != course).any(axis=1)
-    found: IntArray = tries[good]
+    moved = []
+    for by in range(1, min(MOVED, days - 1) + 1):
+        moved += [np.pad(course[by:], (0, by)), np.pad(course[:-by], (by, 0))]
+    found: IntArray = np.concatenate([tries[good], *(one[None, :] for one in moved)])
     return found
 
 

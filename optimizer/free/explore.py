@@ -57,7 +57,7 @@ LABELS = 60_000
 FINER = 0.3
 FINEST = 6
 ROOT_ROUNDS, NODE_ROUNDS = 12, 2
-MOST_CUTS = 40
+MOST_CUTS = 80
 PRICED = 1e-6
 APART = 2
 
@@ -195,7 +195,7 @@ class Search:
             self.answer.schedule, self.answer.evaluation = schedule, verdict
         return verdict.feasible
 
-    def polish(self, planned: Planned, rows: Sequence[Courses]) -> float:
+    def polish(self, planned: Planned, rows: Sequence[Courses], most: int = POLISHED) -> float:
         """Offer the best of some rows, improved by exchanges; the best objective before them."""
         schedules, first = planned.schedules, -math.inf
         exact, good = [], np.ones(len(rows[0]), dtype=bool)
@@ -203,7 +203,7 @@ class Search:
             courses, fine = part.of(one.actions)
             exact.append(courses)
             good &= fine
-        for _ in range(POLISHED):
+        for _ in range(most):
             left = [one.take(good) for one in exact]
             found = schedules.best(left, -math.inf) if len(left[0]) else None
             if found is None:
@@ -327,7 +327,7 @@ class Search:
         """Whether to stop."""
         return self.clock.expired
 
-    def dive(self, node: Node) -> None:
+    def dive(self, node: Node, polished: int = POLISHED) -> None:
         """Good courses of a node: the most promising partial ones only, then exchanges."""
         planned = self.plan(node.plan)
         precision = Precision(DIVE * self.gap, 1e-3, 1e-2, BEAM, "drop")
@@ -335,7 +335,7 @@ class Search:
             planned.schedules, node.priced, precision, PROMISING, self.clock_expired
         )
         if found is not None:
-            self.polish(planned, found)
+            self.polish(planned, found, polished)
 
     def _examined(self, node: Node) -> list[Node] | None:
         """Parts of a node that are still open; None when stopped."""
@@ -354,7 +354,7 @@ class Search:
             child = self._priced(node.plan, value.under(planned.whole), parent)
             child = self._cut(child, NODE_ROUNDS)
             if child.priced.bound > self.threshold:
-                self.dive(child)
+                self.dive(child, 1)
             found.append(child)
         return found
 

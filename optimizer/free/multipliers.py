@@ -35,6 +35,7 @@ WIDE_BREAKS = 9
 CURVED = 6.0
 MISSED = 20.0
 CLOSE = 2e-4
+FAIR = 0.1
 IDLE = 8
 LEVELS = 16
 DEEP = 1e-3
@@ -107,7 +108,11 @@ def priced(
     *,
     fine: bool = True,
 ) -> Priced:
-    """Prices for some spans and a cell of one plan; stops at a bound <= target."""
+    """Prices for some spans and a cell of one plan.
+
+    Stops at a bound <= target, or when better prices would lower it by a small part of what it is
+    above the target.
+    """
     best: Priced | None = None
     master = Master(value)
     wanted, mixed, mixture = master.solve(pool)
@@ -127,7 +132,8 @@ def priced(
             break
         new = pool.add([part.follow(look) for part, look in zip(parts, looks, strict=True)])
         wanted, mixed, mixture = master.solve(pool)
-        if best.bound - mixed < CLOSE:
+        fair = 0.0 if value.alone else FAIR * min(best.bound - target, 1.0)
+        if best.bound - mixed < max(CLOSE, fair):
             break
         tried = best.slopes.towards(wanted, STEP if new else 1.0)
     assert best is not None
