@@ -56,12 +56,19 @@ def split(value: Value, found: Priced, excess: float) -> list[Value]:
     return _by_kill(value, s, float(mixture.kill[s, -1]))
 
 
-def widest(value: Value) -> list[Value]:
-    """A node halved by the kill of the part whose courses differ most; none if all are alike."""
+def divided(value: Value, found: Priced) -> list[Value]:
+    """A node in two that are explored more easily; none if its courses are all alike.
+
+    By fraction numbers, else by the kill of the part in which it may differ most.
+    """
+    if value.alone:
+        return []
+    for s, (span, count) in enumerate(zip(value.spans, found.mixture.count, strict=True)):
+        if span.count[0] < span.count[1]:
+            return _at_count(value, s, round(count))
     widths = [span.kill[1] - span.kill[0] for span in value.spans]
     s = int(np.argmax(widths))
-    low, high = value.spans[s].kill
-    return [] if value.alone or widths[s] < NARROW else _by_kill(value, s, 0.5 * (low + high))
+    return [] if widths[s] < NARROW else _by_kill(value, s, float(found.mixture.kill[s, -1]))
 
 
 def _by_count(value: Value, found: Priced) -> list[Value]:
@@ -71,11 +78,14 @@ def _by_count(value: Value, found: Priced) -> list[Value]:
         whole = math.floor(count + 1e-6)
         if few < many and (count - whole > FRACTIONAL or few < whole < many):
             apart = min(count - whole, whole + 1 - count)
-            options.append((-apart, s, min(max(whole, few), many - 1)))
-    if not options:
-        return []
-    _, s, whole = min(options)
+            options.append((-apart, s, whole))
+    return _at_count(value, *min(options)[1:]) if options else []
+
+
+def _at_count(value: Value, s: int, whole: int) -> list[Value]:
+    """At most so many fractions, or more."""
     kill, (few, many) = value.spans[s].kill, value.spans[s].count
+    whole = min(max(whole, few), many - 1)
     return [
         value.within(_replaced(value, s, Span(kill, count)))
         for count in ((few, whole), (whole + 1, many))

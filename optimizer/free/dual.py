@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from abscopt.optimizer.free.terms import OTHERS, SURVIVORS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from abscopt.optimizer.free.courses import Courses
     from abscopt.optimizer.free.suffix import Stage
     from abscopt.optimizer.free.terms import Terms
@@ -64,9 +66,9 @@ class Ahead:
     worth: FloatArray
     constant: FloatArray
 
-    def of(self, seen: FloatArray) -> FloatArray:
-        """(B, n) for n states."""
-        found: FloatArray = self.worth @ seen.T + self.constant[:, None]
+    def of(self, seen: FloatArray, patterns: IntArray | slice = slice(None)) -> FloatArray:
+        """(B, n) for n states, and some patterns."""
+        found: FloatArray = self.worth[patterns] @ seen.T + self.constant[patterns, None]
         return found
 
 
@@ -214,21 +216,34 @@ def choices(
     """
     actions = np.flatnonzero(terms.allowed[stage, 1:]) + 1
     found = np.full((len(state), terms.allowed.shape[1]), -np.inf)
-    at_once = max(1, AT_ONCE // (len(one.best[stage + 1]) * max(1, len(actions))))
+    best, release = one.best[stage + 1], one.release[stage]
     seen, survivors = one.seen(state, effect), one.survivors(state)
-    for begin in range(0, len(state), at_once):
-        part = slice(begin, begin + at_once)
-        none, given = one.none[stage].of(seen[part]), one.given[stage].of(seen[part])
-        if one.barred is not None:
-            none += one.barred[stage + 1][count[part]].T
-            given += one.barred[stage + 1][count[part] + 1].T
-        none += one.between(one.best[stage + 1], survivors[part])
-        found[part, 0] = none.max(axis=0)
-        if len(actions):
-            left = survivors[part, None] * one.survival[stage, actions]
-            released = survivors[part, None] * terms.release[stage, actions]
-            later = one.between(one.best[stage + 1], left)
-            later += one.release[stage][:, None, None] * released
-            later += given[:, :, None]
-            found[part, actions] = later.max(axis=0) + one.reward[stage, actions]
+    for rows, none, given in _by_count(one, stage, count):
+        at_once = max(1, AT_ONCE // max(1, max(len(none), len(given)) * max(1, len(actions))))
+        for part in np.split(rows, range(at_once, len(rows), at_once)):
+            if len(none):
+                stay = one.none[stage].of(seen[part], none)
+                stay += one.between(best[none], survivors[part])
+                found[part, 0] = stay.max(axis=0)
+            if len(actions) and len(given):
+                left = survivors[part, None] * one.survival[stage, actions]
+                released = survivors[part, None] * terms.release[stage, actions]
+                later = one.between(best[given], left)
+                later += release[given][:, None, None] * released
+                later += one.given[stage].of(seen[part], given)[:, :, None]
+                found[part[:, None], actions] = later.max(axis=0) + one.reward[stage, actions]
     return found
+
+
+def _by_count(
+    one: Completion, stage: int, count: IntArray
+) -> Iterator[tuple[IntArray, IntArray, IntArray]]:
+    """Rows of a number of fractions, and patterns they may follow without and with another one."""
+    if one.barred is None:
+        every = np.arange(len(one.best[stage + 1]))
+        yield np.arange(len(count)), every, every
+        return
+    barred = one.barred[stage + 1]
+    for number in np.unique(count).tolist():
+        none, given = (np.flatnonzero(barred[n] == 0.0) for n in (number, number + 1))
+        yield np.flatnonzero(count == number), none, given

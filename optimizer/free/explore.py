@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.flows import flows_of
-from abscopt.optimizer.free.branch import split, widest
+from abscopt.optimizer.free.branch import divided, split
 from abscopt.optimizer.free.combine import combined, most_promising
 from abscopt.optimizer.free.cuts import Cut, SharedDays
 from abscopt.optimizer.free.labels import Precision
@@ -53,6 +53,7 @@ POLISHED = 3
 JUDGED = 40
 PROMISING = 40_000
 FEW_LABELS = 4_000
+FAIR_LABELS = 20_000
 LABELS = 60_000
 FINER = 0.3
 FINEST = 6
@@ -340,15 +341,13 @@ class Search:
     def _examined(self, node: Node) -> list[Node] | None:
         """Parts of a node that are still open; None when stopped."""
         parts = split(node.value, node.priced, node.priced.bound - self.threshold)
-        if self._explored(node, bool(parts)):
+        further = parts or divided(node.value, node.priced)
+        if self._explored(node, FEW_LABELS if parts else LABELS, divisible=bool(further)):
             return []
         if self.clock.expired:
             return None
-        parts = parts or widest(node.value)
-        if not parts:
-            self.closed = max(self.closed, node.priced.bound)
         found = []
-        for value in parts:
+        for value in further:
             planned = self.plan(node.plan)
             parent = planned.current(node)
             child = self._priced(node.plan, value.under(planned.whole), parent)
@@ -369,12 +368,13 @@ class Search:
             value, planned.parts, planned.pool, self.clock_expired, self.threshold, first=first
         )
 
-    def _explored(self, node: Node, divisible: bool) -> bool:
+    def _explored(self, node: Node, most: int, *, divisible: bool) -> bool:
         """Close a node by exploring its courses; False where it must be split, or out of time."""
         planned = self.plan(node.plan)
         number = len(planned.parts)
         tolerance, width = 0.25 * self.gap / number, 1e-3 / number
-        bound, most = node.priced.bound, FEW_LABELS if divisible else LABELS
+        bound = node.priced.bound
+        most = most if number == 1 else min(most, FAIR_LABELS)
         for turn in range(FINEST):
             precision = Precision(
                 tolerance, width, 10.0 * width, most, "stop" if divisible else "join",
@@ -384,7 +384,9 @@ class Search:
                 planned.schedules, node.priced, self.threshold, precision, self.clock_expired
             )
             if found is None:
-                return False
+                if divisible or self.clock.expired:
+                    return False
+                break
             best = self.polish_better(planned, found.courses)
             if math.isfinite(best):
                 added = max(0.0, found.bound - best)
@@ -394,7 +396,7 @@ class Search:
                 break
             tolerance, width = tolerance * FINER, width * FINER
         else:
-            if number > 1:
+            if divisible:
                 return False
         self.closed = max(self.closed, bound)
         return True
