@@ -30,10 +30,11 @@ MOST_ROWS = 400_000
 class Combined:
     """Rows above a threshold, best first by what they are credited with, and a bound of all.
 
-    `courses` are those of each part, aligned: row i takes place i of each.
+    `courses` are those of each part, `rows` (n, P) places among them.
     """
 
     courses: list[Courses]
+    rows: IntArray
     credited: FloatArray
     bound: float
 
@@ -58,7 +59,7 @@ def combined(
         near.append(own[0])
         below = max(below, found.bound - look.bound + own[1])
     if not all(len(one) for one in near):
-        return Combined([one.take(slice(0, 0)) for one in near], np.zeros(0), below)
+        return Combined(near, np.zeros((0, len(near)), dtype=np.int64), np.zeros(0), below)
     worth = [look.prices.worth(one) for look, one in zip(found.looks, near, strict=True)]
     losses = [one.max() - one for one in worth]
     slack = found.constant + sum(float(one.max()) for one in worth) - threshold
@@ -89,13 +90,13 @@ def combined(
     value = np.concatenate([np.zeros(0), *values])
     order = np.argsort(-value, kind="stable")
     bound = max(below, float(value.max(initial=-np.inf)))
-    return Combined([one.take(rows[order, s]) for s, one in enumerate(near)], value[order], bound)
+    return Combined(near, rows[order], value[order], bound)
 
 
 def most_promising(
     schedules: Schedules, found: Priced, precision: Precision, most: int, stop: Callable[[], bool]
-) -> list[Courses] | None:
-    """So many rows at most of the courses that are worth most in each part."""
+) -> tuple[list[Courses], IntArray] | None:
+    """Courses that are worth most in each part, and at most so many rows of them."""
     each = max(1, int(most ** (1.0 / len(found.looks))))
     near = []
     for part, look in zip(schedules.parts, found.looks, strict=True):
@@ -104,5 +105,4 @@ def most_promising(
             return None
         order = np.argsort(-look.prices.worth(own[0]), kind="stable")[:each]
         near.append(own[0].take(order))
-    rows = every_row([np.arange(len(one)) for one in near])
-    return [one.take(rows[:, s]) for s, one in enumerate(near)]
+    return near, every_row([np.arange(len(one)) for one in near])

@@ -196,27 +196,41 @@ class Search:
             self.answer.schedule, self.answer.evaluation = schedule, verdict
         return verdict.feasible
 
-    def polish(self, planned: Planned, rows: Sequence[Courses], most: int = POLISHED) -> float:
-        """Offer the best of some rows, improved by exchanges; the best objective before them."""
+    def polish(
+        self,
+        planned: Planned,
+        courses: Sequence[Courses],
+        rows: IntArray,
+        most: int = POLISHED,
+        *,
+        worse: bool = True,
+    ) -> float:
+        """Offer the best of some rows, improved by exchanges; their objective before those.
+
+        Parameters
+        ----------
+        rows : (n, P) places among the courses of each part
+        worse : whether rows that are no better than the answer are improved too
+        """
         schedules, first = planned.schedules, -math.inf
-        exact, good = [], np.ones(len(rows[0]), dtype=bool)
-        for part, one in zip(planned.parts, rows, strict=True):
-            courses, fine = part.of(one.actions)
-            exact.append(courses)
-            good &= fine
+        exact, good = [], np.ones(len(rows), dtype=bool)
+        for s, (part, one) in enumerate(zip(planned.parts, courses, strict=True)):
+            known, fine = part.of(one.actions)
+            exact.append(known)
+            good &= fine[rows[:, s]]
+        rows = rows[good]
         for _ in range(most):
-            left = [one.take(good) for one in exact]
-            found = schedules.best(left, -math.inf) if len(left[0]) else None
+            each = [one.take(rows[:, s]) for s, one in enumerate(exact)]
+            found = schedules.best(each, -math.inf)
             if found is None:
                 break
-            at = int(np.flatnonzero(good)[found[0]])
+            row = [one.actions[found[0]] for one in each]
+            rows = np.delete(rows, found[0], axis=0)
             first = max(first, found[1])
-            good[at] = False
-            row = [one.actions[at] for one in exact]
-            if found[1] > self.answer.value or not math.isfinite(self.answer.value):
+            if worse or found[1] > self.answer.value:
                 self.offer(planned, row)
-            row, _ = schedules.improved(row, found[1], self.rng)
-            self.offer(planned, row)
+                row, _ = schedules.improved(row, found[1], self.rng)
+                self.offer(planned, row)
         return first
 
     def push(self, node: Node) -> None:
@@ -336,7 +350,7 @@ class Search:
             planned.schedules, node.priced, precision, PROMISING, self.clock_expired
         )
         if found is not None:
-            self.polish(planned, found, polished)
+            self.polish(planned, *found, polished)
 
     def _examined(self, node: Node) -> list[Node] | None:
         """Parts of a node that are still open; None when stopped."""
@@ -346,15 +360,14 @@ class Search:
             return []
         if self.clock.expired:
             return None
-        found = []
+        found, planned = [], self.plan(node.plan)
         for value in further:
-            planned = self.plan(node.plan)
             parent = planned.current(node)
             child = self._priced(node.plan, value.under(planned.whole), parent)
-            child = self._cut(child, NODE_ROUNDS)
-            if child.priced.bound > self.threshold:
-                self.dive(child, 1)
-            found.append(child)
+            found.append(self._cut(child, NODE_ROUNDS))
+        best = max(found, key=lambda child: child.priced.bound)
+        if best.priced.bound > self.threshold:
+            self.dive(planned.current(best), 1)
         return found
 
     def _priced(self, plan: int, value: Value, parent: Node) -> Node:
@@ -387,7 +400,7 @@ class Search:
                 if divisible or self.clock.expired:
                     return False
                 break
-            best = self.polish_better(planned, found.courses)
+            best = self.polish(planned, found.courses, found.rows[:JUDGED], worse=False)
             if math.isfinite(best):
                 added = max(0.0, found.bound - best)
                 self.answer.relaxation_error = max(self.answer.relaxation_error, added)
@@ -400,15 +413,3 @@ class Search:
                 return False
         self.closed = max(self.closed, bound)
         return True
-
-    def polish_better(self, planned: Planned, rows: Sequence[Courses]) -> float:
-        """Improve the first of some rows if one is better; their best objective."""
-        first = [one.take(slice(0, JUDGED)) for one in rows]
-        exact = [part.of(one.actions) for part, one in zip(planned.parts, first, strict=True)]
-        good = np.all([fine for _, fine in exact], axis=0)
-        found = planned.schedules.best([courses.take(good) for courses, _ in exact], -math.inf)
-        if found is None:
-            return -math.inf
-        if found[1] > self.answer.value:
-            self.polish(planned, first)
-        return found[1]
