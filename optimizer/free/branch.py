@@ -27,7 +27,8 @@ def split(value: Value, found: Priced, excess: float) -> list[Value]:
     """Values of the parts into which a node is split; none if that would not lower its bound.
 
     Fraction numbers first, then where the majorants of the bound are loosest at what the master
-    mixes, if that is a fair part of the excess over the threshold.
+    mixes, if that is a fair part of the excess over the threshold. Several parts are split until
+    all fraction numbers are known, since few partial courses are alike before.
     """
     by_count = _by_count(value, found)
     if by_count:
@@ -49,7 +50,7 @@ def split(value: Value, found: Priced, excess: float) -> list[Value]:
         options = [(float((mixture.worth - exact).sum()), s) for _, s in options]
     options.sort(key=lambda option: (-option[0], option[1]))
     if not options or options[0][0] <= LOOSE * excess:
-        return []
+        return [] if value.alone else _by_open_count(value, found)
     s = options[0][1]
     if s == parts:
         return _by_effect(value, mixture.effect, np.abs(mixture.systemic - true))
@@ -57,15 +58,9 @@ def split(value: Value, found: Priced, excess: float) -> list[Value]:
 
 
 def divided(value: Value, found: Priced) -> list[Value]:
-    """A node in two that are explored more easily; none if its courses are all alike.
-
-    By fraction numbers, else by the kill of the part in which it may differ most.
-    """
+    """A node in two that are explored more easily, by kill; none if its courses are all alike."""
     if value.alone:
         return []
-    for s, (span, count) in enumerate(zip(value.spans, found.mixture.count, strict=True)):
-        if span.count[0] < span.count[1]:
-            return _at_count(value, s, round(count))
     widths = [span.kill[1] - span.kill[0] for span in value.spans]
     s = int(np.argmax(widths))
     return [] if widths[s] < NARROW else _by_kill(value, s, float(found.mixture.kill[s, -1]))
@@ -80,6 +75,13 @@ def _by_count(value: Value, found: Priced) -> list[Value]:
             apart = min(count - whole, whole + 1 - count)
             options.append((-apart, s, whole))
     return _at_count(value, *min(options)[1:]) if options else []
+
+
+def _by_open_count(value: Value, found: Priced) -> list[Value]:
+    for s, (span, count) in enumerate(zip(value.spans, found.mixture.count, strict=True)):
+        if span.count[0] < span.count[1]:
+            return _at_count(value, s, round(count))
+    return []
 
 
 def _at_count(value: Value, s: int, whole: int) -> list[Value]:

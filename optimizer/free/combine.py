@@ -75,12 +75,12 @@ def combined(
     for rows in chunks:
         if stop():
             return None
-        each = [one.take(rows[:, s]) for s, one in enumerate(near)]
-        value = schedules.values(each)
+        value = schedules.values(near, rows)
         good = np.flatnonzero(value > threshold)
         below = max(below, float(np.delete(value, good).max(initial=-np.inf)))
         if len(near) > 1 and len(good):
-            good = good[schedules.kept([one.take(good) for one in each])]
+            each = [one.take(rows[good, s]) for s, one in enumerate(near)]
+            good = good[schedules.kept(each)]
         kept.append(rows[good])
         values.append(value[good])
         number += len(good)

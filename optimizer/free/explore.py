@@ -95,16 +95,18 @@ class Planned:
         slopes = replace(found.slopes, load=np.append(found.slopes.load, np.zeros(new)))
         looks = tuple(look.with_rows(new) for look in found.looks)
         value = node.value.under(self.whole)
-        return Node(node.plan, value, replace(found, slopes=slopes, looks=looks))
+        found = replace(found, slopes=slopes, looks=looks)
+        return Node(node.plan, value, found, node.bound)
 
 
 @dataclass(frozen=True)
 class Node:
-    """Schedules of one plan in the spans and the cell of `value`."""
+    """Schedules of one plan in the spans and the cell of `value`; none is above `bound`."""
 
     plan: int
     value: Value
     priced: Priced
+    bound: float
 
 
 def solve_free(candidates: Candidates, judge: Judge, gap: float, seed: int, clock: Clock) -> Answer:
@@ -235,18 +237,18 @@ class Search:
 
     def push(self, node: Node) -> None:
         """Keep a node open, or close it for good."""
-        if node.priced.bound <= self.threshold:
-            self.closed = max(self.closed, node.priced.bound)
+        if node.bound <= self.threshold:
+            self.closed = max(self.closed, node.bound)
             return
         self.serial += 1
-        heapq.heappush(self.open, (-node.priced.bound, self.serial, node))
+        heapq.heappush(self.open, (-node.bound, self.serial, node))
 
     def proved(self) -> float:
         """No schedule is better; infinite while some plan has no bound."""
         if self.unbounded:
             return math.inf
         top = -self.open[0][0] if self.open else -math.inf
-        top = max([top, *(node.priced.bound for node in self.waiting.values())])
+        top = max([top, *(node.bound for node in self.waiting.values())])
         return max(self.answer.value, self.closed, top) + SAFETY
 
     def run(self) -> None:
@@ -261,7 +263,7 @@ class Search:
             if self.stopped():
                 return
             before = self._bounded(plan, before)
-        order = sorted(self.waiting, key=lambda plan: (-self.waiting[plan].priced.bound, plan))
+        order = sorted(self.waiting, key=lambda plan: (-self.waiting[plan].bound, plan))
         for rank, plan in enumerate(order):
             if self.stopped():
                 return
@@ -276,7 +278,7 @@ class Search:
             self.answer.nodes += 1
             rest = self._examined(node)
             if rest is None:  # stopped on the way
-                heapq.heappush(self.open, (-node.priced.bound, serial, node))
+                heapq.heappush(self.open, (-node.bound, serial, node))
                 return
             for child in rest:
                 self.push(child)
@@ -297,7 +299,7 @@ class Search:
                 value, planned.parts, planned.pool, self.clock_expired, known, ROUGH_ROUNDS, first,
                 fine=False,
             )  # fmt: skip
-            self.waiting[plan] = Node(plan, value, rough)
+            self.waiting[plan] = Node(plan, value, rough, rough.bound)
             if before is None:
                 self.dive(self.waiting[plan])
             before = self.waiting[plan]
@@ -306,7 +308,7 @@ class Search:
 
     def _begin(self, node: Node, rank: int) -> None:
         """Look for good courses of a plan, and bound it well."""
-        if node.priced.bound > self.threshold:
+        if node.bound > self.threshold:
             if rank < SEARCHED:
                 self.dive(node)
             node = self._priced(node.plan, node.value, node)
@@ -320,7 +322,7 @@ class Search:
         """
         planned = self.plan(node.plan)
         for _ in range(rounds):
-            if node.priced.bound <= self.threshold or self.clock.expired:
+            if node.bound <= self.threshold or self.clock.expired:
                 break
             cuts = planned.shared.violated(planned.pool, node.priced.mixture)
             if not cuts or len(planned.cuts) + len(cuts) > MOST_CUTS:
@@ -331,7 +333,8 @@ class Search:
                 load = np.concatenate([load[:told], load[told + used], np.zeros(len(cuts))])
                 planned.obey((*(planned.cuts[i] for i in used), *cuts))
                 first = replace(node.priced.slopes, load=load)
-                node = Node(node.plan, planned.value, self._prices(planned.value, planned, first))
+                found = self._prices(planned.value, planned, first)
+                node = Node(node.plan, planned.value, found, min(node.bound, found.bound))
             else:
                 planned.obey((*planned.cuts, *cuts))
                 node = planned.current(node)
@@ -354,7 +357,7 @@ class Search:
 
     def _examined(self, node: Node) -> list[Node] | None:
         """Parts of a node that are still open; None when stopped."""
-        parts = split(node.value, node.priced, node.priced.bound - self.threshold)
+        parts = split(node.value, node.priced, node.bound - self.threshold)
         further = parts or divided(node.value, node.priced)
         if self._explored(node, FEW_LABELS if parts else LABELS, divisible=bool(further)):
             return []
@@ -365,16 +368,14 @@ class Search:
             parent = planned.current(node)
             child = self._priced(node.plan, value.under(planned.whole), parent)
             found.append(self._cut(child, NODE_ROUNDS))
-        best = max(found, key=lambda child: child.priced.bound)
-        if best.priced.bound > self.threshold:
+        best = max(found, key=lambda child: child.bound)
+        if best.bound > self.threshold:
             self.dive(planned.current(best), 1)
         return found
 
     def _priced(self, plan: int, value: Value, parent: Node) -> Node:
         found = self._prices(value, self.plan(plan), parent.priced.slopes)
-        if found.bound > parent.priced.bound:
-            found = parent.priced
-        return Node(plan, value, found)
+        return Node(plan, value, found, min(found.bound, parent.bound))
 
     def _prices(self, value: Value, planned: Planned, first: Slopes) -> Priced:
         return priced(
@@ -386,7 +387,7 @@ class Search:
         planned = self.plan(node.plan)
         number = len(planned.parts)
         tolerance, width = 0.25 * self.gap / number, 1e-3 / number
-        bound = node.priced.bound
+        bound = node.bound
         most = most if number == 1 else min(most, FAIR_LABELS)
         for turn in range(FINEST):
             precision = Precision(

@@ -124,7 +124,10 @@ def explored(
         labels, dropped = _next(terms, one, labels, stage, threshold)
         labels = labels.take(_in_range(terms, span, labels, stage, drift))
         below = max(below, dropped)
-        labels, moved = _merged(terms, stages[stage + 1], one, labels, precision, counted)
+        barred = None if one.barred is None else one.barred[stage + 1]
+        labels, moved = _merged(
+            terms, stages[stage + 1], one, labels, precision, barred if counted else None
+        )
         drift += moved
         if precision.beyond == "stop" and len(labels) > precision.most:
             return None
@@ -217,14 +220,14 @@ def _merged(
     one: Completion,
     labels: Labels,
     precision: Precision,
-    counted: bool,
+    barred: FloatArray | None,
 ) -> tuple[Labels, float]:
     """Partial courses that stand for all of them, and the kill they are credited with at most."""
     if len(labels) < 2:
         return labels, 0.0
     order = np.argsort(-labels.reach, kind="stable")
     labels = labels.take(order)
-    key = _groups(terms, labels, precision, counted)
+    key = _groups(terms, labels, precision, barred is not None)
     kept: list[IntArray] = []
     open_rows = np.arange(len(labels))
     count = 0
@@ -235,7 +238,7 @@ def _merged(
         leader, group = open_rows[leader_at[1]], np.searchsorted(leader_at[0], key[open_rows])
         kept.append(leader)
         count += len(leader)
-        loss = _loss(labels, stage, open_rows, leader[group])
+        loss = _loss(labels, stage, open_rows, leader[group], barred)
         added = _added(labels, one, open_rows, leader[group], loss, terms.told)
         joined = added <= precision.tolerance
         full = count + len(open_rows) > precision.most
@@ -253,7 +256,7 @@ def _merged(
             width=2.0 * precision.width,
             kill_width=2.0 * precision.kill_width,
         )
-        found, moved = _merged(terms, stage, one, labels.take(rows), wider, counted)
+        found, moved = _merged(terms, stage, one, labels.take(rows), wider, barred)
         return found, moved + precision.kill_width
     return labels.take(rows), precision.kill_width
 
@@ -276,16 +279,31 @@ def _groups(terms: Terms, labels: Labels, precision: Precision, counted: bool) -
     return groups
 
 
-def _loss(labels: Labels, stage: Stage, rows: IntArray, leaders: IntArray) -> FloatArray:
-    """(n, H) effect that the leader lacks against each row, at most, whatever follows."""
+def _loss(
+    labels: Labels,
+    stage: Stage,
+    rows: IntArray,
+    leaders: IntArray,
+    barred: FloatArray | None,
+) -> FloatArray:
+    """(n, H) effect that the leader lacks against each row, at most, whatever follows.
+
+    `barred` is 0 for the patterns that may follow a number of fractions, the same for both.
+    """
     difference = labels.state[rows] - labels.state[leaders]
     more, less = np.maximum(difference, 0.0), np.maximum(-difference, 0.0)
-    found = np.empty((len(rows), labels.effect.shape[1]))
-    for begin in range(0, len(rows), CHUNK):
-        part = slice(begin, begin + CHUNK)
-        for h in range(found.shape[1]):
-            worth = more[part] @ stage.high[:, :, h].T - less[part] @ stage.low[:, :, h].T
-            found[part, h] = worth.max(axis=1)
+    found = np.zeros((len(rows), labels.effect.shape[1]))
+    count = np.zeros(len(rows), dtype=np.int64) if barred is None else labels.count[rows]
+    for number in np.unique(count).tolist():
+        own = np.flatnonzero(count == number)
+        follows = slice(None) if barred is None else np.flatnonzero(barred[number] == 0.0)
+        high, low = stage.high[follows], stage.low[follows]
+        if not len(high):
+            continue
+        for part in np.split(own, range(CHUNK, len(own), CHUNK)):
+            for h in range(found.shape[1]):
+                worth = more[part] @ high[:, :, h].T - less[part] @ low[:, :, h].T
+                found[part, h] = worth.max(axis=1)
     found += labels.effect[rows] - labels.effect[leaders]
     found += more[:, SURVIVORS, None] * stage.survivor
     loss: FloatArray = np.maximum(found, 0.0)

@@ -60,12 +60,16 @@ class Schedules:
                 found[day, m] = cross_factor(self.instance, limit, one, two, day)
         return found
 
-    def values(self, rows: Sequence[Courses]) -> FloatArray:
-        """(n,) objective of n courses per part; limits are not looked at."""
+    def values(self, courses: Sequence[Courses], rows: IntArray | None = None) -> FloatArray:
+        """(n,) objective of rows (n, P) of places among courses; limits are not looked at.
+
+        Without rows of n courses per part, aligned.
+        """
+        at = [slice(None)] * len(courses) if rows is None else list(rows.T)
         return self.value(
-            np.stack([one.kill for one in rows], axis=1),
-            np.stack([one.effect for one in rows], axis=1),
-            np.stack([one.kept for one in rows], axis=1),
+            np.stack([one.kill[i] for one, i in zip(courses, at, strict=True)], axis=1),
+            np.stack([one.effect[i] for one, i in zip(courses, at, strict=True)], axis=1),
+            np.stack([one.kept[i] for one, i in zip(courses, at, strict=True)], axis=1),
         )
 
     def roomy(self, rows: Sequence[Courses]) -> BoolArray:
