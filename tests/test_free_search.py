@@ -271,7 +271,7 @@ def looked(one: Planned, value: Value, slopes: Slopes, *, fine: bool = False) ->
     ]
     bound = constant + sum(look.bound for look in looks)
     nothing = np.zeros(0)
-    mixture = Mixture(nothing, nothing, nothing, nothing, nothing)
+    mixture = Mixture(nothing, nothing, nothing, nothing, nothing, ())
     return Priced(bound, constant, tuple(looks), slopes, bound, mixture)
 
 

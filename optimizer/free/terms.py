@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from abscopt.instances.limits import AlcLimit, DoseByFractionsLimit, LogisticsLimit
 from abscopt.models import lymphocytes, repopulation
+from abscopt.optimizer.candidates.columns import free_course
 from abscopt.optimizer.candidates.table import CAP
 
 if TYPE_CHECKING:
@@ -258,8 +259,9 @@ def _greatest_load(
     """(organ limits,) load that no course of a lesion exceeds."""
     own = np.flatnonzero(columns.lesion == lesion)
     loads, days = columns.loads[group][own], columns.day[own]
-    each = [loads[days == day].max(axis=0) for day in np.unique(days)]
-    total: FloatArray = np.sum(each, axis=0)
+    total = np.zeros(loads.shape[1])
+    for day in np.unique(days):
+        total += loads[days == day].max(axis=0)
     return total
 
 
@@ -275,6 +277,8 @@ def terms_of(
     own = np.flatnonzero(columns.lesion == lesion)
     dose = np.concatenate([[0.0], np.unique(columns.dose[own])])
     days = np.unique(columns.day[own])
+    if not len(days):  # no dose keeps the limits
+        days = np.array(free_course(one).days[:1])
     shape = (len(days), len(dose))
     where = np.searchsorted(days, columns.day[own]), np.searchsorted(dose, columns.dose[own])
     group = int(effects.group[plan])
@@ -334,14 +338,13 @@ def terms_of(
         alc_loss=loss,
         alc_kept=float(lymphocytes.recovery(1.0, instance.lymphocytes.recovery_half_time_days)),
         alc_room=whole.alc_room,
-        most_fractions=_most_fractions(candidates, lesion, len(days)),
+        most_fractions=_most_fractions(candidates, one, len(days)),
     )
 
 
-def _most_fractions(candidates: Candidates, lesion: int, days: int) -> int:
+def _most_fractions(candidates: Candidates, lesion: Lesion, days: int) -> int:
     """Most fractions of a free course: its days, its own cap, visits and machine days."""
-    course = candidates.instance.lesions[lesion].course
-    assert course is not None and course.form == "free"
+    course = free_course(lesion)
     caps = [days] if course.max_fractions is None else [days, course.max_fractions]
     for limit in candidates.instance.limits:
         if isinstance(limit, LogisticsLimit) and limit.cap is not None:
