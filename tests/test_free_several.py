@@ -97,7 +97,7 @@ def menu(name: str = "uniform") -> Raw:
     return tumor(random, [0, 1], 2, name=name, **shares) | {"course": course, "sparing": factors}
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2, 7, 13, 14, 19, 22])
+@pytest.mark.parametrize("seed", [1, 2, 7, 13, 14, 19, 22])
 def test_best_of_every_schedule_of_two(seed: int) -> None:
     assert_best(several(seed, days=3, levels=1) if seed % 2 else several(seed, days=2))
 
@@ -236,7 +236,7 @@ def test_rows_of_shared_days_hold_for_every_feasible_schedule(seed: int) -> None
 
 @pytest.mark.parametrize("looks", [0, 3, 12, 40])
 def test_the_bound_of_a_stopped_search_is_true(looks: int) -> None:
-    instance = build(several(1, days=5, levels=3))
+    instance = build(several(1, days=4, levels=2))
     whole = answer_of(instance, 1e-3)
     stopped = answer_of(instance, 1e-3, Stopping(looks))
     assert stopped.value <= whole.value + 1e-3
@@ -244,13 +244,13 @@ def test_the_bound_of_a_stopped_search_is_true(looks: int) -> None:
 
 
 def test_the_answer_repeats_itself() -> None:
-    instance = build(several(7, days=4, levels=3))
+    instance = build(several(7, days=3, levels=2))
     one, two = answer_of(instance, 1e-3), answer_of(instance, 1e-3)
     assert (one.schedule, one.bound, one.nodes) == (two.schedule, two.bound, two.nodes)
 
 
 def test_more_room_is_never_worse() -> None:
-    raw = several(4, days=4, levels=3)
+    raw = several(4, days=3, levels=2)
     base = answer_of(build(raw), 1e-3)
     for one in raw["limits"]:
         if "cap_gy" in one:
@@ -265,7 +265,7 @@ def test_what_is_covered() -> None:
     assert applies(Candidates(load("toy-free-pair")))
     beside = several(0, lesions=1, beside=[menu()])
     assert applies(Candidates(build(beside)))
-    beside["lesions"][1]["course"]["fractions_per_day"] = 2
+    beside["lesions"][1]["course"] |= {"fractions": [2, 4], "fractions_per_day": 2}
     assert not applies(Candidates(build(beside)))
 
 

@@ -224,7 +224,8 @@ def _free(candidates: Candidates, index: int, counted: bool) -> dict[str, FloatA
     }
 
 
-def _course(lesion: Lesion) -> FreeCourse:
+def free_course(lesion: Lesion) -> FreeCourse:
+    """The course of a free lesion."""
     assert lesion.course is not None and lesion.course.form == "free"
     return lesion.course
 

@@ -121,8 +121,9 @@ class Completion:
     def between(self, best: FloatArray, survivors: FloatArray) -> FloatArray:
         """(B, ...) interpolated between grid points, at survivors of any shape."""
         index, weight = place(survivors / self.top)
+        rise = np.diff(np.where(np.isneginf(best), 0.0, best), axis=1)  # whole rows are impossible
         found: FloatArray = best[:, index]
-        found += (best[:, index + 1] - found) * weight
+        found += rise[:, index] * weight
         return found
 
 
