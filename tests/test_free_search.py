@@ -395,7 +395,7 @@ def test_nothing_feasible_is_told() -> None:
     assert answer.schedule is None and answer.bound is None
 
 
-@pytest.mark.parametrize("name", ["mixed-free", "mr-linac-1", "pulsar"])
+@pytest.mark.parametrize("name", ["mr-linac-1", "pulsar"])
 def test_other_cases_are_left_to_programme_and_search(name: str) -> None:
     assert not applies(Candidates(load(name)))
 

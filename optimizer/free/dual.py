@@ -13,6 +13,7 @@ points. Between them it is interpolated, which for a convex function is never to
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -185,7 +186,7 @@ def completion(
 
 
 def _pairs(stages: list[Stage]) -> list[tuple[Stage, Stage]]:
-    return list(zip(stages[:-1], stages[1:], strict=True))
+    return list(itertools.pairwise(stages))
 
 
 def _ahead(high: FloatArray, constant: FloatArray, kept: FloatArray, prices: Prices) -> Ahead:

@@ -325,7 +325,8 @@ def _added(
     more = np.maximum(labels.load[leaders, told:] - labels.load[rows, told:], 0.0)
     kept, mine = labels.state[rows, OTHERS], labels.state[leaders, OTHERS]
     worth = worth / mine + more @ one.prices.load[told:]
-    return worth + one.prices.steep * np.maximum(np.log(kept / mine), 0.0)
+    worth += one.prices.steep * np.maximum(np.log(kept / mine), 0.0)
+    return worth
 
 
 def _credit(

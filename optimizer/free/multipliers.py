@@ -8,6 +8,7 @@ tolerance of the master enters it.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -165,7 +166,7 @@ class Master:
             most = high - sum(np.log(part.least_kept) for part in value.parts)
             low = np.maximum(low, high + np.log(DEEP))
             self.levels = np.exp(np.linspace(low, most, LEVELS, axis=1))
-        self.logs = np.linspace(*value.cell, BREAKS, axis=1)
+        self.logs = np.linspace(value.cell[0], value.cell[1], BREAKS, axis=1)
 
     def solve(self, pool: Pool) -> tuple[Slopes, float, Mixture]:
         """Duals of the best mixture of the pool's courses, its value and what it mixes."""
@@ -182,18 +183,18 @@ class Master:
         total = lacks + parts * horizons + parts + horizons
         weight = np.repeat(value.per, horizons)
         cost = np.zeros(total)
-        cost[number:saved] = (
-            value_of_burden(value.goal, self.points) * weight[:, None]
-        ).reshape(-1)
+        cost[number:saved] = (value_of_burden(value.goal, self.points) * weight[:, None]).reshape(
+            -1
+        )
         cost[lacks:] = -MISSED
         saturated = immune.saturate(np.exp(self.logs), value.maximum)
         equal = np.zeros((parts + cells + (0 if value.alone else horizons), total))
         burdens = np.zeros((cells, total))
         for cell in range(cells):
             s, h = divmod(cell, horizons)
-            part = slice(number + cell * breaks, number + (cell + 1) * breaks)
-            equal[parts + cell, part] = 1.0
-            burdens[cell, part] = -self.points[cell]  # -u <= K + share sat - local
+            piece = slice(number + cell * breaks, number + (cell + 1) * breaks)
+            equal[parts + cell, piece] = 1.0
+            burdens[cell, piece] = -self.points[cell]  # -u <= K + share sat - local
             if value.alone:
                 burdens[cell, saved + h] = -whole.share[s]
             else:
@@ -284,7 +285,7 @@ class Master:
         self, pool: Pool, x: FloatArray, begins: IntArray, saved: int, saturated: FloatArray
     ) -> Mixture:
         value, parts = self.value, pool.parts
-        mix = [x[a:b] for a, b in zip(begins[:-1], begins[1:], strict=True)]
+        mix = [x[a:b] for a, b in itertools.pairwise(begins)]
         kill = np.stack([w @ one.kill for w, one in zip(mix, pool.courses, strict=True)])
         count = [
             float(w @ part.count(one.actions))

@@ -84,7 +84,12 @@ class Value:
         spans: tuple[Span, ...] | None = None,
         cell: FloatArray | None = None,
     ):
-        self.instance, self.goal, self.whole, self.parts = instance, instance.objective, whole, parts
+        self.instance, self.goal, self.whole, self.parts = (
+            instance,
+            instance.objective,
+            whole,
+            parts,
+        )
         self.maximum = instance.immune.effect_maximum_nats
         self.per = whole.weight / len(whole.horizons)
         self.spans = tuple(part.whole for part in parts) if spans is None else spans
@@ -158,11 +163,10 @@ class Value:
             worth, price, offset = slopes.effect
             steep = float(price.sum())
             total += float(offset.sum() + worth @ self.rest)
-            total += sum(self._logistic(*pair, h) for h, pair in enumerate(zip(marginal, price)))
+            for h, pair in enumerate(zip(marginal, price, strict=True)):
+                total += self._logistic(*pair, h)
         kills = self.per[:, None] * slopes.burden
-        return total, [
-            Prices(kills[s], worth, slopes.load, steep) for s in range(len(self.parts))
-        ]
+        return total, [Prices(kills[s], worth, slopes.load, steep) for s in range(len(self.parts))]
 
     def _linear(self, worth: FloatArray, marginal: FloatArray) -> FloatArray:
         return np.maximum(worth, 0.0 if self.maximum is not None else marginal)

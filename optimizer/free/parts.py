@@ -129,9 +129,7 @@ class Part(Protocol):
         """(n, T) courses that differ little from one."""
         ...
 
-    def two_changes(
-        self, course: IntArray, room: FloatArray, rng: np.random.Generator
-    ) -> IntArray:
+    def two_changes(self, course: IntArray, room: FloatArray, rng: np.random.Generator) -> IntArray:
         """(n, T) courses that differ more and leave a room in the limits."""
         ...
 
@@ -157,7 +155,7 @@ class FreePart:
         self.coarse = stages_of(terms, COARSE_PATTERNS * len(terms.days))
         state, effect = terms.begin()
         most = np.einsum("bkh,k->bh", self.coarse[0].high, state[0]) + self.coarse[0].constant
-        self._most_effect = most.max(axis=0) + self.coarse[0].survivor + effect[0]
+        self._most_effect: FloatArray = most.max(axis=0) + self.coarse[0].survivor + effect[0]
         kill = np.where(terms.allowed[:, :, None], terms.kill, 0.0)
         self._most_kill = kill.max(axis=1).sum(axis=0)
         # what counts at the last horizon counts less at an earlier one by what comes after it
@@ -203,7 +201,8 @@ class FreePart:
     def kill_range(self, span: Span) -> tuple[FloatArray, FloatArray]:
         """See `Part`."""
         least = -np.minimum(self._grown, self._later + self._grown - span.kill[0])
-        return least, np.minimum(self._most_kill, span.kill[1] + self._grown[-1])
+        most = np.minimum(self._most_kill, span.kill[1] + self._grown[-1])
+        return least, most
 
     def of(self, actions: IntArray) -> tuple[Courses, BoolArray]:
         """See `Part`."""
@@ -243,17 +242,13 @@ class FreePart:
         """See `Part`."""
         stages = self.stages(look.fine)
         assert look.completion is not None
-        return explored(
-            self.terms, stages, look.completion, look.span, threshold, precision, stop
-        )
+        return explored(self.terms, stages, look.completion, look.span, threshold, precision, stop)
 
     def one_change(self, course: IntArray) -> IntArray:
         """See `Part`."""
         return changes_of_one_day(self.terms, course)
 
-    def two_changes(
-        self, course: IntArray, room: FloatArray, rng: np.random.Generator
-    ) -> IntArray:
+    def two_changes(self, course: IntArray, room: FloatArray, rng: np.random.Generator) -> IntArray:
         """See `Part`."""
         return changes_of_two_days(self.terms, course, room, PAIRS_PER_TURN, rng)
 
@@ -383,9 +378,7 @@ class MenuPart:
         """Every other course of the menu."""
         return np.flatnonzero(self._good & (np.arange(len(self.menu)) != course[0]))[:, None]
 
-    def two_changes(
-        self, course: IntArray, room: FloatArray, rng: np.random.Generator
-    ) -> IntArray:
+    def two_changes(self, course: IntArray, room: FloatArray, rng: np.random.Generator) -> IntArray:
         """None: one change reaches all of them."""
         return np.zeros((0, 1), dtype=np.int64)
 

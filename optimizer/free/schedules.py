@@ -38,17 +38,14 @@ PRODUCT = 100_000
 class Schedules:
     """Rows of courses, one per part, under one plan."""
 
-    def __init__(
-        self, candidates: Candidates, whole: Whole, parts: tuple[Part, ...], value: Value
-    ):
+    def __init__(self, candidates: Candidates, whole: Whole, parts: tuple[Part, ...], value: Value):
         self.whole, self.parts, self.value = whole, parts, value
         self.instance = candidates.instance
         self._lesions = [self.instance.lesions[part.lesion] for part in parts]
         self._limits = [candidates.limits[m] for m in np.flatnonzero(whole.binding)]
         self._sensitized = candidates.plan_effects.sensitizer[whole.plan] > 1
         self._cross = {
-            (i, j): self._factors(i, j)
-            for i, j in itertools.combinations(range(len(parts)), 2)
+            (i, j): self._factors(i, j) for i, j in itertools.combinations(range(len(parts)), 2)
         }
 
     def _factors(self, i: int, j: int) -> FloatArray:
@@ -93,9 +90,10 @@ class Schedules:
         for m, limit in enumerate(self._limits):
             if isinstance(limit, DoseByFractionsLimit):
                 load[:, m] += self._miner(limit, daily)
-        good = (load <= self.whole.room[:told]).all(axis=1)
+        good: BoolArray = (load <= self.whole.room[:told]).all(axis=1)
         given = np.stack([dose > 0 for dose in daily])
-        return good & self._logistics(given) & self._alc(given)
+        good &= self._logistics(given) & self._alc(given)
+        return good
 
     def _miner(self, limit: OrganLimit, daily: list[FloatArray]) -> FloatArray:
         """(n,) what shared days change in a Miner sum: the organ feels the dose of the day."""
@@ -160,8 +158,8 @@ class Schedules:
     ) -> tuple[list[IntArray], float]:
         """Courses that no small change of one or of two parts betters, nor a sample of others."""
         for _ in range(TURNS):
-            found = self._small(row, best) or self._pairs(row, best, rng) or self._wide(
-                row, best, rng
+            found = (
+                self._small(row, best) or self._pairs(row, best, rng) or self._wide(row, best, rng)
             )
             if found is None:
                 break
@@ -201,7 +199,9 @@ class Schedules:
         self, row: list[IntArray], best: float, rng: np.random.Generator
     ) -> tuple[list[IntArray], float] | None:
         """Larger changes of one part."""
-        loads = [part.of(one[None, :])[0].load[0] for part, one in zip(self.parts, row, strict=True)]
+        loads = [
+            part.of(one[None, :])[0].load[0] for part, one in zip(self.parts, row, strict=True)
+        ]
         room = self.whole.room - np.sum(loads, axis=0)
         for s, part in enumerate(self.parts):
             changed = part.two_changes(row[s], room + loads[s], rng)

@@ -55,7 +55,9 @@ class Daily:
 
 @dataclass(frozen=True)
 class Terms:
-    """Coefficients of a lesion (its index in the case); T course days, A actions (0 = no fraction), M limits, H horizons.
+    """Coefficients of a lesion, by its index in the case.
+
+    T course days, A actions (0 = no fraction), M limits, H horizons.
 
     Attributes
     ----------
@@ -253,9 +255,7 @@ def chemo_factor(candidates: Candidates, plan: int) -> float:
     return math.exp(-float(candidates.plan_effects.chemotherapy_log_loss[plan]))
 
 
-def _greatest_load(
-    candidates: Candidates, columns: Columns, lesion: int, group: int
-) -> FloatArray:
+def _greatest_load(candidates: Candidates, columns: Columns, lesion: int, group: int) -> FloatArray:
     """(organ limits,) load that no course of a lesion exceeds."""
     own = np.flatnonzero(columns.lesion == lesion)
     loads, days = columns.loads[group][own], columns.day[own]
