@@ -192,7 +192,7 @@ def test_joining_courses_never_loses_a_schedule(seed: int) -> None:
     best = float(values(one, rows).max())
     random = np.random.default_rng(seed)
     for precision in (
-        Precision(1e-6, 1e-6, 1e-6, 10**6, "stop", apart=True),
+        Precision(1e-6, 1e-6, 1e-6, 10**6, "stop", "doses"),
         Precision(0.05, 0.05, 0.3, 10**6),
         Precision(0.01, 1e-3, 1e-2, 8),
     ):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import heapq
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -389,11 +389,13 @@ class Search:
         tolerance, width = 0.25 * self.gap / number, 1e-3 / number
         bound = node.bound
         most = most if number == 1 else min(most, FAIR_LABELS)
+        apart: Literal["no", "days", "doses"] = "no"
         for turn in range(FINEST):
+            if number > 1 and turn >= APART:
+                apart = "days" if turn + 1 < FINEST else "doses"
             precision = Precision(
-                tolerance, width, 10.0 * width, most, "stop" if divisible else "join",
-                apart=number > 1 and turn >= APART,
-            )  # fmt: skip
+                tolerance, width, 10.0 * width, most, "stop" if divisible else "join", apart
+            )
             found = combined(
                 planned.schedules, node.priced, self.threshold, precision, self.clock_expired
             )

@@ -83,7 +83,8 @@ class Precision:
     most : partial courses kept per day
     beyond : what happens to more: `join` them, whatever it adds; `drop` the least promising,
         which finds courses but bounds nothing; or `stop` the exploration
-    apart : whether those of different fraction days are told apart
+    apart : whether those of different fraction `days`, or of any different `doses`, are never
+        joined, which matters where lesions share days
     """
 
     tolerance: float
@@ -91,7 +92,7 @@ class Precision:
     kill_width: float
     most: int
     beyond: Literal["join", "drop", "stop"] = "join"
-    apart: bool = False
+    apart: Literal["no", "days", "doses"] = "no"
 
 
 def explored(
@@ -271,8 +272,9 @@ def _groups(terms: Terms, labels: Labels, precision: Precision, counted: bool) -
         columns.append(labels.count[:, None].astype(float))
     if terms.repopulates:
         columns.append(labels.first[:, None].astype(float))
-    if precision.apart:
-        columns.append((labels.least > 0).astype(float))
+    if precision.apart != "no":
+        least = labels.least > 0 if precision.apart == "days" else labels.least
+        columns.append(least.astype(float))
     table = np.ascontiguousarray(np.concatenate(columns, axis=1))
     view = table.view(np.dtype((np.void, table.dtype.itemsize * table.shape[1])))
     groups: IntArray = np.unique(view.reshape(-1), return_inverse=True)[1].reshape(-1)
