@@ -231,7 +231,7 @@ class Search:
             first = max(first, found[1])
             if worse or found[1] > self.answer.value:
                 self.offer(planned, row)
-                row, _ = schedules.improved(row, found[1], self.rng)
+                row, _ = schedules.improved(row, found[1], self.rng, self.clock_expired)
                 self.offer(planned, row)
         return first
 

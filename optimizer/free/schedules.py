@@ -16,7 +16,7 @@ from abscopt.models import lymphocytes, toxicity
 from abscopt.optimizer.candidates.loads import cross_factor, point_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from abscopt.instances.limits import OrganLimit
     from abscopt.optimizer.candidates.table import Candidates
@@ -154,10 +154,16 @@ class Schedules:
         return None
 
     def improved(
-        self, row: list[IntArray], best: float, rng: np.random.Generator
+        self,
+        row: list[IntArray],
+        best: float,
+        rng: np.random.Generator,
+        stop: Callable[[], bool],
     ) -> tuple[list[IntArray], float]:
         """Courses that no small change of one or of two parts betters, nor a sample of others."""
         for _ in range(TURNS):
+            if stop():
+                break
             found = (
                 self._small(row, best) or self._pairs(row, best, rng) or self._wide(row, best, rng)
             )
