@@ -26,35 +26,30 @@ EDGE = 0.25
 def split(value: Value, found: Priced, excess: float) -> list[Value]:
     """Values of the parts into which a node is split; none if that would not lower its bound.
 
-    Fraction numbers first, then where the majorants of the bound are loosest at what the master
-    mixes, if that is a fair part of the excess over the threshold. Several parts are split until
-    all fraction numbers are known, since few partial courses are alike before.
+    Where the majorants of the bound are loose at what the master mixes, by a fair part of the
+    excess over the threshold: the effect of several parts first, then fraction numbers, then kill.
+    Several parts are split until all fraction numbers are known, since few partial courses are
+    alike before.
     """
-    by_count = _by_count(value, found)
-    if by_count:
-        return by_count
-    mixture = found.mixture
+    mixture, parts = found.mixture, len(value.parts)
     taken = value.worth(mixture.kill[None], mixture.systemic[None])[0]
     true = immune.saturate(mixture.effect, value.maximum)
     exact = value.worth(mixture.kill[None], true[None])[0]
-    parts, loose = len(value.parts), mixture.worth - taken
-    options = [
-        (float(loose[s]), s)
-        for s in range(parts)
-        if value.spans[s].kill[1] - value.spans[s].kill[0] >= NARROW
-    ]
+    loose = mixture.worth - taken
+    above = float(taken.sum() - exact.sum() + loose[parts:].sum())
     widths = value.cell[1] - value.cell[0]
-    if not value.alone and widths.max() >= NARROW:
-        options.append((float(taken.sum() - exact.sum() + loose[parts:].sum()), parts))
-    if value.alone:  # what the effect is taken for is split by the kill
-        options = [(float((mixture.worth - exact).sum()), s) for _, s in options]
-    options.sort(key=lambda option: (-option[0], option[1]))
-    if not options or options[0][0] <= LOOSE * excess:
-        return [] if value.alone else _by_open_count(value, found)
-    s = options[0][1]
-    if s == parts:
+    if not value.alone and widths.max() >= NARROW and above > LOOSE * excess:
         return _by_effect(value, mixture.effect, np.abs(mixture.systemic - true))
-    return _by_kill(value, s, float(mixture.kill[s, -1]))
+    by_count = _by_count(value, found)
+    if by_count:
+        return by_count
+    if value.alone:  # what the effect is taken for is split by the kill
+        loose[0] = (mixture.worth - exact).sum()
+    kills = [span.kill[1] - span.kill[0] >= NARROW for span in value.spans]
+    s = int(np.argmax(np.where(kills, loose[:parts], -np.inf)))
+    if kills[s] and loose[s] > LOOSE * excess:
+        return _by_kill(value, s, float(mixture.kill[s, -1]))
+    return [] if value.alone else _by_open_count(value, found)
 
 
 def divided(value: Value, found: Priced) -> list[Value]:
@@ -105,11 +100,14 @@ def _by_kill(value: Value, s: int, kill: float) -> list[Value]:
 
 
 def _by_effect(value: Value, effect: FloatArray, error: FloatArray) -> list[Value]:
-    """Two cells, split at the horizon where the effect was taken for more than it is."""
+    """Two cells, split at the horizon where the effect was taken for more than it is.
+
+    A little below what is mixed, so that the lower cell loses by more than the width of the upper.
+    """
     widths = value.cell[1] - value.cell[0]
     h = int(np.where(widths >= NARROW, error, -1.0).argmax())
-    edge = EDGE * widths[h]
-    middle = min(max(math.log(effect[h]), value.cell[0, h] + edge), value.cell[1, h] - edge)
+    edge = EDGE * min(float(widths[h]), 1.0)
+    middle = min(max(math.log(effect[h]) - edge, value.cell[0, h] + edge), value.cell[1, h] - edge)
     lower, upper = value.cell.copy(), value.cell.copy()
     lower[1, h] = upper[0, h] = middle
     return [value.within(value.spans, cell) for cell in (lower, upper)]
