@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.free.courses import Courses
     from abscopt.optimizer.free.labels import Precision
     from abscopt.optimizer.free.multipliers import Priced
+    from abscopt.optimizer.free.parts import Look
     from abscopt.optimizer.free.schedules import Schedules
 
 FloatArray = NDArray[np.float64]
@@ -50,19 +51,25 @@ def combined(
 
     They keep every limit, by what their courses are credited with.
     """
-    slack = found.bound - threshold
-    near, below = [], -np.inf
-    for part, look in zip(schedules.parts, found.looks, strict=True):
-        own = part.near(look, look.bound - slack, precision, stop)
+    tops, below = [look.bound for look in found.looks], -np.inf
+    kept_of: dict[int, Courses] = {}
+    worth_of: dict[int, FloatArray] = {}
+    for s in sorted(range(len(tops)), key=lambda s: _width(found.looks[s])):
+        part, look = schedules.parts[s], found.looks[s]
+        others = found.constant + sum(tops) - tops[s]  # a part's own courses may be worth less
+        own = part.near(look, threshold - others, precision, stop)
         if own is None:
             return None
-        near.append(own[0])
-        below = max(below, found.bound - look.bound + own[1])
-    if not all(len(one) for one in near):
-        return Combined(near, np.zeros((0, len(near)), dtype=np.int64), np.zeros(0), below)
-    worth = [look.prices.worth(one) for look, one in zip(found.looks, near, strict=True)]
+        below = max(below, others + own[1])
+        if not len(own[0]):
+            nothing = [p.of(p.nothing)[0] for p in schedules.parts]
+            return Combined(nothing, np.zeros((0, len(tops)), dtype=np.int64), np.zeros(0), below)
+        kept_of[s], worth_of[s] = own[0], look.prices.worth(own[0])
+        tops[s] = float(worth_of[s].max())
+    near = [kept_of[s] for s in range(len(tops))]
+    worth = [worth_of[s] for s in range(len(tops))]
     losses = [one.max() - one for one in worth]
-    slack = found.constant + sum(float(one.max()) for one in worth) - threshold
+    slack = found.constant + sum(tops) - threshold
     if len(near) == 1:
         chunks = iter([np.arange(len(near[0]))[:, None]])
     elif count_at_most(losses, slack) > JOIN_LIMIT:
@@ -91,6 +98,11 @@ def combined(
     order = np.argsort(-value, kind="stable")
     bound = max(below, float(value.max(initial=-np.inf)))
     return Combined(near, rows[order], value[order], bound)
+
+
+def _width(look: Look) -> float:
+    """Few courses are left where the range of kill is narrow."""
+    return look.span.kill[1] - look.span.kill[0] if look.completion else 0.0
 
 
 def most_promising(
