@@ -1,14 +1,15 @@
 """Free courses: the search by days against the one survivor-flow MILP, and alone up to 40 days.
 
-    python benchmarks/free_course.py [--write] [--limit 60] [--last-limit 240] [--alone]
+    python benchmarks/free_course.py [--write] [--limit 60] [--last-limit 240] [--alone] [--pair]
 
 Cases are made of `toy-free-20`: its first days, continued on weekdays beyond the 20th, with its
 five start days of durvalumab or with one of them. `varying` gives esophagus and great vessels
-sparing factors that change from day to day (seeded), around those of the case. Both methods ask for
-the same gap (0.01 nat) and use one thread; every solve runs in a process of its own, imports are
-not counted. A solve that meets its limit (wall seconds; the last one that of the longest course) is
-shown with the gap it reached and left out of the fit; ratios are of CPU seconds. Every answer is
-judged by the pipeline itself. Prints the environment; --write stores the table.
+sparing factors that change from day to day (seeded), around those of the case. `two lesions` are
+the first days of `toy-free-pair` with one of its start days (`--pair`: these alone). Both methods
+ask for the same gap (0.01 nat) and use one thread; every solve runs in a process of its own,
+imports are not counted. A solve that meets its limit (wall seconds; the last one that of the
+longest course) is shown with the gap it reached and left out of the fit; ratios are of CPU seconds.
+Every answer is judged by the pipeline itself. Prints the environment; --write stores the table.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ GAP = 0.01
 START_DAY = 7
 AGAINST = (6, 10, 16, 20)
 ALONE = (6, 10, 15, 20, 30, 40)
+PAIR = (4, 7, 10, 15)
 SPREAD = 0.15
 
 
@@ -62,13 +64,25 @@ def sized(days: int, *, varying: bool = False, plans: int = 1) -> Instance:
     return build(changed)
 
 
-def one(days: int, varying: bool, plans: int, method: Any, limit: float) -> dict[str, Any]:
+def sized_pair(days: int) -> Instance:
+    """Two free lesions on so many weekdays under one plan."""
+    raw = tomllib.loads((CASES / "toy-free-pair.toml").read_text(encoding="utf-8"))
+    for lesion in raw["lesions"][:2]:
+        lesion["course"]["days"] = lesion["course"]["days"][:days]
+    raw["agents"][0] |= {"first_start_day": START_DAY, "last_start_day": START_DAY}
+    raw.pop("standard")
+    return build(raw | {"name": f"free-pair-{days}"})
+
+
+def one(
+    days: int, varying: bool, plans: int, method: Any, limit: float, lesions: int = 1
+) -> dict[str, Any]:
     """Solve one case in this process."""
     import scipy.optimize  # type: ignore[import-untyped]  # noqa: F401
 
     from abscopt.optimizer import pipeline  # noqa: F401
 
-    instance = sized(days, varying=varying, plans=plans)
+    instance = sized_pair(days) if lesions == 2 else sized(days, varying=varying, plans=plans)
     begin, used = time.perf_counter(), time.process_time()
     result = solve(instance, gap=GAP, time_limit=limit, method=method)
     return {
@@ -98,19 +112,19 @@ def measured(repeats: int, *case: Any) -> dict[str, Any]:
     return row
 
 
-def against(options: argparse.Namespace, plans: int) -> list[dict[str, Any]]:
+def against(options: argparse.Namespace, plans: int, lesions: int = 1) -> list[dict[str, Any]]:
     """Both methods on growing days, with what the MILP costs against ours."""
-    rows = []
-    for days in AGAINST:
-        limit = options.last_limit if days == AGAINST[-1] else options.limit
-        ours = measured(options.repeats, days, False, plans, "auto", limit)
-        theirs = measured(1, days, False, plans, "single", limit)
+    rows, sizes = [], AGAINST if lesions == 1 else PAIR
+    for days in sizes:
+        limit = options.last_limit if days == sizes[-1] else options.limit
+        ours = measured(options.repeats, days, False, plans, "auto", limit, lesions)
+        theirs = measured(1, days, False, plans, "single", limit, lesions)
         ratio = round(theirs["cpu_seconds"] / ours["cpu_seconds"], 1)
         proved = theirs["status"] == "optimal"
         rows.append({"days": days, "ours": ours, "milp": theirs, "cpu_ratio": ratio})
         print(
-            f"{plans} plans {days:3d} days   ours"
-            f" {ours['cpu_seconds']:8.2f} s gap {ours['gap']:.4f}   MILP"
+            f"{lesions} lesions {plans} plans {days:3d} days   ours"
+            f" {ours['cpu_seconds']:8.2f} s gap {ours['gap']!s:.6}   MILP"
             f" {theirs['cpu_seconds']:8.2f} s gap {theirs['gap']!s:.6}   ratio"
             f" {'' if proved else '> '}{ratio}",
             flush=True,
@@ -124,19 +138,20 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=60.0)
     parser.add_argument("--last-limit", type=float, default=240.0, help="for 20 days")
     parser.add_argument("--alone", action="store_true", help="leave the MILP out")
+    parser.add_argument("--pair", action="store_true", help="two lesions only")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     environment = {"machine": machine(), "versions": versions(), "gap": GAP} | vars(options)
     print(json.dumps(environment))
     stored = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
     if not options.alone:
-        stored["against"] = {
-            "environment": environment,
-            "one plan": against(options, 1),
-            "five plans": against(options, 5),
-        }
+        known = stored.get("against", {}) if options.pair else {}
+        if not options.pair:
+            known |= {"one plan": against(options, 1), "five plans": against(options, 5)}
+        known["two lesions"] = against(options, 1, 2)
+        stored["against"] = known | {"environment": environment}
     curves = {}
-    for varying in (False, True):
+    for varying in () if options.pair else (False, True):
         rows = []
         for days in ALONE:
             rows.append(measured(options.repeats, days, varying, 1, "auto", options.limit))
@@ -144,7 +159,8 @@ def main() -> None:
         name = "varying" if varying else "constant"
         curves[name] = {"exponent": exponent(rows, "days"), "rows": rows}
         print(name, "exponent", curves[name]["exponent"], flush=True)
-    stored["alone"] = {"environment": environment} | curves
+    if curves:
+        stored["alone"] = {"environment": environment} | curves
     if options.write:
         FILE.write_text(json.dumps(stored, indent=2) + "\n", encoding="utf-8")
 

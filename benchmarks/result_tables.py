@@ -118,18 +118,18 @@ def free_course(found: Figures) -> Iterator[str]:
     )
 
     def against() -> Iterator[list[str]]:
-        for sparing in ("constant", "varying"):
-            for row in found.get("against", {}).get(sparing, []):
+        for case, part in found.get("against", {}).items():
+            for row in part if case != "environment" else []:
                 ratio = ("" if row["milp"]["status"] == "optimal" else "> ") + cell(
                     row["cpu_ratio"], 1
                 )
                 for who in ("ours", "milp"):
                     cpu = cell(row[who].get("cpu_seconds"), 1)
                     last = ratio if who == "milp" else "-"
-                    yield [sparing, cell(row["days"]), who, *solved(row[who]), cpu, last]
+                    yield [case, cell(row["days"]), who, *solved(row[who]), cpu, last]
 
     if "against" in found:
-        header = ("sparing", "days", "method", *SOLVED, "CPU seconds", "ratio")
+        header = ("case", "days", "method", *SOLVED, "CPU seconds", "ratio")
         yield from rows(header, against())
     for sparing in ("constant", "varying"):
         curve = found.get("alone", {}).get(sparing)

@@ -42,8 +42,8 @@ Method = Literal["auto", "single"]
 
 SEARCH_FORM = "exact in every schedule that was compared"
 FREE_FORM = (
-    "exact in every schedule that was compared; bounded day by day, where partial courses that are "
-    "joined count as the best of them"
+    "exact in every schedule that was compared; bounded by lesion and day, where partial courses "
+    "that are joined count as the best of them"
 )
 _TANGENTS = "bounded by tangents, refined until bound and judge meet"
 PROGRAMME_FORMS = {

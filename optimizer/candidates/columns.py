@@ -174,7 +174,7 @@ def _uniform(candidates: Candidates, s: int) -> dict[str, NDArray[Any]]:
 def _free(candidates: Candidates, index: int, counted: bool) -> dict[str, FloatArray]:
     instance, effects = candidates.instance, candidates.plan_effects
     lesion = instance.lesions[index]
-    way, course = lesion.ways[0], _course(lesion)
+    way, course = lesion.ways[0], free_course(lesion)
     days = course.days[:1] if counted else course.days
     levels = np.array(course.levels_gy)
     day = np.repeat(np.array(days, dtype=np.int64), len(levels))
@@ -224,7 +224,8 @@ def _free(candidates: Candidates, index: int, counted: bool) -> dict[str, FloatA
     }
 
 
-def _course(lesion: Lesion) -> FreeCourse:
+def free_course(lesion: Lesion) -> FreeCourse:
+    """The course of a free lesion."""
     assert lesion.course is not None and lesion.course.form == "free"
     return lesion.course
 
@@ -332,7 +333,7 @@ def countable(candidates: Candidates) -> bool:
     if len(candidates.free) != 1 or len(instance.irradiable) != 1:
         return False
     lesion = instance.lesions[candidates.free[0]]
-    days, way = np.array(_course(lesion).days), lesion.ways[0]
+    days, way = np.array(free_course(lesion).days), lesion.ways[0]
     constant = all(
         isinstance(factor, float | int)
         for points in [*lesion.sparing.values(), *way.sparing.values()]

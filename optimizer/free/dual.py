@@ -1,30 +1,31 @@
-"""Lagrangian bounds of one plan, and what a partial course may still reach.
+"""What a partial course may still reach at given prices: dynamic programming over days.
 
-With u the log burden of a lesion at a horizon and K, Z kill and effect, for all prices >= 0
+What a lesion adds to a Lagrangian bound is linear in its kill K and loads L, and with E its own
+effect and O what its lymphocyte losses leave of the others' one of
 
-    phi(u) <= max_u' [phi(u') + k u'] - k u,        sat(Z) <= max_Z' [sat(Z') - s Z'] + s Z,
+    worth . E                         where E holds the others' effect, linear in O,
+    worth . E / O + steep ln O        where several lesions have effect (`objective`).
 
-whatever the shape of phi. What is left is linear in kill, effect and loads, and is maximized over
-all courses by dynamic programming: before each course day and for each pattern of later fraction
-days the best is a convex function of the survivors, stored at grid points. Between them it is
-interpolated, which for a convex function is never too low.
+It is maximized over all courses: before each course day and for each pattern of later fraction
+days the best is a convex function of the survivors (over O in the second form), stored at grid
+points. Between them it is interpolated, which for a convex function is never too low.
 """
 
 from __future__ import annotations
 
-import math
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.models import immune, outcome
-from abscopt.optimizer.candidates.value import value_of_burden
-from abscopt.optimizer.free.terms import SURVIVORS
+from abscopt.optimizer.free.terms import OTHERS, SURVIVORS
 
 if TYPE_CHECKING:
-    from abscopt.instances.schema import Instance
+    from collections.abc import Iterator
+
+    from abscopt.optimizer.free.courses import Courses
     from abscopt.optimizer.free.suffix import Stage
     from abscopt.optimizer.free.terms import Terms
 
@@ -35,49 +36,96 @@ GRID_STEP = 0.4
 GRID_END = 12.0
 AT_ONCE = 400_000
 GRID = np.append(np.exp(-np.arange(0.0, GRID_END + 1e-9, GRID_STEP)), 0.0)
-"""Survivors at which the best is stored; falling, the last is none."""
+"""Survivors at which the best is stored, as parts of the most; falling, the last is none."""
 
 
 @dataclass(frozen=True)
 class Prices:
-    """Worth of a nat of kill and of effect at each horizon, of room in the limits, and a constant.
+    """What one lesion's course is worth: per nat of kill and of effect, of room, of log loss.
 
-    `constant + kill . K + effect . Z - load . L` bounds the value of every course that keeps the
-    limits.
+    `steep` is None in the first form.
     """
 
-    constant: float
     kill: FloatArray
     effect: FloatArray
     load: FloatArray
+    steep: float | None
+
+    def worth(self, courses: Courses) -> FloatArray:
+        """(n,) of whole courses."""
+        total: FloatArray = courses.kill @ self.kill - courses.load @ self.load
+        if self.steep is None:
+            return total + courses.effect @ self.effect
+        kept = courses.kept
+        return total + courses.effect @ self.effect / kept + self.steep * np.log(kept)
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """(B, N + 2) and (B,) worth of a state, its effect so far and 1 (`seen`), and a constant."""
+
+    worth: FloatArray
+    constant: FloatArray
+
+    def of(self, seen: FloatArray, patterns: IntArray | slice = slice(None)) -> FloatArray:
+        """(B, n) for n states, and some patterns."""
+        found: FloatArray = self.worth[patterns] @ seen.T + self.constant[patterns, None]
+        return found
 
 
 @dataclass(frozen=True)
 class Completion:
     """What may still be added from each stage on, at some prices.
 
-    `best[i]` (B, grid) is the part of doses of the stage's patterns, `worth[i]`, `constant[i]`,
-    `none[i]`, `given[i]` and `release[i]` are those of the stage at the prices of effect;
-    `barred[i]` (T + 1, B) is -inf where so many fractions before and the pattern's are not in
-    the range, `None` where all are.
+    `best[i]` (B, grid) is the part of doses of the stage's patterns at `top` times the grid,
+    `none[i]` and `given[i]` are those of the next one's patterns without and with a fraction;
+    `release[i]` is the worth of a unit released, `survival` (T, A) per survivor in the unit of the
+    grid; `barred[i]` (T + 1, B) is -inf where so many fractions before and the pattern's are not
+    in the range, `None` where all are.
     """
 
     prices: Prices
     reward: FloatArray
+    survival: FloatArray
+    top: float
     best: list[FloatArray]
-    worth: list[FloatArray]
-    constant: list[FloatArray]
-    none: list[tuple[FloatArray, FloatArray]]
-    given: list[tuple[FloatArray, FloatArray]]
+    first: Ahead
+    none: list[Ahead]
+    given: list[Ahead]
     release: list[FloatArray]
     barred: list[FloatArray] | None
 
     def root(self, state: FloatArray, effect: FloatArray) -> float:
         """Bound of all courses from the state before the first course day, (1, N) and (1, H)."""
-        linear = self.worth[0] @ state[0] + self.constant[0] + self.best[0][:, 0]
+        linear = self.first.of(self.seen(state, effect))
+        linear += self.between(self.best[0], self.survivors(state))
         if self.barred is not None:
-            linear = linear + self.barred[0][0]
-        return float(linear.max() + effect[0] @ self.prices.effect) + self.prices.constant
+            linear += self.barred[0][0][:, None]
+        return float(linear.max())
+
+    def seen(self, state: FloatArray, effect: FloatArray) -> FloatArray:
+        """(n, N + 2) what later days multiply."""
+        earned = (effect @ self.prices.effect)[:, None]
+        found = np.concatenate([state, earned, np.ones_like(earned)], axis=1)
+        return found if self.prices.steep is None else found / state[:, OTHERS, None]
+
+    def survivors(self, state: FloatArray) -> FloatArray:
+        """(n,) in the unit of the grid."""
+        own = state[:, SURVIVORS]
+        return own if self.prices.steep is None else own / state[:, OTHERS]
+
+    def so_far(self, kill: FloatArray, kept: FloatArray, load: FloatArray) -> FloatArray:
+        """(n,) what partial courses have earned, effect aside."""
+        total: FloatArray = kill @ self.prices.kill - load @ self.prices.load
+        return total if self.prices.steep is None else total + self.prices.steep * np.log(kept)
+
+    def between(self, best: FloatArray, survivors: FloatArray) -> FloatArray:
+        """(B, ...) interpolated between grid points, at survivors of any shape."""
+        index, weight = place(survivors / self.top)
+        rise = np.diff(np.where(np.isneginf(best), 0.0, best), axis=1)  # whole rows are impossible
+        found: FloatArray = best[:, index]
+        found += rise[:, index] * weight
+        return found
 
 
 def place(survivors: FloatArray) -> tuple[IntArray, FloatArray]:
@@ -96,34 +144,59 @@ def completion(
     number = len(terms.days)
     reward = terms.kill @ prices.kill - terms.load @ prices.load
     reward = np.where(terms.allowed, reward, -np.inf)
-    zeta = prices.effect
-    best: list[FloatArray] = [np.zeros((1, len(GRID)))] * (number + 1)
-    release = [stage.release @ zeta for stage in stages[:-1]]
+    kept, survival, top = np.ones(number), terms.survival, 1.0
+    if prices.steep is not None:
+        kept = terms.others_kept
+        survival = survival / kept[:, None]
+        survival[:, 0] = 1.0
+        top = float(np.maximum(survival.max(axis=1), 1.0).prod()) * (1.0 + 1e-12)
+    one = Completion(
+        prices=prices,
+        reward=reward,
+        survival=survival,
+        top=top,
+        best=[np.zeros((1, len(GRID)))] * (number + 1),
+        first=_ahead(stages[0].high, stages[0].constant, stages[0].kept, prices),
+        none=[_ahead(*s.none, later.kept, prices) for s, later in _pairs(stages)],
+        given=[
+            _ahead(*s.given, later.kept * k, prices)
+            for (s, later), k in zip(_pairs(stages), kept, strict=True)
+        ],
+        release=[
+            s.release @ prices.effect / (1.0 if prices.steep is None else later.kept[1] * k)
+            for (s, later), k in zip(_pairs(stages), kept, strict=True)
+        ],
+        barred=None
+        if count == (0, number)
+        else [_barred(stage, number, count) for stage in stages],
+    )
     for i in range(number - 1, -1, -1):
-        after = best[i + 1]
+        after = one.best[i + 1]
         none, given = stages[i].to
         found = np.full((len(stages[i].high), len(GRID)), -np.inf)
         np.maximum.at(found, none, after)
         actions = np.flatnonzero(terms.allowed[i, 1:]) + 1
         if len(actions):
-            value = _between(after, np.outer(terms.survival[i, actions], GRID))
-            gain = terms.release[i, actions][:, None] * GRID
-            value += gain * release[i][:, None, None] + reward[i, actions][:, None]
+            value = one.between(after, top * np.outer(survival[i, actions], GRID))
+            gain = terms.release[i, actions][:, None] * (top * GRID)
+            value += gain * one.release[i][:, None, None] + reward[i, actions][:, None]
             np.maximum.at(found, given, value.max(axis=1))
-        best[i] = found
-    return Completion(
-        prices=prices,
-        reward=reward,
-        best=best,
-        worth=[stage.high @ zeta for stage in stages],
-        constant=[stage.constant @ zeta for stage in stages],
-        none=[(s.none[0] @ zeta, s.none[1] @ zeta) for s in stages[:-1]],
-        given=[(s.given[0] @ zeta, s.given[1] @ zeta) for s in stages[:-1]],
-        release=release,
-        barred=None
-        if count == (0, number)
-        else [_barred(stage, number, count) for stage in stages],
-    )
+        one.best[i] = found
+    return one
+
+
+def _pairs(stages: list[Stage]) -> list[tuple[Stage, Stage]]:
+    return list(itertools.pairwise(stages))
+
+
+def _ahead(high: FloatArray, constant: FloatArray, kept: FloatArray, prices: Prices) -> Ahead:
+    """Worth of a state by pattern; `kept` (2, B) as of a stage."""
+    ones = np.ones((len(high), 1))
+    steady = (constant @ prices.effect)[:, None]
+    worth = np.concatenate([high @ prices.effect, ones, steady], axis=1)
+    if prices.steep is None:
+        return Ahead(worth, np.zeros(len(high)))
+    return Ahead(worth / kept[1][:, None], prices.steep * np.log(kept[0]))
 
 
 def _barred(stage: Stage, number: int, count: tuple[int, int]) -> FloatArray:
@@ -132,148 +205,47 @@ def _barred(stage: Stage, number: int, count: tuple[int, int]) -> FloatArray:
 
 
 def choices(
-    one: Completion, terms: Terms, stage: int, state: FloatArray, count: IntArray
+    one: Completion,
+    terms: Terms,
+    stage: int,
+    state: FloatArray,
+    effect: FloatArray,
+    count: IntArray,
 ) -> FloatArray:
-    """(n, A) what each action of a course day may still add, all later days included.
+    """(n, A) effect so far and what each action of a course day may still add.
 
-    `count` (n,) are the fractions given before.
+    All later days are included; `count` (n,) are the fractions given before.
     """
     actions = np.flatnonzero(terms.allowed[stage, 1:]) + 1
     found = np.full((len(state), terms.allowed.shape[1]), -np.inf)
-    at_once = max(1, AT_ONCE // (len(one.best[stage + 1]) * max(1, len(actions))))
-    for begin in range(0, len(state), at_once):
-        part = slice(begin, begin + at_once)
-        survivors = state[part, SURVIVORS]
-        none, given = (
-            worth @ state[part].T + constant[:, None]
-            for worth, constant in (one.none[stage], one.given[stage])
-        )
-        if one.barred is not None:
-            none += one.barred[stage + 1][count[part]].T
-            given += one.barred[stage + 1][count[part] + 1].T
-        none += _between(one.best[stage + 1], survivors)
-        found[part, 0] = none.max(axis=0)
-        if len(actions):
-            left = survivors[:, None] * terms.survival[stage, actions]
-            later = _between(one.best[stage + 1], left)
-            released = survivors[:, None] * terms.release[stage, actions]
-            later += one.release[stage][:, None, None] * released
-            later += given[:, :, None]
-            found[part, actions] = later.max(axis=0) + one.reward[stage, actions]
+    best, release = one.best[stage + 1], one.release[stage]
+    seen, survivors = one.seen(state, effect), one.survivors(state)
+    for rows, none, given in _by_count(one, stage, count):
+        at_once = max(1, AT_ONCE // max(1, max(len(none), len(given)) * max(1, len(actions))))
+        for part in np.split(rows, range(at_once, len(rows), at_once)):
+            if len(none):
+                stay = one.none[stage].of(seen[part], none)
+                stay += one.between(best[none], survivors[part])
+                found[part, 0] = stay.max(axis=0)
+            if len(actions) and len(given):
+                left = survivors[part, None] * one.survival[stage, actions]
+                released = survivors[part, None] * terms.release[stage, actions]
+                later = one.between(best[given], left)
+                later += release[given][:, None, None] * released
+                later += one.given[stage].of(seen[part], given)[:, :, None]
+                found[part[:, None], actions] = later.max(axis=0) + one.reward[stage, actions]
     return found
 
 
-def _between(best: FloatArray, survivors: FloatArray) -> FloatArray:
-    """(B, ...) interpolated between grid points, at survivors of any shape."""
-    index, weight = place(survivors)
-    found: FloatArray = best[:, index]
-    found += (best[:, index + 1] - found) * weight
-    return found
-
-
-@dataclass(frozen=True)
-class Slopes:
-    """Worth of a nat of each log burden (lesions, H) and of effect (H,), and of room (M,)."""
-
-    burden: FloatArray
-    effect: FloatArray
-    load: FloatArray
-
-    def towards(self, other: Slopes, step: float) -> Slopes:
-        """A part of the way to others."""
-        mine, theirs = 1.0 - step, step
-        return Slopes(
-            mine * self.burden + theirs * other.burden,
-            mine * self.effect + theirs * other.effect,
-            mine * self.load + theirs * other.load,
-        )
-
-
-@dataclass(frozen=True)
-class Span:
-    """Courses whose kill at the last horizon (growth taken off) and fractions are in a range."""
-
-    kill: tuple[float, float]
-    count: tuple[int, int]
-
-
-class Value:
-    """The objective as a function of kill and effect, and its bounds at prices.
-
-    Only courses of a span count; their log burdens stay between `low` and `high` (lesions, H).
-    """
-
-    def __init__(
-        self,
-        instance: Instance,
-        terms: Terms,
-        most_kill: FloatArray,
-        most_effect: FloatArray,
-        span: Span | None = None,
-    ):
-        self.instance, self.goal, self.terms = instance, instance.objective, terms
-        self.maximum = instance.immune.effect_maximum_nats
-        self.most_kill, self.most_effect = most_kill, most_effect
-        self.per = terms.weight / len(terms.horizons)
-        grown = terms.regrown(terms.days[:1], terms.days[-1:])[0]
-        whole = Span((-float(grown[-1]), float(most_kill[-1])), (0, terms.most_fractions))
-        self.span = whole if span is None else span
-        # what counts at the last horizon counts less at an earlier one by what comes after it
-        later = np.where(terms.allowed[:, :, None], terms.kill[:, :, -1:] - terms.kill, 0.0)
-        later = later.max(axis=1).sum(axis=0)
-        systemic = immune.saturate(most_effect, self.maximum)
-        self.low = terms.local - terms.share[:, None] * systemic
-        self.high = terms.local.copy()
-        self.low[0] -= np.minimum(most_kill, self.span.kill[1] + grown[-1])
-        self.high[0] += np.minimum(grown, later + grown - self.span.kill[0])
-        self.low = np.minimum(self.low, self.high)
-
-    def within(self, span: Span) -> Value:
-        """The same for a smaller span."""
-        return Value(self.instance, self.terms, self.most_kill, self.most_effect, span)
-
-    def burdens(self, kill: FloatArray, effect: FloatArray) -> FloatArray:
-        """(n, lesions, H) log burdens at (n, H) kill of the free lesion and effect."""
-        terms = self.terms
-        systemic = immune.saturate(effect, self.maximum)
-        burden = terms.local[None] - terms.share[None, :, None] * systemic[:, None, :]
-        burden[:, 0] -= kill
-        found: FloatArray = burden
-        return found
-
-    def __call__(self, kill: FloatArray, effect: FloatArray) -> FloatArray:
-        """(n,) objective at (n, H) kill of the free lesion, growth taken off, and effect."""
-        worth = value_of_burden(self.goal, self.burdens(kill, effect))
-        total: FloatArray = (worth * self.per[None, :, None]).sum(axis=(1, 2)) - self.terms.cost
-        return total
-
-    def prices(self, slopes: Slopes) -> Prices:
-        """A bound of the objective that is linear in kill, effect and loads."""
-        terms = self.terms
-        total = float(slopes.load @ terms.room) - terms.cost
-        for (s, h), k in np.ndenumerate(slopes.burden):
-            above = self._intercept(float(k), s, h) - float(k * terms.local[s, h])
-            total += float(self.per[s]) * above
-        marginal = ((self.per * terms.share)[:, None] * slopes.burden).sum(axis=0)
-        zeta = np.maximum(slopes.effect, 0.0 if self.maximum is not None else marginal)
-        if self.maximum is not None:
-            with np.errstate(invalid="ignore", divide="ignore"):
-                root = np.where(marginal > zeta, np.sqrt(zeta / marginal), 1.0)
-            total += float(marginal @ (self.maximum * (1.0 - root) ** 2))
-        return Prices(total, self.per[0] * slopes.burden[0], zeta, slopes.load)
-
-    def _intercept(self, k: float, s: int, h: int) -> float:
-        """max phi(u) + k u over the burdens that some course reaches."""
-        low, high = float(self.low[s, h]), float(self.high[s, h])
-        points = [low, high]
-        if self.goal.kind == "expected_control":
-            if 0.0 < k < 0.25:  # stationary where p (1 - p) = k; the greater p is the maximum
-                p = 0.5 * (1.0 + math.sqrt(1.0 - 4.0 * k))
-                points.append(math.log1p(-p) - math.log(p) if p < 1.0 else low)
-            points.append(0.0)
-        elif self.goal.kind != "log_kill":
-            points.append(outcome.concession_burden(self.goal.conceded_at_nats))
-            if 0.0 < k < 1.0:
-                points.append(math.log(k) - math.log1p(-k))
-        at = np.clip(np.array(points), low, high)
-        return float((value_of_burden(self.goal, at) + k * at).max())
+def _by_count(
+    one: Completion, stage: int, count: IntArray
+) -> Iterator[tuple[IntArray, IntArray, IntArray]]:
+    """Rows of a number of fractions, and patterns they may follow without and with another one."""
+    if one.barred is None:
+        every = np.arange(len(one.best[stage + 1]))
+        yield np.arange(len(count)), every, every
+        return
+    barred = one.barred[stage + 1]
+    for number in np.unique(count).tolist():
+        none, given = (np.flatnonzero(barred[n] == 0.0) for n in (number, number + 1))
+        yield np.flatnonzero(count == number), none, given

@@ -1,47 +1,48 @@
-"""Exact search for cases with one free course: plans, spans of courses, partial courses.
+"""Exact search for cases with free courses: plans, spans of courses, partial courses.
 
-All plans are bounded first. A node is a plan, a range of kill and a range of fraction numbers. The
-courses of the one with the greatest bound are explored day by day (`labels`), ever more finely;
-where there are too many and a split lowers the bound, it is split. What is never explored keeps
-its bound.
+All plans are bounded first. A node is a plan, a range of kill and of fraction numbers for each
+lesion that is irradiated, and a cell of systemic effect. The courses of the one with the greatest
+bound are explored lesion by lesion and day by day (`labels`), ever more finely, and joined
+(`combine`); where there are too many and a split lowers the bound, it is split. What is never
+explored keeps its bound.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.flows import flows_of
-from abscopt.optimizer.free.courses import improved, values
-from abscopt.optimizer.free.dual import Span
-from abscopt.optimizer.free.labels import Precision, explored
-from abscopt.optimizer.free.multipliers import Pool, Priced, priced, value_of
-from abscopt.optimizer.free.suffix import Stage, stages_of
-from abscopt.optimizer.free.terms import Terms, terms_of
+from abscopt.optimizer.free.branch import divided, split
+from abscopt.optimizer.free.combine import combined, most_promising
+from abscopt.optimizer.free.cuts import Cut, SharedDays
+from abscopt.optimizer.free.labels import Precision
+from abscopt.optimizer.free.multipliers import Pool, Priced, priced
+from abscopt.optimizer.free.objective import Slopes, Value
+from abscopt.optimizer.free.parts import FreePart, MenuPart, Part
+from abscopt.optimizer.free.schedules import Schedules
+from abscopt.optimizer.free.terms import chemo_factor, terms_of, whole_of
 from abscopt.optimizer.programme.single import Answer
-from abscopt.optimizer.schedule import Fraction, Infusion, Schedule, standard_schedule
+from abscopt.optimizer.schedule import Infusion, Schedule, standard_schedule
 
 if TYPE_CHECKING:
-    from abscopt.optimizer.candidates.columns import Columns
-    from abscopt.optimizer.candidates.flows import Flow
+    from collections.abc import Sequence
+
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.evaluation import Judge
-    from abscopt.optimizer.free.dual import Value
+    from abscopt.optimizer.free.courses import Courses
+    from abscopt.optimizer.free.terms import Whole
     from abscopt.optimizer.progress import Clock
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-COARSE_PATTERNS = 2
-FINE_PATTERNS = 0.5
-"""Patterns of days: coarse per course day, fine per pair of them."""
 ROUGH_ROUNDS = 12
 SAFETY = 1e-9
 BEAM = 300
@@ -50,46 +51,62 @@ DIVE = 0.2
 SEARCHED = 4
 POLISHED = 3
 JUDGED = 40
-NARROW = 0.02
-LOOSE = 0.3
-FRACTIONAL = 0.02
+PROMISING = 40_000
 FEW_LABELS = 4_000
+FAIR_LABELS = 20_000
 LABELS = 60_000
 FINER = 0.3
 FINEST = 6
+ROOT_ROUNDS, NODE_ROUNDS = 12, 2
+MOST_CUTS = 80
+PRICED = 1e-6
+APART = 2
 
 
 @dataclass
 class Planned:
-    """One plan with what is computed once for it.
+    """One plan with what is computed once for it."""
 
-    `coarse` stages join patterns of days more than `fine` ones, which come when they are needed.
-    """
-
-    terms: Terms
-    coarse: list[Stage]
+    whole: Whole
+    parts: tuple[Part, ...]
     value: Value
+    schedules: Schedules
     pool: Pool
+    shared: SharedDays
+    cuts: tuple[Cut, ...] = ()
 
-    @cached_property
-    def fine(self) -> list[Stage]:
-        """Stages for the bounds that count."""
-        days = len(self.terms.days)
-        return stages_of(self.terms, FINE_PATTERNS * days * days)
+    def obey(self, cuts: tuple[Cut, ...]) -> None:
+        """Rows of shared days instead of those before."""
+        self.cuts = cuts
+        room = np.append(self.shared.room, [one.right for one in cuts])
+        self.whole = replace(self.whole, room=room)
+        for s, part in enumerate(self.parts):
+            part.obey([(one.linear[s], one.square[s]) for one in cuts], room)
+        self.value = self.value.under(self.whole)
+        self.schedules.whole = self.whole
+        self.pool = Pool(self.parts, self.pool.actions)
 
-    @property
-    def end(self) -> Stage:
-        """After the last course day."""
-        return self.coarse[-1]
+    def current(self, node: Node) -> Node:
+        """A node with all rows; those that came after it have no price."""
+        new = len(self.whole.room) - len(node.value.whole.room)
+        if not new:
+            return node
+        found = node.priced
+        slopes = replace(found.slopes, load=np.append(found.slopes.load, np.zeros(new)))
+        looks = tuple(look.with_rows(new) for look in found.looks)
+        value = node.value.under(self.whole)
+        found = replace(found, slopes=slopes, looks=looks)
+        return Node(node.plan, value, found, node.bound)
 
 
 @dataclass(frozen=True)
 class Node:
-    """Courses of one plan in the span of `value`."""
+    """Schedules of one plan in the spans and the cell of `value`; none is above `bound`."""
 
     plan: int
     value: Value
     priced: Priced
+    bound: float
 
 
 def solve_free(candidates: Candidates, judge: Judge, gap: float, seed: int, clock: Clock) -> Answer:
@@ -116,8 +133,8 @@ class Search:
         self.candidates, self.judge, self.gap, self.clock = candidates, judge, gap, clock
         self.rng = np.random.default_rng(seed)
         self.answer = Answer()
-        self.columns: Columns = columns_of(candidates, by_day=True)
-        self.flow: Flow | None = flows_of(candidates, self.columns).get(candidates.free[0])
+        self.columns = columns_of(candidates, by_day=True)
+        self.flows = flows_of(candidates, self.columns)
         self.planned: dict[int, Planned] = {}
         self.open: list[tuple[float, int, Node]] = []
         self.closed = -math.inf
@@ -141,28 +158,37 @@ class Search:
     def plan(self, plan: int) -> Planned:
         """A plan's numbers."""
         if plan not in self.planned:
-            terms = terms_of(self.candidates, self.columns, self.flow, plan)
-            coarse = stages_of(terms, COARSE_PATTERNS * len(terms.days))
-            value = value_of(terms, coarse, self.candidates.instance)
-            pool = Pool.of(terms, coarse[-1], np.zeros((0, len(terms.days)), dtype=np.int64))
-            self.planned[plan] = Planned(terms, coarse, value, pool)
+            candidates, instance = self.candidates, self.candidates.instance
+            whole = whole_of(candidates, self.columns, plan)
+            tables = {table.menu.lesion: s for s, table in enumerate(candidates.lesions)}
+            parts: list[Part] = []
+            for i in whole.parts:
+                if i in tables:
+                    chemo = chemo_factor(candidates, plan)
+                    parts.append(MenuPart(candidates, whole, tables[i], chemo))
+                else:
+                    terms = terms_of(candidates, self.columns, self.flows.get(i), whole, i)
+                    parts.append(FreePart(terms, instance.lesions[i], instance.days))
+            value = Value(instance, whole, tuple(parts))
+            schedules = Schedules(candidates, whole, tuple(parts), value)
+            shared = SharedDays(candidates, whole, tuple(parts))
+            pool = Pool(parts)
+            self.planned[plan] = Planned(whole, tuple(parts), value, schedules, pool, shared)
         return self.planned[plan]
 
-    def offer(self, planned: Planned, course: IntArray) -> None:
-        """Judge a course and keep it if it is better."""
-        if self.take(self.schedule(planned.terms, course)):
-            planned.pool.add(course)
+    def offer(self, planned: Planned, row: Sequence[IntArray]) -> None:
+        """Judge a course of each part and keep them if they are better."""
+        if self.take(self.schedule(planned, row)):
+            planned.pool.add(row)
 
-    def schedule(self, terms: Terms, course: IntArray) -> Schedule:
-        """The schedule of a course under its plan."""
-        lesion = self.candidates.instance.lesions[self.candidates.free[0]]
-        way = lesion.ways[0].name
+    def schedule(self, planned: Planned, row: Sequence[IntArray]) -> Schedule:
+        """The schedule of a course of each part under its plan."""
         fractions = [
-            Fraction(int(day), lesion.name, float(terms.dose[action]), 0, way)
-            for day, action in zip(terms.days, course, strict=True)
-            if action > 0
+            fraction
+            for part, course in zip(planned.parts, row, strict=True)
+            for fraction in part.fractions(course)
         ]
-        doses = self.candidates.plans[terms.plan].doses
+        doses = self.candidates.plans[planned.whole.plan].doses
         return Schedule.of(fractions, [Infusion(day, drug, mg) for drug, day, mg in doses])
 
     def take(self, schedule: Schedule) -> bool:
@@ -172,40 +198,64 @@ class Search:
             self.answer.schedule, self.answer.evaluation = schedule, verdict
         return verdict.feasible
 
-    def polish(self, planned: Planned, courses: IntArray) -> None:
-        """Offer the best of some courses, improved by exchanges."""
-        if not len(courses):
-            return
-        found = values(planned.terms, planned.end, planned.value, courses)
-        for at in np.argsort(-found, kind="stable")[:POLISHED]:
-            if not math.isfinite(found[at]):
+    def polish(
+        self,
+        planned: Planned,
+        courses: Sequence[Courses],
+        rows: IntArray,
+        most: int = POLISHED,
+        *,
+        worse: bool = True,
+    ) -> float:
+        """Offer the best of some rows, improved by exchanges; their objective before those.
+
+        Parameters
+        ----------
+        rows : (n, P) places among the courses of each part
+        worse : whether rows that are no better than the answer are improved too
+        """
+        schedules, first = planned.schedules, -math.inf
+        exact, good = [], np.ones(len(rows), dtype=bool)
+        for s, (part, one) in enumerate(zip(planned.parts, courses, strict=True)):
+            known, fine = part.of(one.actions)
+            exact.append(known)
+            good &= fine[rows[:, s]]
+        rows = rows[good]
+        for _ in range(most):
+            each = [one.take(rows[:, s]) for s, one in enumerate(exact)]
+            found = schedules.best(each, -math.inf)
+            if found is None:
                 break
-            course, _ = improved(
-                planned.terms, planned.end, planned.value, courses[at], float(found[at]), self.rng
-            )
-            self.offer(planned, course)
+            row = [one.actions[found[0]] for one in each]
+            rows = np.delete(rows, found[0], axis=0)
+            first = max(first, found[1])
+            if worse or found[1] > self.answer.value:
+                self.offer(planned, row)
+                row, _ = schedules.improved(row, found[1], self.rng, self.clock_expired)
+                self.offer(planned, row)
+        return first
 
     def push(self, node: Node) -> None:
         """Keep a node open, or close it for good."""
-        if node.priced.bound <= self.threshold:
-            self.closed = max(self.closed, node.priced.bound)
+        if node.bound <= self.threshold:
+            self.closed = max(self.closed, node.bound)
             return
         self.serial += 1
-        heapq.heappush(self.open, (-node.priced.bound, self.serial, node))
+        heapq.heappush(self.open, (-node.bound, self.serial, node))
 
     def proved(self) -> float:
         """No schedule is better; infinite while some plan has no bound."""
         if self.unbounded:
             return math.inf
         top = -self.open[0][0] if self.open else -math.inf
-        top = max([top, *(node.priced.bound for node in self.waiting.values())])
+        top = max([top, *(node.bound for node in self.waiting.values())])
         return max(self.answer.value, self.closed, top) + SAFETY
 
     def run(self) -> None:
         """Bound all plans, then split and explore until nothing open is above the threshold."""
         for plan in sorted(self.unbounded):
             planned = self.plan(plan)
-            self.take(self.schedule(planned.terms, planned.pool.courses[0]))
+            self.take(self.schedule(planned, [part.nothing[0] for part in planned.parts]))
             if self.answer.schedule is not None:
                 break
         before: Node | None = None
@@ -213,7 +263,7 @@ class Search:
             if self.stopped():
                 return
             before = self._bounded(plan, before)
-        order = sorted(self.waiting, key=lambda plan: (-self.waiting[plan].priced.bound, plan))
+        order = sorted(self.waiting, key=lambda plan: (-self.waiting[plan].bound, plan))
         for rank, plan in enumerate(order):
             if self.stopped():
                 return
@@ -224,10 +274,11 @@ class Search:
             if self.stopped():
                 return
             _, serial, node = heapq.heappop(self.open)
+            node = self.plan(node.plan).current(node)
             self.answer.nodes += 1
             rest = self._examined(node)
             if rest is None:  # stopped on the way
-                heapq.heappush(self.open, (-node.priced.bound, serial, node))
+                heapq.heappush(self.open, (-node.bound, serial, node))
                 return
             for child in rest:
                 self.push(child)
@@ -235,119 +286,124 @@ class Search:
     def _bounded(self, plan: int, before: Node | None) -> Node | None:
         """A first bound of a plan, with the prices and courses of the one before to begin with."""
         planned = self.plan(plan)
-        terms, value = planned.terms, planned.value
-        if not ((terms.room < 0).any() or terms.alc_room < 0):
+        whole, value = planned.whole, planned.value
+        if not ((whole.room < 0).any() or whole.alc_room < 0):
             first = None
             if before is not None:
                 first = before.priced.slopes
-                if len(first.load) != len(terms.room):
+                if len(first.load) != len(whole.room):  # cuts come later
                     first = None
-                courses = self.plan(before.plan).pool.courses
-                planned.pool = Pool.of(terms, planned.end, courses)
+                planned.pool = Pool(planned.parts, self.plan(before.plan).pool.actions)
             known = self.answer.value + self.gap if self.answer.schedule is not None else -math.inf
             rough = priced(
-                terms, planned.coarse, value, planned.pool, self.clock_expired, known,
-                ROUGH_ROUNDS, first,
+                value, planned.parts, planned.pool, self.clock_expired, known, ROUGH_ROUNDS, first,
+                fine=False,
             )  # fmt: skip
-            self.waiting[plan] = Node(plan, value, rough)
+            self.waiting[plan] = Node(plan, value, rough, rough.bound)
             if before is None:
-                self.dive(self.waiting[plan], coarse=True)
+                self.dive(self.waiting[plan])
             before = self.waiting[plan]
         self.unbounded.discard(plan)
         return before
 
     def _begin(self, node: Node, rank: int) -> None:
         """Look for good courses of a plan, and bound it well."""
-        if node.priced.bound > self.threshold:
+        if node.bound > self.threshold:
             if rank < SEARCHED:
-                self.dive(node, coarse=True)
+                self.dive(node)
             node = self._priced(node.plan, node.value, node)
+            node = self._cut(node, ROOT_ROUNDS, afresh=True)
         self.push(node)
+
+    def _cut(self, node: Node, rounds: int, *, afresh: bool = False) -> Node:
+        """Bound a node with rows for shared days, as long as what is mixed breaks them.
+
+        `afresh` drops rows that have no price; no other node of the plan may be kept then.
+        """
+        planned = self.plan(node.plan)
+        for _ in range(rounds):
+            if node.bound <= self.threshold or self.clock.expired:
+                break
+            cuts = planned.shared.violated(planned.pool, node.priced.mixture)
+            if not cuts or len(planned.cuts) + len(cuts) > MOST_CUTS:
+                break
+            if afresh:
+                told, load = len(planned.shared.room), node.priced.slopes.load
+                used = np.flatnonzero(load[told:] > PRICED)
+                load = np.concatenate([load[:told], load[told + used], np.zeros(len(cuts))])
+                planned.obey((*(planned.cuts[i] for i in used), *cuts))
+                first = replace(node.priced.slopes, load=load)
+                found = self._prices(planned.value, planned, first)
+                node = Node(node.plan, planned.value, found, min(node.bound, found.bound))
+            else:
+                planned.obey((*planned.cuts, *cuts))
+                node = planned.current(node)
+                node = self._priced(node.plan, node.value, node)
+        return node
 
     def clock_expired(self) -> bool:
         """Whether to stop."""
         return self.clock.expired
 
-    def dive(self, node: Node, *, coarse: bool = False) -> None:
+    def dive(self, node: Node, polished: int = POLISHED) -> None:
         """Good courses of a node: the most promising partial ones only, then exchanges."""
         planned = self.plan(node.plan)
         precision = Precision(DIVE * self.gap, 1e-3, 1e-2, BEAM, "drop")
-        found = explored(
-            planned.terms,
-            planned.coarse if coarse else planned.fine,
-            [node.priced.completion], node.value, -math.inf,
-            precision, self.clock_expired,
-        )  # fmt: skip
+        found = most_promising(
+            planned.schedules, node.priced, precision, PROMISING, self.clock_expired
+        )
         if found is not None:
-            self.polish(planned, found.courses)
+            self.polish(planned, *found, polished)
 
     def _examined(self, node: Node) -> list[Node] | None:
         """Parts of a node that are still open; None when stopped."""
-        parts = self._parts(node)
-        if self._explored(node, bool(parts)):
+        parts = split(node.value, node.priced, node.bound - self.threshold)
+        further = parts or divided(node.value, node.priced)
+        if self._explored(node, FEW_LABELS if parts else LABELS, divisible=bool(further)):
             return []
         if self.clock.expired:
             return None
-        found = []
-        for span in parts:
-            child = self._priced(node.plan, node.value.within(span), node)
-            if child.priced.bound > self.threshold:
-                self.dive(child)
-            found.append(child)
+        found, planned = [], self.plan(node.plan)
+        for value in further:
+            parent = planned.current(node)
+            child = self._priced(node.plan, value.under(planned.whole), parent)
+            found.append(self._cut(child, NODE_ROUNDS))
+        best = max(found, key=lambda child: child.bound)
+        if best.bound > self.threshold:
+            self.dive(planned.current(best), 1)
         return found
 
     def _priced(self, plan: int, value: Value, parent: Node) -> Node:
-        planned = self.plan(plan)
-        found = priced(
-            planned.terms, planned.fine, value, planned.pool, self.clock_expired, self.threshold,
-            first=parent.priced.slopes,
-        )  # fmt: skip
-        if found.bound > parent.priced.bound:
-            found = parent.priced
-        return Node(plan, value, found)
+        found = self._prices(value, self.plan(plan), parent.priced.slopes)
+        return Node(plan, value, found, min(found.bound, parent.bound))
 
-    def _parts(self, node: Node) -> list[Span]:
-        """Spans into which a node is split; none if that would not lower its bound."""
-        span, mixture = node.value.span, node.priced.mixture
-        (low, high), (few, many) = span.kill, span.count
-        whole = math.floor(mixture.count + 1e-6)
-        if few < many and (mixture.count - whole > FRACTIONAL or few < whole < many):
-            whole = min(max(whole, few), many - 1)
-            return [Span(span.kill, (few, whole)), Span(span.kill, (whole + 1, many))]
-        kill, effect = mixture.kill, mixture.effect
-        price, load = node.priced.completion.prices, self.plan(node.plan).terms.room
-        stated = price.constant - price.load @ load
-        stated += kill @ price.kill + effect @ price.effect
-        loose = float(stated - node.value(kill[None, :], effect[None, :])[0])
-        if high - low < NARROW or loose <= LOOSE * (node.priced.bound - self.threshold):
-            return []
-        edge = 0.1 * (high - low)
-        middle = min(max(float(kill[-1]), low + edge), high - edge)
-        return [Span((low, middle), span.count), Span((middle, high), span.count)]
+    def _prices(self, value: Value, planned: Planned, first: Slopes) -> Priced:
+        return priced(
+            value, planned.parts, planned.pool, self.clock_expired, self.threshold, first=first
+        )
 
-    def _explored(self, node: Node, divisible: bool) -> bool:
+    def _explored(self, node: Node, most: int, *, divisible: bool) -> bool:
         """Close a node by exploring its courses; False where it must be split, or out of time."""
         planned = self.plan(node.plan)
-        tolerance, width = 0.25 * self.gap, 1e-3
-        bound = node.priced.bound
-        for _ in range(FINEST):
+        number = len(planned.parts)
+        tolerance, width = 0.25 * self.gap / number, 1e-3 / number
+        bound = node.bound
+        most = most if number == 1 else min(most, FAIR_LABELS)
+        apart: Literal["no", "days", "doses"] = "no"
+        for turn in range(FINEST):
+            if number > 1 and turn >= APART:
+                apart = "days" if turn + 1 < FINEST else "doses"
             precision = Precision(
-                tolerance,
-                width,
-                10.0 * width,
-                FEW_LABELS if divisible else LABELS,
-                "stop" if divisible else "join",
+                tolerance, width, 10.0 * width, most, "stop" if divisible else "join", apart
             )
-            found = explored(
-                planned.terms, planned.fine, [node.priced.completion], node.value,
-                self.threshold, precision, self.clock_expired,
-            )  # fmt: skip
-            if found is None or found.bound == math.inf:
-                return False
-            exact = values(planned.terms, planned.end, planned.value, found.courses[:JUDGED])
-            best = float(exact.max(initial=-math.inf))
-            if best > self.answer.value:
-                self.polish(planned, found.courses[:JUDGED])
+            found = combined(
+                planned.schedules, node.priced, self.threshold, precision, self.clock_expired
+            )
+            if found is None:
+                if divisible or self.clock.expired:
+                    return False
+                break
+            best = self.polish(planned, found.courses, found.rows[:JUDGED], worse=False)
             if math.isfinite(best):
                 added = max(0.0, found.bound - best)
                 self.answer.relaxation_error = max(self.answer.relaxation_error, added)
@@ -355,5 +411,8 @@ class Search:
             if bound <= self.threshold:
                 break
             tolerance, width = tolerance * FINER, width * FINER
+        else:
+            if divisible:
+                return False
         self.closed = max(self.closed, bound)
         return True

@@ -1,9 +1,10 @@
-"""All courses of one plan, day by day: partial courses that may still lead to a better one.
+"""All courses of a lesion, day by day: partial courses that may still lead to a better one.
 
 A partial course is dropped when what it may still reach is not above a threshold; two of them with
 (nearly) the same kill and loads become one where the better one loses at most a tolerance, whatever
 follows. The one that is kept is credited with that loss, and with the better kill and loads, so
-that it stands for both: the best of what arrives at the end bounds all courses.
+that it stands for both: the best of what arrives at the end bounds all courses. Where the effect of
+others counts it is credited with the better part of it too.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.optimizer.free.dual import Completion, Value, choices
-from abscopt.optimizer.free.terms import SURVIVORS
+from abscopt.optimizer.free.courses import Courses
+from abscopt.optimizer.free.dual import Completion, choices
+from abscopt.optimizer.free.terms import OTHERS, SURVIVORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from abscopt.optimizer.free.objective import Span
     from abscopt.optimizer.free.suffix import Stage
     from abscopt.optimizer.free.terms import Terms
 
@@ -43,6 +46,7 @@ class Labels:
     alc : (n,) log loss of lymphocytes on the last course day that was decided
     first, last : (n,) fraction days, -1 for none
     reach : (n,) bound of what it may lead to
+    least : (n, T) actions so far, or the least of what was joined
     parent, action : (n,) where it comes from
     """
 
@@ -55,6 +59,7 @@ class Labels:
     first: IntArray
     last: IntArray
     reach: FloatArray
+    least: IntArray
     parent: IntArray
     action: IntArray
 
@@ -78,6 +83,8 @@ class Precision:
     most : partial courses kept per day
     beyond : what happens to more: `join` them, whatever it adds; `drop` the least promising,
         which finds courses but bounds nothing; or `stop` the exploration
+    apart : whether those of different fraction `days`, or of any different `doses`, are never
+        joined, which matters where lesions share days
     """
 
     tolerance: float
@@ -85,76 +92,66 @@ class Precision:
     kill_width: float
     most: int
     beyond: Literal["join", "drop", "stop"] = "join"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Courses at the end, best first: (n, T) actions, and the bound of all courses."""
-
-    courses: IntArray
-    bound: float
-    labels: int
+    apart: Literal["no", "days", "doses"] = "no"
 
 
 def explored(
     terms: Terms,
     stages: list[Stage],
-    completions: list[Completion],
-    value: Value,
+    one: Completion,
+    span: Span,
     threshold: float,
     precision: Precision,
     stop: Callable[[], bool],
-) -> Outcome | None:
-    """Courses above a threshold and a bound: infinite if there were too many; None on time."""
+) -> tuple[Courses, float] | None:
+    """Courses that stand for all of a span above a threshold, with what they are credited with.
+
+    And the best reach of what was not above it. None if there are too many, or on time.
+    """
     state, effect = terms.begin()
     horizons = effect.shape[1]
     whole = np.zeros(1, dtype=np.int64)
     labels = Labels(
         state, effect, np.zeros((1, horizons)), np.zeros((1, len(terms.room))), whole, np.zeros(1),
-        whole - 1, whole - 1, np.full(1, np.inf), whole, whole,
+        whole - 1, whole - 1, np.full(1, np.inf), np.zeros((1, len(terms.days)), dtype=np.int64),
+        whole, whole,
     )  # fmt: skip
-    dropped, total, drift = -np.inf, 0, 0.0
-    counted = value.span.count != (0, len(terms.days))
+    below, drift = -np.inf, 0.0
+    counted = span.count != (0, len(terms.days))
     history: list[tuple[IntArray, IntArray]] = []
     for stage in range(len(terms.days)):
         if stop():
             return None
-        if not len(labels):
-            break
-        labels, below = _next(terms, completions, labels, stage, threshold)
-        labels = labels.take(_in_range(terms, value, labels, stage, drift))
-        dropped = max(dropped, below)
+        labels, dropped = _next(terms, one, labels, stage, threshold)
+        labels = labels.take(_in_range(terms, span, labels, stage, drift))
+        below = max(below, dropped)
+        barred = None if one.barred is None else one.barred[stage + 1]
         labels, moved = _merged(
-            terms, stages[stage + 1], completions[0], labels, precision, counted
+            terms, stages[stage + 1], one, labels, precision, barred if counted else None
         )
         drift += moved
         if precision.beyond == "stop" and len(labels) > precision.most:
-            return Outcome(np.zeros((0, len(terms.days)), dtype=np.int64), np.inf, total)
+            return None
         history.append((labels.parent, labels.action))
-        total += len(labels)
-    return _ended(terms, stages[-1], value, labels, history, dropped, total)
+    return _ended(stages[-1], labels, history, below)
 
 
 def _next(
-    terms: Terms, completions: list[Completion], labels: Labels, stage: int, threshold: float
+    terms: Terms, one: Completion, labels: Labels, stage: int, threshold: float
 ) -> tuple[Labels, float]:
     """Partial courses one course day on, and the best of what was not above the threshold."""
-    parents, actions, reaches, below = [], [], [], -np.inf
+    nowhere = np.zeros(0, dtype=np.int64)
+    parents, actions, reaches, below = [nowhere], [nowhere], [np.zeros(0)], -np.inf
     for begin in range(0, len(labels), CHUNK):
         part = labels.take(np.arange(begin, min(begin + CHUNK, len(labels))))
-        reach = np.full((len(part), terms.allowed.shape[1]), np.inf)
-        for one in completions:
-            price = one.prices
-            so_far = part.kill @ price.kill + part.effect @ price.effect - part.load @ price.load
-            so_far += price.constant
-            later = choices(one, terms, stage, part.state, part.count)
-            np.minimum(reach, later + so_far[:, None], out=reach)
+        so_far = one.so_far(part.kill, part.state[:, OTHERS], part.load)
+        reach = choices(one, terms, stage, part.state, part.effect, part.count)
+        reach += so_far[:, None]
         for m in range(len(terms.room)):
             load = part.load[:, m, None] + terms.load[stage, None, :, m]
             reach[load > terms.room[m]] = -np.inf
         good = reach > threshold
-        rest = reach[~good]
-        below = max(below, float(rest.max(initial=-np.inf)))
+        below = max(below, float(reach[~good].max(initial=-np.inf)))
         row, action = np.nonzero(good)
         parents.append(row + begin)
         actions.append(action)
@@ -164,12 +161,12 @@ def _next(
     return grown, below
 
 
-def _in_range(terms: Terms, value: Value, labels: Labels, stage: int, drift: float) -> IntArray:
+def _in_range(terms: Terms, span: Span, labels: Labels, stage: int, drift: float) -> IntArray:
     """Those that can still end in the span; `drift` bounds the kill they are credited with."""
     later = np.where(terms.allowed, terms.kill[:, :, -1], 0.0).max(axis=1)[stage + 1 :].sum()
     kill = labels.kill[:, -1]
-    low, high = value.span.kill
-    few, many = value.span.count
+    low, high = span.kill
+    few, many = span.count
     if terms.repopulates:
         high = np.inf
     good = (kill + later >= low - 1e-9) & (kill <= high + drift + 1e-9)
@@ -194,6 +191,8 @@ def _given(
     alc, given = alc[good], given[good]
     state, effect = labels.state[parent], labels.effect[parent]
     killed = terms.give(state, effect, stage, action)
+    least = labels.least[parent]
+    least[:, stage] = action
     kill = labels.kill[parent] + killed
     first = np.where(given & (labels.first[parent] < 0), day, labels.first[parent])
     last = np.where(given, day, labels.last[parent])
@@ -210,6 +209,7 @@ def _given(
         first=first,
         last=last,
         reach=reach,
+        least=least,
         parent=parent,
         action=action,
     )
@@ -221,14 +221,14 @@ def _merged(
     one: Completion,
     labels: Labels,
     precision: Precision,
-    counted: bool,
+    barred: FloatArray | None,
 ) -> tuple[Labels, float]:
     """Partial courses that stand for all of them, and the kill they are credited with at most."""
     if len(labels) < 2:
         return labels, 0.0
     order = np.argsort(-labels.reach, kind="stable")
     labels = labels.take(order)
-    key = _groups(terms, labels, precision, counted)
+    key = _groups(terms, labels, precision, barred is not None)
     kept: list[IntArray] = []
     open_rows = np.arange(len(labels))
     count = 0
@@ -239,12 +239,13 @@ def _merged(
         leader, group = open_rows[leader_at[1]], np.searchsorted(leader_at[0], key[open_rows])
         kept.append(leader)
         count += len(leader)
-        loss = _loss(labels, stage, open_rows, leader[group])
-        joined = loss @ one.prices.effect <= precision.tolerance
+        loss = _loss(labels, stage, open_rows, leader[group], barred)
+        added = _added(labels, one, open_rows, leader[group], loss, terms.told)
+        joined = added <= precision.tolerance
         full = count + len(open_rows) > precision.most
         if turn == ROUNDS - 1 and full and precision.beyond == "join":
             joined[:] = True
-        _credit(labels, leader, group[joined], open_rows[joined], loss[joined])
+        _credit(labels, one, leader, group[joined], open_rows[joined], loss[joined])
         open_rows = open_rows[~joined]
     rows = np.sort(np.concatenate([*kept, open_rows]))
     if precision.beyond == "drop":
@@ -256,7 +257,7 @@ def _merged(
             width=2.0 * precision.width,
             kill_width=2.0 * precision.kill_width,
         )
-        found, moved = _merged(terms, stage, one, labels.take(rows), wider, counted)
+        found, moved = _merged(terms, stage, one, labels.take(rows), wider, barred)
         return found, moved + precision.kill_width
     return labels.take(rows), precision.kill_width
 
@@ -265,68 +266,106 @@ def _groups(terms: Terms, labels: Labels, precision: Precision, counted: bool) -
     """(n,) number of the group: nearly the same kill and loads, and what else must be kept."""
     columns = [
         np.floor(labels.kill / precision.kill_width + 0.5),
-        np.floor(labels.load / precision.width + 0.5),
+        np.floor(labels.load[:, : terms.told] / precision.width + 0.5),
     ]
     if counted:
         columns.append(labels.count[:, None].astype(float))
     if terms.repopulates:
         columns.append(labels.first[:, None].astype(float))
+    if precision.apart != "no":
+        least = labels.least > 0 if precision.apart == "days" else labels.least
+        columns.append(least.astype(float))
     table = np.ascontiguousarray(np.concatenate(columns, axis=1))
     view = table.view(np.dtype((np.void, table.dtype.itemsize * table.shape[1])))
     groups: IntArray = np.unique(view.reshape(-1), return_inverse=True)[1].reshape(-1)
     return groups
 
 
-def _loss(labels: Labels, stage: Stage, rows: IntArray, leaders: IntArray) -> FloatArray:
-    """(n, H) effect that the leader lacks against each row, at most, whatever follows."""
+def _loss(
+    labels: Labels,
+    stage: Stage,
+    rows: IntArray,
+    leaders: IntArray,
+    barred: FloatArray | None,
+) -> FloatArray:
+    """(n, H) effect that the leader lacks against each row, at most, whatever follows.
+
+    `barred` is 0 for the patterns that may follow a number of fractions, the same for both.
+    """
     difference = labels.state[rows] - labels.state[leaders]
     more, less = np.maximum(difference, 0.0), np.maximum(-difference, 0.0)
-    found = np.empty((len(rows), labels.effect.shape[1]))
-    for begin in range(0, len(rows), CHUNK):
-        part = slice(begin, begin + CHUNK)
-        for h in range(found.shape[1]):
-            worth = more[part] @ stage.high[:, :, h].T - less[part] @ stage.low[:, :, h].T
-            found[part, h] = worth.max(axis=1)
+    found = np.zeros((len(rows), labels.effect.shape[1]))
+    count = np.zeros(len(rows), dtype=np.int64) if barred is None else labels.count[rows]
+    for number in np.unique(count).tolist():
+        own = np.flatnonzero(count == number)
+        follows = slice(None) if barred is None else np.flatnonzero(barred[number] == 0.0)
+        high, low = stage.high[follows], stage.low[follows]
+        if not len(high):
+            continue
+        for part in np.split(own, range(CHUNK, len(own), CHUNK)):
+            for h in range(found.shape[1]):
+                worth = more[part] @ high[:, :, h].T - less[part] @ low[:, :, h].T
+                found[part, h] = worth.max(axis=1)
     found += labels.effect[rows] - labels.effect[leaders]
     found += more[:, SURVIVORS, None] * stage.survivor
     loss: FloatArray = np.maximum(found, 0.0)
     return loss
 
 
+def _added(
+    labels: Labels,
+    one: Completion,
+    rows: IntArray,
+    leaders: IntArray,
+    loss: FloatArray,
+    told: int,
+) -> FloatArray:
+    """(n,) worth of what the leader is credited with to stand for each row."""
+    worth: FloatArray = loss @ one.prices.effect
+    if one.prices.steep is None:
+        return worth
+    more = np.maximum(labels.load[leaders, told:] - labels.load[rows, told:], 0.0)
+    kept, mine = labels.state[rows, OTHERS], labels.state[leaders, OTHERS]
+    worth = worth / mine + more @ one.prices.load[told:]
+    worth += one.prices.steep * np.maximum(np.log(kept / mine), 0.0)
+    return worth
+
+
 def _credit(
-    labels: Labels, leader: IntArray, group: IntArray, rows: IntArray, loss: FloatArray
+    labels: Labels,
+    one: Completion,
+    leader: IntArray,
+    group: IntArray,
+    rows: IntArray,
+    loss: FloatArray,
 ) -> None:
     """Credit the leaders with the best of what joins them, in place."""
     target = leader[group]
     extra = np.zeros((len(leader), loss.shape[1]))
     np.maximum.at(extra, group, loss)
     labels.effect[leader] += extra
+    if one.prices.steep is not None:
+        kept = labels.state[:, OTHERS].copy()
+        np.maximum.at(kept, target, kept[rows])
+        labels.state[:, OTHERS] = kept
     np.maximum.at(labels.kill, target, labels.kill[rows])
     np.minimum.at(labels.load, target, labels.load[rows])
+    np.minimum.at(labels.least, target, labels.least[rows])
     np.minimum.at(labels.alc, target, labels.alc[rows])
     np.maximum.at(labels.last, target, labels.last[rows])  # regrowth up to it is paid for
     np.maximum.at(labels.reach, target, labels.reach[rows])
 
 
 def _ended(
-    terms: Terms,
-    stage: Stage,
-    value: Value,
-    labels: Labels,
-    history: list[tuple[IntArray, IntArray]],
-    dropped: float,
-    total: int,
-) -> Outcome:
-    """Courses at the end by their credited value."""
-    if not len(labels):
-        return Outcome(np.zeros((0, len(terms.days)), dtype=np.int64), dropped, total)
+    stage: Stage, labels: Labels, history: list[tuple[IntArray, IntArray]], below: float
+) -> tuple[Courses, float]:
+    """The courses that led to what arrived."""
     effect = labels.effect + stage.constant + np.einsum("nk,kh->nh", labels.state, stage.high[0])
-    worth = value(labels.kill, effect)
-    order = np.argsort(-worth, kind="stable")
-    courses = np.zeros((len(order), len(history)), dtype=np.int64)
-    row = order
+    actions = np.zeros((len(labels), len(history)), dtype=np.int64)
+    row = np.arange(len(labels))
     for day in range(len(history) - 1, -1, -1):
         parent, action = history[day]
-        courses[:, day] = action[row]
+        actions[:, day] = action[row]
         row = parent[row]
-    return Outcome(courses, max(dropped, float(worth[order[0]])), total)
+    kept = labels.state[:, OTHERS]
+    return Courses(actions, labels.kill, effect, kept, labels.load, labels.least), below

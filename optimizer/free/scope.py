@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 def applies(candidates: Candidates) -> bool:
     """Whether `solve_free` is exact for a case, and worth while.
 
-    One free lesion of one clone is the only one that may be irradiated, its days matter, and
-    every limit is a hard one on organs, lymphocyte counts or the number of fractions (those on
-    drugs may be soft). No burden rule, no exposure states, no rule that asks for a fraction near
-    an infusion.
+    Some lesions have free courses, others menus of uniform ones in one way with one fraction a
+    day; all are of one clone. The days of a course matter, and every limit is a hard one on
+    organs, lymphocyte counts or the number of fractions, visits and lesions (those on drugs may be
+    soft). No burden rule, no exposure states, no rule that asks for a fraction near an infusion.
     """
     instance = candidates.instance
-    if len(candidates.free) != 1 or len(instance.irradiable) != 1 or not candidates.plans:
+    if not candidates.free or not candidates.plans:
         return False
     plans = range(len(candidates.plans))
     return (
@@ -30,6 +30,7 @@ def applies(candidates: Candidates) -> bool:
         and instance.objective.kind != "tumor_bed"
         and instance.immune.burden_limit_cm3 is None
         and not candidates.exposures
+        and all(_plain(candidates, s) for s in range(len(candidates.lesions)))
         and all(_covered(limit) for limit in instance.limits)
         and all(candidates.latest_end_needed(k) < 0 for k in plans)
         and all(candidates.earliest_start_needed(k) < 0 for k in plans)
@@ -38,6 +39,14 @@ def applies(candidates: Candidates) -> bool:
 
 
 MOST_LESIONS = 12
+MOST_COURSES = 100_000
+
+
+def _plain(candidates: Candidates, s: int) -> bool:
+    """Whether a menu is a short list of courses of one way, one fraction a day."""
+    table = candidates.lesions[s]
+    one_way = len(candidates.lesion_of(table).ways) == 1 and int(table.menu.per_day.max()) == 1
+    return len(table.menu) == 1 or (one_way and len(table.menu) <= MOST_COURSES)
 
 
 def _covered(limit: AnyLimit) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.optimizer.free.terms import DYING, EFFECTORS, OTHERS, PRECURSORS, QUEUE
+from abscopt.optimizer.free.terms import DYING, EFFECTORS, OTHERS, PRECURSORS, QUEUE, TINY
 
 if TYPE_CHECKING:
     from abscopt.optimizer.free.terms import Terms
@@ -24,7 +24,6 @@ IntArray = NDArray[np.int64]
 
 FIRST_WIDTH = 1e-4
 WIDER = 1.25
-TINY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,7 @@ class Stage:
     constant : (B, H) worth of the inflow of precursors
     none, given : (B', N, H) and (B', H) the same before joining, by the next stage's pattern
     release : (B', H) worth per unit released on this day
+    kept : (2, B) most and least that the pattern's fractions leave of the others' effect
     survivor : (H,) no survivor is worth more: all of it is released at its best
     to : (2, B') pattern of this stage, without and with a fraction
     count : (B,) fractions of each pattern
@@ -50,6 +50,7 @@ class Stage:
     none: tuple[FloatArray, FloatArray]
     given: tuple[FloatArray, FloatArray]
     release: FloatArray
+    kept: FloatArray
     survivor: FloatArray
     to: IntArray
     count: IntArray
@@ -68,37 +69,43 @@ def stages_of(terms: Terms, most: float) -> list[Stage]:
         day -= 1
         high, constant, _ = _before(terms, day, high, constant)
     low = high.copy()
-    survivor = np.zeros(horizons)
+    survivor, kept = np.zeros(horizons), np.ones((2, 1))
     with np.errstate(invalid="ignore", divide="ignore"):
         per_killed = np.where(terms.release > 0, terms.release / (1.0 - terms.survival), 0.0)
     nothing = np.zeros((2, 0), dtype=np.int64)
-    stages = [Stage(high, low, constant, empty, empty, np.zeros((0, 0)), survivor, nothing, count)]
+    stages = [
+        Stage(high, low, constant, empty, empty, np.zeros((0, 0)), kept, survivor, nothing, count)
+    ]
     for stage in range(len(terms.days) - 1, -1, -1):
         while day > int(terms.days[stage]) + 1:
             day -= 1
             low, _, _ = _before(terms, day, low, constant)
             high, constant, _ = _before(terms, day, high, constant)
         day -= 1
-        kept = terms.effectors_kept
+        spared = terms.effectors_kept
         none, steady, release = _before(terms, day, high, constant)
-        given, _, _ = _before(terms, day, high, constant, kept)
+        given, _, _ = _before(terms, day, high, constant, spared)
         none_low, _, _ = _before(terms, day, low, constant)
-        given_low, _, _ = _before(terms, day, low, constant, kept)
+        given_low, _, _ = _before(terms, day, low, constant, spared)
         given[:, OTHERS] *= terms.others_kept[stage]
         given_low[:, OTHERS] *= terms.others_kept[stage]
         both, counts = np.concatenate([none, given]), np.concatenate([count, count + 1])
-        to, count, width = _joined(both, counts, most, width / WIDER**2)
+        kepts = np.concatenate([kept, kept * terms.others_kept[stage]], axis=1)
+        to, count, width = _joined(both, kepts[0], counts, most, width / WIDER**2)
         raw = np.concatenate([none, given]), np.concatenate([none_low, given_low])
         size = len(count)
         high, low = (np.full((size, *none.shape[1:]), fill) for fill in (-np.inf, np.inf))
         np.maximum.at(high, to, raw[0])
         np.minimum.at(low, to, raw[1])
+        kept = np.stack([np.full(size, -np.inf), np.full(size, np.inf)])
+        np.maximum.at(kept[0], to, kepts[0])
+        np.minimum.at(kept[1], to, kepts[1])
         constant = np.full((size, horizons), -np.inf)
         np.maximum.at(constant, to, np.concatenate([steady, steady]))
         survivor = np.maximum(survivor, per_killed[stage].max() * release.max(axis=0))
         parts = (none, steady), (given, steady)
         stages.append(
-            Stage(high, low, constant, *parts, release, survivor, to.reshape(2, -1), count)
+            Stage(high, low, constant, *parts, release, kept, survivor, to.reshape(2, -1), count)
         )
     return stages[::-1]
 
@@ -127,13 +134,15 @@ def _before(
 
 
 def _joined(
-    worth: FloatArray, count: IntArray, most: float, width: float
+    worth: FloatArray, kept: FloatArray, count: IntArray, most: float, width: float
 ) -> tuple[IntArray, IntArray, float]:
     """(B,) number of the group of every pattern, (groups,) fractions of each, and their width.
 
-    Those of a group have as many fractions, and are alike in others, effectors and precursors.
+    Those of a group have as many fractions, and are alike in what they leave of the others'
+    effect, in effectors and in precursors.
     """
-    parts = np.log(worth[:, [OTHERS, EFFECTORS, PRECURSORS]].sum(axis=2) + TINY)
+    own = worth[:, [EFFECTORS, PRECURSORS]].sum(axis=2)
+    parts = np.log(np.concatenate([kept[:, None], own], axis=1) + TINY)
     while True:
         keys = np.concatenate([np.floor(parts / width), count[:, None]], axis=1)
         found, groups = np.unique(keys, axis=0, return_inverse=True)

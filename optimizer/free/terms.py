@@ -1,4 +1,4 @@
-"""One free lesion under one plan, as numbers: what each dose of each day does.
+"""A free lesion under one plan, as numbers: what each dose of each day does.
 
 Everything that a course does is linear in a state that has, before each day,
 
@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.instances.limits import AlcLimit, LogisticsLimit
+from abscopt.instances.limits import AlcLimit, DoseByFractionsLimit, LogisticsLimit
 from abscopt.models import lymphocytes, repopulation
+from abscopt.optimizer.candidates.columns import free_course
 from abscopt.optimizer.candidates.table import CAP
 
 if TYPE_CHECKING:
+    from abscopt.instances.lesions import Lesion
     from abscopt.optimizer.candidates.columns import Columns
     from abscopt.optimizer.candidates.flows import Flow
     from abscopt.optimizer.candidates.table import Candidates
@@ -31,6 +33,7 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
 
+TINY = 1e-12
 SURVIVORS, OTHERS, EFFECTORS, PRECURSORS, DYING, QUEUE = range(6)
 """Positions in a state; the queue of releases begins at `QUEUE`."""
 
@@ -52,7 +55,9 @@ class Daily:
 
 @dataclass(frozen=True)
 class Terms:
-    """Coefficients of one plan; T course days, A actions (0 = no fraction), M limits, H horizons.
+    """Coefficients of a lesion, by its index in the case.
+
+    T course days, A actions (0 = no fraction), M limits, H horizons.
 
     Attributes
     ----------
@@ -61,19 +66,17 @@ class Terms:
     allowed : (T, A)
     kill : (T, A, H) log kill that counts at each horizon
     survival, release : (T, A) survivors per survivor; release per survivor
-    load, room : (T, A, M) and (M,) parts of the caps, and what is left of them
+    load, room : (T, A, M) and (M,) parts of the caps, and what is left of them; the first `told`
+        columns tell partial courses apart, the others are cuts
     effectors_kept : e^-lambda, of the effectors a fraction meets
     others_kept : (T,) of the others' effect after a fraction
     start : (5 + lag,) state before day 0
-    others : (H,) effect of the lesions without fractions, before any loss
-    local : (lesions, H) log burden without fractions and effect; the free lesion's is the first
-    share, weight : (lesions,)
+    others : (H,) worth of a unit of the others' effect; 0 where it is not known beforehand
     growth : extra growth per day of accelerated repopulation, nats; `kick_off` days before it
     alc_loss, alc_kept, alc_room : per fraction, per day, and in all (infinite without a limit)
-    cost : of the plan's excess over soft limits on drugs
     """
 
-    plan: int
+    lesion: int
     days: IntArray
     dose: FloatArray
     allowed: BoolArray
@@ -82,21 +85,18 @@ class Terms:
     release: FloatArray
     load: FloatArray
     room: FloatArray
+    told: int
     effectors_kept: float
     others_kept: FloatArray
     daily: Daily
     start: FloatArray
     others: FloatArray
-    local: FloatArray
-    share: FloatArray
-    weight: FloatArray
     horizons: FloatArray
     growth: float
     kick_off: float
     alc_loss: float
     alc_kept: float
     alc_room: float
-    cost: float
     most_fractions: int
 
     @property
@@ -173,14 +173,112 @@ class Terms:
         return extra
 
 
-def terms_of(candidates: Candidates, columns: Columns, flow: Flow | None, plan: int) -> Terms:
-    """Coefficients of the case's one free lesion under one plan."""
+@dataclass(frozen=True)
+class Whole:
+    """What the lesions of a case share under one plan; P parts are irradiated, free ones first.
+
+    Attributes
+    ----------
+    local : (lesions, H) log burdens without fractions and effect; those of the parts are first
+    share, weight : (lesions,)
+    horizons : (H,)
+    resting : (H,) effect of the lesions that are not irradiated, before any loss
+    binding : (organ limits,) those that some schedule can break, M of them
+    room : (M,) what is left of them, as parts of the caps
+    alc_room : log loss of lymphocytes that is left; infinite without a limit
+    cost : of the plan's excess over soft limits on drugs
+    """
+
+    plan: int
+    parts: tuple[int, ...]
+    local: FloatArray
+    share: FloatArray
+    weight: FloatArray
+    horizons: FloatArray
+    resting: FloatArray
+    binding: BoolArray
+    room: FloatArray
+    alc_room: float
+    cost: float
+
+
+def whole_of(candidates: Candidates, columns: Columns, plan: int) -> Whole:
+    """The case under one plan, courses aside."""
     instance, effects = candidates.instance, candidates.plan_effects
-    index = candidates.free[0]
-    lesion, c = instance.lesions[index], instance.immune
-    own = np.flatnonzero(columns.lesion == index)
+    group = int(effects.group[plan])
+    horizons = len(instance.horizon_days)
+    tables = {table.menu.lesion: s for s, table in enumerate(candidates.lesions)}
+    alone = candidates.effects(plan)
+    uniform = [i for i in instance.irradiable if i not in candidates.free]
+    parts = (*candidates.free, *uniform)
+    order = [*parts, *(i for i in range(len(instance.lesions)) if i not in parts)]
+    local = np.stack(
+        [
+            alone[tables[i]].local[0, :, 0]
+            if i in tables
+            else columns.constant_local[group, i, :, 0]
+            for i in order
+        ]
+    )
+    resting = np.zeros(horizons)
+    for i in order[len(parts) :]:
+        resting = resting + chemo_factor(candidates, plan) * alone[tables[i]].effect[0]
+    most = sum(_greatest_load(candidates, columns, i, group) for i in parts)
+    room = CAP - candidates.prior
+    binding = most > room
+    if len(parts) > 1:  # days may be shared: no quadratic load is more than P times the sum
+        open_ended = [isinstance(limit, DoseByFractionsLimit) for limit in candidates.limits]
+        shared = np.where(open_ended, np.inf, len(parts))
+        binding = np.where(most > 0, shared, 0.0) * np.maximum(most, TINY) > room
+    before, left = instance.lymphocytes.initial_1e9_per_l, math.inf
+    for limit in instance.limits:
+        if isinstance(limit, AlcLimit):
+            allowance = math.log(before / limit.floor_1e9_per_l) * CAP
+            left = min(left, allowance - float(effects.chemotherapy_log_loss[plan]))
+    return Whole(
+        plan=plan,
+        parts=parts,
+        local=local,
+        share=np.array([columns.share[i, 0] for i in order]),
+        weight=np.array([instance.lesions[i].weight for i in order]),
+        horizons=np.array(instance.horizon_days, dtype=float),
+        resting=resting,
+        binding=binding,
+        room=room[binding],
+        alc_room=left,
+        cost=candidates.plan_cost(plan),
+    )
+
+
+def chemo_factor(candidates: Candidates, plan: int) -> float:
+    """What the lymphocyte loss by a plan's chemotherapy leaves of every effect."""
+    return math.exp(-float(candidates.plan_effects.chemotherapy_log_loss[plan]))
+
+
+def _greatest_load(candidates: Candidates, columns: Columns, lesion: int, group: int) -> FloatArray:
+    """(organ limits,) load that no course of a lesion exceeds."""
+    own = np.flatnonzero(columns.lesion == lesion)
+    loads, days = columns.loads[group][own], columns.day[own]
+    total = np.zeros(loads.shape[1])
+    for day in np.unique(days):
+        total += loads[days == day].max(axis=0)
+    return total
+
+
+def terms_of(
+    candidates: Candidates, columns: Columns, flow: Flow | None, whole: Whole, lesion: int
+) -> Terms:
+    """Coefficients of a free lesion (its index in the case) under one plan.
+
+    The effect of a lesion that is alone holds that of those at rest; that of several does not.
+    """
+    instance, effects, plan = candidates.instance, candidates.plan_effects, whole.plan
+    one, c = instance.lesions[lesion], instance.immune
+    own = np.flatnonzero(columns.lesion == lesion)
     dose = np.concatenate([[0.0], np.unique(columns.dose[own])])
     days = np.unique(columns.day[own])
+    if not len(days):  # no dose keeps the limits
+        days = np.array(free_course(one).days[:1])
     shape = (len(days), len(dose))
     where = np.searchsorted(days, columns.day[own]), np.searchsorted(dose, columns.dose[own])
     group = int(effects.group[plan])
@@ -190,17 +288,17 @@ def terms_of(candidates: Candidates, columns: Columns, flow: Flow | None, plan: 
     allowed[:, 0] = True
     kill = np.zeros((*shape, horizons))
     kill[where] = -columns.local[group][own, :, 0]
-    whole = np.zeros(shape)
-    whole[where] = -columns.local[group][own, -1, 0]
+    survived = np.zeros(shape)
+    survived[where] = -columns.local[group][own, -1, 0]
     release = np.zeros(shape)
     if flow is not None:
         rows = [flow.row[int(j)] for j in own]
         release[where] = flow.release[plan, rows, 0]
-    load, room = _loads(candidates, columns, own, where, shape, group)
-    chemo = math.exp(-float(effects.chemotherapy_log_loss[plan]))
+    load = np.zeros((*shape, len(whole.room)))
+    load[where] = columns.loads[group][own][:, whole.binding]
     given = effects.mobilization[plan]
     daily = Daily(
-        effect=chemo
+        effect=chemo_factor(candidates, plan)
         * (c.effect_per_effector * effects.effect_factor[plan])[:, None]
         * (np.arange(instance.days)[:, None] < np.array(instance.horizon_days)),
         mobilized=given,
@@ -209,67 +307,44 @@ def terms_of(candidates: Candidates, columns: Columns, flow: Flow | None, plan: 
         effector_kept=1.0 - c.effector_loss_per_day,
         dying_kept=math.exp(-c.clearance_per_day),
         dying_entry=c.clearance_per_day,
-        inflow=c.precursor_inflow_per_day * lesion.precursor_share,
+        inflow=c.precursor_inflow_per_day * one.precursor_share,
         lag=int(c.priming_delay_days),
     )
     start = np.zeros(QUEUE + daily.lag)
     start[[SURVIVORS, OTHERS]] = 1.0
-    start[PRECURSORS] = c.precursors_initial * lesion.precursor_share
-    others, local = _other_lesions(candidates, columns, plan, chemo)
-    order = [index, *(table.menu.lesion for table in candidates.lesions)]
-    lost = lesion.effect_loss(lesion.ways[0]) * effects.effect_weights[plan][days]
-    growth, kick_off = _repopulation(candidates)
-    alc = _alc(candidates, plan, len(days))
+    start[PRECURSORS] = c.precursors_initial * one.precursor_share
+    lost = one.effect_loss(one.ways[0]) * effects.effect_weights[plan][days]
+    growth, kick_off = _repopulation(one)
+    loss = one.lymphocyte_loss(one.ways[0])
     return Terms(
-        plan=plan,
+        lesion=lesion,
         days=days,
         dose=dose,
         allowed=allowed,
         kill=kill,
-        survival=np.exp(-whole),
+        survival=np.exp(-survived),
         release=release,
         load=load,
-        room=room,
-        effectors_kept=math.exp(-lesion.effector_kill(lesion.ways[0])),
+        room=whole.room,
+        told=len(whole.room),
+        effectors_kept=math.exp(-one.effector_kill(one.ways[0])),
         others_kept=np.exp(-lost),
         daily=daily,
         start=start,
-        others=others,
-        local=local,
-        share=np.array([columns.share[i, 0] for i in order]),
-        weight=np.array([instance.lesions[i].weight for i in order]),
-        horizons=np.array(instance.horizon_days, dtype=float),
+        others=whole.resting if len(whole.parts) == 1 else np.zeros(horizons),
+        horizons=whole.horizons,
         growth=growth,
         kick_off=kick_off,
-        alc_loss=alc[0],
-        alc_kept=alc[1],
-        alc_room=alc[2],
-        cost=candidates.plan_cost(plan),
-        most_fractions=_most_fractions(candidates, len(days)),
+        alc_loss=loss,
+        alc_kept=float(lymphocytes.recovery(1.0, instance.lymphocytes.recovery_half_time_days)),
+        alc_room=whole.alc_room,
+        most_fractions=_most_fractions(candidates, one, len(days)),
     )
 
 
-def _loads(
-    candidates: Candidates,
-    columns: Columns,
-    own: IntArray,
-    where: tuple[IntArray, IntArray],
-    shape: tuple[int, int],
-    group: int,
-) -> tuple[FloatArray, FloatArray]:
-    """Organ limits that some course can break."""
-    load = np.zeros((*shape, len(candidates.limits)))
-    load[where] = columns.loads[group][own]
-    room = CAP - candidates.prior
-    most = load.max(axis=1).sum(axis=0)
-    binding = most > room
-    return load[:, :, binding], room[binding]
-
-
-def _most_fractions(candidates: Candidates, days: int) -> int:
-    """Most fractions of the one free course: its days, its own cap, visits and machine days."""
-    course = candidates.instance.lesions[candidates.free[0]].course
-    assert course is not None and course.form == "free"
+def _most_fractions(candidates: Candidates, lesion: Lesion, days: int) -> int:
+    """Most fractions of a free course: its days, its own cap, visits and machine days."""
+    course = free_course(lesion)
     caps = [days] if course.max_fractions is None else [days, course.max_fractions]
     for limit in candidates.instance.limits:
         if isinstance(limit, LogisticsLimit) and limit.cap is not None:
@@ -280,37 +355,9 @@ def _most_fractions(candidates: Candidates, days: int) -> int:
     return min(caps)
 
 
-def _other_lesions(
-    candidates: Candidates, columns: Columns, plan: int, chemo: float
-) -> tuple[FloatArray, FloatArray]:
-    """(H,) effect of the lesions without fractions, and (lesions, H) log burdens left alone."""
-    group = int(candidates.plan_effects.group[plan])
-    resting = np.zeros(len(candidates.instance.horizon_days))
-    local = [columns.constant_local[group, candidates.free[0], :, 0]]
-    for effect in candidates.effects(plan):
-        resting = resting + chemo * effect.effect[0]
-        local.append(effect.local[0, :, 0])
-    return resting, np.stack(local)
-
-
-def _repopulation(candidates: Candidates) -> tuple[float, float]:
-    lesion = candidates.instance.lesions[candidates.free[0]]
+def _repopulation(lesion: Lesion) -> tuple[float, float]:
     fast, slow = lesion.repopulation_doubling_time_days, lesion.growth_doubling_time_days
     if fast is None:
         return 0.0, 0.0
     rate = math.log(2.0) / fast - (0.0 if slow is None else math.log(2.0) / slow)
     return rate, lesion.kick_off_days
-
-
-def _alc(candidates: Candidates, plan: int, days: int) -> tuple[float, float, float]:
-    """Loss per fraction, share kept per day, and room; infinite room where nothing binds."""
-    instance = candidates.instance
-    lesion = instance.lesions[candidates.free[0]]
-    loss = lesion.lymphocyte_loss(lesion.ways[0])
-    kept = float(lymphocytes.recovery(1.0, instance.lymphocytes.recovery_half_time_days))
-    before, room = instance.lymphocytes.initial_1e9_per_l, math.inf
-    for limit in instance.limits:
-        if isinstance(limit, AlcLimit):
-            allowance = math.log(before / limit.floor_1e9_per_l) * CAP
-            room = min(room, allowance - float(candidates.plan_effects.chemotherapy_log_loss[plan]))
-    return loss, kept, room if loss * days > room else math.inf

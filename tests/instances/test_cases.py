@@ -48,7 +48,13 @@ REAL = (
     "sequencing",
 )
 SMALL = ("mixed-free", "pulsar", "pulsar-daily", "young-timing")
-TOYS = ("toy-blockade", "toy-fractionation", "toy-free-20", "toy-two-lesions")
+TOYS = (
+    "toy-blockade",
+    "toy-fractionation",
+    "toy-free-20",
+    "toy-free-pair",
+    "toy-two-lesions",
+)
 CONTINUOUS_OPTIMA = {1: 49.38653, 2: 55.68411, 3: 108.68355, 4: 50.57403}
 CONTINUOUS_OPTIMA |= {5: 53.89847, 6: 43.751, 7: 51.67816, 8: 93.13008}
 

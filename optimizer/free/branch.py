@@ -1,0 +1,117 @@
+"""Where a node is split: by fraction numbers, by kill, or by systemic effect."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.models import immune
+from abscopt.optimizer.free.objective import Span
+
+if TYPE_CHECKING:
+    from abscopt.optimizer.free.multipliers import Priced
+    from abscopt.optimizer.free.objective import Value
+
+FloatArray = NDArray[np.float64]
+
+NARROW = 0.02
+LOOSE = 0.3
+FRACTIONAL = 0.02
+EDGE = 0.25
+
+
+def split(value: Value, found: Priced, excess: float) -> list[Value]:
+    """Values of the parts into which a node is split; none if that would not lower its bound.
+
+    Where the majorants of the bound are loose at what the master mixes, by a fair part of the
+    excess over the threshold: the effect of several parts first, then fraction numbers, then kill.
+    Several parts are split until all fraction numbers are known, since few partial courses are
+    alike before.
+    """
+    mixture, parts = found.mixture, len(value.parts)
+    taken = value.worth(mixture.kill[None], mixture.systemic[None])[0]
+    true = immune.saturate(mixture.effect, value.maximum)
+    exact = value.worth(mixture.kill[None], true[None])[0]
+    loose = mixture.worth - taken
+    above = float(taken.sum() - exact.sum() + loose[parts:].sum())
+    widths = value.cell[1] - value.cell[0]
+    if not value.alone and widths.max() >= NARROW and above > LOOSE * excess:
+        return _by_effect(value, mixture.effect, np.abs(mixture.systemic - true))
+    by_count = _by_count(value, found)
+    if by_count:
+        return by_count
+    if value.alone:  # what the effect is taken for is split by the kill
+        loose[0] = (mixture.worth - exact).sum()
+    kills = [span.kill[1] - span.kill[0] >= NARROW for span in value.spans]
+    s = int(np.argmax(np.where(kills, loose[:parts], -np.inf)))
+    if kills[s] and loose[s] > LOOSE * excess:
+        return _by_kill(value, s, float(mixture.kill[s, -1]))
+    return [] if value.alone else _by_open_count(value, found)
+
+
+def divided(value: Value, found: Priced) -> list[Value]:
+    """A node in two that are explored more easily, by kill; none if its courses are all alike."""
+    if value.alone:
+        return []
+    widths = [span.kill[1] - span.kill[0] for span in value.spans]
+    s = int(np.argmax(widths))
+    return [] if widths[s] < NARROW else _by_kill(value, s, float(found.mixture.kill[s, -1]))
+
+
+def _by_count(value: Value, found: Priced) -> list[Value]:
+    options = []
+    for s, (span, count) in enumerate(zip(value.spans, found.mixture.count, strict=True)):
+        few, many = span.count
+        whole = math.floor(count + 1e-6)
+        if few < many and (count - whole > FRACTIONAL or few < whole < many):
+            apart = min(count - whole, whole + 1 - count)
+            options.append((-apart, s, whole))
+    return _at_count(value, *min(options)[1:]) if options else []
+
+
+def _by_open_count(value: Value, found: Priced) -> list[Value]:
+    for s, (span, count) in enumerate(zip(value.spans, found.mixture.count, strict=True)):
+        if span.count[0] < span.count[1]:
+            return _at_count(value, s, round(count))
+    return []
+
+
+def _at_count(value: Value, s: int, whole: int) -> list[Value]:
+    """At most so many fractions, or more."""
+    kill, (few, many) = value.spans[s].kill, value.spans[s].count
+    whole = min(max(whole, few), many - 1)
+    return [
+        value.within(_replaced(value, s, Span(kill, count)))
+        for count in ((few, whole), (whole + 1, many))
+    ]
+
+
+def _by_kill(value: Value, s: int, kill: float) -> list[Value]:
+    (low, high), count = value.spans[s].kill, value.spans[s].count
+    edge = EDGE * (high - low)
+    middle = min(max(kill, low + edge), high - edge)
+    return [
+        value.within(_replaced(value, s, Span(kills, count)))
+        for kills in ((low, middle), (middle, high))
+    ]
+
+
+def _by_effect(value: Value, effect: FloatArray, error: FloatArray) -> list[Value]:
+    """Two cells, split at the horizon where the effect was taken for more than it is.
+
+    A little below what is mixed, so that the lower cell loses by more than the width of the upper.
+    """
+    widths = value.cell[1] - value.cell[0]
+    h = int(np.where(widths >= NARROW, error, -1.0).argmax())
+    edge = EDGE * min(float(widths[h]), 1.0)
+    middle = min(max(math.log(effect[h]) - edge, value.cell[0, h] + edge), value.cell[1, h] - edge)
+    lower, upper = value.cell.copy(), value.cell.copy()
+    lower[1, h] = upper[0, h] = middle
+    return [value.within(value.spans, cell) for cell in (lower, upper)]
+
+
+def _replaced(value: Value, s: int, span: Span) -> tuple[Span, ...]:
+    return tuple(span if i == s else one for i, one in enumerate(value.spans))

@@ -1,0 +1,233 @@
+"""Courses of all parts together: which limits they keep, shared days included, and exchanges.
+
+The judge has the last word; this is what the search uses before it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.instances.limits import DoseByFractionsLimit, LogisticsLimit
+from abscopt.models import lymphocytes, toxicity
+from abscopt.optimizer.candidates.loads import cross_factor, point_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from abscopt.instances.limits import OrganLimit
+    from abscopt.optimizer.candidates.table import Candidates
+    from abscopt.optimizer.free.courses import Courses
+    from abscopt.optimizer.free.objective import Value
+    from abscopt.optimizer.free.parts import Part
+    from abscopt.optimizer.free.terms import Whole
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
+
+CHECKED = 2_000
+BETTER = 1e-9
+TURNS = 30
+PRODUCT = 100_000
+
+
+class Schedules:
+    """Rows of courses, one per part, under one plan."""
+
+    def __init__(self, candidates: Candidates, whole: Whole, parts: tuple[Part, ...], value: Value):
+        self.whole, self.parts, self.value = whole, parts, value
+        self.instance = candidates.instance
+        self._lesions = [self.instance.lesions[part.lesion] for part in parts]
+        self._limits = [candidates.limits[m] for m in np.flatnonzero(whole.binding)]
+        self._sensitized = candidates.plan_effects.sensitizer[whole.plan] > 1
+        self._cross = {
+            (i, j): self._factors(i, j) for i, j in itertools.combinations(range(len(parts)), 2)
+        }
+
+    def _factors(self, i: int, j: int) -> FloatArray:
+        """(days, M) extra load per d d' of fractions of two parts on one day."""
+        one, two = ((self._lesions[s], self._lesions[s].ways[0], 1) for s in (i, j))
+        found = np.zeros((self.instance.days, len(self._limits)))
+        for day in np.intersect1d(self.parts[i].days, self.parts[j].days).tolist():
+            for m, limit in enumerate(self._limits):
+                found[day, m] = cross_factor(self.instance, limit, one, two, day)
+        return found
+
+    def values(self, courses: Sequence[Courses], rows: IntArray | None = None) -> FloatArray:
+        """(n,) objective of rows (n, P) of places among courses; limits are not looked at.
+
+        Without rows of n courses per part, aligned.
+        """
+        at = [slice(None)] * len(courses) if rows is None else list(rows.T)
+        return self.value(
+            np.stack([one.kill[i] for one, i in zip(courses, at, strict=True)], axis=1),
+            np.stack([one.effect[i] for one, i in zip(courses, at, strict=True)], axis=1),
+            np.stack([one.kept[i] for one, i in zip(courses, at, strict=True)], axis=1),
+        )
+
+    def roomy(self, rows: Sequence[Courses]) -> BoolArray:
+        """(n,) whether the summed loads fit, shared days left out."""
+        load = np.sum([one.load for one in rows], axis=0)
+        found: BoolArray = (load <= self.whole.room).all(axis=1)
+        return found
+
+    def kept(self, rows: Sequence[Courses]) -> BoolArray:
+        """(n,) whether every limit is kept by courses that keep them by themselves.
+
+        On shared days the least doses of what a course stands for count.
+        """
+        if len(rows) == 1:
+            return np.ones(len(rows[0]), dtype=bool)
+        daily = [part.daily(one.least) for part, one in zip(self.parts, rows, strict=True)]
+        told = len(self._limits)  # what comes after them follows from shared days
+        load = np.sum([one.load[:, :told] for one in rows], axis=0)
+        for (i, j), factor in self._cross.items():
+            load += (daily[i] * daily[j]) @ factor
+        for m, limit in enumerate(self._limits):
+            if isinstance(limit, DoseByFractionsLimit):
+                load[:, m] += self._miner(limit, daily)
+        good: BoolArray = (load <= self.whole.room[:told]).all(axis=1)
+        given = np.stack([dose > 0 for dose in daily])
+        good &= self._logistics(given) & self._alc(given)
+        return good
+
+    def _miner(self, limit: OrganLimit, daily: list[FloatArray]) -> FloatArray:
+        """(n,) what shared days change in a Miner sum: the organ feels the dose of the day."""
+        assert isinstance(limit, DoseByFractionsLimit)
+        ratio = self.instance.organs[limit.organ].sensitizer_enhancement_ratio
+        raised = np.where(self._sensitized, ratio, 1.0)
+        felt = []
+        for part, lesion, dose in zip(self.parts, self._lesions, daily, strict=True):
+            factors, point = np.zeros(dose.shape[1]), point_of(limit)
+            for day in part.days.tolist():
+                factors[day] = lesion.sparing_factor(limit.organ, point, day, lesion.ways[0])
+            felt.append(dose * (factors * raised))
+        used = toxicity.miner_fraction(
+            np.array([np.sum(felt, axis=0), *felt]), limit.fractions, limit.limits_gy
+        )
+        change: FloatArray = (used[0] - used[1:].sum(axis=0)).sum(axis=1)
+        return change
+
+    def _logistics(self, given: BoolArray) -> BoolArray:
+        """(n,) of (P, n, days) whether fractions are given."""
+        per_day = given.sum(axis=0)
+        good = np.ones(given.shape[1], dtype=bool)
+        for limit in self.instance.limits:
+            if isinstance(limit, LogisticsLimit) and limit.cap is not None:
+                counted = {
+                    "lesions": given.any(axis=2).sum(axis=0),
+                    "visits": (per_day > 0).sum(axis=1),
+                    "lesions_per_day": per_day.max(axis=1),
+                    "machine_days": per_day.sum(axis=1),
+                }[limit.quantity]
+                good &= counted <= limit.cap
+        return good
+
+    def _alc(self, given: BoolArray) -> BoolArray:
+        if not np.isfinite(self.whole.alc_room):
+            return np.ones(given.shape[1], dtype=bool)
+        half = self.instance.lymphocytes.recovery_half_time_days
+        kept = float(lymphocytes.recovery(1.0, half))
+        each = [lesion.lymphocyte_loss(lesion.ways[0]) for lesion in self._lesions]
+        lost = np.tensordot(np.array(each), given, axes=1)
+        loss, worst = np.zeros(len(lost)), np.zeros(len(lost))
+        for day in range(lost.shape[1]):
+            loss = loss * kept + lost[:, day]
+            worst = np.where(given[:, :, day].any(axis=0), np.maximum(worst, loss), worst)
+        found: BoolArray = worst <= self.whole.alc_room
+        return found
+
+    def best(self, rows: Sequence[Courses], floor: float) -> tuple[int, float] | None:
+        """Place and objective of the best feasible row above a floor; None without one."""
+        value = np.where(self.roomy(rows), self.values(rows), -np.inf)
+        order = np.flatnonzero(value > floor)
+        order = order[np.argsort(-value[order], kind="stable")]
+        for begin in range(0, len(order), CHECKED):
+            part = order[begin : begin + CHECKED]
+            good = np.flatnonzero(self.kept([one.take(part) for one in rows]))
+            if len(good):
+                return int(part[good[0]]), float(value[part[good[0]]])
+        return None
+
+    def improved(
+        self,
+        row: list[IntArray],
+        best: float,
+        rng: np.random.Generator,
+        stop: Callable[[], bool],
+    ) -> tuple[list[IntArray], float]:
+        """Courses that no small change of one or of two parts betters, nor a sample of others."""
+        for _ in range(TURNS):
+            if stop():
+                break
+            found = (
+                self._small(row, best) or self._pairs(row, best, rng) or self._wide(row, best, rng)
+            )
+            if found is None:
+                break
+            row, best = found
+        return row, best
+
+    def _tried(
+        self, row: list[IntArray], changes: dict[int, tuple[IntArray, IntArray]], best: float
+    ) -> tuple[list[IntArray], float] | None:
+        """The best of what changes of some parts make of a row, if it is better.
+
+        Per part that changes: (k, T) courses, and (n,) which of them each try takes.
+        """
+        number = len(next(iter(changes.values()))[1])
+        if not number:
+            return None
+        rows, good = [], np.ones(number, dtype=bool)
+        for s, part in enumerate(self.parts):
+            actions, at = changes.get(s, (row[s][None, :], np.zeros(number, dtype=np.int64)))
+            courses, fine = part.of(actions)
+            rows.append(courses.take(at))
+            good &= fine[at]
+        found = self.best([one.take(good) for one in rows], best + BETTER)
+        if found is None:
+            return None
+        place = int(np.flatnonzero(good)[found[0]])
+        return [one.actions[place] for one in rows], found[1]
+
+    def _small(self, row: list[IntArray], best: float) -> tuple[list[IntArray], float] | None:
+        tried = []
+        for s, part in enumerate(self.parts):
+            changed = part.one_change(row[s])
+            tried.append(self._tried(row, {s: (changed, np.arange(len(changed)))}, best))
+        return max((one for one in tried if one), key=lambda one: one[1], default=None)
+
+    def _wide(
+        self, row: list[IntArray], best: float, rng: np.random.Generator
+    ) -> tuple[list[IntArray], float] | None:
+        """Larger changes of one part."""
+        loads = [
+            part.of(one[None, :])[0].load[0] for part, one in zip(self.parts, row, strict=True)
+        ]
+        room = self.whole.room - np.sum(loads, axis=0)
+        for s, part in enumerate(self.parts):
+            changed = part.two_changes(row[s], room + loads[s], rng)
+            found = self._tried(row, {s: (changed, np.arange(len(changed)))}, best)
+            if found is not None:
+                return found
+        return None
+
+    def _pairs(
+        self, row: list[IntArray], best: float, rng: np.random.Generator
+    ) -> tuple[list[IntArray], float] | None:
+        """Small changes of two parts at once."""
+        for i, j in itertools.combinations(range(len(self.parts)), 2):
+            one, two = (self.parts[s].one_change(row[s]) for s in (i, j))
+            number = len(one) * len(two)
+            at = np.arange(number)
+            if number > PRODUCT:
+                at = rng.choice(number, PRODUCT, replace=False)
+            first, second = np.divmod(at, max(1, len(two)))
+            found = self._tried(row, {i: (one, first), j: (two, second)}, best)
+            if found is not None:
+                return found
+        return None
