@@ -35,7 +35,12 @@ def narrow(
     kinds = sum(len(mask) for mask in alive)
     if kinds <= FEW or sum(int(mask.sum()) for mask in alive) > SHARE * kinds:
         return None
-    candidates = narrowed(dual.set.candidates, _courses(dual, alive, cells, threshold))
+    courses = _courses(dual, alive, cells, threshold)
+    if all(
+        len(own) == len(one.kinds.of) for own, one in zip(courses, dual.set.shared, strict=True)
+    ):
+        return None
+    candidates = narrowed(dual.set.candidates, courses)
     plans = PlanSet(candidates, dual.set.plans, dual.set)
     if len(plans.rows.right) != len(dual.set.rows.right):  # prices would mean something else
         return None

@@ -1,0 +1,127 @@
+"""What makes very long menus cheap leaves answers as they are, here on short ones."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from brute_force import enumerate_by_judge
+from random_instances import random_case
+from widened_instances import widened_case
+
+import abscopt.optimizer.search.explore as searching
+import abscopt.optimizer.search.narrow as narrowing
+import abscopt.optimizer.search.values as valuing
+from abscopt.instances import load
+from abscopt.instances.load import build
+from abscopt.optimizer import solve
+from abscopt.optimizer.candidates.reduction import narrowed
+from abscopt.optimizer.candidates.table import Candidates
+from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.search import second_stage as staging
+from abscopt.optimizer.search.plan_set import PlanSet
+from abscopt.optimizer.search.values import Values
+
+NAMES = ["early-sabr", "stage3-crt", "resistance", "dual-checkpoint"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_leaves_find_the_best_kind(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    candidates, rng = Candidates(load(name)), np.random.default_rng(3)
+    plans = PlanSet(candidates, (len(candidates.plans) // 2,))
+    monkeypatch.setattr(valuing, "MOST_LEAVES", 7)
+    values = Values(candidates, plans.shared, plans.share)
+    kills = rng.exponential(2.0, (30, plans.horizons))
+    some_leaf_holds_several = False
+    for lesion, one in zip(values.lesions, plans.shared, strict=True):
+        count = len(one.kinds)
+        terms = rng.normal(0.0, 2.0, count)
+        terms[rng.random(count) < 0.3] = -np.inf
+        terms[0] = 0.0
+        every = np.stack([lesion.at(kill, np.arange(count)) for kill in kills])
+        assert lesion.best(kills, terms) == pytest.approx((every + terms).max(axis=1))
+        rooms = lesion.rooms(kills, terms, np.zeros(len(kills)))
+        alive = terms > -np.inf
+        assert (rooms[alive] >= every.max(axis=0)[alive] - 1e-12).all()
+        assert (rooms[~alive] == -np.inf).all()
+        some_leaf_holds_several |= not lesion.leaves.single
+    assert some_leaf_holds_several
+
+
+def test_narrowed_nodes_end_at_the_optimum(monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow, done = narrowing.narrow, []
+
+    def counted(*arguments: Any) -> Any:
+        found = narrow(*arguments)
+        done.append(found is not None)
+        return found
+
+    monkeypatch.setattr(searching, "FEW", 0)
+    monkeypatch.setattr(searching, "narrow", counted)
+    monkeypatch.setattr(narrowing, "FEW", 0)
+    monkeypatch.setattr(narrowing, "SHARE", 0.95)
+    monkeypatch.setattr(valuing, "MOST_LEAVES", 5)
+    for seed in range(7300, 7315):
+        instance = build(random_case(seed) if seed % 2 else widened_case(seed))
+        best = enumerate_by_judge(instance, Judge(instance)).best
+        result = solve(instance, gap=1e-6)
+        if best is None:
+            assert result.status == "infeasible", seed
+            continue
+        assert result.status == "optimal" and result.objective is not None, seed
+        assert math.isclose(result.objective, best, abs_tol=2e-6), seed
+    assert sum(done) > 5
+
+
+@pytest.mark.parametrize("name", ["oligomet-4", "sequencing", "stage3-crt"])
+def test_narrowed_candidates_are_worth_the_same(name: str) -> None:
+    candidates, rng = Candidates(load(name)), np.random.default_rng(5)
+    kept = [np.unique([0, *rng.integers(0, len(t.menu), 12).tolist()]) for t in candidates.lesions]
+    few = narrowed(candidates, kept)
+    again = narrowed(few, [np.arange(0, len(own), 2) for own in kept])
+    for small, courses in ((few, kept), (again, [own[::2] for own in kept])):
+        rows = np.stack([rng.integers(0, len(own), 40) for own in courses], axis=1)
+        wide = np.stack([small.in_case(row) for row in rows])
+        for row, whole in zip(rows, wide, strict=True):
+            assert (small.of_case(whole) == row).all()
+        plan = int(rng.integers(len(candidates.plans)))
+        one, other = Tabulated(small, plan), Tabulated(candidates, plan)
+        assert one.value(rows) == pytest.approx(other.value(wide), rel=1e-12)
+        assert (one.feasible(rows) == other.feasible(wide)).all()
+    absent = np.array([len(t.menu) - 1 for t in candidates.lesions])
+    assert again.of_case(absent) is None or all(len(t.menu) == 1 for t in again.lesions)
+
+
+@pytest.mark.parametrize("name", ["oligomet-4", "dual-checkpoint", "stage3-crt", "capacity"])
+def test_values_under_all_plans(name: str) -> None:
+    candidates, rng = Candidates(load(name)), np.random.default_rng(7)
+    plans = np.arange(len(candidates.plans))
+    row = np.array([int(rng.integers(len(t.menu))) for t in candidates.lesions])
+    found = candidates.values_of_row(plans, row)
+    for k in rng.choice(plans, min(8, len(plans)), replace=False):
+        tabulated = Tabulated(candidates, int(k))
+        exact = tabulated.value(row[None, :])[0] + tabulated.cost(row[None, :])[0]
+        assert found[k] == pytest.approx(exact, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["oligomet-4", "sequencing", "stage3-crt", "capacity"])
+def test_least_uses_are_no_more_than_uses(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    candidates, rng = Candidates(load(name)), np.random.default_rng(11)
+    plan = int(rng.integers(len(candidates.plans)))
+    tabulated = Tabulated(candidates, plan)
+    row = np.array([int(rng.integers(len(t.menu))) for t in candidates.lesions])
+    monkeypatch.setattr(staging, "LONG", 0)
+    for s, table in enumerate(candidates.lesions):
+        rows = np.repeat(row[None, :], len(table.menu), axis=0)
+        rows[:, s] = np.arange(len(table.menu))
+        uses = tabulated.uses(rows)
+        least = tabulated.least_uses(rows, s)
+        finite = np.isfinite(uses)
+        assert (least[finite] <= uses[finite] + 1e-9).all()
+        value = tabulated.value(rows)
+        floor = float(np.quantile(value, 0.8))
+        tried = staging._worth_trying(tabulated, row, s, floor)
+        assert np.isin(np.flatnonzero(value >= floor), tried).all()
