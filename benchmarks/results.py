@@ -29,13 +29,19 @@ RUN = "results.json"
 
 # Parts in the order of the page, with the options of a full run.
 PARTS: dict[str, list[str]] = {
-    "exact": [],
+    "exact": [
+        *("co-targets", "early-sabr", "dual-checkpoint", "class"),
+        *("--limit", "60", "--threads", "1"),
+    ],
     "free_course": [],
-    "rivals": [],
+    "rivals": ["--cases", "early-sabr", "dual-checkpoint", "pembro-rt", "stage3-crt"],
     "minlp": ["--limit", "60", "--logs", str(FOLDER / "logs" / "minlp")],
     "adaptive": [],
-    "growth": ["--repeats", "2", "--limit", "60"],
-    "warm": [],
+    "growth": ["--repeats", "1", "--limit", "60"],
+    "warm": [
+        *("--cases", "oligomet-4", "sequencing", "stage3-crt", "dual-checkpoint", "early-sabr"),
+        *("--repeats", "1"),
+    ],
     "floor": [],
     "start_up": [],
 }
