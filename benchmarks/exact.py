@@ -59,7 +59,7 @@ from abscopt.optimizer.crosscheck.engines import ENGINES
 from abscopt.optimizer.crosscheck.naming import Programme
 from abscopt.optimizer.crosscheck.writer import mps
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.pipeline import _schedule, _tabulated_row
+from abscopt.optimizer.pipeline import _closest_row, _schedule
 from abscopt.optimizer.programme.build import build, data_of
 from abscopt.optimizer.programme.cuts import schedule_of
 from abscopt.optimizer.programme.fixing import InHand, first_in_hand, fixed, reduced
@@ -128,7 +128,7 @@ def ours(name: str, threads: int, limit: float) -> Row:
     seconds = time.perf_counter() - begin
     row = judged(instance, result.schedule, result.bound) | {"seconds": seconds}
     if result.schedule is not None:
-        plan, courses = _tabulated_row(Candidates(instance), result.schedule)
+        plan, courses = _closest_row(Candidates(instance), result.schedule)
         row["best"] = [plan, courses.tolist(), row["objective"]]
     return row
 
