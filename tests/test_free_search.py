@@ -352,14 +352,22 @@ def test_joining_partial_courses_never_loses_one(repopulates: bool) -> None:
             assert found.bound >= best - 1e-9
 
 
-@pytest.mark.parametrize("looks", [0, 2, 10, 40])
-def test_the_bound_of_a_stopped_search_is_true(looks: int) -> None:
-    instance = build(random_case(20, days=8, levels=4))
+def assert_stops_with_a_true_bound(instance: Instance, looks: int) -> None:
     whole = answer_of(instance, 1e-3)
     stopped = answer_of(instance, 1e-3, Stopping(looks))
     assert stopped.value <= whole.value + 1e-3
     assert stopped.bound is None or stopped.bound >= whole.value - 1e-9
     assert not stopped.infeasible
+
+
+def assert_repeats_itself(instance: Instance) -> None:
+    one, two = answer_of(instance, 1e-3), answer_of(instance, 1e-3)
+    assert (one.schedule, one.bound, one.nodes) == (two.schedule, two.bound, two.nodes)
+
+
+@pytest.mark.parametrize("looks", [0, 2, 10, 40])
+def test_the_bound_of_a_stopped_search_is_true(looks: int) -> None:
+    assert_stops_with_a_true_bound(build(random_case(20, days=8, levels=4)), looks)
 
 
 def test_a_wider_limit_and_more_plans_are_never_worse() -> None:
@@ -376,9 +384,7 @@ def test_a_wider_limit_and_more_plans_are_never_worse() -> None:
 
 
 def test_the_answer_repeats_itself() -> None:
-    instance = build(random_case(14, days=7, levels=4))
-    one, two = answer_of(instance, 1e-3), answer_of(instance, 1e-3)
-    assert (one.schedule, one.bound, one.nodes) == (two.schedule, two.bound, two.nodes)
+    assert_repeats_itself(build(random_case(14, days=7, levels=4)))
 
 
 def test_nothing_feasible_is_told() -> None:

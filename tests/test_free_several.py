@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from clocks import Stopping
 from plain_cases import EARLY_IMMUNE, EVERY_DAY, Raw, bed_limit, limit, plain_case, uniform
 from test_free_search import (
     GAP,
     answer_of,
     assert_best,
+    assert_repeats_itself,
+    assert_stops_with_a_true_bound,
     looked,
     occult,
     pembrolizumab,
@@ -217,7 +218,7 @@ def test_rows_of_shared_days_hold_for_every_feasible_schedule(seed: int) -> None
     rows = random_rows(one, 2000)
     feasible = np.isfinite(values(one, rows))
     assert feasible.any()
-    shared = SharedDays(candidates, one.whole, one.parts)
+    shared = SharedDays(candidates, one.schedules)
     random, nothing, found = np.random.default_rng(seed), np.zeros(0), []
     for _ in range(20):
         pool = Pool(one.parts, random_rows(one, 3, int(random.integers(1000))))
@@ -236,17 +237,11 @@ def test_rows_of_shared_days_hold_for_every_feasible_schedule(seed: int) -> None
 
 @pytest.mark.parametrize("looks", [0, 3, 12, 40])
 def test_the_bound_of_a_stopped_search_is_true(looks: int) -> None:
-    instance = build(several(1, days=4, levels=2))
-    whole = answer_of(instance, 1e-3)
-    stopped = answer_of(instance, 1e-3, Stopping(looks))
-    assert stopped.value <= whole.value + 1e-3
-    assert stopped.bound is None or stopped.bound >= whole.value - 1e-9
+    assert_stops_with_a_true_bound(build(several(1, days=4, levels=2)), looks)
 
 
 def test_the_answer_repeats_itself() -> None:
-    instance = build(several(7, days=3, levels=2))
-    one, two = answer_of(instance, 1e-3), answer_of(instance, 1e-3)
-    assert (one.schedule, one.bound, one.nodes) == (two.schedule, two.bound, two.nodes)
+    assert_repeats_itself(build(several(7, days=3, levels=2)))
 
 
 def test_more_room_is_never_worse() -> None:

@@ -172,7 +172,7 @@ def block_effects(
     plan: int,
 ) -> FloatArray:
     """(kinds, patterns, horizons) own effector log kill of a block's courses under one plan."""
-    unit = units(instance, shared.kinds.menu.patterns, effects, prop, plan)
+    unit = units(instance, shared.kinds.menu.patterns.days, effects, prop, plan)
     unit = unit[block.patterns, : block.count]
     resting = prop.resting_of(np.array([plan]))[0, block.patterns]
     release = shared.release[block.kinds, : block.count]
@@ -203,17 +203,14 @@ def one_effect(
     plans: IntArray,
 ) -> FloatArray:
     """(plans, horizons) own effector log kill of one course under some plans."""
-    count, sign = int(patterns.count[pattern]), instance.immune.preblockade_sign
-    days = patterns.days[pattern, :count]
-    one = prop.take(np.array([pattern]))
-    unit = np.stack([one.release_of(int(k))[0, :count] for k in plans])
-    if sign != 0:
-        unit = unit * (1.0 + sign * effects.occupancy[plans][:, days])[:, :, None]
+    count = int(patterns.count[pattern])
+    days, one = patterns.days[[pattern], :count], prop.take(np.array([pattern]))
+    unit = np.stack([units(instance, days, effects, one, int(k))[0] for k in plans])
     left = _suppression(
         instance,
         shared.kinds.menu.dose[[kind]],
         shared.fractions.since[kind, :count],
-        effects.relief[plans][:, days],
+        effects.relief[plans][:, days[0]],
     )
     release = shared.unsuppressed[kind, :count] * left
     total: FloatArray = np.einsum("pn,pnh->ph", release, unit)
@@ -221,13 +218,19 @@ def one_effect(
 
 
 def units(
-    instance: Instance, patterns: Patterns, effects: PlanEffects, prop: Propagators, plan: int
+    instance: Instance, days: IntArray, effects: PlanEffects, prop: Propagators, plan: int
 ) -> FloatArray:
-    """(patterns, fractions, horizons) effect per unit of release under one plan."""
-    sign, unit = instance.immune.preblockade_sign, prop.release_of(plan)
+    """(patterns, fractions, horizons) effect per unit of release under one plan.
+
+    Parameters
+    ----------
+    days : (patterns, fractions) of the propagators' patterns; all fractions or the first ones
+    """
+    sign = instance.immune.preblockade_sign
+    unit = prop.release_of(plan)[:, : days.shape[1]]
     if sign == 0:
         return unit
-    blocked = 1.0 + sign * effects.occupancy[plan][patterns.days]
+    blocked = 1.0 + sign * effects.occupancy[plan][days]
     return np.asarray(unit * blocked[:, :, None])
 
 

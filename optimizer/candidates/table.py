@@ -71,7 +71,7 @@ class LesionTable:
 
     Attributes
     ----------
-    kept : (courses of the lesion in the case,) those that are in `menu`
+    kept : (courses of the lesion in the case,) those that limits left in its own menu
     alc_unit : (patterns, days) log loss of lymphocytes at a loss of 1 per fraction
     kappa : (courses,) loss per fraction
     variant : (courses,) index into `beams`
@@ -188,17 +188,8 @@ class Candidates:
         """A row of the case's courses among these; None if some course is not among them."""
         if self.origin is None:
             return row
-        found = np.array(
-            [np.searchsorted(own, c) for own, c in zip(self.origin, row, strict=True)],
-            dtype=np.int64,
-        )
-        return found if len(found) == 0 or self._holds(found, row) else None
-
-    def _holds(self, place: IntArray, row: IntArray) -> bool:
-        assert self.origin is not None
-        return all(
-            i < len(own) and own[i] == c for own, i, c in zip(self.origin, place, row, strict=True)
-        )
+        found = [np.flatnonzero(own == c) for own, c in zip(self.origin, row, strict=True)]
+        return np.concatenate(found) if all(map(len, found)) else None
 
     def within(self, loads: FloatArray) -> BoolArray:
         """Rows that keep every hard cap, and lie inside every table."""

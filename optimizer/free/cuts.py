@@ -20,8 +20,7 @@ from abscopt.optimizer.candidates.loads import cross_factor, day_load
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.free.multipliers import Mixture, Pool
-    from abscopt.optimizer.free.parts import Part
-    from abscopt.optimizer.free.terms import Whole
+    from abscopt.optimizer.free.schedules import Schedules
 
 FloatArray = NDArray[np.float64]
 
@@ -48,11 +47,10 @@ class SharedDays:
     matrix : (M, P, P, days) M above
     """
 
-    def __init__(self, candidates: Candidates, whole: Whole, parts: tuple[Part, ...]):
-        instance = candidates.instance
-        limits = [candidates.limits[m] for m in np.flatnonzero(whole.binding)]
+    def __init__(self, candidates: Candidates, schedules: Schedules):
+        instance, whole, parts = candidates.instance, schedules.whole, schedules.parts
+        limits, number = schedules.limits, len(parts)
         sensitized = candidates.plan_effects.sensitizer[whole.plan] > 1
-        number = len(parts)
         self.room = whole.room
         self.linear = np.zeros((len(limits), number, instance.days))
         self.matrix = np.zeros((len(limits), number, number, instance.days))
@@ -65,11 +63,8 @@ class SharedDays:
                     whole_load = day_load(instance, beams[i], limit, ONE_GY, day, sensitized[day])
                     self.matrix[m, i, i, day] = own
                     self.linear[m, i, day] = float(whole_load[0]) - own
-            for j, other in enumerate(parts[:i]):
-                for day in np.intersect1d(part.days, other.days).tolist():
-                    for m, limit in enumerate(limits):
-                        factor = cross_factor(instance, limit, beams[i], beams[j], day) / 2.0
-                        self.matrix[m, i, j, day] = self.matrix[m, j, i, day] = factor
+        for (i, j), factor in schedules.cross.items():
+            self.matrix[:, i, j] = self.matrix[:, j, i] = factor.T / 2.0
         diagonal = np.einsum("miit->mit", self.matrix)
         self.limits = self.matrix.sum(axis=(1, 2, 3)) > diagonal.sum(axis=(1, 2))
         self.diagonal = diagonal

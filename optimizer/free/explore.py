@@ -171,7 +171,7 @@ class Search:
                     parts.append(FreePart(terms, instance.lesions[i], instance.days))
             value = Value(instance, whole, tuple(parts))
             schedules = Schedules(candidates, whole, tuple(parts), value)
-            shared = SharedDays(candidates, whole, tuple(parts))
+            shared = SharedDays(candidates, schedules)
             pool = Pool(parts)
             self.planned[plan] = Planned(whole, tuple(parts), value, schedules, pool, shared)
         return self.planned[plan]

@@ -36,24 +36,30 @@ PRODUCT = 100_000
 
 
 class Schedules:
-    """Rows of courses, one per part, under one plan."""
+    """Rows of courses, one per part, under one plan.
+
+    Attributes
+    ----------
+    limits : (M,) the organ limits that bind
+    cross : per pair of parts (days, M) extra load per d d' of fractions on one day
+    """
 
     def __init__(self, candidates: Candidates, whole: Whole, parts: tuple[Part, ...], value: Value):
         self.whole, self.parts, self.value = whole, parts, value
         self.instance = candidates.instance
         self._lesions = [self.instance.lesions[part.lesion] for part in parts]
-        self._limits = [candidates.limits[m] for m in np.flatnonzero(whole.binding)]
+        self.limits = [candidates.limits[m] for m in np.flatnonzero(whole.binding)]
         self._sensitized = candidates.plan_effects.sensitizer[whole.plan] > 1
-        self._cross = {
+        self.cross = {
             (i, j): self._factors(i, j) for i, j in itertools.combinations(range(len(parts)), 2)
         }
 
     def _factors(self, i: int, j: int) -> FloatArray:
-        """(days, M) extra load per d d' of fractions of two parts on one day."""
+        """(days, M) of two parts."""
         one, two = ((self._lesions[s], self._lesions[s].ways[0], 1) for s in (i, j))
-        found = np.zeros((self.instance.days, len(self._limits)))
+        found = np.zeros((self.instance.days, len(self.limits)))
         for day in np.intersect1d(self.parts[i].days, self.parts[j].days).tolist():
-            for m, limit in enumerate(self._limits):
+            for m, limit in enumerate(self.limits):
                 found[day, m] = cross_factor(self.instance, limit, one, two, day)
         return found
 
@@ -83,11 +89,11 @@ class Schedules:
         if len(rows) == 1:
             return np.ones(len(rows[0]), dtype=bool)
         daily = [part.daily(one.least) for part, one in zip(self.parts, rows, strict=True)]
-        told = len(self._limits)  # what comes after them follows from shared days
+        told = len(self.limits)  # what comes after them follows from shared days
         load = np.sum([one.load[:, :told] for one in rows], axis=0)
-        for (i, j), factor in self._cross.items():
+        for (i, j), factor in self.cross.items():
             load += (daily[i] * daily[j]) @ factor
-        for m, limit in enumerate(self._limits):
+        for m, limit in enumerate(self.limits):
             if isinstance(limit, DoseByFractionsLimit):
                 load[:, m] += self._miner(limit, daily)
         good: BoolArray = (load <= self.whole.room[:told]).all(axis=1)

@@ -159,9 +159,9 @@ class PlanSet:
         key = id(prop.release), id(prop.patterns)
         if key not in self._best:
             effects = self.candidates.plan_effects
-            best = units(self.instance, patterns, effects, prop, self.plans[0])
+            best = units(self.instance, patterns.days, effects, prop, self.plans[0])
             for k in self.plans[1:]:
-                best = np.maximum(best, units(self.instance, patterns, effects, prop, k))
+                best = np.maximum(best, units(self.instance, patterns.days, effects, prop, k))
             self._best[key] = best
         return self._best[key]
 
