@@ -8,9 +8,9 @@ than
 
 because `ln G - A >= ln z + chemo` with G = sum e^a v and A = sum a, and
 `ln G <= G/G0 - 1 + ln G0` for every G0 > 0, is linear in the choice. In a cell `lo <= Z <= hi` the
-values are taken at hi and ln z at lo. Multipliers come from column generation at one z (HiGHS
-only supplies good ones: no solver tolerance enters the bound); cells are halved until the
-multipliers at hand do not tell more.
+values lie below their chords in ln z, raised a little (`chords`), so that L is greatest in a
+corner. Multipliers come from column generation at one z (HiGHS only supplies good ones: no solver
+tolerance enters the bound); cells are halved until the multipliers at hand do not tell more.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.optimizer.candidates.value import lesion_value
-from abscopt.optimizer.search.cells import Cells, halved, joined_cells, unknown
+from abscopt.optimizer.search.cells import Cells, corners, halved, joined_cells, unknown
 from abscopt.optimizer.search.plan_set import Alive, PlanSet
 from abscopt.optimizer.search.priced import Prices
 from abscopt.optimizer.search.values import Values
@@ -119,17 +119,27 @@ class Dual:
         self.multipliers.append(found)
         return found
 
+    def bounds_at(self, one: Multiplier, alive: Alive, kills: FloatArray) -> FloatArray:
+        """(n,) bound by one multiplier of schedules with some raw log kills (n, horizons)."""
+        total: FloatArray = one.constant - np.log(kills) @ one.prices.steep
+        for lesion, term in zip(self.values.lesions, _living(one, alive), strict=True):
+            total += lesion.best_at(kills, term)
+        return total
+
     def bounds(
         self, one: Multiplier, alive: Alive, low: FloatArray, high: FloatArray
-    ) -> FloatArray:
-        """(cells,) bound of each cell by one multiplier."""
-        total: FloatArray = one.constant - np.log(low) @ one.prices.steep
-        if not all(mask.any() for mask in alive):
-            return np.full(len(low), -math.inf)
-        terms = _living(one, alive)
-        for lesion, term in zip(self.values.lesions, terms, strict=True):
-            total += lesion.best(high, term)
-        return total
+    ) -> tuple[FloatArray, FloatArray]:
+        """(cells, corners) no schedule in a cell is better than the greatest of its corners.
+
+        Second, about how much of it is due to the width of the cell.
+        """
+        total: FloatArray = one.constant - np.log(corners(low, high)) @ one.prices.steep
+        width = np.zeros_like(total)
+        for lesion, term in zip(self.values.lesions, _living(one, alive), strict=True):
+            value, rise = lesion.best(low, high, term)
+            total += value
+            width += rise
+        return total, width
 
     def losses(self, one: Multiplier, alive: Alive, high: FloatArray) -> list[FloatArray]:
         """Per lesion (kinds,): what each kind loses against the best at a cell's upper corner."""
@@ -153,7 +163,7 @@ class Dual:
         used = [int(j) for j in np.unique(cells.by) if j >= 0]
         for depth in range(MOST_HALVINGS + 1):
             for j in numbers:
-                kept = self._bounded(kept, alive, j).take_above(threshold)
+                kept = self.bounded(kept, alive, j).take_above(threshold)
                 if not len(kept):
                     return joined_cells(done)
             split = (kept.point <= threshold) & (kept.bound - kept.point > fine)
@@ -165,16 +175,16 @@ class Dual:
             numbers = sorted({*numbers, *used})[::-1]
         return joined_cells(done)
 
-    def _bounded(self, cells: Cells, alive: Alive, j: int) -> Cells:
+    def bounded(self, cells: Cells, alive: Alive, j: int) -> Cells:
         """Cells with the bound of one more multiplier."""
         one = self.multipliers[j]
-        new = self.bounds(one, alive, cells.low, cells.high)
-        width = np.log(cells.high / cells.low) @ one.prices.steep
+        every, width = self.bounds(one, alive, cells.low, cells.high)
+        new = every.max(axis=1)
         return Cells(
             cells.low,
             cells.high,
             np.minimum(new, cells.bound),
-            np.minimum(new - width, cells.point),
+            np.minimum(every - width, cells.known),
             np.where((new < cells.bound) | (cells.by < 0), j, cells.by),
         )
 
@@ -191,7 +201,7 @@ class Dual:
         ).reshape(-1, len(axes))
         least = np.full(len(points), math.inf)
         for j in numbers:
-            least = np.minimum(least, self.bounds(self.multipliers[j], alive, points, points))
+            least = np.minimum(least, self.bounds_at(self.multipliers[j], alive, points))
         return points[int(least.argmax())], float(least.max())
 
     def alive(self, cells: Cells, alive: Alive, threshold: float) -> Alive:
@@ -211,10 +221,11 @@ class Dual:
         one = self.multipliers[j]
         terms = _living(one, alive)
         pairs = list(zip(self.values.lesions, terms, strict=True))
-        best = [lesion.best(cells.high, term) for lesion, term in pairs]
-        bound = one.constant - np.log(cells.low) @ one.prices.steep + sum(best)
+        best = [lesion.best(cells.low, cells.high, term)[0] for lesion, term in pairs]
+        ends = np.log(corners(cells.low, cells.high))
+        bound = one.constant - ends @ one.prices.steep + sum(best)
         return [
-            lesion.rooms(cells.high, term, bound - most)
+            lesion.rooms(cells.low, cells.high, term, bound - most)
             for (lesion, term), most in zip(pairs, best, strict=True)
         ]
 

@@ -21,14 +21,14 @@ class Cells:
     ----------
     low, high : (cells, horizons)
     bound : (cells,) no schedule in the cell is better
-    point : (cells,) the same at the upper corner alone
+    known : (cells, corners) the least that some multiplier gives for a corner alone
     by : (cells,) number of the multiplier that gave the bound; -1 for none of these plans
     """
 
     low: FloatArray
     high: FloatArray
     bound: FloatArray
-    point: FloatArray
+    known: FloatArray
     by: IntArray
 
     def __len__(self) -> int:
@@ -37,12 +37,17 @@ class Cells:
     def take(self, keep: IntArray | BoolArray | slice) -> Cells:
         """Some of the cells."""
         return Cells(
-            self.low[keep], self.high[keep], self.bound[keep], self.point[keep], self.by[keep]
+            self.low[keep], self.high[keep], self.bound[keep], self.known[keep], self.by[keep]
         )
 
     def take_above(self, threshold: float) -> Cells:
         """The cells that are not decided."""
         return self.take(self.bound > threshold)
+
+    @property
+    def point(self) -> FloatArray:
+        """(cells,) what is known of the worst corner."""
+        return np.asarray(self.known.max(axis=1))
 
     @property
     def top(self) -> float:
@@ -56,7 +61,7 @@ def joined_cells(parts: list[Cells]) -> Cells:
         np.concatenate([part.low for part in parts]),
         np.concatenate([part.high for part in parts]),
         np.concatenate([part.bound for part in parts]),
-        np.concatenate([part.point for part in parts]),
+        np.concatenate([part.known for part in parts]),
         np.concatenate([part.by for part in parts]),
     )
 
@@ -64,7 +69,15 @@ def joined_cells(parts: list[Cells]) -> Cells:
 def unknown(low: FloatArray, high: FloatArray, bound: FloatArray) -> Cells:
     """Cells with a bound that no multiplier at hand gave."""
     none = np.full(len(low), -1, dtype=np.int64)
-    return Cells(low, high, bound, np.full(len(low), math.inf), none)
+    return Cells(low, high, bound, np.full((len(low), 2 ** low.shape[1]), math.inf), none)
+
+
+def corners(low: FloatArray, high: FloatArray) -> FloatArray:
+    """(cells, 2^horizons, horizons) corners of boxes; bit h of a corner's number: high in h."""
+    horizons = low.shape[1]
+    upper = (np.arange(2**horizons)[:, None] >> np.arange(horizons)) & 1 == 1
+    found: FloatArray = np.where(upper[None], high[:, None], low[:, None])
+    return found
 
 
 def halved(cells: Cells) -> Cells:

@@ -64,7 +64,7 @@ PATIENCE = 3
 SELDOM = 10
 SHORTLIST = 1500
 MIXED = 0.1
-PLANS = 0.5
+PLANS = 0.05
 OPEN = 0.25
 ENOUGH = 1.5
 
@@ -370,10 +370,13 @@ class _Search:
         at = int(cells.bound.argmax())
         mixed = self._mixed(dual, node.alive, cells, at)
         spread = max(one.spread for one in mixture) if mixture else 0.0
-        uneven = mixed is None and spread > MIXED * (cells.top - self.threshold)
-        if mixed is not None:
+        several = any(int(mask.sum()) > 1 for mask in node.alive)
+        uneven = several and mixed is None and spread > MIXED * (cells.top - self.threshold)
+        if self._plans_first(node):
+            self._push_parts(node, Cut())
+        elif mixed is not None:
             self._push_parts(node, Cut(mixed))
-        elif uneven and not self._plans_first(node):
+        elif uneven:
             self._push_parts(node, _parted(dual, node.alive, mixture))
         elif len(dual.set.plans) > 1:
             self._push_parts(node, Cut())

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.optimizer.candidates.table import CAP
-from abscopt.optimizer.search.cells import Cells, joined_cells
+from abscopt.optimizer.search.cells import Cells, halved, joined_cells
 from abscopt.optimizer.search.join import count_at_most, joined
 from abscopt.optimizer.search.shapes import Shapes
 
@@ -33,6 +33,7 @@ COURSE_LIMIT = 2e5
 TIMING_LIMIT = 2_000_000
 JOIN_CHUNK = 200_000
 BOUND_SAFETY = 1e-9
+NARROW = 1e-3
 
 
 @dataclass
@@ -96,22 +97,35 @@ class Leaf:
                 continue
             low, high = part.low.min(axis=0), part.high.max(axis=0)
             bound, number = self._bound(part, alive, low, high)
-            if len(part) > 1 and bound - self.threshold > 2.0 * (part.top - self.threshold):
-                stack += _halves(part)
-                continue
+            if bound - self.threshold > 2.0 * (part.top - self.threshold):
+                parts = self._parts(part, alive, number)
+                if parts:
+                    stack += parts
+                    continue
             if bound + BOUND_SAFETY > self.threshold and not self._box(
                 alive, low, high, bound, number
             ):
                 left.append(part)
         return joined_cells(left) if left else cells.take(np.zeros(len(cells), dtype=bool))
 
+    def _parts(self, cells: Cells, alive: Alive, number: int) -> list[Cells]:
+        """Narrower boxes; none where a single cell is narrow already."""
+        if len(cells) > 1:
+            return _halves(cells)
+        if (cells.high / cells.low).max(initial=1.0) < 1.0 + NARROW:
+            return []
+        parts = self.dual.bounded(halved(cells), alive, number)
+        return [parts.take(slice(i, i + 1)) for i in range(len(parts))]
+
     def _bound(
         self, part: Cells, alive: Alive, low: FloatArray, high: FloatArray
     ) -> tuple[float, int]:
-        found = [
-            (float(self.dual.bounds(self.dual.multipliers[j], alive, low[None], high[None])[0]), j)
-            for j in sorted({int(j) for j in part.by})
-        ]
+        """Bound of a box with all values at its upper corner, and the multiplier that gives it."""
+        found = []
+        for j in sorted({int(j) for j in part.by}):
+            one = self.dual.multipliers[j]
+            at_high = float(self.dual.bounds_at(one, alive, high[None])[0])
+            found.append((at_high + float(np.log(high / low) @ one.prices.steep), j))
         return min(found)
 
     def _box(

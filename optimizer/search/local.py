@@ -20,6 +20,7 @@ RESTARTS = 2
 SEQUENCES = 6
 EARLY_GAIN = 0.9
 LONG_MENU = 40_000
+FIRST_LOT, LARGER, LARGEST_LOT = 32, 4, 2000
 
 
 Options = list[IntArray]
@@ -36,16 +37,32 @@ def best_response(
     tabulated: Tabulated, row: IntArray, s: int, floor: float, options: Options
 ) -> tuple[int, float]:
     """Best feasible course of lesion s with the others fixed; its own if none is above floor."""
-    rows = np.repeat(row[None, :], len(options[s]), axis=0)
-    rows[:, s] = options[s]
+    rows = _with(row, s, options[s][tabulated.beside(row, s)[options[s]]])
     value = tabulated.value(rows)
     order = np.argsort(-value, kind="stable")
-    order = order[value[order] > floor + 1e-12]
-    for part in np.array_split(order, max(1, len(order) // 500)):
-        good = np.flatnonzero(tabulated.feasible(rows[part]))
+    first = _first_feasible(tabulated, rows, order[value[order] > floor + 1e-12])
+    return (int(row[s]), floor) if first is None else (int(rows[first, s]), float(value[first]))
+
+
+def _with(row: IntArray, s: int, courses: IntArray) -> IntArray:
+    """(courses, lesions) a row with each of some courses for one lesion."""
+    rows = np.repeat(row[None, :], len(courses), axis=0)
+    rows[:, s] = courses
+    return rows
+
+
+def _first_feasible(
+    tabulated: Tabulated, rows: IntArray, order: IntArray, floors: bool = True
+) -> int | None:
+    """Number of the first feasible one of some rows in order."""
+    begin, size = 0, FIRST_LOT
+    while begin < len(order):
+        part = order[begin : begin + size]
+        good = np.flatnonzero(tabulated.feasible(rows[part], floors))
         if len(good):
-            return int(rows[part[good[0]], s]), float(value[part[good[0]]])
-    return int(row[s]), floor
+            return int(part[good[0]])
+        begin, size = begin + size, min(LARGER * size, LARGEST_LOT)
+    return None
 
 
 def enough_sites(tabulated: Tabulated, order: list[int], options: Options) -> IntArray:
@@ -67,8 +84,7 @@ def in_sequence(tabulated: Tabulated, order: list[int], options: Options) -> Int
     row = np.zeros(len(tabulated.candidates.lesions), dtype=np.int64)
     for s in order:
         menu = tabulated.candidates.lesions[s].menu
-        rows = np.repeat(row[None, :], len(options[s]), axis=0)
-        rows[:, s] = options[s]
+        rows = _with(row, s, options[s])
         good = np.flatnonzero(tabulated.feasible(rows, floors=False))
         good = good[options[s][good] > 0]
         if not len(good):
@@ -81,23 +97,17 @@ def in_sequence(tabulated: Tabulated, order: list[int], options: Options) -> Int
         worth = options[s][good[value >= nothing + EARLY_GAIN * gain]]
         start = menu.patterns.first[menu.pattern[worth]]
         first = worth[start == start.min()]
-        rows = np.repeat(row[None, :], len(first), axis=0)
-        rows[:, s] = first
-        row[s] = first[int(tabulated.value(rows).argmax())]
+        row[s] = first[int(tabulated.value(_with(row, s, first)).argmax())]
     return row
 
 
 def _best_real(tabulated: Tabulated, row: IntArray, s: int, options: Options) -> int:
     """Best feasible course of lesion s other than 'no course'; 0 if there is none."""
-    rows = np.repeat(row[None, :], len(options[s]), axis=0)
-    rows[:, s] = options[s]
+    fits = tabulated.beside(row, s)[options[s]] & (options[s] > 0)
+    rows = _with(row, s, options[s][fits])
     order = np.argsort(-tabulated.value(rows), kind="stable")
-    order = order[options[s][order] > 0]
-    for part in np.array_split(order, max(1, len(order) // 500)):
-        good = np.flatnonzero(tabulated.feasible(rows[part], floors=False))
-        if len(good):
-            return int(rows[part[good[0]], s])
-    return 0
+    first = _first_feasible(tabulated, rows, order, floors=False)
+    return 0 if first is None else int(rows[first, s])
 
 
 def climb(
@@ -150,11 +160,9 @@ def pair_moves(
             values = tabulated.value(rows)
             order = np.flatnonzero(values > best_value + 1e-12)
             order = order[np.argsort(-values[order], kind="stable")]
-            for part in np.array_split(order, max(1, len(order) // 500)):
-                good = np.flatnonzero(tabulated.feasible(rows[part]))
-                if len(good):
-                    best, best_value = rows[part[good[0]]], float(values[part[good[0]]])
-                    break
+            first = _first_feasible(tabulated, rows, order)
+            if first is not None:
+                best, best_value = rows[first], float(values[first])
     return best, best_value
 
 
@@ -221,11 +229,8 @@ def rounded(tabulated: Tabulated, choices: list[IntArray], order: list[int]) -> 
     """
     row = np.zeros(len(choices), dtype=np.int64)
     for s in order:
-        rows = np.repeat(row[None, :], len(choices[s]), axis=0)
-        rows[:, s] = choices[s]
-        for part in np.array_split(np.arange(len(rows)), max(1, len(rows) // 200)):
-            good = np.flatnonzero(tabulated.feasible(rows[part], floors=False))
-            if len(good):
-                row[s] = choices[s][part[good[0]]]
-                break
+        fit = np.flatnonzero(tabulated.beside(row, s)[choices[s]])
+        first = _first_feasible(tabulated, _with(row, s, choices[s]), fit, floors=False)
+        if first is not None:
+            row[s] = choices[s][first]
     return row

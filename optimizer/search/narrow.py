@@ -52,7 +52,7 @@ def narrow(
     for j in numbers:
         part.add(dual.multipliers[int(j)].prices, own)
     by = np.searchsorted(numbers, cells.by)
-    return part, own, Cells(cells.low, cells.high, cells.bound, cells.point, by)
+    return part, own, Cells(cells.low, cells.high, cells.bound, cells.known, by)
 
 
 def _courses(dual: Dual, alive: Alive, cells: Cells, threshold: float) -> list[NDArray[np.int64]]:

@@ -3,13 +3,15 @@
 A lesion's value falls with its log burdens without systemic effect and rises with its shares of
 the effect. Kinds near each other in both form a leaf, whose corner - the least burdens, the
 greatest shares - is worth at least as much as any of them: of very many kinds only those of a few
-leaves are looked at one by one. Values of corners are remembered by horizon, as a value is a mean
+leaves are looked at one by one. Values of leaves are remembered by horizon, as a value is a mean
 over horizons and cells, halved geometrically, meet at few kills.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +19,8 @@ from numpy.typing import NDArray
 
 from abscopt.models import immune
 from abscopt.optimizer.candidates.value import lesion_value
+from abscopt.optimizer.search.cells import corners
+from abscopt.optimizer.search.chords import above_chord
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
@@ -29,7 +33,7 @@ IntArray = NDArray[np.int64]
 MOST_BYTES = 60_000_000
 MOST_LEAVES = 2048
 FIRST_ROWS = 64
-CHUNK = 256
+CHUNK = 128
 FEW = 0.2
 
 
@@ -88,6 +92,37 @@ def _leaves(features: FloatArray, most: int) -> _Leaves:
     return _Leaves(order, np.cumsum(sizes) - sizes, sizes, of)
 
 
+class _Memo:
+    """Rows of numbers for all leaves by key; forgotten when they take too much memory."""
+
+    def __init__(self, leaves: int, memos: int):
+        self.leaves, self.most = leaves, MOST_BYTES // (16 * memos * leaves)
+        self._place: dict[tuple[float, ...], int] = {}
+        self._known = np.empty((FIRST_ROWS, leaves))
+
+    def rows(
+        self,
+        keys: FloatArray,
+        live: IntArray,
+        of: Callable[[FloatArray, slice], FloatArray],
+    ) -> FloatArray:
+        """(n, live) rows of keys (n, m); `of` computes what is new."""
+        if len(self._place) + len(keys) > max(self.most, len(keys)):
+            self._place.clear()
+        asked = list(zip(*keys.T.tolist(), strict=True))
+        new = [key for key in dict.fromkeys(asked) if key not in self._place]
+        begin, end = len(self._place), len(self._place) + len(new)
+        self._place.update({key: begin + i for i, key in enumerate(new)})
+        if len(self._known) < end:
+            grown = np.empty((max(end, 2 * len(self._known)), self.leaves))
+            grown[:begin] = self._known[:begin]
+            self._known = grown
+        if new:
+            self._known[begin:end] = of(np.array(new), slice(None))
+        rows = np.array([self._place[key] for key in asked], dtype=np.int64)
+        return self._known[rows] if len(live) == self.leaves else self._known[rows[:, None], live]
+
+
 class LesionValues:
     """Weighted values of one lesion's kinds.
 
@@ -105,16 +140,14 @@ class LesionValues:
         self.local, self.share, self.tumor_bed = shared.local, share, shared.tumor_bed
         if not self.systemic:
             self.leaves = _leaves(self.tumor_bed[:, None], len(self.tumor_bed))
+            self._values, self._rises = [], []
             return
         features = [shared.local.reshape(len(shared.local), -1), share]
         self.leaves = _leaves(np.concatenate(features, axis=1), MOST_LEAVES)
         self.corner = self.leaves.least(shared.local), self.leaves.greatest(share)
-        self._clear()
-
-    def _clear(self) -> None:
-        self._place: list[dict[float, int]] = [{} for _ in range(self.horizons)]
         leaves = len(self.leaves.starts)
-        self._known = [np.empty((FIRST_ROWS, leaves)) for _ in range(self.horizons)]
+        self._values = [_Memo(leaves, self.horizons) for _ in range(self.horizons)]
+        self._rises = [_Memo(leaves, self.horizons) for _ in range(self.horizons)]
 
     def at(self, kill: FloatArray, kinds: IntArray) -> FloatArray:
         """(n,) values of some kinds at a raw log kill (horizons,)."""
@@ -125,56 +158,94 @@ class LesionValues:
         total: FloatArray = np.sum(parts, axis=0)
         return total
 
-    def best(self, kills: FloatArray, terms: FloatArray) -> FloatArray:
-        """(cells,) greatest value + term of any kind at raw log kills (cells, horizons).
+    def best_at(self, kills: FloatArray, terms: FloatArray) -> FloatArray:
+        """(n,) greatest value + term of any kind at raw log kills (n, horizons).
 
         Parameters
         ----------
         terms : (kinds,) of a multiplier; -inf for kinds that do not count
         """
-        greatest = self.leaves.greatest(terms)
-        live = np.flatnonzero(greatest > -np.inf)
-        if not len(live):
-            return np.full(len(kills), -np.inf)
-        parts = [
-            self._best(part, terms, live, greatest[live])
-            for part in np.array_split(kills, max(1, -(-len(kills) // CHUNK)))
-        ]
-        return np.concatenate(parts)
+        return self._best(kills, None, terms)[0][:, 0]
+
+    def best(
+        self, low: FloatArray, high: FloatArray, terms: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """(cells, corners) no kind's chord, raised over its value, + term is greater.
+
+        Corners of the cells (cells, horizons) in the order of `cells.corners`. Second, by how much
+        the chord of the leaf that is greatest was raised.
+        """
+        return self._best(low, high, terms)
 
     def _best(
-        self, kills: FloatArray, terms: FloatArray, live: IntArray, greatest: FloatArray
-    ) -> FloatArray:
-        upper: FloatArray = self.corners(kills, live) + greatest
-        if self.leaves.single:
-            return np.asarray(upper.max(axis=1))
-        known = np.zeros(upper.shape, dtype=bool)
-        cells = np.arange(len(kills))
-        while len(cells):
-            leaf = upper[cells].argmax(axis=1)
-            unknown = ~known[cells, leaf]
-            cells, leaf = cells[unknown], leaf[unknown]
-            upper[cells, leaf] = self._exact(kills[cells], live[leaf], terms)
-            known[cells, leaf] = True
-        return np.asarray(upper.max(axis=1))
+        self, low: FloatArray, high: FloatArray | None, terms: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Of cells, or of points where there is no upper end."""
+        greatest = self.leaves.greatest(terms)
+        live = np.flatnonzero(greatest > -np.inf)
+        number = 1 if high is None else 2**self.horizons
+        value, rise = np.full((len(low), number), -np.inf), np.zeros((len(low), number))
+        for begin in range(0, len(low) if len(live) else 0, CHUNK):
+            part = slice(begin, begin + CHUNK)
+            ends = None if high is None else high[part]
+            value[part], rise[part] = self._opened(low[part], ends, terms, live, greatest[live])
+        return value, rise
 
-    def rooms(self, kills: FloatArray, terms: FloatArray, others: FloatArray) -> FloatArray:
-        """(kinds,) greatest of others + value in any cell; of a kind's corner. -inf if dead.
+    def _opened(
+        self,
+        low: FloatArray,
+        high: FloatArray | None,
+        terms: FloatArray,
+        live: IntArray,
+        greatest: FloatArray,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Greatest value of the kinds; only leaves that may hold it are looked into."""
+        upper = self._leaf_values(low, high, live) + greatest
+        rises = None if high is None else self._rises_of(low, high, live)
+        if rises is not None:
+            upper += rises[:, None]
+        cells, number, leaves = upper.shape
+        flat = upper.reshape(-1, leaves)
+        every, leaf = np.arange(cells * number), flat.argmax(axis=1)
+        if not self.leaves.single:
+            kills = low if high is None else corners(low, high).reshape(-1, self.horizons)
+            rows, known = every, np.zeros(flat.shape, dtype=bool)
+            while len(rows):
+                rows = rows[~known[rows, leaf[rows]]]
+                own = None if high is None else (low[rows // number], high[rows // number])
+                flat[rows, leaf[rows]] = self._exact(kills[rows], own, live[leaf[rows]], terms)
+                known[rows, leaf[rows]] = True
+                leaf[rows] = flat[rows].argmax(axis=1)
+        rise = np.zeros(len(every)) if rises is None else rises[every // number, leaf]
+        return flat[every, leaf].reshape(cells, number), rise.reshape(cells, number)
+
+    def rooms(
+        self, low: FloatArray, high: FloatArray, terms: FloatArray, others: FloatArray
+    ) -> FloatArray:
+        """(kinds,) greatest of others + chord, raised, in any cell; that of a kind's leaf.
 
         Parameters
         ----------
-        kills : (cells, horizons)
+        low, high : (cells, horizons)
         terms : (kinds,) -inf for kinds that do not count
-        others : (cells,)
+        others : (cells, corners)
         """
         live = np.flatnonzero(self.leaves.greatest(terms) > -np.inf)
         room = np.full(len(self.leaves.starts), -np.inf)
-        for part in np.array_split(np.arange(len(kills)), max(1, -(-len(kills) // CHUNK))):
-            value = others[part, None] + self.corners(kills[part], live)
-            room[live] = np.maximum(room[live], value.max(axis=0, initial=-np.inf))
+        for begin in range(0, len(low), CHUNK):
+            part = slice(begin, begin + CHUNK)
+            value = self._leaf_values(low[part], high[part], live) + others[part][:, :, None]
+            most = value.max(axis=1) + self._rises_of(low[part], high[part], live)
+            room[live] = np.maximum(room[live], most.max(axis=0, initial=-np.inf))
         return np.where(terms > -np.inf, room[self.leaves.of], -np.inf)
 
-    def _exact(self, kills: FloatArray, leaf: IntArray, terms: FloatArray) -> FloatArray:
+    def _exact(
+        self,
+        kills: FloatArray,
+        ends: tuple[FloatArray, FloatArray] | None,
+        leaf: IntArray,
+        terms: FloatArray,
+    ) -> FloatArray:
         """(n,) greatest value + term of the kinds of one leaf each, at one kill each."""
         sizes = self.leaves.sizes[leaf]
         offset = np.minimum(np.arange(int(sizes.max(initial=1))), sizes[:, None] - 1)
@@ -183,46 +254,49 @@ class LesionValues:
         total = terms[kinds]
         for h in range(self.horizons):
             total += self._part(h, local, share, kills[:, h][:, None])
+            if ends is not None:
+                total += self._rise(h, local, share, *(end[:, h][:, None] for end in ends))
         return np.asarray(total.max(axis=1))
 
-    def corners(self, kills: FloatArray, live: IntArray) -> FloatArray:
-        """(cells, n) no kind of n leaves is worth more at raw log kills (cells, horizons).
-
-        Remembered for all leaves, or computed anew where few are asked for.
-        """
+    def _leaf_values(self, low: FloatArray, high: FloatArray | None, live: IntArray) -> FloatArray:
+        """(cells, corners, live) no kind of some leaves is worth more in a corner of a cell."""
+        number = 1 if high is None else 2**self.horizons
         if not self.systemic:
-            return np.broadcast_to(self.weight * self.tumor_bed[live], (len(kills), len(live)))
-        leaves = len(self.leaves.starts)
-        total = np.zeros((len(kills), len(live)))
-        if len(live) < FEW * leaves:
-            for h in range(self.horizons):
-                levels, at = np.unique(kills[:, h], return_inverse=True)
-                total += self._corner_part(h, levels, live)[at]
-            return total
-        if 8 * leaves * sum(len(place) + len(kills) for place in self._place) > MOST_BYTES:
-            self._clear()
+            shape = len(low), number, len(live)
+            return np.broadcast_to(self.weight * self.tumor_bed[live], shape)
+        total = np.zeros((len(low), number, len(live)))
         for h in range(self.horizons):
-            rows = self._rows(h, kills[:, h])
-            known = self._known[h]
-            total += known[rows] if len(live) == leaves else known[rows[:, None], live]
+            ends = low[None, :, h] if high is None else np.stack([low[:, h], high[:, h]])
+            found = self._rows(
+                self._values[h], ends.reshape(-1, 1), live, partial(self._leaf_part, h)
+            )
+            upper = np.arange(number) >> h & 1
+            total += found.reshape(len(ends), len(low), -1)[upper].swapaxes(0, 1)
         return total
 
-    def _rows(self, h: int, kills: FloatArray) -> IntArray:
-        """Where the corners at some kills up to one horizon are kept; new ones are computed."""
-        place, keys = self._place[h], kills.tolist()
-        new = [key for key in dict.fromkeys(keys) if key not in place]
-        begin, end = len(place), len(place) + len(new)
-        place.update({key: begin + i for i, key in enumerate(new)})
-        while len(self._known[h]) < end:
-            self._known[h] = np.concatenate([self._known[h], np.empty_like(self._known[h])])
-        if new:
-            self._known[h][begin:end] = self._corner_part(h, np.array(new), slice(None))
-        return np.array([place[key] for key in keys], dtype=np.int64)
+    def _rises_of(self, low: FloatArray, high: FloatArray, live: IntArray) -> FloatArray:
+        """(cells, live) how far the values of some leaves rise above their chords."""
+        total = np.zeros((len(low), len(live)))
+        for h in range(self.horizons):
+            ends = np.stack([low[:, h], high[:, h]], axis=1)
+            total += self._rows(self._rises[h], ends, live, partial(self._leaf_rise, h))
+        return total
 
-    def _corner_part(self, h: int, kills: FloatArray, live: IntArray | slice) -> FloatArray:
-        """(kills, leaves) what one horizon adds to the values of corners."""
+    def _rows(
+        self, memo: _Memo, keys: FloatArray, live: IntArray, of: Callable[..., FloatArray]
+    ) -> FloatArray:
+        """(n, live) numbers of some leaves; remembered for all, or of few computed anew."""
+        if len(live) < FEW * len(self.leaves.starts):
+            return of(keys, live)
+        return memo.rows(keys, live, of)
+
+    def _leaf_part(self, h: int, keys: FloatArray, live: IntArray | slice) -> FloatArray:
         local, share = self.corner
-        return self._part(h, local[live][None], share[live][None], kills[:, None])
+        return self._part(h, local[live][None], share[live][None], keys)
+
+    def _leaf_rise(self, h: int, keys: FloatArray, live: IntArray | slice) -> FloatArray:
+        local, share = self.corner
+        return self._rise(h, local[live][None], share[live][None], keys[:, :1], keys[:, 1:])
 
     def _part(
         self, h: int, local: FloatArray, share: FloatArray, kill: FloatArray | float
@@ -233,6 +307,14 @@ class LesionValues:
             self.instance.objective, local[..., [h], :], share, np.asarray(saturated)[..., None]
         )
         return part
+
+    def _rise(
+        self, h: int, local: FloatArray, share: FloatArray, low: FloatArray, high: FloatArray
+    ) -> FloatArray:
+        """How far what one horizon adds rises above its chord between two kills."""
+        goal, most = self.instance.objective, self.instance.immune.effect_maximum_nats
+        rise = above_chord(goal, local[..., h, :], share, low, high, most)
+        return (self.weight / self.horizons) * rise
 
 
 class Values:

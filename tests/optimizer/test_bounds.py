@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +13,13 @@ from widened_instances import widened_case
 
 from abscopt.instances import load
 from abscopt.instances.load import build
-from abscopt.instances.schema import Instance
+from abscopt.instances.schema import Instance, Objective
+from abscopt.models import immune
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.candidates.value import lesion_value
 from abscopt.optimizer.search.bound import Dual
+from abscopt.optimizer.search.chords import above_chord
 from abscopt.optimizer.search.plan_set import PlanSet
 from abscopt.optimizer.search.priced import Prices
 from abscopt.optimizer.search.rows import Rows
@@ -74,10 +78,14 @@ def compared(instance: Instance, seed: int) -> int:
         for _ in range(6):
             prices = random_prices(dual.set.rows, kill.shape[1], rng)
             one = dual.add(prices, dual.set.usable)
-            bound = dual.bounds(one, dual.set.usable, inside, inside)
+            bound = dual.bounds_at(one, dual.set.usable, inside)
             assert (bound >= value - 1e-9 * np.maximum(1.0, np.abs(value))).all()
-            wide = dual.bounds(one, dual.set.usable, inside / 1.1, inside * 1.1)
-            assert (wide >= bound - 1e-9).all()
+            width = rng.exponential(0.5, (2, *inside.shape))
+            ends = inside * np.exp(-width[0]), inside * np.exp(width[1])
+            wide, _ = dual.bounds(one, dual.set.usable, *ends)
+            assert (wide.max(axis=1) >= bound - 1e-9).all()
+            narrow, _ = dual.bounds(one, dual.set.usable, inside * (1 - 1e-7), inside)
+            assert narrow.max(axis=1) == pytest.approx(bound, rel=1e-4, abs=1e-4)
             for s, loss in enumerate(dual.losses(one, dual.set.usable, high)):
                 assert math.isclose(float(loss.min()), 0.0, abs_tol=1e-12), s
             count += len(rows)
@@ -93,3 +101,29 @@ def test_random_cases_lie_below_their_bounds() -> None:
 @pytest.mark.parametrize("name", ["early-sabr", "stage3-crt", "pembro-rt", "toy-fractionation"])
 def test_bundled_cases_lie_below_their_bounds(name: str) -> None:
     assert compared(load(name), 1) > 0
+
+
+@pytest.mark.parametrize("kind", ["default", "log_control", "expected_control", "log_kill"])
+@pytest.mark.parametrize("clones", [1, 2])
+@pytest.mark.parametrize("maximum", [None, 6.0])
+def test_no_value_rises_further_above_its_chord(
+    kind: Any, clones: int, maximum: float | None
+) -> None:
+    goal, rng = Objective(kind=kind), np.random.default_rng(clones)
+    gaps, widths = [], []
+    for _ in range(300):
+        local, share = rng.uniform(-100.0, 40.0, clones), rng.uniform(0.0, 3.0, clones)
+        low = 10.0 ** rng.uniform(-3.0, 1.5)
+        width = 10.0 ** rng.uniform(-2.0, 1.0)
+        part = np.linspace(0.0, 1.0, 101)
+        kill = immune.saturate(low * np.exp(part * width), maximum)
+        value = lesion_value(goal, local[None, None], share[None], kill[:, None])
+        over = float((value - value[0] - part * (value[-1] - value[0])).max())
+        high = np.array(low * math.exp(width))
+        most = float(above_chord(goal, local, share, np.array(low), high, maximum))
+        assert most >= over - 1e-9
+        assert most <= value[-1] - value[0] + 1e-9
+        gaps.append(most)
+        widths.append(width)
+    narrow = np.array(widths) < 0.05
+    assert np.quantile(np.array(gaps)[narrow], 0.75) < 0.01

@@ -42,8 +42,11 @@ def test_leaves_find_the_best_kind(name: str, monkeypatch: pytest.MonkeyPatch) -
         terms[rng.random(count) < 0.3] = -np.inf
         terms[0] = 0.0
         every = np.stack([lesion.at(kill, np.arange(count)) for kill in kills])
-        assert lesion.best(kills, terms) == pytest.approx((every + terms).max(axis=1))
-        rooms = lesion.rooms(kills, terms, np.zeros(len(kills)))
+        assert lesion.best_at(kills, terms) == pytest.approx((every + terms).max(axis=1))
+        most, _ = lesion.best(kills / 1.2, kills * 1.1, terms)
+        assert (most.max(axis=1) >= (every + terms).max(axis=1) - 1e-12).all()
+        others = np.zeros(most.shape)
+        rooms = lesion.rooms(kills / 1.2, kills * 1.1, terms, others)
         alive = terms > -np.inf
         assert (rooms[alive] >= every.max(axis=0)[alive] - 1e-12).all()
         assert (rooms[~alive] == -np.inf).all()
