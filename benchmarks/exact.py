@@ -3,11 +3,11 @@
     python benchmarks/exact.py [--write] [--limit 300] [--repeats 1] [CASE ...]
 
 `class` is the class of `oligomet-4`: four irradiable lesions, more than 20 000 courses each on the
-menu, 160 plans. `class-small` is its largest member that the one MILP holds without our bounds: doses
-in steps of 2 Gy, 11 plans. Per case and number of threads: our search (`--method auto`), and `--method
-single` under each set of reductions, once with its own first schedule and once with our answer in
-hand (which sharpens the bounds that drop pairs) and given to HiGHS as its start. Every answer is
-judged again; a solve that meets the limit is shown with its gap.
+menu, 160 plans. `class-small` is its largest member that the one MILP holds without our bounds:
+doses in steps of 2 Gy, 11 plans. Per case and number of threads: our search (`--method auto`), and
+`--method single` under each set of reductions, once with its own first schedule and once with our
+answer in hand (which sharpens the bounds that drop pairs) and given to HiGHS as its start. Every
+answer is judged again; a solve that meets the limit is shown with its gap.
 
 Reductions: `dominance` (timings of one shape that another stands in for), `bounds` (pairs of plan
 and course that a Lagrangian bound of whole plans rules out, one vector of multipliers for each set

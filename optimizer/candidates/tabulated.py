@@ -124,16 +124,16 @@ class Tabulated:
                 good[left] = check(rows[left])
         return good & self.sites_reached(rows) if floors else good
 
-    def beside(self, row: IntArray, s: int) -> BoolArray:
-        """(courses,) whether a lesion's courses are allowed and fit beside the others of a row.
+    def beside(self, row: IntArray, s: int, courses: IntArray) -> BoolArray:
+        """(n,) whether some courses of a lesion are allowed and fit beside the others of a row.
 
         By the loads that add up alone: what does not fit is infeasible, what fits may be.
         """
+        allowed: BoolArray = self.allowed[s][courses]
         if self.candidates.exposures:  # caps depend on what the schedule does
-            return self.allowed[s]
+            return allowed
         others = [self.loads[t][self.kinds[t][row[t]]] for t in range(len(row)) if t != s]
-        fits = self.candidates.within(self.loads[s] + sum(others))
-        return np.asarray(self.allowed[s] & fits[self.kinds[s]])
+        return allowed & self.candidates.within(self.loads[s][self.kinds[s][courses]] + sum(others))
 
     def sites_reached(self, rows: IntArray) -> BoolArray:
         """(schedules,) whether the least number of lesions is treated."""

@@ -37,7 +37,7 @@ def best_response(
     tabulated: Tabulated, row: IntArray, s: int, floor: float, options: Options
 ) -> tuple[int, float]:
     """Best feasible course of lesion s with the others fixed; its own if none is above floor."""
-    rows = _with(row, s, options[s][tabulated.beside(row, s)[options[s]]])
+    rows = _with(row, s, options[s][tabulated.beside(row, s, options[s])])
     value = tabulated.value(rows)
     order = np.argsort(-value, kind="stable")
     first = _first_feasible(tabulated, rows, order[value[order] > floor + 1e-12])
@@ -103,7 +103,7 @@ def in_sequence(tabulated: Tabulated, order: list[int], options: Options) -> Int
 
 def _best_real(tabulated: Tabulated, row: IntArray, s: int, options: Options) -> int:
     """Best feasible course of lesion s other than 'no course'; 0 if there is none."""
-    fits = tabulated.beside(row, s)[options[s]] & (options[s] > 0)
+    fits = tabulated.beside(row, s, options[s]) & (options[s] > 0)
     rows = _with(row, s, options[s][fits])
     order = np.argsort(-tabulated.value(rows), kind="stable")
     first = _first_feasible(tabulated, rows, order, floors=False)
@@ -229,7 +229,7 @@ def rounded(tabulated: Tabulated, choices: list[IntArray], order: list[int]) -> 
     """
     row = np.zeros(len(choices), dtype=np.int64)
     for s in order:
-        fit = np.flatnonzero(tabulated.beside(row, s)[choices[s]])
+        fit = np.flatnonzero(tabulated.beside(row, s, choices[s]))
         first = _first_feasible(tabulated, _with(row, s, choices[s]), fit, floors=False)
         if first is not None:
             row[s] = choices[s][first]
