@@ -358,3 +358,34 @@ def test_the_points_of_a_frontier_are_those_of_single_solves() -> None:
 def test_a_frontier_of_what_is_not_there_is_refused(limit: str, cap: float) -> None:
     with pytest.raises(InputError):
         frontier(load(CASE), limit, (cap,))
+
+
+def with_hard_limits(case: Instance) -> Instance:
+    raw = case.model_dump(mode="json")
+    return changed(case, limits=[limit | {"penalty": None} for limit in raw["limits"]])
+
+
+@pytest.mark.parametrize("few", [searching.FEW, 0])
+def test_a_proof_says_how_far_its_bound_moves_with_the_caps(
+    few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No schedule of the case with other caps is better; mostly it is told within the gap."""
+    monkeypatch.setattr(searching, "FEW", few)
+    gap, told, near = 1e-4, 0, 0
+    for seed in range(710, 714):
+        case, memory = with_hard_limits(build(random_case(seed))), Memory()
+        solve(case, gap=gap, memory=memory)
+        for factor in (0.9, 1.03, 1.2):
+            other = scaled_caps(case, factor)
+            candidates = memory.candidates(other)
+            if candidates.lesions is not memory.candidates(case).lesions:
+                continue
+            bound = memory.bound(candidates)
+            best = enumerate_by_judge(other, Judge(other)).best
+            if not math.isfinite(bound) or best is None:
+                continue
+            assert bound >= best - 1e-12
+            told += 1
+            near += bound < best + 10 * gap
+    assert told >= 6
+    assert near >= told / 2
