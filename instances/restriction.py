@@ -1,12 +1,16 @@
-"""Whether a case offers nothing that another does not: then the bound of the wider one holds.
+"""What changes of limits alone do to a bound that was proved for another case.
 
-Limits may be tighter or more, prior doses more; everything else that enters the objective or the
-offer has to be the same.
+Where a case offers nothing that the other does not, the bound holds: limits may be tighter or more,
+prior doses more; everything else that enters the objective or the offer has to be the same. Where
+nothing but caps of organs and prior doses differ, it moves at most by what the prices of the proof
+say of the caps.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
+
+from abscopt.instances.limits import OrganLimit
 
 if TYPE_CHECKING:
     from abscopt.instances.limits import AnyLimit
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
 IRRELEVANT = {"name", "title", "provenance", "limit_set", "standard", "limits", "prior_doses"}
 CAPS = ("cap_gy", "cap", "limits_gy")
 FLOORS = ("floor", "floor_1e9_per_l")
+REMARKS = {"use", "source", "doi", "status", "note"}
 
 
 def restricts(narrow: Instance, wide: Instance) -> bool:
@@ -27,6 +32,18 @@ def restricts(narrow: Instance, wide: Instance) -> bool:
     return all(limit.name in own and _tighter(own[limit.name], limit) for limit in wide.limits)
 
 
+def caps_differ_alone(one: Instance, other: Instance) -> bool:
+    """Whether two cases differ in caps of organs and prior doses alone, and have no soft limit."""
+    if _rest(one) != _rest(other) or len(one.limits) != len(other.limits):
+        return False
+    for own, before in zip(one.limits, other.limits, strict=True):
+        caps = CAPS if isinstance(own, get_args(OrganLimit)) else ()
+        told = {*REMARKS, *caps}
+        if own.model_dump(exclude=told) != before.model_dump(exclude=told):
+            return False
+    return all(limit.penalty is None for limit in one.limits)
+
+
 def _rest(instance: Instance) -> dict[str, Any]:
     found = instance.model_dump(exclude=IRRELEVANT)
     found["objective"].pop("gap")
@@ -35,7 +52,7 @@ def _rest(instance: Instance) -> dict[str, Any]:
 
 def _tighter(one: AnyLimit, other: AnyLimit) -> bool:
     """Whether a limit asks at least what another of the same rule asks."""
-    told = {"use", "source", "doi", "status", "note", "penalty", *CAPS, *FLOORS}
+    told = {*REMARKS, "penalty", *CAPS, *FLOORS}
     if one.model_dump(exclude=told) != other.model_dump(exclude=told):
         return False
     if one.penalty is not None and (other.penalty is None or one.penalty < other.penalty):

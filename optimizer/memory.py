@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from abscopt.instances.restriction import restricts
 from abscopt.optimizer.candidates.reuse import candidates_like
 from abscopt.optimizer.search.branches import Trees
+from abscopt.optimizer.search.grounds import Grounds, Proof
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
@@ -39,16 +40,31 @@ class Memory:
         self.trees = Trees()
         self._candidates: Candidates | None = None
         self._bounds: tuple[tuple[Instance, float], ...] = ()
+        self._proof: Proof | None = None
 
     def candidates(self, instance: Instance) -> Candidates:
         """Candidates of a case, with the tables of the last one as far as they hold."""
         self._candidates = candidates_like(self._candidates, instance)
+        if self._proof is not None and self._candidates.plans is not self._proof.candidates.plans:
+            self._proof = None  # its tables are of no further use
         return self._candidates
 
-    def bound(self, instance: Instance) -> float:
-        """Least bound that was proved for the case or for one with wider limits; else infinite."""
-        known = (bound for case, bound in self._bounds if restricts(instance, case))
+    def bound(self, candidates: Candidates) -> float:
+        """Least bound of a case that follows from what was proved before; else infinite.
+
+        Proved for a case with wider limits, or for one with other caps by prices that say what
+        these are worth.
+        """
+        instance = candidates.instance
+        known = [bound for case, bound in self._bounds if restricts(instance, case)]
+        if self._proof is not None:
+            known.append(self._proof.bound_for(candidates))
         return min(known, default=math.inf)
+
+    def keep(self, candidates: Candidates, grounds: Grounds) -> None:
+        """Keep what a search has proved, if it says something of other caps."""
+        if grounds.whole and math.isfinite(grounds.bound):
+            self._proof = Proof(candidates, grounds)
 
     def remember(self, instance: Instance, schedule: Schedule | None, bound: float | None) -> None:
         """Keep an answer and what was proved; the oldest go."""

@@ -233,8 +233,9 @@ def _by_search(
     schedules = [*([] if in_reserve is None else [in_reserve[0]]), *given]
     known = dict.fromkeys(schedules) if candidates.plans else ()
     starts = [_closest_row(candidates, schedule) for schedule in known]
-    bound = memory.bound(candidates.instance)
+    bound = memory.bound(candidates)
     found = explore(candidates, gap / 2, seed, clock, starts, memory.trees, bound)
+    memory.keep(candidates, found.grounds)
     schedule, claimed, status = None, None, "none"
     if found.row is not None and found.plan is not None:
         schedule, claimed, status = _second(

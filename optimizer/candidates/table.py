@@ -179,10 +179,12 @@ class Candidates:
         )
 
     def in_case(self, row: IntArray) -> IntArray:
-        """A row of these courses among the courses of the case."""
+        """A row, or rows (schedules, lesions), of these courses among those of the case."""
         if self.origin is None:
             return row
-        return np.array([own[c] for own, c in zip(self.origin, row, strict=True)], dtype=np.int64)
+        columns = np.moveaxis(row, -1, 0)
+        found = [own[c] for own, c in zip(self.origin, columns, strict=True)]
+        return np.stack(found, axis=-1)
 
     def of_case(self, row: IntArray) -> IntArray | None:
         """A row of the case's courses among these; None if some course is not among them."""

@@ -110,15 +110,16 @@ class Tabulated:
             )
         return total
 
-    def feasible(self, rows: IntArray, floors: bool = True) -> BoolArray:
+    def feasible(self, rows: IntArray, floors: bool = True, organs: bool = True) -> BoolArray:
         """(schedules,) whether every limit and rule of the case is kept.
 
         Parameters
         ----------
         floors : whether a least number of lesions counts
+        organs : whether caps of organs count
         """
-        good = np.ones(len(rows), dtype=bool)
-        for check in (self._rules, self._organs, self._logistics, self._alc, self._edric):
+        good, others = np.ones(len(rows), dtype=bool), (self._logistics, self._alc, self._edric)
+        for check in (self._rules, *((self._organs,) if organs else ()), *others):
             left = np.flatnonzero(good)
             if len(left):
                 good[left] = check(rows[left])

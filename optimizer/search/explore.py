@@ -122,6 +122,7 @@ class _Search:
         proved: float,
     ):
         self.candidates, self.gap, self.clock, self.found = candidates, gap, clock, found
+        self.most = ENOUGH * gap
         self.trees, self.proved = trees, proved
         trees.fit(candidates)
         self.rng = np.random.default_rng(seed)
@@ -141,7 +142,7 @@ class _Search:
     @property
     def enough(self) -> bool:
         """Whether the bound that was known before is close enough."""
-        return self.proved <= self.found.value + ENOUGH * self.gap
+        return self.proved <= self.found.value + self.most
 
     @property
     def open_bound(self) -> float:
@@ -160,6 +161,7 @@ class _Search:
     def run(self) -> None:
         """Examine everything above the threshold."""
         known = any(self.trees.of(plans).known for plans in self.pending)
+        self.gap = self.most if known else self.gap
         in_hand, bounded = self.found.row is not None, math.isfinite(self.proved)
         if in_hand and (bounded or not known):
             self._polish()
@@ -189,6 +191,8 @@ class _Search:
         self.heap.clear()
         self.current = -math.inf
         self.closed = self.proved if self.enough else self.threshold
+        if not self.enough and self.found.row is not None:
+            self.found.grounds.bound = self.threshold
 
     def _tell(self) -> None:
         """Report the incumbent and the bound of all that is open."""
@@ -232,7 +236,7 @@ class _Search:
         """Push what the prices of an earlier search leave open of a family."""
         self.found.nodes += 1
         dual, fine = root.dual, FINE * self.gap
-        cells = Recall(root, self.threshold, fine).of_root()
+        cells = Recall(root, self.threshold, fine, self.found.grounds).of_root()
         if len(cells) and dual.multipliers:
             one = dual.multipliers[int(cells.by[cells.bound.argmax()])]
             self._try(dual, one, root.alive, self._hint(dual), None)
@@ -240,7 +244,7 @@ class _Search:
             root = replace(root, cells=cells, alive=dual.alive(cells, root.alive, self.threshold))
             self.current = cells.top + BOUND_SAFETY
         if len(cells) and not self.enough:
-            for node in Recall(root, self.threshold, fine).ends():
+            for node in Recall(root, self.threshold, fine, self.found.grounds).ends():
                 check(self.clock)
                 self._push(node, node.cells.top + BOUND_SAFETY)
 
@@ -273,6 +277,7 @@ class _Search:
                 if (len(cells), cells.top) != before:
                     continue
             one, value, mixture = dual.prices_at(kill, alive, self.threshold, fine)
+            self.found.grounds.add(dual.set, one.prices.rows)
             node.branch.remember(one.prices)
             number = len(dual.multipliers) - 1
             pool.append(number)

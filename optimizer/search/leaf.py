@@ -8,7 +8,7 @@ joined first, and all timings of those that remain are evaluated with every cale
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from abscopt.optimizer.candidates.table import CAP
 from abscopt.optimizer.search.cells import Cells, halved, joined_cells
+from abscopt.optimizer.search.grounds import Grounds
 from abscopt.optimizer.search.join import count_at_most, joined
 from abscopt.optimizer.search.shapes import Shapes
 
@@ -44,6 +45,7 @@ class Found:
     ----------
     bound : no schedule is better; infinite if nothing is known
     complete : whether everything above the threshold was examined
+    grounds : what closed what was examined
     """
 
     plan: int | None = None
@@ -53,6 +55,7 @@ class Found:
     complete: bool = False
     nodes: int = 0
     columns: int = 0
+    grounds: Grounds = field(default_factory=Grounds)
 
     def offer(self, plan: int, row: IntArray, value: float) -> None:
         """Take a better feasible row."""
@@ -132,6 +135,7 @@ class Leaf:
         self, alive: Alive, low: FloatArray, high: FloatArray, bound: float, number: int
     ) -> bool:
         """Examine one box; False if it holds too many combinations."""
+        self.found.grounds.whole = False
         one = self.dual.multipliers[number]
         losses = self.dual.losses(one, alive, high)
         slack = self._slack(bound, losses)
@@ -216,15 +220,18 @@ class Leaf:
         """
         if not len(rows):
             return
-        value = self.tabulated.value(rows)
+        value, candidates = self.tabulated.value(rows), self.tabulated.candidates
         order = np.flatnonzero(value > self.threshold)
         order = order[np.argsort(-value[order], kind="stable")]
         for part in np.array_split(order, max(1, len(order) // 5000)):
             good = np.flatnonzero(self.tabulated.feasible(rows[part]))
+            if self.found.grounds.whole:
+                rivals = rows[part[: good[0]] if len(good) else part]
+                rivals = rivals[self.tabulated.feasible(rivals, organs=False)]
+                self.found.grounds.add_rivals(plan, candidates.in_case(rivals))
             if len(good):
                 best = part[good[0]]
-                row = self.tabulated.candidates.in_case(rows[best])
-                self.found.offer(plan, row, float(value[best]))
+                self.found.offer(plan, candidates.in_case(rows[best]), float(value[best]))
                 return
 
 

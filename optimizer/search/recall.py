@@ -16,8 +16,11 @@ from abscopt.optimizer.search.cells import Cells, unknown
 from abscopt.optimizer.search.plan_set import PlanSet, plan_halves
 
 if TYPE_CHECKING:
+    from abscopt.optimizer.search.grounds import Grounds
     from abscopt.optimizer.search.plan_set import Alive
     from abscopt.optimizer.search.priced import Prices
+
+ROUNDS = 4
 
 
 class Recall:
@@ -27,10 +30,11 @@ class Recall:
     ----------
     threshold : what a schedule must exceed to matter
     fine : looseness at which halving of cells ends
+    grounds : where the prices that are tried are noted
     """
 
-    def __init__(self, root: Node, threshold: float, fine: float):
-        self.root, self.threshold, self.fine = root, threshold, fine
+    def __init__(self, root: Node, threshold: float, fine: float, grounds: Grounds):
+        self.root, self.threshold, self.fine, self.grounds = root, threshold, fine, grounds
         self.duals = {root.dual.set.plans: root.dual}
         self.numbers: dict[tuple[tuple[int, ...], int], int] = {}
 
@@ -84,12 +88,16 @@ class Recall:
         return Node(dual, alive, cells, (), branch)
 
     def _bounded(self, dual: Dual, alive: Alive, cells: Cells, known: Sequence[Prices]) -> Cells:
-        """Cells above the threshold by some prices, tried in turn."""
+        """Cells above the threshold by some prices, halved as long as that tells more."""
         cells = cells.take_above(self.threshold)
-        for prices in known:
-            number = self._number(dual, prices) if len(cells) else None
-            if number is not None:
-                cells = dual.tighten(cells, alive, [number], self.threshold, self.fine)
+        found = [self._number(dual, prices) for prices in known if len(cells)]
+        numbers = [number for number in found if number is not None]
+        for _ in range(ROUNDS if numbers else 0):
+            before = len(cells), cells.top
+            cells = dual.tighten(cells, alive, numbers, self.threshold, self.fine)
+            if not len(cells) or (len(cells), cells.top) == before:
+                break
+            alive = dual.alive(cells, alive, self.threshold)
         return cells
 
     def _number(self, dual: Dual, prices: Prices) -> int | None:
@@ -101,5 +109,6 @@ class Recall:
             self.numbers[key] = len(dual.multipliers)
             usable = zip(self.root.alive, dual.set.usable, strict=True)
             alive = tuple(mask & fits for mask, fits in usable)
+            self.grounds.add(dual.set, prices.rows)
             dual.add(replace(prices, rows=rows.capped(prices.rows)), alive)
         return self.numbers[key]

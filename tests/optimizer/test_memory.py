@@ -31,10 +31,12 @@ from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.result import Result
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
 from abscopt.optimizer.search import explore as searching
+from abscopt.optimizer.search import grounds
 from abscopt.optimizer.search.bound import Dual
 from abscopt.optimizer.search.branches import Branch, Trees
 from abscopt.optimizer.search.leaf import Found
 from abscopt.optimizer.search.plan_set import PlanSet
+from abscopt.optimizer.search.rows import rows_of
 
 SEEDS = (702, 703, 704, 705)
 CASE, GAP = "dual-checkpoint", 0.03
@@ -358,3 +360,60 @@ def test_the_points_of_a_frontier_are_those_of_single_solves() -> None:
 def test_a_frontier_of_what_is_not_there_is_refused(limit: str, cap: float) -> None:
     with pytest.raises(InputError):
         frontier(load(CASE), limit, (cap,))
+
+
+def with_hard_limits(case: Instance) -> Instance:
+    raw = case.model_dump(mode="json")
+    return changed(case, limits=[limit | {"penalty": None} for limit in raw["limits"]])
+
+
+@pytest.mark.parametrize("few", [searching.FEW, 0])
+def test_a_proof_says_how_far_its_bound_moves_with_the_caps(
+    few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No schedule of the case with other caps is better; mostly it is told within the gap."""
+    monkeypatch.setattr(searching, "FEW", few)
+    gap, told, near = 1e-4, 0, 0
+    for seed in range(710, 714):
+        case, memory = with_hard_limits(build(random_case(seed))), Memory()
+        solve(case, gap=gap, memory=memory)
+        for factor in (0.9, 1.03, 1.2):
+            other = scaled_caps(case, factor)
+            candidates = memory.candidates(other)
+            if candidates.lesions is not memory.candidates(case).lesions:
+                continue
+            bound = memory.bound(candidates)
+            best = enumerate_by_judge(other, Judge(other)).best
+            if not math.isfinite(bound) or best is None:
+                continue
+            assert bound >= best - 1e-12
+            told += 1
+            near += bound < best + 10 * gap
+    assert told >= 6
+    assert near >= told / 2
+
+
+def test_bounds_rise_with_the_caps_as_their_prices_say() -> None:
+    """No schedule of a case with other caps is better than the old bound with the rise."""
+    case, risen, needed = load("toy-two-lesions"), 0, 0
+    before = Candidates(case)
+    dual = Dual(PlanSet(before, (0,)))
+    alive = dual.set.usable
+    rows = np.array(list(itertools.product(*(range(len(t.menu)) for t in before.lesions))))
+    kill = np.stack([before.kill_of_row(0, row) for row in rows])
+    kill = np.maximum(kill, dual.root(1).low[0])
+    for factor in (0.9, 1.05, 1.1, 1.3):
+        after = candidates_like(before, scaled_caps(case, factor))
+        assert grounds._allows_no_more(after, before)
+        tabulated = Tabulated(after, 0)
+        feasible = tabulated.feasible(rows)
+        value = np.where(feasible, tabulated.value(rows), -np.inf)
+        for at in np.unique(kill, axis=0):
+            one, _, _ = dual.prices_at(at, alive, -math.inf, 1e-9)
+            bound = dual.bounds_at(one, alive, kill)
+            rise = grounds._rise(dual.set.rows, rows_of(after, (0,), (0,)), one.prices.rows[None])
+            assert (value <= bound + rise + 1e-9).all()
+            risen += bool(rise > 0)
+            needed += bool((value > bound + 1e-6).any())
+    assert risen
+    assert needed
