@@ -145,8 +145,9 @@ def course_effects(
     """Local log burden, effector kill, lymphocyte loss and tumor BED of each course."""
     lesion = instance.lesions[menu.lesion]
     effect = np.zeros((len(menu), len(instance.horizon_days)))
+    by_way = [patterns_under(instance, menu.patterns, effects, prop, plan) for prop in props]
     for block in shared.kinds.blocks:
-        own = block_effects(instance, lesion, shared, block, effects, props[block.way], plan)
+        own = block_effects(instance, shared, block, effects, by_way[block.way], plan)
         if block.missing is None:
             effect[block.course] = own
         else:
@@ -162,19 +163,29 @@ def course_effects(
     )
 
 
+def patterns_under(
+    instance: Instance, patterns: Patterns, effects: PlanEffects, prop: Propagators, plan: int
+) -> tuple[FloatArray, FloatArray]:
+    """(patterns, fractions, horizons) effect per unit of release, (patterns, horizons) without."""
+    unit = units(instance, patterns.days, effects, prop, plan)
+    return unit, prop.resting_of(np.array([plan]))[0]
+
+
 def block_effects(
     instance: Instance,
-    lesion: Lesion,
     shared: Shared,
     block: Block,
     effects: PlanEffects,
-    prop: Propagators,
+    under: tuple[FloatArray, FloatArray],
     plan: int,
 ) -> FloatArray:
-    """(kinds, patterns, horizons) own effector log kill of a block's courses under one plan."""
-    unit = units(instance, shared.kinds.menu.patterns.days, effects, prop, plan)
-    unit = unit[block.patterns, : block.count]
-    resting = prop.resting_of(np.array([plan]))[0, block.patterns]
+    """(kinds, patterns, horizons) own effector log kill of a block's courses under one plan.
+
+    Parameters
+    ----------
+    under : what all patterns of the block's technique do under the plan (`patterns_under`)
+    """
+    unit, resting = under[0][block.patterns, : block.count], under[1][block.patterns]
     release = shared.release[block.kinds, : block.count]
     if not relieves(instance, effects, plan):
         flat = unit.transpose(1, 0, 2).reshape(block.count, resting.size)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from abscopt.optimizer.candidates.coefficients import (
     block_effects,
+    patterns_under,
     relieves,
     shares_of,
     units,
@@ -116,10 +117,14 @@ class PlanSet:
             )
         dense: list[FloatArray | None] = [None] * len(one.kinds.blocks)
         if any(relieves(self.instance, effects, k) for k in plans):
+            under = [
+                [patterns_under(self.instance, patterns, effects, prop, k) for prop in props]
+                for k in plans
+            ]
             for number, block in enumerate(one.kinds.blocks):
                 own = [
-                    block_effects(self.instance, lesion, one, block, effects, props[block.way], k)
-                    for k in plans
+                    block_effects(self.instance, one, block, effects, by_plan[block.way], k)
+                    for by_plan, k in zip(under, plans, strict=True)
                 ]
                 dense[number] = np.max(own, axis=0)[..., : self.horizons]
         return PricedCourses(one, by_way, self._dead(s), dense, self.rows.by_kind[s])
