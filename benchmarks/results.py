@@ -30,8 +30,8 @@ RUN = "results.json"
 # Parts in the order of the page, with the options of a full run.
 PARTS: dict[str, list[str]] = {
     "exact": [
-        *("co-targets", "early-sabr", "dual-checkpoint", "class"),
-        *("--limit", "60", "--threads", "1"),
+        *("co-targets", "early-sabr", "class-small", "class"),
+        *("--limit", "60", "--threads", "1", "--programmes", "co-targets"),
     ],
     "free_course": [],
     "rivals": ["--cases", "early-sabr", "dual-checkpoint", "pembro-rt", "stage3-crt"],
