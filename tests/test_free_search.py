@@ -24,6 +24,7 @@ from plain_cases import (
 from abscopt.instances import build, load
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import solve
+from abscopt.optimizer.answer import Answer
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.free.combine import combined
@@ -34,7 +35,7 @@ from abscopt.optimizer.free.objective import Slopes, Span, Value
 from abscopt.optimizer.free.parts import FreePart, Look
 from abscopt.optimizer.free.scope import applies
 from abscopt.optimizer.free.suffix import stages_of
-from abscopt.optimizer.programme.single import Answer, solve_single
+from abscopt.optimizer.programme.single import solve_single
 from abscopt.optimizer.progress import Clock
 
 GAP = 1e-4

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from abscopt.optimizer.answer import Answer
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.flows import flows_of
 from abscopt.optimizer.free.branch import divided, split
@@ -28,7 +29,6 @@ from abscopt.optimizer.free.objective import Slopes, Value
 from abscopt.optimizer.free.parts import FreePart, MenuPart, Part
 from abscopt.optimizer.free.schedules import Schedules
 from abscopt.optimizer.free.terms import chemo_factor, terms_of, whole_of
-from abscopt.optimizer.programme.single import Answer
 from abscopt.optimizer.schedule import Infusion, Schedule, standard_schedule
 
 if TYPE_CHECKING:
@@ -194,8 +194,7 @@ class Search:
     def take(self, schedule: Schedule) -> bool:
         """Judge a schedule and keep it if it is better; whether the limits are kept."""
         verdict = self.judge.evaluate(schedule)
-        if verdict.feasible and verdict.objective > self.answer.value:
-            self.answer.schedule, self.answer.evaluation = schedule, verdict
+        self.answer.take(schedule, verdict)
         return verdict.feasible
 
     def polish(
@@ -222,11 +221,10 @@ class Search:
             good &= fine[rows[:, s]]
         rows = rows[good]
         for _ in range(most):
-            each = [one.take(rows[:, s]) for s, one in enumerate(exact)]
-            found = schedules.best(each, -math.inf)
+            found = schedules.best(exact, rows, -math.inf)
             if found is None:
                 break
-            row = [one.actions[found[0]] for one in each]
+            row = [one.actions[k] for one, k in zip(exact, rows[found[0]], strict=True)]
             rows = np.delete(rows, found[0], axis=0)
             first = max(first, found[1])
             if worse or found[1] > self.answer.value:

@@ -190,10 +190,10 @@ def _given(
     parent, action, reach = parent[good], action[good], reach[good]
     alc, given = alc[good], given[good]
     state, effect = labels.state[parent], labels.effect[parent]
-    killed = terms.give(state, effect, stage, action)
+    terms.give(state, effect, stage, action)
     least = labels.least[parent]
     least[:, stage] = action
-    kill = labels.kill[parent] + killed
+    kill = labels.kill[parent] + terms.kill[stage, action]
     first = np.where(given & (labels.first[parent] < 0), day, labels.first[parent])
     last = np.where(given, day, labels.last[parent])
     if terms.repopulates:

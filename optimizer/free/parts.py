@@ -13,13 +13,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.optimizer.free.courses import (
-    Courses,
-    changes_of_one_day,
-    changes_of_two_days,
-    totals,
-)
+from abscopt.optimizer.free.courses import Courses, together, totals
 from abscopt.optimizer.free.dual import Completion, choices, completion
+from abscopt.optimizer.free.exchanges import one_change, two_changes
 from abscopt.optimizer.free.labels import explored
 from abscopt.optimizer.free.objective import Span
 from abscopt.optimizer.free.suffix import Stage, stages_of
@@ -31,6 +27,7 @@ if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.free.dual import Prices
+    from abscopt.optimizer.free.exchanges import Better
     from abscopt.optimizer.free.labels import Precision
     from abscopt.optimizer.free.terms import Terms, Whole
 
@@ -41,7 +38,6 @@ IntArray = NDArray[np.int64]
 COARSE_PATTERNS = 2
 FINE_PATTERNS = 0.5
 """Patterns of days: coarse per course day, fine per pair of them."""
-PAIRS_PER_TURN = 60_000
 
 
 @dataclass(frozen=True)
@@ -129,8 +125,8 @@ class Part(Protocol):
         """(n, T) courses that differ little from one."""
         ...
 
-    def two_changes(self, course: IntArray, room: FloatArray, rng: np.random.Generator) -> IntArray:
-        """(n, T) courses that differ more and leave a room in the limits."""
+    def changed(self, course: IntArray, room: FloatArray, better: Better) -> Courses:
+        """Courses that differ in two days at most and fit a room (M,), those that are `better`."""
         ...
 
     def count(self, actions: IntArray) -> IntArray:
@@ -246,11 +242,14 @@ class FreePart:
 
     def one_change(self, course: IntArray) -> IntArray:
         """See `Part`."""
-        return changes_of_one_day(self.terms, course)
+        return one_change(self.terms, course)
 
-    def two_changes(self, course: IntArray, room: FloatArray, rng: np.random.Generator) -> IntArray:
+    def changed(self, course: IntArray, room: FloatArray, better: Better) -> Courses:
         """See `Part`."""
-        return changes_of_two_days(self.terms, course, room, PAIRS_PER_TURN, rng)
+        once, good = self.of(one_change(self.terms, course))
+        good &= (once.load <= room).all(axis=1) & better(once.kill, once.effect, once.kept)
+        twice = two_changes(self.terms, self.coarse[-1], course, room, better)
+        return together([once.take(good), twice])
 
     def count(self, actions: IntArray) -> IntArray:
         """See `Part`."""
@@ -378,9 +377,11 @@ class MenuPart:
         """Every other course of the menu."""
         return np.flatnonzero(self._good & (np.arange(len(self.menu)) != course[0]))[:, None]
 
-    def two_changes(self, course: IntArray, room: FloatArray, rng: np.random.Generator) -> IntArray:
-        """None: one change reaches all of them."""
-        return np.zeros((0, 1), dtype=np.int64)
+    def changed(self, course: IntArray, room: FloatArray, better: Better) -> Courses:
+        """See `Part`; every other course of the menu."""
+        every = self._all
+        good = self._good & (every.load <= room).all(axis=1)
+        return every.take(good & better(every.kill, every.effect, every.kept))
 
     def count(self, actions: IntArray) -> IntArray:
         """See `Part`."""

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.optimizer.free.terms import DYING, EFFECTORS, OTHERS, PRECURSORS, QUEUE, TINY
+from abscopt.optimizer.free.terms import (
+    DYING,
+    EFFECTORS,
+    OTHERS,
+    PRECURSORS,
+    QUEUE,
+    SURVIVORS,
+    TINY,
+)
 
 if TYPE_CHECKING:
     from abscopt.optimizer.free.terms import Terms
@@ -67,7 +75,7 @@ def stages_of(terms: Terms, most: float) -> list[Stage]:
     day = len(daily.mobilized)
     while day > int(terms.days[-1]) + 1:
         day -= 1
-        high, constant, _ = _before(terms, day, high, constant)
+        high, constant, _ = before(terms, day, high, constant)
     low = high.copy()
     survivor, kept = np.zeros(horizons), np.ones((2, 1))
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -79,14 +87,14 @@ def stages_of(terms: Terms, most: float) -> list[Stage]:
     for stage in range(len(terms.days) - 1, -1, -1):
         while day > int(terms.days[stage]) + 1:
             day -= 1
-            low, _, _ = _before(terms, day, low, constant)
-            high, constant, _ = _before(terms, day, high, constant)
+            low, _, _ = before(terms, day, low, constant)
+            high, constant, _ = before(terms, day, high, constant)
         day -= 1
         spared = terms.effectors_kept
-        none, steady, release = _before(terms, day, high, constant)
-        given, _, _ = _before(terms, day, high, constant, spared)
-        none_low, _, _ = _before(terms, day, low, constant)
-        given_low, _, _ = _before(terms, day, low, constant, spared)
+        none, steady, release = before(terms, day, high, constant)
+        given, _, _ = before(terms, day, high, constant, spared)
+        none_low, _, _ = before(terms, day, low, constant)
+        given_low, _, _ = before(terms, day, low, constant, spared)
         given[:, OTHERS] *= terms.others_kept[stage]
         given_low[:, OTHERS] *= terms.others_kept[stage]
         both, counts = np.concatenate([none, given]), np.concatenate([count, count + 1])
@@ -110,7 +118,7 @@ def stages_of(terms: Terms, most: float) -> list[Stage]:
     return stages[::-1]
 
 
-def _before(
+def before(
     terms: Terms, day: int, after: FloatArray, constant: FloatArray, kept: float = 1.0
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Worth before a day from that after it, and (B, H) that of a unit released on the day."""
@@ -118,7 +126,7 @@ def _before(
     worth = np.empty_like(after)
     effector = daily.effect[day] + after[:, EFFECTORS]
     dying = daily.priming[day] * after[:, PRECURSORS] + after[:, DYING]
-    worth[:, 0] = 0.0
+    worth[:, SURVIVORS] = after[:, SURVIVORS]
     worth[:, OTHERS] = after[:, OTHERS]
     worth[:, EFFECTORS] = daily.effector_kept * kept * effector
     worth[:, PRECURSORS] = (
