@@ -30,7 +30,8 @@ from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.free.combine import combined
 from abscopt.optimizer.free.explore import Planned, Search, solve_free
 from abscopt.optimizer.free.labels import Precision
-from abscopt.optimizer.free.multipliers import Mixture, Priced
+from abscopt.optimizer.free.master import Mixture
+from abscopt.optimizer.free.multipliers import Priced
 from abscopt.optimizer.free.objective import Slopes, Span, Value
 from abscopt.optimizer.free.parts import FreePart, Look
 from abscopt.optimizer.free.scope import applies

@@ -31,7 +31,8 @@ from abscopt.optimizer.free.combine import combined
 from abscopt.optimizer.free.cuts import SharedDays
 from abscopt.optimizer.free.explore import Search
 from abscopt.optimizer.free.labels import Precision
-from abscopt.optimizer.free.multipliers import Mixture, Pool
+from abscopt.optimizer.free.master import Mixture
+from abscopt.optimizer.free.multipliers import Pool
 from abscopt.optimizer.free.objective import Span
 from abscopt.optimizer.free.scope import applies
 from abscopt.optimizer.programme.single import solve_single

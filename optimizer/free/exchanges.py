@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.optimizer.free.courses import Courses, by_days, together, totals
+from abscopt.optimizer.free.courses import Courses, by_days, totals
 from abscopt.optimizer.free.suffix import before
 from abscopt.optimizer.free.terms import OTHERS, SURVIVORS
 
@@ -60,51 +60,54 @@ def two_changes(
     limits of their lesion.
     """
     days, actions = terms.allowed.shape
-    worth, constant = _worth(terms, end, course)
+    stages, taken = np.arange(days), (np.arange(actions) > 0).astype(np.int64)
     whole = totals(terms, end, course[None, :])[0]
-    load = whole.load[0]
-    kill = terms.kill[np.arange(days), course].sum(axis=0)
+    other = terms.allowed & (np.arange(actions) != course[:, None])
+    more = terms.load - terms.load[stages, course][:, None]
+    rise = terms.kill - terms.kill[stages, course][:, None]
+    given, pair = _patterns(course)
+    fine, grown = by_days(terms, given)
+    fine = fine.reshape(-1, 2, 2)
+    worth, constant = _worth(terms, end, course)
     base, so_far = terms.begin()
-    states, effects = np.zeros((0, base.shape[1])), np.zeros((0, len(kill)))
-    found = [whole.take(slice(0, 0))]
+    states, effects = np.zeros((0, base.shape[1])), np.zeros((0, len(terms.horizons)))
+    places, effect = [np.zeros((4, 0), dtype=np.int64)], [whole.effect[:0]]
     for j in range(days):
-        i, a, b = np.indices((j, actions, actions)).reshape(3, -1)
-        more = terms.load[i, a] - terms.load[i, course[i]]
-        more += terms.load[j, b] - terms.load[j, course[j]]
-        given = _patterns(course, j)
-        fine, grown = by_days(terms, given)
-        pattern = i * 4 + (a > 0) * 2 + (b > 0)
-        good = (load + more <= room).all(axis=1) & terms.allowed[i, a] & terms.allowed[j, b]
-        good &= (a != course[i]) & (b != course[j]) & fine[pattern]
-        i, a, b, more, pattern = i[good], a[good], b[good], more[good], pattern[good]
+        fits = other[:j, :, None] & other[j] & fine[pair[:j, j]][:, taken[:, None], taken]
+        for m, left in enumerate(room - whole.load[0]):
+            fits &= more[:j, :, None, m] + more[j, :, m] <= left
+        i, a, b = np.nonzero(fits)
+        places.append(np.stack([i, a, np.full(len(i), j), b]))
         total = np.tensordot(states, worth[j], axes=(1, 1)) + (effects + constant[j])[:, None]
-        effect = total[i * actions + a, b]
-        killed = kill + terms.kill[i, a] - terms.kill[i, course[i]]
-        killed += terms.kill[j, b] - terms.kill[j, course[j]] - grown[pattern]
-        kept = np.where(given, terms.others_kept, 1.0).prod(axis=1)[pattern]
-        wanted = better(killed, effect, kept)
-        i, a, b = i[wanted], a[wanted], b[wanted]
-        changed = np.repeat(course[None, :], len(i), axis=0)
-        changed[np.arange(len(i)), i], changed[:, j] = a, b
-        found.append(
-            Courses(
-                changed, killed[wanted], effect[wanted], kept[wanted], load + more[wanted], changed
-            )
-        )
+        effect.append(total[i * actions + a, b])
         terms.give(states, effects, j, np.full(len(states), course[j]))
         begun, earned = np.repeat(base, actions, axis=0), np.repeat(so_far, actions, axis=0)
         terms.give(begun, earned, j, np.arange(actions))
         states, effects = np.concatenate([states, begun]), np.concatenate([effects, earned])
         terms.give(base, so_far, j, course[j : j + 1])
-    return together(found)
+    i, a, j, b = np.concatenate(places, axis=1)
+    pattern = pair[i, j] * 4 + taken[a] * 2 + taken[b]
+    kept = np.where(given, terms.others_kept, 1.0).prod(axis=1)[pattern]
+    kill = terms.kill[stages, course].sum(axis=0) + rise[i, a] + rise[j, b] - grown[pattern]
+    gained = np.concatenate(effect)
+    at = np.flatnonzero(better(kill, gained, kept))
+    changed = np.repeat(course[None, :], len(at), axis=0)
+    row, i, a, j, b = np.arange(len(at)), i[at], a[at], j[at], b[at]
+    changed[row, i], changed[row, j] = a, b
+    load = whole.load + more[i, a] + more[j, b]
+    return Courses(changed, kill[at], gained[at], kept[at], load, changed)
 
 
-def _patterns(course: IntArray, j: int) -> BoolArray:
-    """(4 j, T) fraction days of a course with day i < j and day j left out or taken."""
-    given = np.repeat((course > 0)[None, :], 4 * j, axis=0)
-    i, one, two = np.indices((j, 2, 2)).reshape(3, -1)
-    given[np.arange(4 * j), i], given[:, j] = one == 1, two == 1
-    return given
+def _patterns(course: IntArray) -> tuple[BoolArray, IntArray]:
+    """(4 pairs, T) fraction days of a course with two days left out or taken; (T, T) the pairs."""
+    days = len(course)
+    i, j = np.triu_indices(days, 1)
+    pair = np.zeros((days, days), dtype=np.int64)
+    pair[i, j] = np.arange(len(i))
+    given = np.repeat((course > 0)[None, :], 4 * len(i), axis=0)
+    row = np.arange(len(given))
+    given[row, np.repeat(i, 4)], given[row, np.repeat(j, 4)] = row % 4 > 1, row % 2 == 1
+    return given, pair
 
 
 def _worth(terms: Terms, end: Stage, course: IntArray) -> tuple[FloatArray, FloatArray]:
