@@ -31,7 +31,7 @@ from abscopt.optimizer.free.combine import combined
 from abscopt.optimizer.free.explore import Planned, Search, solve_free
 from abscopt.optimizer.free.labels import Precision
 from abscopt.optimizer.free.master import Mixture
-from abscopt.optimizer.free.multipliers import Priced
+from abscopt.optimizer.free.multipliers import Pool, Priced
 from abscopt.optimizer.free.objective import Slopes, Span, Value
 from abscopt.optimizer.free.parts import FreePart, Look
 from abscopt.optimizer.free.scope import applies
@@ -245,7 +245,8 @@ def values(one: Planned, rows: list[Any]) -> Any:
     done = [part.of(row) for part, row in zip(one.parts, rows, strict=True)]
     courses = [courses for courses, _ in done]
     good = np.all([fine for _, fine in done], axis=0) & one.schedules.kept(courses)
-    return np.where(good & one.schedules.roomy(courses), one.schedules.values(courses), -np.inf)
+    good &= (sum(own.load for own in courses) <= one.whole.room).all(axis=1)
+    return np.where(good, one.schedules.values(courses), -np.inf)
 
 
 def random_slopes(one: Planned, random: np.random.Generator) -> Slopes:
@@ -274,7 +275,7 @@ def looked(one: Planned, value: Value, slopes: Slopes, *, fine: bool = False) ->
     bound = constant + sum(look.bound for look in looks)
     nothing = np.zeros(0)
     mixture = Mixture(nothing, nothing, nothing, nothing, nothing, ())
-    return Priced(bound, constant, tuple(looks), slopes, bound, mixture)
+    return Priced(bound, constant, tuple(looks), slopes, bound, mixture, Pool(one.parts))
 
 
 @pytest.mark.parametrize("seed", [0, 3])

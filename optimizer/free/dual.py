@@ -9,6 +9,9 @@ effect and O what its lymphocyte losses leave of the others' one of
 It is maximized over all courses: before each course day and for each pattern of later fraction
 days the best is a convex function of the survivors (over O in the second form), stored at grid
 points. Between them it is interpolated, which for a convex function is never too low.
+
+`followed` is the course that the maximum takes, with the effect that the maximum counts for it: as
+a column of the master it makes the bound that of the programme over such columns.
 """
 
 from __future__ import annotations
@@ -37,6 +40,8 @@ GRID_END = 12.0
 AT_ONCE = 400_000
 GRID = np.append(np.exp(-np.arange(0.0, GRID_END + 1e-9, GRID_STEP)), 0.0)
 """Survivors at which the best is stored, as parts of the most; falling, the last is none."""
+NEVER = -1e200
+"""Worth of what is impossible: finite, so that it can be interpolated."""
 
 
 @dataclass(frozen=True)
@@ -95,13 +100,16 @@ class Completion:
     release: list[FloatArray]
     barred: list[FloatArray] | None
 
-    def root(self, state: FloatArray, effect: FloatArray) -> float:
-        """Bound of all courses from the state before the first course day, (1, N) and (1, H)."""
+    def root(self, state: FloatArray, effect: FloatArray) -> FloatArray:
+        """(B,) bounds of all courses by pattern of fraction days.
+
+        `state` (1, N) and `effect` (1, H) are those before the first course day.
+        """
         linear = self.first.of(self.seen(state, effect))
         linear += self.between(self.best[0], self.survivors(state))
         if self.barred is not None:
             linear += self.barred[0][0][:, None]
-        return float(linear.max())
+        return np.where(linear > NEVER / 2, linear, -np.inf)[:, 0]
 
     def seen(self, state: FloatArray, effect: FloatArray) -> FloatArray:
         """(n, N + 2) what later days multiply."""
@@ -122,9 +130,8 @@ class Completion:
     def between(self, best: FloatArray, survivors: FloatArray) -> FloatArray:
         """(B, ...) interpolated between grid points, at survivors of any shape."""
         index, weight = place(survivors / self.top)
-        rise = np.diff(np.where(np.isneginf(best), 0.0, best), axis=1)  # whole rows are impossible
-        found: FloatArray = best[:, index]
-        found += rise[:, index] * weight
+        found: FloatArray = best[:, index] * (1.0 - weight)
+        found += best[:, index + 1] * weight
         return found
 
 
@@ -137,24 +144,55 @@ def place(survivors: FloatArray) -> tuple[IntArray, FloatArray]:
     return index, np.clip((above - survivors) / (above - below), 0.0, 1.0)
 
 
-def completion(
-    terms: Terms, stages: list[Stage], prices: Prices, count: tuple[int, int]
-) -> Completion:
-    """Dynamic programming over the course days, backward, for a range of fraction numbers."""
-    number = len(terms.days)
-    reward = terms.kill @ prices.kill - terms.load @ prices.load
-    reward = np.where(terms.allowed, reward, -np.inf)
+@dataclass(frozen=True)
+class Steps:
+    """What doses do to the survivors, in the unit of the grid, for one of the two forms.
+
+    `kept` (T,), `survival` and `top` are as in `Completion`. Per course day `actions` are the doses
+    that are allowed, `table` (grid + 1, actions times grid) takes what is worth after the day at
+    the grid and a unit released to what is worth before it at the grid.
+    """
+
+    kept: FloatArray
+    survival: FloatArray
+    top: float
+    actions: list[IntArray]
+    table: list[FloatArray]
+
+
+def steps_of(terms: Terms, *, steep: bool) -> Steps:
+    """The second form where `steep`."""
+    number, size = len(terms.days), len(GRID)
     kept, survival, top = np.ones(number), terms.survival, 1.0
-    if prices.steep is not None:
+    if steep:
         kept = terms.others_kept
         survival = survival / kept[:, None]
         survival[:, 0] = 1.0
         top = float(np.maximum(survival.max(axis=1), 1.0).prod()) * (1.0 + 1e-12)
+    actions = [np.flatnonzero(terms.allowed[i, 1:]) + 1 for i in range(number)]
+    table = []
+    for i, own in enumerate(actions):
+        one = np.zeros((size + 1, len(own) * size))
+        index, weight = place(np.outer(survival[i, own], GRID).reshape(-1))
+        column = np.arange(one.shape[1])
+        one[index, column], one[index + 1, column] = 1.0 - weight, weight
+        one[size] = np.outer(terms.release[i, own], top * GRID).reshape(-1)
+        table.append(one)
+    return Steps(kept, survival, top, actions, table)
+
+
+def completion(
+    terms: Terms, stages: list[Stage], steps: Steps, prices: Prices, count: tuple[int, int]
+) -> Completion:
+    """Dynamic programming over the course days, backward, for a range of fraction numbers."""
+    number, kept = len(terms.days), steps.kept
+    reward = terms.kill @ prices.kill - terms.load @ prices.load
+    reward = np.where(terms.allowed, reward, -np.inf)
     one = Completion(
         prices=prices,
         reward=reward,
-        survival=survival,
-        top=top,
+        survival=steps.survival,
+        top=steps.top,
         best=[np.zeros((1, len(GRID)))] * (number + 1),
         first=_ahead(stages[0].high, stages[0].constant, stages[0].kept, prices),
         none=[_ahead(*s.none, later.kept, prices) for s, later in _pairs(stages)],
@@ -163,7 +201,7 @@ def completion(
             for (s, later), k in zip(_pairs(stages), kept, strict=True)
         ],
         release=[
-            s.release @ prices.effect / (1.0 if prices.steep is None else later.kept[1] * k)
+            _released(s, later, k, prices) @ prices.effect
             for (s, later), k in zip(_pairs(stages), kept, strict=True)
         ],
         barred=None
@@ -171,18 +209,54 @@ def completion(
         else [_barred(stage, number, count) for stage in stages],
     )
     for i in range(number - 1, -1, -1):
-        after = one.best[i + 1]
-        none, given = stages[i].to
-        found = np.full((len(stages[i].high), len(GRID)), -np.inf)
-        np.maximum.at(found, none, after)
-        actions = np.flatnonzero(terms.allowed[i, 1:]) + 1
-        if len(actions):
-            value = one.between(after, top * np.outer(survival[i, actions], GRID))
-            gain = terms.release[i, actions][:, None] * (top * GRID)
-            value += gain * one.release[i][:, None, None] + reward[i, actions][:, None]
-            np.maximum.at(found, given, value.max(axis=1))
-        one.best[i] = found
+        after, own, stage = one.best[i + 1], steps.actions[i], stages[i]
+        given = np.full_like(after, NEVER)
+        if len(own):
+            told = np.concatenate([after, one.release[i][:, None]], axis=1)
+            worth = (told @ steps.table[i]).reshape(len(after), len(own), len(GRID))
+            worth += reward[i, own][:, None]
+            worth.max(axis=1, out=given)
+        both = np.concatenate([after, given])[stage.order]
+        one.best[i] = np.maximum.reduceat(both, stage.begins, axis=0)
     return one
+
+
+def _released(stage: Stage, later: Stage, kept: float, prices: Prices) -> FloatArray:
+    """(B', H) worth of a unit released on the day of a stage, by the pattern of the next one."""
+    if prices.steep is None:
+        return stage.release
+    found: FloatArray = stage.release / (later.kept[1] * kept)[:, None]
+    return found
+
+
+def followed(
+    one: Completion, terms: Terms, stages: list[Stage], steps: Steps
+) -> tuple[IntArray, FloatArray, float]:
+    """(T,) actions that the maximum takes, (H,) effect and the others' effect kept it counts."""
+    state, effect = terms.begin()
+    pattern = int(one.root(state, effect).argmax())
+    high, constant, kept = stages[0].high, stages[0].constant, stages[0].kept
+    earned = state[0] @ high[pattern] + constant[pattern] + effect[0]
+    left, kept_of = one.survivors(state), 1.0
+    if one.prices.steep is not None:
+        kept_of = float(state[0, OTHERS] * kept[0, pattern])
+        earned = earned * kept[0, pattern] / kept[1, pattern]
+    actions = np.zeros(len(terms.days), dtype=np.int64)
+    for i, (stage, later) in enumerate(_pairs(stages)):
+        best, own = one.best[i + 1], steps.actions[i]
+        none, given = (np.flatnonzero(to == pattern) for to in stage.to)
+        stay = one.between(best[none], left)[:, 0]
+        worth = one.between(best[given], left * one.survival[i, own])
+        worth += one.release[i][given, None] * left * terms.release[i, own] + one.reward[i, own]
+        if worth.max(initial=NEVER) <= stay.max(initial=NEVER):
+            pattern = int(none[stay.argmax()])
+            continue
+        at, a = np.unravel_index(int(worth.argmax()), worth.shape)
+        pattern, actions[i] = int(given[at]), own[a]
+        unit = _released(stage, later, float(steps.kept[i]), one.prices)[pattern]
+        earned = earned + kept_of * left * terms.release[i, actions[i]] * unit
+        left = left * one.survival[i, actions[i]]
+    return actions, earned, kept_of
 
 
 def _pairs(stages: list[Stage]) -> list[tuple[Stage, Stage]]:
@@ -234,7 +308,7 @@ def choices(
                 later += release[given][:, None, None] * released
                 later += one.given[stage].of(seen[part], given)[:, :, None]
                 found[part[:, None], actions] = later.max(axis=0) + one.reward[stage, actions]
-    return found
+    return np.where(found > NEVER / 2, found, -np.inf)
 
 
 def _by_count(

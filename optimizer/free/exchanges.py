@@ -42,7 +42,8 @@ def moved(course: IntArray) -> IntArray:
     """(n, T) the course moved by a few of its days."""
     by = range(1, min(MOVED, len(course) - 1) + 1)
     later = [np.pad(course[:-days], (days, 0)) for days in by]
-    found: IntArray = np.array([*later, *(np.pad(course[days:], (0, days)) for days in by)])
+    earlier = [np.pad(course[days:], (0, days)) for days in by]
+    found = np.array([*later, *earlier], dtype=np.int64)
     return found.reshape(-1, len(course))
 
 

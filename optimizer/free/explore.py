@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -30,6 +30,7 @@ from abscopt.optimizer.free.parts import FreePart, MenuPart, Part
 from abscopt.optimizer.free.schedules import Schedules
 from abscopt.optimizer.free.terms import chemo_factor, terms_of, whole_of
 from abscopt.optimizer.schedule import Infusion, Schedule, standard_schedule
+from abscopt.optimizer.search.join import every_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +45,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 ROUGH_ROUNDS = 12
+MIXED = 1e-6
 SAFETY = 1e-9
 BEAM = 300
 DIVE = 0.2
@@ -65,15 +67,15 @@ APART = 2
 
 @dataclass
 class Planned:
-    """One plan with what is computed once for it."""
+    """One plan with what is computed once for it, and the rows of courses met that keep limits."""
 
     whole: Whole
     parts: tuple[Part, ...]
     value: Value
     schedules: Schedules
-    pool: Pool
     shared: SharedDays
     cuts: tuple[Cut, ...] = ()
+    known: list[Sequence[IntArray]] = field(default_factory=list)
 
     def obey(self, cuts: tuple[Cut, ...]) -> None:
         """Rows of shared days instead of those before."""
@@ -84,7 +86,6 @@ class Planned:
             part.obey([(one.linear[s], one.square[s]) for one in cuts], room)
         self.value = self.value.under(self.whole)
         self.schedules.whole = self.whole
-        self.pool = Pool(self.parts, self.pool.actions)
 
     def current(self, node: Node) -> Node:
         """A node with all rows; those that came after it have no price."""
@@ -172,14 +173,13 @@ class Search:
             value = Value(instance, whole, tuple(parts))
             schedules = Schedules(candidates, whole, tuple(parts), value)
             shared = SharedDays(candidates, schedules)
-            pool = Pool(parts)
-            self.planned[plan] = Planned(whole, tuple(parts), value, schedules, pool, shared)
+            self.planned[plan] = Planned(whole, tuple(parts), value, schedules, shared)
         return self.planned[plan]
 
     def offer(self, planned: Planned, row: Sequence[IntArray]) -> None:
         """Judge a course of each part and keep them if they are better."""
         if self.take(self.schedule(planned, row)):
-            planned.pool.add(row)
+            planned.known.append(row)
 
     def schedule(self, planned: Planned, row: Sequence[IntArray]) -> Schedule:
         """The schedule of a course of each part under its plan."""
@@ -199,7 +199,7 @@ class Search:
 
     def polish(
         self,
-        planned: Planned,
+        node: Node,
         courses: Sequence[Courses],
         rows: IntArray,
         most: int = POLISHED,
@@ -208,11 +208,14 @@ class Search:
     ) -> float:
         """Offer the best of some rows, improved by exchanges; their objective before those.
 
+        No more of them once the node's bound is reached.
+
         Parameters
         ----------
         rows : (n, P) places among the courses of each part
         worse : whether rows that are no better than the answer are improved too
         """
+        planned = self.plan(node.plan)
         schedules, first = planned.schedules, -math.inf
         exact, good = [], np.ones(len(rows), dtype=bool)
         for s, (part, one) in enumerate(zip(planned.parts, courses, strict=True)):
@@ -229,8 +232,11 @@ class Search:
             first = max(first, found[1])
             if worse or found[1] > self.answer.value:
                 self.offer(planned, row)
-                row, _ = schedules.improved(row, found[1], self.rng, self.clock_expired)
-                self.offer(planned, row)
+                if node.bound > self.threshold:
+                    row, _ = schedules.improved(row, found[1], self.rng, self.clock_expired)
+                    self.offer(planned, row)
+            if node.bound <= self.threshold:
+                break
         return first
 
     def push(self, node: Node) -> None:
@@ -286,31 +292,30 @@ class Search:
         planned = self.plan(plan)
         whole, value = planned.whole, planned.value
         if not ((whole.room < 0).any() or whole.alc_room < 0):
-            first = None
+            first, pool = None, Pool(planned.parts)
             if before is not None:
                 first = before.priced.slopes
                 if len(first.load) != len(whole.room):  # cuts come later
                     first = None
-                planned.pool = Pool(planned.parts, self.plan(before.plan).pool.actions)
-            known = self.answer.value + self.gap if self.answer.schedule is not None else -math.inf
+                pool = before.priced.pool.renewed(planned.parts, exact=True)
+            known = -math.inf if self.answer.schedule is None else self.threshold
             rough = priced(
-                value, planned.parts, planned.pool, self.clock_expired, known, ROUGH_ROUNDS, first,
+                value, planned.parts, pool, self.clock_expired, known, ROUGH_ROUNDS, first,
                 fine=False,
             )  # fmt: skip
-            self.waiting[plan] = Node(plan, value, rough, rough.bound)
-            if before is None:
-                self.dive(self.waiting[plan])
-            before = self.waiting[plan]
+            self.waiting[plan] = before = Node(plan, value, rough, rough.bound)
+            self.climb(before)
         self.unbounded.discard(plan)
         return before
 
     def _begin(self, node: Node, rank: int) -> None:
         """Look for good courses of a plan, and bound it well."""
         if node.bound > self.threshold:
-            if rank < SEARCHED:
-                self.dive(node)
             node = self._priced(node.plan, node.value, node)
             node = self._cut(node, ROOT_ROUNDS, afresh=True)
+            self.climb(node)
+            if rank < SEARCHED:
+                self.dive(node)
         self.push(node)
 
     def _cut(self, node: Node, rounds: int, *, afresh: bool = False) -> Node:
@@ -322,7 +327,7 @@ class Search:
         for _ in range(rounds):
             if node.bound <= self.threshold or self.clock.expired:
                 break
-            cuts = planned.shared.violated(planned.pool, node.priced.mixture)
+            cuts = planned.shared.violated(node.priced.pool, node.priced.mixture.weights)
             if not cuts or len(planned.cuts) + len(cuts) > MOST_CUTS:
                 break
             if afresh:
@@ -331,7 +336,7 @@ class Search:
                 load = np.concatenate([load[:told], load[told + used], np.zeros(len(cuts))])
                 planned.obey((*(planned.cuts[i] for i in used), *cuts))
                 first = replace(node.priced.slopes, load=load)
-                found = self._prices(planned.value, planned, first)
+                found = self._prices(planned.value, node, first)
                 node = Node(node.plan, planned.value, found, min(node.bound, found.bound))
             else:
                 planned.obey((*planned.cuts, *cuts))
@@ -343,15 +348,26 @@ class Search:
         """Whether to stop."""
         return self.clock.expired
 
+    def climb(self, node: Node) -> None:
+        """The best of what the master mixes, improved by exchanges."""
+        if node.bound <= self.threshold:
+            return
+        weights = node.priced.mixture.weights
+        each = [np.append(0, np.flatnonzero(w > MIXED)) for w in weights]
+        rows = every_row([np.unique(own) for own in each])
+        self.polish(node, node.priced.pool.courses, rows, 1)
+
     def dive(self, node: Node, polished: int = POLISHED) -> None:
         """Good courses of a node: the most promising partial ones only, then exchanges."""
+        if node.bound <= self.threshold:
+            return
         planned = self.plan(node.plan)
         precision = Precision(DIVE * self.gap, 1e-3, 1e-2, BEAM, "drop")
         found = most_promising(
             planned.schedules, node.priced, precision, PROMISING, self.clock_expired
         )
         if found is not None:
-            self.polish(planned, *found, polished)
+            self.polish(node, *found, polished)
 
     def _examined(self, node: Node) -> list[Node] | None:
         """Parts of a node that are still open; None when stopped."""
@@ -372,13 +388,16 @@ class Search:
         return found
 
     def _priced(self, plan: int, value: Value, parent: Node) -> Node:
-        found = self._prices(value, self.plan(plan), parent.priced.slopes)
+        found = self._prices(value, parent, parent.priced.slopes)
         return Node(plan, value, found, min(found.bound, parent.bound))
 
-    def _prices(self, value: Value, planned: Planned, first: Slopes) -> Priced:
-        return priced(
-            value, planned.parts, planned.pool, self.clock_expired, self.threshold, first=first
-        )
+    def _prices(self, value: Value, parent: Node, first: Slopes) -> Priced:
+        planned = self.plan(parent.plan)
+        exact = not all(look.fine for look in parent.priced.looks)
+        pool = parent.priced.pool.renewed(planned.parts, exact=exact)
+        pool.offer(planned.known)
+        pool.restrict(value.spans)
+        return priced(value, planned.parts, pool, self.clock_expired, self.threshold, first=first)
 
     def _explored(self, node: Node, most: int, *, divisible: bool) -> bool:
         """Close a node by exploring its courses; False where it must be split, or out of time."""
@@ -401,7 +420,7 @@ class Search:
                 if divisible or self.clock.expired:
                     return False
                 break
-            best = self.polish(planned, found.courses, found.rows[:JUDGED], worse=False)
+            best = self.polish(node, found.courses, found.rows[:JUDGED], worse=False)
             if math.isfinite(best):
                 added = max(0.0, found.bound - best)
                 self.answer.relaxation_error = max(self.answer.relaxation_error, added)

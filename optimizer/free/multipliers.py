@@ -1,14 +1,14 @@
 """Prices at which the Lagrangian bound of a plan is low, by column generation.
 
-Columns are courses of the parts. The master mixes them within the limits and values the mixture on
-concave majorants of the objective, broken at points; its duals are the next prices, taken part of
-the way from the best ones known. Whatever the prices are, the bound they give is a bound: no
-tolerance of the master enters it.
+Columns are courses of the parts, each with the effect that the bound counted it for. The master
+mixes them within the limits and values the mixture on concave majorants of the objective, broken
+at points; its duals are the next prices, taken part of the way from the best ones known. Whatever
+the prices are, the bound they give is a bound: no tolerance of the master enters it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,7 @@ from abscopt.optimizer.free.objective import Slopes, Value
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from abscopt.optimizer.free.objective import Span
     from abscopt.optimizer.free.parts import Look, Part
 
 FloatArray = NDArray[np.float64]
@@ -34,34 +35,51 @@ IDLE = 8
 
 
 class Pool:
-    """Courses met so far, by part, the empty one among them."""
+    """Columns by part, the empty course first: courses with what bounds counted them for."""
 
-    def __init__(self, parts: Sequence[Part], actions: Sequence[IntArray] | None = None):
-        self.parts, self.courses = parts, list[Courses]()
-        for s, part in enumerate(parts):
-            known = [part.nothing] if actions is None else [part.nothing, actions[s]]
-            self.courses.append(part.of(np.unique(np.concatenate(known), axis=0))[0])
+    def __init__(self, parts: Sequence[Part]):
+        self.parts = parts
+        self.courses = [part.of(part.nothing)[0] for part in parts]
 
-    @property
-    def actions(self) -> list[IntArray]:
-        """(n, T) by part."""
-        return [one.actions for one in self.courses]
+    def add(self, row: Sequence[Courses]) -> bool:
+        """Add courses of each part; False if all are known."""
+        before = [len(one) for one in self.courses]
+        for s, new in enumerate(row):
+            every = together([self.courses[s], new])
+            told = np.concatenate([every.actions, every.effect, every.kept[:, None]], axis=1)
+            first = np.unique(told, axis=0, return_index=True)[1]
+            self.courses[s] = every.take(np.sort(first))
+        return before != [len(one) for one in self.courses]
 
-    def add(self, row: Sequence[IntArray]) -> bool:
-        """Add a course of each part; False if all are known."""
-        new = False
-        for s, (part, course) in enumerate(zip(self.parts, row, strict=True)):
-            if not (self.courses[s].actions == course).all(axis=1).any():
-                self.courses[s] = together([self.courses[s], part.of(course[None, :])[0]])
-                new = True
-        return new
+    def offer(self, rows: Sequence[Sequence[IntArray]]) -> None:
+        """Add rows of a course of each part, by their actions."""
+        if rows:
+            each = [np.array(own) for own in zip(*rows, strict=True)]
+            self.add([part.of(own)[0] for part, own in zip(self.parts, each, strict=True)])
+
+    def renewed(self, parts: Sequence[Part], *, exact: bool) -> Pool:
+        """The same for parts with other loads; `exact` counts courses for what they do."""
+        found, row = Pool(parts), []
+        for part, one in zip(parts, self.courses, strict=True):
+            known = part.of(one.actions)[0]
+            row.append(known if exact else replace(one, load=known.load))
+        found.add(row)
+        return found
+
+    def restrict(self, spans: Sequence[Span]) -> None:
+        """Leave out all but the empty course whose fractions are not in a range."""
+        for s, (part, span) in enumerate(zip(self.parts, spans, strict=True)):
+            count = part.count(self.courses[s].actions)
+            good = (count >= span.count[0]) & (count <= span.count[1])
+            good[0] = True
+            self.courses[s] = self.courses[s].take(good)
 
 
 @dataclass(frozen=True)
 class Priced:
     """Best bound of a plan with what the parts know at its prices; `constant` is theirs to add to.
 
-    `mixed` is the master's value, `mixture` its mixture of courses.
+    `mixed` is the master's value, `mixture` its mixture of the courses of the pool.
     """
 
     bound: float
@@ -70,6 +88,7 @@ class Priced:
     slopes: Slopes
     mixed: float
     mixture: Mixture
+    pool: Pool
 
 
 def priced(
@@ -83,7 +102,7 @@ def priced(
     *,
     fine: bool = True,
 ) -> Priced:
-    """Prices for some spans and a cell of one plan.
+    """Prices for some spans and a cell of one plan, with columns from and into a pool.
 
     Stops at a bound <= target, or when better prices would lower it by a small part of what it is
     above the target.
@@ -102,7 +121,7 @@ def priced(
         idle += 1
         if best is None or bound < best.bound:
             idle = 0 if best is None or bound < best.bound - CLOSE else idle
-            best = Priced(bound, constant, looks, tried, mixed, mixture)
+            best = Priced(bound, constant, looks, tried, mixed, mixture, pool)
         if best.bound <= target or stop() or turn + 1 == rounds or idle > IDLE:
             break
         new = pool.add([part.follow(look) for part, look in zip(parts, looks, strict=True)])
@@ -112,4 +131,4 @@ def priced(
             break
         tried = best.slopes.towards(wanted, STEP if new else 1.0)
     assert best is not None
-    return Priced(best.bound, best.constant, best.looks, best.slopes, mixed, mixture)
+    return replace(best, mixed=mixed, mixture=mixture)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.optimizer.free.courses import Courses, together, totals
-from abscopt.optimizer.free.dual import Completion, choices, completion
+from abscopt.optimizer.free.courses import Courses, totals
+from abscopt.optimizer.free.dual import Completion, Steps, completion, followed, steps_of
 from abscopt.optimizer.free.exchanges import one_change, two_changes
 from abscopt.optimizer.free.labels import explored
 from abscopt.optimizer.free.objective import Span
@@ -35,7 +35,7 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
 
-COARSE_PATTERNS = 2
+COARSE_PATTERNS = 4
 FINE_PATTERNS = 0.5
 """Patterns of days: coarse per course day, fine per pair of them."""
 
@@ -111,8 +111,8 @@ class Part(Protocol):
         """Bound of a span at prices."""
         ...
 
-    def follow(self, look: Look) -> IntArray:
-        """(T,) a course that is worth about as much as the bound."""
+    def follow(self, look: Look) -> Courses:
+        """The course that the bound is the worth of, with what the bound counts it for."""
         ...
 
     def near(
@@ -125,8 +125,8 @@ class Part(Protocol):
         """(n, T) courses that differ little from one."""
         ...
 
-    def changed(self, course: IntArray, room: FloatArray, better: Better) -> Courses:
-        """Courses that differ in two days at most and fit a room (M,), those that are `better`."""
+    def two_changes(self, course: IntArray, room: FloatArray, better: Better) -> Courses:
+        """Courses that differ more and fit a room (M,), those that are `better`."""
         ...
 
     def count(self, actions: IntArray) -> IntArray:
@@ -148,6 +148,7 @@ class FreePart:
     def __init__(self, terms: Terms, lesion: Lesion, days: int):
         self.terms, self.lesion = terms, terms.lesion
         self._of, self._days = lesion, days
+        self._steps: dict[bool, Steps] = {}
         self.coarse = stages_of(terms, COARSE_PATTERNS * len(terms.days))
         state, effect = terms.begin()
         most = np.einsum("bkh,k->bh", self.coarse[0].high, state[0]) + self.coarse[0].constant
@@ -214,23 +215,33 @@ class FreePart:
         load = np.stack([*np.moveaxis(terms.load, 2, 0)[: terms.told], *more], axis=2)
         self.terms = replace(terms, load=load, room=room)
 
+    def steps(self, prices: Prices) -> Steps:
+        """What doses do to the survivors in the form of the prices."""
+        steep = prices.steep is not None
+        if steep not in self._steps:
+            self._steps[steep] = steps_of(self.terms, steep=steep)
+        return self._steps[steep]
+
     def look(self, prices: Prices, span: Span, fine: bool) -> Look:
         """See `Part`."""
-        one = completion(self.terms, self.stages(fine), prices, span.count)
-        bound = one.root(*self.terms.begin())
+        one = completion(self.terms, self.stages(fine), self.steps(prices), prices, span.count)
+        bound = float(one.root(*self.terms.begin()).max())
         return Look(prices, span, bound, fine, one)
 
-    def follow(self, look: Look) -> IntArray:
-        """The course that takes the best action at every day, limits being priced only."""
+    def follow(self, look: Look) -> Courses:
+        """See `Part`; limits are priced only, and accelerated regrowth is left out."""
         terms, one = self.terms, look.completion
         assert one is not None
-        state, effect = terms.begin()
-        course = np.zeros(len(terms.days), dtype=np.int64)
-        for stage in range(len(course)):
-            count = np.array([np.count_nonzero(course)])
-            course[stage] = int(choices(one, terms, stage, state, effect, count)[0].argmax())
-            terms.give(state, effect, stage, course[stage : stage + 1])
-        return course
+        steps, stages = self.steps(look.prices), np.arange(len(terms.days))
+        actions, effect, kept = followed(one, terms, self.stages(look.fine), steps)
+        return Courses(
+            actions[None],
+            terms.kill[stages, actions].sum(axis=0)[None],
+            effect[None],
+            np.array([kept]),
+            terms.load[stages, actions].sum(axis=0)[None],
+            actions[None],
+        )
 
     def near(
         self, look: Look, threshold: float, precision: Precision, stop: Callable[[], bool]
@@ -244,12 +255,9 @@ class FreePart:
         """See `Part`."""
         return one_change(self.terms, course)
 
-    def changed(self, course: IntArray, room: FloatArray, better: Better) -> Courses:
+    def two_changes(self, course: IntArray, room: FloatArray, better: Better) -> Courses:
         """See `Part`."""
-        once, good = self.of(one_change(self.terms, course))
-        good &= (once.load <= room).all(axis=1) & better(once.kill, once.effect, once.kept)
-        twice = two_changes(self.terms, self.coarse[-1], course, room, better)
-        return together([once.take(good), twice])
+        return two_changes(self.terms, self.coarse[-1], course, room, better)
 
     def count(self, actions: IntArray) -> IntArray:
         """See `Part`."""
@@ -353,10 +361,10 @@ class MenuPart:
         worth = prices.worth(self._all)[self._inside(span)]
         return Look(prices, span, float(worth.max(initial=-np.inf)), fine, None)
 
-    def follow(self, look: Look) -> IntArray:
+    def follow(self, look: Look) -> Courses:
         """See `Part`."""
         worth = np.where(self._inside(look.span), look.prices.worth(self._all), -np.inf)
-        return np.array([int(worth.argmax())])
+        return self._all.take(np.array([int(worth.argmax())]))
 
     def near(
         self, look: Look, threshold: float, precision: Precision, stop: Callable[[], bool]
@@ -377,11 +385,9 @@ class MenuPart:
         """Every other course of the menu."""
         return np.flatnonzero(self._good & (np.arange(len(self.menu)) != course[0]))[:, None]
 
-    def changed(self, course: IntArray, room: FloatArray, better: Better) -> Courses:
-        """See `Part`; every other course of the menu."""
-        every = self._all
-        good = self._good & (every.load <= room).all(axis=1)
-        return every.take(good & better(every.kill, every.effect, every.kept))
+    def two_changes(self, course: IntArray, room: FloatArray, better: Better) -> Courses:
+        """See `Part`; none, since one change reaches all of them."""
+        return self._all.take(slice(0, 0))
 
     def count(self, actions: IntArray) -> IntArray:
         """See `Part`."""

@@ -172,20 +172,30 @@ class Schedules:
         for _ in range(TURNS):
             if stop():
                 break
-            found = self._by_one(row, best) or self._by_two(row, best, rng)
+            found = (
+                self._by_one(row, best, few=True)
+                or self._by_one(row, best, few=False)
+                or self._by_two(row, best, rng)
+            )
             if found is None:
                 break
             row, best = found
         return row, best
 
-    def _by_one(self, row: list[IntArray], best: float) -> tuple[list[IntArray], float] | None:
-        """The best that changes of one part make of a row, if it is better."""
+    def _by_one(
+        self, row: list[IntArray], best: float, *, few: bool
+    ) -> tuple[list[IntArray], float] | None:
+        """The best that changes of one part make of a row, if it is better: of one day or two."""
         fixed = [part.of(one[None, :])[0] for part, one in zip(self.parts, row, strict=True)]
         room = self.whole.room - np.sum([one.load[0] for one in fixed], axis=0)
         tried = []
         for s, part in enumerate(self.parts):
             better = self._better(fixed, s, best + BETTER)
-            changed = part.changed(row[s], room + fixed[s].load[0], better)
+            if few:
+                changed, good = part.of(part.one_change(row[s]))
+                changed = changed.take(good & better(changed.kill, changed.effect, changed.kept))
+            else:
+                changed = part.two_changes(row[s], room + fixed[s].load[0], better)
             rows = np.zeros((len(changed), len(row)), dtype=np.int64)
             rows[:, s] = np.arange(len(changed))
             courses = [changed if i == s else one for i, one in enumerate(fixed)]

@@ -48,7 +48,8 @@ class Stage:
     release : (B', H) worth per unit released on this day
     kept : (2, B) most and least that the pattern's fractions leave of the others' effect
     survivor : (H,) no survivor is worth more: all of it is released at its best
-    to : (2, B') pattern of this stage, without and with a fraction
+    to : (2, B') pattern of this stage, without and with a fraction; `order` (2 B',) sorts them,
+        those of each pattern begin at `begins` (B,)
     count : (B,) fractions of each pattern
     """
 
@@ -61,6 +62,8 @@ class Stage:
     kept: FloatArray
     survivor: FloatArray
     to: IntArray
+    order: IntArray
+    begins: IntArray
     count: IntArray
 
 
@@ -81,8 +84,9 @@ def stages_of(terms: Terms, most: float) -> list[Stage]:
     with np.errstate(invalid="ignore", divide="ignore"):
         per_killed = np.where(terms.release > 0, terms.release / (1.0 - terms.survival), 0.0)
     nothing = np.zeros((2, 0), dtype=np.int64)
+    to = nothing, nothing[0], nothing[0]
     stages = [
-        Stage(high, low, constant, empty, empty, np.zeros((0, 0)), kept, survivor, nothing, count)
+        Stage(high, low, constant, empty, empty, np.zeros((0, 0)), kept, survivor, *to, count)
     ]
     for stage in range(len(terms.days) - 1, -1, -1):
         while day > int(terms.days[stage]) + 1:
@@ -100,21 +104,22 @@ def stages_of(terms: Terms, most: float) -> list[Stage]:
         both, counts = np.concatenate([none, given]), np.concatenate([count, count + 1])
         kepts = np.concatenate([kept, kept * terms.others_kept[stage]], axis=1)
         to, count, width = _joined(both, kepts[0], counts, most, width / WIDER**2)
-        raw = np.concatenate([none, given]), np.concatenate([none_low, given_low])
-        size = len(count)
-        high, low = (np.full((size, *none.shape[1:]), fill) for fill in (-np.inf, np.inf))
-        np.maximum.at(high, to, raw[0])
-        np.minimum.at(low, to, raw[1])
-        kept = np.stack([np.full(size, -np.inf), np.full(size, np.inf)])
-        np.maximum.at(kept[0], to, kepts[0])
-        np.minimum.at(kept[1], to, kepts[1])
-        constant = np.full((size, horizons), -np.inf)
-        np.maximum.at(constant, to, np.concatenate([steady, steady]))
+        order = np.argsort(to, kind="stable")
+        begins = np.searchsorted(to[order], np.arange(len(count)))
+        high = np.maximum.reduceat(np.concatenate([none, given])[order], begins)
+        low = np.minimum.reduceat(np.concatenate([none_low, given_low])[order], begins)
+        kepts = kepts[:, order]
+        kept = np.stack(
+            [
+                np.maximum.reduceat(kepts[0], begins),
+                np.minimum.reduceat(kepts[1], begins),
+            ]
+        )
+        constant = np.maximum.reduceat(np.concatenate([steady, steady])[order], begins)
         survivor = np.maximum(survivor, per_killed[stage].max() * release.max(axis=0))
         parts = (none, steady), (given, steady)
-        stages.append(
-            Stage(high, low, constant, *parts, release, kept, survivor, to.reshape(2, -1), count)
-        )
+        groups = to.reshape(2, -1), order, begins
+        stages.append(Stage(high, low, constant, *parts, release, kept, survivor, *groups, count))
     return stages[::-1]
 
 
