@@ -15,6 +15,7 @@ Every answer is judged by the pipeline itself. Prints the environment; --write s
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import resource
 import statistics
@@ -42,6 +43,17 @@ AGAINST = (6, 10, 16, 20)
 ALONE = (6, 10, 15, 20, 30, 40)
 PAIR = (4, 7, 10, 15)
 SPREAD = 0.15
+LONG_DAYS = 30
+LONG_DOSES = {"min_gy": 2, "max_gy": 14, "step_gy": 0.5}
+THIRD = {
+    "name": "third",
+    "organ": "right lower lobe",
+    "volume_cm3": 12,
+    "effector_share": 0.1,
+    "precursor_share": 0.1,
+    "sparing": {"esophagus": {"max": 0.3}, "lungs": {"mean": 0.1}, "heart": {"mean": 0.08}},
+}
+"""The third lesion of the long case where it differs from the second; all assumed."""
 
 
 def sized(days: int, *, varying: bool = False, plans: int = 1) -> Instance:
@@ -72,6 +84,35 @@ def sized_pair(days: int) -> Instance:
     raw["agents"][0] |= {"first_start_day": START_DAY, "last_start_day": START_DAY}
     raw.pop("standard")
     return build(raw | {"name": f"free-pair-{days}"})
+
+
+def long(lesions: int) -> Instance:
+    """Two or three free lesions, 30 weekdays of 25 doses each, one plan, five limits.
+
+    The sparing factors of the point maxima change from day to day (seeded).
+    """
+    raw = tomllib.loads((CASES / "toy-free-pair.toml").read_text(encoding="utf-8"))
+    days = [day for day in range(2 * LONG_DAYS) if day % 7 < 5][:LONG_DAYS]
+    random = np.random.default_rng(LONG_DAYS)
+    first, second, occult = raw["lesions"]
+    third = copy.deepcopy(second) | THIRD
+    first["sparing"] |= {"cord": {"max": 0.5}, "heart": {"mean": 0.1}}
+    second["sparing"] |= {"heart": {"mean": 0.05}}
+    if lesions > 2:  # shares add up to 1
+        occult |= {"effector_share": 0.3, "precursor_share": 0.35}
+    free = [first, second, third][:lesions]
+    for lesion in free:
+        lesion["course"] = {"form": "free", "days": days, "doses_gy": LONG_DOSES}
+        for point in lesion["sparing"].values():
+            if "max" in point:
+                factors = point["max"] * (1.0 + random.uniform(-SPREAD, SPREAD, size=LONG_DAYS))
+                point["max"] = {"days": days, "values": [round(float(f), 3) for f in factors]}
+    raw["lesions"] = [*free, occult]
+    raw["organs"] |= {"cord": {"use": "cord"}, "heart": {"use": "heart"}}
+    raw["limits"] += [{"use": "cord_max"}, {"use": "heart_mean"}]
+    raw["agents"][0] |= {"first_start_day": START_DAY, "last_start_day": START_DAY}
+    raw.pop("standard")
+    return build(raw | {"name": f"free-long-{lesions}"})
 
 
 def one(

@@ -63,11 +63,15 @@ ROOT_ROUNDS, NODE_ROUNDS = 12, 2
 MOST_CUTS = 80
 PRICED = 1e-6
 APART = 2
+WORTH_A_CUT = 0.05
 
 
 @dataclass
 class Planned:
-    """One plan with what is computed once for it, and the rows of courses met that keep limits."""
+    """One plan with what is computed once for it.
+
+    `known` are rows of courses that keep the limits, `begun` those that were improved.
+    """
 
     whole: Whole
     parts: tuple[Part, ...]
@@ -76,6 +80,7 @@ class Planned:
     shared: SharedDays
     cuts: tuple[Cut, ...] = ()
     known: list[Sequence[IntArray]] = field(default_factory=list)
+    begun: set[bytes] = field(default_factory=set)
 
     def obey(self, cuts: tuple[Cut, ...]) -> None:
         """Rows of shared days instead of those before."""
@@ -232,7 +237,9 @@ class Search:
             first = max(first, found[1])
             if worse or found[1] > self.answer.value:
                 self.offer(planned, row)
-                if node.bound > self.threshold:
+                begun = b"".join(one.tobytes() for one in row)
+                if node.bound > self.threshold and begun not in planned.begun:
+                    planned.begun.add(begun)
                     row, _ = schedules.improved(row, found[1], self.rng, self.clock_expired)
                     self.offer(planned, row)
             if node.bound <= self.threshold:
@@ -325,7 +332,8 @@ class Search:
         """
         planned = self.plan(node.plan)
         for _ in range(rounds):
-            if node.bound <= self.threshold or self.clock.expired:
+            before = node.bound
+            if before <= self.threshold or self.clock.expired:
                 break
             cuts = planned.shared.violated(node.priced.pool, node.priced.mixture.weights)
             if not cuts or len(planned.cuts) + len(cuts) > MOST_CUTS:
@@ -342,6 +350,8 @@ class Search:
                 planned.obey((*planned.cuts, *cuts))
                 node = planned.current(node)
                 node = self._priced(node.plan, node.value, node)
+            if before - node.bound < WORTH_A_CUT * (before - self.threshold):
+                break
         return node
 
     def clock_expired(self) -> bool:
@@ -352,10 +362,9 @@ class Search:
         """The best of what the master mixes, improved by exchanges."""
         if node.bound <= self.threshold:
             return
-        weights = node.priced.mixture.weights
-        each = [np.append(0, np.flatnonzero(w > MIXED)) for w in weights]
+        each = [np.append(0, np.flatnonzero(w > MIXED)) for w in node.priced.mixture.weights]
         rows = every_row([np.unique(own) for own in each])
-        self.polish(node, node.priced.pool.courses, rows, 1)
+        self.polish(node, node.priced.pool.courses, rows[:PROMISING], 1)
 
     def dive(self, node: Node, polished: int = POLISHED) -> None:
         """Good courses of a node: the most promising partial ones only, then exchanges."""
@@ -382,9 +391,7 @@ class Search:
             parent = planned.current(node)
             child = self._priced(node.plan, value.under(planned.whole), parent)
             found.append(self._cut(child, NODE_ROUNDS))
-        best = max(found, key=lambda child: child.bound)
-        if best.bound > self.threshold:
-            self.dive(planned.current(best), 1)
+        self.climb(max(found, key=lambda child: child.bound))
         return found
 
     def _priced(self, plan: int, value: Value, parent: Node) -> Node:

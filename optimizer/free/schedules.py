@@ -33,7 +33,7 @@ IntArray = NDArray[np.int64]
 CHECKED = 2_000
 BETTER = 1e-9
 TURNS = 30
-PRODUCT = 100_000
+PRODUCT = 40_000
 
 
 class Schedules:
@@ -185,10 +185,9 @@ class Schedules:
     def _by_one(
         self, row: list[IntArray], best: float, *, few: bool
     ) -> tuple[list[IntArray], float] | None:
-        """The best that changes of one part make of a row, if it is better: of one day or two."""
+        """The best that changes of one or two days make of the first part that they better."""
         fixed = [part.of(one[None, :])[0] for part, one in zip(self.parts, row, strict=True)]
         room = self.whole.room - np.sum([one.load[0] for one in fixed], axis=0)
-        tried = []
         for s, part in enumerate(self.parts):
             better = self._better(fixed, s, best + BETTER)
             if few:
@@ -201,11 +200,9 @@ class Schedules:
             courses = [changed if i == s else one for i, one in enumerate(fixed)]
             found = self.best(courses, rows, best + BETTER)
             if found is not None:
-                tried.append((*found, s, changed.actions[found[0]]))
-        if not tried:
-            return None
-        _, value, s, course = max(tried, key=lambda one: one[1])
-        return [course if i == s else one for i, one in enumerate(row)], value
+                course = changed.actions[found[0]]
+                return [course if i == s else one for i, one in enumerate(row)], found[1]
+        return None
 
     def _better(self, fixed: list[Courses], s: int, floor: float) -> Better:
         """Whether courses of one part are above a floor beside those of the others."""
