@@ -87,6 +87,6 @@ def by_days(terms: Terms, given: BoolArray) -> tuple[BoolArray, FloatArray]:
             worst = np.where(given[:, stage], np.maximum(worst, lost), worst)
         good &= worst <= terms.alc_room
     treated = given.any(axis=1)
-    first = np.where(treated, terms.days[given.argmax(axis=1)], -1)
-    last = np.where(treated, terms.days[::-1][given[:, ::-1].argmax(axis=1)], -1)
-    return good, terms.regrown(first, last)
+    first = np.where(treated, given.argmax(axis=1), -1)
+    last = np.where(treated, given.shape[1] - 1 - given[:, ::-1].argmax(axis=1), -1)
+    return good, terms.regrown[first, last]

@@ -157,7 +157,7 @@ class FreePart:
         self._most_kill = kill.max(axis=1).sum(axis=0)
         # what counts at the last horizon counts less at an earlier one by what comes after it
         self._later = (kill[:, :, -1:] - kill).max(axis=1).sum(axis=0)
-        self._grown = terms.regrown(terms.days[:1], terms.days[-1:])[0]
+        self._grown = terms.regrown[0, len(terms.days) - 1]
 
     @cached_property
     def fine(self) -> list[Stage]:
@@ -225,31 +225,19 @@ class FreePart:
     def look(self, prices: Prices, span: Span, fine: bool) -> Look:
         """See `Part`."""
         one = completion(self.terms, self.stages(fine), self.steps(prices), prices, span.count)
-        bound = float(one.root(*self.terms.begin()).max())
-        return Look(prices, span, bound, fine, one)
+        return Look(prices, span, one.root, fine, one)
 
     def follow(self, look: Look) -> Courses:
-        """See `Part`; limits are priced only, and accelerated regrowth is left out."""
-        terms, one = self.terms, look.completion
-        assert one is not None
-        steps, stages = self.steps(look.prices), np.arange(len(terms.days))
-        actions, effect, kept = followed(one, terms, self.stages(look.fine), steps)
-        return Courses(
-            actions[None],
-            terms.kill[stages, actions].sum(axis=0)[None],
-            effect[None],
-            np.array([kept]),
-            terms.load[stages, actions].sum(axis=0)[None],
-            actions[None],
-        )
+        """See `Part`; limits are priced only."""
+        assert look.completion is not None
+        return followed(look.completion, self.terms, self.steps(look.prices))
 
     def near(
         self, look: Look, threshold: float, precision: Precision, stop: Callable[[], bool]
     ) -> tuple[Courses, float] | None:
         """See `Part`."""
-        stages = self.stages(look.fine)
         assert look.completion is not None
-        return explored(self.terms, stages, look.completion, look.span, threshold, precision, stop)
+        return explored(self.terms, look.completion, look.span, threshold, precision, stop)
 
     def one_change(self, course: IntArray) -> IntArray:
         """See `Part`."""

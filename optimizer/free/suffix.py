@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from abscopt.optimizer.free.alike import groups_of
 from abscopt.optimizer.free.terms import (
     DYING,
     EFFECTORS,
@@ -32,6 +33,10 @@ IntArray = NDArray[np.int64]
 
 FIRST_WIDTH = 1e-4
 WIDER = 1.25
+LEAST_REGROWTH = 0.25
+"""Nats of accelerated regrowth that are told apart."""
+FAIR = 1.5
+"""Patterns at least, for each that is different in what is told of it."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,7 @@ class Stage:
     to : (2, B') pattern of this stage, without and with a fraction; `order` (2 B',) sorts them,
         those of each pattern begin at `begins` (B,)
     count : (B,) fractions of each pattern
+    last : (B,) earliest last fraction day of each pattern by position, -1 for none
     """
 
     high: FloatArray
@@ -65,6 +71,7 @@ class Stage:
     order: IntArray
     begins: IntArray
     count: IntArray
+    last: IntArray
 
 
 def stages_of(terms: Terms, most: float) -> list[Stage]:
@@ -84,9 +91,11 @@ def stages_of(terms: Terms, most: float) -> list[Stage]:
     with np.errstate(invalid="ignore", divide="ignore"):
         per_killed = np.where(terms.release > 0, terms.release / (1.0 - terms.survival), 0.0)
     nothing = np.zeros((2, 0), dtype=np.int64)
-    to = nothing, nothing[0], nothing[0]
+    regrowth = _levels_of_regrowth(terms)
+    to, last = (nothing, nothing[0], nothing[0]), np.full(1, -1)
+    no_release = np.zeros((0, 0))
     stages = [
-        Stage(high, low, constant, empty, empty, np.zeros((0, 0)), kept, survivor, *to, count)
+        Stage(high, low, constant, empty, empty, no_release, kept, survivor, *to, count, last)
     ]
     for stage in range(len(terms.days) - 1, -1, -1):
         while day > int(terms.days[stage]) + 1:
@@ -103,9 +112,13 @@ def stages_of(terms: Terms, most: float) -> list[Stage]:
         given_low[:, OTHERS] *= terms.others_kept[stage]
         both, counts = np.concatenate([none, given]), np.concatenate([count, count + 1])
         kepts = np.concatenate([kept, kept * terms.others_kept[stage]], axis=1)
-        to, count, width = _joined(both, kepts[0], counts, most, width / WIDER**2)
+        lasts = np.concatenate([last, np.where(count > 0, last, stage)])
+        told = np.stack([counts, regrowth[lasts]], axis=1)
+        to, size, width = _joined(both, kepts[0], told, most, width / WIDER**2)
         order = np.argsort(to, kind="stable")
-        begins = np.searchsorted(to[order], np.arange(len(count)))
+        begins = np.searchsorted(to[order], np.arange(size))
+        count = counts[order][begins]
+        last = np.minimum.reduceat(lasts[order], begins)
         high = np.maximum.reduceat(np.concatenate([none, given])[order], begins)
         low = np.minimum.reduceat(np.concatenate([none_low, given_low])[order], begins)
         kepts = kepts[:, order]
@@ -119,7 +132,9 @@ def stages_of(terms: Terms, most: float) -> list[Stage]:
         survivor = np.maximum(survivor, per_killed[stage].max() * release.max(axis=0))
         parts = (none, steady), (given, steady)
         groups = to.reshape(2, -1), order, begins
-        stages.append(Stage(high, low, constant, *parts, release, kept, survivor, *groups, count))
+        stages.append(
+            Stage(high, low, constant, *parts, release, kept, survivor, *groups, count, last)
+        )
     return stages[::-1]
 
 
@@ -146,19 +161,28 @@ def before(
     return worth, constant + daily.inflow * after[:, PRECURSORS], released
 
 
-def _joined(
-    worth: FloatArray, kept: FloatArray, count: IntArray, most: float, width: float
-) -> tuple[IntArray, IntArray, float]:
-    """(B,) number of the group of every pattern, (groups,) fractions of each, and their width.
+def _levels_of_regrowth(terms: Terms) -> IntArray:
+    """(T + 1,) by last day: 0 for none, then doubling from `LEAST_REGROWTH` on."""
+    grown = terms.regrown[0, :, -1] / LEAST_REGROWTH
+    level = np.ceil(np.log2(np.maximum(grown, 1.0))) + 1.0
+    found: IntArray = np.where(grown > 0, level, 0.0).astype(np.int64)
+    return found
 
-    Those of a group have as many fractions, and are alike in what they leave of the others'
-    effect, in effectors and in precursors.
+
+def _joined(
+    worth: FloatArray, kept: FloatArray, told: IntArray, most: float, width: float
+) -> tuple[IntArray, int, float]:
+    """(B,) number of the group of every pattern, how many groups, and their width.
+
+    Those of a group are alike in what is told of them (B, keys): fractions, and nearly how
+    much regrows up to the last day; and nearly so in what they leave of the others' effect, in effectors and
+    in precursors.
     """
     own = worth[:, [EFFECTORS, PRECURSORS]].sum(axis=2)
     parts = np.log(np.concatenate([kept[:, None], own], axis=1) + TINY)
+    most = max(most, FAIR * groups_of(told.astype(float))[1])
     while True:
-        keys = np.concatenate([np.floor(parts / width), count[:, None]], axis=1)
-        found, groups = np.unique(keys, axis=0, return_inverse=True)
-        if len(found) <= max(most, int(count.max()) + 1):
-            return groups.reshape(-1), found[:, -1].astype(np.int64), width
+        groups, number = groups_of(np.concatenate([np.floor(parts / width), told], axis=1))
+        if number <= most:
+            return groups, number, width
         width *= WIDER

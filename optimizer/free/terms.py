@@ -178,15 +178,26 @@ class Terms:
             self.step(state, effect, day)
         return state, effect
 
-    def regrown(self, first: IntArray, last: IntArray) -> FloatArray:
-        """(n, H) growth by accelerated repopulation of courses by their days (-1: none)."""
-        if not self.repopulates:
-            return np.zeros((len(first), len(self.horizons)))
-        grown = repopulation.accelerated_days(
-            first[:, None], last[:, None], self.kick_off, self.horizons[None, :]
-        )
-        extra: FloatArray = np.where(first[:, None] >= 0, self.growth * grown, 0.0)
-        return extra
+    @cached_property
+    def untouched(self) -> list[tuple[FloatArray, FloatArray]]:
+        """State (1, N) and effect (1, H) before each course day, and after the last, without any."""
+        state, effect = self.begin()
+        found = [(state.copy(), effect.copy())]
+        for stage in range(len(self.days)):
+            self.give(state, effect, stage, np.zeros(1, dtype=np.int64))
+            found.append((state.copy(), effect.copy()))
+        return found
+
+    @cached_property
+    def regrown(self) -> FloatArray:
+        """(T + 1, T + 1, H) accelerated regrowth by positions of first and last day, -1 for none."""
+        number = len(self.days)
+        found = np.zeros((number + 1, number + 1, len(self.horizons)))
+        if self.repopulates:
+            found[:number, :number] = self.growth * repopulation.accelerated_days(
+                self.days[:, None, None], self.days[None, :, None], self.kick_off, self.horizons
+            )
+        return found
 
 
 @dataclass(frozen=True)
