@@ -227,9 +227,7 @@ def completion(
     return one
 
 
-def _begun(
-    one: Completion, terms: Terms, stage: int, given: FloatArray
-) -> tuple[float, int]:
+def _begun(one: Completion, terms: Terms, stage: int, given: FloatArray) -> tuple[float, int]:
     """Bound of all courses that begin on a course day, and the later pattern that has it.
 
     `given` (B', grid) is the part of doses of the next stage's patterns with a fraction on the day.
@@ -248,7 +246,9 @@ def _begun(
 
 def _empty(terms: Terms, end: Stage, prices: Prices) -> float:
     """Worth of no fraction at all."""
-    return float(prices.worth(totals(terms, end, np.zeros((1, len(terms.days)), dtype=np.int64))[0])[0])
+    return float(
+        prices.worth(totals(terms, end, np.zeros((1, len(terms.days)), dtype=np.int64))[0])[0]
+    )
 
 
 def _released(stage: Stage, later: Stage, kept: float, prices: Prices) -> FloatArray:
@@ -269,7 +269,7 @@ def followed(one: Completion, terms: Terms, steps: Steps) -> Courses:
     high, constant = stages[begin].given
     earned = state[0] @ high[pattern] + constant[pattern] + effect[0]
     last = max(begin, int(stages[begin + 1].last[pattern]))
-    left, kept = one.survivors(state), 1.0
+    left, kept, group = one.survivors(state), 1.0, pattern
     if one.prices.steep is not None:
         most, least = stages[begin + 1].kept[:, pattern]
         kept = float(state[0, OTHERS] * most * steps.kept[begin])

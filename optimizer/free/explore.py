@@ -47,11 +47,11 @@ IntArray = NDArray[np.int64]
 ROUGH_ROUNDS = 12
 MIXED = 1e-6
 SAFETY = 1e-9
-BEAM = 300
+BEAM = 200
 DIVE = 0.2
 """Partial courses kept when looking for good ones, and the part of the gap at which they join."""
 SEARCHED = 4
-POLISHED = 3
+POLISHED = 2
 JUDGED = 40
 PROMISING = 40_000
 FEW_LABELS = 4_000
@@ -146,7 +146,7 @@ class Search:
         self.closed = -math.inf
         self.waiting: dict[int, Node] = {}
         self.unbounded: set[int] = set(range(len(candidates.plans)))
-        self.serial = 0
+        self.serial, self.dived = 0, set[int]()
         self.answer.columns = len(self.columns)
 
     def stopped(self) -> bool:
@@ -275,10 +275,10 @@ class Search:
                 return
             before = self._bounded(plan, before)
         order = sorted(self.waiting, key=lambda plan: (-self.waiting[plan].bound, plan))
-        for rank, plan in enumerate(order):
+        for plan in order:
             if self.stopped():
                 return
-            self._begin(self.waiting[plan], rank)
+            self._begin(self.waiting[plan])
             del self.waiting[plan]
         while self.open and -self.open[0][0] > self.threshold:
             self.answer.bound = self.proved()
@@ -315,14 +315,12 @@ class Search:
         self.unbounded.discard(plan)
         return before
 
-    def _begin(self, node: Node, rank: int) -> None:
-        """Look for good courses of a plan, and bound it well."""
+    def _begin(self, node: Node) -> None:
+        """Bound a plan well and look for good courses of it."""
         if node.bound > self.threshold:
             node = self._priced(node.plan, node.value, node)
             node = self._cut(node, ROOT_ROUNDS, afresh=True)
             self.climb(node)
-            if rank < SEARCHED:
-                self.dive(node)
         self.push(node)
 
     def _cut(self, node: Node, rounds: int, *, afresh: bool = False) -> Node:
@@ -366,7 +364,7 @@ class Search:
         rows = every_row([np.unique(own) for own in each])
         self.polish(node, node.priced.pool.courses, rows[:PROMISING], 1)
 
-    def dive(self, node: Node, polished: int = POLISHED) -> None:
+    def dive(self, node: Node) -> None:
         """Good courses of a node: the most promising partial ones only, then exchanges."""
         if node.bound <= self.threshold:
             return
@@ -376,7 +374,7 @@ class Search:
             planned.schedules, node.priced, precision, PROMISING, self.clock_expired
         )
         if found is not None:
-            self.polish(node, *found, polished)
+            self.polish(node, *found)
 
     def _examined(self, node: Node) -> list[Node] | None:
         """Parts of a node that are still open; None when stopped."""
@@ -384,9 +382,13 @@ class Search:
         further = parts or divided(node.value, node.priced)
         if self._explored(node, FEW_LABELS if parts else LABELS, divisible=bool(further)):
             return []
+        planned = self.plan(node.plan)
+        if node.plan not in self.dived and len(self.dived) < SEARCHED:
+            self.dived.add(node.plan)
+            self.dive(node)
         if self.clock.expired:
             return None
-        found, planned = [], self.plan(node.plan)
+        found = []
         for value in further:
             parent = planned.current(node)
             child = self._priced(node.plan, value.under(planned.whole), parent)

@@ -7,7 +7,6 @@ points of each burden and of each horizon's effect.
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -114,8 +113,8 @@ class Master:
         master.add(np.zeros(horizons * BREAKS), levels.reshape(-1, rows))
         lacks = np.zeros((parts * horizons + parts + horizons, rows))
         lacks[np.arange(parts * horizons), np.arange(parts * horizons)] = -1.0
-        own = parts * horizons + np.arange(parts)
-        lacks[own, count + 1 + 2 * np.arange(parts)] = -1.0
+        every = np.arange(parts)
+        lacks[parts * horizons + every, count + 1 + 2 * every] = -1.0
         for h in range(horizons):
             first = effect + h * self.levels.shape[1]
             lacks[len(lacks) - horizons + h, first : first + self.levels.shape[1]] = -1.0

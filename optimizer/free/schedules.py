@@ -225,8 +225,8 @@ class Schedules:
         fixed = [part.of(one[None, :])[0] for part, one in zip(self.parts, row, strict=True)]
         small = []
         for part, one in zip(self.parts, row, strict=True):
-            courses, good = part.of(part.one_change(one))
-            small.append(courses.take(good))
+            changed, good = part.of(part.one_change(one))
+            small.append(changed.take(good))
         for i, j in itertools.combinations(range(len(row)), 2):
             number = len(small[i]) * len(small[j])
             at = np.arange(number)

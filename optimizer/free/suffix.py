@@ -92,11 +92,10 @@ def stages_of(terms: Terms, most: float) -> list[Stage]:
         per_killed = np.where(terms.release > 0, terms.release / (1.0 - terms.survival), 0.0)
     nothing = np.zeros((2, 0), dtype=np.int64)
     regrowth = _levels_of_regrowth(terms)
-    to, last = (nothing, nothing[0], nothing[0]), np.full(1, -1)
+    last = np.full(1, -1)
     no_release = np.zeros((0, 0))
-    stages = [
-        Stage(high, low, constant, empty, empty, no_release, kept, survivor, *to, count, last)
-    ]
+    end = high, low, constant, empty, empty, no_release, kept, survivor
+    stages = [Stage(*end, nothing, nothing[0], nothing[0], count, last)]
     for stage in range(len(terms.days) - 1, -1, -1):
         while day > int(terms.days[stage]) + 1:
             day -= 1
@@ -174,9 +173,9 @@ def _joined(
 ) -> tuple[IntArray, int, float]:
     """(B,) number of the group of every pattern, how many groups, and their width.
 
-    Those of a group are alike in what is told of them (B, keys): fractions, and nearly how
-    much regrows up to the last day; and nearly so in what they leave of the others' effect, in effectors and
-    in precursors.
+    Those of a group are alike in what is told of them (B, keys): fractions, and about how much
+    regrows up to the last day; and nearly so in what they leave of the others' effect, in effectors
+    and in precursors.
     """
     own = worth[:, [EFFECTORS, PRECURSORS]].sum(axis=2)
     parts = np.log(np.concatenate([kept[:, None], own], axis=1) + TINY)

@@ -180,7 +180,7 @@ class Terms:
 
     @cached_property
     def untouched(self) -> list[tuple[FloatArray, FloatArray]]:
-        """State (1, N) and effect (1, H) before each course day, and after the last, without any."""
+        """State (1, N) and effect (1, H) before each course day and after all, untreated."""
         state, effect = self.begin()
         found = [(state.copy(), effect.copy())]
         for stage in range(len(self.days)):
@@ -190,7 +190,7 @@ class Terms:
 
     @cached_property
     def regrown(self) -> FloatArray:
-        """(T + 1, T + 1, H) accelerated regrowth by positions of first and last day, -1 for none."""
+        """(T + 1, T + 1, H) accelerated regrowth by positions of first and last day; -1: none."""
         number = len(self.days)
         found = np.zeros((number + 1, number + 1, len(self.horizons)))
         if self.repopulates:
