@@ -142,6 +142,20 @@ def free_course(found: Figures) -> Iterator[str]:
                     for row in curve["rows"]
                 ),
             )
+    if "long" in found:
+        yield from prose(
+            """
+            Ours alone: 30 weekdays x 25 doses for each lesion, five limits, sparing factors that
+            change by day. `feasible` was stopped at its limit.
+            """
+        )
+        yield from rows(
+            ("lesions", "limit", *SOLVED, "peak MB"),
+            (
+                [cell(row["lesions"]), cell(row["limit"], 0), *solved(row), cell(row["peak_mb"], 0)]
+                for row in found["long"]["rows"]
+            ),
+        )
 
 
 def rivals(found: Figures) -> Iterator[str]:

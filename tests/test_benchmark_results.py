@@ -105,6 +105,7 @@ def test_exact_and_free_courses_show_what_was_stopped(results: ModuleType, tmp_p
             {
                 "against": {"environment": ENVIRONMENT | {"gap": 0.01}, "varying": against},
                 "alone": {"environment": ENVIRONMENT, "constant": curve},
+                "long": {"rows": [ours | {"lesions": 3, "limit": 60.0, "peak_mb": 99.6}]},
             }
         ),
         encoding="utf-8",
@@ -116,6 +117,7 @@ def test_exact_and_free_courses_show_what_was_stopped(results: ModuleType, tmp_p
     assert "## Free courses\n\nLinux, some, 2 cores; python 3.11, abscopt 0.\n" in page
     assert "| varying | 20 | milp | limit | 60.0 | - | -0.5000 | - | 2.0 | > 9.0 |" in page
     assert "| 6 | optimal | 1.0 | -1.0000 | -0.9900 | 0.0100 | 100 |" in page
+    assert "| 3 | 60 | optimal | 1.0 | -1.0000 | -0.9900 | 0.0100 | 100 |" in page
 
 
 def test_run_records_how_a_part_ended(results: ModuleType, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -24,17 +26,19 @@ from plain_cases import (
 from abscopt.instances import build, load
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import solve
+from abscopt.optimizer.answer import Answer
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.free.combine import combined
 from abscopt.optimizer.free.explore import Planned, Search, solve_free
 from abscopt.optimizer.free.labels import Precision
-from abscopt.optimizer.free.multipliers import Mixture, Priced
+from abscopt.optimizer.free.master import Mixture
+from abscopt.optimizer.free.multipliers import Pool, Priced
 from abscopt.optimizer.free.objective import Slopes, Span, Value
 from abscopt.optimizer.free.parts import FreePart, Look
 from abscopt.optimizer.free.scope import applies
 from abscopt.optimizer.free.suffix import stages_of
-from abscopt.optimizer.programme.single import Answer, solve_single
+from abscopt.optimizer.programme.single import solve_single
 from abscopt.optimizer.progress import Clock
 
 GAP = 1e-4
@@ -243,7 +247,8 @@ def values(one: Planned, rows: list[Any]) -> Any:
     done = [part.of(row) for part, row in zip(one.parts, rows, strict=True)]
     courses = [courses for courses, _ in done]
     good = np.all([fine for _, fine in done], axis=0) & one.schedules.kept(courses)
-    return np.where(good & one.schedules.roomy(courses), one.schedules.values(courses), -np.inf)
+    good &= (sum(own.load for own in courses) <= one.whole.room).all(axis=1)
+    return np.where(good, one.schedules.values(courses), -np.inf)
 
 
 def random_slopes(one: Planned, random: np.random.Generator) -> Slopes:
@@ -272,7 +277,7 @@ def looked(one: Planned, value: Value, slopes: Slopes, *, fine: bool = False) ->
     bound = constant + sum(look.bound for look in looks)
     nothing = np.zeros(0)
     mixture = Mixture(nothing, nothing, nothing, nothing, nothing, ())
-    return Priced(bound, constant, tuple(looks), slopes, bound, mixture)
+    return Priced(bound, constant, tuple(looks), slopes, bound, mixture, Pool(one.parts))
 
 
 @pytest.mark.parametrize("seed", [0, 3])
@@ -292,9 +297,18 @@ def test_whole_courses_are_valued_as_the_judge_does(seed: int) -> None:
         assert bool(good[i]) == (not verdict.broken_limits)
 
 
+REGROWING = {
+    "growth_doubling_time_days": 40.0,
+    "repopulation_doubling_time_days": 2.0,
+    "kick_off_days": 2.0,
+}
+
+
+@pytest.mark.parametrize("fields", [{}, REGROWING], ids=["plain", "regrowing"])
 @pytest.mark.parametrize("patterns", [1, 6, 500])
-def test_any_prices_and_any_joining_of_patterns_give_a_bound(patterns: int) -> None:
-    one = searched(random_case(3, days=9, levels=4))
+def test_any_prices_and_any_joining_of_patterns_give_a_bound(patterns: int, fields: Raw) -> None:
+    one = searched(random_case(3, days=9, levels=4, lesion=fields))
+    assert one.parts[0].terms.repopulates == bool(fields)  # type: ignore[attr-defined]
     part = one.parts[0]
     assert isinstance(part, FreePart)
     part.coarse = stages_of(part.terms, patterns)
@@ -315,16 +329,56 @@ def test_any_prices_and_any_joining_of_patterns_give_a_bound(patterns: int) -> N
         assert everything >= within - 1e-9
 
 
+@pytest.mark.parametrize("fields", [{}, REGROWING], ids=["plain", "regrowing"])
+@pytest.mark.parametrize("lesions", [1, 2])
+def test_what_the_bound_follows_is_worth_the_bound(lesions: int, fields: Raw) -> None:
+    """Up to the interpolation between grid points; and less than it counts at no price."""
+    raw = random_case(3, days=9, levels=4, lesion=fields)
+    if lesions > 1:
+        raw["lesions"][0] |= {"effector_share": 0.2, "precursor_share": 0.15}
+        raw["lesions"].insert(1, copy.deepcopy(raw["lesions"][0]) | {"name": "second"})
+    one, random = searched(raw), np.random.default_rng(4)
+    assert one.value.alone == (lesions == 1)
+    for _ in range(12):
+        for look in looked(one, one.value, random_slopes(one, random)).looks:
+            part = one.parts[0]
+            column = part.follow(look)
+            counted = float(look.prices.worth(column)[0])
+            exact, _ = part.of(column.actions)
+            assert float(look.prices.worth(exact)[0]) <= counted + 1e-9
+            assert look.bound - 0.02 <= counted <= look.bound + 1e-9
+
+
+@pytest.mark.parametrize("fields", [{}, REGROWING], ids=["plain", "regrowing"])
+def test_two_changes_are_all_of_them_and_valued_as_whole_courses(fields: Raw) -> None:
+    raw = random_case(201, days=5, levels=3, lesion=fields)
+    raw["limits"].append(limit("alc", "alc", floor_1e9_per_l=1.1))
+    one = searched(raw)
+    part = one.parts[0]
+    assert isinstance(part, FreePart)
+    days, actions = part.terms.allowed.shape
+    every = np.indices((actions,) * days).reshape(days, -1).T
+    for course in random_rows(one, 4)[0]:
+        found = part.two_changes(course, one.whole.room, lambda _, __, kept: kept > 0)
+        near = every[(every != course).sum(axis=1) == 2]
+        near = near[part.of(near)[1]]
+        assert sorted(map(tuple, found.actions.tolist())) == sorted(map(tuple, near.tolist()))
+        exact, _ = part.of(found.actions)
+        for name in ("kill", "effect", "kept", "load"):
+            assert getattr(found, name) == pytest.approx(getattr(exact, name), abs=1e-12)
+
+
+def test_the_search_does_not_load_pyomo() -> None:
+    code = "import sys, abscopt.optimizer.free.explore; assert 'pyomo' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 @pytest.mark.parametrize("repopulates", [False, True])
 def test_joining_partial_courses_never_loses_one(repopulates: bool) -> None:
     """However coarsely they are joined, the bound of a span is not below its best course."""
     fields: Raw = {"effector_kill_per_fraction": 0.3, "lymphocyte_loss_per_fraction": 0.15}
     if repopulates:
-        fields |= {
-            "growth_doubling_time_days": 40.0,
-            "repopulation_doubling_time_days": 2.0,
-            "kick_off_days": 2.0,
-        }
+        fields |= REGROWING
     raw = random_case(201, days=6, levels=3, lesion=fields)
     raw["limits"].append(limit("alc", "alc", floor_1e9_per_l=1.1))
     one = searched(raw)

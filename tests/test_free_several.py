@@ -31,7 +31,7 @@ from abscopt.optimizer.free.combine import combined
 from abscopt.optimizer.free.cuts import SharedDays
 from abscopt.optimizer.free.explore import Search
 from abscopt.optimizer.free.labels import Precision
-from abscopt.optimizer.free.multipliers import Mixture, Pool
+from abscopt.optimizer.free.multipliers import Pool
 from abscopt.optimizer.free.objective import Span
 from abscopt.optimizer.free.scope import applies
 from abscopt.optimizer.programme.single import solve_single
@@ -219,12 +219,12 @@ def test_rows_of_shared_days_hold_for_every_feasible_schedule(seed: int) -> None
     feasible = np.isfinite(values(one, rows))
     assert feasible.any()
     shared = SharedDays(candidates, one.schedules)
-    random, nothing, found = np.random.default_rng(seed), np.zeros(0), []
+    random, found = np.random.default_rng(seed), []
     for _ in range(20):
-        pool = Pool(one.parts, random_rows(one, 3, int(random.integers(1000))))
-        weights = tuple(random.dirichlet(np.ones(len(own))) for own in pool.actions)
-        mixture = Mixture(nothing, nothing, nothing, nothing, nothing, weights)
-        found += shared.violated(pool, mixture)
+        pool = Pool(one.parts)
+        pool.offer(list(zip(*random_rows(one, 3, int(random.integers(1000))), strict=True)))
+        weights = [random.dirichlet(np.ones(len(own))) for own in pool.courses]
+        found += shared.violated(pool, weights)
     assert found
     daily = [part.daily(row) for part, row in zip(one.parts, rows, strict=True)]
     for cut in found:

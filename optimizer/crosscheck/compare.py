@@ -20,7 +20,7 @@ from abscopt.optimizer.crosscheck.engines import SizeLicence, Solve
 from abscopt.optimizer.crosscheck.naming import Programme, activities, named_programme
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.pipeline import solve
-from abscopt.optimizer.programme.single import Answer, solve_single, solver_margin
+from abscopt.optimizer.programme.single import ProgrammeAnswer, solve_single, solver_margin
 from abscopt.optimizer.progress import Clock, Listener
 from abscopt.optimizer.solver import Matrix, Outcome
 
@@ -294,7 +294,7 @@ def broken_rows(matrix: Matrix, x: Any) -> list[int]:
     return [int(row) for row in np.flatnonzero(over > ROW_TOLERANCE * size)]
 
 
-def _finding(blank: Finding, answer: Answer, engine: _Recomputed, gap: float) -> Finding:
+def _finding(blank: Finding, answer: ProgrammeAnswer, engine: _Recomputed, gap: float) -> Finding:
     found = replace(
         blank,
         status="unknown",

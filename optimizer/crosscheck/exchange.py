@@ -20,7 +20,7 @@ from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.programme.build import build
 from abscopt.optimizer.programme.cuts import schedule_of
 from abscopt.optimizer.programme.matrix import matrix_of
-from abscopt.optimizer.programme.single import Answer, solve_single
+from abscopt.optimizer.programme.single import ProgrammeAnswer, solve_single
 from abscopt.optimizer.progress import Clock, Listener
 from abscopt.optimizer.solver import Outcome
 
@@ -37,7 +37,7 @@ class Export:
     """A written programme: how its optimum relates to the case's, in `answer`."""
 
     programme: Programme
-    answer: Answer
+    answer: ProgrammeAnswer
 
     @property
     def summary(self) -> str:

@@ -1,8 +1,7 @@
-"""Whole courses with what they do, valued exactly and changed by exchanges."""
+"""Whole courses with what they do, valued exactly."""
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
-
-MOVED = 3
 
 
 @dataclass(frozen=True)
@@ -68,63 +65,28 @@ def totals(terms: Terms, end: Stage, actions: IntArray) -> tuple[Courses, BoolAr
 
     `end` is the stage after the last course day.
     """
-    n, stages = len(actions), np.arange(len(terms.days))
-    state, effect = terms.begin(n)
-    kill = np.zeros((n, len(terms.horizons)))
-    alc, worst = np.zeros(n), np.zeros(n)
+    stages = np.arange(len(terms.days))
+    state, effect = terms.begin(len(actions))
     for stage in stages.tolist():
-        action = actions[:, stage]
-        if stage:
-            alc *= terms.alc_kept ** float(terms.days[stage] - terms.days[stage - 1])
-        alc += np.where(action > 0, terms.alc_loss, 0.0)
-        worst = np.where(action > 0, np.maximum(worst, alc), worst)
-        kill += terms.give(state, effect, stage, action)
+        terms.give(state, effect, stage, actions[:, stage])
     effect += end.constant + state @ end.high[0]
-    given = actions > 0
-    treated = given.any(axis=1)
-    first = np.where(treated, terms.days[given.argmax(axis=1)], -1)
-    last = np.where(treated, terms.days[::-1][given[:, ::-1].argmax(axis=1)], -1)
-    kill -= terms.regrown(first, last)
+    good, grown = by_days(terms, actions > 0)
+    kill = terms.kill[stages, actions].sum(axis=1) - grown
     load = terms.load[stages, actions].sum(axis=1)
-    good = (load <= terms.room).all(axis=1) & (worst <= terms.alc_room)
-    good &= terms.allowed[stages, actions].all(axis=1)
-    good &= given.sum(axis=1) <= terms.most_fractions
+    good &= (load <= terms.room).all(axis=1) & terms.allowed[stages, actions].all(axis=1)
     return Courses(actions, kill, effect, state[:, OTHERS], load, actions), good
 
 
-def changes_of_one_day(terms: Terms, course: IntArray) -> IntArray:
-    """(n, T) every other dose of every day, and the course moved by a few days."""
-    days, actions = terms.allowed.shape
-    tries = np.repeat(course[None, :], days * actions, axis=0)
-    tries[np.arange(days * actions), np.repeat(np.arange(days), actions)] = np.tile(
-        np.arange(actions), days
-    )
-    good = terms.allowed.reshape(-1) & (tries != course).any(axis=1)
-    moved = []
-    for by in range(1, min(MOVED, days - 1) + 1):
-        moved += [np.pad(course[by:], (0, by)), np.pad(course[:-by], (by, 0))]
-    found: IntArray = np.concatenate([tries[good], *(one[None, :] for one in moved)])
-    return found
-
-
-def changes_of_two_days(
-    terms: Terms, course: IntArray, room: FloatArray, most: int, rng: np.random.Generator
-) -> IntArray:
-    """(n, T) two days exchanged or given other doses, within a room; a sample of so many."""
-    days, actions = terms.allowed.shape
-    tries = [np.zeros((0, days), dtype=np.int64)]
-    one, two = np.indices((actions, actions)).reshape(2, -1)
-    load = terms.load[np.arange(days), course].sum(axis=0)
-    for i, j in itertools.combinations(range(days), 2):
-        if not (course[i] or course[j]):
-            continue
-        less = load - terms.load[i, course[i]] - terms.load[j, course[j]]
-        fits = (less + terms.load[i, one] + terms.load[j, two] <= room).all(axis=1)
-        fits &= terms.allowed[i, one] & terms.allowed[j, two]
-        part = np.repeat(course[None, :], int(fits.sum()), axis=0)
-        part[:, i], part[:, j] = one[fits], two[fits]
-        tries.append(part)
-    joined = np.concatenate(tries)
-    if len(joined) > most:
-        joined = joined[rng.choice(len(joined), most, replace=False)]
-    return joined
+def by_days(terms: Terms, given: BoolArray) -> tuple[BoolArray, FloatArray]:
+    """Whether (n, T) fraction days keep the limits on days, and (n, H) accelerated regrowth."""
+    good: BoolArray = given.sum(axis=1) <= terms.most_fractions
+    if np.isfinite(terms.alc_room):
+        lost, worst = np.zeros(len(given)), np.zeros(len(given))
+        for stage, passed in enumerate(np.diff(terms.days, prepend=terms.days[0]).tolist()):
+            lost = lost * terms.alc_kept**passed + np.where(given[:, stage], terms.alc_loss, 0.0)
+            worst = np.where(given[:, stage], np.maximum(worst, lost), worst)
+        good &= worst <= terms.alc_room
+    treated = given.any(axis=1)
+    first = np.where(treated, given.argmax(axis=1), -1)
+    last = np.where(treated, given.shape[1] - 1 - given[:, ::-1].argmax(axis=1), -1)
+    return good, terms.regrown[first, last]

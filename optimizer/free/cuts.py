@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 from abscopt.optimizer.candidates.loads import cross_factor, day_load
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from abscopt.optimizer.candidates.table import Candidates
-    from abscopt.optimizer.free.multipliers import Mixture, Pool
+    from abscopt.optimizer.free.multipliers import Pool
     from abscopt.optimizer.free.schedules import Schedules
 
 FloatArray = NDArray[np.float64]
@@ -69,14 +71,13 @@ class SharedDays:
         self.limits = self.matrix.sum(axis=(1, 2, 3)) > diagonal.sum(axis=(1, 2))
         self.diagonal = diagonal
 
-    def violated(self, pool: Pool, mixture: Mixture) -> list[Cut]:
-        """Rows that a mixture does not obey, at most one for each limit."""
+    def violated(self, pool: Pool, weights: Sequence[FloatArray]) -> list[Cut]:
+        """Rows that a mixture of a pool's courses does not obey, at most one for each limit."""
         daily = [
-            part.daily(one.actions[: len(w)])
-            for part, one, w in zip(pool.parts, pool.courses, mixture.weights, strict=True)
+            part.daily(one.actions) for part, one in zip(pool.parts, pool.courses, strict=True)
         ]
-        mean = np.stack([w @ d for w, d in zip(mixture.weights, daily, strict=True)])
-        square = np.stack([w @ d**2 for w, d in zip(mixture.weights, daily, strict=True)])
+        mean = np.stack([w @ d for w, d in zip(weights, daily, strict=True)])
+        square = np.stack([w @ d**2 for w, d in zip(weights, daily, strict=True)])
         found = []
         for m in np.flatnonzero(self.limits).tolist():
             apart = (self.diagonal[m] * square).sum(axis=0)

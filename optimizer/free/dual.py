@@ -9,23 +9,27 @@ effect and O what its lymphocyte losses leave of the others' one of
 It is maximized over all courses: before each course day and for each pattern of later fraction
 days the best is a convex function of the survivors (over O in the second form), stored at grid
 points. Between them it is interpolated, which for a convex function is never too low.
+
+`followed` is the course that the maximum takes, with the effect that the maximum counts for it: as
+a column of the master it makes the bound that of the programme over such columns.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from abscopt.optimizer.free.courses import Courses, totals
 from abscopt.optimizer.free.terms import OTHERS, SURVIVORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from abscopt.optimizer.free.courses import Courses
     from abscopt.optimizer.free.suffix import Stage
     from abscopt.optimizer.free.terms import Terms
 
@@ -37,6 +41,8 @@ GRID_END = 12.0
 AT_ONCE = 400_000
 GRID = np.append(np.exp(-np.arange(0.0, GRID_END + 1e-9, GRID_STEP)), 0.0)
 """Survivors at which the best is stored, as parts of the most; falling, the last is none."""
+NEVER = -1e200
+"""Worth of what is impossible: finite, so that it can be interpolated."""
 
 
 @dataclass(frozen=True)
@@ -81,27 +87,30 @@ class Completion:
     `none[i]` and `given[i]` are those of the next one's patterns without and with a fraction;
     `release[i]` is the worth of a unit released, `survival` (T, A) per survivor in the unit of the
     grid; `barred[i]` (T + 1, B) is -inf where so many fractions before and the pattern's are not
-    in the range, `None` where all are.
+    in the range, `None` where all are; `grown` (T + 1, T + 1) is the worth of regrowth by positions
+    of the first and the last fraction day. `begun[i]` bounds the courses that begin on day i, with
+    the pattern `begun_as[i]` of the next stage; `empty` is the worth of none.
     """
 
     prices: Prices
+    stages: list[Stage]
     reward: FloatArray
+    grown: FloatArray
     survival: FloatArray
     top: float
     best: list[FloatArray]
-    first: Ahead
+    begun: FloatArray
+    begun_as: IntArray
+    empty: float
     none: list[Ahead]
     given: list[Ahead]
     release: list[FloatArray]
     barred: list[FloatArray] | None
 
-    def root(self, state: FloatArray, effect: FloatArray) -> float:
-        """Bound of all courses from the state before the first course day, (1, N) and (1, H)."""
-        linear = self.first.of(self.seen(state, effect))
-        linear += self.between(self.best[0], self.survivors(state))
-        if self.barred is not None:
-            linear += self.barred[0][0][:, None]
-        return float(linear.max())
+    @property
+    def root(self) -> float:
+        """Bound of all courses."""
+        return max(self.empty, float(self.begun.max()))
 
     def seen(self, state: FloatArray, effect: FloatArray) -> FloatArray:
         """(n, N + 2) what later days multiply."""
@@ -122,9 +131,8 @@ class Completion:
     def between(self, best: FloatArray, survivors: FloatArray) -> FloatArray:
         """(B, ...) interpolated between grid points, at survivors of any shape."""
         index, weight = place(survivors / self.top)
-        rise = np.diff(np.where(np.isneginf(best), 0.0, best), axis=1)  # whole rows are impossible
-        found: FloatArray = best[:, index]
-        found += rise[:, index] * weight
+        found: FloatArray = best[:, index] * (1.0 - weight)
+        found += best[:, index + 1] * weight
         return found
 
 
@@ -137,33 +145,68 @@ def place(survivors: FloatArray) -> tuple[IntArray, FloatArray]:
     return index, np.clip((above - survivors) / (above - below), 0.0, 1.0)
 
 
-def completion(
-    terms: Terms, stages: list[Stage], prices: Prices, count: tuple[int, int]
-) -> Completion:
-    """Dynamic programming over the course days, backward, for a range of fraction numbers."""
-    number = len(terms.days)
-    reward = terms.kill @ prices.kill - terms.load @ prices.load
-    reward = np.where(terms.allowed, reward, -np.inf)
+@dataclass(frozen=True)
+class Steps:
+    """What doses do to the survivors, in the unit of the grid, for one of the two forms.
+
+    `kept` (T,), `survival` and `top` are as in `Completion`. Per course day `actions` are the doses
+    that are allowed, `table` (grid + 1, actions times grid) takes what is worth after the day at
+    the grid and a unit released to what is worth before it at the grid.
+    """
+
+    kept: FloatArray
+    survival: FloatArray
+    top: float
+    actions: list[IntArray]
+    table: list[FloatArray]
+
+
+def steps_of(terms: Terms, *, steep: bool) -> Steps:
+    """The second form where `steep`."""
+    number, size = len(terms.days), len(GRID)
     kept, survival, top = np.ones(number), terms.survival, 1.0
-    if prices.steep is not None:
+    if steep:
         kept = terms.others_kept
         survival = survival / kept[:, None]
         survival[:, 0] = 1.0
         top = float(np.maximum(survival.max(axis=1), 1.0).prod()) * (1.0 + 1e-12)
+    actions = [np.flatnonzero(terms.allowed[i, 1:]) + 1 for i in range(number)]
+    table = []
+    for i, own in enumerate(actions):
+        one = np.zeros((size + 1, len(own) * size))
+        index, weight = place(np.outer(survival[i, own], GRID).reshape(-1))
+        column = np.arange(one.shape[1])
+        one[index, column], one[index + 1, column] = 1.0 - weight, weight
+        one[size] = np.outer(terms.release[i, own], top * GRID).reshape(-1)
+        table.append(one)
+    return Steps(kept, survival, top, actions, table)
+
+
+def completion(
+    terms: Terms, stages: list[Stage], steps: Steps, prices: Prices, count: tuple[int, int]
+) -> Completion:
+    """Dynamic programming over the course days, backward, for a range of fraction numbers."""
+    number, kept = len(terms.days), steps.kept
+    reward = terms.kill @ prices.kill - terms.load @ prices.load
+    reward = np.where(terms.allowed, reward, -np.inf)
     one = Completion(
         prices=prices,
+        stages=stages,
         reward=reward,
-        survival=survival,
-        top=top,
+        grown=terms.regrown @ prices.kill,
+        survival=steps.survival,
+        top=steps.top,
         best=[np.zeros((1, len(GRID)))] * (number + 1),
-        first=_ahead(stages[0].high, stages[0].constant, stages[0].kept, prices),
+        begun=np.full(number, -np.inf),
+        begun_as=np.zeros(number, dtype=np.int64),
+        empty=_empty(terms, stages[-1], prices) if count[0] == 0 else -math.inf,
         none=[_ahead(*s.none, later.kept, prices) for s, later in _pairs(stages)],
         given=[
             _ahead(*s.given, later.kept * k, prices)
             for (s, later), k in zip(_pairs(stages), kept, strict=True)
         ],
         release=[
-            s.release @ prices.effect / (1.0 if prices.steep is None else later.kept[1] * k)
+            _released(s, later, k, prices) @ prices.effect
             for (s, later), k in zip(_pairs(stages), kept, strict=True)
         ],
         barred=None
@@ -171,18 +214,88 @@ def completion(
         else [_barred(stage, number, count) for stage in stages],
     )
     for i in range(number - 1, -1, -1):
-        after = one.best[i + 1]
-        none, given = stages[i].to
-        found = np.full((len(stages[i].high), len(GRID)), -np.inf)
-        np.maximum.at(found, none, after)
-        actions = np.flatnonzero(terms.allowed[i, 1:]) + 1
-        if len(actions):
-            value = one.between(after, top * np.outer(survival[i, actions], GRID))
-            gain = terms.release[i, actions][:, None] * (top * GRID)
-            value += gain * one.release[i][:, None, None] + reward[i, actions][:, None]
-            np.maximum.at(found, given, value.max(axis=1))
-        one.best[i] = found
+        after, own, stage = one.best[i + 1], steps.actions[i], stages[i]
+        given = np.full_like(after, NEVER)
+        if len(own):
+            told = np.concatenate([after, one.release[i][:, None]], axis=1)
+            worth = (told @ steps.table[i]).reshape(len(after), len(own), len(GRID))
+            worth += reward[i, own][:, None]
+            worth.max(axis=1, out=given)
+            one.begun[i], one.begun_as[i] = _begun(one, terms, i, given)
+        both = np.concatenate([after, given])[stage.order]
+        one.best[i] = np.maximum.reduceat(both, stage.begins, axis=0)
     return one
+
+
+def _begun(one: Completion, terms: Terms, stage: int, given: FloatArray) -> tuple[float, int]:
+    """Bound of all courses that begin on a course day, and the later pattern that has it.
+
+    `given` (B', grid) is the part of doses of the next stage's patterns with a fraction on the day.
+    """
+    state, effect = terms.untouched[stage]
+    worth = one.given[stage].of(one.seen(state, effect))[:, 0]
+    worth += one.between(given, one.survivors(state))[:, 0]
+    last = one.stages[stage + 1].last
+    worth -= one.grown[stage, np.where(last < 0, stage, last)]
+    if one.barred is not None:
+        worth += one.barred[stage + 1][1]
+    pattern = int(worth.argmax())
+    found = float(worth[pattern])
+    return (found if found > NEVER / 2 else -math.inf), pattern
+
+
+def _empty(terms: Terms, end: Stage, prices: Prices) -> float:
+    """Worth of no fraction at all."""
+    return float(
+        prices.worth(totals(terms, end, np.zeros((1, len(terms.days)), dtype=np.int64))[0])[0]
+    )
+
+
+def _released(stage: Stage, later: Stage, kept: float, prices: Prices) -> FloatArray:
+    """(B', H) worth of a unit released on the day of a stage, by the pattern of the next one."""
+    if prices.steep is None:
+        return stage.release
+    found: FloatArray = stage.release / (later.kept[1] * kept)[:, None]
+    return found
+
+
+def followed(one: Completion, terms: Terms, steps: Steps) -> Courses:
+    """The course that the maximum takes, with kill, effect and others' effect kept it counts."""
+    stages, actions = one.stages, np.zeros(len(terms.days), dtype=np.int64)
+    begin = int(one.begun.argmax())
+    if one.empty >= one.begun[begin]:
+        return totals(terms, stages[-1], actions[None])[0]
+    pattern, (state, effect) = int(one.begun_as[begin]), terms.untouched[begin]
+    high, constant = stages[begin].given
+    earned = state[0] @ high[pattern] + constant[pattern] + effect[0]
+    last = max(begin, int(stages[begin + 1].last[pattern]))
+    left, kept, group = one.survivors(state), 1.0, pattern
+    if one.prices.steep is not None:
+        most, least = stages[begin + 1].kept[:, pattern]
+        kept = float(state[0, OTHERS] * most * steps.kept[begin])
+        earned = earned * most / least
+    for i in range(begin, len(actions)):
+        best, own, to = one.best[i + 1], steps.actions[i], stages[i].to
+        if i > begin:
+            none, given = (np.flatnonzero(ones == group) for ones in to)
+        else:
+            none, given = to[0, :0], np.array([pattern])
+        stay = one.between(best[none], left)[:, 0]
+        worth = one.between(best[given], left * one.survival[i, own])
+        worth += one.release[i][given, None] * left * terms.release[i, own] + one.reward[i, own]
+        if worth.max(initial=2 * NEVER) <= stay.max(initial=2 * NEVER):
+            group = int(none[stay.argmax()])
+            continue
+        at, a = np.unravel_index(int(worth.argmax()), worth.shape)
+        group, actions[i] = int(given[at]), own[a]
+        unit = _released(stages[i], stages[i + 1], float(steps.kept[i]), one.prices)[group]
+        earned = earned + kept * left * terms.release[i, actions[i]] * unit
+        left = left * one.survival[i, actions[i]]
+    every = np.arange(len(actions))
+    kill = terms.kill[every, actions].sum(axis=0) - terms.regrown[begin, last]
+    load = terms.load[every, actions].sum(axis=0)
+    alone = actions[None]
+    return Courses(alone, kill[None], earned[None], np.array([kept]), load[None], alone)
 
 
 def _pairs(stages: list[Stage]) -> list[tuple[Stage, Stage]]:
@@ -211,10 +324,13 @@ def choices(
     state: FloatArray,
     effect: FloatArray,
     count: IntArray,
+    first: IntArray,
+    last: IntArray,
 ) -> FloatArray:
     """(n, A) effect so far and what each action of a course day may still add.
 
-    All later days are included; `count` (n,) are the fractions given before.
+    All later days are included; `count`, `first` and `last` (n,) are the number and positions of
+    the fractions given before.
     """
     actions = np.flatnonzero(terms.allowed[stage, 1:]) + 1
     found = np.full((len(state), terms.allowed.shape[1]), -np.inf)
@@ -226,14 +342,38 @@ def choices(
             if len(none):
                 stay = one.none[stage].of(seen[part], none)
                 stay += one.between(best[none], survivors[part])
+                if terms.repopulates:
+                    stay -= _regrown(one, stage, first[part], last[part], none, None)
                 found[part, 0] = stay.max(axis=0)
             if len(actions) and len(given):
                 left = survivors[part, None] * one.survival[stage, actions]
                 released = survivors[part, None] * terms.release[stage, actions]
+                ahead = one.given[stage].of(seen[part], given)
+                if terms.repopulates:
+                    ahead -= _regrown(one, stage, first[part], last[part], given, stage)
                 later = one.between(best[given], left)
                 later += release[given][:, None, None] * released
-                later += one.given[stage].of(seen[part], given)[:, :, None]
+                later += ahead[:, :, None]
                 found[part[:, None], actions] = later.max(axis=0) + one.reward[stage, actions]
+    found[first < 0, 0] = max(one.empty, float(one.begun[stage + 1 :].max(initial=-np.inf)))
+    return np.where(found > NEVER / 2, found, -np.inf)
+
+
+def _regrown(
+    one: Completion,
+    stage: int,
+    first: IntArray,
+    last: IntArray,
+    patterns: IntArray,
+    day: int | None,
+) -> FloatArray:
+    """(B', n) worth of what regrows at least under later patterns, beyond what does so far.
+
+    `day` is the position of a fraction on the day of the stage, None without one.
+    """
+    begin, end = (first, last) if day is None else (np.where(first < 0, day, first), np.array(day))
+    later = np.maximum(one.stages[stage + 1].last[patterns][:, None], end)
+    found: FloatArray = one.grown[begin, later] - one.grown[first, last]
     return found
 
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import heapq
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from abscopt.optimizer.answer import Answer
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.flows import flows_of
 from abscopt.optimizer.free.branch import divided, split
@@ -28,8 +29,8 @@ from abscopt.optimizer.free.objective import Slopes, Value
 from abscopt.optimizer.free.parts import FreePart, MenuPart, Part
 from abscopt.optimizer.free.schedules import Schedules
 from abscopt.optimizer.free.terms import chemo_factor, terms_of, whole_of
-from abscopt.optimizer.programme.single import Answer
 from abscopt.optimizer.schedule import Infusion, Schedule, standard_schedule
+from abscopt.optimizer.search.join import every_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,12 +45,13 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 ROUGH_ROUNDS = 12
+MIXED = 1e-6
 SAFETY = 1e-9
-BEAM = 300
+BEAM = 200
 DIVE = 0.2
 """Partial courses kept when looking for good ones, and the part of the gap at which they join."""
 SEARCHED = 4
-POLISHED = 3
+POLISHED = 2
 JUDGED = 40
 PROMISING = 40_000
 FEW_LABELS = 4_000
@@ -61,19 +63,24 @@ ROOT_ROUNDS, NODE_ROUNDS = 12, 2
 MOST_CUTS = 80
 PRICED = 1e-6
 APART = 2
+WORTH_A_CUT = 0.05
 
 
 @dataclass
 class Planned:
-    """One plan with what is computed once for it."""
+    """One plan with what is computed once for it.
+
+    `known` are rows of courses that keep the limits, `begun` those that were improved.
+    """
 
     whole: Whole
     parts: tuple[Part, ...]
     value: Value
     schedules: Schedules
-    pool: Pool
     shared: SharedDays
     cuts: tuple[Cut, ...] = ()
+    known: list[Sequence[IntArray]] = field(default_factory=list)
+    begun: set[bytes] = field(default_factory=set)
 
     def obey(self, cuts: tuple[Cut, ...]) -> None:
         """Rows of shared days instead of those before."""
@@ -84,7 +91,6 @@ class Planned:
             part.obey([(one.linear[s], one.square[s]) for one in cuts], room)
         self.value = self.value.under(self.whole)
         self.schedules.whole = self.whole
-        self.pool = Pool(self.parts, self.pool.actions)
 
     def current(self, node: Node) -> Node:
         """A node with all rows; those that came after it have no price."""
@@ -140,7 +146,7 @@ class Search:
         self.closed = -math.inf
         self.waiting: dict[int, Node] = {}
         self.unbounded: set[int] = set(range(len(candidates.plans)))
-        self.serial = 0
+        self.serial, self.dived = 0, set[int]()
         self.answer.columns = len(self.columns)
 
     def stopped(self) -> bool:
@@ -172,14 +178,13 @@ class Search:
             value = Value(instance, whole, tuple(parts))
             schedules = Schedules(candidates, whole, tuple(parts), value)
             shared = SharedDays(candidates, schedules)
-            pool = Pool(parts)
-            self.planned[plan] = Planned(whole, tuple(parts), value, schedules, pool, shared)
+            self.planned[plan] = Planned(whole, tuple(parts), value, schedules, shared)
         return self.planned[plan]
 
     def offer(self, planned: Planned, row: Sequence[IntArray]) -> None:
         """Judge a course of each part and keep them if they are better."""
         if self.take(self.schedule(planned, row)):
-            planned.pool.add(row)
+            planned.known.append(row)
 
     def schedule(self, planned: Planned, row: Sequence[IntArray]) -> Schedule:
         """The schedule of a course of each part under its plan."""
@@ -194,13 +199,12 @@ class Search:
     def take(self, schedule: Schedule) -> bool:
         """Judge a schedule and keep it if it is better; whether the limits are kept."""
         verdict = self.judge.evaluate(schedule)
-        if verdict.feasible and verdict.objective > self.answer.value:
-            self.answer.schedule, self.answer.evaluation = schedule, verdict
+        self.answer.take(schedule, verdict)
         return verdict.feasible
 
     def polish(
         self,
-        planned: Planned,
+        node: Node,
         courses: Sequence[Courses],
         rows: IntArray,
         most: int = POLISHED,
@@ -209,11 +213,14 @@ class Search:
     ) -> float:
         """Offer the best of some rows, improved by exchanges; their objective before those.
 
+        No more of them once the node's bound is reached.
+
         Parameters
         ----------
         rows : (n, P) places among the courses of each part
         worse : whether rows that are no better than the answer are improved too
         """
+        planned = self.plan(node.plan)
         schedules, first = planned.schedules, -math.inf
         exact, good = [], np.ones(len(rows), dtype=bool)
         for s, (part, one) in enumerate(zip(planned.parts, courses, strict=True)):
@@ -222,17 +229,21 @@ class Search:
             good &= fine[rows[:, s]]
         rows = rows[good]
         for _ in range(most):
-            each = [one.take(rows[:, s]) for s, one in enumerate(exact)]
-            found = schedules.best(each, -math.inf)
+            found = schedules.best(exact, rows, -math.inf)
             if found is None:
                 break
-            row = [one.actions[found[0]] for one in each]
+            row = [one.actions[k] for one, k in zip(exact, rows[found[0]], strict=True)]
             rows = np.delete(rows, found[0], axis=0)
             first = max(first, found[1])
             if worse or found[1] > self.answer.value:
                 self.offer(planned, row)
-                row, _ = schedules.improved(row, found[1], self.rng, self.clock_expired)
-                self.offer(planned, row)
+                begun = b"".join(one.tobytes() for one in row)
+                if node.bound > self.threshold and begun not in planned.begun:
+                    planned.begun.add(begun)
+                    row, _ = schedules.improved(row, found[1], self.rng, self.clock_expired)
+                    self.offer(planned, row)
+            if node.bound <= self.threshold:
+                break
         return first
 
     def push(self, node: Node) -> None:
@@ -264,10 +275,10 @@ class Search:
                 return
             before = self._bounded(plan, before)
         order = sorted(self.waiting, key=lambda plan: (-self.waiting[plan].bound, plan))
-        for rank, plan in enumerate(order):
+        for plan in order:
             if self.stopped():
                 return
-            self._begin(self.waiting[plan], rank)
+            self._begin(self.waiting[plan])
             del self.waiting[plan]
         while self.open and -self.open[0][0] > self.threshold:
             self.answer.bound = self.proved()
@@ -288,31 +299,28 @@ class Search:
         planned = self.plan(plan)
         whole, value = planned.whole, planned.value
         if not ((whole.room < 0).any() or whole.alc_room < 0):
-            first = None
+            first, pool = None, Pool(planned.parts)
             if before is not None:
                 first = before.priced.slopes
                 if len(first.load) != len(whole.room):  # cuts come later
                     first = None
-                planned.pool = Pool(planned.parts, self.plan(before.plan).pool.actions)
-            known = self.answer.value + self.gap if self.answer.schedule is not None else -math.inf
+                pool = before.priced.pool.renewed(planned.parts, exact=True)
+            known = -math.inf if self.answer.schedule is None else self.threshold
             rough = priced(
-                value, planned.parts, planned.pool, self.clock_expired, known, ROUGH_ROUNDS, first,
+                value, planned.parts, pool, self.clock_expired, known, ROUGH_ROUNDS, first,
                 fine=False,
             )  # fmt: skip
-            self.waiting[plan] = Node(plan, value, rough, rough.bound)
-            if before is None:
-                self.dive(self.waiting[plan])
-            before = self.waiting[plan]
+            self.waiting[plan] = before = Node(plan, value, rough, rough.bound)
+            self.climb(before)
         self.unbounded.discard(plan)
         return before
 
-    def _begin(self, node: Node, rank: int) -> None:
-        """Look for good courses of a plan, and bound it well."""
+    def _begin(self, node: Node) -> None:
+        """Bound a plan well and look for good courses of it."""
         if node.bound > self.threshold:
-            if rank < SEARCHED:
-                self.dive(node)
             node = self._priced(node.plan, node.value, node)
             node = self._cut(node, ROOT_ROUNDS, afresh=True)
+            self.climb(node)
         self.push(node)
 
     def _cut(self, node: Node, rounds: int, *, afresh: bool = False) -> Node:
@@ -322,9 +330,10 @@ class Search:
         """
         planned = self.plan(node.plan)
         for _ in range(rounds):
-            if node.bound <= self.threshold or self.clock.expired:
+            before = node.bound
+            if before <= self.threshold or self.clock.expired:
                 break
-            cuts = planned.shared.violated(planned.pool, node.priced.mixture)
+            cuts = planned.shared.violated(node.priced.pool, node.priced.mixture.weights)
             if not cuts or len(planned.cuts) + len(cuts) > MOST_CUTS:
                 break
             if afresh:
@@ -333,27 +342,39 @@ class Search:
                 load = np.concatenate([load[:told], load[told + used], np.zeros(len(cuts))])
                 planned.obey((*(planned.cuts[i] for i in used), *cuts))
                 first = replace(node.priced.slopes, load=load)
-                found = self._prices(planned.value, planned, first)
+                found = self._prices(planned.value, node, first)
                 node = Node(node.plan, planned.value, found, min(node.bound, found.bound))
             else:
                 planned.obey((*planned.cuts, *cuts))
                 node = planned.current(node)
                 node = self._priced(node.plan, node.value, node)
+            if before - node.bound < WORTH_A_CUT * (before - self.threshold):
+                break
         return node
 
     def clock_expired(self) -> bool:
         """Whether to stop."""
         return self.clock.expired
 
-    def dive(self, node: Node, polished: int = POLISHED) -> None:
+    def climb(self, node: Node) -> None:
+        """The best of what the master mixes, improved by exchanges."""
+        if node.bound <= self.threshold:
+            return
+        each = [np.append(0, np.flatnonzero(w > MIXED)) for w in node.priced.mixture.weights]
+        rows = every_row([np.unique(own) for own in each])
+        self.polish(node, node.priced.pool.courses, rows[:PROMISING], 1)
+
+    def dive(self, node: Node) -> None:
         """Good courses of a node: the most promising partial ones only, then exchanges."""
+        if node.bound <= self.threshold:
+            return
         planned = self.plan(node.plan)
         precision = Precision(DIVE * self.gap, 1e-3, 1e-2, BEAM, "drop")
         found = most_promising(
             planned.schedules, node.priced, precision, PROMISING, self.clock_expired
         )
         if found is not None:
-            self.polish(planned, *found, polished)
+            self.polish(node, *found)
 
     def _examined(self, node: Node) -> list[Node] | None:
         """Parts of a node that are still open; None when stopped."""
@@ -361,26 +382,31 @@ class Search:
         further = parts or divided(node.value, node.priced)
         if self._explored(node, FEW_LABELS if parts else LABELS, divisible=bool(further)):
             return []
+        planned = self.plan(node.plan)
+        if node.plan not in self.dived and len(self.dived) < SEARCHED:
+            self.dived.add(node.plan)
+            self.dive(node)
         if self.clock.expired:
             return None
-        found, planned = [], self.plan(node.plan)
+        found = []
         for value in further:
             parent = planned.current(node)
             child = self._priced(node.plan, value.under(planned.whole), parent)
             found.append(self._cut(child, NODE_ROUNDS))
-        best = max(found, key=lambda child: child.bound)
-        if best.bound > self.threshold:
-            self.dive(planned.current(best), 1)
+        self.climb(max(found, key=lambda child: child.bound))
         return found
 
     def _priced(self, plan: int, value: Value, parent: Node) -> Node:
-        found = self._prices(value, self.plan(plan), parent.priced.slopes)
+        found = self._prices(value, parent, parent.priced.slopes)
         return Node(plan, value, found, min(found.bound, parent.bound))
 
-    def _prices(self, value: Value, planned: Planned, first: Slopes) -> Priced:
-        return priced(
-            value, planned.parts, planned.pool, self.clock_expired, self.threshold, first=first
-        )
+    def _prices(self, value: Value, parent: Node, first: Slopes) -> Priced:
+        planned = self.plan(parent.plan)
+        exact = not all(look.fine for look in parent.priced.looks)
+        pool = parent.priced.pool.renewed(planned.parts, exact=exact)
+        pool.offer(planned.known)
+        pool.restrict(value.spans)
+        return priced(value, planned.parts, pool, self.clock_expired, self.threshold, first=first)
 
     def _explored(self, node: Node, most: int, *, divisible: bool) -> bool:
         """Close a node by exploring its courses; False where it must be split, or out of time."""
@@ -403,7 +429,7 @@ class Search:
                 if divisible or self.clock.expired:
                     return False
                 break
-            best = self.polish(planned, found.courses, found.rows[:JUDGED], worse=False)
+            best = self.polish(node, found.courses, found.rows[:JUDGED], worse=False)
             if math.isfinite(best):
                 added = max(0.0, found.bound - best)
                 self.answer.relaxation_error = max(self.answer.relaxation_error, added)

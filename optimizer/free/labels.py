@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from abscopt.optimizer.free.alike import groups_of
 from abscopt.optimizer.free.courses import Courses
 from abscopt.optimizer.free.dual import Completion, choices
 from abscopt.optimizer.free.terms import OTHERS, SURVIVORS
@@ -44,7 +45,7 @@ class Labels:
     kill, load : (n, H), growth taken off, and (n, M)
     count : (n,) fractions
     alc : (n,) log loss of lymphocytes on the last course day that was decided
-    first, last : (n,) fraction days, -1 for none
+    first, last : (n,) positions of the first and last fraction day, -1 for none
     reach : (n,) bound of what it may lead to
     least : (n, T) actions so far, or the least of what was joined
     parent, action : (n,) where it comes from
@@ -97,7 +98,6 @@ class Precision:
 
 def explored(
     terms: Terms,
-    stages: list[Stage],
     one: Completion,
     span: Span,
     threshold: float,
@@ -108,6 +108,7 @@ def explored(
 
     And the best reach of what was not above it. None if there are too many, or on time.
     """
+    stages = one.stages
     state, effect = terms.begin()
     horizons = effect.shape[1]
     whole = np.zeros(1, dtype=np.int64)
@@ -145,7 +146,8 @@ def _next(
     for begin in range(0, len(labels), CHUNK):
         part = labels.take(np.arange(begin, min(begin + CHUNK, len(labels))))
         so_far = one.so_far(part.kill, part.state[:, OTHERS], part.load)
-        reach = choices(one, terms, stage, part.state, part.effect, part.count)
+        told = part.count, part.first, part.last
+        reach = choices(one, terms, stage, part.state, part.effect, *told)
         reach += so_far[:, None]
         for m in range(len(terms.room)):
             load = part.load[:, m, None] + terms.load[stage, None, :, m]
@@ -183,22 +185,22 @@ def _given(
     reach: FloatArray,
 ) -> Labels:
     """Children after their action; those that break the lymphocyte floor are left out."""
-    day, given = int(terms.days[stage]), action > 0
+    given = action > 0
     passed = float(terms.days[stage] - terms.days[max(stage - 1, 0)])
     alc = labels.alc[parent] * terms.alc_kept**passed + np.where(given, terms.alc_loss, 0.0)
     good = ~given | (alc <= terms.alc_room)
     parent, action, reach = parent[good], action[good], reach[good]
     alc, given = alc[good], given[good]
     state, effect = labels.state[parent], labels.effect[parent]
-    killed = terms.give(state, effect, stage, action)
+    terms.give(state, effect, stage, action)
     least = labels.least[parent]
     least[:, stage] = action
-    kill = labels.kill[parent] + killed
-    first = np.where(given & (labels.first[parent] < 0), day, labels.first[parent])
-    last = np.where(given, day, labels.last[parent])
+    kill = labels.kill[parent] + terms.kill[stage, action]
+    first = np.where(given & (labels.first[parent] < 0), stage, labels.first[parent])
+    last = np.where(given, stage, labels.last[parent])
     if terms.repopulates:
-        before = terms.regrown(labels.first[parent], labels.last[parent])
-        kill -= terms.regrown(first, last) - before
+        before = terms.regrown[labels.first[parent], labels.last[parent]]
+        kill -= terms.regrown[first, last] - before
     return Labels(
         state=state,
         effect=effect,
@@ -270,15 +272,12 @@ def _groups(terms: Terms, labels: Labels, precision: Precision, counted: bool) -
     ]
     if counted:
         columns.append(labels.count[:, None].astype(float))
-    if terms.repopulates:
-        columns.append(labels.first[:, None].astype(float))
+    first = labels.first if terms.repopulates else labels.first < 0  # the empty one stays alone
+    columns.append(first[:, None].astype(float))
     if precision.apart != "no":
         least = labels.least > 0 if precision.apart == "days" else labels.least
         columns.append(least.astype(float))
-    table = np.ascontiguousarray(np.concatenate(columns, axis=1))
-    view = table.view(np.dtype((np.void, table.dtype.itemsize * table.shape[1])))
-    groups: IntArray = np.unique(view.reshape(-1), return_inverse=True)[1].reshape(-1)
-    return groups
+    return groups_of(np.concatenate(columns, axis=1))[0]
 
 
 def _loss(

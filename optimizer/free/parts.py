@@ -13,13 +13,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.optimizer.free.courses import (
-    Courses,
-    changes_of_one_day,
-    changes_of_two_days,
-    totals,
-)
-from abscopt.optimizer.free.dual import Completion, choices, completion
+from abscopt.optimizer.free.courses import Courses, totals
+from abscopt.optimizer.free.dual import Completion, Steps, completion, followed, steps_of
+from abscopt.optimizer.free.exchanges import one_change, two_changes
 from abscopt.optimizer.free.labels import explored
 from abscopt.optimizer.free.objective import Span
 from abscopt.optimizer.free.suffix import Stage, stages_of
@@ -31,6 +27,7 @@ if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.free.dual import Prices
+    from abscopt.optimizer.free.exchanges import Better
     from abscopt.optimizer.free.labels import Precision
     from abscopt.optimizer.free.terms import Terms, Whole
 
@@ -38,10 +35,9 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
 
-COARSE_PATTERNS = 2
+COARSE_PATTERNS = 4
 FINE_PATTERNS = 0.5
 """Patterns of days: coarse per course day, fine per pair of them."""
-PAIRS_PER_TURN = 60_000
 
 
 @dataclass(frozen=True)
@@ -115,8 +111,8 @@ class Part(Protocol):
         """Bound of a span at prices."""
         ...
 
-    def follow(self, look: Look) -> IntArray:
-        """(T,) a course that is worth about as much as the bound."""
+    def follow(self, look: Look) -> Courses:
+        """The course that the bound is the worth of, with what the bound counts it for."""
         ...
 
     def near(
@@ -129,8 +125,8 @@ class Part(Protocol):
         """(n, T) courses that differ little from one."""
         ...
 
-    def two_changes(self, course: IntArray, room: FloatArray, rng: np.random.Generator) -> IntArray:
-        """(n, T) courses that differ more and leave a room in the limits."""
+    def two_changes(self, course: IntArray, room: FloatArray, better: Better) -> Courses:
+        """Courses that differ more and fit a room (M,), those that are `better`."""
         ...
 
     def count(self, actions: IntArray) -> IntArray:
@@ -152,6 +148,7 @@ class FreePart:
     def __init__(self, terms: Terms, lesion: Lesion, days: int):
         self.terms, self.lesion = terms, terms.lesion
         self._of, self._days = lesion, days
+        self._steps: dict[bool, Steps] = {}
         self.coarse = stages_of(terms, COARSE_PATTERNS * len(terms.days))
         state, effect = terms.begin()
         most = np.einsum("bkh,k->bh", self.coarse[0].high, state[0]) + self.coarse[0].constant
@@ -160,7 +157,7 @@ class FreePart:
         self._most_kill = kill.max(axis=1).sum(axis=0)
         # what counts at the last horizon counts less at an earlier one by what comes after it
         self._later = (kill[:, :, -1:] - kill).max(axis=1).sum(axis=0)
-        self._grown = terms.regrown(terms.days[:1], terms.days[-1:])[0]
+        self._grown = terms.regrown[0, len(terms.days) - 1]
 
     @cached_property
     def fine(self) -> list[Stage]:
@@ -218,39 +215,37 @@ class FreePart:
         load = np.stack([*np.moveaxis(terms.load, 2, 0)[: terms.told], *more], axis=2)
         self.terms = replace(terms, load=load, room=room)
 
+    def steps(self, prices: Prices) -> Steps:
+        """What doses do to the survivors in the form of the prices."""
+        steep = prices.steep is not None
+        if steep not in self._steps:
+            self._steps[steep] = steps_of(self.terms, steep=steep)
+        return self._steps[steep]
+
     def look(self, prices: Prices, span: Span, fine: bool) -> Look:
         """See `Part`."""
-        one = completion(self.terms, self.stages(fine), prices, span.count)
-        bound = one.root(*self.terms.begin())
-        return Look(prices, span, bound, fine, one)
+        one = completion(self.terms, self.stages(fine), self.steps(prices), prices, span.count)
+        return Look(prices, span, one.root, fine, one)
 
-    def follow(self, look: Look) -> IntArray:
-        """The course that takes the best action at every day, limits being priced only."""
-        terms, one = self.terms, look.completion
-        assert one is not None
-        state, effect = terms.begin()
-        course = np.zeros(len(terms.days), dtype=np.int64)
-        for stage in range(len(course)):
-            count = np.array([np.count_nonzero(course)])
-            course[stage] = int(choices(one, terms, stage, state, effect, count)[0].argmax())
-            terms.give(state, effect, stage, course[stage : stage + 1])
-        return course
+    def follow(self, look: Look) -> Courses:
+        """See `Part`; limits are priced only."""
+        assert look.completion is not None
+        return followed(look.completion, self.terms, self.steps(look.prices))
 
     def near(
         self, look: Look, threshold: float, precision: Precision, stop: Callable[[], bool]
     ) -> tuple[Courses, float] | None:
         """See `Part`."""
-        stages = self.stages(look.fine)
         assert look.completion is not None
-        return explored(self.terms, stages, look.completion, look.span, threshold, precision, stop)
+        return explored(self.terms, look.completion, look.span, threshold, precision, stop)
 
     def one_change(self, course: IntArray) -> IntArray:
         """See `Part`."""
-        return changes_of_one_day(self.terms, course)
+        return one_change(self.terms, course)
 
-    def two_changes(self, course: IntArray, room: FloatArray, rng: np.random.Generator) -> IntArray:
+    def two_changes(self, course: IntArray, room: FloatArray, better: Better) -> Courses:
         """See `Part`."""
-        return changes_of_two_days(self.terms, course, room, PAIRS_PER_TURN, rng)
+        return two_changes(self.terms, self.coarse[-1], course, room, better)
 
     def count(self, actions: IntArray) -> IntArray:
         """See `Part`."""
@@ -354,10 +349,10 @@ class MenuPart:
         worth = prices.worth(self._all)[self._inside(span)]
         return Look(prices, span, float(worth.max(initial=-np.inf)), fine, None)
 
-    def follow(self, look: Look) -> IntArray:
+    def follow(self, look: Look) -> Courses:
         """See `Part`."""
         worth = np.where(self._inside(look.span), look.prices.worth(self._all), -np.inf)
-        return np.array([int(worth.argmax())])
+        return self._all.take(np.array([int(worth.argmax())]))
 
     def near(
         self, look: Look, threshold: float, precision: Precision, stop: Callable[[], bool]
@@ -378,9 +373,9 @@ class MenuPart:
         """Every other course of the menu."""
         return np.flatnonzero(self._good & (np.arange(len(self.menu)) != course[0]))[:, None]
 
-    def two_changes(self, course: IntArray, room: FloatArray, rng: np.random.Generator) -> IntArray:
-        """None: one change reaches all of them."""
-        return np.zeros((0, 1), dtype=np.int64)
+    def two_changes(self, course: IntArray, room: FloatArray, better: Better) -> Courses:
+        """See `Part`; none, since one change reaches all of them."""
+        return self._all.take(slice(0, 0))
 
     def count(self, actions: IntArray) -> IntArray:
         """See `Part`."""

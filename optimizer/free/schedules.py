@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from abscopt.instances.limits import OrganLimit
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.free.courses import Courses
+    from abscopt.optimizer.free.exchanges import Better
     from abscopt.optimizer.free.objective import Value
     from abscopt.optimizer.free.parts import Part
     from abscopt.optimizer.free.terms import Whole
@@ -32,7 +33,7 @@ IntArray = NDArray[np.int64]
 CHECKED = 2_000
 BETTER = 1e-9
 TURNS = 30
-PRODUCT = 100_000
+PRODUCT = 40_000
 
 
 class Schedules:
@@ -74,12 +75,6 @@ class Schedules:
             np.stack([one.effect[i] for one, i in zip(courses, at, strict=True)], axis=1),
             np.stack([one.kept[i] for one, i in zip(courses, at, strict=True)], axis=1),
         )
-
-    def roomy(self, rows: Sequence[Courses]) -> BoolArray:
-        """(n,) whether the summed loads fit, shared days left out."""
-        load = np.sum([one.load for one in rows], axis=0)
-        found: BoolArray = (load <= self.whole.room).all(axis=1)
-        return found
 
     def kept(self, rows: Sequence[Courses]) -> BoolArray:
         """(n,) whether every limit is kept by courses that keep them by themselves.
@@ -147,14 +142,21 @@ class Schedules:
         found: BoolArray = worst <= self.whole.alc_room
         return found
 
-    def best(self, rows: Sequence[Courses], floor: float) -> tuple[int, float] | None:
-        """Place and objective of the best feasible row above a floor; None without one."""
-        value = np.where(self.roomy(rows), self.values(rows), -np.inf)
-        order = np.flatnonzero(value > floor)
+    def best(
+        self, courses: Sequence[Courses], rows: IntArray, floor: float
+    ) -> tuple[int, float] | None:
+        """Place and objective of the best feasible row above a floor; None without one.
+
+        `rows` (n, P) are places among the courses of each part.
+        """
+        value = self.values(courses, rows)
+        load = np.sum([one.load[i] for one, i in zip(courses, rows.T, strict=True)], axis=0)
+        order = np.flatnonzero((value > floor) & (load <= self.whole.room).all(axis=1))
         order = order[np.argsort(-value[order], kind="stable")]
         for begin in range(0, len(order), CHECKED):
             part = order[begin : begin + CHECKED]
-            good = np.flatnonzero(self.kept([one.take(part) for one in rows]))
+            each = [one.take(i) for one, i in zip(courses, rows[part].T, strict=True)]
+            good = np.flatnonzero(self.kept(each))
             if len(good):
                 return int(part[good[0]]), float(value[part[good[0]]])
         return None
@@ -166,74 +168,75 @@ class Schedules:
         rng: np.random.Generator,
         stop: Callable[[], bool],
     ) -> tuple[list[IntArray], float]:
-        """Courses that no small change of one or of two parts betters, nor a sample of others."""
+        """Courses that no change of two days of one part betters, nor small ones of two parts."""
         for _ in range(TURNS):
             if stop():
                 break
             found = (
-                self._small(row, best) or self._pairs(row, best, rng) or self._wide(row, best, rng)
+                self._by_one(row, best, few=True)
+                or self._by_one(row, best, few=False)
+                or self._by_two(row, best, rng)
             )
             if found is None:
                 break
             row, best = found
         return row, best
 
-    def _tried(
-        self, row: list[IntArray], changes: dict[int, tuple[IntArray, IntArray]], best: float
+    def _by_one(
+        self, row: list[IntArray], best: float, *, few: bool
     ) -> tuple[list[IntArray], float] | None:
-        """The best of what changes of some parts make of a row, if it is better.
-
-        Per part that changes: (k, T) courses, and (n,) which of them each try takes.
-        """
-        number = len(next(iter(changes.values()))[1])
-        if not number:
-            return None
-        rows, good = [], np.ones(number, dtype=bool)
+        """The best that changes of one or two days make of the first part that they better."""
+        fixed = [part.of(one[None, :])[0] for part, one in zip(self.parts, row, strict=True)]
+        room = self.whole.room - np.sum([one.load[0] for one in fixed], axis=0)
         for s, part in enumerate(self.parts):
-            actions, at = changes.get(s, (row[s][None, :], np.zeros(number, dtype=np.int64)))
-            courses, fine = part.of(actions)
-            rows.append(courses.take(at))
-            good &= fine[at]
-        found = self.best([one.take(good) for one in rows], best + BETTER)
-        if found is None:
-            return None
-        place = int(np.flatnonzero(good)[found[0]])
-        return [one.actions[place] for one in rows], found[1]
-
-    def _small(self, row: list[IntArray], best: float) -> tuple[list[IntArray], float] | None:
-        tried = []
-        for s, part in enumerate(self.parts):
-            changed = part.one_change(row[s])
-            tried.append(self._tried(row, {s: (changed, np.arange(len(changed)))}, best))
-        return max((one for one in tried if one), key=lambda one: one[1], default=None)
-
-    def _wide(
-        self, row: list[IntArray], best: float, rng: np.random.Generator
-    ) -> tuple[list[IntArray], float] | None:
-        """Larger changes of one part."""
-        loads = [
-            part.of(one[None, :])[0].load[0] for part, one in zip(self.parts, row, strict=True)
-        ]
-        room = self.whole.room - np.sum(loads, axis=0)
-        for s, part in enumerate(self.parts):
-            changed = part.two_changes(row[s], room + loads[s], rng)
-            found = self._tried(row, {s: (changed, np.arange(len(changed)))}, best)
+            better = self._better(fixed, s, best + BETTER)
+            if few:
+                changed, good = part.of(part.one_change(row[s]))
+                changed = changed.take(good & better(changed.kill, changed.effect, changed.kept))
+            else:
+                changed = part.two_changes(row[s], room + fixed[s].load[0], better)
+            rows = np.zeros((len(changed), len(row)), dtype=np.int64)
+            rows[:, s] = np.arange(len(changed))
+            courses = [changed if i == s else one for i, one in enumerate(fixed)]
+            found = self.best(courses, rows, best + BETTER)
             if found is not None:
-                return found
+                course = changed.actions[found[0]]
+                return [course if i == s else one for i, one in enumerate(row)], found[1]
         return None
 
-    def _pairs(
+    def _better(self, fixed: list[Courses], s: int, floor: float) -> Better:
+        """Whether courses of one part are above a floor beside those of the others."""
+
+        def better(kill: FloatArray, effect: FloatArray, kept: FloatArray) -> BoolArray:
+            each = []
+            for own, name in zip((kill, effect, kept), ("kill", "effect", "kept"), strict=True):
+                others = [np.broadcast_to(getattr(one, name), own.shape) for one in fixed]
+                others[s] = own
+                each.append(np.stack(others, axis=1))
+            found: BoolArray = self.value(*each) > floor
+            return found
+
+        return better
+
+    def _by_two(
         self, row: list[IntArray], best: float, rng: np.random.Generator
     ) -> tuple[list[IntArray], float] | None:
-        """Small changes of two parts at once."""
-        for i, j in itertools.combinations(range(len(self.parts)), 2):
-            one, two = (self.parts[s].one_change(row[s]) for s in (i, j))
-            number = len(one) * len(two)
+        """Small changes of two parts at once, a sample of them where they are many."""
+        fixed = [part.of(one[None, :])[0] for part, one in zip(self.parts, row, strict=True)]
+        small = []
+        for part, one in zip(self.parts, row, strict=True):
+            changed, good = part.of(part.one_change(one))
+            small.append(changed.take(good))
+        for i, j in itertools.combinations(range(len(row)), 2):
+            number = len(small[i]) * len(small[j])
             at = np.arange(number)
             if number > PRODUCT:
                 at = rng.choice(number, PRODUCT, replace=False)
-            first, second = np.divmod(at, max(1, len(two)))
-            found = self._tried(row, {i: (one, first), j: (two, second)}, best)
+            rows = np.zeros((len(at), len(row)), dtype=np.int64)
+            rows[:, i], rows[:, j] = np.divmod(at, max(1, len(small[j])))
+            courses = [small[s] if s in (i, j) else one for s, one in enumerate(fixed)]
+            found = self.best(courses, rows, best + BETTER)
             if found is not None:
-                return found
+                places = rows[found[0]]
+                return [one.actions[k] for one, k in zip(courses, places, strict=True)], found[1]
         return None

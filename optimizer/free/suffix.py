@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.optimizer.free.terms import DYING, EFFECTORS, OTHERS, PRECURSORS, QUEUE, TINY
+from abscopt.optimizer.free.alike import groups_of
+from abscopt.optimizer.free.terms import (
+    DYING,
+    EFFECTORS,
+    OTHERS,
+    PRECURSORS,
+    QUEUE,
+    SURVIVORS,
+    TINY,
+)
 
 if TYPE_CHECKING:
     from abscopt.optimizer.free.terms import Terms
@@ -24,6 +33,10 @@ IntArray = NDArray[np.int64]
 
 FIRST_WIDTH = 1e-4
 WIDER = 1.25
+LEAST_REGROWTH = 0.25
+"""Nats of accelerated regrowth that are told apart."""
+FAIR = 1.5
+"""Patterns at least, for each that is different in what is told of it."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +53,10 @@ class Stage:
     release : (B', H) worth per unit released on this day
     kept : (2, B) most and least that the pattern's fractions leave of the others' effect
     survivor : (H,) no survivor is worth more: all of it is released at its best
-    to : (2, B') pattern of this stage, without and with a fraction
+    to : (2, B') pattern of this stage, without and with a fraction; `order` (2 B',) sorts them,
+        those of each pattern begin at `begins` (B,)
     count : (B,) fractions of each pattern
+    last : (B,) earliest last fraction day of each pattern by position, -1 for none
     """
 
     high: FloatArray
@@ -53,7 +68,10 @@ class Stage:
     kept: FloatArray
     survivor: FloatArray
     to: IntArray
+    order: IntArray
+    begins: IntArray
     count: IntArray
+    last: IntArray
 
 
 def stages_of(terms: Terms, most: float) -> list[Stage]:
@@ -67,50 +85,59 @@ def stages_of(terms: Terms, most: float) -> list[Stage]:
     day = len(daily.mobilized)
     while day > int(terms.days[-1]) + 1:
         day -= 1
-        high, constant, _ = _before(terms, day, high, constant)
+        high, constant, _ = before(terms, day, high, constant)
     low = high.copy()
     survivor, kept = np.zeros(horizons), np.ones((2, 1))
     with np.errstate(invalid="ignore", divide="ignore"):
         per_killed = np.where(terms.release > 0, terms.release / (1.0 - terms.survival), 0.0)
     nothing = np.zeros((2, 0), dtype=np.int64)
-    stages = [
-        Stage(high, low, constant, empty, empty, np.zeros((0, 0)), kept, survivor, nothing, count)
-    ]
+    regrowth = _levels_of_regrowth(terms)
+    last = np.full(1, -1)
+    no_release = np.zeros((0, 0))
+    end = high, low, constant, empty, empty, no_release, kept, survivor
+    stages = [Stage(*end, nothing, nothing[0], nothing[0], count, last)]
     for stage in range(len(terms.days) - 1, -1, -1):
         while day > int(terms.days[stage]) + 1:
             day -= 1
-            low, _, _ = _before(terms, day, low, constant)
-            high, constant, _ = _before(terms, day, high, constant)
+            low, _, _ = before(terms, day, low, constant)
+            high, constant, _ = before(terms, day, high, constant)
         day -= 1
         spared = terms.effectors_kept
-        none, steady, release = _before(terms, day, high, constant)
-        given, _, _ = _before(terms, day, high, constant, spared)
-        none_low, _, _ = _before(terms, day, low, constant)
-        given_low, _, _ = _before(terms, day, low, constant, spared)
+        none, steady, release = before(terms, day, high, constant)
+        given, _, _ = before(terms, day, high, constant, spared)
+        none_low, _, _ = before(terms, day, low, constant)
+        given_low, _, _ = before(terms, day, low, constant, spared)
         given[:, OTHERS] *= terms.others_kept[stage]
         given_low[:, OTHERS] *= terms.others_kept[stage]
         both, counts = np.concatenate([none, given]), np.concatenate([count, count + 1])
         kepts = np.concatenate([kept, kept * terms.others_kept[stage]], axis=1)
-        to, count, width = _joined(both, kepts[0], counts, most, width / WIDER**2)
-        raw = np.concatenate([none, given]), np.concatenate([none_low, given_low])
-        size = len(count)
-        high, low = (np.full((size, *none.shape[1:]), fill) for fill in (-np.inf, np.inf))
-        np.maximum.at(high, to, raw[0])
-        np.minimum.at(low, to, raw[1])
-        kept = np.stack([np.full(size, -np.inf), np.full(size, np.inf)])
-        np.maximum.at(kept[0], to, kepts[0])
-        np.minimum.at(kept[1], to, kepts[1])
-        constant = np.full((size, horizons), -np.inf)
-        np.maximum.at(constant, to, np.concatenate([steady, steady]))
+        lasts = np.concatenate([last, np.where(count > 0, last, stage)])
+        told = np.stack([counts, regrowth[lasts]], axis=1)
+        to, size, width = _joined(both, kepts[0], told, most, width / WIDER**2)
+        order = np.argsort(to, kind="stable")
+        begins = np.searchsorted(to[order], np.arange(size))
+        count = counts[order][begins]
+        last = np.minimum.reduceat(lasts[order], begins)
+        high = np.maximum.reduceat(np.concatenate([none, given])[order], begins)
+        low = np.minimum.reduceat(np.concatenate([none_low, given_low])[order], begins)
+        kepts = kepts[:, order]
+        kept = np.stack(
+            [
+                np.maximum.reduceat(kepts[0], begins),
+                np.minimum.reduceat(kepts[1], begins),
+            ]
+        )
+        constant = np.maximum.reduceat(np.concatenate([steady, steady])[order], begins)
         survivor = np.maximum(survivor, per_killed[stage].max() * release.max(axis=0))
         parts = (none, steady), (given, steady)
+        groups = to.reshape(2, -1), order, begins
         stages.append(
-            Stage(high, low, constant, *parts, release, kept, survivor, to.reshape(2, -1), count)
+            Stage(high, low, constant, *parts, release, kept, survivor, *groups, count, last)
         )
     return stages[::-1]
 
 
-def _before(
+def before(
     terms: Terms, day: int, after: FloatArray, constant: FloatArray, kept: float = 1.0
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Worth before a day from that after it, and (B, H) that of a unit released on the day."""
@@ -118,7 +145,7 @@ def _before(
     worth = np.empty_like(after)
     effector = daily.effect[day] + after[:, EFFECTORS]
     dying = daily.priming[day] * after[:, PRECURSORS] + after[:, DYING]
-    worth[:, 0] = 0.0
+    worth[:, SURVIVORS] = after[:, SURVIVORS]
     worth[:, OTHERS] = after[:, OTHERS]
     worth[:, EFFECTORS] = daily.effector_kept * kept * effector
     worth[:, PRECURSORS] = (
@@ -133,19 +160,28 @@ def _before(
     return worth, constant + daily.inflow * after[:, PRECURSORS], released
 
 
-def _joined(
-    worth: FloatArray, kept: FloatArray, count: IntArray, most: float, width: float
-) -> tuple[IntArray, IntArray, float]:
-    """(B,) number of the group of every pattern, (groups,) fractions of each, and their width.
+def _levels_of_regrowth(terms: Terms) -> IntArray:
+    """(T + 1,) by last day: 0 for none, then doubling from `LEAST_REGROWTH` on."""
+    grown = terms.regrown[0, :, -1] / LEAST_REGROWTH
+    level = np.ceil(np.log2(np.maximum(grown, 1.0))) + 1.0
+    found: IntArray = np.where(grown > 0, level, 0.0).astype(np.int64)
+    return found
 
-    Those of a group have as many fractions, and are alike in what they leave of the others'
-    effect, in effectors and in precursors.
+
+def _joined(
+    worth: FloatArray, kept: FloatArray, told: IntArray, most: float, width: float
+) -> tuple[IntArray, int, float]:
+    """(B,) number of the group of every pattern, how many groups, and their width.
+
+    Those of a group are alike in what is told of them (B, keys): fractions, and about how much
+    regrows up to the last day; and nearly so in what they leave of the others' effect, in effectors
+    and in precursors.
     """
     own = worth[:, [EFFECTORS, PRECURSORS]].sum(axis=2)
     parts = np.log(np.concatenate([kept[:, None], own], axis=1) + TINY)
+    most = max(most, FAIR * groups_of(told.astype(float))[1])
     while True:
-        keys = np.concatenate([np.floor(parts / width), count[:, None]], axis=1)
-        found, groups = np.unique(keys, axis=0, return_inverse=True)
-        if len(found) <= max(most, int(count.max()) + 1):
-            return groups.reshape(-1), found[:, -1].astype(np.int64), width
+        groups, number = groups_of(np.concatenate([np.floor(parts / width), told], axis=1))
+        if number <= most:
+            return groups, number, width
         width *= WIDER

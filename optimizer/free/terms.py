@@ -6,13 +6,16 @@ Everything that a course does is linear in a state that has, before each day,
     D dying cells that prime, q_1 .. q_lag what was released 1 .. lag days ago.
 
 A day of a course multiplies S, O and e and adds to q_1; every other day is the same for all
-courses. `Terms.step` is that day; `optimizer.free.suffix` is its transpose.
+courses. `Terms.step` is that day, `Terms.passing` all days from one course day to the next;
+`optimizer.free.suffix` is the transpose of a day.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -110,7 +113,6 @@ class Terms:
         effect: FloatArray,
         day: int,
         released: FloatArray | float = 0.0,
-        kept: FloatArray | float = 1.0,
     ) -> None:
         """Go on by one day in place.
 
@@ -119,14 +121,12 @@ class Terms:
         state : (n, 5 + lag)
         effect : (n, H) effect so far
         released : (n,) release of the day
-        kept : (n,) share of the effectors that the day's fraction leaves
         """
         one = self.daily
         entering = state[:, QUEUE + one.lag - 1] if one.lag else released
         state[:, DYING] = one.dying_kept * state[:, DYING] + one.dying_entry * entering
         state[:, EFFECTORS] = (
-            one.effector_kept * kept * state[:, EFFECTORS]
-            + one.mobilized[day] * state[:, PRECURSORS]
+            one.effector_kept * state[:, EFFECTORS] + one.mobilized[day] * state[:, PRECURSORS]
         )
         state[:, PRECURSORS] = (
             one.staying[day] * state[:, PRECURSORS]
@@ -138,21 +138,37 @@ class Terms:
             state[:, QUEUE] = released
         effect += state[:, EFFECTORS, None] * one.effect[day]
 
-    def give(
-        self, state: FloatArray, effect: FloatArray, stage: int, action: IntArray
-    ) -> FloatArray:
-        """Actions of one course day and all days up to the next, in place; (n, H) log kill."""
-        given = action > 0
-        released = self.release[stage, action] * state[:, SURVIVORS]
-        state[:, SURVIVORS] *= self.survival[stage, action]
-        state[:, OTHERS] *= np.where(given, self.others_kept[stage], 1.0)
-        day = int(self.days[stage])
-        self.step(state, effect, day, released, np.where(given, self.effectors_kept, 1.0))
-        last = stage + 1 == len(self.days)
-        for later in range(day + 1, day + 1 if last else int(self.days[stage + 1])):
-            self.step(state, effect, later)
-        killed: FloatArray = self.kill[stage, action]
-        return killed
+    @cached_property
+    def passing(self) -> list[FloatArray]:
+        """(N + 2, N + H) of each course day: from a state, its release and 1 to state and effect.
+
+        N parts of a state; the day itself and all days up to the next course day.
+        """
+        parts, found = len(self.start), []
+        for day, until in itertools.pairwise([*self.days.tolist(), int(self.days[-1]) + 1]):
+            state, effect = np.eye(parts + 2, parts), np.zeros((parts + 2, len(self.horizons)))
+            released = np.eye(parts + 2)[parts]
+            self.step(state, effect, day, released)
+            for later in range(day + 1, until):
+                self.step(state, effect, later)
+            both = np.concatenate([state, effect], axis=1)
+            both[:-1] -= both[-1]  # all rows have the inflow
+            found.append(both)
+        return found
+
+    def give(self, state: FloatArray, effect: FloatArray, stage: int, action: IntArray) -> None:
+        """Actions of one course day and all days up to the next, in place."""
+        given, parts = action > 0, state.shape[1]
+        before = np.empty((len(state), parts + 2))
+        before[:, :parts] = state
+        before[:, parts] = self.release[stage, action] * state[:, SURVIVORS]
+        before[:, -1] = 1.0
+        before[:, SURVIVORS] *= self.survival[stage, action]
+        before[:, OTHERS] *= np.where(given, self.others_kept[stage], 1.0)
+        before[:, EFFECTORS] *= np.where(given, self.effectors_kept, 1.0)
+        both = before @ self.passing[stage]
+        state[:] = both[:, :parts]
+        effect += both[:, parts:]
 
     def begin(self, n: int = 1) -> tuple[FloatArray, FloatArray]:
         """States and effect before the first day of the course."""
@@ -162,15 +178,26 @@ class Terms:
             self.step(state, effect, day)
         return state, effect
 
-    def regrown(self, first: IntArray, last: IntArray) -> FloatArray:
-        """(n, H) growth by accelerated repopulation of courses by their days (-1: none)."""
-        if not self.repopulates:
-            return np.zeros((len(first), len(self.horizons)))
-        grown = repopulation.accelerated_days(
-            first[:, None], last[:, None], self.kick_off, self.horizons[None, :]
-        )
-        extra: FloatArray = np.where(first[:, None] >= 0, self.growth * grown, 0.0)
-        return extra
+    @cached_property
+    def untouched(self) -> list[tuple[FloatArray, FloatArray]]:
+        """State (1, N) and effect (1, H) before each course day and after all, untreated."""
+        state, effect = self.begin()
+        found = [(state.copy(), effect.copy())]
+        for stage in range(len(self.days)):
+            self.give(state, effect, stage, np.zeros(1, dtype=np.int64))
+            found.append((state.copy(), effect.copy()))
+        return found
+
+    @cached_property
+    def regrown(self) -> FloatArray:
+        """(T + 1, T + 1, H) accelerated regrowth by positions of first and last day; -1: none."""
+        number = len(self.days)
+        found = np.zeros((number + 1, number + 1, len(self.horizons)))
+        if self.repopulates:
+            found[:number, :number] = self.growth * repopulation.accelerated_days(
+                self.days[:, None, None], self.days[None, :, None], self.kick_off, self.horizons
+            )
+        return found
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.instances.load import InputError, Problem
+from abscopt.optimizer.answer import Answer
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.flows import flows_of
 from abscopt.optimizer.candidates.reduction import restricted
@@ -76,31 +77,18 @@ class Engine(Protocol):
 
 
 @dataclass
-class Answer:
-    """Best judged schedule and proven bound of the programme; None when absent.
+class ProgrammeAnswer(Answer):
+    """What the programme found, and how.
 
-    `relaxation_error` is what bands and tangents added to the value of the best schedule;
     `data` states the last programme; `reductions` says what was dropped before the first one;
-    `solver_seconds` is wall time inside the solver.
+    `floor` bounds what was dropped; `solver_seconds` is wall time inside the solver.
     """
 
-    schedule: Schedule | None = None
-    evaluation: Evaluation | None = None
-    bound: float | None = None
-    infeasible: bool = False
-    nodes: int = 0
-    columns: int = 0
     rounds: int = 0
-    relaxation_error: float = 0.0
     data: Data | None = None
     floor: float = -math.inf
     reductions: tuple[Step, ...] = ()
     solver_seconds: list[float] = field(default_factory=list)
-
-    @property
-    def value(self) -> float:
-        """Objective in hand; -inf without a schedule."""
-        return -math.inf if self.evaluation is None else self.evaluation.objective
 
 
 def solve_single(
@@ -116,7 +104,7 @@ def solve_single(
     kept: Kept | None = None,
     start: Schedule | None = None,
     begin: bool = True,
-) -> Answer:
+) -> ProgrammeAnswer:
     """Solve one case as one MILP; raises InputError if it is too large for that.
 
     Parameters
@@ -128,7 +116,7 @@ def solve_single(
     begin : whether the solver begins at `start`
     """
     canary()
-    answer = Answer()
+    answer = ProgrammeAnswer()
     if not candidates.plans:
         answer.infeasible = True
         return answer
@@ -199,11 +187,10 @@ def _first(candidates: Candidates, columns: Columns, kept: Kept | None) -> Refin
     )
 
 
-def _take(judge: Judge, answer: Answer, schedule: Schedule) -> None:
+def _take(judge: Judge, answer: ProgrammeAnswer, schedule: Schedule) -> None:
     """A schedule that is known before."""
     verdict = judge.evaluate(schedule)
-    if verdict.feasible and verdict.objective > answer.value:
-        answer.schedule, answer.evaluation = schedule, verdict
+    answer.take(schedule, verdict)
 
 
 def _refined_at(
@@ -243,7 +230,7 @@ def _round(
     seed: int,
     threads: int,
     clock: Clock,
-    answer: Answer,
+    answer: ProgrammeAnswer,
     engine: Engine | None,
     begin: Choice | None,
 ) -> Refinement | None:
@@ -284,8 +271,7 @@ def _round(
     plan = data.refinement.bands[pair][0]
     schedule = schedule_of(candidates, data.columns, picked, plan)
     verdict = judge.evaluate(schedule)
-    if verdict.feasible and verdict.objective > answer.value:
-        answer.schedule, answer.evaluation = schedule, verdict
+    answer.take(schedule, verdict)
     if schedule == answer.schedule and outcome.objective is not None:
         answer.relaxation_error = outcome.objective - verdict.objective
     _told(clock, answer, answer.bound)
@@ -308,7 +294,7 @@ def _highs(
     seed: int,
     threads: int,
     clock: Clock,
-    answer: Answer,
+    answer: ProgrammeAnswer,
     start: NDArray[np.float64] | None,
 ) -> Outcome:
     """Maximize with HiGHS, the objective scaled up.
@@ -336,7 +322,7 @@ def _highs(
     return replace(outcome, objective=objective, bound=bound)
 
 
-def _told(clock: Clock, answer: Answer, bound: float | None) -> bool:
+def _told(clock: Clock, answer: ProgrammeAnswer, bound: float | None) -> bool:
     known = [value for value in (bound, answer.bound) if value is not None]
     value = None if answer.evaluation is None else answer.value
     clock.report("programme", value, min(known) if known else None)

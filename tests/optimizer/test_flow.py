@@ -24,20 +24,20 @@ from abscopt.instances import build
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.programme.single import Answer, solve_single
+from abscopt.optimizer.programme.single import ProgrammeAnswer, solve_single
 from abscopt.optimizer.progress import Clock
 
 GAP = 2e-6
 
 
-def answer_of(raw: Raw, *, by_day: bool = False, gap: float = GAP) -> Answer:
+def answer_of(raw: Raw, *, by_day: bool = False, gap: float = GAP) -> ProgrammeAnswer:
     instance = build(raw)
     return solve_single(
         Candidates(instance), Judge(instance), gap, 0, 1, Clock(None, None), by_day=by_day
     )
 
 
-def assert_best(raw: Raw) -> Answer:
+def assert_best(raw: Raw) -> ProgrammeAnswer:
     """The programme's optimum is the best of all schedules, and its bound is true."""
     best, answer = best_of_all(raw), answer_of(raw)
     if best is None:
