@@ -34,7 +34,10 @@ PARTS: dict[str, list[str]] = {
         *("--limit", "60", "--threads", "1", "--programmes", "co-targets"),
     ],
     "free_course": [],
-    "rivals": ["--cases", "early-sabr", "dual-checkpoint", "pembro-rt", "stage3-crt"],
+    "rivals": [
+        *("--cases", "early-sabr", "dual-checkpoint", "pembro-rt", "stage3-crt"),
+        *("co-targets", "oligomet-4", "resistance"),
+    ],
     "minlp": ["--limit", "60", "--logs", str(FOLDER / "logs" / "minlp")],
     "adaptive": [],
     "growth": ["--repeats", "1", "--limit", "60"],
