@@ -53,6 +53,7 @@ from abscopt.instances import load
 from abscopt.instances.load import InputError
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import solve
+from abscopt.optimizer.as_rows import closest_row, schedule_of_row
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.reduction import Kept, offered, restricted, undominated
 from abscopt.optimizer.candidates.table import Candidates
@@ -61,7 +62,6 @@ from abscopt.optimizer.crosscheck.engines import ENGINES
 from abscopt.optimizer.crosscheck.naming import Programme
 from abscopt.optimizer.crosscheck.writer import mps
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.pipeline import _closest_row, _schedule
 from abscopt.optimizer.programme.build import build, data_of
 from abscopt.optimizer.programme.cuts import schedule_of
 from abscopt.optimizer.programme.fixing import InHand, first_in_hand, fixed, reduced
@@ -135,7 +135,7 @@ def ours(name: str, threads: int, limit: float) -> Row:
     seconds = time.perf_counter() - begin
     row = judged(instance, result.schedule, result.bound) | {"seconds": seconds}
     if result.schedule is not None:
-        plan, courses = _closest_row(Candidates(instance), result.schedule)
+        plan, courses = closest_row(Candidates(instance), result.schedule)
         row["best"] = [plan, courses.tolist(), row["objective"]]
     return row
 
@@ -165,7 +165,7 @@ def single(name: str, level: str, best: list[Any] | None, threads: int, limit: f
     spent = time.perf_counter() - begin
     start = None
     if in_hand is not None:
-        start = _schedule(candidates, in_hand.plan, np.array(in_hand.row))
+        start = schedule_of_row(candidates, in_hand.plan, np.array(in_hand.row))
     steps = [[step.name, step.pairs] for step in kept.steps]
     row: Row = {"reductions": steps, "plans_left": len(kept.plans), "reducing": round(spent, 2)}
     try:
@@ -196,7 +196,11 @@ def first_round(name: str, level: str, folder: str, threads: int, limit: float) 
     instance, clock = case_of(name), Clock()
     candidates, judge = Candidates(instance), Judge(instance)
     kept, in_hand = left(candidates, level, None, clock)
-    start = None if in_hand is None else _schedule(candidates, in_hand.plan, np.array(in_hand.row))
+    start = (
+        None
+        if in_hand is None
+        else schedule_of_row(candidates, in_hand.plan, np.array(in_hand.row))
+    )
     import_module("scipy.stats")  # with Pyomo's first programme: once in a process, not each time
     marks = [time.perf_counter()]
     small, fewer = restricted(candidates, kept)

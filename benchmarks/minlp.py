@@ -35,9 +35,9 @@ from abscopt.instances.load import CASES as FOLDER
 from abscopt.instances.load import build
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import solve
+from abscopt.optimizer.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.pipeline import _schedule
 from abscopt.optimizer.result import versions
 
 FILE = Path(__file__).with_name("minlp.json")
@@ -114,7 +114,7 @@ def by_scip(
     }
     if model.getNSols():
         plan, row = chosen(stated)
-        verdict = Judge(instance).evaluate(_schedule(stated.candidates, plan, row))
+        verdict = Judge(instance).evaluate(schedule_of_row(stated.candidates, plan, row))
         run["claimed"] = float(model.getObjVal())
         run["objective"] = verdict.objective if verdict.feasible else None
         run["feasible"] = verdict.feasible

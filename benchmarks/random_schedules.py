@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.instances.schema import Instance
+from abscopt.optimizer.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.pipeline import _schedule
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
 
 IntArray = NDArray[np.int64]
@@ -70,7 +70,7 @@ def sample(instance: Instance, number: int, seed: int) -> Sample:
             good = rows[_feasible(candidates, tables, rows)]
             kept = _distinct(np.concatenate([kept, good]), candidates)
     kept = kept[:number]
-    schedules = tuple(_schedule(candidates, int(row[0]), row[1:]) for row in kept)
+    schedules = tuple(schedule_of_row(candidates, int(row[0]), row[1:]) for row in kept)
     return Sample(schedules, kept, tuple(sizes), every)
 
 

@@ -40,8 +40,8 @@ from scipy.optimize import differential_evolution
 
 from abscopt.instances import load
 from abscopt.optimizer import solve
+from abscopt.optimizer.as_rows import schedule_of_row
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.pipeline import _schedule
 from abscopt.optimizer.result import versions
 
 FILE = Path(__file__).with_name("rivals.json")
@@ -131,7 +131,7 @@ def one(
     if menu.best_at is None:
         return None, menu.evaluations
     plan, courses = menu.best_at
-    verdict = Judge(tables.instance).evaluate(_schedule(tables.candidates, plan, courses))
+    verdict = Judge(tables.instance).evaluate(schedule_of_row(tables.candidates, plan, courses))
     assert verdict.feasible and math.isclose(verdict.objective, menu.best, rel_tol=1e-7)
     return verdict.objective, menu.evaluations
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from abscopt.optimizer.as_rows import closest_row, schedule_of_row
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Evaluation, Judge
@@ -23,8 +24,6 @@ from abscopt.optimizer.memory import Memory
 from abscopt.optimizer.progress import Clock, Listener
 from abscopt.optimizer.result import Certificate, Result, ResultStatus, SolverRun
 from abscopt.optimizer.schedule import (
-    Fraction,
-    Infusion,
     Schedule,
     read_schedule,
     standard_schedule,
@@ -171,15 +170,15 @@ def _by_programme(
     if worthwhile(candidates):
         known = None
         if in_reserve is not None:
-            known = InHand.of(*_closest_row(candidates, in_reserve[0]), in_reserve[1])
+            known = InHand.of(*closest_row(candidates, in_reserve[0]), in_reserve[1])
         kept, in_hand = reduced(candidates, gap / 2, seed, clock, known)
         if in_hand is not None:
-            start = _schedule(candidates, in_hand.plan, np.array(in_hand.row))
+            start = schedule_of_row(candidates, in_hand.plan, np.array(in_hand.row))
     answer = solve_single(candidates, judge, gap / 2, seed, threads, clock, kept=kept, start=start)
     claimed = answer.evaluation.objective if answer.evaluation else None
     schedule, status, best = answer.schedule, "none", claimed
     if answer.schedule is not None and claimed is not None and not candidates.free:
-        plan, row = _closest_row(candidates, answer.schedule)
+        plan, row = closest_row(candidates, answer.schedule)
         schedule, claimed, status = _second(
             candidates, plan, row, claimed, answer.bound, gap, clock
         )
@@ -232,7 +231,7 @@ def _by_search(
 ) -> Solved:
     schedules = [*([] if in_reserve is None else [in_reserve[0]]), *given]
     known = dict.fromkeys(schedules) if candidates.plans else ()
-    starts = [_closest_row(candidates, schedule) for schedule in known]
+    starts = [closest_row(candidates, schedule) for schedule in known]
     bound = memory.bound(candidates)
     found = explore(candidates, gap / 2, seed, clock, starts, memory.trees, bound)
     memory.keep(candidates, found.grounds)
@@ -283,7 +282,7 @@ def _second(
             floor = max(floor, value - TIE * max(1.0, abs(value)))
         plan, row, status = second_stage(candidates, plan, row, min(floor, value), clock)
     claimed = float(Tabulated(candidates, plan).value(row[None, :])[0])
-    return _schedule(candidates, plan, row), claimed, status
+    return schedule_of_row(candidates, plan, row), claimed, status
 
 
 def _in_reserve(
@@ -297,41 +296,6 @@ def _in_reserve(
     ]
     feasible = [(schedule, verdict.objective) for schedule, verdict in known if verdict.feasible]
     return max(feasible, key=lambda pair: pair[1], default=None)
-
-
-def _schedule(candidates: Candidates, plan: int, row: NDArray[Any]) -> Schedule:
-    instance = candidates.instance
-    fractions = [
-        fraction
-        for table, index in zip(candidates.lesions, row, strict=True)
-        for fraction in table.menu.course(int(index), instance.lesions[table.menu.lesion])
-    ]
-    doses = [Infusion(day, drug, mg) for drug, day, mg in candidates.plans[plan].doses]
-    return Schedule.of(fractions, doses)
-
-
-def _closest_row(candidates: Candidates, schedule: Schedule) -> tuple[int, NDArray[Any]]:
-    """Plan and course indices of a schedule; 'no course' where the case does not offer its own.
-
-    The plan is the one that has most infusions in common with it, and fewest others.
-    """
-    given = {(i.drug, i.day, i.dose_mg) for i in schedule.infusions}
-    apart = [len(given.symmetric_difference(option.doses)) for option in candidates.plans]
-    row = np.zeros(len(candidates.lesions), dtype=np.int64)
-    for s, table in enumerate(candidates.lesions):
-        lesion = candidates.instance.lesions[table.menu.lesion]
-        course = tuple(f for f in schedule.fractions if f.lesion == lesion.name)
-        if course:
-            alike = np.flatnonzero(np.isclose(table.menu.dose, course[0].dose_gy, 1e-9, 0.0))
-            offered = (int(c) for c in alike if _same(table.menu.course(int(c), lesion), course))
-            row[s] = next(offered, 0)
-    return int(np.argmin(apart)), row
-
-
-def _same(offered: Sequence[Fraction], given: Sequence[Fraction]) -> bool:
-    """Whether two courses have the same fractions (doses compared elsewhere)."""
-    one, two = (sorted((f.day, f.slot, f.technique) for f in part) for part in (offered, given))
-    return one == two
 
 
 def _judged(judge: Judge, solved: Solved) -> Evaluation | None:

@@ -17,13 +17,13 @@ from widened_instances import widened_case
 from abscopt.instances import build, load
 from abscopt.instances.load import InputError
 from abscopt.optimizer import solve
+from abscopt.optimizer.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.reduction import Kept, offered, restricted, undominated
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.crosscheck.naming import named_programme
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.pipeline import _schedule
 from abscopt.optimizer.programme import single
 from abscopt.optimizer.programme.build import build as build_model
 from abscopt.optimizer.programme.build import data_of
@@ -278,7 +278,7 @@ def test_reduced_programme_is_the_best_of_all_schedules(objective: str) -> None:
     best = float(values_of(candidates)[0].max())
     kept, hand = reduced(candidates, GAP, 0, Clock())
     assert hand is not None
-    start = _schedule(candidates, hand.plan, np.array(hand.row))
+    start = schedule_of_row(candidates, hand.plan, np.array(hand.row))
     ways: list[Raw] = [{"start": start}]
     ways += [{"start": start, "begin": False}, {}] if objective == "default" else []
     for more in ways:
@@ -302,7 +302,7 @@ def test_a_start_is_a_point_of_the_programme_worth_what_the_judge_says() -> None
     candidates = Candidates(build(SHARED_ORGAN))
     values, rows = values_of(candidates)
     plan, row = np.unravel_index(values.argmax(), values.shape)
-    schedule = _schedule(candidates, int(plan), rows[row])
+    schedule = schedule_of_row(candidates, int(plan), rows[row])
     for kept in (None, offered(candidates)):
         columns = columns_of(candidates, kept=kept)
         choice = choice_of(candidates, columns, schedule)
@@ -324,7 +324,7 @@ def test_a_start_is_a_point_of_the_programme_worth_what_the_judge_says() -> None
 def test_a_schedule_that_is_not_on_offer_is_no_choice() -> None:
     candidates = Candidates(build(SHARED_ORGAN))
     columns = columns_of(candidates)
-    schedule = _schedule(candidates, 1, np.array([5, 7]))
+    schedule = schedule_of_row(candidates, 1, np.array([5, 7]))
     assert choice_of(candidates, columns, schedule) is not None
     moved = replace(schedule.fractions[0], day=20)
     fractions = (*schedule.fractions[1:], moved)
@@ -338,7 +338,7 @@ def test_the_start_bounds_what_a_stopped_programme_returns() -> None:
     candidates = Candidates(build(SHARED_ORGAN))
     kept, hand = reduced(candidates, GAP, 0, Clock())
     assert hand is not None
-    start = _schedule(candidates, hand.plan, np.array(hand.row))
+    start = schedule_of_row(candidates, hand.plan, np.array(hand.row))
     judge = Judge(candidates.instance)
     answer = solve_single(candidates, judge, GAP, 0, 1, Clock(0.0), kept=kept, start=start)
     assert answer.value == pytest.approx(hand.value, abs=1e-9)
