@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from clocks import Stopping
+from numpy.typing import NDArray
 from plain_cases import (
     CITED,
     EARLY_IMMUNE,
@@ -349,15 +350,20 @@ def test_what_the_bound_follows_is_worth_the_bound(lesions: int, fields: Raw) ->
             assert look.bound - 0.02 <= counted <= look.bound + 1e-9
 
 
-@pytest.mark.parametrize("fields", [{}, REGROWING], ids=["plain", "regrowing"])
-def test_two_changes_are_all_of_them_and_valued_as_whole_courses(fields: Raw) -> None:
-    raw = random_case(201, days=5, levels=3, lesion=fields)
+def enumerated(fields: Raw, days: int) -> tuple[Planned, FreePart, NDArray[np.int64]]:
+    """A random case with a lymphocyte limit, its lesion, and every course of so many days."""
+    raw = random_case(201, days=days, levels=3, lesion=fields)
     raw["limits"].append(limit("alc", "alc", floor_1e9_per_l=1.1))
     one = searched(raw)
     part = one.parts[0]
     assert isinstance(part, FreePart)
     days, actions = part.terms.allowed.shape
-    every = np.indices((actions,) * days).reshape(days, -1).T
+    return one, part, np.indices((actions,) * days).reshape(days, -1).T
+
+
+@pytest.mark.parametrize("fields", [{}, REGROWING], ids=["plain", "regrowing"])
+def test_two_changes_are_all_of_them_and_valued_as_whole_courses(fields: Raw) -> None:
+    one, part, every = enumerated(fields, 5)
     for course in random_rows(one, 4)[0]:
         found = part.two_changes(course, one.whole.room, lambda _, __, kept: kept > 0)
         near = every[(every != course).sum(axis=1) == 2]
@@ -379,13 +385,7 @@ def test_joining_partial_courses_never_loses_one(repopulates: bool) -> None:
     fields: Raw = {"effector_kill_per_fraction": 0.3, "lymphocyte_loss_per_fraction": 0.15}
     if repopulates:
         fields |= REGROWING
-    raw = random_case(201, days=6, levels=3, lesion=fields)
-    raw["limits"].append(limit("alc", "alc", floor_1e9_per_l=1.1))
-    one = searched(raw)
-    part = one.parts[0]
-    assert isinstance(part, FreePart)
-    days, actions = part.terms.allowed.shape
-    every = np.indices((actions,) * days).reshape(days, -1).T
+    one, part, every = enumerated(fields, 6)
     value, kill = values(one, [every]), part.of(every)[0].kill
     good, count = np.isfinite(value), (every > 0).sum(axis=1)
     random = np.random.default_rng(2)

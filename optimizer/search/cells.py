@@ -82,16 +82,9 @@ def corners(low: FloatArray, high: FloatArray) -> FloatArray:
 
 def halved(cells: Cells) -> Cells:
     """Each cell in two per horizon, geometrically; children of a cell follow each other."""
-    horizons = cells.low.shape[1]
-    middle = np.sqrt(cells.low * cells.high)
-    low, high = [], []
-    for corner in range(2**horizons):
-        upper = np.array([bool(corner >> h & 1) for h in range(horizons)])
-        low.append(np.where(upper, middle, cells.low))
-        high.append(np.where(upper, cells.high, middle))
-    count = 2**horizons
+    horizons, middle = cells.low.shape[1], np.sqrt(cells.low * cells.high)
     return unknown(
-        np.stack(low, axis=1).reshape(-1, horizons),
-        np.stack(high, axis=1).reshape(-1, horizons),
-        np.repeat(cells.bound, count),
+        corners(cells.low, middle).reshape(-1, horizons),
+        corners(middle, cells.high).reshape(-1, horizons),
+        np.repeat(cells.bound, 2**horizons),
     )

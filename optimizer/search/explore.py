@@ -372,16 +372,16 @@ class _Search:
         if fewer is not None:
             self._push(Node(*fewer, (), node.branch), cells.top + BOUND_SAFETY)
             return
+        if self._plans_first(node):
+            self._push_parts(node, Cut())
+            return
         at = int(cells.bound.argmax())
         mixed = self._mixed(dual, node.alive, cells, at)
         spread = max(one.spread for one in mixture) if mixture else 0.0
         several = any(int(mask.sum()) > 1 for mask in node.alive)
-        uneven = several and mixed is None and spread > MIXED * (cells.top - self.threshold)
-        if self._plans_first(node):
-            self._push_parts(node, Cut())
-        elif mixed is not None:
+        if mixed is not None:
             self._push_parts(node, Cut(mixed))
-        elif uneven:
+        elif several and spread > MIXED * (cells.top - self.threshold):
             self._push_parts(node, _parted(dual, node.alive, mixture))
         elif len(dual.set.plans) > 1:
             self._push_parts(node, Cut())

@@ -165,22 +165,16 @@ class LesionValues:
         ----------
         terms : (kinds,) of a multiplier; -inf for kinds that do not count
         """
-        return self._best(kills, None, terms)[0][:, 0]
+        return self.best(kills, None, terms)[0][:, 0]
 
     def best(
-        self, low: FloatArray, high: FloatArray, terms: FloatArray
+        self, low: FloatArray, high: FloatArray | None, terms: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """(cells, corners) no kind's chord, raised over its value, + term is greater.
 
         Corners of the cells (cells, horizons) in the order of `cells.corners`. Second, by how much
-        the chord of the leaf that is greatest was raised.
+        the chord of the leaf that is greatest was raised. Without an upper end: of points.
         """
-        return self._best(low, high, terms)
-
-    def _best(
-        self, low: FloatArray, high: FloatArray | None, terms: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Of cells, or of points where there is no upper end."""
         greatest = self.leaves.greatest(terms)
         live = np.flatnonzero(greatest > -np.inf)
         number = 1 if high is None else 2**self.horizons
