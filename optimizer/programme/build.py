@@ -308,6 +308,7 @@ def _built(data: Data) -> Any:
         value.tumor_bed(model, data)
     else:
         if data.paired:
+            pairs.summed_effect(model, data)
             pairs.log_effect(model, data)
             pairs.saturated_log_effect(model, data)
         else:

@@ -74,29 +74,39 @@ def pair_of_course(model: Any, data: Data) -> None:
     )
 
 
+def summed_effect(model: Any, data: Data) -> None:
+    """G[h] = sum g[j, k, h] w[j, k] and A = sum a[j, k] w[j, k], for the rows that use them."""
+    column, plan = data.pairs
+    loss, gain = data.columns.loss[plan, column], data.columns.gain[plan, column, :]
+    every = np.arange(len(column))
+    model.gain = pyo.Var(data.horizons, domain=pyo.NonNegativeReals)
+    model.loss = pyo.Var(domain=pyo.NonNegativeReals)
+    model.gain_of_pairs = pyo.Constraint(
+        data.horizons, rule=lambda m, h: m.gain[h] <= weighted(m, data, gain[:, h], every)
+    )
+    model.loss_of_pairs = pyo.Constraint(expr=model.loss >= weighted(model, data, loss, every))
+
+
 def log_effect(model: Any, data: Data) -> None:
     """t[h] = ln Z[h] lies below tangents of ln G - A - chemo, and below the most of its plan.
 
-    t[h] <= sum_k (ln G_i - 1 - chemo_k + e_k / G_i) y[k] + sum (g[j, k, h] / G_i - a[j, k]) w[j, k]
+    t[h] <= sum_k (ln G_i - 1 - chemo_k + e_k / G_i) y[k] + G[h] / G_i - A
     at every tangent point G_i, with e_k = 1e-6 e^(greatest A + chemo_k), which keeps ln Z from
     -inf;  t[h] <= sum_k ln(greatest Z of k) y[k].
     """
-    column, plan = data.pairs
     low, high = log_range(data)
     model.log_effect = pyo.Var(
         data.horizons, bounds=lambda m, h: (float(low[h].min()), float(high[h].max()))
     )
-    loss, gain = data.columns.loss[plan, column], data.columns.gain[plan, column, :]
     most = sum(data.columns.loss[:, members].max(axis=1) for members in data.of_lesion.values())
     extra = LEAST_EFFECT * np.exp(np.asarray(most) + data.chemo)
-    every = np.arange(len(column))
     points = data.refinement.gains
 
     def tangent(m: Any, h: int, i: int) -> Any:
         point = points[i]
         level = math.log(point) - 1.0 - data.chemo + extra / point
         fixed = sum(float(level[k]) * data.chosen(m, k) for k in range(data.plans))
-        return m.log_effect[h] <= fixed + weighted(m, data, gain[:, h] / point - loss, every)
+        return m.log_effect[h] <= fixed + m.gain[h] / point - m.loss
 
     def of_plan(m: Any, h: int) -> Any:
         return m.log_effect[h] <= sum(
