@@ -16,7 +16,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -26,10 +25,12 @@ from numpy.typing import NDArray
 from abscopt.instances.limits import AlcLimit, EdricLimit, LogisticsLimit
 from abscopt.instances.schema import Instance
 from abscopt.models import immune
+from abscopt.optimizer.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.courses import Menu as Courses
 from abscopt.optimizer.candidates.table import CAP, Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.candidates.value import lesion_value
+from abscopt.optimizer.schedule import Schedule
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -245,45 +246,58 @@ def course_keys(courses: Courses) -> IntArray:
     return np.stack(keys, axis=1)[1:]
 
 
-@dataclass
-class Menu:
-    """A case as a box of numbers in [0, 1), with the clock and the best of one run."""
+class Box:
+    """Schedules of a case as numbers in [0, 1), with the clock and the best of one run.
 
-    tables: Tables
-    coding: Coding
-    deadline: float = math.inf
-    evaluations: int = 0
-    best: float = -math.inf
-    best_at: tuple[int, IntArray] | None = None
-    began: float = 0.0
-    _trees: list[Tree | None] = field(default_factory=list)
+    Attributes
+    ----------
+    best, answer : judged or tabulated objective of the best schedule without excess, and it
+    """
 
-    def __post_init__(self) -> None:
-        candidates = self.tables.candidates
-        option: dict[object, int] = {}
-        chosen = [
-            [option.setdefault(one, len(option)) for one in plan.options] or [0]
-            for plan in candidates.plans
-        ]
-        self._plan_tree = Tree(np.array(chosen))
+    size: int
+    price: float
+
+    def __init__(self) -> None:
+        self.deadline = math.inf
+        self.evaluations = 0
+        self.best = -math.inf
+        self.answer: Schedule | None = None
+
+    def start(self, seconds: float) -> None:
+        """Begin anew with a budget of wall time."""
+        self.evaluations, self.best, self.answer = 0, -math.inf, None
+        self.deadline = time.perf_counter() + seconds
+
+    def worth(self, codes: FloatArray) -> FloatArray:
+        """(n,) worth of codes (n, size); raises OutOfTime."""
+        raise NotImplementedError
+
+
+def dearest(value: FloatArray, excess: FloatArray) -> float:
+    """Price of excess at which nothing infeasible of a sample is worth more than the rest."""
+    good = excess == 0
+    if not good.any():
+        return DEAREST
+    tempting = (value[~good] - value[good].max()) / excess[~good]
+    return max(1.0, float(tempting.max(initial=1.0)))
+
+
+class Menu(Box):
+    """A case of uniform courses."""
+
+    def __init__(self, tables: Tables, coding: Coding):
+        super().__init__()
+        self.tables, self.coding = tables, coding
+        candidates = tables.candidates
+        self._plan_tree = plan_tree(candidates)
         self._trees = [
             Tree(course_keys(table.menu)) if len(table.menu) > 1 else None
             for table in candidates.lesions
         ]
-        axes = self.coding == "axes"
+        axes = coding == "axes"
         self._plan_size = len(self._plan_tree) if axes else 1
         self._sizes = [0 if tree is None else 1 + len(tree) if axes else 1 for tree in self._trees]
-
-    @property
-    def size(self) -> int:
-        """Numbers in a code."""
-        return self._plan_size + sum(self._sizes)
-
-    def start(self, seconds: float) -> None:
-        """Begin anew with a budget of wall time."""
-        self.evaluations, self.best, self.best_at = 0, -math.inf, None
-        self.began = time.perf_counter()
-        self.deadline = self.began + seconds
+        self.size = self._plan_size + sum(self._sizes)
 
     def decode(self, codes: FloatArray) -> tuple[IntArray, IntArray]:
         """Plans (n,) and rows of courses (n, lesions) of codes (n, size)."""
@@ -291,7 +305,7 @@ class Menu:
         if self.coding == "axes":
             plans = self._plan_tree.find(codes[:, : self._plan_size])
         else:
-            plans = self._plan_tree.order[_ranks(codes[:, 0], count)]
+            plans = self._plan_tree.order[ranks(codes[:, 0], count)]
         rows = np.zeros((len(codes), len(self._trees)), dtype=np.int64)
         at = self._plan_size
         for s, (tree, size) in enumerate(zip(self._trees, self._sizes, strict=True)):
@@ -304,23 +318,18 @@ class Menu:
                 course = tree.find(own[:, 1:])
             else:
                 rank = (own[:, 0] - UNTREATED) / (1 - UNTREATED)
-                course = tree.order[_ranks(np.maximum(rank, 0.0), len(tree.order))]
+                course = tree.order[ranks(np.maximum(rank, 0.0), len(tree.order))]
             rows[:, s] = np.where(treated, course + 1, 0)
         return plans, rows
 
     @cached_property
-    def price(self) -> float:
+    def price(self) -> float:  # type: ignore[override]
         """Objective per unit of excess."""
         codes = np.random.default_rng(SAMPLE).random((SAMPLE, self.size))
-        value, excess = self.tables.valued(*self.decode(codes))
-        good = excess == 0
-        if not good.any():
-            return DEAREST
-        tempting = (value[~good] - value[good].max()) / excess[~good]
-        return max(1.0, float(tempting.max(initial=1.0)))
+        return dearest(*self.tables.valued(*self.decode(codes)))
 
     def worth(self, codes: FloatArray) -> FloatArray:
-        """(n,) worth of codes (n, size); raises OutOfTime."""
+        """(n,) worth of codes (n, size), all at once."""
         if time.perf_counter() > self.deadline:
             raise OutOfTime
         plans, rows = self.decode(codes)
@@ -329,10 +338,21 @@ class Menu:
         found = np.where(excess == 0, value, -math.inf)
         top = int(found.argmax())
         if found[top] > self.best:
-            self.best, self.best_at = float(found[top]), (int(plans[top]), rows[top].copy())
+            self.best = float(found[top])
+            self.answer = schedule_of_row(self.tables.candidates, int(plans[top]), rows[top])
         worth: FloatArray = value - self.price * excess
         return worth
 
 
-def _ranks(numbers: FloatArray, count: int) -> IntArray:
+def plan_tree(candidates: Candidates) -> Tree:
+    """Systemic plans by the option of each agent."""
+    option: dict[object, int] = {}
+    chosen = [
+        [option.setdefault(one, len(option)) for one in plan.options] or [0]
+        for plan in candidates.plans
+    ]
+    return Tree(np.array(chosen))
+
+
+def ranks(numbers: FloatArray, count: int) -> IntArray:
     return np.minimum((numbers * count).astype(np.int64), count - 1)

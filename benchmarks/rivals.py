@@ -5,10 +5,11 @@
 Differential evolution (SciPy, whole populations at once), CMA-ES (`cma`), the tree-structured
 Parzen estimator of Optuna and plain enumeration (random order, in blocks) are given our menu of
 doses and days, our exact tables for value and feasibility (which they would have to write
-themselves; made before their clock starts), and as much wall time as our search took for its
-proof, tables included. How a schedule is coded and what one that breaks a limit is worth:
-`rival_menu.py`. Each rival has the coding that served it best in a trial on five of the cases
-(`--coding` gives all the same one). `--processes` runs are made at a time, one to a core; our own
+themselves; made before their clock starts; for free courses the judge), and as much wall time as
+our search took for its proof, tables included. How a schedule is coded and what one that breaks a
+limit is worth: `rival_menu.py`, and `rival_judge.py` for free courses. Each rival has the coding
+that served it best in a trial on five of the cases (`--coding` gives all the same one). Without
+`--cases` every bundled case is run. `--processes` runs are made at a time, one to a core; our own
 solve has the machine to itself. Every best schedule is judged again. Only our search says how good
 its answer is; the rivals' columns show the best and the median over the seeds.
 
@@ -35,24 +36,21 @@ import cma
 import numpy as np
 import optuna
 from reference_optima import machine
-from rival_menu import Coding, Menu, OutOfTime, Tables
+from rival_judge import JudgedMenu
+from rival_menu import Box, Coding, Menu, OutOfTime, Tables
 from scipy.optimize import differential_evolution
 
 from abscopt.instances import load
+from abscopt.instances.load import CASES
 from abscopt.optimizer import solve
-from abscopt.optimizer.as_rows import schedule_of_row
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.result import versions
 
 FILE = Path(__file__).with_name("rivals.json")
-CASES = (
-    "early-sabr", "dual-checkpoint", "pembro-rt", "stage3-crt", "hfrt-crt", "oligomet-4",
-    "sequencing", "capacity", "resistance", "pulsar",
-)  # fmt: skip
 BLOCK = 256
 
 
-def evolution(menu: Menu, seed: int) -> None:
+def evolution(menu: Box, seed: int) -> None:
     """Differential evolution, best1bin, whole populations at once, restarted when it converges."""
     for again in range(1000):
         differential_evolution(
@@ -67,7 +65,7 @@ def evolution(menu: Menu, seed: int) -> None:
         )
 
 
-def cma_es(menu: Menu, seed: int) -> None:
+def cma_es(menu: Box, seed: int) -> None:
     """CMA-ES with a wide start, restarted with twice the population."""
     rng = np.random.default_rng(seed)
     for again in range(1000):
@@ -81,7 +79,7 @@ def cma_es(menu: Menu, seed: int) -> None:
             search.tell(asked, (-menu.worth(np.array(asked))).tolist())
 
 
-def parzen(menu: Menu, seed: int) -> None:
+def parzen(menu: Box, seed: int) -> None:
     """Optuna's tree-structured Parzen estimator, multivariate, else with its own defaults."""
     sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True)
     study = optuna.create_study(direction="maximize", sampler=sampler)
@@ -93,7 +91,7 @@ def parzen(menu: Menu, seed: int) -> None:
     study.optimize(objective, n_trials=None)
 
 
-def enumeration(menu: Menu, seed: int) -> None:
+def enumeration(menu: Box, seed: int) -> None:
     """Schedules in random order."""
     rng = np.random.default_rng(seed)
     while True:
@@ -107,33 +105,37 @@ RIVALS: dict[str, tuple[Callable[[Menu, int], None], Coding]] = {
     "enumeration": (enumeration, "ladder"),
 }
 
-_tables: dict[str, Tables] = {}
-_menus: dict[tuple[str, Coding], Menu] = {}
+_boxes: dict[str, Box] = {}
+"""Of the case of this process, by coding."""
 
 
 def _prepare(name: str) -> None:
-    """Tables of a case in this process."""
+    """What rivals are given of a case, in this process, before any clock starts."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore")
-    _tables[name] = Tables(load(name))
+    instance = load(name)
+    if any(lesion.course and lesion.course.form == "free" for lesion in instance.lesions):
+        judged = JudgedMenu(instance)
+        _boxes.update(dict.fromkeys(get_args(Coding), judged))
+    else:
+        tables = Tables(instance)
+        _boxes.update({coding: Menu(tables, coding) for coding in get_args(Coding)})
 
 
 def one(
     name: str, rival: str, coding: Coding, seed: int, seconds: float
 ) -> tuple[float | None, int]:
     """Judged objective and evaluations of one run of one rival."""
-    tables = _tables[name]
-    menu = _menus.setdefault((name, coding), Menu(tables, coding))
-    assert menu.price > 0  # sampled now, before the clock starts
-    menu.start(seconds)
+    box = _boxes[coding]
+    assert box.price > 0  # sampled now, before the clock starts
+    box.start(seconds)
     with contextlib.suppress(OutOfTime):
-        RIVALS[rival][0](menu, seed)
-    if menu.best_at is None:
-        return None, menu.evaluations
-    plan, courses = menu.best_at
-    verdict = Judge(tables.instance).evaluate(schedule_of_row(tables.candidates, plan, courses))
-    assert verdict.feasible and math.isclose(verdict.objective, menu.best, rel_tol=1e-7)
-    return verdict.objective, menu.evaluations
+        RIVALS[rival][0](box, seed)
+    if box.answer is None:
+        return None, box.evaluations
+    verdict = Judge(load(name)).evaluate(box.answer)
+    assert verdict.feasible and math.isclose(verdict.objective, box.best, rel_tol=1e-7)
+    return verdict.objective, box.evaluations
 
 
 def against(name: str, seeds: int, processes: int, coding: Coding | None) -> dict[str, Any]:
@@ -179,7 +181,8 @@ def summary(runs: list[tuple[float | None, int]], result: Any) -> dict[str, Any]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cases", nargs="+", default=list(CASES), metavar="CASE")
+    every = sorted(path.stem for path in CASES.glob("*.toml"))
+    parser.add_argument("--cases", nargs="+", default=every, metavar="CASE")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--processes", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--coding", choices=get_args(Coding), help="one coding for all rivals")
