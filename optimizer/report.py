@@ -355,6 +355,9 @@ def _proof_parts(result: Result) -> list[object]:
     ]
     if result.certificate.objective_form:
         parts.append(f"Stated as  {result.certificate.objective_form}")
+    if result.certificate.reductions:
+        steps = (f"{step.pairs} ({step.name})" for step in result.certificate.reductions)
+        parts.append(f"Reduced    pairs of plan and course: {', then '.join(steps)}")
     for name, size in result.certificate.approximation_errors.items():
         parts.append(f"Inside it  {name}: {size:.3g} {unit}")
     return [

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from abscopt.instances.schema import Instance
+    from abscopt.optimizer.candidates.reduction import Step
     from abscopt.optimizer.evaluation import Evaluation
     from abscopt.optimizer.schedule import Schedule
 
@@ -37,6 +38,8 @@ class Certificate:
     second_stage : status of the choice among schedules within the gap
     best_objective : best objective in hand before the second stage
     objective_form : how the objective enters the proof: exactly, or bounded by tangents
+    reductions : what was dropped before one MILP was stated, step by step, with the pairs of plan
+        and course that each step left; empty where it was stated over all that the case offers
     """
 
     claim: str
@@ -44,6 +47,7 @@ class Certificate:
     second_stage: str = "none"
     best_objective: float | None = None
     objective_form: str = ""
+    reductions: tuple[Step, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -53,6 +57,7 @@ class Certificate:
             "second_stage": self.second_stage,
             "best_objective": self.best_objective,
             "objective_form": self.objective_form,
+            "reductions": [dict(vars(step)) for step in self.reductions],
         }
 
 

@@ -367,6 +367,11 @@ def test_single_agrees_with_the_search_where_it_is_reduced(name: str) -> None:
         assert one.bound is not None and other.objective is not None
         assert one.bound >= other.objective - 1e-9
     assert programme.solver.columns < search.solver.columns
+    assert search.certificate.to_json()["reductions"] == []
+    steps = programme.certificate.to_json()["reductions"]
+    assert steps[0] == {"name": "offered", "pairs": offered(Candidates(instance)).count}
+    assert steps[-1]["name"] == "dominance"
+    assert 0 < steps[-1]["pairs"] < steps[0]["pairs"]
 
 
 PAIR_FAMILIES = (
