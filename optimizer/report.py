@@ -365,8 +365,8 @@ def _proof_parts(result: Result) -> list[object]:
         f"Second stage  {result.certificate.second_stage}; "
         f"best objective before it {_amount(result.certificate.best_objective, unit)}",
         f"Solved by  {run.name} {run.version}, method {run.method}, {run.seconds:.2f} s, seed "
-        f"{result.seed}; {run.columns} columns and {run.plans} systemic plans considered, "
-        f"{run.nodes} nodes",
+        f"{result.seed}; {run.columns} choices for lesions and {run.plans} systemic plans "
+        f"considered, {run.nodes} nodes",
     ]
 
 

@@ -63,7 +63,18 @@ class Certificate:
 
 @dataclass(frozen=True)
 class SolverRun:
-    """Who solved it, how long it took and how much was considered."""
+    """Who solved it, how long it took and how much was considered.
+
+    Attributes
+    ----------
+    seconds : wall time
+    nodes : of the search, or of the solver in all rounds
+    columns : what lesions may receive, 'no course' included: for the search, the allowed kinds (of
+        courses that differ in their days only, one) of each lesion, again for each group of plans
+        that act alike on tumors and organs; for the programme, courses that reductions left; for a
+        free course, doses by day, or without their days where these do not matter
+    plans : systemic plans of the case
+    """
 
     name: str
     version: str

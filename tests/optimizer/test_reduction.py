@@ -374,6 +374,15 @@ def test_single_agrees_with_the_search_where_it_is_reduced(name: str) -> None:
     assert 0 < steps[-1]["pairs"] < steps[0]["pairs"]
 
 
+def test_courses_that_differ_in_days_are_one_choice_of_the_search() -> None:
+    course = plain.uniform([1, 2], [6, 9], last_start_day=3)
+    tumor = plain.lesion("tumor", course=course)
+    instance = build(plain.plain_case([tumor], [], horizon_days=[6]))
+    kinds, courses = 2 * 2 + 1, 2 * 2 * 4 + 1  # fractions x doses (x days), and no course
+    assert solve(instance).solver.columns == kinds
+    assert solve(instance, method="single").solver.columns == courses
+
+
 PAIR_FAMILIES = (
     "effect_pieces", "kill_pieces", "log_effect_tangents", "one_effect_piece", "pair_of_course",
     "pair_of_plan", "saturation_lines",
