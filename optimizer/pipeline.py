@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from abscopt.instances.schema import Instance
+    from abscopt.optimizer.candidates.reduction import Step
 
 Method = Literal["auto", "single"]
 
@@ -70,6 +71,7 @@ class Solved:
     nodes: int
     columns: int
     plans: int
+    reductions: tuple[Step, ...] = ()
     by_programme: bool = False
     by_days: bool = False
 
@@ -196,6 +198,7 @@ def _by_programme(
         nodes=answer.nodes,
         columns=answer.columns,
         plans=len(candidates.plans),
+        reductions=answer.reductions,
         by_programme=True,
     )
 
@@ -371,7 +374,14 @@ def _certificate(solved: Solved, objective: float | None, status: str, kind: str
         errors["claimed_minus_judged"] = solved.claimed - objective
     searched = FREE_FORM if solved.by_days else SEARCH_FORM
     form = f"{kind}: {PROGRAMME_FORMS[kind] if solved.by_programme else searched}"
-    return Certificate(claims[status], errors, solved.second_stage, solved.best_objective, form)
+    return Certificate(
+        claims[status],
+        errors,
+        solved.second_stage,
+        solved.best_objective,
+        form,
+        solved.reductions,
+    )
 
 
 @contextmanager

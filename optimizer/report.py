@@ -355,6 +355,9 @@ def _proof_parts(result: Result) -> list[object]:
     ]
     if result.certificate.objective_form:
         parts.append(f"Stated as  {result.certificate.objective_form}")
+    if result.certificate.reductions:
+        steps = (f"{step.pairs} ({step.name})" for step in result.certificate.reductions)
+        parts.append(f"Reduced    pairs of plan and course: {', then '.join(steps)}")
     for name, size in result.certificate.approximation_errors.items():
         parts.append(f"Inside it  {name}: {size:.3g} {unit}")
     return [
@@ -362,8 +365,8 @@ def _proof_parts(result: Result) -> list[object]:
         f"Second stage  {result.certificate.second_stage}; "
         f"best objective before it {_amount(result.certificate.best_objective, unit)}",
         f"Solved by  {run.name} {run.version}, method {run.method}, {run.seconds:.2f} s, seed "
-        f"{result.seed}; {run.columns} columns and {run.plans} systemic plans considered, "
-        f"{run.nodes} nodes",
+        f"{result.seed}; {run.columns} choices for lesions and {run.plans} systemic plans "
+        f"considered, {run.nodes} nodes",
     ]
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from abscopt.instances.schema import Instance
+    from abscopt.optimizer.candidates.reduction import Step
     from abscopt.optimizer.evaluation import Evaluation
     from abscopt.optimizer.schedule import Schedule
 
@@ -37,6 +38,8 @@ class Certificate:
     second_stage : status of the choice among schedules within the gap
     best_objective : best objective in hand before the second stage
     objective_form : how the objective enters the proof: exactly, or bounded by tangents
+    reductions : what was dropped before one MILP was stated, step by step, with the pairs of plan
+        and course that each step left; empty where it was stated over all that the case offers
     """
 
     claim: str
@@ -44,6 +47,7 @@ class Certificate:
     second_stage: str = "none"
     best_objective: float | None = None
     objective_form: str = ""
+    reductions: tuple[Step, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -53,12 +57,24 @@ class Certificate:
             "second_stage": self.second_stage,
             "best_objective": self.best_objective,
             "objective_form": self.objective_form,
+            "reductions": [dict(vars(step)) for step in self.reductions],
         }
 
 
 @dataclass(frozen=True)
 class SolverRun:
-    """Who solved it, how long it took and how much was considered."""
+    """Who solved it, how long it took and how much was considered.
+
+    Attributes
+    ----------
+    seconds : wall time
+    nodes : of the search, or of the solver in all rounds
+    columns : what lesions may receive, 'no course' included: for the search, the allowed kinds (of
+        courses that differ in their days only, one) of each lesion, again for each group of plans
+        that act alike on tumors and organs; for the programme, courses that reductions left; for a
+        free course, doses by day, or without their days where these do not matter
+    plans : systemic plans of the case
+    """
 
     name: str
     version: str

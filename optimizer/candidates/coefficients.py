@@ -188,9 +188,7 @@ def block_effects(
     unit, resting = under[0][block.patterns, : block.count], under[1][block.patterns]
     release = shared.release[block.kinds, : block.count]
     if not relieves(instance, effects, plan):
-        flat = unit.transpose(1, 0, 2).reshape(block.count, resting.size)
-        product: FloatArray = (release @ flat).reshape(len(release), *resting.shape)
-        return np.asarray(product + resting)
+        return released(release, unit, resting)
     menu, given = shared.kinds.menu, slice(None, block.count)
     left = _suppression(
         instance,
@@ -201,6 +199,18 @@ def block_effects(
     whole = shared.unsuppressed[block.kinds, None, given]
     dense: FloatArray = np.einsum("kpn,pnh->kph", whole * left, unit)
     return np.asarray(dense + resting)
+
+
+def released(release: FloatArray, unit: FloatArray, resting: FloatArray) -> FloatArray:
+    """(kinds, patterns, horizons) effect of release (kinds, n) through propagators.
+
+    Parameters
+    ----------
+    unit : (patterns, n, horizons) effect per unit of release
+    resting : (patterns, horizons) effect without release
+    """
+    flat = unit.transpose(1, 0, 2).reshape(release.shape[1], resting.size)
+    return np.asarray((release @ flat).reshape(len(release), *resting.shape) + resting)
 
 
 def one_effect(

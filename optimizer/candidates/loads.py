@@ -21,7 +21,7 @@ from abscopt.models import lq, lymphocytes, repair, toxicity
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion, Technique
-    from abscopt.instances.limits import OrganLimit
+    from abscopt.instances.limits import AlcLimit, OrganLimit
     from abscopt.instances.schema import Instance, PriorDose
     from abscopt.optimizer.candidates.courses import Menu
 
@@ -180,6 +180,11 @@ def edric_alone(instance: Instance, menu: Menu) -> tuple[FloatArray, FloatArray,
         )
     )
     return lung * total, heart * total, integral * total
+
+
+def alc_allowance(instance: Instance, limit: AlcLimit) -> float:
+    """Log loss of lymphocytes that just leaves the floor."""
+    return math.log(instance.lymphocytes.initial_1e9_per_l / limit.floor_1e9_per_l)
 
 
 def alc_unit(instance: Instance, menu: Menu) -> FloatArray:

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from abscopt.instances.limits import AlcLimit, DoseByFractionsLimit, LogisticsLimit
 from abscopt.optimizer.candidates.courses import Menu, Patterns
+from abscopt.optimizer.candidates.loads import alc_allowance
 from abscopt.optimizer.candidates.table import CAP, Candidates
 
 if TYPE_CHECKING:
@@ -176,13 +177,12 @@ def _days_count(candidates: Candidates, s: int) -> bool:
 
 def _could_bind(candidates: Candidates, limit: AlcLimit) -> bool:
     """Whether the floor could be reached if every lesion lost most on every day."""
-    before = candidates.instance.lymphocytes.initial_1e9_per_l
     chemo = float(candidates.plan_effects.chemotherapy_log_loss.max())
     loss = np.zeros(candidates.instance.days)
     for table in candidates.lesions:
         loss += float(table.kappa.max()) * table.alc_unit.max(axis=0)
     worst = float(loss.max()) + chemo
-    return worst > math.log(before / limit.floor_1e9_per_l) * CAP
+    return worst > alc_allowance(candidates.instance, limit) * CAP
 
 
 def _shares_an_organ(candidates: Candidates, s: int) -> bool:

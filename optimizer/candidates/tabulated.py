@@ -6,7 +6,6 @@ The judge has the last word; this is what search and enumeration use before it.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +18,8 @@ from abscopt.instances.limits import (
     LogisticsLimit,
 )
 from abscopt.models import immune, lymphocytes, toxicity
+from abscopt.optimizer.candidates.courses import ADDED
+from abscopt.optimizer.candidates.loads import alc_allowance
 from abscopt.optimizer.candidates.table import CAP
 from abscopt.optimizer.candidates.value import lesion_value
 
@@ -340,8 +341,6 @@ class Tabulated:
     def _alc_use(
         self, rows: IntArray, limit: AlcLimit, further: FloatArray | float = 0.0
     ) -> FloatArray:
-        before = self.instance.lymphocytes.initial_1e9_per_l
-        allowance = math.log(before / limit.floor_1e9_per_l)
         worst = np.empty(len(rows))
         start = 0
         for part in np.array_split(rows, max(1, len(rows) // CHUNK)):
@@ -350,7 +349,7 @@ class Tabulated:
             )
             worst[start : start + len(part)] = (np.asarray(loss) + further).max(axis=1) + self.chemo
             start += len(part)
-        return worst / allowance
+        return worst / alc_allowance(self.instance, limit)
 
     def _alc(self, rows: IntArray) -> BoolArray:
         good = np.ones(len(rows), dtype=bool)
@@ -377,10 +376,11 @@ class Tabulated:
 
     def quantity(self, rows: IntArray, limit: LogisticsLimit) -> FloatArray:
         """(schedules,) what a logistics limit counts."""
-        if limit.quantity == "lesions":
-            treated = [self._patterns(rows, s) > 0 for s in range(rows.shape[1])]
-            result: FloatArray = np.sum(treated, axis=0).astype(float)
-            return result
+        if limit.quantity in ADDED:
+            own = [table.menu.patterns.added(limit) for table in self.candidates.lesions]
+            chosen = [one[self._patterns(rows, s)] for s, one in enumerate(own)]
+            total: FloatArray = np.sum(chosen, axis=0)
+            return total
         if limit.quantity == "course_gap_days":
             return self._gap(rows)
         if limit.quantity == "overall_days":
@@ -411,7 +411,7 @@ class Tabulated:
         return least
 
     def _counted(self, rows: IntArray, quantity: str, days: range) -> FloatArray:
-        """(schedules,) visits, lesions_per_day or machine_days within some days."""
+        """(schedules,) visits or lesions_per_day within some days."""
         result = np.zeros(len(rows))
         if not len(days):
             return result
@@ -422,11 +422,7 @@ class Tabulated:
                 table.menu.patterns.incidence[self._patterns(part, s), window]
                 for s, table in enumerate(self.candidates.lesions)
             ) + np.zeros((len(part), len(days)))
-            count = {
-                "visits": lambda days: (days > 0).sum(axis=1),
-                "lesions_per_day": lambda days: days.max(axis=1),
-                "machine_days": lambda days: days.sum(axis=1),
-            }[quantity](per_day)
+            count = (per_day > 0).sum(axis=1) if quantity == "visits" else per_day.max(axis=1)
             result[start : start + len(part)] = count
             start += len(part)
         return result

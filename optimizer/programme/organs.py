@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from abscopt.instances.limits import ORGAN_KINDS, AlcLimit, DrugLimit, EdricLimit
 from abscopt.models import lymphocytes
+from abscopt.optimizer.candidates.loads import alc_allowance
 from abscopt.optimizer.programme.choice import together, treated_days
 from abscopt.optimizer.programme.linear import terms
 from abscopt.optimizer.programme.pairs import over_groups
@@ -200,11 +200,10 @@ def lymphocyte_count(model: Any, data: Data) -> None:
     floors = {
         i: limit for i, limit in enumerate(data.instance.limits) if isinstance(limit, AlcLimit)
     }
-    before = data.instance.lymphocytes.initial_1e9_per_l
     days = [int(day) for day in treated_days(data)] or [0]
 
     def rule(m: Any, i: int, day: int) -> Any:
-        most = math.log(before / floors[i].floor_1e9_per_l)
+        most = alc_allowance(data.instance, floors[i])
         chemo = sum(
             float(data.chemo[k]) * data.chosen(m, k) for k in range(data.plans) if data.chemo[k] > 0
         )

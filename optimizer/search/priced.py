@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from abscopt.optimizer.candidates.coefficients import released
+
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.coefficients import Shared
     from abscopt.optimizer.candidates.kinds import Block
@@ -226,11 +228,9 @@ class PricedCourses:
             if part.dense is not None:
                 effect = part.dense[rows]
             else:
-                unit, resting = self.patterns.unit[part.days], self.patterns.resting[part.days]
-                flat = unit[:, : part.block.count].transpose(1, 0, 2)
                 release = self.release[part.kinds][rows, : part.block.count]
-                product = release @ flat.reshape(part.block.count, resting.size)
-                effect = product.reshape(len(rows), *resting.shape) + resting
+                unit = self.patterns.unit[part.days, : part.block.count]
+                effect = released(release, unit, self.patterns.resting[part.days])
             most = np.maximum(most, effect.max(axis=(0, 1)))
         return most
 

@@ -12,7 +12,6 @@ multipliers that sum to at most the penalty.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,8 @@ from numpy.typing import NDArray
 
 from abscopt.instances.limits import AlcLimit, EdricLimit, LogisticsLimit
 from abscopt.models import lymphocytes
-from abscopt.optimizer.candidates.loads import edric_alone
+from abscopt.optimizer.candidates.courses import ADDED
+from abscopt.optimizer.candidates.loads import alc_allowance, edric_alone
 from abscopt.optimizer.candidates.table import CAP
 
 if TYPE_CHECKING:
@@ -141,11 +141,10 @@ def _by_kind(
         number = list(range(finite.shape[1] + len(exposed)))
         begin = len(number)
         for limit in further:
-            own, rows = _of_kinds(candidates, limit, s, plan), len(_right(candidates, limit, 0.0))
-            if own is not None:
-                parts.append(own)
-                number += range(begin, begin + rows)
-            begin += rows
+            if isinstance(limit, EdricLimit):
+                parts.append(_edric_alone(candidates, limit, s, plan)[:, None])
+                number.append(begin)
+            begin += len(_right(candidates, limit, 0.0))
         found.append(ByKind(np.array(number, dtype=np.int64), count, np.concatenate(parts, axis=1)))
     return tuple(found)
 
@@ -174,7 +173,7 @@ def _families(rows: list[_Row]) -> tuple[IntArray, FloatArray]:
 
 def _has_rows(limit: AnyLimit) -> bool:
     return isinstance(limit, EdricLimit | AlcLimit) or (
-        isinstance(limit, LogisticsLimit) and limit.quantity in ("lesions", "machine_days")
+        isinstance(limit, LogisticsLimit) and limit.quantity in ADDED
     )
 
 
@@ -182,31 +181,22 @@ def _alc_days(candidates: Candidates) -> IntArray:
     return np.arange(max(candidates.last_day, 0), -1, -ALC_ROW_STEP_DAYS)
 
 
-def _allowance(candidates: Candidates, limit: AlcLimit) -> float:
-    before = candidates.instance.lymphocytes.initial_1e9_per_l
-    return math.log(before / limit.floor_1e9_per_l)
-
-
 def _right(candidates: Candidates, limit: AnyLimit, chemo: float) -> list[float]:
     if isinstance(limit, EdricLimit):
         return [CAP]
     if isinstance(limit, AlcLimit):
-        right = CAP - chemo / _allowance(candidates, limit)
+        right = CAP - chemo / alc_allowance(candidates.instance, limit)
         return [right] * len(_alc_days(candidates))
     assert isinstance(limit, LogisticsLimit)
     sides = [] if limit.cap is None else [1.0 if limit.penalty is not None else float(limit.cap)]
     return sides if limit.floor is None else [*sides, -float(limit.floor)]
 
 
-def _of_kinds(candidates: Candidates, limit: AnyLimit, s: int, plan: int) -> FloatArray | None:
-    """(kinds, rows of the limit) what does not depend on days; None if all does."""
+def _edric_alone(candidates: Candidates, limit: EdricLimit, s: int, plan: int) -> FloatArray:
+    """(kinds,) part of the cap that each kind takes by itself."""
     menu = candidates.shared(plan)[s].kinds.menu
-    if isinstance(limit, EdricLimit):
-        own = lymphocytes.edric(*edric_alone(candidates.instance, menu), menu.fractions)
-        return np.asarray(own)[:, None] / limit.cap_gy
-    if isinstance(limit, LogisticsLimit) and limit.quantity == "lesions":
-        return _sides(limit, (menu.pattern > 0).astype(float))
-    return None
+    own = lymphocytes.edric(*edric_alone(candidates.instance, menu), menu.fractions)
+    return np.asarray(own) / limit.cap_gy
 
 
 def _of_days(candidates: Candidates, limit: AnyLimit, s: int, rows: int) -> FloatArray:
@@ -216,12 +206,10 @@ def _of_days(candidates: Candidates, limit: AnyLimit, s: int, rows: int) -> Floa
     found = np.zeros((len(lesion.ways), len(patterns.count), rows))
     if isinstance(limit, AlcLimit):
         kappa = np.array([lesion.lymphocyte_loss(way) for way in lesion.ways])
-        unit = table.alc_unit[:, _alc_days(candidates)] / _allowance(candidates, limit)
-        found[:] = kappa[:, None, None] * unit
-    if isinstance(limit, LogisticsLimit) and limit.quantity == "machine_days":
-        window = limit.days(candidates.instance.days)
-        given = patterns.incidence[:, window.start : window.stop]
-        found[:] = _sides(limit, given.sum(axis=1))
+        unit = table.alc_unit[:, _alc_days(candidates)]
+        found[:] = kappa[:, None, None] * (unit / alc_allowance(candidates.instance, limit))
+    if isinstance(limit, LogisticsLimit):
+        found[:] = _sides(limit, patterns.added(limit))
     return found
 
 

@@ -241,6 +241,13 @@ def test_a_resealed_claim_is_checked_on_its_merits(
     assert any(line.startswith(f"{path}: {place}: ") for line in assert_refused(run, path))
 
 
+def test_a_result_from_before_reductions_were_listed_is_confirmed(
+    run: Any, write: Any, document: Document
+) -> None:
+    del document["certificate"]["reductions"], document["digest"]
+    assert run("evaluate", CASE, write(sealed(document))).exit_code == 0
+
+
 def test_every_difference_has_its_line(run: Any, write: Any, document: Document) -> None:
     document["evaluation"]["lesions"][0]["dose_gy"] = 30.0
     document["evaluation"]["limits"][0]["kept"] = False

@@ -9,6 +9,7 @@ import pytest
 from abscopt.instances import load, names
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import evaluate
+from abscopt.optimizer.candidates.reduction import Step
 from abscopt.optimizer.report import WIDTH, csv_files, evaluation_report, solve_report
 from abscopt.optimizer.result import DISCLAIMER, Certificate, Result, SolverRun
 from abscopt.optimizer.schedule import Fraction, Schedule, standard_schedule
@@ -56,7 +57,7 @@ def test_solve_report_says_everything_once(name: str) -> None:
         f"lymphocyte bands: 0.0012 {result.unit}",
         "Second stage optimal",
         "HiGHS 1.15.1",
-        "1.25 s, seed 42",
+        "1.25 s, seed 42; 25 choices for lesions and 5 systemic plans considered, 7 nodes",
         " ".join(case.standard.name.split()),
         f"Gain of the schedule above +0.2500 {result.unit}",
         "Lymphocytes nadir",
@@ -64,6 +65,16 @@ def test_solve_report_says_everything_once(name: str) -> None:
     ):
         assert part in words
     assert solve_report(result, case) == report
+
+
+def test_reductions_are_one_line_if_there_were_any() -> None:
+    case = load("toy-blockade")
+    result = standard_result(case)
+    assert "Reduced" not in solve_report(result, case)
+    steps = (Step("offered", 120), Step("dominance", 7))
+    reduced = replace(result, certificate=replace(result.certificate, reductions=steps))
+    line = "Reduced    pairs of plan and course: 120 (offered), then 7 (dominance)"
+    assert line in solve_report(reduced, case).splitlines()
 
 
 def test_runs_of_equal_weeks_are_one_line() -> None:

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
 import numpy as np
+import plain_cases as plain
 import pytest
 from numpy.typing import NDArray
 from random_instances import random_case
 from widened_instances import widened_case
 
 from abscopt.instances import load
+from abscopt.instances.limits import LogisticsLimit
 from abscopt.instances.load import build
 from abscopt.instances.schema import Instance, Objective
 from abscopt.models import immune
+from abscopt.optimizer.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.candidates.value import lesion_value
+from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.search.bound import Dual
 from abscopt.optimizer.search.chords import above_chord
 from abscopt.optimizer.search.plan_set import PlanSet
 from abscopt.optimizer.search.priced import Prices
-from abscopt.optimizer.search.rows import Rows
+from abscopt.optimizer.search.rows import Rows, rows_of
 
 FloatArray = NDArray[np.float64]
 
@@ -101,6 +106,31 @@ def test_random_cases_lie_below_their_bounds() -> None:
 @pytest.mark.parametrize("name", ["early-sabr", "stage3-crt", "pembro-rt", "toy-fractionation"])
 def test_bundled_cases_lie_below_their_bounds(name: str) -> None:
     assert compared(load(name), 1) > 0
+
+
+def test_rows_count_what_the_judge_counts() -> None:
+    course = plain.uniform([1, 2], [6], last_start_day=3)
+    limits = [
+        plain.limit("logistics", "lesions", quantity="lesions", cap=2),
+        plain.limit("logistics", "all", quantity="machine_days", cap=4),
+        plain.limit("logistics", "some", quantity="machine_days", cap=4, first_day=1, last_day=2),
+    ]
+    lesions = [plain.lesion(name, course=course) for name in ("one", "two")]
+    instance = build(plain.plain_case(lesions, limits, horizon_days=[6]))
+    candidates, judge = Candidates(instance), Judge(instance)
+    tabulated, stated = Tabulated(candidates, 0), rows_of(candidates, (0,), (0,))
+    menus = [table.menu for table in candidates.lesions]
+    pairs = np.array(list(itertools.product(*(range(len(menu)) for menu in menus))))
+    used = [judge.evaluate(schedule_of_row(candidates, 0, row)).limits for row in pairs]
+    for number, limit in enumerate(instance.limits):
+        judged = [use[number].value for use in used]
+        by_days = [
+            days[0, menu.pattern[own], number]
+            for days, menu, own in zip(stated.by_days, menus, pairs.T, strict=True)
+        ]
+        assert isinstance(limit, LogisticsLimit) and len(set(judged)) > 2
+        assert tabulated.quantity(pairs, limit).tolist() == judged
+        assert sum(by_days).tolist() == judged
 
 
 @pytest.mark.parametrize("kind", ["default", "log_control", "expected_control", "log_kill"])

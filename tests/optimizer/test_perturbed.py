@@ -9,39 +9,33 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from one_percent import Rounds, Wrong, with_wrong, wrong_coefficients
 from plain_cases import CITED, EVERY_DAY, Raw, best_of_all, free, lesion, limit, plain_case, uniform
 
 import abscopt.optimizer.programme as programme
 from abscopt.instances import build
 from abscopt.models import lymphocytes, outcome
-from abscopt.optimizer.crosscheck.compare import Finding, binding_rows, find, scaled, verdict
+from abscopt.optimizer.crosscheck.compare import Finding, find, verdict
 from abscopt.optimizer.crosscheck.engines import ENGINES
 from abscopt.optimizer.crosscheck.naming import Programme
 from abscopt.optimizer.solver import Matrix, Outcome
 
 Case = Callable[[], Raw]
-Rounds = list[tuple[Programme, Any]]
 
 HIGHS = ENGINES["highs"]
 GAP = 1e-5
 SECONDS = 30.0
-FACTORS = (1.01, 0.99)
-MOST_TRIED = 12
-BINDS = 2e-4  # rows of bands are scaled by 100 and split 1e-6 below the loss
-USED = 1e-9
 
 STATED = re.compile(r"model\.(\w+) = (?:pyo\.Constraint|_needs_one)\(")
 SOURCES = sorted(Path(programme.__path__[0]).glob("*.py"))
-PAIRS = ("credited_pairs", "exposed_pairs")  # with those of pairs.py: see test_reduction.py
+PAIRS = ("credited_pairs", "exposed_pairs")  # with those of pairs.py: see test_perturbed_pairs.py
 FAMILIES = sorted(
     {
         name
@@ -299,27 +293,10 @@ def solved(case: Case) -> tuple[Finding, Rounds]:
     return found, list(zip(programmes, points, strict=True))
 
 
-def coefficients(rounds: Rounds, family: str) -> Iterator[tuple[str, str]]:
-    """(row, column) of the coefficients in use in rows that bind, the last programme first."""
-    found: dict[tuple[str, str], None] = {}
-    for one, x in reversed(rounds):
-        matrix, binding = one.matrix, set(binding_rows(one.matrix, x, BINDS))
-        for row in sorted(binding.intersection(one.families.get(family, ()))):
-            used = matrix.index[matrix.start[row] : matrix.start[row + 1]]
-            for column in used[np.abs(x[used]) > USED]:
-                found.setdefault((one.rows[row], one.columns[column]))
-    yield from found
-
-
-def perturbed(case: Case, row: str, column: str, factor: float) -> Finding:
+def perturbed(case: Case, wrong: Wrong) -> Finding:
     """What the programme says with one wrong coefficient."""
-
-    def wrong(one: Programme) -> Matrix:
-        if row in one.rows and column in one.columns:
-            return scaled(one, one.rows.index(row), one.columns.index(column), factor)
-        return one.matrix
-
-    return find(build(case()), HIGHS, gap=GAP, time_limit=SECONDS, transform=wrong)
+    change = with_wrong(wrong)
+    return find(build(case()), HIGHS, gap=GAP, time_limit=SECONDS, transform=change)
 
 
 def test_every_family_has_a_case_in_which_it_binds() -> None:
@@ -344,9 +321,9 @@ def test_the_true_programme_is_right(case: Case) -> None:
 def test_one_percent_of_a_binding_coefficient_is_a_disagreement(case: Case, family: str) -> None:
     reference, rounds = solved(case)
     tried = []
-    for (row, column), factor in islice(product(coefficients(rounds, family), FACTORS), MOST_TRIED):
-        found = verdict(perturbed(case, row, column, factor), reference, GAP)
+    for wrong in wrong_coefficients(rounds, family):
+        found = verdict(perturbed(case, wrong), reference, GAP)
         if found.verdict == "disagree":
             return
-        tried.append((row, column, factor, found))
+        tried.append((wrong, found))
     pytest.fail(f"no wrong coefficient of {family} is noticed: {tried or 'no row binds'}")

@@ -22,7 +22,6 @@ from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.reduction import Kept, offered, restricted, undominated
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
-from abscopt.optimizer.crosscheck.naming import named_programme
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.programme import single
 from abscopt.optimizer.programme.build import build as build_model
@@ -32,7 +31,6 @@ from abscopt.optimizer.programme.matrix import chosen, matrix_of
 from abscopt.optimizer.programme.single import solve_single
 from abscopt.optimizer.programme.start import choice_of, point_of
 from abscopt.optimizer.progress import Clock
-from abscopt.optimizer.solver import Matrix, Outcome, SolverError, solve_matrix
 
 Raw = dict[str, Any]
 
@@ -367,51 +365,17 @@ def test_single_agrees_with_the_search_where_it_is_reduced(name: str) -> None:
         assert one.bound is not None and other.objective is not None
         assert one.bound >= other.objective - 1e-9
     assert programme.solver.columns < search.solver.columns
+    assert search.certificate.to_json()["reductions"] == []
+    steps = programme.certificate.to_json()["reductions"]
+    assert steps[0] == {"name": "offered", "pairs": offered(Candidates(instance)).count}
+    assert steps[-1]["name"] == "dominance"
+    assert 0 < steps[-1]["pairs"] < steps[0]["pairs"]
 
 
-PAIR_FAMILIES = (
-    "effect_pieces", "kill_pieces", "log_effect_tangents", "one_effect_piece", "pair_of_course",
-    "pair_of_plan", "saturation_lines",
-)  # fmt: skip
-
-
-class Changed:
-    """HiGHS with one coefficient of the first row of a family changed in every round."""
-
-    def __init__(self, candidates: Candidates, family: str, factor: float, number: int):
-        self.candidates, self.family = candidates, family
-        self.factor, self.number = factor, number
-
-    def __call__(self, matrix: Matrix, **more: Any) -> Outcome:
-        data, model, position = (more.pop(name) for name in ("data", "model", "position"))
-        names = named_programme(self.candidates, data, model, matrix, position).rows
-        value = matrix.value.copy()
-        true = solve_matrix(matrix, absolute_gap=1e-7)
-        assert true.x is not None
-        for row in (i for i, name in enumerate(names) if name.startswith(f"{self.family}(")):
-            entries = np.arange(matrix.start[row], matrix.start[row + 1])
-            used = entries[np.abs(true.x[matrix.index[entries]]) > 1e-6]
-            if len(used) > self.number:
-                value[used[self.number]] *= self.factor
-        return solve_matrix(replace(matrix, value=value), absolute_gap=1e-7)
-
-
-@pytest.mark.parametrize("family", PAIR_FAMILIES)
-def test_a_wrong_coefficient_of_a_family_of_pairs_is_noticed(family: str) -> None:
-    raw = case([plain.limit("mean", "organ_mean", organ="organ", cap_gy=4)])
-    raw["lesions"] = raw["lesions"][:1]
-    candidates = Candidates(build(raw))
-    best = float(values_of(candidates)[0].max())
-    kept, judge = offered(candidates), Judge(candidates.instance)
-    noticed = []
-    for factor, number in itertools.product((0.97, 1.03), range(2)):
-        engine = Changed(restricted(candidates, kept)[0], family, factor, number)
-        try:
-            answer = solve_single(candidates, judge, 1e-6, 0, 1, Clock(), engine, kept=kept)
-        except SolverError:
-            noticed.append((factor, number))
-            continue
-        wrong_bound = answer.bound is None or answer.bound < best - 1e-5
-        if wrong_bound or answer.value < best - 1e-5 or answer.relaxation_error > 1e-3:
-            noticed.append((factor, number))
-    assert noticed
+def test_courses_that_differ_in_days_are_one_choice_of_the_search() -> None:
+    course = plain.uniform([1, 2], [6, 9], last_start_day=3)
+    tumor = plain.lesion("tumor", course=course)
+    instance = build(plain.plain_case([tumor], [], horizon_days=[6]))
+    kinds, courses = 2 * 2 + 1, 2 * 2 * 4 + 1  # fractions x doses (x days), and no course
+    assert solve(instance).solver.columns == kinds
+    assert solve(instance, method="single").solver.columns == courses
