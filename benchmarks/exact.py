@@ -4,10 +4,12 @@
 
 `class` is the class of `oligomet-4`: four irradiable lesions, more than 20 000 courses each on the
 menu, 160 plans. `class-small` is its largest member that the one MILP holds without our bounds:
-doses in steps of 2 Gy, 11 plans. Per case and number of threads: our search (`--method auto`), and
-`--method single` under each set of reductions, once with its own first schedule and once with our
-answer in hand (which sharpens the bounds that drop pairs) and given to HiGHS as its start. Every
-answer is judged again; a solve that meets the limit is shown with its gap.
+doses in steps of 2 Gy, 11 plans. `class-tiny` (fewer than 70 courses each, 6 plans) fits Gurobi's
+licence for small programmes; there `--method single` is run with Gurobi, too. Per case and number
+of threads: our search (`--method auto`), and `--method single` under each set of reductions, once
+with its own first schedule and once with our answer in hand (which sharpens the bounds that drop
+pairs) and given to HiGHS as its start. Every answer is judged again; a solve that meets the limit
+is shown with its gap.
 
 Reductions: `dominance` (timings of one shape that another stands in for), `bounds` (pairs of plan
 and course that a Lagrangian bound of whole plans rules out, one vector of multipliers for each set
@@ -27,10 +29,8 @@ import argparse
 import itertools
 import json
 import math
-import os
 import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -38,7 +38,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from multiprocessing import get_context
@@ -48,6 +48,7 @@ from typing import Any
 import numpy as np
 from growth import sized
 from reference_optima import machine
+from solver_files import RIVALS
 
 from abscopt.instances import load
 from abscopt.instances.load import InputError
@@ -57,8 +58,7 @@ from abscopt.optimizer.as_rows import closest_row, schedule_of_row
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.reduction import Kept, offered, restricted, undominated
 from abscopt.optimizer.candidates.table import Candidates
-from abscopt.optimizer.crosscheck.cbc import cbc_path
-from abscopt.optimizer.crosscheck.engines import ENGINES
+from abscopt.optimizer.crosscheck.engines import ENGINES, SizeLicence
 from abscopt.optimizer.crosscheck.naming import Programme
 from abscopt.optimizer.crosscheck.writer import mps
 from abscopt.optimizer.evaluation import Judge
@@ -76,16 +76,18 @@ from abscopt.optimizer.programme.start import choice_of
 from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.result import versions
 from abscopt.optimizer.schedule import Schedule
-from abscopt.optimizer.solver import SolverError, solve_file, solve_matrix
+from abscopt.optimizer.solver import Matrix, Outcome, SolverError, solve_matrix
 
 FILE = Path(__file__).with_name("exact.json")
 LOGS = Path(__file__).with_name("logs")
 GAP = 0.01
 SMALL_CLASS = "class-small"
-CASES = ("co-targets", "early-sabr", "dual-checkpoint", "pembro-rt", SMALL_CLASS, "class")
+TINY_CLASS = "class-tiny"
+CASES = (
+    "co-targets", "early-sabr", "dual-checkpoint", "pembro-rt", TINY_CLASS, SMALL_CLASS, "class",
+)  # fmt: skip
 LEVELS = ("dominance", "bounds", "released")
 THREADS = (1, 2)
-GRACE = 60.0
 
 Row = dict[str, Any]
 
@@ -96,6 +98,8 @@ def case_of(name: str) -> Instance:
         return sized(4, 0.5, 158)
     if name == SMALL_CLASS:
         return sized(4, 2.0, 9)
+    if name == TINY_CLASS:
+        return sized(4, 4.0, 4, tiny=True)
     return load(name)
 
 
@@ -155,7 +159,26 @@ def left(
     return fixed(candidates, kept, in_hand, GAP / 2, clock, math.inf), in_hand
 
 
-def single(name: str, level: str, best: list[Any] | None, threads: int, limit: float) -> Row:
+@dataclass(frozen=True)
+class Another:
+    """Another solver in place of HiGHS in every round of `--method single`."""
+
+    solver: str
+
+    def __call__(
+        self, matrix: Matrix, *, data: Any, model: Any, position: Any, **options: Any
+    ) -> Outcome:
+        return ENGINES[self.solver].solve(matrix, **options)
+
+
+def single(
+    name: str,
+    level: str,
+    best: list[Any] | None,
+    threads: int,
+    limit: float,
+    engine: Another | None = None,
+) -> Row:
     """One MILP in HiGHS, with our answer in hand and as its start, or without either."""
     instance, clock = case_of(name), Clock(limit)
     begin = time.perf_counter()
@@ -171,10 +194,12 @@ def single(name: str, level: str, best: list[Any] | None, threads: int, limit: f
     try:
         answer = solve_single(
             candidates, Judge(instance), GAP / 2, 0, threads, clock,
-            kept=kept, start=start, begin=known is not None,
+            engine, kept=kept, start=start, begin=known is not None,
         )  # fmt: skip
     except InputError as error:
         return row | {"status": f"refused: {error.problems[0].value}"}
+    except SizeLicence as error:
+        return row | {"status": f"refused: {error}"}
     return (
         row
         | judged(instance, answer.schedule, answer.bound)
@@ -268,107 +293,6 @@ def from_file(rival: str, folder: str, log: str, threads: int, limit: float) -> 
     }
 
 
-Solved = tuple[str, float, float | None, float | None]
-"""Ending, seconds, objective and bound as the file states them (to be minimized)."""
-
-
-def highs_alone(path: str, log: str, threads: int, limit: float, gap: float) -> Solved:
-    begin = time.perf_counter()
-    ending, objective, bound = solve_file(
-        path, absolute_gap=gap, time_limit=limit, threads=threads, log=log
-    )
-    return ending, time.perf_counter() - begin, objective, bound
-
-
-def scip_alone(path: str, log: str, threads: int, limit: float, gap: float) -> Solved:
-    import pyscipopt
-
-    model = pyscipopt.Model()
-    model.hideOutput()
-    model.setLogfile(log)
-    model.readProblem(path)
-    model.setParams({"limits/absgap": gap, "limits/time": limit, "parallel/maxnthreads": threads})
-    begin = time.perf_counter()
-    model.optimize()
-    seconds = time.perf_counter() - begin
-    objective = model.getObjVal() if model.getNSols() else None
-    bound = model.getDualbound()
-    known = bound if abs(bound) < model.infinity() else None
-    return model.getStatus(), seconds, objective, known
-
-
-def cbc_alone(path: str, log: str, threads: int, limit: float, gap: float) -> Solved:
-    command = [str(cbc_path()), path, "-allowableGap", repr(gap), "-ratioGap", "0"]
-    command += ["-timeMode", "elapsed", "-sec", f"{limit:.0f}"]
-    command += ["-threads", str(threads)] if threads > 1 else []
-    begin = time.perf_counter()
-    with open(log, "w", encoding="utf-8") as out:
-        subprocess.run([*command, "-solve"], stdout=out, timeout=limit + GRACE, check=False)
-    seconds = time.perf_counter() - begin
-    found: dict[str, str] = {}
-    for line in Path(log).read_text(encoding="utf-8", errors="replace").splitlines():
-        key, colon, value = line.partition(":")
-        if colon:
-            found[key.strip()] = value.strip()
-        elif line.startswith("Result - "):
-            found["Result"] = line.removeprefix("Result - ").strip()
-    objective = float(found["Objective value"]) if "Objective value" in found else None
-    ending = found.get("Result", "unknown")
-    bound = float(found["Lower bound"]) if "Lower bound" in found else None
-    return ending, seconds, objective, objective if ending.startswith("Optimal") else bound
-
-
-def glpk_alone(path: str, log: str, threads: int, limit: float, gap: float) -> Solved:
-    import swiglpk as glpk
-
-    with open(log, "wb") as out:  # GLPK prints to the stdout of its process
-        os.dup2(out.fileno(), 1)
-    problem = glpk.glp_create_prob()
-    glpk.glp_read_mps(problem, glpk.GLP_MPS_FILE, None, path)
-    options = glpk.glp_iocp()
-    glpk.glp_init_iocp(options)
-    options.presolve, options.tm_lim = glpk.GLP_ON, int(limit * 1000)
-    begin = time.perf_counter()
-    code = glpk.glp_intopt(problem, options)
-    seconds = time.perf_counter() - begin
-    status = glpk.glp_mip_status(problem)
-    objective = None
-    if status in (glpk.GLP_OPT, glpk.GLP_FEAS):
-        objective = float(glpk.glp_mip_obj_val(problem))
-    optimal = code == 0 and status == glpk.GLP_OPT
-    return "optimal" if optimal else "limit", seconds, objective, objective if optimal else None
-
-
-def gurobi_alone(path: str, log: str, threads: int, limit: float, gap: float) -> Solved:
-    import gurobipy
-
-    try:
-        with gurobipy.Env(params={"OutputFlag": 0}) as env, gurobipy.read(path, env) as model:
-            settings = {
-                "MIPGap": 0.0, "MIPGapAbs": gap, "TimeLimit": limit, "Threads": threads,
-                "LogFile": log, "OutputFlag": 1, "LogToConsole": 0,
-            }  # fmt: skip
-            for name, value in settings.items():
-                model.setParam(name, value)
-            begin = time.perf_counter()
-            model.optimize()
-            seconds = time.perf_counter() - begin
-            ending = "optimal" if model.Status == gurobipy.GRB.OPTIMAL else "limit"
-            objective = model.ObjVal if model.SolCount else None
-            return ending, seconds, objective, model.ObjBound
-    except gurobipy.GurobiError as error:
-        raise SolverError(f"refused: {error}") from None
-
-
-RIVALS: dict[str, Callable[[str, str, int, float, float], Solved]] = {
-    "highs": highs_alone,
-    "scip": scip_alone,
-    "cbc": cbc_alone,
-    "glpk": glpk_alone,
-    "gurobi": gurobi_alone,
-}
-
-
 def available() -> list[str]:
     """Rivals that are installed."""
     return [name for name in RIVALS if ENGINES[name].version is not None]
@@ -410,22 +334,23 @@ def compared(name: str, options: argparse.Namespace) -> Row:
         mine = median(lambda: isolated(ours, name, threads, options.limit), options.repeats)  # noqa: B023
         table["ours"][str(threads)] = {k: v for k, v in mine.items() if k != "best"}
         shown(name, f"ours, {threads} threads", mine)
-        for level, given in itertools.product(options.levels, (False, True)):
+        others = ["gurobi"] if name == TINY_CLASS and "gurobi" in available() else []
+        for level, given, other in itertools.product(options.levels, (False, True), ["", *others]):
             best = mine.get("best") if given else None
-            if given and (best is None or level == "dominance"):
+            if given and (best is None or level == "dominance" or other):
                 continue
+            engine = Another(other) if other else None
             row = median(
-                lambda: isolated(single, name, level, best, threads, options.limit),  # noqa: B023
+                lambda: isolated(single, name, level, best, threads, options.limit, engine),  # noqa: B023
                 options.repeats,
             )
             if mine.get("seconds") and row.get("seconds"):
                 row["ratio"] = round(row["seconds"] / mine["seconds"], 2)
             row |= {"threads": threads, "level": level, "our_answer_given": given}
+            row |= {"solver": other} if other else {}
             table["single"].append(row)
-            label = (
-                f"single, {level}, {'our answer given' if given else 'alone'}, {threads} threads"
-            )
-            shown(name, label, row)
+            which = f"single, {level}" + (f" in {other}" if other else "")
+            shown(name, f"{which}, {'our answer given' if given else 'alone'}, {threads}", row)
     return table
 
 

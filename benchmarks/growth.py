@@ -44,6 +44,7 @@ LONG = {
     "interval_days": [1, 2, 3, 4, 5, 7, 10, 14],
     "last_start_day": 112,
 }
+TINY = {"fractions": [3, 5], "interval_days": [2], "last_start_day": 9}
 SECOND = {
     "name": "ipilimumab",
     "regimens": ["ipilimumab-1mgkg-q6w-x2"],
@@ -75,11 +76,13 @@ def sized(
     last_start_day: int = 21,
     long: bool = False,
     second: bool = False,
+    tiny: bool = False,
 ) -> Instance:
     """A case of the class of `oligomet-4` with so many sites besides hidden disease.
 
-    `long` menus have 1 to 10 fractions, eight intervals and starts until day 112; `second` is a
-    second agent, ipilimumab, with 31 starts or none.
+    `long` menus have 1 to 10 fractions, eight intervals and starts until day 112, `tiny` ones 3 or
+    5 fractions every other day and starts until day 9; `second` is a second agent, ipilimumab,
+    with 31 starts or none.
     """
     raw = tomllib.loads((CASES / "oligomet-4.toml").read_text(encoding="utf-8"))
     sites = [lesion for lesion in raw["lesions"] if "course" in lesion]
@@ -92,7 +95,7 @@ def sized(
         site["effector_share"] = site["precursor_share"] = round(0.6 / lesions, 6)
         course = site["course"]
         course["doses_gy"]["step_gy"] = step_gy
-        course |= LONG if long else {}
+        course |= LONG if long else TINY if tiny else {}
         for points in site["sparing"].values():
             for point in points:
                 points[point] = round(points[point] * COPY**again, 6)

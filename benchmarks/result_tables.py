@@ -82,9 +82,8 @@ def exact(found: Figures) -> Iterator[str]:
             for row in case["single"]:
                 settings = (row.get("level"), row.get("our_answer_given"), row.get("threads"))
                 ratio = ("> " if row.get("status") == "limit" else "") + cell(row.get("ratio"), 1)
-                yield [
-                    case["case"], "one MILP in HiGHS", *map(cell, settings), *solved(row), ratio
-                ]  # fmt: skip
+                method = "one MILP in " + ("Gurobi" if "solver" in row else "HiGHS")
+                yield [case["case"], method, *map(cell, settings), *solved(row), ratio]
 
     yield from rows(("case", "method", "level", "given", "threads", *SOLVED, "ratio"), against())
     yield from prose(

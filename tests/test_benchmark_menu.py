@@ -3,6 +3,7 @@
 import importlib
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from abscopt.instances import load
+from abscopt.optimizer.evaluation import Judge
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
@@ -17,14 +19,27 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
 CASES = ("sequencing", "capacity", "resistance", "hfrt-crt", "resistant-clone", "reirradiation")
 
 
-@pytest.fixture(scope="module")
-def menus() -> Iterator[ModuleType]:
+@contextmanager
+def script(name: str) -> Iterator[ModuleType]:
+    """A module of the benchmarks."""
     sys.path.insert(0, str(FOLDER))
     try:
-        yield importlib.import_module("rival_menu")
+        yield importlib.import_module(name)
     finally:
         sys.path.remove(str(FOLDER))
-        sys.modules.pop("rival_menu", None)
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture(scope="module")
+def menus() -> Iterator[ModuleType]:
+    with script("rival_menu") as module:
+        yield module
+
+
+@pytest.fixture(scope="module")
+def judged(menus: ModuleType) -> Iterator[ModuleType]:
+    with script("rival_judge") as module:
+        yield module
 
 
 @pytest.mark.parametrize("coding", ["ladder", "axes"])
@@ -90,4 +105,22 @@ def test_budget_ends_a_run(menus: ModuleType) -> None:
     menu.start(0.0)
     with pytest.raises(menus.OutOfTime):
         menu.worth(np.zeros((1, menu.size)))
-    assert menu.best_at is None
+    assert menu.answer is None
+
+
+def test_free_courses_are_valued_by_the_judge(judged: ModuleType) -> None:
+    menu = judged.JudgedMenu(load("mixed-free"))
+    codes = np.random.default_rng(1).random((30, menu.size))
+    codes[0] = 0.0
+    menu.start(60.0)
+    worth = menu.worth(codes)
+    verdicts = [Judge(load("mixed-free")).evaluate(menu.decode(code)) for code in codes]
+    feasible = np.array([verdict.feasible for verdict in verdicts])
+    value = np.array([verdict.objective for verdict in verdicts])
+
+    assert not menu.decode(codes[0]).fractions, "below a quarter nothing is given"
+    assert feasible.any() and not feasible.all()
+    assert worth[feasible] == pytest.approx(value[feasible])
+    assert (worth[~feasible] < value[~feasible]).all()
+    assert menu.best == value[feasible].max() and menu.evaluations == 30
+    assert menu.answer == menu.decode(codes[int(np.where(feasible, value, -np.inf).argmax())])

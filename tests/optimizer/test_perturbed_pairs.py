@@ -100,7 +100,10 @@ def exposure() -> tuple[Raw, Kept]:
 
 
 BINDING: dict[Case, tuple[str, ...]] = {
-    systemic: ("log_effect_of_plan", "log_effect_tangents", "pair_of_course", "pair_of_plan"),
+    systemic: (
+        "gain_of_pairs", "log_effect_of_plan", "log_effect_tangents", "loss_of_pairs",
+        "pair_of_course", "pair_of_plan",
+    ),
     alone: (
         "effect_piece_above", "effect_piece_below", "effect_pieces", "kill_pieces",
         "one_effect_piece", "saturation_lines",
