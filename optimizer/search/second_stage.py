@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from abscopt.instances.limits import DrugLimit
 from abscopt.models import immune
+from abscopt.optimizer.candidates.by_rows import values_of_rows
 from abscopt.optimizer.candidates.plans import drug_load
 from abscopt.optimizer.candidates.reduction import narrowed
 from abscopt.optimizer.candidates.tabulated import Tabulated
@@ -63,7 +64,7 @@ def _step(
     limit = current
     alone = narrowed(candidates, [np.unique([0, c]) for c in row])
     given = (row > 0).astype(np.int64)[None, :]
-    worth_of = candidates.values_of_row(np.arange(len(candidates.plans)), row)
+    worth_of = values_of_rows(candidates, np.arange(len(candidates.plans)), row[None])[:, 0]
     for k in np.flatnonzero(worth_of >= floor - ROUNDING).tolist():
         if clock.expired:
             return best

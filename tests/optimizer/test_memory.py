@@ -21,6 +21,7 @@ from abscopt.instances.load import InputError, build
 from abscopt.instances.restriction import restricts
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import Memory, evaluate, frontier, solve
+from abscopt.optimizer.candidates.by_rows import kill_of_row
 from abscopt.optimizer.candidates.reuse import candidates_like
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
@@ -400,7 +401,7 @@ def test_bounds_rise_with_the_caps_as_their_prices_say() -> None:
     dual = Dual(PlanSet(before, (0,)))
     alive = dual.set.usable
     rows = np.array(list(itertools.product(*(range(len(t.menu)) for t in before.lesions))))
-    kill = np.stack([before.kill_of_row(0, row) for row in rows])
+    kill = np.stack([kill_of_row(before, 0, row) for row in rows])
     kill = np.maximum(kill, dual.root(1).low[0])
     for factor in (0.9, 1.05, 1.1, 1.3):
         after = candidates_like(before, scaled_caps(case, factor))

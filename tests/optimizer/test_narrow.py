@@ -17,6 +17,7 @@ import abscopt.optimizer.search.values as valuing
 from abscopt.instances import load
 from abscopt.instances.load import build
 from abscopt.optimizer import solve
+from abscopt.optimizer.candidates.by_rows import values_of_rows
 from abscopt.optimizer.candidates.reduction import narrowed
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
@@ -103,7 +104,7 @@ def test_values_under_all_plans(name: str) -> None:
     candidates, rng = Candidates(load(name)), np.random.default_rng(7)
     plans = np.arange(len(candidates.plans))
     row = np.array([int(rng.integers(len(t.menu))) for t in candidates.lesions])
-    found = candidates.values_of_row(plans, row)
+    found = values_of_rows(candidates, plans, row[None])[:, 0]
     for k in rng.choice(plans, min(8, len(plans)), replace=False):
         tabulated = Tabulated(candidates, int(k))
         exact = tabulated.value(row[None, :])[0] + tabulated.cost(row[None, :])[0]
