@@ -116,19 +116,17 @@ class Leaf:
             return _halves(cells)
         if (cells.high / cells.low).max(initial=1.0) < 1.0 + NARROW:
             return []
-        parts = self.dual.bounded(halved(cells), alive, number)
+        parts = self.dual.bounded(halved(cells), alive, [number])
         return [parts.take(slice(i, i + 1)) for i in range(len(parts))]
 
     def _bound(
         self, part: Cells, alive: Alive, low: FloatArray, high: FloatArray
     ) -> tuple[float, int]:
         """Bound of a box with all values at its upper corner, and the multiplier that gives it."""
-        found = []
-        for j in sorted({int(j) for j in part.by}):
-            one = self.dual.multipliers[j]
-            at_high = float(self.dual.bounds_at(one, alive, high[None])[0])
-            found.append((at_high + float(np.log(high / low) @ one.prices.steep), j))
-        return min(found)
+        numbers, width = np.unique(part.by).tolist(), np.log(high / low)
+        bounds = self.dual.bounds_at(numbers, alive, high[None])[:, 0]
+        steep = [width @ self.dual.multipliers[j].prices.steep for j in numbers]
+        return min(zip((bounds + steep).tolist(), numbers, strict=True))
 
     def _box(
         self, alive: Alive, low: FloatArray, high: FloatArray, bound: float, number: int

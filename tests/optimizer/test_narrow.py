@@ -12,6 +12,7 @@ from random_instances import random_case
 from widened_instances import widened_case
 
 import abscopt.optimizer.search.explore as searching
+import abscopt.optimizer.search.few as few
 import abscopt.optimizer.search.narrow as narrowing
 import abscopt.optimizer.search.values as valuing
 from abscopt.instances import load
@@ -39,16 +40,16 @@ def test_leaves_find_the_best_kind(name: str, monkeypatch: pytest.MonkeyPatch) -
     some_leaf_holds_several = False
     for lesion, one in zip(values.lesions, plans.shared, strict=True):
         count = len(one.kinds)
-        terms = rng.normal(0.0, 2.0, count)
-        terms[rng.random(count) < 0.3] = -np.inf
-        terms[0] = 0.0
+        terms = rng.normal(0.0, 2.0, (3, count))
+        terms[rng.random(terms.shape) < 0.3] = -np.inf
+        terms[:, 0] = 0.0
         every = np.stack([lesion.at(kill, np.arange(count)) for kill in kills])
-        assert lesion.best_at(kills, terms) == pytest.approx((every + terms).max(axis=1))
+        greatest = (every + terms[:, None]).max(axis=2)
+        assert lesion.best_at(kills, terms) == pytest.approx(greatest)
         most, _ = lesion.best(kills / 1.2, kills * 1.1, terms)
-        assert (most.max(axis=1) >= (every + terms).max(axis=1) - 1e-12).all()
-        others = np.zeros(most.shape)
-        rooms = lesion.rooms(kills / 1.2, kills * 1.1, terms, others)
-        alive = terms > -np.inf
+        assert (most.max(axis=2) >= greatest - 1e-12).all()
+        rooms = lesion.rooms(kills / 1.2, kills * 1.1, terms[0], np.zeros(most.shape[1:]))
+        alive = terms[0] > -np.inf
         assert (rooms[alive] >= every.max(axis=0)[alive] - 1e-12).all()
         assert (rooms[~alive] == -np.inf).all()
         some_leaf_holds_several |= not lesion.leaves.single
@@ -63,7 +64,7 @@ def test_narrowed_nodes_end_at_the_optimum(monkeypatch: pytest.MonkeyPatch) -> N
         done.append(found is not None)
         return found
 
-    monkeypatch.setattr(searching, "FEW", 0)
+    monkeypatch.setattr(few, "FEW", 0)
     monkeypatch.setattr(searching, "narrow", counted)
     monkeypatch.setattr(narrowing, "FEW", 0)
     monkeypatch.setattr(narrowing, "SHARE", 0.95)
