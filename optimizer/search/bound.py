@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.optimizer.candidates.value import lesion_value
 from abscopt.optimizer.search.cells import Cells, corners, halved, joined_cells, unknown
 from abscopt.optimizer.search.plan_set import Alive, PlanSet
 from abscopt.optimizer.search.priced import Prices
@@ -110,15 +109,21 @@ class Dual:
 
     def add(self, prices: Prices, alive: Alive) -> Multiplier:
         """A further multiplier."""
-        constant = (
-            float(prices.rows @ self.set.rows.right)
-            - self.set.cost
-            - float(prices.steep.sum()) * self.set.chemo
-            - prices.offset
-            + float(prices.worth @ self.ground)
-        )
-        found = Multiplier(prices, self.set.terms(prices, alive), constant)
-        self.multipliers.append(found)
+        return self.add_all([prices], alive)[0]
+
+    def add_all(self, prices: Sequence[Prices], alive: Alive) -> list[Multiplier]:
+        """Further multipliers."""
+        found = []
+        for one, *terms in zip(prices, *self.set.terms(prices, alive), strict=True):
+            constant = (
+                float(one.rows @ self.set.rows.right)
+                - self.set.cost
+                - float(one.steep.sum()) * self.set.chemo
+                - one.offset
+                + float(one.worth @ self.ground)
+            )
+            found.append(Multiplier(one, tuple(terms), constant))
+        self.multipliers += found
         return found
 
     def bounds_at(self, numbers: Sequence[int], alive: Alive, kills: FloatArray) -> FloatArray:
@@ -249,8 +254,8 @@ class Dual:
         """The same for a part of the plans, with the multipliers that bound the worst cells."""
         tops = {int(j): float(cells.bound[cells.by == j].max()) for j in np.unique(cells.by)}
         part = Dual(plans, self)
-        for j in sorted(tops, key=lambda j: -tops[j])[:INHERITED]:
-            part.add(self.multipliers[j].prices, alive)
+        best = sorted(tops, key=lambda j: -tops[j])[:INHERITED]
+        part.add_all([self.multipliers[j].prices for j in best], alive)
         return part
 
     def prices_at(
@@ -470,27 +475,3 @@ def _without_courses(ones: Sequence[Multiplier], kills: FloatArray) -> FloatArra
     """(m, ...) what multipliers say at raw log kills (..., horizons) apart from the courses."""
     logs = np.log(kills)
     return np.stack([one.constant - logs @ one.prices.steep for one in ones])
-
-
-def ceiling(candidates: Candidates, plan: int) -> float:
-    """Bound of a plan without any row: every lesion at its best course and the greatest effect.
-
-    Infinite where the systemic effect does not saturate. The same for all plans of one group.
-    """
-    instance = candidates.instance
-    most = instance.immune.effect_maximum_nats
-    bed = instance.objective.kind == "tumor_bed"
-    if most is None and not bed:
-        return math.inf
-    total = 0.0
-    for table, shared in zip(candidates.lesions, candidates.shared(plan), strict=True):
-        lesion = instance.lesions[table.menu.lesion]
-        if bed:
-            total += lesion.weight * float(shared.tumor_bed.max())
-            continue
-        factors = np.array([clone.effector_share_factor for clone in lesion.populations])
-        share = lesion.effector_share * instance.immune.share_factor * factors
-        kill = np.full((1, len(instance.horizon_days)), most)
-        value = lesion_value(instance.objective, shared.local, share[None, :], kill)
-        total += lesion.weight * float(value.max())
-    return total

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.optimizer.candidates.by_rows import kill_of_row, values_of_rows
+from abscopt.optimizer.candidates.by_rows import ceiling, kill_of_row, values_of_rows
 from abscopt.optimizer.candidates.tabulated import Tabulated
-from abscopt.optimizer.search.bound import Dual, Mixture, Multiplier, ceiling
+from abscopt.optimizer.search.bound import Dual, Mixture, Multiplier
 from abscopt.optimizer.search.branches import (
     Branch,
     Cut,
