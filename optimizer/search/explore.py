@@ -168,6 +168,8 @@ class _Search:
         while self.pending and not self.enough:
             check(self.clock)
             plans = self.pending[0]
+            if self._at_once(plans):
+                continue
             if self.found.row is None:
                 self._begin(plans)
             node = self._root(plans)
@@ -231,6 +233,19 @@ class _Search:
         cells = dual.root(FIRST_CELLS)
         self.found.columns += sum(int(mask.sum()) for mask in dual.set.usable)
         return Node(dual, dual.set.usable, cells, (), self.trees.of(plans))
+
+    def _at_once(self, plans: tuple[int, ...]) -> bool:
+        """Evaluate every schedule of a family that holds few; False if it holds many."""
+        courses = [np.arange(len(table.menu)) for table in self.candidates.lesions]
+        if not are_few(plans, courses):
+            return False
+        self.found.nodes += 1
+        self.found.columns += sum(len(one.kinds) for one in self.candidates.shared(plans[0]))
+        if ceiling(self.candidates, plans[0]) + BOUND_SAFETY > self.threshold:
+            evaluate(self.candidates, plans, courses, self.gap, self.clock, self.found)
+        self.pending.pop(0)
+        self._tell()
+        return True
 
     def _recall(self, root: Node) -> None:
         """Push what the prices of an earlier search leave open of a family."""
