@@ -55,6 +55,7 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 CAP = 1.0 + 1e-9
+LIMITING = ("limits", "organs", "prior_doses", "cross_second_moments")
 MOST_BYTES = 600_000_000
 MOST_GROUPS = 8
 MOST_EXPOSED = 1000
@@ -133,12 +134,19 @@ class Candidates:
         self._ratios: dict[tuple[int, tuple[bool, ...]], float] = {}
         self._loads: dict[int, tuple[FloatArray, ...]] = {}
 
-    def with_limits_of(self, instance: Instance) -> Candidates | None:
-        """The same tables under the limits of another case that is alike in all they depend on.
+    def taken_over(self, instance: Instance) -> Candidates | None:
+        """The same tables for another case that is alike in all they depend on.
 
+        Limits may be others, and constants of effectors, whose propagators are then made anew.
         None where that case allows a course that these menus lack. See `reuse`.
         """
-        again = copy.copy(self)
+        again, before = copy.copy(self), self.instance
+        again.instance = instance
+        if instance.immune != before.immune:
+            again.__dict__.pop("_propagators", None)
+            again._effects = OrderedDict()
+        if all(getattr(instance, name) == getattr(before, name) for name in LIMITING):
+            return again
         again._set_limits(instance)
         for late in ("cross", "edric_parts", "touches"):
             again.__dict__.pop(late, None)
