@@ -22,7 +22,7 @@ from abscopt.instances.restriction import restricts
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import Memory, evaluate, frontier, solve
 from abscopt.optimizer.candidates.by_rows import kill_of_row
-from abscopt.optimizer.candidates.reuse import candidates_like
+from abscopt.optimizer.candidates.reuse import OF_EFFECTORS, candidates_like
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Judge
@@ -207,8 +207,10 @@ def test_tables_are_taken_over_where_they_hold() -> None:
     tighter = candidates_like(first, scaled_caps(case, 0.9))
     assert tighter.lesions is first.lesions
     assert tighter.instance is not first.instance
+    scenario = candidates_like(first, scaled_immune(case, "effect_per_effector", 1.1))
+    assert scenario.lesions is first.lesions
     for other in (
-        scaled_immune(case, "effect_per_effector", 1.1),
+        scaled_immune(case, "clearance_per_day", 1.1),
         without_last_dose(case),
         changed(case, horizon_days=[180]),
     ):
@@ -223,9 +225,13 @@ def test_tables_taken_over_say_what_new_ones_say(name: str) -> None:
     other = scaled_caps(case, 0.9)
     weights = other.model_dump(mode="json")["lesions"]
     weights[0]["weight"] = 2.0
-    other = changed(other, lesions=weights)
+    immune = other.model_dump(mode="json")["immune"]
+    for constant in sorted(OF_EFFECTORS):
+        value = immune[constant]
+        immune[constant] = value + 1 if isinstance(value, int) else 0.9 * (value or 0.1)
+    other = changed(other, lesions=weights, immune=immune)
     first = Candidates(case)
-    Tabulated(first, 0)
+    Tabulated(first, 0).value(np.zeros((1, len(first.lesions)), dtype=np.int64))
     taken, fresh = candidates_like(first, other), Candidates(other)
     assert taken.lesions is first.lesions
     judge, rng = Judge(other), np.random.default_rng(3)

@@ -18,7 +18,6 @@ import abscopt.optimizer.search.values as valuing
 from abscopt.instances import load
 from abscopt.instances.load import build
 from abscopt.optimizer import solve
-from abscopt.optimizer.candidates.by_rows import values_of_rows
 from abscopt.optimizer.candidates.reduction import narrowed
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
@@ -98,18 +97,6 @@ def test_narrowed_candidates_are_worth_the_same(name: str) -> None:
         assert (one.feasible(rows) == other.feasible(wide)).all()
     absent = np.array([len(t.menu) - 1 for t in candidates.lesions])
     assert again.of_case(absent) is None or all(len(t.menu) == 1 for t in again.lesions)
-
-
-@pytest.mark.parametrize("name", ["oligomet-4", "dual-checkpoint", "stage3-crt", "capacity"])
-def test_values_under_all_plans(name: str) -> None:
-    candidates, rng = Candidates(load(name)), np.random.default_rng(7)
-    plans = np.arange(len(candidates.plans))
-    row = np.array([int(rng.integers(len(t.menu))) for t in candidates.lesions])
-    found = values_of_rows(candidates, plans, row[None])[:, 0]
-    for k in rng.choice(plans, min(8, len(plans)), replace=False):
-        tabulated = Tabulated(candidates, int(k))
-        exact = tabulated.value(row[None, :])[0] + tabulated.cost(row[None, :])[0]
-        assert found[k] == pytest.approx(exact, rel=1e-9)
 
 
 @pytest.mark.parametrize("name", ["oligomet-4", "sequencing", "stage3-crt", "capacity"])
