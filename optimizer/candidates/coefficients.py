@@ -213,29 +213,43 @@ def released(release: FloatArray, unit: FloatArray, resting: FloatArray) -> Floa
     return np.asarray((release @ flat).reshape(len(release), *resting.shape) + resting)
 
 
-def one_effect(
+def effects_under(
     instance: Instance,
     shared: Shared,
-    kind: int,
+    kinds: IntArray,
     patterns: Patterns,
-    pattern: int,
+    own: IntArray,
+    count: int,
     effects: PlanEffects,
     prop: Propagators,
     plans: IntArray,
 ) -> FloatArray:
-    """(plans, horizons) own effector log kill of one course under some plans."""
-    count = int(patterns.count[pattern])
-    days, one = patterns.days[[pattern], :count], prop.take(np.array([pattern]))
-    unit = np.stack([units(instance, days, effects, one, int(k))[0] for k in plans])
+    """(plans, kinds, own, horizons) own effector log kill of kinds and patterns of one block.
+
+    Parameters
+    ----------
+    own : those of the patterns that count
+    count : number of fractions of the block's courses
+    plans : of one group
+    """
+    days = patterns.days[own, :count]
+    unit = prop.release_under(plans, own)[:, :, :count]
+    if instance.immune.preblockade_sign != 0:
+        blocked = 1.0 + instance.immune.preblockade_sign * effects.occupancy[plans][:, days]
+        unit = unit * blocked[..., None]
+    resting = prop.take(own).resting_of(plans)[:, None]
+    if not relieves(instance, effects, plans):
+        product = np.tensordot(shared.release[kinds, :count], unit, (1, 2))
+        return np.asarray(product.swapaxes(0, 1) + resting)
     left = _suppression(
         instance,
-        shared.kinds.menu.dose[[kind]],
-        shared.fractions.since[kind, :count],
-        effects.relief[plans][:, days[0]],
+        shared.kinds.menu.dose[kinds][:, None, None],
+        shared.fractions.since[kinds, None, :count],
+        effects.relief[plans][:, None, days],
     )
-    release = shared.unsuppressed[kind, :count] * left
-    total: FloatArray = np.einsum("pn,pnh->ph", release, unit)
-    return total + one.resting_of(plans)[:, 0]
+    whole = shared.unsuppressed[kinds, None, :count]
+    dense: FloatArray = np.einsum("qkpn,qpnh->qkph", whole * left, unit)
+    return np.asarray(dense + resting)
 
 
 def units(
@@ -255,11 +269,11 @@ def units(
     return np.asarray(unit * blocked[:, :, None])
 
 
-def relieves(instance: Instance, effects: PlanEffects, plan: int) -> bool:
-    """Whether a drug of the plan relieves the suppression of release."""
+def relieves(instance: Instance, effects: PlanEffects, plans: int | IntArray) -> bool:
+    """Whether a drug of some plan relieves the suppression of release."""
     c = instance.immune
     suppressed = c.suppression_per_gy > 0 or c.suppression_per_day > 0
-    return suppressed and bool((effects.relief[plan] != 1.0).any())
+    return suppressed and bool((effects.relief[plans] != 1.0).any())
 
 
 def _fractions(

@@ -64,6 +64,12 @@ class Propagators:
             own = own[self.patterns]
         return own
 
+    def release_under(self, plans: IntArray, patterns: IntArray) -> FloatArray:
+        """(n, patterns, most fractions, horizons) the same of some patterns under some plans."""
+        own = patterns if self.patterns is None else self.patterns[patterns]
+        part: FloatArray = self.release[plans[:, None], own]
+        return part
+
 
 def propagators(
     instance: Instance,

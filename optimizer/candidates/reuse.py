@@ -2,7 +2,8 @@
 
 Courses, plans and what they do to tumors depend on lesions, drugs and biology. Caps, prior doses
 and the objective enter later: a case that differs in these alone needs no new tables, as long as
-the earlier menus hold every course that it allows.
+the earlier menus hold every course that it allows. What effectors do once antigen is released
+enters the propagators alone: a scenario of theirs keeps all tables but these.
 """
 
 from __future__ import annotations
@@ -21,18 +22,25 @@ LATE = {
 }  # fmt: skip
 """Tables of a case that say nothing of what courses and plans do to tumors."""
 
+OF_EFFECTORS = {
+    "precursors_initial", "precursor_inflow_per_day", "priming_delay_days",
+    "effector_loss_per_day", "effect_per_effector", "effect_maximum_nats", "pdl1_upregulation",
+    "preblockade_sign",
+}  # fmt: skip
+"""Constants of the immune response that no table but the propagators holds."""
+
 
 def candidates_like(earlier: Candidates | None, instance: Instance) -> Candidates:
     """Candidates of a case, with the tables of an earlier one where these hold for it too."""
     if earlier is None or earlier.free or _early(earlier.instance) != _early(instance):
         return Candidates(instance)
-    return earlier.with_limits_of(instance) or Candidates(instance)
+    return earlier.taken_over(instance) or Candidates(instance)
 
 
 def _early(instance: Instance) -> dict[str, Any]:
-    """What tables depend on: all but weights, organs, limits and the saturation of the effect."""
-    found = instance.model_dump(exclude=LATE)
-    found["immune"].pop("effect_maximum_nats")
+    """What tables depend on: all but weights, organs, limits and constants of effectors."""
+    found = instance.model_dump(exclude=LATE | {"immune"})
+    found["immune"] = instance.immune.model_dump(exclude=OF_EFFECTORS)
     for lesion in found["lesions"]:
         lesion.pop("weight")
     drug_limits = [limit for limit in instance.limits if isinstance(limit, DrugLimit)]

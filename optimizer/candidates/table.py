@@ -13,14 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.instances.limits import Exposure, NtcpLimit
-from abscopt.models import immune
 from abscopt.optimizer.candidates.coefficients import (
     CourseEffects,
     Shared,
     course_effects,
-    one_effect,
     shared_effects,
-    shares_of,
 )
 from abscopt.optimizer.candidates.courses import Menu, enumerate_menu
 from abscopt.optimizer.candidates.loads import (
@@ -47,7 +44,6 @@ from abscopt.optimizer.candidates.plans import (
     plan_effects,
 )
 from abscopt.optimizer.candidates.propagators import Propagators, propagators
-from abscopt.optimizer.candidates.value import lesion_value
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
@@ -59,6 +55,7 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 CAP = 1.0 + 1e-9
+LIMITING = ("limits", "organs", "prior_doses", "cross_second_moments")
 MOST_BYTES = 600_000_000
 MOST_GROUPS = 8
 MOST_EXPOSED = 1000
@@ -137,12 +134,19 @@ class Candidates:
         self._ratios: dict[tuple[int, tuple[bool, ...]], float] = {}
         self._loads: dict[int, tuple[FloatArray, ...]] = {}
 
-    def with_limits_of(self, instance: Instance) -> Candidates | None:
-        """The same tables under the limits of another case that is alike in all they depend on.
+    def taken_over(self, instance: Instance) -> Candidates | None:
+        """The same tables for another case that is alike in all they depend on.
 
+        Limits may be others, and constants of effectors, whose propagators are then made anew.
         None where that case allows a course that these menus lack. See `reuse`.
         """
-        again = copy.copy(self)
+        again, before = copy.copy(self), self.instance
+        again.instance = instance
+        if instance.immune != before.immune:
+            again.__dict__.pop("_propagators", None)
+            again._effects = OrderedDict()
+        if all(getattr(instance, name) == getattr(before, name) for name in LIMITING):
+            return again
         again._set_limits(instance)
         for late in ("cross", "edric_parts", "touches"):
             again.__dict__.pop(late, None)
@@ -244,59 +248,6 @@ class Candidates:
             self._effects.popitem(last=False)
         self._effects[plan] = found
         return found
-
-    def effect_of(self, plans: IntArray, s: int, course: int) -> tuple[FloatArray, FloatArray]:
-        """(plans, horizons) own effect of one course under plans of one group, (plans,) log loss.
-
-        The loss is that of everybody else's effectors.
-        """
-        table, one = self.lesions[s], self.shared(int(plans[0]))[s]
-        kind, pattern = int(one.kinds.of[course]), int(table.menu.pattern[course])
-        way = int(table.menu.technique[course])
-        lesion, prop = self.lesion_of(table), self.propagators(s)[way]
-        effect = one_effect(
-            self.instance, one, kind, table.menu.patterns, pattern, self.plan_effects, prop, plans
-        )
-        weights = self.plan_effects.effect_weights[plans] @ table.menu.patterns.number[pattern]
-        return effect, lesion.effect_loss(lesion.ways[way]) * weights
-
-    def kill_of_row(self, plan: int, row: IntArray) -> FloatArray:
-        """(horizons,) unsaturated systemic log kill of a row of courses under one plan."""
-        kill: FloatArray = self._kills_of_row(np.array([plan]), row)[0]
-        return kill
-
-    def _kills_of_row(self, plans: IntArray, row: IntArray) -> FloatArray:
-        """(plans, horizons) the same under plans of one group."""
-        own = [self.effect_of(plans, s, int(c)) for s, c in enumerate(row)]
-        effect, loss = np.array([e for e, _ in own]), np.array([a for _, a in own])
-        others = self.plan_effects.chemotherapy_log_loss[plans] + loss.sum(axis=0) - loss
-        kill: FloatArray = (np.exp(-others)[:, :, None] * effect).sum(axis=0)
-        return kill
-
-    def values_of_row(self, plans: IntArray, row: IntArray) -> FloatArray:
-        """(plans,) objective of a row of courses under some plans, costs and limits aside."""
-        found, groups = np.empty(len(plans)), self.plan_effects.group[plans]
-        for group in np.unique(groups):
-            own = np.flatnonzero(groups == group)
-            found[own] = self._values_of_group(plans[own], row)
-        return found
-
-    def _values_of_group(self, plans: IntArray, row: IntArray) -> FloatArray:
-        instance, shared = self.instance, self.shared(int(plans[0]))
-        kinds = [int(one.kinds.of[c]) for one, c in zip(shared, row, strict=True)]
-        weights = [self.lesion_of(table).weight for table in self.lesions]
-        if instance.objective.kind == "tumor_bed":
-            beds = [one.tumor_bed[k] for one, k in zip(shared, kinds, strict=True)]
-            return np.full(len(plans), float(np.dot(weights, beds)))
-        kill = immune.saturate(self._kills_of_row(plans, row), instance.immune.effect_maximum_nats)
-        tops, of = np.unique(self.plan_effects.greatest_occupancy[plans], return_inverse=True)
-        total = np.zeros(len(plans))
-        for table, one, k, weight in zip(self.lesions, shared, kinds, weights, strict=True):
-            lesion = self.lesion_of(table)
-            share = np.stack([shares_of(instance, lesion, one, top)[k] for top in tops])[of]
-            value = lesion_value(instance.objective, one.local[[k]], share, kill)
-            total += weight * value
-        return total
 
     def shared(self, plan: int) -> tuple[Shared, ...]:
         """What the plan shares with all plans of the same chemotherapy; a few are kept."""

@@ -6,6 +6,7 @@ The judge has the last word; this is what search and enumeration use before it.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,7 @@ from abscopt.optimizer.candidates.value import lesion_value
 
 if TYPE_CHECKING:
     from abscopt.instances.limits import AnyLimit
+    from abscopt.optimizer.candidates.coefficients import CourseEffects
     from abscopt.optimizer.candidates.table import Candidates
 
 FloatArray = NDArray[np.float64]
@@ -42,9 +44,8 @@ class Tabulated:
             raise ValueError("free courses cannot be tabulated")
         self.candidates, self.plan = candidates, plan
         self.instance = candidates.instance
-        self.effects = candidates.effects(plan)
         self.allowed = candidates.allowed(plan)
-        self.kinds = [one.kind for one in self.effects]
+        self.kinds = [one.kinds.of for one in candidates.shared(plan)]
         self.loads = candidates.loads(plan)
         self.exposed = candidates.exposed(plan)
         self.end_needed = candidates.latest_end_needed(plan)
@@ -56,6 +57,11 @@ class Tabulated:
         self.weights = np.array([lesion.weight for lesion in lesions])
         limits = self.instance.limits
         self.soft = any(limit.penalty is not None for limit in limits)
+
+    @cached_property
+    def effects(self) -> tuple[CourseEffects, ...]:
+        """Per lesion: effects of its courses under the plan; feasibility does without."""
+        return self.candidates.effects(self.plan)
 
     def value(self, rows: IntArray) -> FloatArray:
         """(schedules,) exact objective of rows (schedules, lesions)."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from abscopt.optimizer.candidates.by_rows import kill_of_row
 from abscopt.optimizer.candidates.reduction import Kept, offered, undominated
 from abscopt.optimizer.programme.in_hand import (
     SHORTLIST,
@@ -321,6 +322,6 @@ def _keep_in_hand(candidates: Candidates, in_hand: InHand, sweep: _Sweep) -> Non
         sweep.pairs[s][k, course] = True
     if candidates.instance.objective.kind == "tumor_bed":
         return
-    kill = candidates.kill_of_row(k, row)
+    kill = kill_of_row(candidates, k, row)
     sweep.effect[k] = np.maximum(sweep.effect[k], kill * (1 + ROUNDING))
     sweep.least[k] = np.minimum(sweep.least[k], kill * (1 - ROUNDING))

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from abscopt.optimizer.candidates.by_rows import ceiling, kill_of_row, values_of_rows
 from abscopt.optimizer.candidates.tabulated import Tabulated
-from abscopt.optimizer.search.bound import Dual, ceiling
+from abscopt.optimizer.search.bound import Dual
 from abscopt.optimizer.search.local import climb, enough_sites, every_course, local_search, worth
 from abscopt.optimizer.search.plan_set import Alive, PlanSet, families
 
@@ -97,7 +98,7 @@ def _of_group(
         return best
     kill = dual.low_and_high.prod(axis=0) ** 0.5
     if best is not None and dual.set.systemic:
-        around = candidates.kill_of_row(best.plan, np.array(best.row))
+        around = kill_of_row(candidates, best.plan, np.array(best.row))
         kill = np.clip(around, *dual.low_and_high)
     one, _, _ = dual.prices_at(kill, alive, -math.inf, PRECISION * gap)
     choices = dual.shortlist(one, alive, kill, SHORTLIST)
@@ -132,7 +133,7 @@ def improved(
 def _best_plans(candidates: Candidates, plans: tuple[int, ...], in_hand: InHand) -> list[int]:
     """Plans by what the courses in hand are worth under them, limits aside."""
     row = np.array(in_hand.row)
-    values = candidates.values_of_row(np.array(plans), row)
+    values = values_of_rows(candidates, np.array(plans), row[None])[:, 0]
     worths = {k: float(v) - candidates.plan_cost(k) for k, v in zip(plans, values, strict=True)}
     return sorted(plans, key=lambda k: (-worths[k], k))
 

@@ -16,13 +16,13 @@ tolerance enters the bound); cells are halved until the multipliers at hand do n
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.optimizer.candidates.value import lesion_value
 from abscopt.optimizer.search.cells import Cells, corners, halved, joined_cells, unknown
 from abscopt.optimizer.search.plan_set import Alive, PlanSet
 from abscopt.optimizer.search.priced import Prices
@@ -44,6 +44,7 @@ STEEPEST = 5.0
 MOST_CELLS = 300
 MOST_HALVINGS = 2
 SAMPLES = 4
+AT_ONCE = 64
 INHERITED = 4
 LEVELS = 7
 GROUND = 1e-9
@@ -108,35 +109,43 @@ class Dual:
 
     def add(self, prices: Prices, alive: Alive) -> Multiplier:
         """A further multiplier."""
-        constant = (
-            float(prices.rows @ self.set.rows.right)
-            - self.set.cost
-            - float(prices.steep.sum()) * self.set.chemo
-            - prices.offset
-            + float(prices.worth @ self.ground)
-        )
-        found = Multiplier(prices, self.set.terms(prices, alive), constant)
-        self.multipliers.append(found)
+        return self.add_all([prices], alive)[0]
+
+    def add_all(self, prices: Sequence[Prices], alive: Alive) -> list[Multiplier]:
+        """Further multipliers."""
+        found = []
+        for one, *terms in zip(prices, *self.set.terms(prices, alive), strict=True):
+            constant = (
+                float(one.rows @ self.set.rows.right)
+                - self.set.cost
+                - float(one.steep.sum()) * self.set.chemo
+                - one.offset
+                + float(one.worth @ self.ground)
+            )
+            found.append(Multiplier(one, tuple(terms), constant))
+        self.multipliers += found
         return found
 
-    def bounds_at(self, one: Multiplier, alive: Alive, kills: FloatArray) -> FloatArray:
-        """(n,) bound by one multiplier of schedules with some raw log kills (n, horizons)."""
-        total: FloatArray = one.constant - np.log(kills) @ one.prices.steep
-        for lesion, term in zip(self.values.lesions, _living(one, alive), strict=True):
-            total += lesion.best_at(kills, term)
+    def bounds_at(self, numbers: Sequence[int], alive: Alive, kills: FloatArray) -> FloatArray:
+        """(m, n) bounds by multipliers of schedules with some raw log kills (n, horizons)."""
+        ones = [self.multipliers[j] for j in numbers]
+        total = _without_courses(ones, kills)
+        for lesion, terms in zip(self.values.lesions, _living(ones, alive), strict=True):
+            total += lesion.best_at(kills, terms)
         return total
 
     def bounds(
-        self, one: Multiplier, alive: Alive, low: FloatArray, high: FloatArray
+        self, numbers: Sequence[int], alive: Alive, low: FloatArray, high: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        """(cells, corners) no schedule in a cell is better than the greatest of its corners.
+        """(m, cells, corners) no schedule in a cell is better than the greatest of its corners.
 
-        Second, about how much of it is due to the width of the cell.
+        By each multiplier. Second, about how much of it is due to the width of the cell.
         """
-        total: FloatArray = one.constant - np.log(corners(low, high)) @ one.prices.steep
+        ones = [self.multipliers[j] for j in numbers]
+        total = _without_courses(ones, corners(low, high))
         width = np.zeros_like(total)
-        for lesion, term in zip(self.values.lesions, _living(one, alive), strict=True):
-            value, rise = lesion.best(low, high, term)
+        for lesion, terms in zip(self.values.lesions, _living(ones, alive), strict=True):
+            value, rise = lesion.best(low, high, terms)
             total += value
             width += rise
         return total, width
@@ -162,8 +171,11 @@ class Dual:
         kept, done = cells, [cells.take(slice(0, 0))]
         used = [int(j) for j in np.unique(cells.by) if j >= 0]
         for depth in range(MOST_HALVINGS + 1):
-            for j in numbers:
-                kept = self.bounded(kept, alive, j).take_above(threshold)
+            left = list(numbers)
+            while left:
+                most = max(1, AT_ONCE // len(kept))
+                kept = self.bounded(kept, alive, left[:most]).take_above(threshold)
+                left = left[most:]
                 if not len(kept):
                     return joined_cells(done)
             split = (kept.point <= threshold) & (kept.bound - kept.point > fine)
@@ -175,17 +187,17 @@ class Dual:
             numbers = sorted({*numbers, *used})[::-1]
         return joined_cells(done)
 
-    def bounded(self, cells: Cells, alive: Alive, j: int) -> Cells:
-        """Cells with the bound of one more multiplier."""
-        one = self.multipliers[j]
-        every, width = self.bounds(one, alive, cells.low, cells.high)
-        new = every.max(axis=1)
+    def bounded(self, cells: Cells, alive: Alive, numbers: Sequence[int]) -> Cells:
+        """Cells with the bounds of further multipliers."""
+        every, width = self.bounds(numbers, alive, cells.low, cells.high)
+        each = every.max(axis=2)
+        new, best = each.min(axis=0), np.array(numbers)[each.argmin(axis=0)]
         return Cells(
             cells.low,
             cells.high,
             np.minimum(new, cells.bound),
-            np.minimum(every - width, cells.known),
-            np.where((new < cells.bound) | (cells.by < 0), j, cells.by),
+            np.minimum((every - width).min(axis=0), cells.known),
+            np.where((new < cells.bound) | (cells.by < 0), best, cells.by),
         )
 
     def highest(self, cells: Cells, alive: Alive, numbers: list[int]) -> tuple[FloatArray, float]:
@@ -199,9 +211,7 @@ class Dual:
         points = np.stack(
             [marks[which[..., h].reshape(-1)][:, :, h] for h in axes], axis=-1
         ).reshape(-1, len(axes))
-        least = np.full(len(points), math.inf)
-        for j in numbers:
-            least = np.minimum(least, self.bounds_at(self.multipliers[j], alive, points))
+        least = self.bounds_at(numbers, alive, points).min(axis=0)
         return points[int(least.argmax())], float(least.max())
 
     def alive(self, cells: Cells, alive: Alive, threshold: float) -> Alive:
@@ -219,14 +229,12 @@ class Dual:
         Of very many kinds those that are near each other have the room of their corner.
         """
         one = self.multipliers[j]
-        terms = _living(one, alive)
-        pairs = list(zip(self.values.lesions, terms, strict=True))
-        best = [lesion.best(cells.low, cells.high, term)[0] for lesion, term in pairs]
-        ends = np.log(corners(cells.low, cells.high))
-        bound = one.constant - ends @ one.prices.steep + sum(best)
+        pairs = list(zip(self.values.lesions, _living([one], alive), strict=True))
+        best = [lesion.best(cells.low, cells.high, terms)[0][0] for lesion, terms in pairs]
+        bound = _without_courses([one], corners(cells.low, cells.high))[0] + sum(best)
         return [
-            lesion.rooms(cells.low, cells.high, term, bound - most)
-            for (lesion, term), most in zip(pairs, best, strict=True)
+            lesion.rooms(cells.low, cells.high, terms[0], bound - most)
+            for (lesion, terms), most in zip(pairs, best, strict=True)
         ]
 
     def shortlist(
@@ -246,8 +254,8 @@ class Dual:
         """The same for a part of the plans, with the multipliers that bound the worst cells."""
         tops = {int(j): float(cells.bound[cells.by == j].max()) for j in np.unique(cells.by)}
         part = Dual(plans, self)
-        for j in sorted(tops, key=lambda j: -tops[j])[:INHERITED]:
-            part.add(self.multipliers[j].prices, alive)
+        best = sorted(tops, key=lambda j: -tops[j])[:INHERITED]
+        part.add_all([self.multipliers[j].prices for j in best], alive)
         return part
 
     def prices_at(
@@ -457,30 +465,13 @@ class _Generation:
         return found
 
 
-def _living(one: Multiplier, alive: Alive) -> list[FloatArray]:
-    """Per lesion (kinds,) terms of a multiplier; -inf for kinds that do not count."""
-    return [np.where(mask, term, -np.inf) for mask, term in zip(alive, one.terms, strict=True)]
+def _living(ones: Sequence[Multiplier], alive: Alive) -> list[FloatArray]:
+    """Per lesion (m, kinds) terms of multipliers; -inf for kinds that do not count."""
+    terms = [np.stack(own) for own in zip(*(one.terms for one in ones), strict=True)]
+    return [np.where(mask, own, -np.inf) for mask, own in zip(alive, terms, strict=True)]
 
 
-def ceiling(candidates: Candidates, plan: int) -> float:
-    """Bound of a plan without any row: every lesion at its best course and the greatest effect.
-
-    Infinite where the systemic effect does not saturate. The same for all plans of one group.
-    """
-    instance = candidates.instance
-    most = instance.immune.effect_maximum_nats
-    bed = instance.objective.kind == "tumor_bed"
-    if most is None and not bed:
-        return math.inf
-    total = 0.0
-    for table, shared in zip(candidates.lesions, candidates.shared(plan), strict=True):
-        lesion = instance.lesions[table.menu.lesion]
-        if bed:
-            total += lesion.weight * float(shared.tumor_bed.max())
-            continue
-        factors = np.array([clone.effector_share_factor for clone in lesion.populations])
-        share = lesion.effector_share * instance.immune.share_factor * factors
-        kill = np.full((1, len(instance.horizon_days)), most)
-        value = lesion_value(instance.objective, shared.local, share[None, :], kill)
-        total += lesion.weight * float(value.max())
-    return total
+def _without_courses(ones: Sequence[Multiplier], kills: FloatArray) -> FloatArray:
+    """(m, ...) what multipliers say at raw log kills (..., horizons) apart from the courses."""
+    logs = np.log(kills)
+    return np.stack([one.constant - logs @ one.prices.steep for one in ones])

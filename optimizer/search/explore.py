@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from abscopt.optimizer.candidates.by_rows import ceiling, kill_of_row, values_of_rows
 from abscopt.optimizer.candidates.tabulated import Tabulated
-from abscopt.optimizer.search.bound import Dual, Mixture, Multiplier, ceiling
+from abscopt.optimizer.search.bound import Dual, Mixture, Multiplier
 from abscopt.optimizer.search.branches import (
     Branch,
     Cut,
@@ -29,7 +30,7 @@ from abscopt.optimizer.search.branches import (
     site_caps,
 )
 from abscopt.optimizer.search.cells import Cells, unknown
-from abscopt.optimizer.search.join import every_row
+from abscopt.optimizer.search.few import are_few, evaluate
 from abscopt.optimizer.search.leaf import BOUND_SAFETY, Found, Leaf, Stopped, check
 from abscopt.optimizer.search.local import (
     climb,
@@ -55,7 +56,6 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 FIRST_CELLS = 8
-FEW = 200_000
 NEW_MULTIPLIERS = 10
 INHERITED = 4
 FINE = 0.05
@@ -168,6 +168,8 @@ class _Search:
         while self.pending and not self.enough:
             check(self.clock)
             plans = self.pending[0]
+            if self._at_once(plans):
+                continue
             if self.found.row is None:
                 self._begin(plans)
             node = self._root(plans)
@@ -231,6 +233,19 @@ class _Search:
         cells = dual.root(FIRST_CELLS)
         self.found.columns += sum(int(mask.sum()) for mask in dual.set.usable)
         return Node(dual, dual.set.usable, cells, (), self.trees.of(plans))
+
+    def _at_once(self, plans: tuple[int, ...]) -> bool:
+        """Evaluate every schedule of a family that holds few; False if it holds many."""
+        courses = [np.arange(len(table.menu)) for table in self.candidates.lesions]
+        if not are_few(plans, courses):
+            return False
+        self.found.nodes += 1
+        self.found.columns += sum(len(one.kinds) for one in self.candidates.shared(plans[0]))
+        if ceiling(self.candidates, plans[0]) + BOUND_SAFETY > self.threshold:
+            evaluate(self.candidates, plans, courses, self.gap, self.clock, self.found)
+        self.pending.pop(0)
+        self._tell()
+        return True
 
     def _recall(self, root: Node) -> None:
         """Push what the prices of an earlier search leave open of a family."""
@@ -301,13 +316,9 @@ class _Search:
             np.flatnonzero(mask[one.kinds.of])
             for mask, one in zip(node.alive, dual.set.shared, strict=True)
         ]
-        if len(dual.set.plans) * math.prod(len(c) for c in courses) > FEW:
+        if not are_few(dual.set.plans, courses):
             return False
-        rows = every_row(courses)
-        for plan in dual.set.plans:
-            check(self.clock)
-            tabulated = Tabulated(dual.set.candidates, plan)
-            Leaf(dual, tabulated, self.gap, self.clock, self.found).offer(plan, rows)
+        evaluate(dual.set.candidates, dual.set.plans, courses, self.gap, self.clock, self.found)
         return True
 
     def _hint(self, dual: Dual) -> FloatArray:
@@ -317,7 +328,7 @@ class _Search:
             middle: FloatArray = np.sqrt(dual.low_and_high[0] * dual.low_and_high[1])
             return middle
         plan = self._best_plan(dual.set.plans, self.found.row)
-        kill = self.candidates.kill_of_row(plan, self.found.row)
+        kill = kill_of_row(self.candidates, plan, self.found.row)
         return np.clip(kill, *dual.low_and_high)
 
     def _try(
@@ -425,7 +436,7 @@ class _Search:
         known = self.suited[1]
         new = [k for k in plans if k not in known]
         if new:
-            worth_of = self.candidates.values_of_row(np.array(new), row)
+            worth_of = values_of_rows(self.candidates, np.array(new), row[None])[:, 0]
             known.update(zip(new, worth_of.tolist(), strict=True))
         return max(plans, key=lambda k: (known[k], -k))
 

@@ -79,7 +79,6 @@ class Leaf:
     def __init__(self, dual: Dual, tabulated: Tabulated, gap: float, clock: Clock, found: Found):
         self.dual, self.tabulated = dual, tabulated
         self.gap, self.clock, self.found = gap, clock, found
-        self.plan = dual.set.plans[0]
         candidates = tabulated.candidates
         self.room = np.where(candidates.hard, CAP - candidates.prior, np.inf)
 
@@ -117,19 +116,17 @@ class Leaf:
             return _halves(cells)
         if (cells.high / cells.low).max(initial=1.0) < 1.0 + NARROW:
             return []
-        parts = self.dual.bounded(halved(cells), alive, number)
+        parts = self.dual.bounded(halved(cells), alive, [number])
         return [parts.take(slice(i, i + 1)) for i in range(len(parts))]
 
     def _bound(
         self, part: Cells, alive: Alive, low: FloatArray, high: FloatArray
     ) -> tuple[float, int]:
         """Bound of a box with all values at its upper corner, and the multiplier that gives it."""
-        found = []
-        for j in sorted({int(j) for j in part.by}):
-            one = self.dual.multipliers[j]
-            at_high = float(self.dual.bounds_at(one, alive, high[None])[0])
-            found.append((at_high + float(np.log(high / low) @ one.prices.steep), j))
-        return min(found)
+        numbers, width = np.unique(part.by).tolist(), np.log(high / low)
+        bounds = self.dual.bounds_at(numbers, alive, high[None])[:, 0]
+        steep = [width @ self.dual.multipliers[j].prices.steep for j in numbers]
+        return min(zip((bounds + steep).tolist(), numbers, strict=True))
 
     def _box(
         self, alive: Alive, low: FloatArray, high: FloatArray, bound: float, number: int
@@ -171,7 +168,7 @@ class Leaf:
         loads = [self.tabulated.loads[s][kinds[s][c]] for s, c in enumerate(courses)]
         for rows in joined(losses, loads, self.room, slack, JOIN_CHUNK):
             check(self.clock)
-            self.offer(self.plan, np.stack([c[rows[:, s]] for s, c in enumerate(courses)], axis=1))
+            self.offer(np.stack([c[rows[:, s]] for s, c in enumerate(courses)], axis=1))
 
     def _kinds(
         self,
@@ -190,7 +187,7 @@ class Leaf:
             keep = np.flatnonzero(ceiling > self.threshold)
             alive += [(float(ceiling[i]), rows[i]) for i in keep]
             if self.found.row is None:
-                self.offer(self.plan, _first_timings(shapes, rows))
+                self.offer(_first_timings(shapes, rows))
         alive.sort(key=lambda item: (-item[0], tuple(item[1])))
         for ceiling_value, row in alive:
             check(self.clock)
@@ -206,33 +203,39 @@ class Leaf:
             members = stack.pop()
             rows = shapes.timings(row, self.threshold, TIMING_LIMIT, members)
             if rows is not None:
-                self.offer(self.plan, rows)
+                self.offer(rows)
                 continue
             s = int(np.argmax([len(m) for m in members]))
             own = np.sort(members[s])
             for side in (own[: len(own) // 2], own[len(own) // 2 :]):
                 stack.append([side if i == s else m for i, m in enumerate(members)])
 
-    def offer(self, plan: int, rows: IntArray) -> None:
-        """Exact value and feasibility of rows; the best feasible one is offered.
+    def offer(self, rows: IntArray) -> None:
+        """Exact value and feasibility of rows; the best feasible one is offered."""
+        if len(rows):
+            decide(self.tabulated, rows, self.tabulated.value(rows), self.gap, self.found)
 
-        Only rows above the threshold matter for the proof, so each of those is decided.
-        """
-        if not len(rows):
+
+def decide(
+    tabulated: Tabulated, rows: IntArray, value: FloatArray, gap: float, found: Found
+) -> None:
+    """Feasibility of rows of some exact value; the best feasible one is offered.
+
+    Only rows above the threshold matter for the proof, so each of those is decided.
+    """
+    candidates, plan = tabulated.candidates, tabulated.plan
+    order = np.flatnonzero(value > found.value + gap)
+    order = order[np.argsort(-value[order], kind="stable")]
+    for part in np.array_split(order, max(1, len(order) // 5000)):
+        good = np.flatnonzero(tabulated.feasible(rows[part]))
+        if found.grounds.whole:
+            rivals = rows[part[: good[0]] if len(good) else part]
+            rivals = rivals[tabulated.feasible(rivals, organs=False)]
+            found.grounds.add_rivals(plan, candidates.in_case(rivals))
+        if len(good):
+            best = part[good[0]]
+            found.offer(plan, candidates.in_case(rows[best]), float(value[best]))
             return
-        value, candidates = self.tabulated.value(rows), self.tabulated.candidates
-        order = np.flatnonzero(value > self.threshold)
-        order = order[np.argsort(-value[order], kind="stable")]
-        for part in np.array_split(order, max(1, len(order) // 5000)):
-            good = np.flatnonzero(self.tabulated.feasible(rows[part]))
-            if self.found.grounds.whole:
-                rivals = rows[part[: good[0]] if len(good) else part]
-                rivals = rivals[self.tabulated.feasible(rivals, organs=False)]
-                self.found.grounds.add_rivals(plan, candidates.in_case(rivals))
-            if len(good):
-                best = part[good[0]]
-                self.found.offer(plan, candidates.in_case(rows[best]), float(value[best]))
-                return
 
 
 def _halves(cells: Cells) -> list[Cells]:

@@ -49,8 +49,7 @@ def narrow(
     for mask, before in zip(own, alive, strict=True):
         mask[0] &= before[0]
     numbers = np.unique(cells.by)
-    for j in numbers:
-        part.add(dual.multipliers[int(j)].prices, own)
+    part.add_all([dual.multipliers[int(j)].prices for j in numbers], own)
     by = np.searchsorted(numbers, cells.by)
     return part, own, Cells(cells.low, cells.high, cells.bound, cells.known, by)
 

@@ -23,6 +23,8 @@ from abscopt.optimizer.search.priced import ByPattern, PricedCourses, Prices
 from abscopt.optimizer.search.rows import Rows, rows_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.courses import Patterns
     from abscopt.optimizer.candidates.propagators import Propagators
@@ -170,8 +172,8 @@ class PlanSet:
             self._best[key] = best
         return self._best[key]
 
-    def terms(self, prices: Prices, alive: Alive) -> tuple[FloatArray, ...]:
-        """Per lesion (kinds,) greatest Lagrangian term of each kind's courses; -inf if dead."""
+    def terms(self, prices: Sequence[Prices], alive: Alive) -> tuple[FloatArray, ...]:
+        """Per lesion (m, kinds) greatest Lagrangian term of each kind's courses; -inf if dead."""
         return tuple(
             courses.terms(prices, mask) for courses, mask in zip(self.courses, alive, strict=True)
         )

@@ -156,10 +156,10 @@ class PricedCourses:
         """Greatest log loss of everybody else's effectors."""
         return float(self.patterns.most.max())
 
-    def terms(self, prices: Prices, alive: BoolArray) -> FloatArray:
-        """(kinds,) greatest Lagrangian term of each kind's courses; -inf if dead."""
+    def terms(self, prices: Sequence[Prices], alive: BoolArray) -> FloatArray:
+        """(m, kinds) greatest Lagrangian term of each kind's courses; -inf if dead."""
         priced = _Priced(self, prices)
-        total, live = np.full(len(self.kinds), -np.inf), alive[self.kinds]
+        total, live = np.full((len(prices), len(self.kinds)), -np.inf), alive[self.kinds]
         count = np.add.reduceat(live, self.starts, dtype=np.int64)
         for number in np.flatnonzero(count):
             part = self.parts[number]
@@ -167,24 +167,24 @@ class PricedCourses:
             if count[number] < SPARSE * len(part.block.kinds):
                 rows = np.flatnonzero(live[part.kinds])
             term = priced.of(part, rows)
-            best = term[:, 0] if term.shape[1] == 1 else term.max(axis=1)
+            best = term[:, :, 0] if term.shape[2] == 1 else term.max(axis=2)
             if rows is None:
-                total[part.kinds] = best
+                total[:, part.kinds] = best
             else:
-                total[part.kinds.start + rows] = best
-        total[~live] = -np.inf
+                total[:, part.kinds.start + rows] = best
+        total[:, ~live] = -np.inf
         found = np.empty_like(total)
-        found[self.kinds] = total
-        found -= self.by_kind.charged(prices.rows)
+        found[:, self.kinds] = total
+        found -= self.by_kind.charged(priced.rows)
         return found
 
     def best(self, kinds: IntArray, prices: Prices) -> IntArray:
         """(n,) pattern of the best course of some kinds."""
-        priced = _Priced(self, prices)
+        priced = _Priced(self, [prices])
         pattern = np.zeros(len(kinds), dtype=np.int64)
         for part, own in self._by_block(kinds):
             rows = np.searchsorted(part.block.kinds, kinds[own])
-            pattern[own] = part.block.patterns[priced.of(part, rows).argmax(axis=1)]
+            pattern[own] = part.block.patterns[priced.of(part, rows)[0].argmax(axis=1)]
         return pattern
 
     def columns(
@@ -242,11 +242,11 @@ class PricedCourses:
 
     def courses(self, kinds: IntArray, prices: Prices) -> tuple[IntArray, IntArray, FloatArray]:
         """All allowed courses of some kinds in order, their kinds and Lagrangian terms."""
-        priced = _Priced(self, prices)
+        priced = _Priced(self, [prices])
         found: list[tuple[IntArray, IntArray, FloatArray]] = []
         charged = self.by_kind.charged(prices.rows)
         for part, own in self._by_block(kinds):
-            term = priced.of(part, np.searchsorted(part.block.kinds, kinds[own]))
+            term = priced.of(part, np.searchsorted(part.block.kinds, kinds[own]))[0]
             row, day = np.nonzero(np.isfinite(term))
             kind = kinds[own][row]
             place = np.searchsorted(part.block.kinds, kind)
@@ -265,28 +265,36 @@ class PricedCourses:
 
 
 class _Priced:
-    """Lagrangian terms of one lesion's courses at some prices, without what kinds put into rows."""
+    """Lagrangian terms of one lesion's courses at some prices, without what kinds put into rows.
 
-    def __init__(self, courses: PricedCourses, prices: Prices):
+    Attributes
+    ----------
+    rows : (m, rows) prices of the rows
+    """
+
+    def __init__(self, courses: PricedCourses, prices: Sequence[Prices]):
         self.courses = courses
         patterns = courses.patterns
-        self.weight = np.exp(patterns.most)[:, None] * prices.worth
-        self.base = -(patterns.days @ prices.rows) - float(prices.steep.sum()) * patterns.least
-        self.product_base = self.base + (patterns.resting * self.weight).sum(axis=1)
-        self.product = np.einsum("pnh,ph->np", patterns.unit, self.weight)
+        self.rows = np.stack([one.rows for one in prices])
+        steep = np.array([one.steep.sum() for one in prices])
+        worth = np.stack([one.worth for one in prices])
+        self.weight = np.exp(patterns.most)[:, None] * worth[:, None]
+        self.base = -(self.rows @ patterns.days.T) - steep[:, None] * patterns.least
+        self.product_base = self.base + (patterns.resting * self.weight).sum(axis=2)
+        self.product = np.einsum("pnh,mph->mnp", patterns.unit, self.weight)
 
     def of(self, part: _Part, rows: IntArray | None) -> FloatArray:
-        """(rows, P) terms of some kinds of a block, or of all."""
+        """(m, rows, P) terms of some kinds of a block, or of all."""
         if part.dense is not None:
             dense = part.dense if rows is None else part.dense[rows]
-            total: FloatArray = np.einsum("kph,ph->kp", dense, self.weight[part.days])
-            total = total + self.base[part.days]
+            total: FloatArray = np.einsum("kph,mph->mkp", dense, self.weight[:, part.days])
+            total = total + self.base[:, None, part.days]
         else:
             release = self.courses.release[part.kinds, : part.block.count]
             if rows is not None:
                 release = release[rows]
-            total = release @ self.product[: part.block.count, part.days]
-            total += self.product_base[part.days]
+            total = release @ self.product[:, : part.block.count, part.days]
+            total += self.product_base[:, None, part.days]
         if part.dead is not None:
-            total[part.dead if rows is None else part.dead[rows]] = -np.inf
+            total[:, part.dead if rows is None else part.dead[rows]] = -np.inf
         return total

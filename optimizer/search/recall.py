@@ -90,8 +90,7 @@ class Recall:
     def _bounded(self, dual: Dual, alive: Alive, cells: Cells, known: Sequence[Prices]) -> Cells:
         """Cells above the threshold by some prices, halved as long as that tells more."""
         cells = cells.take_above(self.threshold)
-        found = [self._number(dual, prices) for prices in known if len(cells)]
-        numbers = [number for number in found if number is not None]
+        numbers = self._numbers(dual, known) if len(cells) else []
         for _ in range(ROUNDS if numbers else 0):
             before = len(cells), cells.top
             cells = dual.tighten(cells, alive, numbers, self.threshold, self.fine)
@@ -100,15 +99,17 @@ class Recall:
             alive = dual.alive(cells, alive, self.threshold)
         return cells
 
-    def _number(self, dual: Dual, prices: Prices) -> int | None:
-        """Number of the multiplier with some prices; None where the rows are others."""
-        rows, key = dual.set.rows, (dual.set.plans, id(prices))
-        if len(prices.rows) != len(rows.right):
-            return None
-        if key not in self.numbers:
-            self.numbers[key] = len(dual.multipliers)
+    def _numbers(self, dual: Dual, known: Sequence[Prices]) -> list[int]:
+        """Numbers of the multipliers with some prices; without those for other rows."""
+        rows, plans = dual.set.rows, dual.set.plans
+        known = [prices for prices in known if len(prices.rows) == len(rows.right)]
+        new = [prices for prices in known if (plans, id(prices)) not in self.numbers]
+        if new:
             usable = zip(self.root.alive, dual.set.usable, strict=True)
             alive = tuple(mask & fits for mask, fits in usable)
-            self.grounds.add(dual.set, prices.rows)
-            dual.add(replace(prices, rows=rows.capped(prices.rows)), alive)
-        return self.numbers[key]
+            for number, prices in enumerate(new, len(dual.multipliers)):
+                self.numbers[plans, id(prices)] = number
+                self.grounds.add(dual.set, prices.rows)
+            capped = [replace(prices, rows=rows.capped(prices.rows)) for prices in new]
+            dual.add_all(capped, alive)
+        return [self.numbers[plans, id(prices)] for prices in known]

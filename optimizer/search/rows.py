@@ -49,8 +49,8 @@ class ByKind:
     load: FloatArray
 
     def charged(self, prices: FloatArray) -> FloatArray:
-        """(kinds,) load at prices of all rows."""
-        return self.load @ prices[self.number]
+        """(..., kinds) load at prices (..., rows) of all rows."""
+        return np.asarray(prices[..., self.number] @ self.load.T)
 
     def of(self, kinds: IntArray) -> FloatArray:
         """(n, rows) load of some kinds in all rows."""

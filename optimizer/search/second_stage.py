@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from abscopt.instances.limits import DrugLimit
 from abscopt.models import immune
+from abscopt.optimizer.candidates.by_rows import values_of_rows
 from abscopt.optimizer.candidates.plans import drug_load
 from abscopt.optimizer.candidates.reduction import narrowed
 from abscopt.optimizer.candidates.tabulated import Tabulated
@@ -63,13 +64,15 @@ def _step(
     limit = current
     alone = narrowed(candidates, [np.unique([0, c]) for c in row])
     given = (row > 0).astype(np.int64)[None, :]
-    worth_of = candidates.values_of_row(np.arange(len(candidates.plans)), row)
+    worth_of = values_of_rows(candidates, np.arange(len(candidates.plans)), row[None])[:, 0]
     for k in np.flatnonzero(worth_of >= floor - ROUNDING).tolist():
         if clock.expired:
             return best
         if k == plan:
             continue
-        least = _least(Tabulated(alone, k), given, limit, floor)
+        tabulated = Tabulated(alone, k)
+        value = worth_of[[k]] - tabulated.cost(given)
+        least = _least(tabulated, given, limit, floor, value=value)
         if least is not None:
             best, limit = (k, row, least[1]), least[1]
     tabulated = Tabulated(candidates, plan)
@@ -107,7 +110,12 @@ def _worth_trying(tabulated: Tabulated, row: IntArray, s: int, floor: float) -> 
 
 
 def _least(
-    tabulated: Tabulated, rows: IntArray, limit: Key, floor: float, s: int | None = None
+    tabulated: Tabulated,
+    rows: IntArray,
+    limit: Key,
+    floor: float,
+    s: int | None = None,
+    value: FloatArray | None = None,
 ) -> tuple[IntArray, Key] | None:
     """Feasible row with value >= floor and the least key below a limit; None if there is none.
 
@@ -116,7 +124,8 @@ def _least(
     least = np.full(len(rows), -np.inf) if s is None else tabulated.least_uses(rows, s)
     order = np.argsort(least, kind="stable")
     order = order[least[order] <= limit[0] + ROUNDING]
-    order = order[tabulated.value(rows[order]) >= floor]
+    worth = tabulated.value(rows[order]) if value is None else value[order]
+    order = order[worth >= floor]
     best: tuple[IntArray, Key] | None = None
     for begin in range(0, len(order), CHUNK):
         part = order[begin : begin + CHUNK]

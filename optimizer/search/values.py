@@ -159,30 +159,32 @@ class LesionValues:
         return total
 
     def best_at(self, kills: FloatArray, terms: FloatArray) -> FloatArray:
-        """(n,) greatest value + term of any kind at raw log kills (n, horizons).
+        """(m, n) greatest value + term of any kind at raw log kills (n, horizons).
 
         Parameters
         ----------
-        terms : (kinds,) of a multiplier; -inf for kinds that do not count
+        terms : (m, kinds) of multipliers; -inf for kinds that do not count
         """
-        return self.best(kills, None, terms)[0][:, 0]
+        return self.best(kills, None, terms)[0][:, :, 0]
 
     def best(
         self, low: FloatArray, high: FloatArray | None, terms: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        """(cells, corners) no kind's chord, raised over its value, + term is greater.
+        """(m, cells, corners) no kind's chord, raised over its value, + term is greater.
 
         Corners of the cells (cells, horizons) in the order of `cells.corners`. Second, by how much
         the chord of the leaf that is greatest was raised. Without an upper end: of points.
         """
-        greatest = self.leaves.greatest(terms)
-        live = np.flatnonzero(greatest > -np.inf)
-        number = 1 if high is None else 2**self.horizons
-        value, rise = np.full((len(low), number), -np.inf), np.zeros((len(low), number))
-        for begin in range(0, len(low) if len(live) else 0, CHUNK):
-            part = slice(begin, begin + CHUNK)
+        greatest = self.leaves.greatest(terms.T).T
+        live = np.flatnonzero((greatest > -np.inf).any(axis=0))
+        shape = len(terms), len(low), 1 if high is None else 2**self.horizons
+        value, rise = np.full(shape, -np.inf), np.zeros(shape)
+        step = max(1, CHUNK // len(terms))
+        for begin in range(0, len(low) if len(live) else 0, step):
+            part = slice(begin, begin + step)
             ends = None if high is None else high[part]
-            value[part], rise[part] = self._opened(low[part], ends, terms, live, greatest[live])
+            found = self._opened(low[part], ends, terms, live, greatest[:, live])
+            value[:, part], rise[:, part] = found
         return value, rise
 
     def _opened(
@@ -194,24 +196,29 @@ class LesionValues:
         greatest: FloatArray,
     ) -> tuple[FloatArray, FloatArray]:
         """Greatest value of the kinds; only leaves that may hold it are looked into."""
-        upper = self._leaf_values(low, high, live) + greatest
+        upper = self._leaf_values(low, high, live)
         rises = None if high is None else self._rises_of(low, high, live)
         if rises is not None:
-            upper += rises[:, None]
+            upper = upper + rises[:, None]
         cells, number, leaves = upper.shape
-        flat = upper.reshape(-1, leaves)
-        every, leaf = np.arange(cells * number), flat.argmax(axis=1)
+        flat = (upper + greatest[:, None, None]).reshape(-1, leaves)
+        every, leaf = np.arange(len(flat)), flat.argmax(axis=1)
+        one, place = np.divmod(every, cells * number)
+        cell = place // number
         if not self.leaves.single:
             kills = low if high is None else corners(low, high).reshape(-1, self.horizons)
             rows, known = every, np.zeros(flat.shape, dtype=bool)
             while len(rows):
                 rows = rows[~known[rows, leaf[rows]]]
-                own = None if high is None else (low[rows // number], high[rows // number])
-                flat[rows, leaf[rows]] = self._exact(kills[rows], own, live[leaf[rows]], terms)
+                own = None if high is None else (low[cell[rows]], high[cell[rows]])
+                flat[rows, leaf[rows]] = self._exact(
+                    kills[place[rows]], own, live[leaf[rows]], terms, one[rows]
+                )
                 known[rows, leaf[rows]] = True
                 leaf[rows] = flat[rows].argmax(axis=1)
-        rise = np.zeros(len(every)) if rises is None else rises[every // number, leaf]
-        return flat[every, leaf].reshape(cells, number), rise.reshape(cells, number)
+        rise = np.zeros(len(every)) if rises is None else rises[cell, leaf]
+        shape = len(terms), cells, number
+        return flat[every, leaf].reshape(shape), rise.reshape(shape)
 
     def rooms(
         self, low: FloatArray, high: FloatArray, terms: FloatArray, others: FloatArray
@@ -239,13 +246,19 @@ class LesionValues:
         ends: tuple[FloatArray, FloatArray] | None,
         leaf: IntArray,
         terms: FloatArray,
+        one: IntArray,
     ) -> FloatArray:
-        """(n,) greatest value + term of the kinds of one leaf each, at one kill each."""
+        """(n,) greatest value + term of the kinds of one leaf each, at one kill each.
+
+        Parameters
+        ----------
+        one : (n,) which of the terms (m, kinds)
+        """
         sizes = self.leaves.sizes[leaf]
         offset = np.minimum(np.arange(int(sizes.max(initial=1))), sizes[:, None] - 1)
         kinds = self.leaves.order[self.leaves.starts[leaf][:, None] + offset]
         local, share = self.local[kinds], self.share[kinds]
-        total = terms[kinds]
+        total = terms[one[:, None], kinds]
         for h in range(self.horizons):
             total += self._part(h, local, share, kills[:, h][:, None])
             if ends is not None:

@@ -82,14 +82,15 @@ def compared(instance: Instance, seed: int) -> int:
         inside = np.maximum(kill, low)
         for _ in range(6):
             prices = random_prices(dual.set.rows, kill.shape[1], rng)
-            one = dual.add(prices, dual.set.usable)
-            bound = dual.bounds_at(one, dual.set.usable, inside)
+            one, number = dual.add(prices, dual.set.usable), len(dual.multipliers) - 1
+            bound = dual.bounds_at([number], dual.set.usable, inside)[0]
             assert (bound >= value - 1e-9 * np.maximum(1.0, np.abs(value))).all()
             width = rng.exponential(0.5, (2, *inside.shape))
             ends = inside * np.exp(-width[0]), inside * np.exp(width[1])
-            wide, _ = dual.bounds(one, dual.set.usable, *ends)
+            wide = dual.bounds([number], dual.set.usable, *ends)[0][0]
             assert (wide.max(axis=1) >= bound - 1e-9).all()
-            narrow, _ = dual.bounds(one, dual.set.usable, inside * (1 - 1e-7), inside)
+            almost = inside * (1 - 1e-7)
+            narrow = dual.bounds([number], dual.set.usable, almost, inside)[0][0]
             assert narrow.max(axis=1) == pytest.approx(bound, rel=1e-4, abs=1e-4)
             for s, loss in enumerate(dual.losses(one, dual.set.usable, high)):
                 assert math.isclose(float(loss.min()), 0.0, abs_tol=1e-12), s

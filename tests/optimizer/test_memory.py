@@ -21,7 +21,8 @@ from abscopt.instances.load import InputError, build
 from abscopt.instances.restriction import restricts
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import Memory, evaluate, frontier, solve
-from abscopt.optimizer.candidates.reuse import candidates_like
+from abscopt.optimizer.candidates.by_rows import kill_of_row
+from abscopt.optimizer.candidates.reuse import OF_EFFECTORS, candidates_like
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Judge
@@ -31,7 +32,7 @@ from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.result import Result
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
 from abscopt.optimizer.search import explore as searching
-from abscopt.optimizer.search import grounds
+from abscopt.optimizer.search import few, grounds
 from abscopt.optimizer.search.bound import Dual
 from abscopt.optimizer.search.branches import Branch, Trees
 from abscopt.optimizer.search.leaf import Found
@@ -113,8 +114,8 @@ def test_a_family_of_random_cases_is_solved_as_by_enumeration(
     for (one, value), (other, wide) in itertools.permutations(zip(cases, best, strict=True), 2):
         if restricts(one, other) and value is not None:
             assert wide is not None and value <= wide + 1e-12
-    for few in (searching.FEW, 0):
-        monkeypatch.setattr(searching, "FEW", few)
+    for most in (few.FEW, 0):
+        monkeypatch.setattr(few, "FEW", most)
         memory = Memory()
         for case, value in zip(cases, best, strict=True):
             assert agrees(solve(case, gap=gap, memory=memory), value, gap)
@@ -206,8 +207,10 @@ def test_tables_are_taken_over_where_they_hold() -> None:
     tighter = candidates_like(first, scaled_caps(case, 0.9))
     assert tighter.lesions is first.lesions
     assert tighter.instance is not first.instance
+    scenario = candidates_like(first, scaled_immune(case, "effect_per_effector", 1.1))
+    assert scenario.lesions is first.lesions
     for other in (
-        scaled_immune(case, "effect_per_effector", 1.1),
+        scaled_immune(case, "clearance_per_day", 1.1),
         without_last_dose(case),
         changed(case, horizon_days=[180]),
     ):
@@ -222,9 +225,13 @@ def test_tables_taken_over_say_what_new_ones_say(name: str) -> None:
     other = scaled_caps(case, 0.9)
     weights = other.model_dump(mode="json")["lesions"]
     weights[0]["weight"] = 2.0
-    other = changed(other, lesions=weights)
+    immune = other.model_dump(mode="json")["immune"]
+    for constant in sorted(OF_EFFECTORS):
+        value = immune[constant]
+        immune[constant] = value + 1 if isinstance(value, int) else 0.9 * (value or 0.1)
+    other = changed(other, lesions=weights, immune=immune)
     first = Candidates(case)
-    Tabulated(first, 0)
+    Tabulated(first, 0).value(np.zeros((1, len(first.lesions)), dtype=np.int64))
     taken, fresh = candidates_like(first, other), Candidates(other)
     assert taken.lesions is first.lesions
     judge, rng = Judge(other), np.random.default_rng(3)
@@ -367,12 +374,12 @@ def with_hard_limits(case: Instance) -> Instance:
     return changed(case, limits=[limit | {"penalty": None} for limit in raw["limits"]])
 
 
-@pytest.mark.parametrize("few", [searching.FEW, 0])
+@pytest.mark.parametrize("most", [few.FEW, 0])
 def test_a_proof_says_how_far_its_bound_moves_with_the_caps(
-    few: int, monkeypatch: pytest.MonkeyPatch
+    most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No schedule of the case with other caps is better; mostly it is told within the gap."""
-    monkeypatch.setattr(searching, "FEW", few)
+    monkeypatch.setattr(few, "FEW", most)
     gap, told, near = 1e-4, 0, 0
     for seed in range(710, 714):
         case, memory = with_hard_limits(build(random_case(seed))), Memory()
@@ -400,7 +407,7 @@ def test_bounds_rise_with_the_caps_as_their_prices_say() -> None:
     dual = Dual(PlanSet(before, (0,)))
     alive = dual.set.usable
     rows = np.array(list(itertools.product(*(range(len(t.menu)) for t in before.lesions))))
-    kill = np.stack([before.kill_of_row(0, row) for row in rows])
+    kill = np.stack([kill_of_row(before, 0, row) for row in rows])
     kill = np.maximum(kill, dual.root(1).low[0])
     for factor in (0.9, 1.05, 1.1, 1.3):
         after = candidates_like(before, scaled_caps(case, factor))
@@ -410,7 +417,7 @@ def test_bounds_rise_with_the_caps_as_their_prices_say() -> None:
         value = np.where(feasible, tabulated.value(rows), -np.inf)
         for at in np.unique(kill, axis=0):
             one, _, _ = dual.prices_at(at, alive, -math.inf, 1e-9)
-            bound = dual.bounds_at(one, alive, kill)
+            bound = dual.bounds_at([len(dual.multipliers) - 1], alive, kill)[0]
             rise = grounds._rise(dual.set.rows, rows_of(after, (0,), (0,)), one.prices.rows[None])
             assert (value <= bound + rise + 1e-9).all()
             risen += bool(rise > 0)

@@ -12,6 +12,7 @@ from random_instances import random_case
 from widened_instances import widened_case
 
 import abscopt.optimizer.search.explore as searching
+import abscopt.optimizer.search.few as few
 import abscopt.optimizer.search.narrow as narrowing
 import abscopt.optimizer.search.values as valuing
 from abscopt.instances import load
@@ -38,16 +39,16 @@ def test_leaves_find_the_best_kind(name: str, monkeypatch: pytest.MonkeyPatch) -
     some_leaf_holds_several = False
     for lesion, one in zip(values.lesions, plans.shared, strict=True):
         count = len(one.kinds)
-        terms = rng.normal(0.0, 2.0, count)
-        terms[rng.random(count) < 0.3] = -np.inf
-        terms[0] = 0.0
+        terms = rng.normal(0.0, 2.0, (3, count))
+        terms[rng.random(terms.shape) < 0.3] = -np.inf
+        terms[:, 0] = 0.0
         every = np.stack([lesion.at(kill, np.arange(count)) for kill in kills])
-        assert lesion.best_at(kills, terms) == pytest.approx((every + terms).max(axis=1))
+        greatest = (every + terms[:, None]).max(axis=2)
+        assert lesion.best_at(kills, terms) == pytest.approx(greatest)
         most, _ = lesion.best(kills / 1.2, kills * 1.1, terms)
-        assert (most.max(axis=1) >= (every + terms).max(axis=1) - 1e-12).all()
-        others = np.zeros(most.shape)
-        rooms = lesion.rooms(kills / 1.2, kills * 1.1, terms, others)
-        alive = terms > -np.inf
+        assert (most.max(axis=2) >= greatest - 1e-12).all()
+        rooms = lesion.rooms(kills / 1.2, kills * 1.1, terms[0], np.zeros(most.shape[1:]))
+        alive = terms[0] > -np.inf
         assert (rooms[alive] >= every.max(axis=0)[alive] - 1e-12).all()
         assert (rooms[~alive] == -np.inf).all()
         some_leaf_holds_several |= not lesion.leaves.single
@@ -62,7 +63,7 @@ def test_narrowed_nodes_end_at_the_optimum(monkeypatch: pytest.MonkeyPatch) -> N
         done.append(found is not None)
         return found
 
-    monkeypatch.setattr(searching, "FEW", 0)
+    monkeypatch.setattr(few, "FEW", 0)
     monkeypatch.setattr(searching, "narrow", counted)
     monkeypatch.setattr(narrowing, "FEW", 0)
     monkeypatch.setattr(narrowing, "SHARE", 0.95)
@@ -96,18 +97,6 @@ def test_narrowed_candidates_are_worth_the_same(name: str) -> None:
         assert (one.feasible(rows) == other.feasible(wide)).all()
     absent = np.array([len(t.menu) - 1 for t in candidates.lesions])
     assert again.of_case(absent) is None or all(len(t.menu) == 1 for t in again.lesions)
-
-
-@pytest.mark.parametrize("name", ["oligomet-4", "dual-checkpoint", "stage3-crt", "capacity"])
-def test_values_under_all_plans(name: str) -> None:
-    candidates, rng = Candidates(load(name)), np.random.default_rng(7)
-    plans = np.arange(len(candidates.plans))
-    row = np.array([int(rng.integers(len(t.menu))) for t in candidates.lesions])
-    found = candidates.values_of_row(plans, row)
-    for k in rng.choice(plans, min(8, len(plans)), replace=False):
-        tabulated = Tabulated(candidates, int(k))
-        exact = tabulated.value(row[None, :])[0] + tabulated.cost(row[None, :])[0]
-        assert found[k] == pytest.approx(exact, rel=1e-9)
 
 
 @pytest.mark.parametrize("name", ["oligomet-4", "sequencing", "stage3-crt", "capacity"])

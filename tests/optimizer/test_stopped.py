@@ -11,10 +11,11 @@ from clocks import Stopping
 
 from abscopt.instances import load
 from abscopt.optimizer import solve
+from abscopt.optimizer.candidates.by_rows import ceiling
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.progress import Progress
 from abscopt.optimizer.search import explore as searching
-from abscopt.optimizer.search.bound import Dual, ceiling
+from abscopt.optimizer.search.bound import Dual
 from abscopt.optimizer.search.plan_set import PlanSet
 from abscopt.optimizer.search.priced import Prices
 
