@@ -20,9 +20,12 @@ from abscopt.optimizer.search.plan_set import PlanSet
 from abscopt.optimizer.search.priced import Prices
 
 
-@pytest.mark.parametrize("looks", [0, 1, 2, 4, 7])
-def test_the_bound_of_a_stopped_search_is_true(looks: int) -> None:
-    case = load("early-sabr")
+@pytest.mark.parametrize(
+    ("name", "looks"), [("early-sabr", 0), ("early-sabr", 1), ("dual-checkpoint", 2),
+                        ("dual-checkpoint", 4), ("dual-checkpoint", 7)]
+)  # fmt: skip
+def test_the_bound_of_a_stopped_search_is_true(name: str, looks: int) -> None:
+    case = load(name)
     best = solve(case).certificate.best_objective
     assert best is not None
     found = searching.explore(Candidates(case), 0.005, 0, Stopping(looks))
