@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 IntArray = NDArray[np.int64]
 
-FEW = 200_000
+FEW = 100_000
 
 
 def are_few(plans: Sequence[int], courses: Sequence[IntArray]) -> bool:
