@@ -88,7 +88,7 @@ class Planned:
         room = np.append(self.shared.room, [one.right for one in cuts])
         self.whole = replace(self.whole, room=room)
         for s, part in enumerate(self.parts):
-            part.obey([(one.linear[s], one.square[s]) for one in cuts], room)
+            part.obey([one.load[s] for one in cuts], room)
         self.value = self.value.under(self.whole)
         self.schedules.whole = self.whole
 

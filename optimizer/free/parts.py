@@ -100,8 +100,17 @@ class Part(Protocol):
         """What courses do, and which keep the limits by themselves."""
         ...
 
-    def obey(self, further: Sequence[tuple[FloatArray, FloatArray]], room: FloatArray) -> None:
-        """Further loads `linear d + square d^2`, (days,) each, instead of those before.
+    @property
+    def doses(self) -> FloatArray:
+        """(A,) its doses, none first."""
+        ...
+
+    def levels(self, actions: IntArray) -> IntArray:
+        """(n, days of the case) place of each day's dose among the doses."""
+        ...
+
+    def obey(self, further: Sequence[FloatArray], room: FloatArray) -> None:
+        """Further loads (days, A) of the doses of each day, instead of those before.
 
         `room` (M,) is that of all loads.
         """
@@ -205,13 +214,21 @@ class FreePart:
         """See `Part`."""
         return totals(self.terms, self.coarse[-1], actions)
 
-    def obey(self, further: Sequence[tuple[FloatArray, FloatArray]], room: FloatArray) -> None:
+    @property
+    def doses(self) -> FloatArray:
         """See `Part`."""
-        terms, dose = self.terms, self.terms.dose
-        more = [
-            np.outer(linear[terms.days], dose) + np.outer(square[terms.days], dose**2)
-            for linear, square in further
-        ]
+        return self.terms.dose
+
+    def levels(self, actions: IntArray) -> IntArray:
+        """See `Part`."""
+        found = np.zeros((len(actions), self._days), dtype=np.int64)
+        found[:, self.terms.days] = actions
+        return found
+
+    def obey(self, further: Sequence[FloatArray], room: FloatArray) -> None:
+        """See `Part`."""
+        terms = self.terms
+        more = [one[terms.days] for one in further]
         load = np.stack([*np.moveaxis(terms.load, 2, 0)[: terms.told], *more], axis=2)
         self.terms = replace(terms, load=load, room=room)
 
@@ -254,9 +271,7 @@ class FreePart:
 
     def daily(self, actions: IntArray) -> FloatArray:
         """See `Part`."""
-        found = np.zeros((len(actions), self._days))
-        found[:, self.terms.days] = self.terms.dose[actions]
-        return found
+        return self.doses[self.levels(actions)]
 
     def fractions(self, course: IntArray) -> list[Fraction]:
         """See `Part`."""
@@ -336,10 +351,22 @@ class MenuPart:
         """See `Part`."""
         return self._all.take(actions[:, 0]), self._good[actions[:, 0]]
 
-    def obey(self, further: Sequence[tuple[FloatArray, FloatArray]], room: FloatArray) -> None:
+    @cached_property
+    def doses(self) -> FloatArray:
         """See `Part`."""
-        daily = self.daily(self._all.actions)
-        more = [daily @ linear + daily**2 @ square for linear, square in further]
+        return np.concatenate([[0.0], np.unique(self.menu.dose[self.menu.dose > 0])])
+
+    def levels(self, actions: IntArray) -> IntArray:
+        """See `Part`."""
+        given = self.menu.patterns.incidence[self.menu.pattern[actions[:, 0]]]
+        level = np.searchsorted(self.doses, self.menu.dose[actions[:, 0]])
+        return np.where(given, level[:, None], 0)
+
+    def obey(self, further: Sequence[FloatArray], room: FloatArray) -> None:
+        """See `Part`."""
+        levels = self.levels(self._all.actions)
+        days = np.arange(levels.shape[1])
+        more = [one[days, levels].sum(axis=1) for one in further]
         load = np.stack([*self._all.load.T[: self._told], *more], axis=1)
         self._all = replace(self._all, load=load)
         self._good = self._allowed & (load <= room).all(axis=1)
@@ -384,8 +411,7 @@ class MenuPart:
 
     def daily(self, actions: IntArray) -> FloatArray:
         """See `Part`."""
-        given = self.menu.patterns.incidence[self.menu.pattern[actions[:, 0]]]
-        return given * self.menu.dose[actions[:, 0], None]
+        return self.doses[self.levels(actions)]
 
     def fractions(self, course: IntArray) -> list[Fraction]:
         """See `Part`."""
