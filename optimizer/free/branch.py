@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.models import immune
+from abscopt.models import immune, outcome
 from abscopt.optimizer.free.objective import Span
 
 if TYPE_CHECKING:
@@ -40,6 +40,14 @@ def split(value: Value, found: Priced, excess: float) -> list[Value]:
     widths = value.cell[1] - value.cell[0]
     if not value.alone and widths.max() >= NARROW and above > LOOSE * excess:
         return _by_effect(value, mixture.effect, np.abs(mixture.systemic - true))
+    if not value.alone and loose[:parts].max() > LOOSE * excess:
+        s = int(np.argmax(loose[:parts]))
+        low, high = value.spans[s].kill
+        conceded = outcome.concession_burden(value.goal.conceded_at_nats)
+        burden = value.whole.local[s] - value.whole.share[s] * mixture.systemic
+        kill = float((burden - conceded)[-1])
+        if low + 0.5 < kill < high - 0.5:
+            return _by_kill(value, s, kill, 0.0)
     by_count = _by_count(value, found)
     if by_count:
         return by_count
@@ -89,9 +97,9 @@ def _at_count(value: Value, s: int, whole: int) -> list[Value]:
     ]
 
 
-def _by_kill(value: Value, s: int, kill: float) -> list[Value]:
+def _by_kill(value: Value, s: int, kill: float, edge: float = EDGE) -> list[Value]:
     (low, high), count = value.spans[s].kill, value.spans[s].count
-    edge = EDGE * (high - low)
+    edge = edge * (high - low)
     middle = min(max(kill, low + edge), high - edge)
     return [
         value.within(_replaced(value, s, Span(kills, count)))
