@@ -89,7 +89,8 @@ class Completion:
     grid; `barred[i]` (T + 1, B) is -inf where so many fractions before and the pattern's are not
     in the range, `None` where all are; `grown` (T + 1, T + 1) is the worth of regrowth by positions
     of the first and the last fraction day. `begun[i]` bounds the courses that begin on day i, with
-    the pattern `begun_as[i]` of the next stage; `empty` is the worth of none.
+    the pattern `begun_as[i]` of the next stage; `empty` is the worth of none. `by_count` (T + 1,)
+    bounds the courses of each number of fractions.
     """
 
     prices: Prices
@@ -101,6 +102,7 @@ class Completion:
     best: list[FloatArray]
     begun: FloatArray
     begun_as: IntArray
+    by_count: FloatArray
     empty: float
     none: list[Ahead]
     given: list[Ahead]
@@ -199,6 +201,7 @@ def completion(
         best=[np.zeros((1, len(GRID)))] * (number + 1),
         begun=np.full(number, -np.inf),
         begun_as=np.zeros(number, dtype=np.int64),
+        by_count=np.full(number + 1, -np.inf),
         empty=_empty(terms, stages[-1], prices) if count[0] == 0 else -math.inf,
         none=[_ahead(*s.none, later.kept, prices) for s, later in _pairs(stages)],
         given=[
@@ -221,14 +224,18 @@ def completion(
             worth = (told @ steps.table[i]).reshape(len(after), len(own), len(GRID))
             worth += reward[i, own][:, None]
             worth.max(axis=1, out=given)
-            one.begun[i], one.begun_as[i] = _begun(one, terms, i, given)
+            worth = _begun(one, terms, i, given)
+            one.begun_as[i] = int(worth.argmax())
+            one.begun[i] = worth[one.begun_as[i]]
+            np.maximum.at(one.by_count, stages[i + 1].count + 1, worth)
         both = np.concatenate([after, given])[stage.order]
         one.best[i] = np.maximum.reduceat(both, stage.begins, axis=0)
+    one.by_count[0] = one.empty
     return one
 
 
-def _begun(one: Completion, terms: Terms, stage: int, given: FloatArray) -> tuple[float, int]:
-    """Bound of all courses that begin on a course day, and the later pattern that has it.
+def _begun(one: Completion, terms: Terms, stage: int, given: FloatArray) -> FloatArray:
+    """(B',) bound of all courses that begin on a course day, by the later pattern.
 
     `given` (B', grid) is the part of doses of the next stage's patterns with a fraction on the day.
     """
@@ -239,9 +246,8 @@ def _begun(one: Completion, terms: Terms, stage: int, given: FloatArray) -> tupl
     worth -= one.grown[stage, np.where(last < 0, stage, last)]
     if one.barred is not None:
         worth += one.barred[stage + 1][1]
-    pattern = int(worth.argmax())
-    found = float(worth[pattern])
-    return (found if found > NEVER / 2 else -math.inf), pattern
+    found: FloatArray = np.where(worth > NEVER / 2, worth, -np.inf)
+    return found
 
 
 def _empty(terms: Terms, end: Stage, prices: Prices) -> float:

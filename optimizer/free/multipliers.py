@@ -78,10 +78,13 @@ class Pool:
 
 @dataclass(frozen=True)
 class Tried:
-    """Prices, and what the parts of a node and of all within it are worth at them at most."""
+    """Prices, and what the parts of a node and of all within it are worth at them at most.
+
+    By part and number of fractions.
+    """
 
     slopes: Slopes
-    worth: float
+    worth: tuple[FloatArray, ...]
 
     def with_rows(self, number: int) -> Tried:
         """The same with so many rows more, without a price."""
@@ -134,9 +137,8 @@ def priced(
             part.look(price, span, fine)
             for part, price, span in zip(parts, prices, value.spans, strict=True)
         )
-        worth = sum(look.bound for look in looks)
-        bound = constant + worth
-        known.append(Tried(tried, worth))
+        bound = constant + sum(look.bound for look in looks)
+        known.append(Tried(tried, tuple(look.by_count for look in looks)))
         idle += 1
         if best is None or bound < best.bound:
             idle = 0 if best is None or bound < best.bound - CLOSE else idle

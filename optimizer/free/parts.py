@@ -6,6 +6,7 @@ be worth more than a threshold. `Look` is what it knows at one set of prices.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
@@ -37,19 +38,23 @@ IntArray = NDArray[np.int64]
 
 COARSE_PATTERNS = 4
 FINE_PATTERNS = 0.5
-"""Patterns of days: coarse per course day, fine per pair of them."""
+ROOM = 1.5
+"""Patterns of days: coarse per course day, fine per pair of them. Those of few fractions serve all
+numbers up to the next power."""
 
 
 @dataclass(frozen=True)
 class Look:
     """A part at some prices: no course of the span is worth more than `bound`.
 
-    `completion` is that of a free course; `fine` says which stages it used.
+    `by_count` bounds those of 0, 1, ... fractions, `completion` is that of a free course; `fine`
+    says which stages it used.
     """
 
     prices: Prices
     span: Span
     bound: float
+    by_count: FloatArray
     fine: bool
     completion: Completion | None
 
@@ -158,6 +163,7 @@ class FreePart:
         self.terms, self.lesion = terms, terms.lesion
         self._of, self._days = lesion, days
         self._steps: dict[bool, Steps] = {}
+        self._fine: dict[int, list[Stage]] = {}
         self.coarse = stages_of(terms, COARSE_PATTERNS * len(terms.days))
         state, effect = terms.begin()
         most = np.einsum("bkh,k->bh", self.coarse[0].high, state[0]) + self.coarse[0].constant
@@ -168,15 +174,20 @@ class FreePart:
         self._later = (kill[:, :, -1:] - kill).max(axis=1).sum(axis=0)
         self._grown = terms.regrown[0, len(terms.days) - 1]
 
-    @cached_property
-    def fine(self) -> list[Stage]:
-        """Stages for the bounds that count."""
-        days = len(self.terms.days)
-        return stages_of(self.terms, FINE_PATTERNS * days * days)
+    def stages(self, fine: bool, fractions: int) -> list[Stage]:
+        """Coarse stages join patterns of days more than fine ones, for the bounds that count.
 
-    def stages(self, fine: bool) -> list[Stage]:
-        """Coarse stages join patterns of days more than fine ones."""
-        return self.fine if fine else self.coarse
+        Fine ones have so many fractions at most: the fewer, the finer.
+        """
+        if not fine:
+            return self.coarse
+        days = len(self.terms.days)
+        steps = math.ceil(math.log(max(fractions, 1)) / math.log(ROOM))
+        cap = min(math.ceil(ROOM**steps), days)
+        if cap not in self._fine:
+            most = min(FINE_PATTERNS * days * days, days * (cap + 1.0))
+            self._fine[cap] = stages_of(self.terms, most, cap)
+        return self._fine[cap]
 
     @property
     def nothing(self) -> IntArray:
@@ -241,8 +252,9 @@ class FreePart:
 
     def look(self, prices: Prices, span: Span, fine: bool) -> Look:
         """See `Part`."""
-        one = completion(self.terms, self.stages(fine), self.steps(prices), prices, span.count)
-        return Look(prices, span, one.root, fine, one)
+        stages = self.stages(fine, span.count[1])
+        one = completion(self.terms, stages, self.steps(prices), prices, span.count)
+        return Look(prices, span, one.root, one.by_count, fine, one)
 
     def follow(self, look: Look) -> Courses:
         """See `Part`; limits are priced only."""
@@ -373,8 +385,11 @@ class MenuPart:
 
     def look(self, prices: Prices, span: Span, fine: bool) -> Look:
         """See `Part`."""
-        worth = prices.worth(self._all)[self._inside(span)]
-        return Look(prices, span, float(worth.max(initial=-np.inf)), fine, None)
+        inside = self._inside(span)
+        worth = prices.worth(self._all)[inside]
+        by_count = np.full(int(self.menu.fractions.max()) + 1, -np.inf)
+        np.maximum.at(by_count, self.menu.fractions[inside], worth)
+        return Look(prices, span, float(by_count.max()), by_count, fine, None)
 
     def follow(self, look: Look) -> Courses:
         """See `Part`."""

@@ -28,7 +28,20 @@ WORTH = 0.7
 
 def bounds_of(value: Value, tried: Sequence[Tried]) -> FloatArray:
     """(n,) bound of a node by each of the prices that were tried for it or for more."""
-    return np.array([value.prices(one.slopes)[0] + one.worth for one in tried])
+    return np.array(
+        [
+            value.prices(one.slopes)[0] + sum(own.max() for own in _by_count(value, one))
+            for one in tried
+        ]
+    )
+
+
+def _by_count(value: Value, one: Tried) -> list[FloatArray]:
+    """What the parts are worth by the fraction numbers of their spans."""
+    return [
+        own[span.count[0] : span.count[1] + 1]
+        for own, span in zip(one.worth, value.spans, strict=True)
+    ]
 
 
 def tightened(
@@ -42,6 +55,19 @@ def tightened(
     totals = bounds_of(value, tried)
     if totals.min() <= threshold:
         return None, float(totals.min())
+    for s, span in enumerate(value.spans):
+        few, many = span.count
+        worths = [_by_count(value, one)[s] for one in tried]
+        bound = (totals[:, None] + np.array([own - own.max() for own in worths])).min(axis=0)
+        kept, dropped = _ends(bound, threshold)
+        closed = max(closed, dropped)
+        if kept is None:
+            return None, closed
+        if kept != (0, many - few + 1):
+            spans = list(value.spans)
+            spans[s] = replace(span, count=(few + kept[0], few + kept[1] - 1))
+            value = value.within(tuple(spans), value.cell)
+            totals = bounds_of(value, tried)
     for h in range(0 if value.alone else len(value.cell[0])):
         low, high = value.cell[:, h].tolist()
         edges = np.linspace(low, high, PIECES + 1)
@@ -75,6 +101,11 @@ def tightened(
 
 def narrower(value: Value, before: Value) -> bool:
     """Whether so much of a range is gone that better prices can be found."""
+    if any(
+        span.count[1] < WORTH * was.count[1]
+        for span, was in zip(value.spans, before.spans, strict=True)
+    ):
+        return True
     ranges = [(span.kill, was.kill) for span, was in zip(value.spans, before.spans, strict=True)]
     if not value.alone:
         ranges += list(zip(value.cell.T.tolist(), before.cell.T.tolist(), strict=True))
@@ -85,10 +116,15 @@ def _left(
     edges: FloatArray, totals: FloatArray, changes: Sequence[FloatArray], threshold: float
 ) -> tuple[tuple[float, float] | None, float]:
     """What is left of a range, and the bound of what is not; `changes` (pieces,) by prices."""
-    bound = (totals[:, None] + np.array(changes)).min(axis=0)
-    open_pieces = np.flatnonzero(bound > threshold)
-    if not len(open_pieces):
+    kept, closed = _ends((totals[:, None] + np.array(changes)).min(axis=0), threshold)
+    return (None if kept is None else (float(edges[kept[0]]), float(edges[kept[1]]))), closed
+
+
+def _ends(bound: FloatArray, threshold: float) -> tuple[tuple[int, int] | None, float]:
+    """From and up to which place bounds are above a threshold, and the greatest elsewhere."""
+    above = np.flatnonzero(bound > threshold)
+    if not len(above):
         return None, float(bound.max())
-    first, last = int(open_pieces[0]), int(open_pieces[-1]) + 1
+    first, last = int(above[0]), int(above[-1]) + 1
     gone = np.concatenate([bound[:first], bound[last:]])
-    return (float(edges[first]), float(edges[last])), float(gone.max(initial=-np.inf))
+    return (first, last), float(gone.max(initial=-np.inf))
