@@ -39,12 +39,11 @@ RARE = 1e-9
 
 @dataclass(frozen=True)
 class Cut:
-    """`sum over parts and days of load <= right`, of a limit by its place among those that bind.
+    """`sum over parts and days of load <= right`.
 
     `load` are (days, A) by part: of each dose of each day, none without one, never negative.
     """
 
-    limit: int
     load: tuple[FloatArray, ...]
     right: float
 
@@ -149,27 +148,7 @@ class SharedDays:
                     right -= float(more[0])
                     load[s][t] += more - more[0]
         mixed = sum(float((at * own).sum()) for at, own in zip(shares.often, load, strict=True))
-        return Cut(m, tuple(load), right) if mixed > right + VIOLATED else None
-
-    def loose(self, pool: Pool, weights: Sequence[FloatArray], price: FloatArray) -> FloatArray:
-        """(P, days) worth of products that a mixture hides where a day is given only at times.
-
-        As if lesions chose their doses apart from each other, beyond the least that rows count.
-        `price` (M,) is that of the limits with their rows.
-        """
-        shares = self.shares(pool, weights)
-        given = np.stack([1.0 - at[:, 0] for at in shares.often])
-        found = np.zeros_like(given)
-        worth = np.tensordot(price * self.limits, self.matrix, axes=1)
-        for i, j in itertools.combinations(range(len(given)), 2):
-            both = (worth[i, j] > 0) & (given[i] > RARE) & (given[j] > RARE)
-            for t in np.flatnonzero(both).tolist():
-                often = shares.often[i][t], shares.often[j][t]
-                own, other = least_product(*often, self.doses[i], self.doses[j])
-                hidden = shares.mean[i, t] * shares.mean[j, t] - often[0] @ own - often[1] @ other
-                for s in (i, j):
-                    found[s, t] += 2.0 * worth[i, j, t] * hidden
-        return np.where((given > RARE) & (given < 1.0 - RARE), found, 0.0)
+        return Cut(tuple(load), right) if mixed > right + VIOLATED else None
 
 
 def least_product(

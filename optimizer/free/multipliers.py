@@ -68,10 +68,11 @@ class Pool:
         return found
 
     def restrict(self, spans: Sequence[Span]) -> None:
-        """Leave out all but the empty course whose fractions are not in a range."""
+        """Leave out all but the empty course whose fractions are not those of a span."""
         for s, (part, span) in enumerate(zip(self.parts, spans, strict=True)):
             count = part.count(self.courses[s].actions)
             good = (count >= span.count[0]) & (count <= span.count[1])
+            good &= span.holds(part.levels(self.courses[s].actions) > 0)
             good[0] = True
             self.courses[s] = self.courses[s].take(good)
 

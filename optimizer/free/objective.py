@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.free.terms import Whole
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 
 GROUND = 1e-6
 LEAST = 1e-9
@@ -44,10 +45,20 @@ LEAST = 1e-9
 
 @dataclass(frozen=True)
 class Span:
-    """Courses whose kill at the last horizon (growth taken off) and fractions are in a range."""
+    """Courses whose kill at the last horizon (growth taken off) and fractions are in a range.
+
+    They have a fraction on all days that are `taken`, and none on those that are `left`.
+    """
 
     kill: tuple[float, float]
     count: tuple[int, int]
+    taken: tuple[int, ...] = ()
+    left: tuple[int, ...] = ()
+
+    def holds(self, given: BoolArray) -> BoolArray:
+        """(n,) whether (n, days of the case) fraction days are those of the span."""
+        found: BoolArray = given[:, list(self.taken)].all(axis=1)
+        return found & ~given[:, list(self.left)].any(axis=1)
 
 
 @dataclass(frozen=True)

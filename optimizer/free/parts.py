@@ -253,7 +253,10 @@ class FreePart:
     def look(self, prices: Prices, span: Span, fine: bool) -> Look:
         """See `Part`."""
         stages = self.stages(fine, span.count[1])
-        one = completion(self.terms, stages, self.steps(prices), prices, span.count)
+        free = np.ones((len(self.terms.days), 2), dtype=bool)
+        free[np.isin(self.terms.days, span.taken), 0] = False
+        free[np.isin(self.terms.days, span.left), 1] = False
+        one = completion(self.terms, stages, self.steps(prices), prices, span.count, free)
         return Look(prices, span, one.root, one.by_count, fine, one)
 
     def follow(self, look: Look) -> Courses:
@@ -357,7 +360,10 @@ class MenuPart:
         kill, number = self._all.kill[:, -1], self.menu.fractions
         found: BoolArray = self._good & (kill >= span.kill[0] - 1e-9)
         found &= (kill <= span.kill[1] + 1e-9) & (number >= span.count[0])
-        return found & (number <= span.count[1])
+        found &= number <= span.count[1]
+        if span.taken or span.left:
+            found &= span.holds(self.levels(self._all.actions) > 0)
+        return found
 
     def of(self, actions: IntArray) -> tuple[Courses, BoolArray]:
         """See `Part`."""
