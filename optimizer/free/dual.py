@@ -199,6 +199,7 @@ def completion(
     number, kept = len(terms.days), steps.kept
     reward = terms.kill @ prices.kill - terms.load @ prices.load
     reward = np.where(terms.allowed, reward, -np.inf)
+    nothing = count[0] == 0 and bool(free[:, 0].all())
     one = Completion(
         prices=prices,
         stages=stages,
@@ -210,7 +211,9 @@ def completion(
         begun=np.full(number, -np.inf),
         begun_as=np.zeros(number, dtype=np.int64),
         by_count=np.full(number + 1, -np.inf),
-        empty=_empty(terms, stages[-1], prices) if count[0] == 0 and free[:, 0].all() else -math.inf,
+        empty=_empty(terms, stages[-1], prices)
+        if count[0] == 0 and free[:, 0].all()
+        else -math.inf,
         none=[_ahead(*s.none, later.kept, prices) for s, later in _pairs(stages)],
         given=[
             _ahead(*s.given, later.kept * k, prices)

@@ -44,9 +44,7 @@ def _by_count(value: Value, one: Tried) -> list[FloatArray]:
     ]
 
 
-def tightened(
-    value: Value, tried: Sequence[Tried], threshold: float
-) -> tuple[Value | None, float]:
+def tightened(value: Value, tried: Sequence[Tried], threshold: float) -> tuple[Value | None, float]:
     """A node without the ends that are not above a threshold, and a bound of these.
 
     None where nothing is left of it.
