@@ -199,7 +199,6 @@ def completion(
     number, kept = len(terms.days), steps.kept
     reward = terms.kill @ prices.kill - terms.load @ prices.load
     reward = np.where(terms.allowed, reward, -np.inf)
-    nothing = count[0] == 0 and bool(free[:, 0].all())
     one = Completion(
         prices=prices,
         stages=stages,
