@@ -226,13 +226,14 @@ def test_rows_of_shared_days_hold_for_every_feasible_schedule(seed: int) -> None
         weights = [random.dirichlet(np.ones(len(own))) for own in pool.courses]
         found += shared.violated(pool, weights)
     assert found
-    daily = [part.daily(row) for part, row in zip(one.parts, rows, strict=True)]
+    levels = [part.levels(row) for part, row in zip(one.parts, rows, strict=True)]
+    days = np.arange(levels[0].shape[1])
     for cut in found:
         load = sum(
-            dose @ linear + dose**2 @ square
-            for dose, linear, square in zip(daily, cut.linear, cut.square, strict=True)
+            own[days, level].sum(axis=1) for level, own in zip(levels, cut.load, strict=True)
         )
         assert (np.asarray(load)[feasible] <= cut.right + 1e-9).all()
+        assert all((own >= 0).all() and not own[:, 0].any() for own in cut.load)
 
 
 @pytest.mark.parametrize("looks", [0, 3, 12, 40])

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.models import immune
-from abscopt.optimizer.free.objective import Span
+from abscopt.models import immune, outcome
 
 if TYPE_CHECKING:
     from abscopt.optimizer.free.multipliers import Priced
-    from abscopt.optimizer.free.objective import Value
+    from abscopt.optimizer.free.objective import Span, Value
 
 FloatArray = NDArray[np.float64]
 
@@ -21,6 +21,7 @@ NARROW = 0.02
 LOOSE = 0.3
 FRACTIONAL = 0.02
 EDGE = 0.25
+MIXED = 0.1
 
 
 def split(value: Value, found: Priced, excess: float) -> list[Value]:
@@ -40,6 +41,14 @@ def split(value: Value, found: Priced, excess: float) -> list[Value]:
     widths = value.cell[1] - value.cell[0]
     if not value.alone and widths.max() >= NARROW and above > LOOSE * excess:
         return _by_effect(value, mixture.effect, np.abs(mixture.systemic - true))
+    if not value.alone and loose[:parts].max() > LOOSE * excess:
+        s = int(np.argmax(loose[:parts]))
+        low, high = value.spans[s].kill
+        conceded = outcome.concession_burden(value.goal.conceded_at_nats)
+        burden = value.whole.local[s] - value.whole.share[s] * mixture.systemic
+        kill = float((burden - conceded)[-1])
+        if low + 0.5 < kill < high - 0.5:
+            return _by_kill(value, s, kill, 0.0)
     by_count = _by_count(value, found)
     if by_count:
         return by_count
@@ -53,9 +62,23 @@ def split(value: Value, found: Priced, excess: float) -> list[Value]:
 
 
 def divided(value: Value, found: Priced) -> list[Value]:
-    """A node in two that are explored more easily, by kill; none if its courses are all alike."""
+    """A node in two that are explored more easily; none if its courses are all alike.
+
+    By a day that only a part of what the master mixes has a fraction on, else by kill.
+    """
     if value.alone:
         return []
+    best, where = MIXED, None
+    for s, (part, one, w) in enumerate(
+        zip(value.parts, found.pool.courses, found.mixture.weights, strict=True)
+    ):
+        given = w @ (part.levels(one.actions) > 0)
+        mixed = np.minimum(given, 1.0 - given)
+        day = int(mixed.argmax())
+        if mixed[day] > best:
+            best, where = float(mixed[day]), (s, day)
+    if where is not None:
+        return _by_day(value, *where)
     widths = [span.kill[1] - span.kill[0] for span in value.spans]
     s = int(np.argmax(widths))
     return [] if widths[s] < NARROW else _by_kill(value, s, float(found.mixture.kill[s, -1]))
@@ -81,20 +104,30 @@ def _by_open_count(value: Value, found: Priced) -> list[Value]:
 
 def _at_count(value: Value, s: int, whole: int) -> list[Value]:
     """At most so many fractions, or more."""
-    kill, (few, many) = value.spans[s].kill, value.spans[s].count
+    few, many = value.spans[s].count
     whole = min(max(whole, few), many - 1)
     return [
-        value.within(_replaced(value, s, Span(kill, count)))
+        value.within(_replaced(value, s, replace(value.spans[s], count=count)))
         for count in ((few, whole), (whole + 1, many))
     ]
 
 
-def _by_kill(value: Value, s: int, kill: float) -> list[Value]:
-    (low, high), count = value.spans[s].kill, value.spans[s].count
-    edge = EDGE * (high - low)
+def _by_day(value: Value, s: int, day: int) -> list[Value]:
+    """No fraction of a part on a day, or one."""
+    span = value.spans[s]
+    few, many = span.count
+    left = replace(span, left=(*span.left, day))
+    taken = (*span.taken, day)
+    given = replace(span, taken=taken, count=(max(few, len(taken)), max(many, len(taken))))
+    return [value.within(_replaced(value, s, one), value.cell) for one in (left, given)]
+
+
+def _by_kill(value: Value, s: int, kill: float, edge: float = EDGE) -> list[Value]:
+    low, high = value.spans[s].kill
+    edge = edge * (high - low)
     middle = min(max(kill, low + edge), high - edge)
     return [
-        value.within(_replaced(value, s, Span(kills, count)))
+        value.within(_replaced(value, s, replace(value.spans[s], kill=kills)))
         for kills in ((low, middle), (middle, high))
     ]
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.free.terms import Terms
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
 
 GRID_STEP = 0.4
@@ -89,7 +90,9 @@ class Completion:
     grid; `barred[i]` (T + 1, B) is -inf where so many fractions before and the pattern's are not
     in the range, `None` where all are; `grown` (T + 1, T + 1) is the worth of regrowth by positions
     of the first and the last fraction day. `begun[i]` bounds the courses that begin on day i, with
-    the pattern `begun_as[i]` of the next stage; `empty` is the worth of none.
+    the pattern `begun_as[i]` of the next stage; `empty` is the worth of none. `by_count` (T + 1,)
+    bounds the courses of each number of fractions. `free` (T, 2) says which days may go without and
+    with a fraction.
     """
 
     prices: Prices
@@ -101,11 +104,13 @@ class Completion:
     best: list[FloatArray]
     begun: FloatArray
     begun_as: IntArray
+    by_count: FloatArray
     empty: float
     none: list[Ahead]
     given: list[Ahead]
     release: list[FloatArray]
     barred: list[FloatArray] | None
+    free: BoolArray
 
     @property
     def root(self) -> float:
@@ -183,7 +188,12 @@ def steps_of(terms: Terms, *, steep: bool) -> Steps:
 
 
 def completion(
-    terms: Terms, stages: list[Stage], steps: Steps, prices: Prices, count: tuple[int, int]
+    terms: Terms,
+    stages: list[Stage],
+    steps: Steps,
+    prices: Prices,
+    count: tuple[int, int],
+    free: BoolArray,
 ) -> Completion:
     """Dynamic programming over the course days, backward, for a range of fraction numbers."""
     number, kept = len(terms.days), steps.kept
@@ -199,7 +209,10 @@ def completion(
         best=[np.zeros((1, len(GRID)))] * (number + 1),
         begun=np.full(number, -np.inf),
         begun_as=np.zeros(number, dtype=np.int64),
-        empty=_empty(terms, stages[-1], prices) if count[0] == 0 else -math.inf,
+        by_count=np.full(number + 1, -np.inf),
+        empty=_empty(terms, stages[-1], prices)
+        if count[0] == 0 and free[:, 0].all()
+        else -math.inf,
         none=[_ahead(*s.none, later.kept, prices) for s, later in _pairs(stages)],
         given=[
             _ahead(*s.given, later.kept * k, prices)
@@ -212,23 +225,30 @@ def completion(
         barred=None
         if count == (0, number)
         else [_barred(stage, number, count) for stage in stages],
+        free=free,
     )
     for i in range(number - 1, -1, -1):
         after, own, stage = one.best[i + 1], steps.actions[i], stages[i]
         given = np.full_like(after, NEVER)
-        if len(own):
+        if len(own) and free[i, 1]:
             told = np.concatenate([after, one.release[i][:, None]], axis=1)
             worth = (told @ steps.table[i]).reshape(len(after), len(own), len(GRID))
             worth += reward[i, own][:, None]
             worth.max(axis=1, out=given)
-            one.begun[i], one.begun_as[i] = _begun(one, terms, i, given)
-        both = np.concatenate([after, given])[stage.order]
+            if free[:i, 0].all():
+                begun = _begun(one, terms, i, given)
+                one.begun_as[i] = int(begun.argmax())
+                one.begun[i] = begun[one.begun_as[i]]
+                np.maximum.at(one.by_count, stages[i + 1].count + 1, begun)
+        none = after if free[i, 0] else np.full_like(after, NEVER)
+        both = np.concatenate([none, given])[stage.order]
         one.best[i] = np.maximum.reduceat(both, stage.begins, axis=0)
+    one.by_count[0] = one.empty
     return one
 
 
-def _begun(one: Completion, terms: Terms, stage: int, given: FloatArray) -> tuple[float, int]:
-    """Bound of all courses that begin on a course day, and the later pattern that has it.
+def _begun(one: Completion, terms: Terms, stage: int, given: FloatArray) -> FloatArray:
+    """(B',) bound of all courses that begin on a course day, by the later pattern.
 
     `given` (B', grid) is the part of doses of the next stage's patterns with a fraction on the day.
     """
@@ -239,9 +259,8 @@ def _begun(one: Completion, terms: Terms, stage: int, given: FloatArray) -> tupl
     worth -= one.grown[stage, np.where(last < 0, stage, last)]
     if one.barred is not None:
         worth += one.barred[stage + 1][1]
-    pattern = int(worth.argmax())
-    found = float(worth[pattern])
-    return (found if found > NEVER / 2 else -math.inf), pattern
+    found: FloatArray = np.where(worth > NEVER / 2, worth, -np.inf)
+    return found
 
 
 def _empty(terms: Terms, end: Stage, prices: Prices) -> float:
@@ -277,7 +296,10 @@ def followed(one: Completion, terms: Terms, steps: Steps) -> Courses:
     for i in range(begin, len(actions)):
         best, own, to = one.best[i + 1], steps.actions[i], stages[i].to
         if i > begin:
-            none, given = (np.flatnonzero(ones == group) for ones in to)
+            none, given = (
+                np.flatnonzero((ones == group) & may)
+                for ones, may in zip(to, one.free[i], strict=True)
+            )
         else:
             none, given = to[0, :0], np.array([pattern])
         stay = one.between(best[none], left)[:, 0]
@@ -332,14 +354,14 @@ def choices(
     All later days are included; `count`, `first` and `last` (n,) are the number and positions of
     the fractions given before.
     """
-    actions = np.flatnonzero(terms.allowed[stage, 1:]) + 1
+    actions = np.flatnonzero(terms.allowed[stage, 1:] & one.free[stage, 1]) + 1
     found = np.full((len(state), terms.allowed.shape[1]), -np.inf)
     best, release = one.best[stage + 1], one.release[stage]
     seen, survivors = one.seen(state, effect), one.survivors(state)
     for rows, none, given in _by_count(one, stage, count):
         at_once = max(1, AT_ONCE // max(1, max(len(none), len(given)) * max(1, len(actions))))
         for part in np.split(rows, range(at_once, len(rows), at_once)):
-            if len(none):
+            if len(none) and one.free[stage, 0]:
                 stay = one.none[stage].of(seen[part], none)
                 stay += one.between(best[none], survivors[part])
                 if terms.repopulates:

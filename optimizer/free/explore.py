@@ -27,6 +27,7 @@ from abscopt.optimizer.free.labels import Precision
 from abscopt.optimizer.free.multipliers import Pool, Priced, priced
 from abscopt.optimizer.free.objective import Slopes, Value
 from abscopt.optimizer.free.parts import FreePart, MenuPart, Part
+from abscopt.optimizer.free.ranges import bounds_of, narrower, tightened
 from abscopt.optimizer.free.schedules import Schedules
 from abscopt.optimizer.free.terms import chemo_factor, terms_of, whole_of
 from abscopt.optimizer.schedule import Infusion, Schedule, standard_schedule
@@ -62,6 +63,7 @@ FINEST = 6
 ROOT_ROUNDS, NODE_ROUNDS = 12, 2
 MOST_CUTS = 80
 PRICED = 1e-6
+TIGHTENED = 6
 APART = 2
 WORTH_A_CUT = 0.05
 
@@ -88,7 +90,7 @@ class Planned:
         room = np.append(self.shared.room, [one.right for one in cuts])
         self.whole = replace(self.whole, room=room)
         for s, part in enumerate(self.parts):
-            part.obey([(one.linear[s], one.square[s]) for one in cuts], room)
+            part.obey([one.load[s] for one in cuts], room)
         self.value = self.value.under(self.whole)
         self.schedules.whole = self.whole
 
@@ -98,10 +100,10 @@ class Planned:
         if not new:
             return node
         found = node.priced
-        slopes = replace(found.slopes, load=np.append(found.slopes.load, np.zeros(new)))
         looks = tuple(look.with_rows(new) for look in found.looks)
+        tried = tuple(one.with_rows(new) for one in found.tried)
         value = node.value.under(self.whole)
-        found = replace(found, slopes=slopes, looks=looks)
+        found = replace(found, slopes=found.slopes.with_rows(new), looks=looks, tried=tried)
         return Node(node.plan, value, found, node.bound)
 
 
@@ -342,8 +344,9 @@ class Search:
                 load = np.concatenate([load[:told], load[told + used], np.zeros(len(cuts))])
                 planned.obey((*(planned.cuts[i] for i in used), *cuts))
                 first = replace(node.priced.slopes, load=load)
-                found = self._prices(planned.value, node, first)
-                node = Node(node.plan, planned.value, found, min(node.bound, found.bound))
+                value = node.value.under(planned.whole)
+                found = self._prices(node.plan, value, node.priced, first, afresh=True)
+                node = Node(node.plan, value, found, min(node.bound, found.bound))
             else:
                 planned.obey((*planned.cuts, *cuts))
                 node = planned.current(node)
@@ -397,16 +400,41 @@ class Search:
         return found
 
     def _priced(self, plan: int, value: Value, parent: Node) -> Node:
-        found = self._prices(value, parent, parent.priced.slopes)
-        return Node(plan, value, found, min(found.bound, parent.bound))
+        """A node within another: its ranges are tightened and priced as long as that tells."""
+        found, bound = parent.priced, parent.bound
+        for _ in range(TIGHTENED):
+            before = value
+            tight, closed = tightened(value, found.tried, self.threshold)
+            self.closed = max(self.closed, closed)
+            if tight is None:
+                return Node(plan, value, found, closed)
+            value = tight
+            if found is not parent.priced and not narrower(value, before):
+                break
+            known = bounds_of(value, found.tried)
+            best = int(known.argmin())
+            bound = min(bound, float(known[best]))
+            first = found.tried[best].slopes
+            found = self._prices(plan, value, found, first)
+            bound = min(bound, found.bound)
+            if bound <= self.threshold or self.clock.expired:
+                break
+        return Node(plan, value, found, bound)
 
-    def _prices(self, value: Value, parent: Node, first: Slopes) -> Priced:
-        planned = self.plan(parent.plan)
-        exact = not all(look.fine for look in parent.priced.looks)
-        pool = parent.priced.pool.renewed(planned.parts, exact=exact)
+    def _prices(
+        self, plan: int, value: Value, parent: Priced, first: Slopes, *, afresh: bool = False
+    ) -> Priced:
+        """Fine prices of a node within another, with its courses."""
+        planned = self.plan(plan)
+        exact = not all(look.fine for look in parent.looks)
+        pool = parent.pool.renewed(planned.parts, exact=exact)
         pool.offer(planned.known)
         pool.restrict(value.spans)
-        return priced(value, planned.parts, pool, self.clock_expired, self.threshold, first=first)
+        before = () if afresh else parent.tried
+        return priced(
+            value, planned.parts, pool, self.clock_expired, self.threshold, first=first,
+            before=before,
+        )  # fmt: skip
 
     def _explored(self, node: Node, most: int, *, divisible: bool) -> bool:
         """Close a node by exploring its courses; False where it must be split, or out of time."""

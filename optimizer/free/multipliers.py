@@ -32,6 +32,7 @@ STEP = 0.6
 CLOSE = 2e-4
 FAIR = 0.1
 IDLE = 8
+TOLD = 30
 
 
 class Pool:
@@ -67,19 +68,36 @@ class Pool:
         return found
 
     def restrict(self, spans: Sequence[Span]) -> None:
-        """Leave out all but the empty course whose fractions are not in a range."""
+        """Leave out all but the empty course whose fractions are not those of a span."""
         for s, (part, span) in enumerate(zip(self.parts, spans, strict=True)):
             count = part.count(self.courses[s].actions)
             good = (count >= span.count[0]) & (count <= span.count[1])
+            good &= span.holds(part.levels(self.courses[s].actions) > 0)
             good[0] = True
             self.courses[s] = self.courses[s].take(good)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """Prices, and what the parts of a node and of all within it are worth at them at most.
+
+    By part and number of fractions.
+    """
+
+    slopes: Slopes
+    worth: tuple[FloatArray, ...]
+
+    def with_rows(self, number: int) -> Tried:
+        """The same with so many rows more, without a price."""
+        return replace(self, slopes=self.slopes.with_rows(number))
 
 
 @dataclass(frozen=True)
 class Priced:
     """Best bound of a plan with what the parts know at its prices; `constant` is theirs to add to.
 
-    `mixed` is the master's value, `mixture` its mixture of the courses of the pool.
+    `mixed` is the master's value, `mixture` its mixture of the courses of the pool; `tried` are
+    prices that hold for the node, the last ones last.
     """
 
     bound: float
@@ -89,6 +107,7 @@ class Priced:
     mixed: float
     mixture: Mixture
     pool: Pool
+    tried: tuple[Tried, ...] = ()
 
 
 def priced(
@@ -99,6 +118,7 @@ def priced(
     target: float = -np.inf,
     rounds: int = ROUNDS,
     first: Slopes | None = None,
+    before: tuple[Tried, ...] = (),
     *,
     fine: bool = True,
 ) -> Priced:
@@ -111,6 +131,7 @@ def priced(
     master = Master(value)
     wanted, mixed, mixture = master.solve(pool)
     tried, idle = wanted if first is None else first, 0
+    known = list(before)
     for turn in range(rounds):
         constant, prices = value.prices(tried)
         looks = tuple(
@@ -118,6 +139,7 @@ def priced(
             for part, price, span in zip(parts, prices, value.spans, strict=True)
         )
         bound = constant + sum(look.bound for look in looks)
+        known.append(Tried(tried, tuple(look.by_count for look in looks)))
         idle += 1
         if best is None or bound < best.bound:
             idle = 0 if best is None or bound < best.bound - CLOSE else idle
@@ -131,4 +153,4 @@ def priced(
             break
         tried = best.slopes.towards(wanted, STEP if new else 1.0)
     assert best is not None
-    return replace(best, mixed=mixed, mixture=mixture)
+    return replace(best, mixed=mixed, mixture=mixture, tried=tuple(known[-TOLD:]))

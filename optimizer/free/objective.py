@@ -17,8 +17,9 @@ over a cell of ln Z only, and the burdens over a span of courses.
 
 from __future__ import annotations
 
+import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,11 +30,14 @@ from abscopt.optimizer.candidates.value import value_of_burden
 from abscopt.optimizer.free.dual import Prices
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.free.parts import Part
     from abscopt.optimizer.free.terms import Whole
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 
 GROUND = 1e-6
 LEAST = 1e-9
@@ -41,10 +45,20 @@ LEAST = 1e-9
 
 @dataclass(frozen=True)
 class Span:
-    """Courses whose kill at the last horizon (growth taken off) and fractions are in a range."""
+    """Courses whose kill at the last horizon (growth taken off) and fractions are in a range.
+
+    They have a fraction on all days that are `taken`, and none on those that are `left`.
+    """
 
     kill: tuple[float, float]
     count: tuple[int, int]
+    taken: tuple[int, ...] = ()
+    left: tuple[int, ...] = ()
+
+    def holds(self, given: BoolArray) -> BoolArray:
+        """(n,) whether (n, days of the case) fraction days are those of the span."""
+        found: BoolArray = given[:, list(self.taken)].all(axis=1)
+        return found & ~given[:, list(self.left)].any(axis=1)
 
 
 @dataclass(frozen=True)
@@ -66,6 +80,10 @@ class Slopes:
             mine * self.effect + theirs * other.effect,
             mine * self.load + theirs * other.load,
         )
+
+    def with_rows(self, number: int) -> Slopes:
+        """The same with so many rows more, without a price."""
+        return replace(self, load=np.append(self.load, np.zeros(number)))
 
 
 class Value:
@@ -153,9 +171,9 @@ class Value:
         whole = self.whole
         total = float(slopes.load @ whole.room) - whole.cost
         for (s, h), k in np.ndenumerate(slopes.burden):
-            above = self._intercept(float(k), s, h) - float(k * whole.local[s, h])
-            total += float(self.per[s]) * above
-        marginal = ((self.per * whole.share)[:, None] * slopes.burden).sum(axis=0)
+            above = self._intercept(float(k), self.low[s, h, None], self.high[s, h, None])
+            total += float(self.per[s] * (above[0] - k * whole.local[s, h]))
+        marginal = self._marginal(slopes)
         if self.alone:
             worth, steep = self._linear(slopes.effect[0], marginal), None
             total += self._concave(marginal, worth)
@@ -164,7 +182,7 @@ class Value:
             steep = float(price.sum())
             total += float(offset.sum() + worth @ self.rest)
             for h, pair in enumerate(zip(marginal, price, strict=True)):
-                total += self._logistic(*pair, h)
+                total += float(self._logistic(*pair, *self.cell[:, h, None])[0])
         kills = self.per[:, None] * slopes.burden
         return total, [Prices(kills[s], worth, slopes.load, steep) for s in range(len(self.parts))]
 
@@ -179,30 +197,65 @@ class Value:
             root = np.where(marginal > worth, np.sqrt(worth / marginal), 1.0)
         return float(marginal @ (self.maximum * (1.0 - root) ** 2))
 
-    def _logistic(self, marginal: float, price: float, h: int) -> float:
-        """max m sat(e^l) - t l over the cell: a logistic function of l, or an exponential one."""
-        low, high = float(self.cell[0, h]), float(self.cell[1, h])
+    def _logistic(
+        self, marginal: float, price: float, low: FloatArray, high: FloatArray
+    ) -> FloatArray:
+        """max m sat(e^l) - t l in cells (n,): a logistic function of l, or an exponential one."""
         points = [low, high]
         if self.maximum is not None and 0.0 < price < 0.25 * marginal * self.maximum:
             ratio = price / (marginal * self.maximum)
             p = 0.5 * (1.0 + math.sqrt(1.0 - 4.0 * ratio))
             if p < 1.0:
-                points.append(math.log(self.maximum) + math.log(p) - math.log1p(-p))
-        at = np.clip(np.array(points), low, high)
-        return float((marginal * immune.saturate(np.exp(at), self.maximum) - price * at).max())
+                level = math.log(self.maximum) + math.log(p) - math.log1p(-p)
+                points.append(np.clip(level, low, high))
+        at = np.array(points)
+        worth: FloatArray = marginal * immune.saturate(np.exp(at), self.maximum) - price * at
+        return worth.max(axis=0)
 
-    def _intercept(self, k: float, s: int, h: int) -> float:
-        """max phi(u) + k u over the burdens that some course reaches."""
-        low, high = float(self.low[s, h]), float(self.high[s, h])
-        points = [low, high]
+    def _intercept(self, k: float, low: FloatArray, high: FloatArray) -> FloatArray:
+        """max phi(u) + k u over ranges (n,) of burdens."""
+        points: list[float] = []
         if self.goal.kind == "expected_control":
             if 0.0 < k < 0.25:  # stationary where p (1 - p) = k; the greater p is the maximum
                 p = 0.5 * (1.0 + math.sqrt(1.0 - 4.0 * k))
-                points.append(math.log1p(-p) - math.log(p) if p < 1.0 else low)
+                if p < 1.0:
+                    points.append(math.log1p(-p) - math.log(p))
             points.append(0.0)
         elif self.goal.kind != "log_kill":
             points.append(outcome.concession_burden(self.goal.conceded_at_nats))
             if 0.0 < k < 1.0:
                 points.append(math.log(k) - math.log1p(-k))
-        at = np.clip(np.array(points), low, high)
-        return float((value_of_burden(self.goal, at) + k * at).max())
+        at = np.array([low, high, *(np.clip(point, low, high) for point in points)])
+        worth: FloatArray = value_of_burden(self.goal, at) + k * at
+        return worth.max(axis=0)
+
+    def _marginal(self, slopes: Slopes) -> FloatArray:
+        """(H,) worth of a nat of saturated effect."""
+        found: FloatArray = ((self.per * self.whole.share)[:, None] * slopes.burden).sum(axis=0)
+        return found
+
+    def at_levels(self, slopes: Slopes, h: int, edges: FloatArray) -> FloatArray:
+        """(n,) what the constant gains where ln Z of a horizon is between two of n + 1 edges."""
+        marginal, price = float(self._marginal(slopes)[h]), float(slopes.effect[1, h])
+        pieces = self._logistic(marginal, price, edges[:-1], edges[1:])
+        found: FloatArray = pieces - self._logistic(marginal, price, *self.cell[:, h, None])
+        return found
+
+    def at_kills(self, slopes: Sequence[Slopes], s: int, edges: FloatArray) -> list[FloatArray]:
+        """(n,) by prices: the same where a part's kill is between two of n + 1 edges."""
+        part, span = self.parts[s], self.spans[s]
+        pairs = itertools.pairwise(edges.tolist())
+        kills = [part.kill_range(replace(span, kill=pair)) for pair in pairs]
+        local, share = self.whole.local[s], self.whole.share[s]
+        low = local - share * self.systemic[1] - np.array([most for _, most in kills])
+        high = local - share * self.systemic[0] - np.array([least for least, _ in kills])
+        low = np.clip(low, self.low[s], self.high[s])
+        high = np.clip(high, low, self.high[s])
+        found = []
+        for one in slopes:
+            gain = np.zeros(len(kills))
+            for h, k in enumerate(one.burden[s].tolist()):
+                gain += self._intercept(k, low[:, h], high[:, h])
+                gain -= self._intercept(k, self.low[s, h, None], self.high[s, h, None])
+            found.append(float(self.per[s]) * gain)
+        return found

@@ -6,6 +6,7 @@ be worth more than a threshold. `Look` is what it knows at one set of prices.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
@@ -37,19 +38,23 @@ IntArray = NDArray[np.int64]
 
 COARSE_PATTERNS = 4
 FINE_PATTERNS = 0.5
-"""Patterns of days: coarse per course day, fine per pair of them."""
+ROOM = 1.5
+"""Patterns of days: coarse per course day, fine per pair of them. Those of few fractions serve all
+numbers up to the next power."""
 
 
 @dataclass(frozen=True)
 class Look:
     """A part at some prices: no course of the span is worth more than `bound`.
 
-    `completion` is that of a free course; `fine` says which stages it used.
+    `by_count` bounds those of 0, 1, ... fractions, `completion` is that of a free course; `fine`
+    says which stages it used.
     """
 
     prices: Prices
     span: Span
     bound: float
+    by_count: FloatArray
     fine: bool
     completion: Completion | None
 
@@ -100,8 +105,17 @@ class Part(Protocol):
         """What courses do, and which keep the limits by themselves."""
         ...
 
-    def obey(self, further: Sequence[tuple[FloatArray, FloatArray]], room: FloatArray) -> None:
-        """Further loads `linear d + square d^2`, (days,) each, instead of those before.
+    @property
+    def doses(self) -> FloatArray:
+        """(A,) its doses, none first."""
+        ...
+
+    def levels(self, actions: IntArray) -> IntArray:
+        """(n, days of the case) place of each day's dose among the doses."""
+        ...
+
+    def obey(self, further: Sequence[FloatArray], room: FloatArray) -> None:
+        """Further loads (days, A) of the doses of each day, instead of those before.
 
         `room` (M,) is that of all loads.
         """
@@ -149,6 +163,7 @@ class FreePart:
         self.terms, self.lesion = terms, terms.lesion
         self._of, self._days = lesion, days
         self._steps: dict[bool, Steps] = {}
+        self._fine: dict[int, list[Stage]] = {}
         self.coarse = stages_of(terms, COARSE_PATTERNS * len(terms.days))
         state, effect = terms.begin()
         most = np.einsum("bkh,k->bh", self.coarse[0].high, state[0]) + self.coarse[0].constant
@@ -159,15 +174,20 @@ class FreePart:
         self._later = (kill[:, :, -1:] - kill).max(axis=1).sum(axis=0)
         self._grown = terms.regrown[0, len(terms.days) - 1]
 
-    @cached_property
-    def fine(self) -> list[Stage]:
-        """Stages for the bounds that count."""
-        days = len(self.terms.days)
-        return stages_of(self.terms, FINE_PATTERNS * days * days)
+    def stages(self, fine: bool, fractions: int) -> list[Stage]:
+        """Coarse stages join patterns of days more than fine ones, for the bounds that count.
 
-    def stages(self, fine: bool) -> list[Stage]:
-        """Coarse stages join patterns of days more than fine ones."""
-        return self.fine if fine else self.coarse
+        Fine ones have so many fractions at most: the fewer, the finer.
+        """
+        if not fine:
+            return self.coarse
+        days = len(self.terms.days)
+        steps = math.ceil(math.log(max(fractions, 1)) / math.log(ROOM))
+        cap = min(math.ceil(ROOM**steps), days)
+        if cap not in self._fine:
+            most = min(FINE_PATTERNS * days * days, days * (cap + 1.0))
+            self._fine[cap] = stages_of(self.terms, most, cap)
+        return self._fine[cap]
 
     @property
     def nothing(self) -> IntArray:
@@ -205,13 +225,21 @@ class FreePart:
         """See `Part`."""
         return totals(self.terms, self.coarse[-1], actions)
 
-    def obey(self, further: Sequence[tuple[FloatArray, FloatArray]], room: FloatArray) -> None:
+    @property
+    def doses(self) -> FloatArray:
         """See `Part`."""
-        terms, dose = self.terms, self.terms.dose
-        more = [
-            np.outer(linear[terms.days], dose) + np.outer(square[terms.days], dose**2)
-            for linear, square in further
-        ]
+        return self.terms.dose
+
+    def levels(self, actions: IntArray) -> IntArray:
+        """See `Part`."""
+        found = np.zeros((len(actions), self._days), dtype=np.int64)
+        found[:, self.terms.days] = actions
+        return found
+
+    def obey(self, further: Sequence[FloatArray], room: FloatArray) -> None:
+        """See `Part`."""
+        terms = self.terms
+        more = [one[terms.days] for one in further]
         load = np.stack([*np.moveaxis(terms.load, 2, 0)[: terms.told], *more], axis=2)
         self.terms = replace(terms, load=load, room=room)
 
@@ -224,8 +252,12 @@ class FreePart:
 
     def look(self, prices: Prices, span: Span, fine: bool) -> Look:
         """See `Part`."""
-        one = completion(self.terms, self.stages(fine), self.steps(prices), prices, span.count)
-        return Look(prices, span, one.root, fine, one)
+        stages = self.stages(fine, span.count[1])
+        free = np.ones((len(self.terms.days), 2), dtype=bool)
+        free[np.isin(self.terms.days, span.taken), 0] = False
+        free[np.isin(self.terms.days, span.left), 1] = False
+        one = completion(self.terms, stages, self.steps(prices), prices, span.count, free)
+        return Look(prices, span, one.root, one.by_count, fine, one)
 
     def follow(self, look: Look) -> Courses:
         """See `Part`; limits are priced only."""
@@ -254,9 +286,7 @@ class FreePart:
 
     def daily(self, actions: IntArray) -> FloatArray:
         """See `Part`."""
-        found = np.zeros((len(actions), self._days))
-        found[:, self.terms.days] = self.terms.dose[actions]
-        return found
+        return self.doses[self.levels(actions)]
 
     def fractions(self, course: IntArray) -> list[Fraction]:
         """See `Part`."""
@@ -330,24 +360,42 @@ class MenuPart:
         kill, number = self._all.kill[:, -1], self.menu.fractions
         found: BoolArray = self._good & (kill >= span.kill[0] - 1e-9)
         found &= (kill <= span.kill[1] + 1e-9) & (number >= span.count[0])
-        return found & (number <= span.count[1])
+        found &= number <= span.count[1]
+        if span.taken or span.left:
+            found &= span.holds(self.levels(self._all.actions) > 0)
+        return found
 
     def of(self, actions: IntArray) -> tuple[Courses, BoolArray]:
         """See `Part`."""
         return self._all.take(actions[:, 0]), self._good[actions[:, 0]]
 
-    def obey(self, further: Sequence[tuple[FloatArray, FloatArray]], room: FloatArray) -> None:
+    @cached_property
+    def doses(self) -> FloatArray:
         """See `Part`."""
-        daily = self.daily(self._all.actions)
-        more = [daily @ linear + daily**2 @ square for linear, square in further]
+        return np.concatenate([[0.0], np.unique(self.menu.dose[self.menu.dose > 0])])
+
+    def levels(self, actions: IntArray) -> IntArray:
+        """See `Part`."""
+        given = self.menu.patterns.incidence[self.menu.pattern[actions[:, 0]]]
+        level = np.searchsorted(self.doses, self.menu.dose[actions[:, 0]])
+        return np.where(given, level[:, None], 0)
+
+    def obey(self, further: Sequence[FloatArray], room: FloatArray) -> None:
+        """See `Part`."""
+        levels = self.levels(self._all.actions)
+        days = np.arange(levels.shape[1])
+        more = [one[days, levels].sum(axis=1) for one in further]
         load = np.stack([*self._all.load.T[: self._told], *more], axis=1)
         self._all = replace(self._all, load=load)
         self._good = self._allowed & (load <= room).all(axis=1)
 
     def look(self, prices: Prices, span: Span, fine: bool) -> Look:
         """See `Part`."""
-        worth = prices.worth(self._all)[self._inside(span)]
-        return Look(prices, span, float(worth.max(initial=-np.inf)), fine, None)
+        inside = self._inside(span)
+        worth = prices.worth(self._all)[inside]
+        by_count = np.full(int(self.menu.fractions.max()) + 1, -np.inf)
+        np.maximum.at(by_count, self.menu.fractions[inside], worth)
+        return Look(prices, span, float(by_count.max()), by_count, fine, None)
 
     def follow(self, look: Look) -> Courses:
         """See `Part`."""
@@ -384,8 +432,7 @@ class MenuPart:
 
     def daily(self, actions: IntArray) -> FloatArray:
         """See `Part`."""
-        given = self.menu.patterns.incidence[self.menu.pattern[actions[:, 0]]]
-        return given * self.menu.dose[actions[:, 0], None]
+        return self.doses[self.levels(actions)]
 
     def fractions(self, course: IntArray) -> list[Fraction]:
         """See `Part`."""

@@ -53,8 +53,8 @@ class Stage:
     release : (B', H) worth per unit released on this day
     kept : (2, B) most and least that the pattern's fractions leave of the others' effect
     survivor : (H,) no survivor is worth more: all of it is released at its best
-    to : (2, B') pattern of this stage, without and with a fraction; `order` (2 B',) sorts them,
-        those of each pattern begin at `begins` (B,)
+    to : (2, B') pattern of this stage, without and with a fraction, -1 for what is left out;
+        `order` sorts the others, those of each pattern begin at `begins` (B,)
     count : (B,) fractions of each pattern
     last : (B,) earliest last fraction day of each pattern by position, -1 for none
     """
@@ -74,8 +74,12 @@ class Stage:
     last: IntArray
 
 
-def stages_of(terms: Terms, most: float) -> list[Stage]:
-    """Stages of every course day in order, and one for the end; at most so many patterns each."""
+def stages_of(terms: Terms, most: float, fractions: int | None = None) -> list[Stage]:
+    """Stages of every course day in order, and one for the end; at most so many patterns each.
+
+    Patterns of more than so many `fractions` are left out, none by default.
+    """
+    cap = len(terms.days) if fractions is None else fractions
     daily, horizons = terms.daily, len(terms.horizons)
     high = np.zeros((1, len(terms.start), horizons))
     high[0, OTHERS] = terms.others
@@ -113,8 +117,9 @@ def stages_of(terms: Terms, most: float) -> list[Stage]:
         kepts = np.concatenate([kept, kept * terms.others_kept[stage]], axis=1)
         lasts = np.concatenate([last, np.where(count > 0, last, stage)])
         told = np.stack([counts, regrowth[lasts]], axis=1)
-        to, size, width = _joined(both, kepts[0], told, most, width / WIDER**2)
-        order = np.argsort(to, kind="stable")
+        few, to = counts <= cap, np.full(len(counts), -1)
+        to[few], size, width = _joined(both[few], kepts[0, few], told[few], most, width / WIDER**2)
+        order = np.argsort(to, kind="stable")[len(to) - int(few.sum()) :]
         begins = np.searchsorted(to[order], np.arange(size))
         count = counts[order][begins]
         last = np.minimum.reduceat(lasts[order], begins)
