@@ -30,20 +30,18 @@ RUN = "results.json"
 # Parts in the order of the page, with the options of a full run.
 PARTS: dict[str, list[str]] = {
     "exact": [
-        *("co-targets", "early-sabr", "class-small", "class"),
-        *("--limit", "60", "--threads", "1", "--programmes", "co-targets"),
+        *("co-targets", "early-sabr", "class-tiny", "class-small", "class"),
+        *("--limit", "60", "--threads", "1", "--repeats", "3"),
+        *("--programmes", "co-targets", "early-sabr", "class-tiny"),
     ],
-    "free_course": [],
-    "rivals": [
-        *("--cases", "early-sabr", "dual-checkpoint", "pembro-rt", "stage3-crt"),
-        *("co-targets", "oligomet-4", "resistance"),
-    ],
+    "free_course": ["--last-limit", "120", "--repeats", "3"],
+    "rivals": [],
     "minlp": ["--limit", "60", "--logs", str(FOLDER / "logs" / "minlp")],
     "adaptive": [],
-    "growth": ["--repeats", "1", "--limit", "60"],
+    "growth": ["--repeats", "3", "--limit", "60"],
     "warm": [
         *("--cases", "oligomet-4", "sequencing", "stage3-crt", "dual-checkpoint", "early-sabr"),
-        *("--repeats", "1"),
+        *("--repeats", "3"),
     ],
     "floor": [],
     "start_up": [],

@@ -75,16 +75,21 @@ def pair_of_course(model: Any, data: Data) -> None:
 
 
 def summed_effect(model: Any, data: Data) -> None:
-    """G[h] = sum g[j, k, h] w[j, k] and A = sum a[j, k] w[j, k], for the rows that use them."""
+    """G[h] <= sum g[j, k, h] w[j, k] and A >= sum a[j, k] w[j, k], once for all rows that use them.
+
+    Inequalities, which HiGHS presolves quickly; dense equations it does not.
+    """
     column, plan = data.pairs
     loss, gain = data.columns.loss[plan, column], data.columns.gain[plan, column, :]
     every = np.arange(len(column))
-    model.gain = pyo.Var(data.horizons, domain=pyo.NonNegativeReals)
-    model.loss = pyo.Var(domain=pyo.NonNegativeReals)
+    model.summed_gain = pyo.Var(data.horizons, domain=pyo.NonNegativeReals)
+    model.summed_loss = pyo.Var(domain=pyo.NonNegativeReals)
     model.gain_of_pairs = pyo.Constraint(
-        data.horizons, rule=lambda m, h: m.gain[h] <= weighted(m, data, gain[:, h], every)
+        data.horizons, rule=lambda m, h: m.summed_gain[h] <= weighted(m, data, gain[:, h], every)
     )
-    model.loss_of_pairs = pyo.Constraint(expr=model.loss >= weighted(model, data, loss, every))
+    model.loss_of_pairs = pyo.Constraint(
+        expr=model.summed_loss >= weighted(model, data, loss, every)
+    )
 
 
 def log_effect(model: Any, data: Data) -> None:
@@ -106,7 +111,7 @@ def log_effect(model: Any, data: Data) -> None:
         point = points[i]
         level = math.log(point) - 1.0 - data.chemo + extra / point
         fixed = sum(float(level[k]) * data.chosen(m, k) for k in range(data.plans))
-        return m.log_effect[h] <= fixed + m.gain[h] / point - m.loss
+        return m.log_effect[h] <= fixed + m.summed_gain[h] / point - m.summed_loss
 
     def of_plan(m: Any, h: int) -> Any:
         return m.log_effect[h] <= sum(

@@ -427,19 +427,12 @@ class _Generation:
         return value, added
 
     def _keep(self, one: Multiplier) -> None:
+        """Columns of the highest value and term begin the next generation."""
         for s, known in enumerate(self.known):
-            score = dict(
-                zip(
-                    self.kinds[s].tolist(),
-                    self.scores[s] + one.terms[s][self.kinds[s]],
-                    strict=True,
-                )
-            )
-            near = sorted(known, key=lambda pair: (-score[pair[0]], pair))[:KEPT_COLUMNS]
-            self.start.columns[s] = (
-                np.array([kind for kind, _ in near], dtype=np.int64),
-                np.array([pattern for _, pattern in near], dtype=np.int64),
-            )
+            kinds, patterns = np.array(list(known), dtype=np.int64).reshape(-1, 2).T
+            score = self.scores[s][np.searchsorted(self.kinds[s], kinds)] + one.terms[s][kinds]
+            near = np.lexsort((patterns, kinds, -score))[:KEPT_COLUMNS]
+            self.start.columns[s] = kinds[near], patterns[near]
 
     def _mixture(self) -> list[Mixture]:
         """Per lesion what the last LP mixes, heaviest first."""
