@@ -71,7 +71,9 @@ def exact(found: Figures) -> Iterator[str]:
         {found.get("gap")} nat, stopped at {cell(found.get("limit"), 0)} s; logs in
         `benchmarks/logs/`. *level*: the reductions before the MILP; *given*: our answer in hand and
         as its start; *ratio*: its seconds over ours; more than that where it was stopped.
-        `released` reduces by the bounds of our own search before its MILP.
+        `released` reduces by the bounds of our own search, and looks for a schedule with it, before
+        its MILP; `dominance` and `bounds` do not. `class-tiny` fits Gurobi's licence: there Gurobi
+        solves every round of the one MILP in place of HiGHS.
         """
     )
 
@@ -164,7 +166,8 @@ def rivals(found: Figures) -> Iterator[str]:
         f"""
         `benchmarks/rivals.py`: each rival has our menu, our tables for value and feasibility (made
         before its clock starts), the coding that serves it best, and as much wall time as our
-        search took for its proof; {found["seeds"]} seeds, {found["processes"]} at a time. `best
+        search took for its proof; {found["seeds"]} seeds, {found["processes"]} at a time. Free
+        courses (coding `days`) are valued by the judge, one schedule at a time. `best
         found` is our best schedule before the second stage, which gives up to the gap away for
         lower loads. *at least ours*: seeds that reach the objective of our answer or better;
         *above*: seeds that beat it by more than our gap. Rivals prove nothing.

@@ -42,6 +42,7 @@ from scipy.optimize import differential_evolution
 
 from abscopt.instances import load
 from abscopt.instances.load import CASES
+from abscopt.instances.schema import Instance
 from abscopt.optimizer import solve
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.result import versions
@@ -109,12 +110,17 @@ _boxes: dict[str, Box] = {}
 """Of the case of this process, by coding."""
 
 
+def is_free(instance: Instance) -> bool:
+    """Whether a lesion may have any dose on any day."""
+    return any(lesion.course and lesion.course.form == "free" for lesion in instance.lesions)
+
+
 def _prepare(name: str) -> None:
     """What rivals are given of a case, in this process, before any clock starts."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore")
     instance = load(name)
-    if any(lesion.course and lesion.course.form == "free" for lesion in instance.lesions):
+    if is_free(instance):
         judged = JudgedMenu(instance)
         _boxes.update(dict.fromkeys(get_args(Coding), judged))
     else:
@@ -160,7 +166,7 @@ def against(name: str, seeds: int, processes: int, coding: Coding | None) -> dic
                 pool.submit(one, name, rival, coding or own, seed, seconds) for seed in range(seeds)
             ]
             row["rivals"][rival] = summary([run.result() for run in runs], result)
-            row["rivals"][rival]["coding"] = coding or own
+            row["rivals"][rival]["coding"] = "days" if is_free(instance) else coding or own
             print(f"{name:14} {rival:24} {row['rivals'][rival]}", flush=True)
     print(f"{name:14} {'ours':24} {row['objective']:.4f} <= {row['bound']:.4f}, {seconds:.2f} s")
     return row
