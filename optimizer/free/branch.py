@@ -69,11 +69,12 @@ def divided(value: Value, found: Priced) -> list[Value]:
     if value.alone:
         return []
     best, where = MIXED, None
-    for s, (part, one, w) in enumerate(
-        zip(value.parts, found.pool.courses, found.mixture.weights, strict=True)
+    for s, (part, span, one, w) in enumerate(
+        zip(value.parts, value.spans, found.pool.courses, found.mixture.weights, strict=True)
     ):
         given = w @ (part.levels(one.actions) > 0)
         mixed = np.minimum(given, 1.0 - given)
+        mixed[[*span.taken, *span.left]] = 0.0  # the empty course is in every pool
         day = int(mixed.argmax())
         if mixed[day] > best:
             best, where = float(mixed[day]), (s, day)
@@ -118,8 +119,8 @@ def _by_day(value: Value, s: int, day: int) -> list[Value]:
     few, many = span.count
     left = replace(span, left=(*span.left, day))
     taken = (*span.taken, day)
-    given = replace(span, taken=taken, count=(max(few, len(taken)), max(many, len(taken))))
-    return [value.within(_replaced(value, s, one), value.cell) for one in (left, given)]
+    given = replace(span, taken=taken, count=(max(few, len(taken)), many))
+    return [value.within(_replaced(value, s, one)) for one in (left, given)]
 
 
 def _by_kill(value: Value, s: int, kill: float, edge: float = EDGE) -> list[Value]:

@@ -30,7 +30,8 @@ def bounds_of(value: Value, tried: Sequence[Tried]) -> FloatArray:
     """(n,) bound of a node by each of the prices that were tried for it or for more."""
     return np.array(
         [
-            value.prices(one.slopes)[0] + sum(own.max() for own in _by_count(value, one))
+            value.prices(one.slopes)[0]
+            + sum(own.max(initial=-np.inf) for own in _by_count(value, one))
             for one in tried
         ]
     )
@@ -64,7 +65,7 @@ def tightened(value: Value, tried: Sequence[Tried], threshold: float) -> tuple[V
         if kept != (0, many - few + 1):
             spans = list(value.spans)
             spans[s] = replace(span, count=(few + kept[0], few + kept[1] - 1))
-            value = value.within(tuple(spans), value.cell)
+            value = value.within(tuple(spans))
             totals = bounds_of(value, tried)
     for h in range(0 if value.alone else len(value.cell[0])):
         low, high = value.cell[:, h].tolist()

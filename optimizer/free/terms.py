@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from abscopt.instances.limits import AlcLimit, DoseByFractionsLimit, LogisticsLimit
 from abscopt.models import lymphocytes, repopulation
 from abscopt.optimizer.candidates.columns import free_course
+from abscopt.optimizer.candidates.loads import alc_allowance
 from abscopt.optimizer.candidates.table import CAP
 
 if TYPE_CHECKING:
@@ -257,10 +258,10 @@ def whole_of(candidates: Candidates, columns: Columns, plan: int) -> Whole:
         open_ended = [isinstance(limit, DoseByFractionsLimit) for limit in candidates.limits]
         shared = np.where(open_ended, np.inf, len(parts))
         binding = np.where(most > 0, shared, 0.0) * np.maximum(most, TINY) > room
-    before, left = instance.lymphocytes.initial_1e9_per_l, math.inf
+    left = math.inf
     for limit in instance.limits:
         if isinstance(limit, AlcLimit):
-            allowance = math.log(before / limit.floor_1e9_per_l) * CAP
+            allowance = alc_allowance(instance, limit) * CAP
             left = min(left, allowance - float(effects.chemotherapy_log_loss[plan]))
     return Whole(
         plan=plan,
