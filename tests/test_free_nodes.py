@@ -13,7 +13,6 @@ from test_free_search import (
     REGROWING,
     looked,
     random_case,
-    random_rows,
     random_slopes,
     searched,
     values,
@@ -26,7 +25,7 @@ from abscopt.optimizer.free.cuts import least_product
 from abscopt.optimizer.free.dual import completion
 from abscopt.optimizer.free.explore import Planned
 from abscopt.optimizer.free.labels import Precision
-from abscopt.optimizer.free.multipliers import Pool, Priced, Tried, priced
+from abscopt.optimizer.free.multipliers import Pool, Tried, priced
 from abscopt.optimizer.free.objective import Span, Value
 from abscopt.optimizer.free.parts import FreePart, Part
 from abscopt.optimizer.free.ranges import bounds_of, tightened

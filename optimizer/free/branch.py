@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +12,7 @@ from abscopt.models import immune, outcome
 
 if TYPE_CHECKING:
     from abscopt.optimizer.free.multipliers import Priced
-    from abscopt.optimizer.free.objective import Span, Value
+    from abscopt.optimizer.free.objective import Value
 
 FloatArray = NDArray[np.float64]
 
@@ -107,30 +106,25 @@ def _at_count(value: Value, s: int, whole: int) -> list[Value]:
     """At most so many fractions, or more."""
     few, many = value.spans[s].count
     whole = min(max(whole, few), many - 1)
-    return [
-        value.within(_replaced(value, s, replace(value.spans[s], count=count)))
-        for count in ((few, whole), (whole + 1, many))
-    ]
+    return [value.with_span(s, count=count) for count in ((few, whole), (whole + 1, many))]
 
 
 def _by_day(value: Value, s: int, day: int) -> list[Value]:
     """No fraction of a part on a day, or one."""
     span = value.spans[s]
     few, many = span.count
-    left = replace(span, left=(*span.left, day))
     taken = (*span.taken, day)
-    given = replace(span, taken=taken, count=(max(few, len(taken)), many))
-    return [value.within(_replaced(value, s, one)) for one in (left, given)]
+    return [
+        value.with_span(s, left=(*span.left, day)),
+        value.with_span(s, taken=taken, count=(max(few, len(taken)), many)),
+    ]
 
 
 def _by_kill(value: Value, s: int, kill: float, edge: float = EDGE) -> list[Value]:
     low, high = value.spans[s].kill
     edge = edge * (high - low)
     middle = min(max(kill, low + edge), high - edge)
-    return [
-        value.within(_replaced(value, s, replace(value.spans[s], kill=kills)))
-        for kills in ((low, middle), (middle, high))
-    ]
+    return [value.with_span(s, kill=kill) for kill in ((low, middle), (middle, high))]
 
 
 def _by_effect(value: Value, effect: FloatArray, error: FloatArray) -> list[Value]:
@@ -145,7 +139,3 @@ def _by_effect(value: Value, effect: FloatArray, error: FloatArray) -> list[Valu
     lower, upper = value.cell.copy(), value.cell.copy()
     lower[1, h] = upper[0, h] = middle
     return [value.within(value.spans, cell) for cell in (lower, upper)]
-
-
-def _replaced(value: Value, s: int, span: Span) -> tuple[Span, ...]:
-    return tuple(span if i == s else one for i, one in enumerate(value.spans))
