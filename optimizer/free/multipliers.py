@@ -148,7 +148,7 @@ def priced(
             break
         new = pool.add([part.follow(look) for part, look in zip(parts, looks, strict=True)])
         wanted, mixed, mixture = master.solve(pool)
-        fair = 0.0 if value.alone else FAIR * min(best.bound - target, 1.0)
+        fair = FAIR * min(best.bound - target, 1.0)
         if best.bound - mixed < max(CLOSE, fair):
             break
         tried = best.slopes.towards(wanted, STEP if new else 1.0)
