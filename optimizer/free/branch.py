@@ -38,7 +38,7 @@ def split(value: Value, found: Priced, excess: float) -> list[Value]:
     loose = mixture.worth - taken
     above = float(taken.sum() - exact.sum() + loose[parts:].sum())
     widths = value.cell[1] - value.cell[0]
-    if not value.alone and widths.max() >= NARROW and above > LOOSE * excess:
+    if widths.max() >= NARROW and above > LOOSE * excess:
         return _by_effect(value, mixture.effect, np.abs(mixture.systemic - true))
     if not value.alone and loose[:parts].max() > LOOSE * excess:
         s = int(np.argmax(loose[:parts]))

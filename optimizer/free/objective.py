@@ -91,9 +91,9 @@ class Slopes:
 class Value:
     """The objective of a plan, and its bounds at prices.
 
-    Only courses of the spans (one per part) and effects of the cell ((2, H), ln Z from and to)
-    count; log burdens then stay between `low` and `high` (lesions, H). `systemic` (2, H) is the
-    least and greatest saturated effect.
+    Only courses of the spans (one per part) and effects of the cell ((2, H), ln Z from and to; 0
+    for a lesion alone) count; log burdens then stay between `low` and `high` (lesions, H).
+    `systemic` (2, H) is the least and greatest saturated effect.
     """
 
     def __init__(
@@ -120,12 +120,14 @@ class Value:
         ground = GROUND * most + LEAST
         self.rest = np.where(whole.resting > ground, whole.resting, whole.resting + ground)
         self.most_effect = most
-        if cell is None:
-            kept = math.fsum(math.log(part.least_kept) for part in parts)
-            cell = np.stack([np.log(self.rest) + kept, np.log(most + ground)])
-        self.cell = cell
-        self.systemic = np.stack([np.zeros(len(most)), immune.saturate(most, self.maximum)])
-        if not self.alone:
+        if self.alone:
+            self.cell = np.zeros((2, len(most)))
+            self.systemic = np.stack([np.zeros(len(most)), immune.saturate(most, self.maximum)])
+        else:
+            if cell is None:
+                kept = math.fsum(math.log(part.least_kept) for part in parts)
+                cell = np.stack([np.log(self.rest) + kept, np.log(most + ground)])
+            self.cell = cell
             least = np.maximum(np.exp(cell[0]) - (self.rest - whole.resting), 0.0)
             self.systemic = immune.saturate(np.stack([least, np.exp(cell[1])]), self.maximum)
         self.low = whole.local - whole.share[:, None] * self.systemic[1]

@@ -54,7 +54,7 @@ def tightened(value: Value, tried: Sequence[Tried], threshold: float) -> tuple[V
     totals = bounds_of(value, tried)
     if totals.min() <= threshold:
         return None, float(totals.min())
-    parts, horizons = range(len(value.parts)), range(0 if value.alone else value.cell.shape[1])
+    parts, horizons = range(len(value.parts)), range(value.cell.shape[1])
     for pieces, places in ((_counts, parts), (_effects, horizons), (_kills, parts)):
         for place in places:
             changes, joined = pieces(value, tried, place)
@@ -83,8 +83,7 @@ def _counts(value: Value, tried: Sequence[Tried], s: int) -> Pieces:
 
 def _effects(value: Value, tried: Sequence[Tried], h: int) -> Pieces:
     """Systemic effect at a horizon."""
-    low, high = value.cell[:, h].tolist()
-    edges = np.linspace(low, high, PIECES + 1)
+    edges = _edges(*value.cell[:, h].tolist())
 
     def joined(first: int, last: int) -> Value:
         cell = value.cell.copy()
@@ -95,9 +94,8 @@ def _effects(value: Value, tried: Sequence[Tried], h: int) -> Pieces:
 
 
 def _kills(value: Value, tried: Sequence[Tried], s: int) -> Pieces:
-    """Kill of a part, in one piece where it hardly differs."""
-    low, high = value.spans[s].kill
-    edges = np.linspace(low, high, 2 if high - low < THIN else PIECES + 1)
+    """Kill of a part."""
+    edges = _edges(*value.spans[s].kill)
 
     def joined(first: int, last: int) -> Value:
         return value.with_span(s, kill=(float(edges[first]), float(edges[last])))
@@ -105,10 +103,15 @@ def _kills(value: Value, tried: Sequence[Tried], s: int) -> Pieces:
     return value.at_kills([one.slopes for one in tried], s, edges), joined
 
 
+def _edges(low: float, high: float) -> FloatArray:
+    """Of the pieces of a range, one where it is thin."""
+    return np.linspace(low, high, 2 if high - low < THIN else PIECES + 1)
+
+
 def narrower(value: Value, before: Value) -> bool:
     """Whether so much of a range is gone that better prices can be found."""
-    ranges = [] if value.alone else list(zip(value.cell.T, before.cell.T, strict=True))
-    widths = [(now[1] - now[0], was[1] - was[0]) for now, was in ranges]
+    cells = zip(value.cell.T, before.cell.T, strict=True)
+    widths = [(now[1] - now[0], was[1] - was[0]) for now, was in cells]
     for span, was in zip(value.spans, before.spans, strict=True):
         widths.append((span.kill[1] - span.kill[0], was.kill[1] - was.kill[0]))
         widths.append((span.count[1], was.count[1]))
