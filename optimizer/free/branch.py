@@ -1,4 +1,4 @@
-"""Where a node is split: by fraction numbers, by kill, or by systemic effect."""
+"""Where a node is split: by systemic effect, by kill, by fraction numbers, or by days."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def split(value: Value, found: Priced, excess: float) -> list[Value]:
     """Values of the parts into which a node is split; none if that would not lower its bound.
 
     Where the majorants of the bound are loose at what the master mixes, by a fair part of the
-    excess over the threshold: the effect of several parts first, then fraction numbers, then kill.
-    Several parts are split until all fraction numbers are known, since few partial courses are
-    alike before.
+    excess over the threshold: the effect of several parts first, then kill if pursued and conceded
+    courses are mixed, then fraction numbers, then kill. Fraction numbers are split until all are
+    known, since few partial courses are alike before.
     """
     mixture, parts = found.mixture, len(value.parts)
     taken = value.worth(mixture.kill[None], mixture.systemic[None])[0]
@@ -40,7 +40,7 @@ def split(value: Value, found: Priced, excess: float) -> list[Value]:
     widths = value.cell[1] - value.cell[0]
     if widths.max() >= NARROW and above > LOOSE * excess:
         return _by_effect(value, mixture.effect, np.abs(mixture.systemic - true))
-    if not value.alone and loose[:parts].max() > LOOSE * excess:
+    if loose[:parts].max() > LOOSE * excess:
         s = int(np.argmax(loose[:parts]))
         low, high = value.spans[s].kill
         conceded = outcome.concession_burden(value.goal.conceded_at_nats)
@@ -51,13 +51,11 @@ def split(value: Value, found: Priced, excess: float) -> list[Value]:
     by_count = _by_count(value, found)
     if by_count:
         return by_count
-    if value.alone:  # what the effect is taken for is split by the kill
-        loose[0] = (mixture.worth - exact).sum()
     kills = [span.kill[1] - span.kill[0] >= NARROW for span in value.spans]
     s = int(np.argmax(np.where(kills, loose[:parts], -np.inf)))
     if kills[s] and loose[s] > LOOSE * excess:
         return _by_kill(value, s, float(mixture.kill[s, -1]))
-    return [] if value.alone else _by_open_count(value, found)
+    return _by_open_count(value, found)
 
 
 def divided(value: Value, found: Priced) -> list[Value]:
@@ -65,8 +63,6 @@ def divided(value: Value, found: Priced) -> list[Value]:
 
     By a day that only a part of what the master mixes has a fraction on, else by kill.
     """
-    if value.alone:
-        return []
     best, where = MIXED, None
     for s, (part, span, one, w) in enumerate(
         zip(value.parts, value.spans, found.pool.courses, found.mixture.weights, strict=True)
