@@ -251,7 +251,7 @@ def whole_of(candidates: Candidates, columns: Columns, plan: int) -> Whole:
     resting = np.zeros(horizons)
     for i in order[len(parts) :]:
         resting = resting + chemo_factor(candidates, plan) * alone[tables[i]].effect[0]
-    most = sum(_greatest_load(candidates, columns, i, group) for i in parts)
+    most = sum(_greatest_load(columns, i, group) for i in parts)
     room = CAP - candidates.prior
     binding = most > room
     if len(parts) > 1:  # days may be shared: no quadratic load is more than P times the sum
@@ -283,7 +283,7 @@ def chemo_factor(candidates: Candidates, plan: int) -> float:
     return math.exp(-float(candidates.plan_effects.chemotherapy_log_loss[plan]))
 
 
-def _greatest_load(candidates: Candidates, columns: Columns, lesion: int, group: int) -> FloatArray:
+def _greatest_load(columns: Columns, lesion: int, group: int) -> FloatArray:
     """(organ limits,) load that no course of a lesion exceeds."""
     own = np.flatnonzero(columns.lesion == lesion)
     loads, days = columns.loads[group][own], columns.day[own]
