@@ -278,7 +278,7 @@ def looked(one: Planned, value: Value, slopes: Slopes, *, fine: bool = False) ->
     bound = constant + sum(look.bound for look in looks)
     nothing = np.zeros(0)
     mixture = Mixture(nothing, nothing, nothing, nothing, nothing, ())
-    return Priced(bound, constant, tuple(looks), slopes, bound, mixture, Pool(one.parts))
+    return Priced(bound, constant, tuple(looks), slopes, mixture, Pool(one.parts))
 
 
 @pytest.mark.parametrize("seed", [0, 3])

@@ -1,9 +1,8 @@
-"""Where a node is split: by fraction numbers, by kill, or by systemic effect."""
+"""Where a node is split: by systemic effect, by kill, by fraction numbers, or by days."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +12,7 @@ from abscopt.models import immune, outcome
 
 if TYPE_CHECKING:
     from abscopt.optimizer.free.multipliers import Priced
-    from abscopt.optimizer.free.objective import Span, Value
+    from abscopt.optimizer.free.objective import Value
 
 FloatArray = NDArray[np.float64]
 
@@ -28,9 +27,9 @@ def split(value: Value, found: Priced, excess: float) -> list[Value]:
     """Values of the parts into which a node is split; none if that would not lower its bound.
 
     Where the majorants of the bound are loose at what the master mixes, by a fair part of the
-    excess over the threshold: the effect of several parts first, then fraction numbers, then kill.
-    Several parts are split until all fraction numbers are known, since few partial courses are
-    alike before.
+    excess over the threshold: the effect of several parts first, then kill if pursued and conceded
+    courses are mixed, then fraction numbers, then kill. Fraction numbers are split until all are
+    known, since few partial courses are alike before.
     """
     mixture, parts = found.mixture, len(value.parts)
     taken = value.worth(mixture.kill[None], mixture.systemic[None])[0]
@@ -39,9 +38,9 @@ def split(value: Value, found: Priced, excess: float) -> list[Value]:
     loose = mixture.worth - taken
     above = float(taken.sum() - exact.sum() + loose[parts:].sum())
     widths = value.cell[1] - value.cell[0]
-    if not value.alone and widths.max() >= NARROW and above > LOOSE * excess:
+    if widths.max() >= NARROW and above > LOOSE * excess:
         return _by_effect(value, mixture.effect, np.abs(mixture.systemic - true))
-    if not value.alone and loose[:parts].max() > LOOSE * excess:
+    if loose[:parts].max() > LOOSE * excess:
         s = int(np.argmax(loose[:parts]))
         low, high = value.spans[s].kill
         conceded = outcome.concession_burden(value.goal.conceded_at_nats)
@@ -52,13 +51,11 @@ def split(value: Value, found: Priced, excess: float) -> list[Value]:
     by_count = _by_count(value, found)
     if by_count:
         return by_count
-    if value.alone:  # what the effect is taken for is split by the kill
-        loose[0] = (mixture.worth - exact).sum()
     kills = [span.kill[1] - span.kill[0] >= NARROW for span in value.spans]
     s = int(np.argmax(np.where(kills, loose[:parts], -np.inf)))
     if kills[s] and loose[s] > LOOSE * excess:
         return _by_kill(value, s, float(mixture.kill[s, -1]))
-    return [] if value.alone else _by_open_count(value, found)
+    return _by_open_count(value, found)
 
 
 def divided(value: Value, found: Priced) -> list[Value]:
@@ -66,14 +63,13 @@ def divided(value: Value, found: Priced) -> list[Value]:
 
     By a day that only a part of what the master mixes has a fraction on, else by kill.
     """
-    if value.alone:
-        return []
     best, where = MIXED, None
-    for s, (part, one, w) in enumerate(
-        zip(value.parts, found.pool.courses, found.mixture.weights, strict=True)
+    for s, (part, span, one, w) in enumerate(
+        zip(value.parts, value.spans, found.pool.courses, found.mixture.weights, strict=True)
     ):
         given = w @ (part.levels(one.actions) > 0)
         mixed = np.minimum(given, 1.0 - given)
+        mixed[[*span.taken, *span.left]] = 0.0  # the empty course is in every pool
         day = int(mixed.argmax())
         if mixed[day] > best:
             best, where = float(mixed[day]), (s, day)
@@ -106,30 +102,25 @@ def _at_count(value: Value, s: int, whole: int) -> list[Value]:
     """At most so many fractions, or more."""
     few, many = value.spans[s].count
     whole = min(max(whole, few), many - 1)
-    return [
-        value.within(_replaced(value, s, replace(value.spans[s], count=count)))
-        for count in ((few, whole), (whole + 1, many))
-    ]
+    return [value.with_span(s, count=count) for count in ((few, whole), (whole + 1, many))]
 
 
 def _by_day(value: Value, s: int, day: int) -> list[Value]:
     """No fraction of a part on a day, or one."""
     span = value.spans[s]
     few, many = span.count
-    left = replace(span, left=(*span.left, day))
     taken = (*span.taken, day)
-    given = replace(span, taken=taken, count=(max(few, len(taken)), max(many, len(taken))))
-    return [value.within(_replaced(value, s, one), value.cell) for one in (left, given)]
+    return [
+        value.with_span(s, left=(*span.left, day)),
+        value.with_span(s, taken=taken, count=(max(few, len(taken)), many)),
+    ]
 
 
 def _by_kill(value: Value, s: int, kill: float, edge: float = EDGE) -> list[Value]:
     low, high = value.spans[s].kill
     edge = edge * (high - low)
     middle = min(max(kill, low + edge), high - edge)
-    return [
-        value.within(_replaced(value, s, replace(value.spans[s], kill=kills)))
-        for kills in ((low, middle), (middle, high))
-    ]
+    return [value.with_span(s, kill=kill) for kill in ((low, middle), (middle, high))]
 
 
 def _by_effect(value: Value, effect: FloatArray, error: FloatArray) -> list[Value]:
@@ -144,7 +135,3 @@ def _by_effect(value: Value, effect: FloatArray, error: FloatArray) -> list[Valu
     lower, upper = value.cell.copy(), value.cell.copy()
     lower[1, h] = upper[0, h] = middle
     return [value.within(value.spans, cell) for cell in (lower, upper)]
-
-
-def _replaced(value: Value, s: int, span: Span) -> tuple[Span, ...]:
-    return tuple(span if i == s else one for i, one in enumerate(value.spans))

@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.free.terms import Whole
     from abscopt.optimizer.progress import Clock
 
-FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 ROUGH_ROUNDS = 12

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.free.objective import Value
 
 FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 BREAKS = 31
 WIDE_BREAKS = 9

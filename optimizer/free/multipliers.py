@@ -96,7 +96,7 @@ class Tried:
 class Priced:
     """Best bound of a plan with what the parts know at its prices; `constant` is theirs to add to.
 
-    `mixed` is the master's value, `mixture` its mixture of the courses of the pool; `tried` are
+    `mixture` is the master's of the courses of the pool; `tried` are
     prices that hold for the node, the last ones last.
     """
 
@@ -104,7 +104,6 @@ class Priced:
     constant: float
     looks: tuple[Look, ...]
     slopes: Slopes
-    mixed: float
     mixture: Mixture
     pool: Pool
     tried: tuple[Tried, ...] = ()
@@ -143,14 +142,14 @@ def priced(
         idle += 1
         if best is None or bound < best.bound:
             idle = 0 if best is None or bound < best.bound - CLOSE else idle
-            best = Priced(bound, constant, looks, tried, mixed, mixture, pool)
+            best = Priced(bound, constant, looks, tried, mixture, pool)
         if best.bound <= target or stop() or turn + 1 == rounds or idle > IDLE:
             break
         new = pool.add([part.follow(look) for part, look in zip(parts, looks, strict=True)])
         wanted, mixed, mixture = master.solve(pool)
-        fair = 0.0 if value.alone else FAIR * min(best.bound - target, 1.0)
+        fair = FAIR * min(best.bound - target, 1.0)
         if best.bound - mixed < max(CLOSE, fair):
             break
         tried = best.slopes.towards(wanted, STEP if new else 1.0)
     assert best is not None
-    return replace(best, mixed=mixed, mixture=mixture, tried=tuple(known[-TOLD:]))
+    return replace(best, mixture=mixture, tried=tuple(known[-TOLD:]))

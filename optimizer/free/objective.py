@@ -20,7 +20,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,8 +57,10 @@ class Span:
 
     def holds(self, given: BoolArray) -> BoolArray:
         """(n,) whether (n, days of the case) fraction days are those of the span."""
-        found: BoolArray = given[:, list(self.taken)].all(axis=1)
-        return found & ~given[:, list(self.left)].any(axis=1)
+        taken, left = given[:, list(self.taken)], given[:, list(self.left)]
+        kept: BoolArray = np.concatenate([taken, ~left], axis=1)
+        found: BoolArray = np.all(kept, axis=1)
+        return found
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,9 @@ class Slopes:
 class Value:
     """The objective of a plan, and its bounds at prices.
 
-    Only courses of the spans (one per part) and effects of the cell ((2, H), ln Z from and to)
-    count; log burdens then stay between `low` and `high` (lesions, H). `systemic` (2, H) is the
-    least and greatest saturated effect.
+    Only courses of the spans (one per part) and effects of the cell ((2, H), ln Z from and to; 0
+    for a lesion alone) count; log burdens then stay between `low` and `high` (lesions, H).
+    `systemic` (2, H) is the least and greatest saturated effect.
     """
 
     def __init__(
@@ -118,12 +120,14 @@ class Value:
         ground = GROUND * most + LEAST
         self.rest = np.where(whole.resting > ground, whole.resting, whole.resting + ground)
         self.most_effect = most
-        if cell is None:
-            kept = math.fsum(math.log(part.least_kept) for part in parts)
-            cell = np.stack([np.log(self.rest) + kept, np.log(most + ground)])
-        self.cell = cell
-        self.systemic = np.stack([np.zeros(len(most)), immune.saturate(most, self.maximum)])
-        if not self.alone:
+        if self.alone:
+            self.cell = np.zeros((2, len(most)))
+            self.systemic = np.stack([np.zeros(len(most)), immune.saturate(most, self.maximum)])
+        else:
+            if cell is None:
+                kept = math.fsum(math.log(part.least_kept) for part in parts)
+                cell = np.stack([np.log(self.rest) + kept, np.log(most + ground)])
+            self.cell = cell
             least = np.maximum(np.exp(cell[0]) - (self.rest - whole.resting), 0.0)
             self.systemic = immune.saturate(np.stack([least, np.exp(cell[1])]), self.maximum)
         self.low = whole.local - whole.share[:, None] * self.systemic[1]
@@ -138,6 +142,12 @@ class Value:
         """The same for smaller spans and a smaller cell."""
         cell = self.cell if cell is None else cell
         return Value(self.instance, self.whole, self.parts, spans, cell)
+
+    def with_span(self, s: int, **changed: Any) -> Value:
+        """The same with other fields of the span of a part."""
+        spans = list(self.spans)
+        spans[s] = replace(spans[s], **changed)
+        return self.within(tuple(spans))
 
     def under(self, whole: Whole) -> Value:
         """The same with other rows."""
@@ -209,8 +219,9 @@ class Value:
                 level = math.log(self.maximum) + math.log(p) - math.log1p(-p)
                 points.append(np.clip(level, low, high))
         at = np.array(points)
-        worth: FloatArray = marginal * immune.saturate(np.exp(at), self.maximum) - price * at
-        return worth.max(axis=0)
+        worth = marginal * immune.saturate(np.exp(at), self.maximum) - price * at
+        best: FloatArray = worth.max(axis=0)
+        return best
 
     def _intercept(self, k: float, low: FloatArray, high: FloatArray) -> FloatArray:
         """max phi(u) + k u over ranges (n,) of burdens."""
@@ -226,8 +237,8 @@ class Value:
             if 0.0 < k < 1.0:
                 points.append(math.log(k) - math.log1p(-k))
         at = np.array([low, high, *(np.clip(point, low, high) for point in points)])
-        worth: FloatArray = value_of_burden(self.goal, at) + k * at
-        return worth.max(axis=0)
+        best: FloatArray = (value_of_burden(self.goal, at) + k * at).max(axis=0)
+        return best
 
     def _marginal(self, slopes: Slopes) -> FloatArray:
         """(H,) worth of a nat of saturated effect."""
@@ -241,8 +252,8 @@ class Value:
         found: FloatArray = pieces - self._logistic(marginal, price, *self.cell[:, h, None])
         return found
 
-    def at_kills(self, slopes: Sequence[Slopes], s: int, edges: FloatArray) -> list[FloatArray]:
-        """(n,) by prices: the same where a part's kill is between two of n + 1 edges."""
+    def at_kills(self, slopes: Sequence[Slopes], s: int, edges: FloatArray) -> FloatArray:
+        """(prices, n) the same where a part's kill is between two of n + 1 edges."""
         part, span = self.parts[s], self.spans[s]
         pairs = itertools.pairwise(edges.tolist())
         kills = [part.kill_range(replace(span, kill=pair)) for pair in pairs]
@@ -251,11 +262,10 @@ class Value:
         high = local - share * self.systemic[0] - np.array([least for least, _ in kills])
         low = np.clip(low, self.low[s], self.high[s])
         high = np.clip(high, low, self.high[s])
-        found = []
-        for one in slopes:
-            gain = np.zeros(len(kills))
+        found = np.zeros((len(slopes), len(kills)))
+        for gain, one in zip(found, slopes, strict=True):
             for h, k in enumerate(one.burden[s].tolist()):
                 gain += self._intercept(k, low[:, h], high[:, h])
                 gain -= self._intercept(k, self.low[s, h, None], self.high[s, h, None])
-            found.append(float(self.per[s]) * gain)
+        found *= self.per[s]
         return found

@@ -147,10 +147,6 @@ class Part(Protocol):
         """(n,) fractions."""
         ...
 
-    def daily(self, actions: IntArray) -> FloatArray:
-        """(n, days of the case) Gy."""
-        ...
-
     def fractions(self, course: IntArray) -> list[Fraction]:
         """The fractions of a course."""
         ...
@@ -283,10 +279,6 @@ class FreePart:
         """See `Part`."""
         found: IntArray = (actions > 0).sum(axis=1)
         return found
-
-    def daily(self, actions: IntArray) -> FloatArray:
-        """See `Part`."""
-        return self.doses[self.levels(actions)]
 
     def fractions(self, course: IntArray) -> list[Fraction]:
         """See `Part`."""
@@ -429,10 +421,6 @@ class MenuPart:
         """See `Part`."""
         found: IntArray = self.menu.fractions[actions[:, 0]]
         return found
-
-    def daily(self, actions: IntArray) -> FloatArray:
-        """See `Part`."""
-        return self.doses[self.levels(actions)]
 
     def fractions(self, course: IntArray) -> list[Fraction]:
         """See `Part`."""

@@ -83,7 +83,9 @@ class Schedules:
         """
         if len(rows) == 1:
             return np.ones(len(rows[0]), dtype=bool)
-        daily = [part.daily(one.least) for part, one in zip(self.parts, rows, strict=True)]
+        daily = [
+            part.doses[part.levels(one.least)] for part, one in zip(self.parts, rows, strict=True)
+        ]
         told = len(self.limits)  # what comes after them follows from shared days
         load = np.sum([one.load[:, :told] for one in rows], axis=0)
         for (i, j), factor in self.cross.items():

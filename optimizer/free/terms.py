@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from abscopt.instances.limits import AlcLimit, DoseByFractionsLimit, LogisticsLimit
 from abscopt.models import lymphocytes, repopulation
 from abscopt.optimizer.candidates.columns import free_course
+from abscopt.optimizer.candidates.loads import alc_allowance
 from abscopt.optimizer.candidates.table import CAP
 
 if TYPE_CHECKING:
@@ -250,17 +251,17 @@ def whole_of(candidates: Candidates, columns: Columns, plan: int) -> Whole:
     resting = np.zeros(horizons)
     for i in order[len(parts) :]:
         resting = resting + chemo_factor(candidates, plan) * alone[tables[i]].effect[0]
-    most = sum(_greatest_load(candidates, columns, i, group) for i in parts)
+    most = sum(_greatest_load(columns, i, group) for i in parts)
     room = CAP - candidates.prior
     binding = most > room
     if len(parts) > 1:  # days may be shared: no quadratic load is more than P times the sum
         open_ended = [isinstance(limit, DoseByFractionsLimit) for limit in candidates.limits]
         shared = np.where(open_ended, np.inf, len(parts))
         binding = np.where(most > 0, shared, 0.0) * np.maximum(most, TINY) > room
-    before, left = instance.lymphocytes.initial_1e9_per_l, math.inf
+    left = math.inf
     for limit in instance.limits:
         if isinstance(limit, AlcLimit):
-            allowance = math.log(before / limit.floor_1e9_per_l) * CAP
+            allowance = alc_allowance(instance, limit) * CAP
             left = min(left, allowance - float(effects.chemotherapy_log_loss[plan]))
     return Whole(
         plan=plan,
@@ -282,7 +283,7 @@ def chemo_factor(candidates: Candidates, plan: int) -> float:
     return math.exp(-float(candidates.plan_effects.chemotherapy_log_loss[plan]))
 
 
-def _greatest_load(candidates: Candidates, columns: Columns, lesion: int, group: int) -> FloatArray:
+def _greatest_load(columns: Columns, lesion: int, group: int) -> FloatArray:
     """(organ limits,) load that no course of a lesion exceeds."""
     own = np.flatnonzero(columns.lesion == lesion)
     loads, days = columns.loads[group][own], columns.day[own]
