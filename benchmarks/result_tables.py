@@ -71,8 +71,9 @@ def exact(found: Figures) -> Iterator[str]:
         {found.get("gap")} nat, stopped at {cell(found.get("limit"), 0)} s; logs in
         `benchmarks/logs/`. *level*: the reductions before the MILP; *given*: our answer in hand and
         as its start; *ratio*: its seconds over ours; more than that where it was stopped.
-        `released` reduces by the bounds of our own search, and looks for a schedule with it, before
-        its MILP; `dominance` and `bounds` do not. `class-tiny` fits Gurobi's licence: there Gurobi
+        `dominance` drops courses that another replaces; `bounds` also pairs of plan and course by
+        one Lagrangian bound of ours for each set of plans, from a schedule of our local search;
+        `released` by all bounds of our search. `class-tiny` fits Gurobi's licence: there Gurobi
         solves every round of the one MILP in place of HiGHS.
         """
     )
