@@ -3,7 +3,7 @@
     python benchmarks/exact.py [--write] [--limit 300] [CASE ...] [--programmes CASE ...]
 
 `class` is the class of `oligomet-4`: four irradiable lesions, more than 20 000 courses each on the
-menu, 160 plans. `class-small` is its largest member that the one MILP holds without our bounds:
+menu, 160 plans. `class-small` is a member on which the one MILP can be tried without our bounds:
 doses in steps of 2 Gy, 11 plans. `class-tiny` (fewer than 70 courses each, 6 plans) fits Gurobi's
 licence for small programmes; there `--method single` is run with Gurobi, too. Per case and number
 of threads: our search (`--method auto`), and `--method single` under each set of reductions, once
@@ -405,7 +405,7 @@ def main() -> None:
             if options.programmes is None or name in options.programmes:
                 for level in options.levels:
                     if name == "class" and level != "released":
-                        continue  # too many pairs for one programme
+                        continue  # millions of pairs: no file for every solver
                     if name == "pembro-rt" and level == "dominance":
                         continue
                     found["programmes"].append(on_the_same_programme(name, level, logs, options))

@@ -10,11 +10,10 @@ those of `rival_menu`; loads beyond a limit's table count `MOST_EXCESS`, broken 
 from __future__ import annotations
 
 import time
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from rival_menu import MOST_EXCESS, SAMPLE, UNTREATED, Box, OutOfTime, dearest, plan_tree, ranks
+from rival_menu import MOST_EXCESS, SAMPLE, UNTREATED, Box, OutOfTime, plan_tree, ranks
 
 from abscopt.instances.schema import Instance
 from abscopt.optimizer.candidates.columns import columns_of
@@ -54,13 +53,12 @@ class JudgedMenu(Box):
         ]
         return schedule_of(self.candidates, self.columns, picked, plan)
 
-    @cached_property
-    def price(self) -> float:  # type: ignore[override]
-        """Objective per unit of excess."""
+    def sample(self) -> tuple[FloatArray, FloatArray]:
+        """See `Box`."""
         codes = np.random.default_rng(SAMPLE).random((JUDGED_SAMPLE, self.size))
         verdicts = [self.judge.evaluate(self.decode(code)) for code in codes]
         value = np.array([verdict.objective for verdict in verdicts])
-        return dearest(value, np.array([excess_of(verdict) for verdict in verdicts]))
+        return value, np.array([excess_of(verdict) for verdict in verdicts])
 
     def worth(self, codes: FloatArray) -> FloatArray:
         """(n,) worth of codes (n, size), one after the other."""

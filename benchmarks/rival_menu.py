@@ -255,7 +255,6 @@ class Box:
     """
 
     size: int
-    price: float
 
     def __init__(self) -> None:
         self.deadline = math.inf
@@ -272,14 +271,19 @@ class Box:
         """(n,) worth of codes (n, size); raises OutOfTime."""
         raise NotImplementedError
 
+    def sample(self) -> tuple[FloatArray, FloatArray]:
+        """Objective and excess of random schedules."""
+        raise NotImplementedError
 
-def dearest(value: FloatArray, excess: FloatArray) -> float:
-    """Price of excess at which nothing infeasible of a sample is worth more than the rest."""
-    good = excess == 0
-    if not good.any():
-        return DEAREST
-    tempting = (value[~good] - value[good].max()) / excess[~good]
-    return max(1.0, float(tempting.max(initial=1.0)))
+    @cached_property
+    def price(self) -> float:
+        """Objective per unit of excess: nothing infeasible of a sample is worth more."""
+        value, excess = self.sample()
+        good = excess == 0
+        if not good.any():
+            return DEAREST
+        tempting = (value[~good] - value[good].max()) / excess[~good]
+        return max(1.0, float(tempting.max(initial=1.0)))
 
 
 class Menu(Box):
@@ -322,11 +326,10 @@ class Menu(Box):
             rows[:, s] = np.where(treated, course + 1, 0)
         return plans, rows
 
-    @cached_property
-    def price(self) -> float:  # type: ignore[override]
-        """Objective per unit of excess."""
+    def sample(self) -> tuple[FloatArray, FloatArray]:
+        """See `Box`."""
         codes = np.random.default_rng(SAMPLE).random((SAMPLE, self.size))
-        return dearest(*self.tables.valued(*self.decode(codes)))
+        return self.tables.valued(*self.decode(codes))
 
     def worth(self, codes: FloatArray) -> FloatArray:
         """(n,) worth of codes (n, size), all at once."""

@@ -42,8 +42,8 @@ from scipy.optimize import differential_evolution
 
 from abscopt.instances import load
 from abscopt.instances.load import CASES
-from abscopt.instances.schema import Instance
 from abscopt.optimizer import solve
+from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.result import versions
 
@@ -99,7 +99,7 @@ def enumeration(menu: Box, seed: int) -> None:
         menu.worth(rng.random((BLOCK, menu.size)))
 
 
-RIVALS: dict[str, tuple[Callable[[Menu, int], None], Coding]] = {
+RIVALS: dict[str, tuple[Callable[[Box, int], None], Coding]] = {
     "differential evolution": (evolution, "axes"),
     "CMA-ES": (cma_es, "axes"),
     "Optuna TPE": (parzen, "axes"),
@@ -110,17 +110,12 @@ _boxes: dict[str, Box] = {}
 """Of the case of this process, by coding."""
 
 
-def is_free(instance: Instance) -> bool:
-    """Whether a lesion may have any dose on any day."""
-    return any(lesion.course and lesion.course.form == "free" for lesion in instance.lesions)
-
-
 def _prepare(name: str) -> None:
     """What rivals are given of a case, in this process, before any clock starts."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore")
     instance = load(name)
-    if is_free(instance):
+    if Candidates(instance).free:
         judged = JudgedMenu(instance)
         _boxes.update(dict.fromkeys(get_args(Coding), judged))
     else:
@@ -149,7 +144,7 @@ def against(name: str, seeds: int, processes: int, coding: Coding | None) -> dic
     instance = load(name)
     result = solve(instance)
     assert result.objective is not None and result.gap is not None
-    seconds = result.solver.seconds
+    seconds, free = result.solver.seconds, bool(Candidates(instance).free)
     row: dict[str, Any] = {
         "case": name,
         "objective": result.objective,
@@ -166,7 +161,7 @@ def against(name: str, seeds: int, processes: int, coding: Coding | None) -> dic
                 pool.submit(one, name, rival, coding or own, seed, seconds) for seed in range(seeds)
             ]
             row["rivals"][rival] = summary([run.result() for run in runs], result)
-            row["rivals"][rival]["coding"] = "days" if is_free(instance) else coding or own
+            row["rivals"][rival]["coding"] = "days" if free else coding or own
             print(f"{name:14} {rival:24} {row['rivals'][rival]}", flush=True)
     print(f"{name:14} {'ours':24} {row['objective']:.4f} <= {row['bound']:.4f}, {seconds:.2f} s")
     return row

@@ -96,8 +96,8 @@ class Tried:
 class Priced:
     """Best bound of a plan with what the parts know at its prices; `constant` is theirs to add to.
 
-    `mixture` is the master's of the courses of the pool; `tried` are
-    prices that hold for the node, the last ones last.
+    `mixture` is the master's of the courses of the pool; `tried` are prices that hold for the node,
+    the last ones last.
     """
 
     bound: float
