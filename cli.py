@@ -21,7 +21,6 @@ from abscopt.instances.load import (
     InputError,
     Problem,
     load,
-    parse_json,
     read_text,
     titles,
 )
@@ -137,6 +136,14 @@ def _solver_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _cross_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Judge the answer to one case on another."""
+    return click.option(
+        "--cross", is_flag=True,
+        help="The file may be the answer to another case; its schedule is judged on this one.",
+    )(command)  # fmt: skip
+
+
 @click.group(
     cls=_Guarded,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -232,8 +239,9 @@ def new_command(file: str | None, name: str) -> None:
 )  # fmt: skip
 @click.option("--simulate", is_flag=True, help="Add the published forward models to the result.")
 @click.option(
-    "--start", "start_file", metavar="SCHEDULE.json",
-    help="Begin with this schedule, or with the one in a result of this or a related case.",
+    "--start", "start_file", metavar="SCHEDULE",
+    help="Begin with this schedule (JSON or CSV), or with the one in a result of this or a "
+    "related case.",
 )  # fmt: skip
 @click.pass_context
 def solve_command(
@@ -249,12 +257,12 @@ def solve_command(
     """Find the best schedule of a case and prove how good it is."""
     instance = _load(case)
     from abscopt.optimizer import solve
-    from abscopt.optimizer.files import read_file, result_folder, write_result
-    from abscopt.optimizer.recheck import schedule_to_start
+    from abscopt.optimizer.files import result_folder, write_result
+    from abscopt.optimizer.schedule_files import schedule_of_file
 
     start = None
     if start_file is not None:
-        start = schedule_to_start(read_file(start_file, parse_json), instance, start_file)
+        start = schedule_of_file(start_file, instance, checked=False)
     folder = None if out is None else result_folder(out, "--out")
 
     with ProgressLine() as progress:
@@ -276,7 +284,7 @@ def solve_command(
 
 @main.command("evaluate")
 @click.argument("case", metavar="NAME|FILE")
-@click.argument("schedule_file", metavar="[SCHEDULE.json]", required=False)
+@click.argument("schedule_file", metavar="[SCHEDULE]", required=False)
 @click.option(
     "--regimen", metavar="NAME",
     help="Judge a trial arm (`abscopt regimens`), or the case's own: `standard`.",
@@ -285,25 +293,29 @@ def solve_command(
     "--site", "sites", metavar="LESION", multiple=True,
     help="Lesion that a trial arm irradiates; may be repeated. Default: the first ones.",
 )  # fmt: skip
+@_cross_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def evaluate_command(
     case: str,
     schedule_file: str | None,
     regimen: str | None,
     sites: tuple[str, ...],
+    cross: bool,
     as_json: bool,
 ) -> None:
-    """Judge a schedule, or check a document that `solve` or `evaluate` wrote."""
+    """Judge a schedule, or check a document that `solve` or `evaluate` wrote.
+
+    SCHEDULE is JSON or CSV: what `solve --out` writes, or your own with days or dates.
+    """
     if (schedule_file is None) == (regimen is None):
-        raise click.UsageError("give either SCHEDULE.json or --regimen NAME")
+        raise click.UsageError("give either SCHEDULE or --regimen NAME")
     if sites and regimen is None:
         raise click.UsageError("--site goes with --regimen")
     instance = _load(case)
     if schedule_file is not None:
-        from abscopt.optimizer.files import read_file
-        from abscopt.optimizer.recheck import checked_schedule
+        from abscopt.optimizer.schedule_files import schedule_of_file
 
-        schedule = checked_schedule(read_file(schedule_file, parse_json), instance, schedule_file)
+        schedule = schedule_of_file(schedule_file, instance, cross=cross)
         _say_evaluation(instance, schedule, as_json)
         return
     from abscopt.optimizer.trials import judged_regimen
@@ -330,18 +342,20 @@ def _say_evaluation(instance: Instance, schedule: Schedule, as_json: bool) -> No
 
 @main.command("simulate")
 @click.argument("case", metavar="NAME|FILE")
-@click.argument("schedule_file", metavar="SCHEDULE.json")
+@click.argument("schedule_file", metavar="SCHEDULE")
+@_cross_option
 @click.option(
     "--beyond-validity", is_flag=True, help="Run models outside the range they state, too."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def simulate_command(case: str, schedule_file: str, beyond_validity: bool, as_json: bool) -> None:
+def simulate_command(
+    case: str, schedule_file: str, cross: bool, beyond_validity: bool, as_json: bool
+) -> None:
     """A schedule, the standard regimen and alternatives in published forward models."""
     instance = _load(case)
-    from abscopt.optimizer.files import read_file
-    from abscopt.optimizer.recheck import checked_schedule
+    from abscopt.optimizer.schedule_files import schedule_of_file
 
-    schedule = checked_schedule(read_file(schedule_file, parse_json), instance, schedule_file)
+    schedule = schedule_of_file(schedule_file, instance, cross=cross)
     from abscopt.optimizer.simulation.document import simulation
 
     document, text = simulation(instance, schedule, "schedule", beyond_validity)
@@ -392,7 +406,8 @@ def regimens_command(as_json: bool) -> None:
 
 
 @main.command("compare")
-@click.argument("cases", metavar="CASE|RESULT.json...", nargs=-1, required=True)
+@click.argument("cases", metavar="CASE|RESULT|SCHEDULE...", nargs=-1, required=True)
+@_cross_option
 @click.option(
     "--solver", "solvers", type=click.Choice(SOLVERS), multiple=True,
     help="Also solve each case as one MILP with HiGHS and this solver; may be repeated.",
@@ -405,21 +420,25 @@ def compare_command(
     ctx: click.Context,
     /,
     cases: tuple[str, ...],
+    cross: bool,
     solvers: tuple[str, ...],
     csv_file: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
-    """One table over cases, results that `solve --json` wrote, and solvers.
+    """One table over cases, results of `solve`, schedules and solvers.
 
-    Every answer is judged. With --solver each is held against HiGHS: agree, within_gap,
-    disagree (exit code 1) or limit.
+    Schedules without a case of their own (CSV, JSON without `kind`) and, with --cross, results of
+    other cases are judged on every case named. Every answer is judged. With --solver each is
+    held against HiGHS: agree, within_gap, disagree (exit code 1) or limit.
     """
     _one_stream(csv_file, as_json)
     from abscopt.optimizer.crosscheck import comparison
 
     with ProgressLine() as progress:
-        compared = comparison.compare(cases, solvers, comparison.Options(**options), progress)
+        compared = comparison.compare(
+            cases, solvers, comparison.Options(**options), progress, cross=cross
+        )
     _say_table(compared, comparison, csv_file, as_json)
     ctx.exit(1 if comparison.disagreement(compared) else 0)
 

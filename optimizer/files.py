@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 Content = TypeVar("Content")
 
 TEMPLATE = CASES.parent / "template.toml"
-RESULT_FILES = ("report.txt", "schedule.csv", "limits.csv", "lesions.csv", "result.json")
+RESULT_FILES = (
+    "report.txt",
+    "schedule.csv",
+    "schedule.json",
+    "limits.csv",
+    "lesions.csv",
+    "result.json",
+)
 MOST_SHOWN = 400
 
 
@@ -90,7 +97,12 @@ def write_result(
     """Write every file of a result; each appears complete or not at all."""
     from abscopt.optimizer.report import csv_files
 
-    files = {"report.txt": report, **csv_files(result, instance), "result.json": document + "\n"}
+    files = {"report.txt": report, **csv_files(result, instance)}
+    if result.schedule is None:
+        (folder / "schedule.json").unlink(missing_ok=True)
+    else:
+        files["schedule.json"] = json.dumps(result.schedule.to_json(instance), indent=2) + "\n"
+    files["result.json"] = document + "\n"
     for name, text in files.items():
         replace_file(folder / name, text)
 

@@ -35,12 +35,21 @@ def evaluation_document(
     )
 
 
-def checked_schedule(raw: Any, instance: Instance, file: str) -> Schedule:
-    """Schedule of a file; a document that makes claims must agree with the judge."""
+def checked_schedule(raw: Any, instance: Instance, file: str, *, cross: bool = False) -> Schedule:
+    """Schedule of a file; a document that makes claims must agree with the judge.
+
+    With `cross` it may come from another case: it must be as it was written, and what it claims
+    holds for its own case only.
+    """
+    from abscopt.optimizer.result import instance_digest
     from abscopt.optimizer.schedule import read_schedule
 
     plan = _schedule_table(raw, file)
     if "kind" not in raw:
+        return read_schedule(plan, instance, file)
+    if cross and raw.get("instance_digest") != instance_digest(instance):
+        if problems := _seal_problems(raw, None, file):
+            raise InputError(problems)
         return read_schedule(plan, instance, file)
     problems = _seal_problems(raw, instance, file)
     if any(problem.place == "instance_digest" for problem in problems):
@@ -85,16 +94,19 @@ def _schedule_table(raw: Any, file: str) -> Any:
     return plan
 
 
-def _seal_problems(raw: dict[str, Any], instance: Instance, file: str) -> list[Problem]:
-    """Whether a document belongs to this case and is as it was written."""
-    from abscopt.optimizer.result import check_document
+def _seal_problems(raw: dict[str, Any], instance: Instance | None, file: str) -> list[Problem]:
+    """Whether a document belongs to this case (if one is given) and is as it was written."""
+    from abscopt.optimizer.result import check_document, check_seal
 
     if raw["kind"] == "evaluation" and "solver" in raw:
         return [Problem(file, "solver", "solver", "unknown key")]
     if raw["kind"] == "result" and not isinstance(raw.get("solver"), dict):
         return [Problem(file, "solver", str(raw.get("solver"))[:80], "must be a table")]
     try:
-        check_document(raw, instance, file)
+        if instance is None:
+            check_seal(raw, file)
+        else:
+            check_document(raw, instance, file)
     except InputError as error:
         return error.problems
     return []

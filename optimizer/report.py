@@ -12,8 +12,9 @@ from decimal import Decimal
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from abscopt.instances.calendar import course_days, date_of
+from abscopt.instances.calendar import course_days
 from abscopt.optimizer.result import DISCLAIMER, FORMAT, instance_digest
+from abscopt.optimizer.schedule import SCHEDULE_COLUMNS
 from abscopt.optimizer.wording import course_rows, date_words, limit_words, menu_words
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ LESION_COLUMNS = (
     "credited",
     "lymphocyte_factor",
 )
-SCHEDULE_COLUMNS = ("date", "day", "kind", "what", "amount", "unit")
 HORIZON_COLUMNS = ("log_burden", "control_probability", "poisson_tcp", "value")
 LIMIT_COLUMNS = (
     "name",
@@ -176,13 +176,7 @@ def systemic_plans(instance: Instance) -> int:
 
 def csv_files(result: Result, instance: Instance) -> dict[str, str]:
     """File name -> CSV text of schedule, limits and lesions; only headers without a schedule."""
-    schedule: list[dict[str, Any]] = []
-    if result.schedule is not None:
-        for f in result.schedule.fractions:
-            schedule.append(_event(instance, f.day, "radiation", f.lesion, f.dose_gy, "Gy"))
-        for i in result.schedule.infusions:
-            schedule.append(_event(instance, i.day, "drug", i.drug, i.dose_mg, "mg"))
-    schedule.sort(key=lambda row: (row["day"], row["kind"], row["what"]))
+    schedule = [] if result.schedule is None else result.schedule.rows(instance)
     verdict = result.evaluation
     lesions = [_flat(outcome, instance) for outcome in verdict.lesions] if verdict else []
     limits = [use.to_json() for use in verdict.limits] if verdict else []
@@ -192,15 +186,6 @@ def csv_files(result: Result, instance: Instance) -> dict[str, str]:
         "limits.csv": _csv(LIMIT_COLUMNS, limits),
         "lesions.csv": _csv([*LESION_COLUMNS, *by_horizon], lesions),
     }
-
-
-def _event(
-    instance: Instance, day: int, kind: str, what: str, amount: float, unit: str
-) -> dict[str, Any]:
-    date = date_of(instance.calendar, day)
-    return {
-        "date": date, "day": day, "kind": kind, "what": what, "amount": amount, "unit": unit
-    }  # fmt: skip
 
 
 def _flat(outcome: LesionOutcome, instance: Instance) -> dict[str, Any]:

@@ -205,6 +205,17 @@ def check_document(document: dict[str, Any], instance: Instance, label: str) -> 
         problems.append(
             Problem(label, "instance_digest", str(document.get("instance_digest"))[:12], rule)
         )
+    try:
+        check_seal(document, label)
+    except InputError as error:
+        problems += error.problems
+    if problems:
+        raise InputError(problems)
+
+
+def check_seal(document: dict[str, Any], label: str) -> None:
+    """Raise InputError if a document was edited since it was written."""
+    problems = []
     solver = document.get("solver")
     seconds = solver.get("seconds") if isinstance(solver, dict) else None
     if "solver" in document and not _honest_seconds(seconds):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from abscopt.instances.calendar import course_days, date_of
 from abscopt.instances.fields import Day, FractionDose, Name, Positive, Table
@@ -17,7 +17,12 @@ from abscopt.instances.regimens import infusions
 if TYPE_CHECKING:
     import pandas as pd
 
-    from abscopt.instances.schema import Instance
+    from abscopt.instances.schema import Calendar, Instance
+
+
+SCHEDULE_COLUMNS = (
+    "date", "day", "kind", "what", "amount", "unit", "fraction_of_day", "technique",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, order=True)
@@ -92,33 +97,68 @@ class Schedule:
         }
 
     def frame(self, instance: Instance) -> pd.DataFrame:
-        """One row per fraction or infusion: date, day, what, amount, unit."""
+        """One row per fraction or infusion; columns `SCHEDULE_COLUMNS`."""
         import pandas as pd
 
-        rows = [(f.day, "radiation", f.lesion, f.dose_gy, "Gy") for f in self.fractions]
-        rows += [(i.day, "drug", i.drug, i.dose_mg, "mg") for i in self.infusions]
-        frame = pd.DataFrame(sorted(rows), columns=["day", "kind", "what", "amount", "unit"])
-        frame.insert(0, "date", [date_of(instance.calendar, day) for day in frame["day"]])
-        return frame
+        return pd.DataFrame(self.rows(instance), columns=list(SCHEDULE_COLUMNS))
+
+    def rows(self, instance: Instance) -> list[dict[str, Any]]:
+        """Plain data of every fraction and infusion by day, with the keys `SCHEDULE_COLUMNS`."""
+        events: list[tuple[Any, ...]] = [
+            (f.day, "radiation", f.lesion, f.slot, f.dose_gy, "Gy", f.slot + 1, f.technique)
+            for f in self.fractions
+        ]
+        events += [(i.day, "drug", i.drug, 0, i.dose_mg, "mg", None, "") for i in self.infusions]
+        return [
+            {
+                "date": date_of(instance.calendar, day),
+                "day": day,
+                "kind": kind,
+                "what": what,
+                "amount": amount,
+                "unit": unit,
+                "fraction_of_day": of_day,
+                "technique": technique,
+            }
+            for day, kind, what, _, amount, unit, of_day, technique in sorted(
+                events, key=lambda event: event[:4]
+            )
+        ]
 
 
-class FractionEntry(Table):
+class Dated(Table):
+    """What happens on a day, given as `day`, as `date` or as both."""
+
+    day: Day | None = None
+    date: datetime.date | None = None
+
+    @model_validator(mode="after")
+    def _when(self) -> Self:
+        if self.day is None and self.date is None:
+            raise ValueError("needs a day (counted from day 0) or a date")
+        return self
+
+    def on(self, calendar: Calendar) -> int:
+        """Day from day 0; negative for a date before it."""
+        if self.day is not None:
+            return self.day
+        assert self.date is not None  # `_when`
+        return (self.date - calendar.start_date).days
+
+
+class FractionEntry(Dated):
     """A fraction as written in a schedule file."""
 
     lesion: Name
-    day: Day
-    date: datetime.date | None = None
     dose_gy: FractionDose
     fraction_of_day: Annotated[int, Field(ge=1, le=3)] = 1
     technique: Name | None = None
 
 
-class InfusionEntry(Table):
+class InfusionEntry(Dated):
     """An infusion as written in a schedule file."""
 
     agent: Name
-    day: Day
-    date: datetime.date | None = None
     dose_mg: Positive
 
 
@@ -140,12 +180,13 @@ def read_schedule(raw: Any, instance: Instance, label: str) -> Schedule:
     problems = list(_problems(entry, instance, label))
     if problems:
         raise InputError(problems)
+    calendar = instance.calendar
     return Schedule.of(
         (
-            Fraction(f.day, f.lesion, f.dose_gy, f.fraction_of_day - 1, f.technique or "")
+            Fraction(f.on(calendar), f.lesion, f.dose_gy, f.fraction_of_day - 1, f.technique or "")
             for f in entry.fractions
         ),
-        (Infusion(i.day, i.agent, i.dose_mg) for i in entry.doses_of_drugs),
+        (Infusion(i.on(calendar), i.agent, i.dose_mg) for i in entry.doses_of_drugs),
     )
 
 
@@ -155,16 +196,18 @@ def _problems(entry: ScheduleFile, instance: Instance, label: str) -> Iterator[P
     for place, row in rows:
         yield from _fraction_problems(place, row, instance, label)
         yield from _day_problems(place, row, instance, label)
-        key = (row.lesion, row.day, row.fraction_of_day)
+        day = row.on(instance.calendar)
+        key = (row.lesion, day, row.fraction_of_day)
         if key in seen:
             rule = f"{row.lesion} appears twice on this day"
             if row.fraction_of_day > 1:
                 rule += f" with fraction_of_day {row.fraction_of_day}"
-            yield Problem(label, f"{place}.day", str(row.day), rule)
+            yield Problem(label, f"{place}.day", str(day), rule)
         seen.add(key)
     for place, row in rows:
-        if row.fraction_of_day > 1 and (row.lesion, row.day, row.fraction_of_day - 1) not in seen:
-            rule = f"{row.lesion} has no fraction {row.fraction_of_day - 1} on day {row.day}"
+        day = row.on(instance.calendar)
+        if row.fraction_of_day > 1 and (row.lesion, day, row.fraction_of_day - 1) not in seen:
+            rule = f"{row.lesion} has no fraction {row.fraction_of_day - 1} on day {day}"
             yield Problem(label, f"{place}.fraction_of_day", str(row.fraction_of_day), rule)
     yield from _mixed_techniques(rows, label)
     yield from _infusion_problems(entry, instance, label)
@@ -188,24 +231,32 @@ def _fraction_problems(
         rule = f"must be one of {known}" if known else f"{row.lesion} states no techniques"
         yield Problem(label, f"{place}.technique", str(row.technique), rule)
         return
+    day = row.on(instance.calendar)
     if any(
-        not isinstance(factor, float) and row.day not in factor.days
+        not isinstance(factor, float) and day not in factor.days
         for points in (lesion.sparing | ways[row.technique or ""].sparing).values()
         for factor in points.values()
     ):
-        yield Problem(label, f"{place}.day", str(row.day), "no sparing factor on this day")
+        yield Problem(label, f"{place}.day", str(day), "no sparing factor on this day")
 
 
 def _day_problems(
     place: str, row: FractionEntry | InfusionEntry, instance: Instance, label: str
 ) -> Iterator[Problem]:
     """Whether the day is inside the case and fits its date."""
-    if row.day >= instance.days:
+    day = row.on(instance.calendar)
+    where, value = ("date", str(row.date)) if row.day is None else ("day", str(row.day))
+    if day >= instance.days:
         rule = f"outside the horizon of {instance.days} days"
-        yield Problem(label, f"{place}.day", str(row.day), rule)
-    expected = date_of(instance.calendar, row.day)
+        yield Problem(label, f"{place}.{where}", value, rule)
+        return
+    if day < 0:
+        rule = f"before day 0 of this case, {instance.calendar.start_date}"
+        yield Problem(label, f"{place}.{where}", value, rule)
+        return
+    expected = date_of(instance.calendar, day)
     if row.date is not None and row.date != expected:
-        rule = f"day {row.day} of this case is {expected}"
+        rule = f"day {day} of this case is {expected}"
         yield Problem(label, f"{place}.date", str(row.date), rule)
 
 
@@ -225,10 +276,11 @@ def _infusion_problems(entry: ScheduleFile, instance: Instance, label: str) -> I
             known = sorted(instance.drugs)
             yield Problem(label, f"{place}.agent", row.agent, f"unknown; known {known}")
         yield from _day_problems(place, row, instance, label)
-        if (row.agent, row.day) in seen:
+        day = row.on(instance.calendar)
+        if (row.agent, day) in seen:
             rule = f"{row.agent} appears twice on this day"
-            yield Problem(label, f"{place}.day", str(row.day), rule)
-        seen.add((row.agent, row.day))
+            yield Problem(label, f"{place}.day", str(day), rule)
+        seen.add((row.agent, day))
 
 
 def standard_schedule(instance: Instance) -> Schedule | None:

@@ -35,7 +35,7 @@ Transform = Callable[[Programme], Matrix]
 Agreement = Literal["agree", "within_gap", "disagree", "limit"]
 Status = Literal[
     "optimal", "feasible", "infeasible", "unknown", "too_large", "size_licence",
-    "not_installed", "error",
+    "not_installed", "error", "breaks_limits",
 ]  # fmt: skip
 
 SAME = 1e-6
@@ -53,12 +53,13 @@ class Finding:
 
     Attributes
     ----------
-    source : `file`, `solved` (the search of this package) or `solver`
+    source : `file` (a result), `schedule` (a file that claims nothing of this case), `solved` (the
+        search of this package) or `solver`
     claimed_bound : least bound it gave; no judged schedule of the case may lie above it
     message : why there is no answer, or what is wrong with it
     """
 
-    source: Literal["file", "solved", "solver"]
+    source: Literal["file", "schedule", "solved", "solver"]
     solver: str
     name: str
     version: str | None
@@ -187,6 +188,12 @@ def verdict(one: Finding, reference: Finding, gap: float) -> Verdict:
     if apart <= gap * (1 + SAME) + SAME * max(1.0, abs(one.value)):
         return Verdict("within_gap", f"judged objectives {apart:.3g} apart, within the gap")
     return Verdict("disagree", f"judged objectives {apart:.3g} apart, more than the gap {gap:g}")
+
+
+def refutation(schedule: Finding, reference: Finding) -> Verdict | None:
+    """`disagree` where a judged schedule shows that the reference is wrong, else None."""
+    wrong = _wrong_together(schedule, reference)
+    return Verdict("disagree", wrong) if wrong else None
 
 
 def schedule_difference(one: Schedule | None, other: Schedule | None) -> dict[str, Any]:

@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from abscopt.instances.load import InputError, Problem, load, names, parse_json
+from abscopt.instances.load import InputError, Problem, load, names
 from abscopt.optimizer.crosscheck import cells
 from abscopt.optimizer.crosscheck.compare import (
     Finding,
     Verdict,
     find,
     find_by_search,
+    refutation,
     schedule_difference,
     verdict,
 )
@@ -27,6 +28,7 @@ from abscopt.optimizer.recheck import checked_schedule
 from abscopt.optimizer.report import plain_table, plain_text
 from abscopt.optimizer.result import DISCLAIMER, FORMAT, check_document, instance_digest
 from abscopt.optimizer.schedule import standard_schedule
+from abscopt.optimizer.schedule_files import Document, read_document, schedule_of_file
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
@@ -57,6 +59,9 @@ class Compared:
         own = verdict(reference, reference, self.gap)
         found: list[Verdict | None] = [own if own.verdict == "disagree" else None]
         for finding in others:
+            if finding.source == "schedule":
+                found.append(refutation(finding, reference))
+                continue
             absent = "not_installed" in (finding.status, reference.status)
             found.append(None if absent else verdict(finding, reference, self.gap))
         return found
@@ -73,20 +78,31 @@ class Options:
 
 
 def compare(
-    arguments: Sequence[str], solvers: Sequence[str], options: Options, listener: Listener
+    arguments: Sequence[str],
+    solvers: Sequence[str],
+    options: Options,
+    listener: Listener,
+    *,
+    cross: bool = False,
 ) -> list[Compared]:
     """Everything that the arguments name, solved, read or both; raises InputError.
 
-    With solvers, each case also goes through HiGHS, the reference, and through each of them.
+    With solvers, each case also goes through HiGHS, the reference, and through each of them. A
+    schedule that belongs to no case is judged on every case named; with `cross`, so are the
+    schedules of results of other cases.
     """
     files, cases = _sorted_out(arguments)
     compared: dict[str, Compared] = {}
-    read = [(path, raw, _case_of(raw, path, cases)) for path, raw in files]
+    results, schedules = _parted(files, cases, cross)
+    read = [(path, raw, _case_of(raw, path, cases)) for path, raw in results]
     for instance in [*cases, *(instance for _, _, instance in read)]:
         gap = instance.objective.gap if options.gap is None else options.gap
         compared.setdefault(instance_digest(instance), Compared(instance, gap, []))
     given = {instance_digest(instance) for instance in cases}
-    from_files: dict[str, list[Finding]] = {}
+    from_files: dict[str, list[Finding]] = {
+        instance_digest(instance): [_judged(path, instance, cross) for path in schedules]
+        for instance in cases
+    }
     for path, raw, instance in read:
         from_files.setdefault(instance_digest(instance), []).append(_read(raw, instance, path))
     tell = _Progress(listener)
@@ -99,6 +115,42 @@ def compare(
             one.findings.append(find_by_search(one.instance, **vars(options), listener=told))
         one.findings += from_files.get(digest, [])
     return list(compared.values())
+
+
+def _parted(
+    files: list[tuple[str, Document]], cases: list[Instance], cross: bool
+) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
+    """Results with a case of their own, and files whose schedule is judged on the cases named."""
+    known = {instance_digest(instance) for instance in cases}
+    results, schedules = [], []
+    for path, document in files:
+        raw = document.raw
+        alone = "kind" not in raw
+        if alone or (cross and cases and raw.get("instance_digest") not in known):
+            schedules.append(path)
+        else:
+            results.append((path, raw))
+        if alone and not cases:
+            rule = "is a schedule of no case; name the cases it is to be judged on"
+            raise InputError([Problem(path, "file", "no case", rule)])
+    return results, schedules
+
+
+def _judged(file: str, instance: Instance, cross: bool) -> Finding:
+    """Finding of a schedule that makes no claim about this case."""
+    schedule = schedule_of_file(file, instance, cross=cross)
+    evaluation = Judge(instance).evaluate(schedule)
+    broken = [*evaluation.broken_rules, *evaluation.broken_limits]
+    return Finding(
+        source="schedule",
+        solver=f"file {file}",
+        name=f"schedule ({file})",
+        version=None,
+        status="feasible" if evaluation.feasible else "breaks_limits",
+        schedule=schedule,
+        evaluation=evaluation,
+        message=f"breaks {', '.join(broken)}" if broken else "",
+    )
 
 
 def _found(one: Compared, key: str, options: Options, tell: _Progress) -> Finding:
@@ -126,8 +178,8 @@ class _Progress:
 
 def _sorted_out(
     arguments: Sequence[str],
-) -> tuple[list[tuple[str, dict[str, Any]]], list[Instance]]:
-    """Result documents and cases among the arguments."""
+) -> tuple[list[tuple[str, Document]], list[Instance]]:
+    """Results and schedules, and cases, among the arguments."""
     files, cases, wrong = [], [], []
     for argument in arguments:
         try:
@@ -146,18 +198,21 @@ def _sorted_out(
     return files, cases
 
 
-def _document(argument: str) -> dict[str, Any] | None:
-    """Content of a JSON document of ours; None for a case."""
+def _document(argument: str) -> Document | None:
+    """A result or schedule in a file; None for a case."""
     path = Path(argument)
-    if argument in names() or path.suffix.lower() != ".json" or not path.exists():
+    if argument in names() or path.suffix.lower() not in (".json", ".csv") or not path.exists():
         return None
-    raw = parse_json(path)
-    if not isinstance(raw, dict) or "kind" not in raw:
+    document = read_document(path)
+    raw = document.raw
+    if not isinstance(raw, dict):
         return None
+    if "kind" not in raw:
+        return document if {"fractions", "doses_of_drugs", "schedule"} & set(raw) else None
     if raw["kind"] != "result":
         rule = "must be 'result' (what `solve --json` writes)"
         raise InputError([Problem(argument, "kind", str(raw["kind"])[:80], rule)])
-    return raw
+    return document
 
 
 def _case_of(raw: dict[str, Any], file: str, cases: list[Instance]) -> Instance:
@@ -308,7 +363,7 @@ def report(compared: Sequence[Compared]) -> str:
         for column in table.columns:
             column.no_wrap = column.header in words
     for row in rows(compared):
-        version = "" if row["source"] == "file" else f" {row['version'] or ''}"
+        version = "" if row["source"] in ("file", "schedule") else f" {row['version'] or ''}"
         proof.add_row(
             row["case"],
             f"{row['solver']}{version}",
@@ -331,7 +386,7 @@ def report(compared: Sequence[Compared]) -> str:
         line += f"{entry['verdict']}: {entry['reason']}"
         parts += [line, *_difference_lines(entry)]
     for row in rows(compared):
-        if row["status"] == "not_installed":
+        if row["status"] in ("not_installed", "breaks_limits"):
             parts.append(f"{row['case']}, {row['solver']}: {row['message']}")
     return plain_text([*parts, "", DISCLAIMER])
 
