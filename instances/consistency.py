@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from abscopt.instances.lesions import DEMANDS
 from abscopt.instances.limits import (
     ORGAN_KINDS,
     AlcLimit,
@@ -46,8 +47,18 @@ def _repeated(place: str, names: Iterable[str]) -> Iterator[Problem]:
 
 def _names(instance: Instance) -> Iterator[Problem]:
     yield from _repeated("lesions", (lesion.name for lesion in instance.lesions))
-    yield from _repeated("limits", (limit.name for limit in instance.limits))
+    yield from _repeated("limits", [limit.name for limit in instance.limits] + _demands(instance))
     yield from _repeated("agents", (agent.name for agent in instance.agents))
+
+
+def _demands(instance: Instance) -> list[str]:
+    """Names under which the demands of lesions are reported among the limits."""
+    return [
+        f"{lesion.name}.{key}"
+        for lesion in instance.lesions
+        for key in DEMANDS
+        if getattr(lesion, key) is not None
+    ]
 
 
 def _horizons(instance: Instance) -> Iterator[Problem]:

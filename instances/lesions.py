@@ -10,6 +10,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from abscopt.instances.courses import Course
 from abscopt.instances.fields import (
     AlphaBeta,
+    CapGy,
     Day,
     FractionDose,
     LibraryTable,
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
     from abscopt.instances.schema import Immune
 
 SECOND_MOMENT = "second_moment"
+KEPT = 1.0 + 1e-9
+"""What is demanded may exceed what is reached by this factor, as loads may exceed caps."""
+
+
+DEMANDS = ("least_bed_gy", "least_eqd2_gy")
+"""Keys of a lesion that demand a least outcome of it."""
 
 
 class DailyFactors(Table):
@@ -132,6 +139,14 @@ class Lesion(LibraryTable):
     sparing: dict[Name, dict[Name, SparingFactor]] = Field(default_factory=dict)
     techniques: Annotated[tuple[Technique, ...], Field(max_length=8)] = ()
     course: Course | None = None
+    least_bed_gy: CapGy | None = Field(
+        default=None,
+        description="hard demand: BED of its course at its own alpha/beta, as the report prints "
+        "it, without loss to repopulation; the lesion must be irradiated",
+    )
+    least_eqd2_gy: CapGy | None = Field(
+        default=None, description="hard demand: the same as EQD2, BED / (1 + 2 / alpha_beta)"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -146,6 +161,8 @@ class Lesion(LibraryTable):
             raise ValueError(
                 "a lesion with irradiable = false has no course, no sparing and no techniques"
             )
+        elif self.least_bed is not None:
+            raise ValueError("least_bed_gy and least_eqd2_gy need irradiable = true")
         if self.clonogens_per_cm3 is not None and self.volume_cm3 is None:
             raise ValueError("clonogens_per_cm3 needs volume_cm3")
         _check_sparing("sparing", self.sparing)
@@ -187,6 +204,18 @@ class Lesion(LibraryTable):
         alpha = self.alpha_per_gy if clone.alpha_per_gy is None else clone.alpha_per_gy
         ratio = self.alpha_beta_gy if clone.alpha_beta_gy is None else clone.alpha_beta_gy
         return alpha, ratio
+
+    def eqd2(self, bed_gy: float) -> float:
+        """EQD2 in Gy of a BED at the lesion's own alpha/beta."""
+        return bed_gy / (1.0 + 2.0 / self.alpha_beta_gy)
+
+    @property
+    def least_bed(self) -> float | None:
+        """Least BED in Gy that keeps both demands on dose, rounding allowed; None without any."""
+        asked = [] if self.least_bed_gy is None else [self.least_bed_gy]
+        if self.least_eqd2_gy is not None:
+            asked.append(self.least_eqd2_gy * (1.0 + 2.0 / self.alpha_beta_gy))
+        return max(asked) / KEPT if asked else None
 
     @property
     def clonogen_number(self) -> float:

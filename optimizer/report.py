@@ -9,7 +9,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from itertools import groupby
+from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING, Any
 
 from abscopt.instances.calendar import course_days
@@ -303,7 +303,7 @@ def _limit_uses(evaluation: Evaluation, instance: Instance) -> Table:
     table = plain_table(
         "Limits (* binding, ~ soft)", "", "Limit", ">Value", "", ">Bound", "Unit", ">Use %"
     )  # fmt: skip
-    for use, limit in zip(evaluation.limits, instance.limits, strict=True):
+    for use, limit in zip_longest(evaluation.limits, instance.limits):
         unknown = "-" if use.kept else "beyond the table"
         table.add_row(
             _mark(use),
@@ -324,7 +324,10 @@ def _mark(use: LimitUse) -> str:
     return soft + ("exceeded" if not use.kept else "*" if use.binding else "")
 
 
-def _is_floor(use: LimitUse, limit: AnyLimit) -> bool:
+def _is_floor(use: LimitUse, limit: AnyLimit | None) -> bool:
+    """Whether a limit is one from below; demands of lesions are no limits of the case's list."""
+    if limit is None:
+        return True
     if limit.kind == "logistics" and limit.floor is not None:
         return limit.cap is None or (use.value is not None and use.value < limit.floor)
     return use.kind == "alc"

@@ -53,7 +53,11 @@ def course_rows(
 
 
 def menu_words(lesion: Lesion) -> str:
-    """Fractions and doses a lesion may receive."""
+    """Fractions and doses a lesion may receive, and what it demands."""
+    return ", ".join([_course_words(lesion), *_demand_words(lesion)])
+
+
+def _course_words(lesion: Lesion) -> str:
     course = lesion.course
     if course is None:
         return "not irradiable"
@@ -61,6 +65,11 @@ def menu_words(lesion: Lesion) -> str:
         return f"free on {len(course.days)} days, {_span(course.levels_gy)} Gy"
     text = "; ".join(_block(block) for block in course.blocks)
     return text + (f", {len(lesion.techniques)} techniques" if len(lesion.ways) > 1 else "")
+
+
+def _demand_words(lesion: Lesion) -> list[str]:
+    words = {"BED": lesion.least_bed_gy, "EQD2": lesion.least_eqd2_gy}
+    return [f"{what} >= {least:g} Gy" for what, least in words.items() if least is not None]
 
 
 def _block(block: CourseBlock) -> str:

@@ -76,7 +76,8 @@ class Shared:
     survival : (kinds, fractions + 1) of the whole lesion
     antigen : (kinds, fractions) that each fraction meets, in shares of the lesion
     local : (kinds, horizons, clones) log burden without systemic effect
-    tumor_bed : (kinds,)
+    bed : (kinds,) Gy, sensitizers and equivalent BED included, without loss to repopulation
+    tumor_bed : (kinds,) the same less repopulation
     unsuppressed, release : (kinds, fractions) release of antigen by each fraction, no drug acting
         on it; before and after suppression by radiation itself
     """
@@ -86,6 +87,7 @@ class Shared:
     survival: FloatArray
     antigen: FloatArray
     local: FloatArray
+    bed: FloatArray
     tumor_bed: FloatArray
     unsuppressed: FloatArray
     release: FloatArray
@@ -105,17 +107,20 @@ def shared_effects(instance: Instance, whole: Menu, sensitizer: FloatArray, plan
     kills = [_kill(lesion, clone, fractions) for clone in lesion.populations]
     survival = _survival(lesion, menu, kills)
     extra = _equivalent_bed(instance, menu, plan)
-    bed = np.where(
-        fractions.given,
-        lq.bed(
-            fractions.dose,
-            lesion.alpha_beta_gy,
-            lesion.lql_transition_gy,
-            ser=fractions.ser,
-            repair_factor=fractions.repair,
-        ),
-        0.0,
-    ).sum(axis=1)
+    bed = (
+        np.where(
+            fractions.given,
+            lq.bed(
+                fractions.dose,
+                lesion.alpha_beta_gy,
+                lesion.lql_transition_gy,
+                ser=fractions.ser,
+                repair_factor=fractions.repair,
+            ),
+            0.0,
+        ).sum(axis=1)
+        + extra[:, -1]
+    )
     local = [
         _local(instance, lesion, menu, clone, kill, fractions, extra, plan)
         for clone, kill in zip(lesion.populations, kills, strict=True)
@@ -130,7 +135,8 @@ def shared_effects(instance: Instance, whole: Menu, sensitizer: FloatArray, plan
         unsuppressed=release,
         release=release * _suppression(instance, menu.dose[:, None], fractions.since, 1.0),
         local=np.stack(local, axis=2),
-        tumor_bed=bed + extra[:, -1] - _bed_loss(lesion, menu),
+        bed=bed,
+        tumor_bed=bed - _bed_loss(lesion, menu),
     )
 
 

@@ -51,7 +51,7 @@ class Columns:
     alc_loss : (J, days) log loss of lymphocytes on each day
     body : (3, J) mean lung dose, mean heart dose and integral dose
     local : (G, J, horizons, C) log burden of uniform courses; minus the kill of free columns
-    tumor_bed : (G, J)
+    bed, tumor_bed : (G, J) Gy without and with what a uniform course loses to repopulation
     gain : (K, J, horizons) e^a v of uniform courses
     loss : (K, J) a
     allowed : (K, J)
@@ -72,6 +72,7 @@ class Columns:
     alc_loss: FloatArray
     body: FloatArray
     local: FloatArray
+    bed: FloatArray
     tumor_bed: FloatArray
     gain: FloatArray
     loss: FloatArray
@@ -133,7 +134,7 @@ def columns_of(
 
 
 AXIS = {
-    "loads": 1, "body": 1, "local": 1, "tumor_bed": 1,
+    "loads": 1, "body": 1, "local": 1, "bed": 1, "tumor_bed": 1,
     "gain": 1, "loss": 1, "allowed": 1, "credit": 1, "exposed": 1,
 }  # fmt: skip
 
@@ -162,6 +163,7 @@ def _uniform(candidates: Candidates, s: int) -> dict[str, NDArray[Any]]:
         "alc_loss": table.alc_loss(np.arange(size)),
         "body": np.stack(edric_alone(candidates.instance, menu)),
         "local": np.stack([effects[k].local[effects[k].kind] for k in groups]),
+        "bed": np.stack([candidates.shared(k)[s].bed[effects[k].kind] for k in groups]),
         "tumor_bed": np.stack([effects[k].tumor_bed[effects[k].kind] for k in groups]),
         "gain": np.stack([np.exp(e.loss)[:, None] * e.effect for e in effects]),
         "loss": np.stack([e.loss for e in effects]),
@@ -195,6 +197,7 @@ def _free(candidates: Candidates, index: int, counted: bool) -> dict[str, FloatA
         ],
         axis=2,
     )
+    bed = lq.bed(acting, lesion.alpha_beta_gy, transition, ser=ser)
     counts = (day[:, None] < np.array(instance.horizon_days)).astype(float)
     half = instance.lymphocytes.recovery_half_time_days
     since = horizon[None, :] - day[:, None]
@@ -215,7 +218,8 @@ def _free(candidates: Candidates, index: int, counted: bool) -> dict[str, FloatA
         "alc_loss": lesion.lymphocyte_loss(way) * remaining,
         "body": _free_body(lesion, day, dose),
         "local": -kill[:, :, None, :] * counts[None, :, :, None],
-        "tumor_bed": lq.bed(acting, lesion.alpha_beta_gy, transition, ser=ser),
+        "bed": bed,
+        "tumor_bed": bed,
         "gain": np.zeros((plans, len(day), len(instance.horizon_days))),
         "loss": lesion.effect_loss(way) * effects.effect_weights[:, day],
         "allowed": np.stack(allowed) & good[effects.group],

@@ -332,7 +332,7 @@ class Candidates:
         return list(itertools.product((False, True), repeat=len(limit.exposures)))
 
     def allowed(self, plan: int) -> tuple[BoolArray, ...]:
-        """Per lesion: (courses,) whether the plan's intervals and hard limits allow the course."""
+        """Per lesion: (courses,) whether intervals, hard limits and demands allow the course."""
         plan_of, loads, exposed = self.plans[plan], self.loads(plan), self.exposed(plan)
         patterns = [
             allowed_patterns(self.instance, plan_of, table.menu.patterns) for table in self.lesions
@@ -353,10 +353,26 @@ class Candidates:
                 good &= own[table.menu.pattern]
                 good[0] = True
                 found.append(good)
+            found = [
+                good & enough[kind]
+                for good, enough, kind in zip(found, self.reached(plan), kinds, strict=True)
+            ]
             most = MOST_EXPOSED if self.exposures else MOST_GROUPS
             self._allowed = {} if len(self._allowed) >= most else self._allowed
             self._allowed[key] = tuple(found)
         return self._allowed[key]
+
+    def reached(self, plan: int) -> tuple[BoolArray, ...]:
+        """Per lesion: (kinds,) whether a kind has the BED that the lesion demands."""
+        return tuple(
+            one.bed >= (self.lesion_of(table).least_bed or 0.0)
+            for table, one in zip(self.lesions, self.shared(plan), strict=True)
+        )
+
+    @cached_property
+    def demanding(self) -> BoolArray:
+        """(lesion tables,) lesions that must be irradiated."""
+        return np.array([self.lesion_of(t).least_bed is not None for t in self.lesions], bool)
 
     def in_state(self, loads: FloatArray, exposed: BoolArray) -> FloatArray:
         """Loads with NTCP columns as parts of the caps of their own state; prior doses likewise.

@@ -37,7 +37,13 @@ CHUNK = 20_000
 
 
 class Tabulated:
-    """Value and feasibility of rows of course indices under one plan."""
+    """Value and feasibility of rows of course indices under one plan.
+
+    Attributes
+    ----------
+    allowed : per lesion (courses,) what rules, limits and demands allow
+    begun : the same with 'no course', which stands for a course still to be chosen
+    """
 
     def __init__(self, candidates: Candidates, plan: int):
         if candidates.free:
@@ -45,6 +51,7 @@ class Tabulated:
         self.candidates, self.plan = candidates, plan
         self.instance = candidates.instance
         self.allowed = candidates.allowed(plan)
+        self.begun = tuple(own | (np.arange(len(own)) == 0) for own in self.allowed)
         self.kinds = [one.kinds.of for one in candidates.shared(plan)]
         self.loads = candidates.loads(plan)
         self.exposed = candidates.exposed(plan)
@@ -122,7 +129,7 @@ class Tabulated:
 
         Parameters
         ----------
-        floors : whether a least number of lesions counts
+        floors : whether a least number of lesions and demands that ask for a course count
         organs : whether caps of organs count
         """
         good, others = np.ones(len(rows), dtype=bool), (self._logistics, self._alc, self._edric)
@@ -137,21 +144,21 @@ class Tabulated:
 
         By the loads that add up alone: what does not fit is infeasible, what fits may be.
         """
-        allowed: BoolArray = self.allowed[s][courses]
+        allowed: BoolArray = self.begun[s][courses]
         if self.candidates.exposures:  # caps depend on what the schedule does
             return allowed
         others = [self.loads[t][self.kinds[t][row[t]]] for t in range(len(row)) if t != s]
         return allowed & self.candidates.within(self.loads[s][self.kinds[s][courses]] + sum(others))
 
     def sites_reached(self, rows: IntArray) -> BoolArray:
-        """(schedules,) whether the least number of lesions is treated."""
+        """(schedules,) whether the least number of lesions is treated, and all that must be."""
         needed = [
             limit.floor or 0
             for limit in self.instance.limits
             if isinstance(limit, LogisticsLimit) and limit.quantity == "lesions"
         ]
         treated: BoolArray = np.asarray((rows > 0).sum(axis=1) >= max(needed, default=0))
-        return treated
+        return treated & (rows[:, self.candidates.demanding] > 0).all(axis=1)
 
     def extendable(self, rows: IntArray, loads: FloatArray, alc_loss: FloatArray) -> BoolArray:
         """(schedules,) whether rows could be kept within caps with further courses added.
@@ -332,7 +339,7 @@ class Tabulated:
         last = np.full(len(rows), -1)
         first = np.full(len(rows), self.instance.days)
         for s, table in enumerate(self.candidates.lesions):
-            good &= self.allowed[s][rows[:, s]]
+            good &= self.begun[s][rows[:, s]]
             patterns, pattern = table.menu.patterns, self._patterns(rows, s)
             last = np.maximum(last, patterns.last[pattern])
             first = np.where(pattern > 0, np.minimum(first, patterns.first[pattern]), first)

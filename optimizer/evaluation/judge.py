@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.models import immune, outcome
+from abscopt.optimizer.evaluation.demands import demand_uses
 from abscopt.optimizer.evaluation.lesions import Course, LesionEffect, lesion_effect
 from abscopt.optimizer.evaluation.limits import LimitUse, alc_losses, edric_gy, limit_uses
 from abscopt.optimizer.evaluation.menu import broken_rules
@@ -136,7 +137,7 @@ class Judge:
             self._outcome(index, schedule, effects[index], factors[index], systemic)
             for index in range(len(instance.lesions))
         )
-        limits = limit_uses(instance, schedule, state)
+        limits = limit_uses(instance, schedule, state) + demand_uses(instance, lesions)
         rules = broken_rules(instance, schedule)
         cost = math.fsum(use.cost for use in limits)
         return Evaluation(

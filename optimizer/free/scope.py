@@ -18,7 +18,8 @@ def applies(candidates: Candidates) -> bool:
     Some lesions have free courses, others menus of uniform ones in one way with one fraction a
     day; all are of one clone. The days of a course matter, and every limit is a hard one on
     organs, lymphocyte counts or the number of fractions, visits and lesions (those on drugs may be
-    soft). No burden rule, no exposure states, no rule that asks for a fraction near an infusion.
+    soft). No demands of lesions, no burden rule, no exposure states, no rule that asks for a
+    fraction near an infusion.
     """
     instance = candidates.instance
     if not candidates.free or not candidates.plans:
@@ -27,6 +28,7 @@ def applies(candidates: Candidates) -> bool:
     return (
         len(instance.lesions) <= MOST_LESIONS
         and all(len(lesion.populations) == 1 for lesion in instance.lesions)
+        and all(lesion.least_bed is None for lesion in instance.lesions)
         and instance.objective.kind != "tumor_bed"
         and instance.immune.burden_limit_cm3 is None
         and not candidates.exposures

@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 from abscopt.models import immune, repopulation
 from abscopt.models import outcome as control
 from abscopt.optimizer.candidates.flows import flows_of
-from abscopt.optimizer.programme import choice, flow, logistics, organs, outcome, pairs, value
+from abscopt.optimizer.programme import (
+    choice,
+    demands,
+    flow,
+    logistics,
+    organs,
+    outcome,
+    pairs,
+    value,
+)
 from abscopt.optimizer.programme.linear import uncollected
 
 if TYPE_CHECKING:
@@ -291,6 +300,7 @@ def _built(data: Data) -> Any:
     choice.late_enough(model, data)
     choice.early_enough(model, data)
     choice.excluded(model, data)
+    demands.least_bed(model, data)
     organs.excess_of_soft_limits(model, data)
     organs.exposures(model, data)
     organs.organ_loads(model, data)

@@ -126,13 +126,17 @@ def excluded(model: Any, data: Data) -> None:
     """Sets of columns the judge found to break a limit together.
 
     One group per lesion (or free day); any choice of one member per group breaks the limit under
-    some plans: sum over all members of all groups <= number of groups - (1 if such a plan).
+    some plans: sum over all members of all groups <= number of groups - (1 if such a plan). What
+    falls short of a demand, and would not with some further column, is free with one of those:
+    <= number of groups - 1 + sum of the further columns.
     """
     sets = [cut for cut in data.refinement.cuts if cut.limit is None]
-    model.excluded = pyo.Constraint(
-        range(len(sets)),
-        rule=lambda m, i: together(m, data, sets[i]) <= len(sets[i].groups) - 1,
-    )
+
+    def rule(m: Any, i: int) -> Any:
+        allowed = len(sets[i].groups) - 1 + sum(m.x[j] for j in sets[i].unless)
+        return together(m, data, sets[i]) <= allowed
+
+    model.excluded = pyo.Constraint(range(len(sets)), rule=rule)
 
 
 def together(model: Any, data: Data, cut: Cut) -> Any:

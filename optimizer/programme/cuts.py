@@ -76,6 +76,14 @@ def excluded_set(
     return Cut(_alike(data, plan), _smallest(data.columns, picked, broken))
 
 
+def excluded_choice(data: Data, picked: list[int], plan: int) -> Cut:
+    """One choice under one plan, which falls short of a demand; more fractions may reach it."""
+    columns = data.columns
+    further = np.flatnonzero(columns.course < 0).tolist()
+    groups = tuple((j,) for j in picked)
+    return Cut((plan,), groups, unless=tuple(j for j in further if j not in set(picked)))
+
+
 def excess_cuts(
     candidates: Candidates,
     judge: Judge,

@@ -177,9 +177,11 @@ class _Sweep:
     def _examine(self, node: _Node) -> list[_Node]:
         """Bound some plans; what is left of a single one is kept, of several halved."""
         dual, alive, plans = node.dual, node.alive, node.dual.set.plans
+        if not all(mask.any() for mask in alive):
+            return []
         cells, pool = self._bounded(node)
         self.clock.report("bounds", None, None)
-        if not len(cells) or not all(mask.any() for mask in alive):
+        if not len(cells):
             return []
         if self.clock.expired or (cells.by < 0).any():
             self._leave(plans, cells.top + SAFETY)

@@ -53,13 +53,14 @@ class Cut:
 
     One group of columns per lesion (or free day). Under any of `plans`, any choice of one member
     per group exceeds limit number `limit` of the case by at least `excess` parts of its cap;
-    without a limit it is forbidden.
+    without a limit it is forbidden, `unless` one of some further columns is chosen too.
     """
 
     plans: tuple[int, ...]
     groups: tuple[tuple[int, ...], ...]
     limit: int | None = None
     excess: float = 0.0
+    unless: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

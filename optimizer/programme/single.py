@@ -22,7 +22,7 @@ from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.flows import flows_of
 from abscopt.optimizer.candidates.reduction import restricted
 from abscopt.optimizer.programme.build import Data, build, data_of
-from abscopt.optimizer.programme.cuts import excess_cuts, excluded_set, schedule_of
+from abscopt.optimizer.programme.cuts import excess_cuts, excluded_choice, excluded_set, schedule_of
 from abscopt.optimizer.programme.matrix import chosen, matrix_of, value_at
 from abscopt.optimizer.programme.refinement import (
     LEAST_EFFECT,
@@ -127,6 +127,9 @@ def solve_single(
             _refuse_many(candidates, kept)
         answer.bound = kept.bound if math.isfinite(kept.bound) else None
         answer.floor, answer.reductions = kept.floor, kept.steps
+        if not len(kept.plans):
+            answer.infeasible = True
+            return answer
         candidates, kept = restricted(candidates, kept)
     if start is not None:
         _take(judge, answer, start)
@@ -342,6 +345,11 @@ def _refined(
     if not verdict.feasible:
         if verdict.broken_rules:
             raise SolverError(f"the programme broke a rule: {verdict.broken_rules[0]}")
+        limits = {limit.name for limit in candidates.instance.limits}
+        if limits.isdisjoint(verdict.broken_limits):  # a demand, missed within an approximation
+            cut = excluded_choice(data, picked, plan)
+            refined = _exact_at(data, picked, plan, verdict)
+            return replace(refined, cuts=(*refined.cuts, cut))
         cut = excluded_set(candidates, judge, data, picked, plan)
         return replace(data.refinement, cuts=(*data.refinement.cuts, cut))
     refined = _exact_at(data, picked, plan, verdict)

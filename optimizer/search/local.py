@@ -66,9 +66,12 @@ def _first_feasible(
 
 
 def enough_sites(tabulated: Tabulated, order: list[int], options: Options) -> IntArray:
-    """A row that treats the least number of lesions, as far as they can be added one by one."""
+    """A row that treats the least number of lesions, as far as they can be added one by one.
+
+    Those that must be treated come first.
+    """
     row = np.zeros(len(tabulated.candidates.lesions), dtype=np.int64)
-    for s in order:
+    for s in sorted(order, key=lambda i: not tabulated.candidates.demanding[i]):
         if tabulated.sites_reached(row[None, :])[0]:
             break
         row[s] = _best_real(tabulated, row, s, options)
@@ -92,9 +95,9 @@ def in_sequence(tabulated: Tabulated, order: list[int], options: Options) -> Int
         value = tabulated.value(rows[good])
         nothing = float(tabulated.value(row[None, :])[0])
         gain = float(value.max()) - nothing
-        if gain <= 0:
+        if gain <= 0 and not tabulated.candidates.demanding[s]:
             continue
-        worth = options[s][good[value >= nothing + EARLY_GAIN * gain]]
+        worth = options[s][good[value >= nothing + min(EARLY_GAIN * gain, gain)]]
         start = menu.patterns.first[menu.pattern[worth]]
         first = worth[start == start.min()]
         row[s] = first[int(tabulated.value(_with(row, s, first)).argmax())]

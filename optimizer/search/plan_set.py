@@ -135,6 +135,7 @@ class PlanSet:
         """Per block (K, P) pairs that no plan allows; None if all are allowed."""
         candidates, kinds = self.candidates, self.shared[s].kinds
         patterns = candidates.lesions[s].menu.patterns
+        reached = candidates.reached(self.plans[0])[s]
         if candidates.exposures:  # each plan's own state of exposure counts
             open_ = np.any([candidates.allowed(k)[s] for k in self.plans], axis=0)
         else:
@@ -155,6 +156,7 @@ class PlanSet:
             if block.missing is not None:
                 dead |= block.missing
             dead[block.course == 0] = False
+            dead |= ~reached[block.kinds, None]
             found.append(dead if dead.any() else None)
         return found
 
@@ -185,6 +187,8 @@ class PlanSet:
         low_loss, high_loss = np.zeros(shape[0]), np.zeros(shape[0])
         for s, courses in enumerate(self.courses if self.systemic else ()):
             used = courses.used()
+            if not len(used.least):  # no schedule at all
+                continue
             least[s], most[s] = used.least_resting.min(axis=0), courses.greatest_effect()
             low_loss[s], high_loss[s] = used.least.min(), used.most.max(initial=0.0)
         chemo = self.candidates.plan_effects.chemotherapy_log_loss[list(self.plans)]

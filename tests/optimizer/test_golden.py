@@ -133,6 +133,7 @@ VARIANTS: dict[str, Raw] = {
     "free burden": case(FREE, SOFT, **BURDEN),
     "pairs": case(UNIFORM, LIMITS, **BURDEN),
     "tumor_bed": case(UNIFORM, LIMITS[:2], "tumor_bed", lesion={"clones": []}),
+    "demands": case(UNIFORM, [], lesion={"least_bed_gy": 9.0}),
 }
 
 

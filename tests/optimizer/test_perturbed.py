@@ -239,6 +239,13 @@ def just_conceded() -> Raw:
     return plain_case([tumor], [], horizon_days=[3]) | {"objective": line}
 
 
+def demanding() -> Raw:
+    """An organ's dose has a price; the lesion demands 5.6 Gy of BED, one fraction of 4 Gy."""
+    tumor = lesion(course=free([0, 1], [2, 4]), sparing={"organ": {"max": 1.0}}, least_bed_gy=5.6)
+    dear = limit("bed", "organ", organ="organ", alpha_beta_gy=3.0, cap_gy=0.01, penalty=1.0)
+    return plain_case([tumor], [dear], horizon_days=[3])
+
+
 BINDING: dict[Case, tuple[str, ...]] = {
     used_up: (
         "begin_before", "end_after", "lesions_per_day", "lesions_treated", "lesions_treated_floor",
@@ -271,6 +278,7 @@ BINDING: dict[Case, tuple[str, ...]] = {
     control: ("control_lines", "gains", "one_piece", "part_above", "part_below", "parts"),
     log_kill: ("log_kill",),
     just_conceded: ("conceded_floor",),
+    demanding: ("least_bed",),
 }  # fmt: skip
 
 

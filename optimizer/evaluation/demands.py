@@ -1,0 +1,37 @@
+"""Demands of lesions on a schedule: least BED and EQD2, reported among the limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from abscopt.optimizer.evaluation.limits import TOLERANCE, LimitUse
+
+if TYPE_CHECKING:
+    from abscopt.instances.lesions import Lesion
+    from abscopt.instances.schema import Instance
+    from abscopt.optimizer.evaluation.judge import LesionOutcome
+
+
+def demand_uses(instance: Instance, outcomes: tuple[LesionOutcome, ...]) -> tuple[LimitUse, ...]:
+    """All demands of a case, lesion by lesion; `use` is what is demanded over what is reached."""
+    return tuple(
+        _use(f"{lesion.name}.{key}", key.removesuffix("_gy"), reached, asked, unit)
+        for lesion, found in zip(instance.lesions, outcomes, strict=True)
+        for key, reached, asked, unit in _demands(lesion, found)
+    )
+
+
+def _demands(lesion: Lesion, found: LesionOutcome) -> Iterator[tuple[str, float, float, str]]:
+    """(key, what is reached, what is demanded, unit) of each demand that a lesion states."""
+    if lesion.least_bed_gy is not None:
+        unit = f"Gy BED{lesion.alpha_beta_gy:g}"
+        yield "least_bed_gy", found.bed_gy, lesion.least_bed_gy, unit
+    if lesion.least_eqd2_gy is not None:
+        yield "least_eqd2_gy", lesion.eqd2(found.bed_gy), lesion.least_eqd2_gy, "Gy EQD2"
+
+
+def _use(name: str, kind: str, reached: float, asked: float, unit: str) -> LimitUse:
+    use = asked / reached if reached > 0 else None
+    kept = use is not None and use <= 1 + TOLERANCE
+    return LimitUse(name=name, kind=kind, value=reached, bound=asked, unit=unit, use=use, kept=kept)
