@@ -167,8 +167,8 @@ def versions() -> dict[str, str]:
 
 
 def instance_digest(instance: Instance) -> str:
-    """SHA-256 of the complete case, library values included."""
-    return hashlib.sha256(instance.model_dump_json().encode()).hexdigest()
+    """SHA-256 of the complete case, library values included; what is absent does not count."""
+    return hashlib.sha256(instance.model_dump_json(exclude_none=True).encode()).hexdigest()
 
 
 def sealed(document: dict[str, Any]) -> dict[str, Any]:
