@@ -329,9 +329,10 @@ def _share(instance: Instance, most: int) -> FloatArray:
 def countable(candidates: Candidates) -> bool:
     """Whether the days of the case's one free course do not matter, only its doses.
 
-    So it is for one irradiable lesion with constant sparing factors, no repopulation, no release,
-    no burden rule with clones, no drug that asks for days, no loss of anybody's effectors, and no
-    limit that looks at days.
+    So it is for one irradiable lesion with constant sparing factors, no release, no burden rule
+    with clones, no drug that asks for days, no loss of anybody's effectors, and no limit that
+    looks at days. Accelerated repopulation counts only the days from the first to the last
+    fraction, so n fractions lose least on the n allowed days that lie closest (`closest_days`).
     """
     instance, effects = candidates.instance, candidates.plan_effects
     if len(candidates.free) != 1 or len(instance.irradiable) != 1:
@@ -363,12 +364,20 @@ def countable(candidates: Candidates) -> bool:
         and spared
         and not dated
         and not candidates.exposures
-        and lesion.repopulation_doubling_time_days is None
         and (instance.immune.burden_limit_cm3 is None or len(lesion.populations) == 1)
         and int(days[-1]) < instance.horizon_days[0]
         and bool((effects.sensitizer[:, days] == 1).all())
         and not any(_asks_for_days(candidates, k) for k in range(len(candidates.plans)))
     )
+
+
+def closest_days(days: tuple[int, ...], number: int) -> tuple[int, ...]:
+    """The earliest `number` consecutive allowed days with the fewest days from first to last."""
+    if number == 0:
+        return ()
+    begins = range(len(days) - number + 1)
+    first = min(begins, key=lambda i: days[i + number - 1] - days[i])
+    return days[first : first + number]
 
 
 def _asks_for_days(candidates: Candidates, plan: int) -> bool:

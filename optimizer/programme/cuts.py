@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.instances.limits import AlcLimit, DrugLimit
+from abscopt.optimizer.candidates.columns import closest_days
 from abscopt.optimizer.programme.organs import soft
 from abscopt.optimizer.programme.refinement import Cut
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
@@ -27,7 +28,10 @@ EXCESS_TOLERANCE = 1e-7
 
 
 def schedule_of(candidates: Candidates, columns: Columns, picked: list[int], plan: int) -> Schedule:
-    """Schedule of chosen columns and one plan; counted doses go from the first day on, falling."""
+    """Schedule of chosen columns and one plan.
+
+    Counted doses fall from day to day, on the days that lie closest.
+    """
     instance = candidates.instance
     tables = {table.menu.lesion: table for table in candidates.lesions}
     fractions: list[Fraction] = []
@@ -48,7 +52,9 @@ def schedule_of(candidates: Candidates, columns: Columns, picked: list[int], pla
         falling = sorted((dose for own, dose in doses.elements() if own == s), reverse=True)
         fractions += [
             Fraction(day, lesion.name, dose, 0, lesion.ways[0].name)
-            for day, dose in zip(lesion.course.days, falling, strict=False)
+            for day, dose in zip(
+                closest_days(lesion.course.days, len(falling)), falling, strict=True
+            )
         ]
     infusions = [Infusion(day, drug, mg) for drug, day, mg in candidates.plans[plan].doses]
     return Schedule.of(fractions, infusions)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyomo.environ as pyo
 
-from abscopt.models import immune
+from abscopt.models import immune, repopulation
+from abscopt.optimizer.candidates.columns import closest_days, free_course
 from abscopt.optimizer.programme import flow, pairs
 from abscopt.optimizer.programme.linear import terms
 
@@ -203,6 +204,45 @@ def burden(model: Any, data: Data, s: int, h: int) -> Any:
     return model.burden[s, h, 0] if len(data.clones(s)) == 1 else model.total[s, h]
 
 
+def _accelerated_by_number(model: Any, data: Data, needed: list[int], cuts: list[int]) -> None:
+    """In count form: with n fractions on the days that lie closest, d_1 to d_n,
+
+    over[s, h] = sum_n max(0, d_n - d_1 - kick-off) number[s, n],
+    sum_n n number[s, n] = sum_level x[s, level],  sum_n number[s, n] = 1.
+
+    All fractions are before the first horizon (`countable`), so no horizon cuts the course.
+    """
+    least: dict[tuple[int, int], float] = {}
+    for s in needed:
+        lesion = data.instance.lesions[s]
+        days = free_course(lesion).days
+        for n in range(len(days) + 1):
+            given = closest_days(days, n) or (0,)
+            over = repopulation.accelerated_days(given[0], given[-1], lesion.kick_off_days)
+            least[s, n] = float(over)
+    model.number = pyo.Var(list(least), domain=pyo.Binary)
+
+    def of(s: int) -> list[int]:
+        return [n for other, n in least if other == s]
+
+    model.one_number = pyo.Constraint(
+        needed, rule=lambda m, s: sum(m.number[s, n] for n in of(s)) == 1
+    )
+    model.number_of_fractions = pyo.Constraint(
+        needed,
+        rule=lambda m, s: (
+            sum(m.x[j] for j in data.of_lesion[s]) == sum(n * m.number[s, n] for n in of(s))
+        ),
+    )
+    model.accelerated_by_number = pyo.Constraint(
+        needed,
+        cuts,
+        rule=lambda m, s, h: (
+            m.over[s, h] == sum(least[s, n] * m.number[s, n] for n in of(s) if least[s, n])
+        ),
+    )
+
+
 def accelerated_growth(model: Any, data: Data) -> None:
     """Days of accelerated growth of free courses: over[s, h] >= last - first - kick-off.
 
@@ -212,6 +252,9 @@ def accelerated_growth(model: Any, data: Data) -> None:
     horizon = data.instance.days
     cuts = [-1, *data.horizons]
     model.over = pyo.Var(needed, cuts, bounds=(0, horizon))
+    if data.columns.counted:
+        _accelerated_by_number(model, data, needed, cuts)
+        return
     model.course_begin = pyo.Var(needed, bounds=(0, horizon))
     rows = [(s, day, data.of_free_day[s, day]) for s, day in sorted(data.of_free_day)]
     rows = [row for row in rows if row[0] in needed]

@@ -259,12 +259,21 @@ def test_counts_and_days_agree(objective: str, seed: int) -> None:
     assert counts.value == pytest.approx(best_of_all(raw), abs=GAP)
 
 
+@pytest.mark.parametrize("objective", ["tumor_bed", "default", "expected_control"])
+def test_counts_and_days_agree_on_repopulation(objective: str) -> None:
+    raw = counted_case(1, objective)
+    raw["lesions"][0] |= {"repopulation_doubling_time_days": 1.2, "kick_off_days": 1.0}
+    counts, days = answer_of(raw), answer_of(raw, by_day=True)
+    assert columns_of(Candidates(build(raw))).counted
+    assert counts.value == pytest.approx(days.value, abs=GAP)
+    assert counts.value == pytest.approx(best_of_all(raw), abs=GAP)
+
+
 @pytest.mark.parametrize(
     "more",
     [
         {"alc": limit("alc", "alc", floor_1e9_per_l=1.0)},
         {"window": limit("logistics", "w", quantity="visits", cap=1, last_day=2)},
-        {"repopulation_doubling_time_days": 3.0},
         {"sparing": {"organ": {"max": {"days": [0, 2, 3, 5], "values": [0.8, 0.7, 0.8, 0.8]}}}},
         {"immunogenicity": 1.0},
         {"lymphocyte_loss_per_fraction": 0.1},

@@ -23,6 +23,8 @@ from plain_cases import (
 
 from abscopt.instances import InputError, build
 from abscopt.optimizer import solve
+from abscopt.optimizer.candidates.columns import countable
+from abscopt.optimizer.candidates.table import Candidates
 
 GAP = 1e-5
 
@@ -87,6 +89,56 @@ def test_repopulation_after_kick_off(kick_off: float, objective: str) -> None:
             calendar=EVERY_DAY,
         )
     )
+
+
+@pytest.mark.parametrize("objective", ["tumor_bed", "default", "log_kill", "expected_control"])
+@pytest.mark.parametrize("kick_off", [0.0, 2.0, 4.5, 30.0])
+@pytest.mark.parametrize("days", [[0, 1, 2, 3, 7], [0, 3, 4, 5, 9], [0, 5]])
+def test_repopulation_by_the_number_of_fractions(
+    days: list[int], kick_off: float, objective: str
+) -> None:
+    """Only the days from first to last matter: fractions lie as close as the days allow."""
+    tumor = lesion(
+        growth_doubling_time_days=40.0,
+        repopulation_doubling_time_days=1.3,
+        kick_off_days=kick_off,
+        course=free(days, [1.5, 3.0, 6.5], max_fractions=4),
+        sparing={"organ": {"max": 0.7}, "other": {"mean": 0.4}},
+    )
+    limits = [bed_limit(38.0), limit("mean", "other", organ="other", cap_gy=5.1)]
+    raw = plain_case(
+        [tumor], limits, horizon_days=[11, 20], objective=objective, calendar=EVERY_DAY
+    )
+    assert countable(Candidates(build(raw)))
+    assert_best(raw)
+
+
+def test_a_month_of_free_days_with_repopulation_is_proved() -> None:
+    """Thirty weekdays, 32 doses, two BED caps, 0.66 Gy lost on each day after day 28.
+
+    21 fractions in 28 days give 54.5 Gy and 68.85 Gy BED10 with 61.588 of 61.6 Gy3.
+    """
+    tumor = lesion(
+        repopulation_doubling_time_days=math.log(2) / (0.3 * 0.66),
+        kick_off_days=28.0,
+        course=free(
+            [day for day in range(40) if day % 7 < 5], [0.25 * level for level in range(1, 33)]
+        ),
+        sparing={"one": {"max": 0.7}, "two": {"max": 0.5}},
+    )
+    caps = {"one": (3.0, 61.6), "two": (2.0, 52.5)}
+    limits = [
+        limit("bed", name, organ=name, alpha_beta_gy=ratio, cap_gy=cap)
+        for name, (ratio, cap) in caps.items()
+    ]
+    result = solve(build(plain_case([tumor], limits, horizon_days=[200]) | {"objective": GOAL}))
+    assert result.status == "optimal"
+    assert result.objective == pytest.approx(68.85, abs=1e-6)
+    assert result.evaluation is not None
+    assert result.evaluation.limits[0].value == pytest.approx(61.588, abs=1e-3)
+
+
+GOAL = {"kind": "tumor_bed", "gap": 1e-4}
 
 
 def test_repopulation_slower_than_growth_is_refused() -> None:

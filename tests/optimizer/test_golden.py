@@ -107,6 +107,7 @@ def logistics(quantity: str, **sides: Any) -> Raw:
 
 UNIFORM = plain.uniform([1, 2], [4, 8], last_start_day=1)
 FREE = plain.free([0, 1], [4, 8], max_fractions=2)
+COUNTED = plain.free([0, 1, 4], [4, 8])
 LIMITS = [
     plain.limit("ntcp", "pneumonitis", **PNEUMONITIS),
     plain.limit("mean", "organ_mean", organ="organ", cap_gy=5),
@@ -134,6 +135,11 @@ VARIANTS: dict[str, Raw] = {
     "pairs": case(UNIFORM, LIMITS, **BURDEN),
     "tumor_bed": case(UNIFORM, LIMITS[:2], "tumor_bed", lesion={"clones": []}),
     "demands": case(UNIFORM, [], lesion={"least_bed_gy": 9.0}),
+    "counted": plain.plain_case(
+        [plain.lesion("one", repopulation_doubling_time_days=3, kick_off_days=1, course=COUNTED)],
+        [],
+        horizon_days=[6],
+    ),
 }
 
 

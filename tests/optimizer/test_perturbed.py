@@ -145,14 +145,23 @@ def shared_day_soft() -> Raw:
 
 
 def repopulating() -> Raw:
-    """A free course of at most two fractions, with repopulation."""
-    tumor = lesion(
+    """A free course of at most two fractions, with repopulation and a limit that asks for days."""
+    return plain_case([growing()], [logistics("overall_days", cap=6)], horizon_days=[6])
+
+
+def repopulating_counted() -> Raw:
+    """The same where only the number of fractions tells how far they lie apart."""
+    return plain_case([growing()], [], horizon_days=[6])
+
+
+def growing() -> Raw:
+    """A lesion with accelerated repopulation and a free course of at most two fractions."""
+    return lesion(
         growth_doubling_time_days=40.0,
         repopulation_doubling_time_days=1.1,
         kick_off_days=0.5,
         course=free([1, 2, 4], [2, 6], max_fractions=2),
     )
-    return plain_case([tumor], [], horizon_days=[6])
 
 
 def immune_case(*lesions: Raw, **immune: Any) -> Raw:
@@ -263,6 +272,7 @@ BINDING: dict[Case, tuple[str, ...]] = {
     repopulating: (
         "accelerated", "course_begins", "fraction_number", "one_level", "tumor_bed_row",
     ),
+    repopulating_counted: ("accelerated_by_number", "number_of_fractions", "one_number"),
     systemic: (
         "band_above", "band_below", "conceded_line", "log_burden", "pursued", "saturation",
         "systemic_effect", "total_burden",
