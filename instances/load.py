@@ -27,6 +27,13 @@ MOST_DIGITS = 18
 Raw = dict[str, Any]
 
 
+def printable(text: str) -> str:
+    """Text on one line: characters that a terminal would obey or hide are written as escapes."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+    )
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing wrong with an input: where it is, what it says, which rule it breaks."""
@@ -37,8 +44,8 @@ class Problem:
     rule: str
 
     def __str__(self) -> str:
-        """One line: file, place, value, rule."""
-        return f"{self.file}: {self.place}: {self.value}: {self.rule}"
+        """One line: file, place, value, rule; what cannot be printed is escaped."""
+        return printable(f"{self.file}: {self.place}: {self.value}: {self.rule}")
 
 
 class InputError(Exception):

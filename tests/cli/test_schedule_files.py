@@ -231,3 +231,11 @@ def test_dates_of_another_calendar_are_seen(run: Any, solved: Path, toy: Any, wr
     done = run("evaluate", write(toy, "later.json"), solved / "result.json", "--cross")
     assert done.exit_code == 2
     assert "of this case is" in done.stderr
+
+
+def test_messages_hold_no_characters_that_a_terminal_obeys(run: Any, toy: Any, write: Any) -> None:
+    toy["limits"][0]["sou\ufeffrce\x1b[31m"] = "a\x7fb"
+    done = run("instances", "check", write(toy))
+    assert done.exit_code == 2
+    assert done.stderr.replace("\n", "").isprintable()
+    assert "\\x1b" in done.stderr
