@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from abscopt.instances.calendar import course_days
-from abscopt.instances.courses import CourseBlock, UniformCourse
+from abscopt.instances.courses import CourseBlock, FreeCourse, UniformCourse
 from abscopt.instances.lesions import Lesion
 from abscopt.instances.regimens import infusions
 from abscopt.instances.schema import Instance
@@ -24,7 +24,8 @@ def courses(instance: Instance, lesion: Lesion) -> list[Course]:
     menu = lesion.course
     if menu is None:
         return list(found)
-    assert menu.form == "uniform"
+    if menu.form == "free":
+        return _free_courses(lesion, menu)
     for technique in [way.name for way in lesion.techniques] or [""]:
         for block in [menu, *menu.also]:
             days_and_doses = itertools.product(
@@ -39,6 +40,22 @@ def courses(instance: Instance, lesion: Lesion) -> list[Course]:
                     )
                 ] = None
     return list(found)
+
+
+def _free_courses(lesion: Lesion, menu: FreeCourse) -> list[Course]:
+    """Every choice of a dose, or none, on each day of a free course; the first is 'none'."""
+    most = len(menu.days) if menu.max_fractions is None else menu.max_fractions
+    way = lesion.ways[0].name
+    chosen = itertools.product((None, *menu.levels_gy), repeat=len(menu.days))
+    return [
+        tuple(
+            Fraction(day, lesion.name, dose, 0, way)
+            for day, dose in zip(menu.days, doses, strict=True)
+            if dose is not None
+        )
+        for doses in chosen
+        if sum(dose is not None for dose in doses) <= most
+    ]
 
 
 def _treatment_days(
@@ -76,7 +93,7 @@ def plans(instance: Instance) -> list[Plan]:
 
 
 def schedules(instance: Instance) -> Iterator[Schedule]:
-    """Every schedule of a case with uniform courses."""
+    """Every schedule of a case."""
     menus = [courses(instance, lesion) for lesion in instance.lesions]
     for plan in plans(instance):
         for choice in itertools.product(*menus):
