@@ -33,7 +33,7 @@ def sensitizer_enhancement(
     Notes
     -----
     Source: SER at D10 in H460, carboplatin 1.41 and paclitaxel 1.29 (Kubo, J Radiat Res, no DOI
-    seen). Status: the ratios are verified (clinical.md §4), the rectangular window is derived.
+    seen). Status: the ratios are verified, the rectangular window is derived.
     """
     elapsed = np.arange(days)[:, np.newaxis] - np.asarray(dose_days, dtype=np.float64)
     sensitized = np.any((elapsed >= 0.0) & (elapsed < sensitizing_days), axis=-1)

@@ -35,7 +35,7 @@ def gate(
 
     Notes
     -----
-    Source: own calibration on published orderings (immune-models.md §7); the switch is
+    Source: own calibration on published orderings (docs/evidence.md); the switch is
     Vanpouille-Box 2017, doi:10.1038/ncomms15618. Status: derived, a scenario family.
     """
     dose = np.asarray(dose_gy, dtype=np.float64)
@@ -139,7 +139,7 @@ def release(
     Notes
     -----
     Source: antigen term ``ψ(1 − S)T`` of Serre 2016, doi:10.1158/0008-5472.CAN-15-3567 (recalled).
-    Status: derived (design.md §2.2).
+    Status: derived (docs/model.md, release).
     """
     present = np.asarray(immunogenicity, dtype=np.float64) * (
         np.asarray(volume_cm3, dtype=np.float64) ** volume_exponent
@@ -184,7 +184,7 @@ def suppression(
 
     Notes
     -----
-    Source: directions only, from immune-models.md (regulatory T cells from 15 Gy, myeloid cells
+    Source: directions only (regulatory T cells from 15 Gy, myeloid cells
     in Grapin 2019, PMC6593525); no DOI for the form. Status: derived, a scenario family.
     """
     excess_gy = np.maximum(0.0, np.asarray(dose_gy, dtype=np.float64) - high_gy)
@@ -272,7 +272,7 @@ def clearance_kernel(days: int, rate_per_day: float, delay_days: float) -> Float
     Notes
     -----
     Source: clearance 0.1725/day of Kosinsky 2018, doi:10.1186/s40425-018-0327-9. Status: the rate
-    is verified, the delayed kernel is derived (design.md §2.3).
+    is verified, the delayed kernel is derived (docs/model.md, precursors).
     """
     lag = np.arange(days) - delay_days
     return np.where(lag >= 0.0, rate_per_day * np.exp(-rate_per_day * np.maximum(lag, 0.0)), 0.0)
@@ -310,7 +310,7 @@ def mobilization(
 
     Notes
     -----
-    Source: design.md §2.3, no DOI. Status: derived.
+    Source: own model (docs/model.md, precursors). Status: derived.
     """
     return baseline_per_day + blockade_per_day * np.asarray(occupancy, dtype=np.float64)
 
@@ -322,7 +322,7 @@ def saturate(effect: ArrayLike, maximum: float | None) -> FloatArray:
 
     Notes
     -----
-    Source: design.md §2.6, no DOI. Status: derived.
+    Source: own model (docs/model.md, systemic effect). Status: derived.
     """
     raw = np.array(effect, dtype=np.float64)
     return raw if maximum is None else maximum * (raw / (raw + maximum))
@@ -346,7 +346,7 @@ def controllable_burden_cm3(
     Notes
     -----
     Source: limit L → ∞ of the primary response of Cho 2023, doi:10.1088/1361-6560/ace819.
-    Status: derived (immune-models.md, T4).
+    Status: derived.
     """
     kill = np.asarray(kill_per_effector, dtype=np.float64)
     kill = kill * (1.0 + np.asarray(blockade, dtype=np.float64))
@@ -402,7 +402,7 @@ def effector_trace(
     Notes
     -----
     Source: discrete structure of Serre 2016, doi:10.1158/0008-5472.CAN-15-3567 (recalled), and
-    Cho 2023, doi:10.1088/1361-6560/ace819. Status: derived (design.md §2.3–2.4).
+    Cho 2023, doi:10.1088/1361-6560/ace819. Status: derived (docs/model.md).
     """
     released, moved, factor, fractions, spare = np.broadcast_arrays(
         np.asarray(release, dtype=np.float64),

@@ -71,7 +71,7 @@ def log_kill(
 
     Notes
     -----
-    Source: Fowler 1989, doi:10.1259/0007-1285-62-740-679; SER on α as in design.md §2.1.
+    Source: Fowler 1989, doi:10.1259/0007-1285-62-740-679; SER on α, own convention.
     Status: verified formula; the DOI is recalled; the place of the SER is a house convention.
     """
     return np.asarray(alpha_per_gy, dtype=np.float64) * bed(

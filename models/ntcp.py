@@ -30,7 +30,7 @@ def logistic(dose_gy: ArrayLike, intercept: ArrayLike, slope_per_gy: ArrayLike) 
     -----
     Source: pneumonitis, b0 = −3.87 and b1 = 0.126/Gy, Marks 2010,
     doi:10.1016/j.ijrobp.2009.06.091. Status: parameters and DOI recalled; they give its table of
-    9.7/20.6/30.0/38.5 % at 13/20/24/27 Gy (clinical.md §1.5).
+    9.7/20.6/30.0/38.5 % at 13/20/24/27 Gy.
     """
     log_odds = np.asarray(intercept, dtype=np.float64) + np.asarray(
         slope_per_gy, dtype=np.float64
@@ -149,7 +149,7 @@ def modified(
     -----
     Source: risk ratios of pneumonitis from the counts of PACIFIC and of Jang 2021,
     doi:10.1186/s13014-021-01930-2; odds ratios of Palma 2013, doi:10.1016/j.ijrobp.2012.04.043.
-    Status: counts verified, ratios derived (clinical.md §1.5); multiplying them is an assumption.
+    Status: counts verified, ratios derived; multiplying them is an assumption.
     """
     base = np.asarray(probability, dtype=np.float64)
     odds = np.asarray(odds_ratio, dtype=np.float64) * base

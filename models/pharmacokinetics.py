@@ -54,7 +54,7 @@ def concentrations(
     Notes
     -----
     Exact matrix exponentials; a changing clearance is frozen at the midpoint of each of 8 steps
-    per day. The error is of second order in the step: for every agent of clinical.md §3 below
+    per day. The error is of second order in the step: for every agent of the library below
     1e-6 of the concentration over 180 days (tested against an ODE solver).
     Source: e.g. Bajaj 2017 (nivolumab), doi:10.1002/psp4.12143. Status: verified in model code.
     """
@@ -111,7 +111,9 @@ def terminal_half_life_days(
 
     Notes
     -----
-    Source: standard two-compartment algebra; reproduces clinical.md §3. Status: derived, no DOI.
+    Source: standard two-compartment algebra; gives the half-lives that the
+    population models of the library's agents report (tests/models/test_pharmacokinetics.py).
+    Status: derived, no DOI.
     """
     central = np.asarray(central_volume_l, dtype=np.float64)
     exchange = np.asarray(intercompartmental_l_per_day, dtype=np.float64)

@@ -27,7 +27,7 @@ def unrepaired(hours: ArrayLike, half_time_hours: float | None) -> FloatArray:
     -----
     Source: Thames 1985 (Int J Radiat Biol 47:319, no DOI seen); half-times of about 1 h in early
     and more than 3 h in late tissue, Thames 1990, doi:10.1016/0167-8140(90)90149-Q.
-    Status: formula verified in LQL-Equiv, half-times verified (clinical.md §1.4).
+    Status: formula verified in LQL-Equiv, half-times verified.
     """
     elapsed = np.asarray(hours, dtype=np.float64)
     if half_time_hours is None:
@@ -56,7 +56,7 @@ def thames_factor(fractions_per_day: int, unrepaired: ArrayLike) -> FloatArray:
     -----
     Computed as the polynomial ``(2/m)·Σ_{i=1}^{m−1} (m − i)·φ^i``, the same without a singularity.
     Source: Thames 1985 (Int J Radiat Biol 47:319, no DOI seen). Status: verified in LQL-Equiv,
-    with its table (fractionation.md §2).
+    with its table.
     """
     left = np.asarray(unrepaired, dtype=np.float64)[..., np.newaxis]
     gaps = np.arange(1, fractions_per_day)

@@ -36,8 +36,8 @@ def accelerated_days(
     Notes
     -----
     Elapsed time is last − first, one day less than the number of calendar days touched.
-    Source: Fowler 1989, doi:10.1259/0007-1285-62-740-679. Status: verified formula
-    (fractionation.md §2), DOI recalled.
+    Source: Fowler 1989, doi:10.1259/0007-1285-62-740-679. Status: verified formula,
+    DOI recalled.
     """
     end = np.asarray(last_day, dtype=np.float64)
     if until_day is not None:
@@ -89,7 +89,7 @@ def log_growth(
     Notes
     -----
     Source: the BED time factor of Fowler 1989, doi:10.1259/0007-1285-62-740-679, written as
-    cell number (design.md §2.1). Status: derived.
+    cell number. Status: derived.
     """
     growth = _rate(growth_doubling_time_days)
     repopulation = (

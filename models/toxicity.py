@@ -31,8 +31,8 @@ def check_tolerance_table(fractions: Sequence[float], limits_gy: Sequence[float]
 
     Notes
     -----
-    Source: design.md §2, no DOI; some protocol maxima fail (18/26/30 Gy in 3/4/5 fractions).
-    Status: derived.
+    Source: own rule, so that the Miner sum is sound; some protocol maxima fail (18/26/30 Gy in
+    3/4/5 fractions). Status: derived.
     """
     if len(fractions) != len(limits_gy) or not len(fractions):
         raise ValueError(f"{len(fractions)} fraction numbers for {len(limits_gy)} limits")

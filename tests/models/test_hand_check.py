@@ -1,4 +1,4 @@
-"""The hand check of design.md §2, to its printed digits; its parameter values live only here."""
+"""A hand calculation of the immune model, to its printed digits; its constants live only here."""
 
 from itertools import product
 

@@ -1,4 +1,4 @@
-"""Half-lives of clinical.md §3, and concentrations against an ODE solver."""
+"""Half-lives that published population models report, and concentrations against an ODE solver."""
 
 import math
 from typing import TypedDict

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from abscopt.models import toxicity
 
-# TG-101 (doi:10.1118/1.3438081), clinical.md §1.1: D_v and maximum, or the spared-volume dose.
+# TG-101 (doi:10.1118/1.3438081): D_v and maximum, or the spared-volume dose.
 TG101 = {
     "cord 0.35 cc": (10, 18, 23),
     "cord max": (14, 21.9, 30),
