@@ -293,6 +293,33 @@ def _systemic(instance: Instance) -> Iterator[Problem]:
         for dose in regimen.doses:
             if dose.drug not in instance.drugs:
                 yield f"regimens.{name}.doses", dose.drug, "unknown drug"
+    yield from _drug_doses(instance)
+
+
+MOST_APART = 2.0
+"""Doses of a drug in different regimens that may share one effect per dose, greatest over least."""
+
+
+def _drug_doses(instance: Instance) -> Iterator[Problem]:
+    """Doses of chemotherapy of which the effect is not known."""
+    from abscopt.instances.regimens import dose_in_mg, dose_problem, reference_mg
+
+    for name, drug in instance.drugs.items():
+        known = reference_mg(instance, name)
+        if not drug.acts_by_dose or drug.reference_doses is not None or known is None:
+            continue
+        if known[1] > MOST_APART * known[0]:
+            rule = f"is missing: regimens give {known[0]:.4g} to {known[1]:.4g} mg per dose"
+            yield f"drugs.{name}.reference_doses", None, rule
+    for name, regimen in instance.regimens.items():
+        for i, dose in enumerate(regimen.doses):
+            if dose.drug not in instance.drugs:
+                continue
+            given_mg = dose_in_mg(dose.amount, dose.unit, instance.patient)
+            rule = dose_problem(instance, dose.drug, given_mg) or ""
+            if rule:
+                value = f"{dose.amount:g} {dose.unit} ({given_mg:.4g} mg)"
+                yield f"regimens.{name}.doses[{i}].amount", value, rule
 
 
 def _standard(instance: Instance) -> Iterator[Problem]:

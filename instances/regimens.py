@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abscopt.instances.schema import Instance, Patient
+from abscopt.models import chemotherapy
 
 
 def dose_in_mg(amount: float, unit: str, patient: Patient) -> float:
@@ -40,3 +41,55 @@ def infusions(
                 milligrams = dose_in_mg(dose.amount, dose.unit, instance.patient)
                 found.append((dose.drug, day, milligrams))
     return tuple(sorted(found, key=lambda item: (item[1], item[0])))
+
+
+def reference_mg(instance: Instance, drug: str) -> tuple[float, float] | None:
+    """Range in mg of the doses at which a drug's effects per dose are known; None if unknown.
+
+    Those that the drug states, else those of the case's regimens.
+    """
+    stated = instance.drugs[drug].reference_doses
+    known = stated or [
+        dose
+        for regimen in instance.regimens.values()
+        for dose in regimen.doses
+        if dose.drug == drug
+    ]
+    milligrams = [dose_in_mg(dose.amount, dose.unit, instance.patient) for dose in known]
+    return (min(milligrams), max(milligrams)) if milligrams else None
+
+
+def relative_dose(instance: Instance, drug: str, given_mg: float) -> float:
+    """A dose of chemotherapy in reference doses; 1 where the drug has no effect per dose.
+
+    Raises
+    ------
+    ValueError
+        If the drug has effects per dose, and no dose is known at which they hold.
+    """
+    if not instance.drugs[drug].acts_by_dose:
+        return 1.0
+    known = reference_mg(instance, drug)
+    if known is None:
+        raise ValueError(f"{drug}: {NO_REFERENCE}")
+    return chemotherapy.relative_dose(given_mg, *known)
+
+
+NO_REFERENCE = "its effects per dose need reference_doses, or a regimen that gives it"
+
+
+def dose_problem(instance: Instance, drug: str, given_mg: float) -> str | None:
+    """Why the effects of a dose are not known; None where they are."""
+    if not instance.drugs[drug].acts_by_dose:
+        return None
+    known = reference_mg(instance, drug)
+    if known is None:
+        return NO_REFERENCE
+    if given_mg <= chemotherapy.MOST_RELATIVE * known[1] * (1 + 1e-9):
+        return None
+    least, greatest = (f"{milligrams:.4g}" for milligrams in known)
+    span = least if least == greatest else f"{least} to {greatest}"
+    return (
+        f"the effect of {drug} is known at {span} mg per dose, and proportional to the dose up to "
+        f"{chemotherapy.MOST_RELATIVE:g} times as much"
+    )

@@ -9,6 +9,14 @@ from pydantic import Field, model_validator
 from abscopt.instances.fields import Count, Day, LibraryTable, Name, NonNegative, Positive, Table
 
 Phase = Literal["priming", "mobilization", "effector", "suppression"]
+DoseUnit = Literal["mg", "mg_per_kg", "mg_per_m2", "auc"]
+
+
+class ReferenceDose(Table):
+    """A dose of one infusion."""
+
+    amount: Positive
+    unit: DoseUnit
 
 
 class Drug(LibraryTable):
@@ -19,7 +27,8 @@ class Drug(LibraryTable):
     phase by `1 + sign * strength * occupancy`. Without a phase, PD-1 and PD-L1 inhibitors
     mobilize precursors (`blockade_mobilization_per_day`) and CTLA-4 inhibitors prime by Serre's
     factor; other targets must name a phase. Chemotherapy acts on the irradiated tumor either as
-    a sensitizer or by an equivalent BED, never both.
+    a sensitizer or by an equivalent BED, never both. Its effects per dose are those of the
+    reference doses; outside their range they are proportional to the dose.
     """
 
     kind: Literal["checkpoint_inhibitor", "chemotherapy"]
@@ -48,10 +57,33 @@ class Drug(LibraryTable):
     )
     lymphocyte_log_loss_per_dose: NonNegative = 0.0
     precursor_log_loss_per_dose: Annotated[float, Field(ge=0, le=20)] = 0.0
+    reference_doses: (
+        Annotated[tuple[ReferenceDose, ...], Field(min_length=1, max_length=10)] | None
+    ) = Field(
+        default=None,
+        description="doses at which the effects of chemotherapy per dose are known; "
+        "if absent, the doses of the case's regimens",
+    )
+
+    @property
+    def acts_by_dose(self) -> bool:
+        """Whether a drug has effects that are stated per dose of chemotherapy."""
+        return (
+            self.sensitizer_enhancement_ratio > 1
+            or self.equivalent_bed_gy_per_dose > 0
+            or self.cytotoxic_log_kill_per_dose > 0
+            or self.lymphocyte_log_loss_per_dose > 0
+            or self.precursor_log_loss_per_dose > 0
+        )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.kind == "checkpoint_inhibitor":
+            if self.reference_doses is not None or self.acts_by_dose:
+                raise ValueError(
+                    "effects per dose and reference_doses belong to chemotherapy: a checkpoint "
+                    "inhibitor acts by its concentration"
+                )
             needed = (
                 "target",
                 "clearance_l_per_day",
@@ -91,7 +123,7 @@ class RegimenDose(Table):
     drug: Name
     day: Annotated[int, Field(ge=0, le=365, description="day within the cycle, from 0")]
     amount: Positive
-    unit: Literal["mg", "mg_per_kg", "mg_per_m2", "auc"]
+    unit: DoseUnit
 
 
 class Regimen(LibraryTable):

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from abscopt.instances.calendar import course_days, date_of
 from abscopt.instances.fields import Day, FractionDose, Name, Positive, Table
 from abscopt.instances.load import InputError, Problem, problems_of
-from abscopt.instances.regimens import infusions
+from abscopt.instances.regimens import dose_problem, infusions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -275,6 +275,8 @@ def _infusion_problems(entry: ScheduleFile, instance: Instance, label: str) -> I
         if row.agent not in instance.drugs:
             known = sorted(instance.drugs)
             yield Problem(label, f"{place}.agent", row.agent, f"unknown; known {known}")
+        elif (rule := dose_problem(instance, row.agent, row.dose_mg)) is not None:
+            yield Problem(label, f"{place}.dose_mg", f"{row.dose_mg:g}", rule)
         yield from _day_problems(place, row, instance, label)
         day = row.on(instance.calendar)
         if (row.agent, day) in seen:

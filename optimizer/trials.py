@@ -6,6 +6,7 @@ menu. Whether the limits hold is a question of its own: `ArmVerdict.limits_hold`
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from abscopt.instances.calendar import is_machine_day
 from abscopt.instances.load import InputError, Problem, library
-from abscopt.instances.regimens import dose_in_mg
+from abscopt.instances.regimens import dose_in_mg, dose_problem
 from abscopt.instances.systemic import Drug
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule, standard_schedule
 
@@ -278,14 +279,19 @@ def _extra_drugs(instance: Instance, arm: TrialArm) -> dict[str, Drug]:
     """The arm's drugs that the case does not have, from the library."""
     names = dict.fromkeys(entry.drug for entry in arm.infusions)
     return {
-        name: Drug.model_validate(library("drugs")[name])
+        name: Drug.model_validate_json(json.dumps(library("drugs")[name]))
         for name in names
         if name not in instance.drugs
     }
 
 
 def _drug_problems(instance: Instance, arm: TrialArm) -> Iterator[Problem]:
-    """A case may give a drug an equivalent BED, which contains sensitization."""
+    """A dose of unknown effect; an equivalent BED, which contains sensitization, beside it."""
+    for entry in arm.infusions:
+        given_mg = dose_in_mg(entry.amount, entry.unit, instance.patient)
+        rule = dose_problem(instance, entry.drug, given_mg)
+        if rule is not None:
+            yield _problem(instance, arm, entry.drug, f"{entry.amount:g} {entry.unit}", rule)
     given = {name: instance.drugs[name] for name in dict.fromkeys(e.drug for e in arm.infusions)}
     sensitizers = [n for n, drug in given.items() if drug.sensitizer_enhancement_ratio > 1]
     equivalent = [n for n, drug in given.items() if drug.equivalent_bed_gy_per_dose > 0]

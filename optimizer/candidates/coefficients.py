@@ -405,12 +405,13 @@ def _equivalent_bed(instance: Instance, menu: Menu, plan: Plan) -> FloatArray:
     """(kinds, horizons + 1) BED of concurrent chemotherapy up to each horizon, then in all."""
     cuts = [*instance.horizon_days, instance.days]
     total = np.zeros((len(menu.patterns.count), len(cuts)))
-    for name, day in direct_doses(instance, plan):
+    for name, day, relative in direct_doses(instance, plan):
         drug = instance.drugs[name]
         if drug.equivalent_bed_gy_per_dose == 0:
             continue
         window = menu.patterns.incidence[:, day : day + drug.sensitizing_days]
-        concurrent = np.where(window.any(axis=1), drug.equivalent_bed_gy_per_dose, 0.0)
+        bed = relative * drug.equivalent_bed_gy_per_dose
+        concurrent = np.where(window.any(axis=1), bed, 0.0)
         total += np.outer(concurrent, day < np.array(cuts))
     gathered: FloatArray = total[menu.pattern]
     return gathered
@@ -442,8 +443,8 @@ def _local(
         partial = np.where(irradiated < 1, irradiated, 0.0)
         outside = -np.log1p(partial * np.expm1(-killed))
         poisoned = clone.drug_kill_factor * sum(
-            instance.drugs[name].cytotoxic_log_kill_per_dose
-            for name, day in direct_doses(instance, plan)
+            relative * instance.drugs[name].cytotoxic_log_kill_per_dose
+            for name, day, relative in direct_doses(instance, plan)
             if day < horizon
         )
         columns.append(number + grown - np.where(irradiated < 1, outside, killed) - poisoned)

@@ -18,7 +18,7 @@ from abscopt.instances.limits import AlcLimit, LogisticsLimit
 from abscopt.models import chemotherapy, lq, lymphocytes, repopulation
 from abscopt.optimizer.candidates.courses import Patterns
 from abscopt.optimizer.candidates.loads import day_load, edric_alone, point_of
-from abscopt.optimizer.candidates.plans import allowed_patterns, exposures_of
+from abscopt.optimizer.candidates.plans import allowed_patterns, direct_doses, exposures_of
 
 if TYPE_CHECKING:
     from abscopt.instances.courses import FreeCourse
@@ -310,10 +310,9 @@ def _drug_kill(candidates: Candidates, plan: int) -> FloatArray:
     instance = candidates.instance
     horizons = np.array(instance.horizon_days)
     total = np.zeros(len(horizons))
-    for name, day, _ in candidates.plans[plan].doses:
+    for name, day, relative in direct_doses(instance, candidates.plans[plan]):
         kill = instance.drugs[name].cytotoxic_log_kill_per_dose
-        if kill > 0:
-            total += chemotherapy.cytotoxic_kill([day], kill, horizons)
+        total += chemotherapy.cytotoxic_kill([day], kill, horizons, relative)
     return total
 
 

@@ -174,7 +174,7 @@ def _classes(
             )[:, None]
             for until in (*instance.horizon_days, None)
         ]
-    for name, day in direct_doses(instance, plan):
+    for name, day, _ in direct_doses(instance, plan):
         drug = instance.drugs[name]
         if drug.equivalent_bed_gy_per_dose > 0:
             window = patterns.incidence[:, day : day + drug.sensitizing_days]

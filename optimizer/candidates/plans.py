@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.instances.limits import DrugLimit
-from abscopt.instances.regimens import infusions
+from abscopt.instances.regimens import infusions, relative_dose
 from abscopt.models import chemotherapy, immune, lymphocytes, pharmacokinetics, risk
 
 if TYPE_CHECKING:
     from abscopt.instances.limits import Exposure
     from abscopt.instances.schema import Instance
-    from abscopt.instances.systemic import AgentChoice, Drug
+    from abscopt.instances.systemic import AgentChoice
     from abscopt.optimizer.candidates.courses import Patterns
 
 FloatArray = NDArray[np.float64]
@@ -143,14 +143,14 @@ def plan_effects(instance: Instance, plans: tuple[Plan, ...]) -> PlanEffects:
         for name in sorted(by_drug):
             drug, doses = instance.drugs[name], by_drug[name]
             if (name, doses) not in known:
-                known[name, doses] = _drug_effect(instance.days, drug, doses)
+                known[name, doses] = _drug_effect(instance, name, doses)
             effect = known[name, doses]
             if drug.kind == "chemotherapy":
-                days = [day for day, _ in doses]
-                log_loss[row] += drug.lymphocyte_log_loss_per_dose * len(doses)
+                days, relative = zip(*relative_doses(instance, name, doses), strict=True)
+                log_loss[row] += drug.lymphocyte_log_loss_per_dose * math.fsum(relative)
                 sensitizer[row] *= effect
                 survival[row] *= chemotherapy.precursor_survival(
-                    instance.days, days, drug.precursor_log_loss_per_dose
+                    instance.days, days, drug.precursor_log_loss_per_dose, relative
                 )
             elif drug.phase is not None:
                 assert drug.sign is not None and drug.strength is not None
@@ -193,11 +193,18 @@ def _by_drug(plan: Plan) -> dict[str, tuple[tuple[int, float], ...]]:
     return {name: tuple(doses) for name, doses in found.items()}
 
 
-def direct_doses(instance: Instance, plan: Plan) -> tuple[tuple[str, int], ...]:
-    """(drug, day) of the doses that kill or add to the BED of the tumors themselves."""
+def relative_doses(
+    instance: Instance, name: str, doses: tuple[tuple[int, float], ...]
+) -> list[tuple[int, float]]:
+    """(day, reference doses) of infusions in (day, mg) of one chemotherapy drug."""
+    return [(day, relative_dose(instance, name, milligrams)) for day, milligrams in doses]
+
+
+def direct_doses(instance: Instance, plan: Plan) -> tuple[tuple[str, int, float], ...]:
+    """(drug, day, reference doses) of what kills or adds to the BED of the tumors themselves."""
     return tuple(
-        (name, day)
-        for name, day, _ in plan.doses
+        (name, day, relative_dose(instance, name, milligrams))
+        for name, day, milligrams in plan.doses
         if instance.drugs[name].equivalent_bed_gy_per_dose > 0
         or instance.drugs[name].cytotoxic_log_kill_per_dose > 0
     )
@@ -214,12 +221,16 @@ def _groups(
     return np.array([order[key] for key in keys], dtype=np.int64)
 
 
-def _drug_effect(days: int, drug: Drug, doses: tuple[tuple[int, float], ...]) -> FloatArray:
+def _drug_effect(instance: Instance, name: str, doses: tuple[tuple[int, float], ...]) -> FloatArray:
     """Daily SER of chemotherapy, c/EC50 of anti-CTLA-4 without a phase, or occupancy."""
-    dose_days = [day for day, _ in doses]
+    drug, days, dose_days = instance.drugs[name], instance.days, [day for day, _ in doses]
     if drug.kind == "chemotherapy":
         return chemotherapy.sensitizer_enhancement(
-            days, dose_days, drug.sensitizer_enhancement_ratio, drug.sensitizing_days
+            days,
+            dose_days,
+            drug.sensitizer_enhancement_ratio,
+            drug.sensitizing_days,
+            [relative for _, relative in relative_doses(instance, name, doses)],
         )
     assert drug.clearance_l_per_day and drug.central_volume_l and drug.ec50_mg_per_l
     assert drug.intercompartmental_clearance_l_per_day and drug.peripheral_volume_l

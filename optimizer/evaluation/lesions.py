@@ -191,10 +191,15 @@ def _equivalent_bed(
 ) -> float:
     """BED in Gy of the chemotherapy doses before a day that meet a fraction."""
     total = 0.0
-    for name, dose_days in state.chemotherapy_days.items():
+    for name, given in state.chemotherapy.items():
         drug = instance.drugs[name]
-        doses = [day for day in dose_days if day < until_day]
-        met = chemotherapy.concurrent_doses(doses, fraction_days, drug.sensitizing_days)
+        doses = [(day, relative) for day, relative in given if day < until_day]
+        met = chemotherapy.concurrent_doses(
+            [day for day, _ in doses],
+            fraction_days,
+            drug.sensitizing_days,
+            [relative for _, relative in doses],
+        )
         total += drug.equivalent_bed_gy_per_dose * met
     return total
 
@@ -203,10 +208,13 @@ def _cytotoxic_kill(instance: Instance, state: SystemicState, until_day: int) ->
     return sum(
         float(
             chemotherapy.cytotoxic_kill(
-                days, instance.drugs[name].cytotoxic_log_kill_per_dose, until_day
+                [day for day, _ in given],
+                instance.drugs[name].cytotoxic_log_kill_per_dose,
+                until_day,
+                [relative for _, relative in given],
             )
         )
-        for name, days in state.chemotherapy_days.items()
+        for name, given in state.chemotherapy.items()
     )
 
 

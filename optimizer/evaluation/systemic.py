@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from abscopt.instances.regimens import relative_dose
 from abscopt.models import chemotherapy, immune, lymphocytes, pharmacokinetics
 
 if TYPE_CHECKING:
@@ -19,13 +20,15 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 Doses = dict[str, list[tuple[int, float]]]
 Agents = list[tuple["Drug", FloatArray]]
+Relative = tuple[tuple[int, float], ...]
+"""(day, reference doses) of the infusions of one drug."""
 
 
 @dataclass(frozen=True)
 class SystemicState:
     """Daily effect of the drugs; arrays of shape (days,).
 
-    `chemotherapy_days` gives the days of every chemotherapy drug's doses.
+    `chemotherapy` gives day and relative dose of every infusion of each chemotherapy drug.
     """
 
     occupancy: FloatArray
@@ -37,7 +40,7 @@ class SystemicState:
     sensitizer: FloatArray
     effect_weights: FloatArray
     chemotherapy_log_loss: float
-    chemotherapy_days: dict[str, tuple[int, ...]]
+    chemotherapy: dict[str, Relative]
 
 
 def systemic_state(instance: Instance, infusions: tuple[Infusion, ...]) -> SystemicState:
@@ -60,7 +63,7 @@ def systemic_state(instance: Instance, infusions: tuple[Infusion, ...]) -> Syste
         * _phase(instance, agents, "mobilization"),
         1.0 - constants.precursor_loss_per_day,
     )
-    days = _chemotherapy_days(instance, doses)
+    given = _chemotherapy(instance, doses)
     return SystemicState(
         occupancy=occupancy,
         mobilization=mobilization,
@@ -71,15 +74,17 @@ def systemic_state(instance: Instance, infusions: tuple[Infusion, ...]) -> Syste
         effect_factor=(1.0 + constants.blockade_effect * occupancy)
         * _phase(instance, agents, "effector"),
         relief=_phase(instance, agents, "suppression"),
-        precursor_survival=_precursor_survival(instance, days),
-        sensitizer=_sensitizer(instance, days),
+        precursor_survival=_precursor_survival(instance, given),
+        sensitizer=_sensitizer(instance, given),
         effect_weights=lymphocytes.effect_weights(
             mobilization, instance.lymphocytes.recovery_half_time_days
         ),
         chemotherapy_log_loss=sum(
-            instance.drugs[name].lymphocyte_log_loss_per_dose * len(days[name]) for name in days
+            instance.drugs[name].lymphocyte_log_loss_per_dose * relative
+            for name, own in given.items()
+            for _, relative in own
         ),
-        chemotherapy_days=days,
+        chemotherapy=given,
     )
 
 
@@ -145,27 +150,32 @@ def _phase(instance: Instance, agents: Agents, phase: Phase) -> FloatArray:
     return np.array(np.broadcast_to(joint, (instance.days,)))
 
 
-def _chemotherapy_days(instance: Instance, doses: Doses) -> dict[str, tuple[int, ...]]:
+def _chemotherapy(instance: Instance, doses: Doses) -> dict[str, Relative]:
     return {
-        name: tuple(day for day, _ in doses[name])
+        name: tuple((day, relative_dose(instance, name, gave)) for day, gave in doses[name])
         for name in sorted(doses)
         if instance.drugs[name].kind == "chemotherapy"
     }
 
 
-def _sensitizer(instance: Instance, dose_days: dict[str, tuple[int, ...]]) -> FloatArray:
+def _sensitizer(instance: Instance, given: dict[str, Relative]) -> FloatArray:
     ratio = np.ones(instance.days)
-    for name, days in dose_days.items():
+    for name, own in given.items():
         drug = instance.drugs[name]
         ratio = ratio * chemotherapy.sensitizer_enhancement(
-            instance.days, days, drug.sensitizer_enhancement_ratio, drug.sensitizing_days
+            instance.days,
+            [day for day, _ in own],
+            drug.sensitizer_enhancement_ratio,
+            drug.sensitizing_days,
+            [relative for _, relative in own],
         )
     return ratio
 
 
-def _precursor_survival(instance: Instance, dose_days: dict[str, tuple[int, ...]]) -> FloatArray:
+def _precursor_survival(instance: Instance, given: dict[str, Relative]) -> FloatArray:
     spared = np.ones(instance.days)
-    for name, days in dose_days.items():
+    for name, own in given.items():
         loss = instance.drugs[name].precursor_log_loss_per_dose
-        spared = spared * chemotherapy.precursor_survival(instance.days, days, loss)
+        days, relative = [day for day, _ in own], [part for _, part in own]
+        spared = spared * chemotherapy.precursor_survival(instance.days, days, loss, relative)
     return spared

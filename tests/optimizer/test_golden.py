@@ -54,7 +54,7 @@ IMMUNE = {"use": "default", "effect_per_effector": 0.5}
 
 
 def drug(name: str, **rules: Any) -> Raw:
-    one = {"drug": name, "day": 0, "amount": 200, "unit": "mg"}
+    one = {"drug": name, "day": 0, "amount": plain.AMOUNTS.get(name, 200), "unit": "mg"}
     return {
         "agent": {"name": name, "regimens": [name], "first_start_day": 0, **rules},
         "regimen": {"cycle_days": 1, "max_cycles": 1, "doses": [one], **plain.CITED},

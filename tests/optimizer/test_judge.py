@@ -75,7 +75,9 @@ def judged(raw: Raw, fractions: Iterable[Fraction] = (), infusions: Any = ()) ->
 
 
 def chemo(**fields: Any) -> Raw:
-    return {"kind": "chemotherapy"} | CITED | fields
+    """A drug whose effects per dose hold from 1 to 150 mg."""
+    known = [{"amount": milligrams, "unit": "mg"} for milligrams in (1.0, 150.0)]
+    return {"kind": "chemotherapy", "reference_doses": known} | CITED | fields
 
 
 def several_a_day(days: Iterable[int], dose_gy: float, per_day: int) -> list[Fraction]:

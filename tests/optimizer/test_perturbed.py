@@ -17,7 +17,18 @@ from typing import Any
 
 import pytest
 from one_percent import Rounds, Wrong, with_wrong, wrong_coefficients
-from plain_cases import CITED, EVERY_DAY, Raw, best_of_all, free, lesion, limit, plain_case, uniform
+from plain_cases import (
+    AMOUNTS,
+    CITED,
+    EVERY_DAY,
+    Raw,
+    best_of_all,
+    free,
+    lesion,
+    limit,
+    plain_case,
+    uniform,
+)
 
 import abscopt.optimizer.programme as programme
 from abscopt.instances import build
@@ -61,7 +72,7 @@ def with_drugs(raw: Raw, **rules_of_drug: Raw) -> Raw:
     """The case with one obligatory infusion of each drug, on day 0 unless the rules say more."""
     agents, regimens = [], {}
     for name, rules in rules_of_drug.items():
-        dose = {"drug": name, "day": 0, "amount": 200, "unit": "mg"}
+        dose = {"drug": name, "day": 0, "amount": AMOUNTS.get(name, 200), "unit": "mg"}
         regimens[name] = {"cycle_days": 1, "max_cycles": 1, "doses": [dose], **CITED}
         day = {"first_start_day": 0, "last_start_day": 0}
         agents.append({"name": name, "regimens": [name], "optional": False} | day | rules)

@@ -19,7 +19,17 @@ from typing import Any
 import numpy as np
 import pytest
 from one_percent import Rounds, Wrong, with_wrong, wrong_coefficients
-from plain_cases import CITED, EARLY_IMMUNE, Raw, best_of_all, lesion, limit, plain_case, uniform
+from plain_cases import (
+    AMOUNTS,
+    CITED,
+    EARLY_IMMUNE,
+    Raw,
+    best_of_all,
+    lesion,
+    limit,
+    plain_case,
+    uniform,
+)
 
 from abscopt.instances import build
 from abscopt.optimizer.candidates.reduction import Kept, offered
@@ -52,7 +62,7 @@ def case(drug: str, doses_gy: list[float], *limits: Raw, **immune: Any) -> Raw:
         sparing={"organ": {"mean": 0.5}},
         course=uniform([1], doses_gy, last_start_day=2),
     )
-    dose = {"drug": drug, "day": 0, "amount": 200, "unit": "mg"}
+    dose = {"drug": drug, "day": 0, "amount": AMOUNTS.get(drug, 200), "unit": "mg"}
     once = {"cycle_days": 1, "max_cycles": 1, "doses": [dose], **CITED}
     days = {"first_start_day": 0, "last_start_day": 2, "start_step_days": 2}
     return plain_case(
