@@ -7,6 +7,9 @@ commands that need them, so that `--help` is quick.
 
 from __future__ import annotations
 
+import abscopt.optimizer.interrupts as interrupts  # Ctrl-C during the imports is silent
+
+# isort: split
 import errno
 import json
 import math
@@ -20,10 +23,10 @@ import click
 from abscopt.instances.load import (
     InputError,
     Problem,
-    load,
     read_text,
     titles,
 )
+from abscopt.optimizer.files import load_case as _load
 from abscopt.optimizer.progress import ProgressLine
 from abscopt.optimizer.result import DISCLAIMER, FORMAT
 
@@ -32,12 +35,16 @@ if TYPE_CHECKING:
     from abscopt.optimizer.schedule import Schedule
 
 EXIT_CODES = {"optimal": 0, "feasible": 0, "infeasible": 3, "unknown": 4}
-INTERRUPTED = 4
 SOLVERS = ("highs", "scip", "cbc", "glpk", "gurobi", "cplex")
 
 
 class _Guarded(click.Group):
-    """Group whose commands end with a message and an exit code, never with a traceback."""
+    """Group whose commands obey signals and end with a message and an exit code."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run as a program."""
+        with interrupts.program():
+            return super().main(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; turn exceptions into messages."""
@@ -51,7 +58,7 @@ class _Guarded(click.Group):
             raise
         except (KeyboardInterrupt, click.Abort):
             _say("abscopt: interrupted", err=True)
-            ctx.exit(INTERRUPTED)
+            ctx.exit(interrupts.NOTHING_IN_HAND)
         except Exception as error:
             broken_pipe = isinstance(error, OSError) and error.errno == errno.EPIPE
             if broken_pipe or os.environ.get("ABSCOPT_DEBUG"):
@@ -91,15 +98,6 @@ def _say_table(found: Any, module: Any, csv_file: str | None, as_json: bool) -> 
 
 def _line(problem: Problem) -> str:
     return " ".join(str(problem).split())
-
-
-def _load(name: str) -> Instance:
-    try:
-        return load(name)
-    except OSError as error:
-        rule = "must be readable"
-        reason = error.strerror or "unreadable"
-        raise InputError([Problem(name[:80], "path", reason, rule)]) from None
 
 
 def _finite(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
@@ -276,9 +274,11 @@ def solve_command(
         simulated, text = simulation(instance, result.schedule, "optimized", False)
         report += "\n" + text
     document = json.dumps(result.to_json(instance, simulated), indent=2, allow_nan=False)
-    if folder is not None:
-        write_result(folder, result, instance, document, report)
-    _say(document if as_json else report.rstrip("\n"))
+    try:
+        if folder is not None:
+            write_result(folder, result, instance, document, report)
+    finally:  # a full disk must not cost the answer
+        _say(document if as_json else report.rstrip("\n"))
     ctx.exit(EXIT_CODES[result.status])
 
 

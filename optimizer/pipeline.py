@@ -6,10 +6,7 @@ The programme is imported where it is needed: Pyomo takes half a second to load.
 from __future__ import annotations
 
 import math
-import signal
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -109,7 +106,7 @@ def solve(
         start = read_schedule(start.to_json(instance), instance, "start")
     wanted = instance.objective.gap if gap is None else gap
     judge = Judge(instance)
-    with _interruptible(clock):
+    with clock.running("preparing"):
         solved = _solved(instance, judge, wanted, threads, seed, method, clock, start, memory)
     evaluation = _judged(judge, solved)
     return _result(instance, judge, solved, evaluation, wanted, method, seed, clock)
@@ -382,22 +379,3 @@ def _certificate(solved: Solved, objective: float | None, status: str, kind: str
         form,
         solved.reductions,
     )
-
-
-@contextmanager
-def _interruptible(clock: Clock) -> Iterator[None]:
-    """Ctrl-C stops the solve with the best answer so far (in the main thread)."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(signum: int, frame: object) -> None:
-        if clock.interrupted:
-            raise KeyboardInterrupt
-        clock.interrupted = True
-
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

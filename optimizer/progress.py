@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from abscopt.optimizer import interrupts
 
 
 @dataclass(frozen=True)
@@ -27,12 +31,26 @@ class Progress:
 
 Listener = Callable[[Progress], None]
 
+HEARTBEAT_SECONDS = 0.4
+"""After so long without a report the last one is repeated: two make less than a second."""
 
-QUIET_SECONDS = 5.0
+TERMINAL_SECONDS = 0.1
+"""A line on a terminal is redrawn this often: more cannot be read."""
+
+QUIET_SECONDS = 0.6
+"""Elsewhere at least so long lies between two lines: with a heartbeat less than a second."""
+
+LONG_RUN = 60.0
+LONG_RUN_SECONDS = 9.0
+"""After a minute a log has a line about every ten seconds, not 86 400 a day."""
 
 
 class ProgressLine:
-    """Listener that keeps one line on a terminal, or prints one every few seconds elsewhere."""
+    """Listener that keeps one line on a terminal, or prints lines elsewhere.
+
+    On a terminal the line is at most a second old; elsewhere there is a line each second for the
+    first minute, then about one every ten seconds.
+    """
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
@@ -47,8 +65,7 @@ class ProgressLine:
 
     def __call__(self, progress: Progress) -> None:
         """Show one report; absent values are shown as '-'."""
-        wait = 0.1 if self._terminal else QUIET_SECONDS
-        if self._last is not None and progress.elapsed - self._last < wait:
+        if self._last is not None and 0 <= progress.elapsed - self._last < self._wait(progress):
             return
         self._last = progress.elapsed
         numbers = (progress.bound, progress.incumbent, progress.gap)
@@ -61,15 +78,38 @@ class ProgressLine:
         else:
             print(line, file=sys.stderr, flush=True)
 
+    def _wait(self, progress: Progress) -> float:
+        """Seconds from one line to the next."""
+        if self._terminal:
+            return TERMINAL_SECONDS
+        return QUIET_SECONDS if progress.elapsed < LONG_RUN else LONG_RUN_SECONDS
+
 
 class Clock:
-    """Deadline, interruption and reports of one solve."""
+    """Deadline, interruption and reports of one solve.
+
+    Attributes
+    ----------
+    interrupted : whether a signal has asked for the answer so far
+    """
 
     def __init__(self, time_limit: float | None = None, listener: Listener | None = None):
         self._start = time.perf_counter()
         self._limit = time_limit
         self._listener = listener
-        self.interrupted = False
+        self._interrupted = False
+        self._lock = threading.Lock()
+        self._last: Progress | None = None
+        self._failure: BaseException | None = None
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a signal has asked for the answer so far."""
+        return self._interrupted or interrupts.asked()
+
+    @interrupted.setter
+    def interrupted(self, value: bool) -> None:
+        self._interrupted = value
 
     @property
     def elapsed(self) -> float:
@@ -87,6 +127,55 @@ class Clock:
         return self.interrupted or (self._limit is not None and self.elapsed >= self._limit)
 
     def report(self, phase: str, incumbent: float | None, bound: float | None) -> None:
-        """Tell the listener where the solve stands."""
+        """Tell the listener where the solve stands.
+
+        Raises
+        ------
+        Exception
+            What the listener raised, here or when a thread repeated a report to it.
+        """
+        if self._listener is None:
+            return
+        with self._lock:
+            if self._failure is not None:
+                raise self._failure
+            self._last = Progress(phase, incumbent, bound, self.elapsed)
+            self._listener(self._last)
+
+    @contextmanager
+    def running(self, phase: str) -> Iterator[None]:
+        """Obey signals, and repeat the last report where none comes for a while.
+
+        A thread repeats it: the solve may be inside HiGHS or numpy for long. The listener is
+        never called twice at once.
+
+        Parameters
+        ----------
+        phase : what is told before the first report
+        """
+        done = threading.Event()
+        beating = threading.Thread(target=self._beat, args=(phase, done), daemon=True)
         if self._listener is not None:
-            self._listener(Progress(phase, incumbent, bound, self.elapsed))
+            beating.start()
+        try:
+            with interrupts.interruptible(self):
+                yield
+        finally:
+            done.set()
+            if beating.ident is not None:
+                beating.join()
+
+    def _beat(self, phase: str, done: threading.Event) -> None:
+        """Repeat the last report until it is done, or the listener fails."""
+        assert self._listener is not None
+        while not done.wait(HEARTBEAT_SECONDS / 4):
+            with self._lock:
+                last, now = self._last or Progress(phase, None, None, 0.0), self.elapsed
+                if now - last.elapsed < HEARTBEAT_SECONDS or done.is_set():
+                    continue
+                self._last = replace(last, elapsed=now)
+                try:
+                    self._listener(self._last)
+                except BaseException as error:  # raised again where the solve reports
+                    self._failure = error
+                    return

@@ -118,12 +118,15 @@ def find(
         return replace(blank, message=f"not installed: {engine.install}")
     wanted = instance.objective.gap if gap is None else gap
     clock = Clock(time_limit, listener)
+    if clock.interrupted:
+        return replace(blank, status="unknown", message="interrupted")
     try:
-        candidates = Candidates(instance)
-        recomputed = _Recomputed(candidates, engine.solve, transform)
-        answer = solve_single(
-            candidates, Judge(instance), wanted, seed, threads, clock, engine=recomputed
-        )
+        with clock.running("programme"):
+            candidates = Candidates(instance)
+            recomputed = _Recomputed(candidates, engine.solve, transform)
+            answer = solve_single(
+                candidates, Judge(instance), wanted, seed, threads, clock, engine=recomputed
+            )
     except SizeLicence as error:
         what = replace(blank, status="size_licence", message=f"over its size licence: {error}")
     except InputError as error:

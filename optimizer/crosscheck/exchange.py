@@ -66,12 +66,23 @@ def export_programme(
     Parameters
     ----------
     first : the first relaxation instead, not solved at all
+
+    Raises
+    ------
+    InputError
+        If the case has no programme, or the time did not suffice to build it.
+    KeyboardInterrupt
+        If a signal came before there was a programme.
     """
-    candidates = Candidates(instance)
     wanted = instance.objective.gap if gap is None else gap
     clock = Clock(time_limit, listener)
     engine = _unsolved if first else None
-    answer = solve_single(candidates, Judge(instance), wanted, seed, threads, clock, engine=engine)
+    with clock.running("programme"):
+        candidates = Candidates(instance)
+        judge = Judge(instance)
+        answer = solve_single(candidates, judge, wanted, seed, threads, clock, engine=engine)
+    if answer.data is None and clock.interrupted:
+        raise KeyboardInterrupt
     if answer.data is None:
         what = "no time" if clock.expired else "no systemic plan"
         rule = "the case has no programme: every systemic plan breaks a limit"

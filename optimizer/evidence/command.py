@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -16,6 +18,7 @@ from abscopt.optimizer.evidence.requirements import Requirement, requirements
 from abscopt.optimizer.evidence.score import Scored, scored, trials
 from abscopt.optimizer.evidence.settings import scenario_constants
 from abscopt.optimizer.evidence.simulators import simulators
+from abscopt.optimizer.interrupts import NUMBERS, deaf_to_signals
 from abscopt.optimizer.progress import Listener, Progress
 
 if TYPE_CHECKING:
@@ -57,8 +60,10 @@ def evidence(
     verdicts: list[dict[str, Verdict]] = []
     workers = min(MOST_WORKERS, os.cpu_count() or 1, len(wanted))
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        for verdict in pool.map(_simulated, wanted):
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_follow_parent) as pool:
+        with deaf_to_signals():
+            tasks = pool.map(_simulated, wanted)
+        for verdict in tasks:
             verdicts.append(verdict)
             if listener is not None:
                 share = f"finding {len(verdicts)} of {len(wanted)}"
@@ -67,6 +72,20 @@ def evidence(
         replace(one, simulators=verdict) for one, verdict in zip(results, verdicts, strict=True)
     ]
     return complete, requirements(immune)
+
+
+def _follow_parent() -> None:
+    """Leave signals to the process that started this one, and end when it is gone."""
+    for number in NUMBERS:
+        signal.signal(number, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _simulated(name: str) -> dict[str, Verdict]:
