@@ -1,6 +1,8 @@
 """What `abscopt solve` does with whatever the pipeline returns, told by a pipeline made by hand."""
 
+import itertools
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 from abscopt import optimizer
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import evaluate
-from abscopt.optimizer.progress import Progress, ProgressLine
+from abscopt.optimizer.progress import Clock, Progress, ProgressLine
 from abscopt.optimizer.result import Certificate, Result, ResultStatus, SolverRun
 from abscopt.optimizer.schedule import standard_schedule
 
@@ -96,10 +98,38 @@ def test_progress_is_one_line_every_few_seconds(run: Any, pipeline: Fake) -> Non
 
 def test_progress_waits_between_lines(capsys: pytest.CaptureFixture[str]) -> None:
     with ProgressLine() as line:
-        for i, seconds in enumerate([0.0, 1.0, 4.9, 5.0, 9.0, 10.5]):
+        for i, seconds in enumerate([0.0, 0.2, 0.7, 0.9, 1.4, 60.0, 61.0, 65.0, 69.5]):
             line(Progress(f"phase{i}", -2.0, -1.5, seconds))
     shown = capsys.readouterr().err.splitlines()
-    assert [text.partition(":")[0] for text in shown] == ["phase0", "phase3", "phase5"]
+    expected = ["phase0", "phase2", "phase4", "phase5", "phase8"]  # later a log grows slowly
+    assert [text.partition(":")[0] for text in shown] == expected
+
+
+def test_the_listener_hears_every_second_while_the_solve_is_inside_other_code() -> None:
+    heard: list[Progress] = []
+    clock = Clock(None, heard.append)
+    with clock.running("preparing"):
+        time.sleep(1.2)
+        clock.report("search", -3.0, -1.0)
+        time.sleep(1.2)
+    count = len(heard)
+    time.sleep(0.6)
+    assert len(heard) == count, "nothing is told once the solve is over"
+    times = [0.0, *(report.elapsed for report in heard), clock.elapsed - 0.6]
+    assert max(b - a for a, b in itertools.pairwise(times)) < 1.5  # of a busy machine
+    assert heard[0].phase == "preparing"
+    assert (heard[-1].phase, heard[-1].incumbent, heard[-1].bound) == ("search", -3.0, -1.0)
+
+
+def test_what_a_listener_raises_between_reports_is_raised_by_the_next_report() -> None:
+    def fail(progress: Progress) -> None:
+        raise ZeroDivisionError
+
+    clock = Clock(None, fail)
+    with clock.running("preparing"):
+        time.sleep(0.8)
+        with pytest.raises(ZeroDivisionError):
+            clock.report("search", None, None)
     assert "best -2.0000, gap 0.5000" in shown[0]
 
 
