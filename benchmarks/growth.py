@@ -105,6 +105,8 @@ def sized(
         "name": f"class-{lesions}-{step_gy:g}-{last_start_day}",
         "lesions": [*chosen, hidden],
         "agents": [agent, SECOND] if second else [agent],
+        # Every day of the window is a start, so that its length alone sets the number of plans.
+        "calendar": {"infusion_weekdays": list(range(7))},
     }
     changed.pop("standard")
     try:

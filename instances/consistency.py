@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from abscopt.instances.courses import FreeCourse, UniformCourse
     from abscopt.instances.lesions import Lesion
     from abscopt.instances.limits import OrganLimit
-    from abscopt.instances.schema import Instance
+    from abscopt.instances.schema import Instance, StandardAgent
+    from abscopt.instances.systemic import AgentChoice
 
 Problem = tuple[str, object, str]
 
@@ -281,6 +282,8 @@ def _systemic(instance: Instance) -> Iterator[Problem]:
                 continue
             drugs |= {dose.drug for dose in instance.regimens[name].doses}
         given.update(drugs)
+        if drugs:
+            yield from _placed(instance, place, agent)
     sensitizers = [n for n in given if _drug(instance, n, "sensitizer_enhancement_ratio", 1.0)]
     equivalent = [n for n in given if _drug(instance, n, "equivalent_bed_gy_per_dose", 0.0)]
     if sensitizers and equivalent:
@@ -322,6 +325,30 @@ def _drug_doses(instance: Instance) -> Iterator[Problem]:
                 yield f"regimens.{name}.doses[{i}].amount", value, rule
 
 
+def _placed(instance: Instance, place: str, agent: AgentChoice) -> Iterator[Problem]:
+    """Whether an agent that must be given can be given at all on the infusion days."""
+    from abscopt.instances.infusion_days import given_infusions
+
+    known = [
+        name
+        for name in agent.regimens
+        if name in instance.regimens
+        and all(dose.drug in instance.drugs for dose in instance.regimens[name].doses)
+    ]
+    if agent.optional or not known:
+        return
+    if not any(
+        given_infusions(instance, agent, name, start, agent.cycles)
+        for name in known
+        for start in agent.start_days
+    ):
+        rule = (
+            "must be given, but from no day of its window: it starts on infusion days, and no dose "
+            "moves by more than infusion_tolerance_days"
+        )
+        yield f"{place}.first_start_day", agent.first_start_day, rule
+
+
 def _standard(instance: Instance) -> Iterator[Problem]:
     from abscopt.instances.calendar import course_days
 
@@ -349,7 +376,8 @@ def _standard(instance: Instance) -> Iterator[Problem]:
             course.interval_days,
         )
         if days is None:
-            yield f"{place}.start_day", course.start_day, "not a machine day of the calendar"
+            rule = "not a machine day of the calendar, or no day on which courses start"
+            yield f"{place}.start_day", course.start_day, rule
         elif days[-1] >= instance.days:
             yield f"{place}", days[-1], f"ends outside the horizon of {instance.days} days"
         elif lesion is not None and lesion.course is not None and lesion.course.form == "free":
@@ -364,3 +392,23 @@ def _standard(instance: Instance) -> Iterator[Problem]:
             yield f"{place}.agent", given.agent, f"unknown agent; known {sorted(agents)}"
         elif given.regimen is not None and given.regimen not in agent.regimens:
             yield f"{place}.regimen", given.regimen, f"not a regimen of {given.agent}"
+        else:
+            yield from _standard_days(instance, place, agent, given)
+
+
+def _standard_days(
+    instance: Instance, place: str, agent: AgentChoice, given: StandardAgent
+) -> Iterator[Problem]:
+    """Whether the infusion days take the doses of a standard regimen."""
+    from abscopt.instances.infusion_days import given_infusions
+
+    name = given.regimen or agent.regimens[0]
+    regimen = instance.regimens.get(name)
+    if regimen is None or any(dose.drug not in instance.drugs for dose in regimen.doses):
+        return
+    cycles = agent.cycles if given.cycles is None else given.cycles
+    if given_infusions(instance, agent, name, given.start_day, cycles) is None:
+        rule = (
+            "not an infusion day, or a later dose would move by more than infusion_tolerance_days"
+        )
+        yield f"{place}.start_day", given.start_day, rule

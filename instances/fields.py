@@ -10,6 +10,9 @@ Status = Literal["verified", "verified-secondary", "derived", "recalled", "assum
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+@-]*$", max_length=80)]
 Day = Annotated[int, Field(ge=0, le=1500)]
+Weekdays = Annotated[
+    tuple[Annotated[int, Field(ge=0, le=6)], ...], Field(min_length=1, max_length=7)
+]
 Count = Annotated[int, Field(ge=1, le=200)]
 FractionDose = Annotated[float, Field(gt=0, le=100)]
 CapGy = Annotated[float, Field(ge=1e-6, le=2000)]

@@ -6,7 +6,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from abscopt.instances.fields import Count, Day, LibraryTable, Name, NonNegative, Positive, Table
+from abscopt.instances.fields import (
+    Count,
+    Day,
+    LibraryTable,
+    Name,
+    NonNegative,
+    Positive,
+    Table,
+    Weekdays,
+)
 
 Phase = Literal["priming", "mobilization", "effector", "suppression"]
 DoseUnit = Literal["mg", "mg_per_kg", "mg_per_m2", "auc"]
@@ -57,6 +66,10 @@ class Drug(LibraryTable):
     )
     lymphocyte_log_loss_per_dose: NonNegative = 0.0
     precursor_log_loss_per_dose: Annotated[float, Field(ge=0, le=20)] = 0.0
+    taken_at_home: bool = Field(
+        default=False,
+        description="tablets and the like: any day, never moved to an infusion day of the calendar",
+    )
     reference_doses: (
         Annotated[tuple[ReferenceDose, ...], Field(min_length=1, max_length=10)] | None
     ) = Field(
@@ -138,7 +151,9 @@ class Regimen(LibraryTable):
 class AgentChoice(Table):
     """One systemic decision: which regimen, started on which day, or not given.
 
-    Cycles that would begin on or after the last horizon are not given.
+    The agent starts on an infusion day of the calendar. Each later dose is planned by its cycle,
+    counted from the start, and given on the first infusion day from its planned day on; the doses
+    planned after it stay where they are. Doses on or after the last horizon are not given.
     """
 
     name: Name
@@ -162,6 +177,12 @@ class AgentChoice(Table):
     )
     min_days_between_dose_and_fraction: Annotated[int, Field(ge=1, le=365)] | None = Field(
         default=None, description="|infusion day - fraction day| >= this"
+    )
+    infusion_weekdays: Weekdays | None = Field(
+        default=None, description="of this agent; the calendar's if absent"
+    )
+    infusion_tolerance_days: Annotated[int, Field(ge=0, le=28)] | None = Field(
+        default=None, description="of this agent; the calendar's if absent"
     )
 
     @model_validator(mode="after")

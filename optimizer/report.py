@@ -13,6 +13,7 @@ from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING, Any
 
 from abscopt.instances.calendar import course_days
+from abscopt.instances.windows import infusion_rule, not_offered, start_days, unplaced_plans
 from abscopt.optimizer.result import DISCLAIMER, FORMAT, instance_digest
 from abscopt.optimizer.schedule import SCHEDULE_COLUMNS
 from abscopt.optimizer.wording import course_rows, date_words, limit_words, menu_words
@@ -69,7 +70,7 @@ def solve_report(result: Result, instance: Instance) -> str:
     if result.schedule is not None and result.evaluation is not None:
         parts += _schedule_parts(result.schedule, instance)
         parts += _evaluation_parts(result.evaluation, instance)
-    parts += _proof_parts(result)
+    parts += _proof_parts(result, instance)
     if result.standard is not None:
         parts += _standard_parts(result, instance)
     return plain_text([*parts, "", DISCLAIMER])
@@ -130,6 +131,7 @@ def instance_document(instance: Instance) -> dict[str, Any]:
         "instance_digest": instance_digest(instance),
         "raw_courses": {lesion.name: raw_courses(instance, lesion) for lesion in treated},
         "systemic_plans": systemic_plans(instance),
+        "not_offered": not_offered(instance),
         "instance": instance.model_dump(mode="json"),
     }
 
@@ -167,9 +169,12 @@ def _course_days(
 
 
 def systemic_plans(instance: Instance) -> int:
-    """Systemic plans of a case: product over agents of regimens x start days, plus 'none'."""
+    """Systemic plans of a case: product over agents of regimens x start days, plus 'none'.
+
+    Start days from which the calendar cannot place every dose do not count.
+    """
     return math.prod(
-        int(agent.optional) + len(agent.regimens) * len(agent.start_days)
+        int(agent.optional) + sum(len(days.offered) for days in start_days(instance, agent))
         for agent in instance.agents
     )
 
@@ -333,7 +338,7 @@ def _is_floor(use: LimitUse, limit: AnyLimit | None) -> bool:
     return use.kind == "alc"
 
 
-def _proof_parts(result: Result) -> list[object]:
+def _proof_parts(result: Result, instance: Instance) -> list[object]:
     unit, run = result.unit, result.solver
     parts: list[object] = [
         f"Objective  {_amount(result.objective, unit)}",
@@ -348,6 +353,7 @@ def _proof_parts(result: Result) -> list[object]:
         parts.append(f"Reduced    pairs of plan and course: {', then '.join(steps)}")
     for name, size in result.certificate.approximation_errors.items():
         parts.append(f"Inside it  {name}: {size:.3g} {unit}")
+    parts += [f"Left out   {line}" for line in unplaced_plans(instance)]
     return [
         *parts,
         f"Second stage  {result.certificate.second_stage}; "
@@ -428,7 +434,12 @@ def _systemic_lines(instance: Instance) -> list[object]:
             window += f", every {agent.start_step_days}"
         regimens = ", ".join(agent.regimens)
         table.add_row(agent.name, regimens, window, "yes" if agent.optional else "no")
-    return [table, f"Systemic plans  {_count(systemic_plans(instance))}"]
+    return [
+        table,
+        f"Systemic plans  {_count(systemic_plans(instance))}",
+        infusion_rule(instance),
+        *not_offered(instance),
+    ]
 
 
 def _count(number: int) -> str:

@@ -11,8 +11,9 @@ from pydantic import Field, ValidationError, model_validator
 
 from abscopt.instances.calendar import course_days, date_of
 from abscopt.instances.fields import Day, FractionDose, Name, Positive, Table
+from abscopt.instances.infusion_days import given_infusions
 from abscopt.instances.load import InputError, Problem, problems_of
-from abscopt.instances.regimens import dose_problem, infusions
+from abscopt.instances.regimens import dose_problem
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -309,6 +310,7 @@ def standard_schedule(instance: Instance) -> Schedule | None:
         agent = next(agent for agent in instance.agents if agent.name == given.agent)
         regimen = given.regimen or agent.regimens[0]
         cycles = agent.cycles if given.cycles is None else given.cycles
-        for drug, day, milligrams in infusions(instance, regimen, given.start_day, cycles):
-            doses.append(Infusion(day, drug, milligrams))
+        infusions = given_infusions(instance, agent, regimen, given.start_day, cycles)
+        assert infusions is not None  # checked with the instance
+        doses += [Infusion(day, drug, milligrams) for drug, day, milligrams in infusions]
     return Schedule.of(fractions, doses)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from abscopt.instances.calendar import is_machine_day
+from abscopt.instances.infusion_days import on_infusion_days
 from abscopt.instances.load import InputError, Problem, library
 from abscopt.instances.regimens import dose_in_mg, dose_problem
 from abscopt.instances.systemic import Drug
@@ -21,7 +22,8 @@ from abscopt.optimizer.schedule import Fraction, Infusion, Schedule, standard_sc
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
     from abscopt.instances.schema import Instance
-    from abscopt.instances.trials import TrialArm, TrialCourse
+    from abscopt.instances.systemic import AgentChoice
+    from abscopt.instances.trials import TrialArm, TrialCourse, TrialInfusions
     from abscopt.optimizer.evaluation import Evaluation
 
 
@@ -40,18 +42,19 @@ def fitted(
     instance : the case itself, or a copy with the arm's further drugs, taken from the library;
         its menu, limits and standard regimen are unchanged
     schedule : fractions by a lesion's first technique, doses in mg for the case's patient;
-        infusions on or after the last horizon are left out (`dropped` counts them)
+        infusions move to infusion days by the rule of the case's calendar (`moved` counts them);
+        those on or after the last horizon are left out (`dropped` counts them)
 
     Raises
     ------
     InputError
         If the case has too few irradiable lesions or a lesion that does not fit, if a fraction
-        falls on no machine day, past the last horizon or on a day without sparing factors, or if
-        the case's drugs would count sensitization twice. Nothing is moved to make an arm fit.
+        falls on no machine day, past the last horizon or on a day without sparing factors, if an
+        infusion would move by more than the calendar tolerates, or if the case's drugs would count
+        sensitization twice. No fraction is moved to make an arm fit.
     """
     shares = _shares(instance, arm, lesions)
-    extra = _extra_drugs(instance, arm)
-    complete = instance.model_copy(update={"drugs": instance.drugs | extra}) if extra else instance
+    complete = _complete(instance, arm)
     problems = [
         *(
             problem
@@ -59,6 +62,7 @@ def fitted(
             for problem in _course_problems(instance, arm, place, course, treated)
         ),
         *_drug_problems(complete, arm),
+        *_infusion_problems(complete, arm),
     ]
     if problems:
         raise InputError(problems)
@@ -71,15 +75,67 @@ def fitted(
     infusions = [
         Infusion(day, entry.drug, dose_in_mg(entry.amount, entry.unit, instance.patient))
         for entry in arm.infusions
-        for day in entry.days
+        for day in _given_days(complete, entry) or ()
         if day < instance.days
     ]
     return complete, Schedule.of(fractions, infusions)
 
 
+def _complete(instance: Instance, arm: TrialArm) -> Instance:
+    """The case with the arm's drugs; the case itself if it has them all."""
+    extra = _extra_drugs(instance, arm)
+    return instance.model_copy(update={"drugs": instance.drugs | extra}) if extra else instance
+
+
+def _given_days(instance: Instance, entry: TrialInfusions) -> tuple[int, ...] | None:
+    """Days of one drug's infusions on the infusion days of a case; None if one has no place.
+
+    The case has the drug. Infusions on or after the last horizon are not moved.
+    """
+    agent = next((a for a in instance.agents if entry.drug in _drugs_of(instance, a)), None)
+    days = sorted(entry.days)
+    planned = [(entry.drug, day, 0.0) for day in days if day < instance.days]
+    found = on_infusion_days(instance, agent, planned)
+    if found is None:
+        return None
+    return (*(day for _, day, _ in found), *(day for day in days if day >= instance.days))
+
+
+def _drugs_of(instance: Instance, agent: AgentChoice) -> set[str]:
+    return {dose.drug for name in agent.regimens for dose in instance.regimens[name].doses}
+
+
 def dropped(instance: Instance, arm: TrialArm) -> int:
     """Number of the arm's infusions on or after the last horizon of the case."""
-    return sum(day >= instance.days for entry in arm.infusions for day in entry.days)
+    complete = _complete(instance, arm)
+    return sum(
+        day >= instance.days
+        for entry in arm.infusions
+        for day in _given_days(complete, entry) or entry.days
+    )
+
+
+def moved(instance: Instance, arm: TrialArm) -> int:
+    """Number of the arm's infusions that the case's calendar takes from the day of the source."""
+    complete = _complete(instance, arm)
+    return sum(
+        day != given
+        for entry in arm.infusions
+        for day, given in zip(
+            sorted(entry.days), _given_days(complete, entry) or sorted(entry.days), strict=True
+        )
+    )
+
+
+def _infusion_problems(instance: Instance, arm: TrialArm) -> Iterator[Problem]:
+    """Drugs of an arm that the infusion days of the case cannot take."""
+    for entry in arm.infusions:
+        if _given_days(instance, entry) is None:
+            rule = (
+                "an infusion would move by more than infusion_tolerance_days to an infusion day "
+                "of the case"
+            )
+            yield _problem(instance, arm, "infusions", entry.drug, rule)
 
 
 @dataclass(frozen=True)
@@ -87,7 +143,8 @@ class ArmVerdict:
     """A trial arm judged on a case.
 
     `instance` has the arm's drugs, `standard` is the verdict on the case's standard regimen (None
-    if it states none), `dropped` the number of infusions past the last horizon.
+    if it states none), `dropped` the number of infusions past the last horizon, `moved` that of
+    infusions moved to an infusion day.
     """
 
     arm: TrialArm
@@ -96,6 +153,7 @@ class ArmVerdict:
     evaluation: Evaluation
     standard: Evaluation | None
     dropped: int
+    moved: int = 0
 
     @property
     def limits_hold(self) -> bool:
@@ -124,6 +182,8 @@ class ArmVerdict:
         )
         if self.evaluation.broken_rules:
             found.append("not one of the case's own choices, so never feasible as the case's plan")
+        if self.moved:
+            found.append(f"{self.moved} infusions moved to the next infusion day of the case")
         if self.dropped:
             days = self.instance.days
             found.append(f"{self.dropped} infusions on or after day {days} are left out")
@@ -149,6 +209,7 @@ def judged_arm(
         evaluation=evaluate(complete, schedule),
         standard=None if standard is None else evaluate(instance, standard),
         dropped=dropped(instance, arm),
+        moved=moved(instance, arm),
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from abscopt.instances.calendar import course_days
@@ -11,6 +12,7 @@ from abscopt.instances.courses import CourseBlock, FreeCourse, UniformCourse
 from abscopt.instances.lesions import Lesion
 from abscopt.instances.regimens import infusions
 from abscopt.instances.schema import Instance
+from abscopt.instances.systemic import AgentChoice
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
 
@@ -85,11 +87,49 @@ def plans(instance: Instance) -> list[Plan]:
     for agent in instance.agents:
         options: list[Plan] = [()] if agent.optional else []
         for name, start in itertools.product(agent.regimens, agent.start_days):
-            given = infusions(instance, name, start, agent.cycles)
-            options.append(tuple(Infusion(day, drug, mg) for drug, day, mg in given))
+            given = _on_infusion_days(
+                instance, agent, infusions(instance, name, start, agent.cycles)
+            )
+            if given is not None:
+                options.append(given)
         per_agent.append(options)
     found = {tuple(sorted(itertools.chain(*choice))) for choice in itertools.product(*per_agent)}
     return sorted(found)
+
+
+def _on_infusion_days(
+    instance: Instance, agent: AgentChoice, planned: Iterable[tuple[str, int, float]]
+) -> Plan | None:
+    """Planned doses on infusion days, by trying delays; None if the rule finds no place.
+
+    Every dose tries delays of 0, 1, ... days; doses of one drug that are planned on different
+    days stay in order on different days, and the first planned day does not move.
+    """
+    calendar, moved = instance.calendar, []
+    weekdays = agent.infusion_weekdays or calendar.infusion_weekdays
+    holidays = calendar.holidays
+    if calendar.infusion_holidays is not None:
+        holidays = calendar.infusion_holidays
+    tolerance = calendar.infusion_tolerance_days
+    if agent.infusion_tolerance_days is not None:
+        tolerance = agent.infusion_tolerance_days
+    rows = list(planned)
+    for drug, day, mg in rows:
+        most = 0 if day == rows[0][1] else tolerance
+        delays = [0] if instance.drugs[drug].taken_at_home else range(most + 1)
+        for delay in delays:
+            date = calendar.start_date + datetime.timedelta(days=day + delay)
+            closed = date.weekday() not in weekdays or date in holidays
+            taken = any(
+                name == drug and (day + delay <= given if day > before else day + delay < given)
+                for name, before, given, _ in moved
+            )
+            if not taken and (not closed or instance.drugs[drug].taken_at_home):
+                moved.append((drug, day, day + delay, mg))
+                break
+        else:
+            return None
+    return tuple(Infusion(day, drug, mg) for drug, _, day, mg in moved if day < instance.days)
 
 
 def schedules(instance: Instance) -> Iterator[Schedule]:

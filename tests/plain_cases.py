@@ -19,7 +19,10 @@ Raw = dict[str, Any]
 CITED = {"source": "test", "status": "assumed"}
 AMOUNTS = {"cisplatin": 135.0}
 """mg of one infusion: 75 mg/m2, at which the library knows the effect, in 1.8 m2."""
-EVERY_DAY = {"machine_weekdays": [0, 1, 2, 3, 4, 5, 6]}
+EVERY_DAY = {
+    "machine_weekdays": [0, 1, 2, 3, 4, 5, 6],
+    "infusion_weekdays": [0, 1, 2, 3, 4, 5, 6],
+}
 EARLY_IMMUNE = {
     "use": "default",
     "gate_low_gy": 4.0,

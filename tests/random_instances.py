@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from brute_force import courses, plans
+from drawn_calendars import any_day, with_calendar
 
 from abscopt.instances.load import build
 from abscopt.instances.schema import Instance
@@ -55,7 +56,7 @@ LARGER = Size(irradiable=(4,), courses=30, courses_of_three=30)
 
 
 def random_case(seed: int, size: Size = SMALL) -> Raw:
-    """A random case as a plain dict."""
+    """A random case as a plain dict; odd seeds draw days of infusions and course starts."""
     rng = np.random.default_rng([2026, seed])
     raw = _unlimited(rng, seed, size)
     odds = np.array(list(KINDS.values()))
@@ -123,7 +124,7 @@ def _unlimited(rng: Rng, seed: int, size: Size) -> Raw:
             {"organ": "organ", "lesions": ["site0", "site1"], "value": bound * rng.random()}
         ]
     _systemic(rng, raw)
-    return raw
+    return with_calendar(raw, seed) if seed % 2 else any_day(raw)
 
 
 def immune_of(rng: Rng) -> Raw:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from drawn_calendars import any_day, with_calendar
 from random_instances import CITED, LOOSE, TABLE, Raw, Rng, immune_of, lesion_of, pick, uniform
 from table_rows import schedule_of
 
@@ -58,6 +59,9 @@ on, cases in which regrowth or repeated release moves the decision."""
 REPEATED = 10_000
 """Seeds from here on draw regrowth and repeated release beside their themes."""
 
+CALENDARS = 20_000
+"""Seeds from here on draw days of infusions and course starts as well."""
+
 
 @dataclass
 class Draft:
@@ -95,6 +99,7 @@ def widened_case(seed: int) -> Raw:
     if seed >= REPEATED:
         repeated_release(rng, draft)
     _drugs(rng, draft)
+    draft.raw = with_calendar(draft.raw, seed) if seed >= CALENDARS else any_day(draft.raw)
     plain = not any({"clones", "techniques"} & set(lesion) for lesion in draft.sites)
     if plain and rng.random() < 0.12:
         draft.raw["objective"]["kind"] = "tumor_bed"

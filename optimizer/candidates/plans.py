@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from abscopt.instances.infusion_days import given_infusions
 from abscopt.instances.limits import DrugLimit
 from abscopt.instances.regimens import infusions, relative_dose
 from abscopt.models import chemotherapy, immune, lymphocytes, pharmacokinetics, risk
@@ -29,11 +30,15 @@ Doses = tuple[tuple[str, int, float], ...]
 
 @dataclass(frozen=True)
 class Option:
-    """One way to give one agent; no doses means it is left out."""
+    """One way to give one agent; no doses means it is left out.
+
+    `moved` is the number of doses that are not on their planned day.
+    """
 
     agent: int
     start: int | None
     doses: Doses
+    moved: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,11 @@ class Plan:
         """(drug, day, mg) of all agents by day."""
         merged = [dose for option in self.options for dose in option.doses]
         return tuple(sorted(merged, key=lambda dose: (dose[1], dose[0])))
+
+    @property
+    def moved(self) -> int:
+        """Number of doses that the calendar takes from their planned day."""
+        return sum(option.moved for option in self.options)
 
 
 @dataclass(frozen=True)
@@ -95,7 +105,11 @@ def _options(instance: Instance, index: int, agent: AgentChoice) -> list[Option]
     options = [Option(index, None, ())] if agent.optional else []
     for name in agent.regimens:
         for start in agent.start_days:
-            options.append(Option(index, start, infusions(instance, name, start, agent.cycles)))
+            doses = given_infusions(instance, agent, name, start, agent.cycles)
+            if doses is not None:
+                planned = infusions(instance, name, start, agent.cycles)
+                moved = len(set(planned) - set(doses))
+                options.append(Option(index, start, doses, moved))
     return options
 
 

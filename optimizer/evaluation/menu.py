@@ -1,4 +1,4 @@
-"""Whether a schedule is one the case offers: menus, machine days, windows, intervals."""
+"""Whether a schedule is one the case offers: menus, machine and infusion days, windows."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from abscopt.instances.calendar import course_days, is_machine_day
+from abscopt.instances.calendar import course_days, is_machine_day, is_start_day
 from abscopt.instances.regimens import infusions
+from abscopt.optimizer.evaluation.infusion_days import closed_days, moved
 
 if TYPE_CHECKING:
     from abscopt.instances.courses import CourseBlock, FreeCourse, UniformCourse
@@ -37,6 +38,7 @@ def _rules(instance: Instance, schedule: Schedule) -> Iterator[str]:
     }
     for drug in sorted({i.drug for i in schedule.infusions} - offered_drugs):
         yield f"{drug}: no agent of the case offers this drug"
+    yield from closed_days(instance, schedule)
 
 
 def _lesion(instance: Instance, lesion: Lesion, schedule: Schedule) -> Iterator[str]:
@@ -51,7 +53,14 @@ def _lesion(instance: Instance, lesion: Lesion, schedule: Schedule) -> Iterator[
             yield f"{lesion.name}: the fractions of day {day} are not numbered from the first"
     if len({f.technique for f in schedule.fractions if f.lesion == lesion.name}) > 1:
         yield f"{lesion.name}: more than one technique"
-    menu = lesion.course
+    menu, first = lesion.course, course[0][0]
+    if (
+        menu is not None
+        and menu.form == "uniform"
+        and is_machine_day(instance.calendar, first)
+        and not is_start_day(instance.calendar, first)
+    ):
+        yield f"{lesion.name}: no course starts on day {first}"
     if menu is None:
         yield f"{lesion.name}: must not be irradiated"
     elif not (
@@ -138,7 +147,8 @@ def _offered(
         first = min(day for _, day, _ in given) - min(d.day for d in instance.regimens[name].doses)
         if first not in agent.start_days:
             continue
-        offered = sorted(infusions(instance, name, first, agent.cycles))
+        placed = moved(instance, agent, infusions(instance, name, first, agent.cycles))
+        offered = sorted(placed or ())
         if len(offered) == len(given) and all(
             a[:2] == b[:2] and math.isclose(a[2], b[2], rel_tol=1e-9)
             for a, b in zip(offered, given, strict=True)

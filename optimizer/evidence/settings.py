@@ -159,7 +159,10 @@ def _raw(finding: Finding, arm: Arm) -> dict[str, Any]:
         "title": finding.title,
         "provenance": {"source": finding.source},
         "horizon_days": _horizons(scale, arm),
-        "calendar": {"machine_weekdays": list(range(7))},
+        "calendar": {
+            "machine_weekdays": list(range(7)),
+            "infusion_weekdays": list(range(7)),
+        },
         "immune": {"use": "default"},
         "drugs": drugs,
         "lesions": lesions,

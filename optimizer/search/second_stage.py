@@ -1,7 +1,8 @@
 """Second stage: among schedules within the gap, the one that loads the patient least.
 
-The key is (sum of load / cap, visits, drug doses, sum of start days), smallest first. Small
-cases are enumerated; larger ones descend from the answer by changing one course or the plan.
+The key is (sum of load / cap, visits, drug doses, doses moved from their planned day, sum of start
+days), smallest first. Small cases are enumerated; larger ones descend from the answer by changing
+one course or the plan.
 """
 
 from __future__ import annotations
@@ -158,7 +159,7 @@ def _key(candidates: Candidates, plan: int, row: IntArray) -> Key:
 
 
 def _keys(tabulated: Tabulated, rows: IntArray) -> FloatArray:
-    """(schedules, 4) keys, rounded."""
+    """(schedules, 5) keys, rounded."""
     plan, tables = tabulated.candidates.plans[tabulated.plan], tabulated.candidates.lesions
     drugs = sum(
         drug_load(tabulated.instance, limit, plan.doses)
@@ -170,4 +171,5 @@ def _keys(tabulated: Tabulated, rows: IntArray) -> FloatArray:
         starts += np.maximum(table.menu.patterns.first[table.menu.pattern[rows[:, s]]], 0)
     use = np.round(tabulated.uses(rows) + drugs, KEY_DIGITS)
     doses = np.full(len(rows), float(len(plan.doses)))
-    return np.stack([use, tabulated.visits(rows), doses, starts], axis=1)
+    moved = np.full(len(rows), float(plan.moved))
+    return np.stack([use, tabulated.visits(rows), doses, moved, starts], axis=1)

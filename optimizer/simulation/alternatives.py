@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from abscopt.instances.calendar import course_days
+from abscopt.instances.infusion_days import given_infusions, on_infusion_days
 from abscopt.instances.lesions import DailyFactors
 from abscopt.optimizer.schedule import Schedule, standard_schedule
 
@@ -22,9 +23,9 @@ def alternatives(instance: Instance, schedule: Schedule, label: str) -> dict[str
     """The schedule, the standard regimen and changed schedules by label, without repeats.
 
     Radiation alone; drugs alone; inhibitors (all as one group) from the first fraction; inhibitors
-    from the first day that the case offers a week or more after the last fraction; the same
-    fractions daily, once a day; the same fractions every 10 days. Each only where it differs and
-    fits into the horizon; none needs to be on the menu or to keep the limits of the case.
+    from the first day that the case offers a week or more after the last fraction, both on infusion
+    days; the same fractions daily, once a day; the same fractions every 10 days. Each only where it
+    differs and fits into the horizon; none needs to be on the menu or to keep the case's limits.
     """
     named = [(label, schedule), ("standard", standard_schedule(instance))]
     found: dict[str, Schedule] = {}
@@ -60,7 +61,7 @@ def _inhibitors(instance: Instance, infusions: tuple[Infusion, ...]) -> list[Inf
 
 
 def _offered(instance: Instance, infusions: tuple[Infusion, ...], earliest: int) -> int:
-    """First start day on or after a day that the case offers for the first inhibitor given."""
+    """First start day from a day on that the case offers for the first inhibitor given."""
     given = _inhibitors(instance, infusions)
     if not given:
         return earliest
@@ -70,7 +71,7 @@ def _offered(instance: Instance, infusions: tuple[Infusion, ...], earliest: int)
         for name in agent.regimens
         if given[0].drug in {dose.drug for dose in instance.regimens[name].doses}
         for day in agent.start_days
-        if day >= earliest
+        if day >= earliest and given_infusions(instance, agent, name, day, agent.cycles)
     ]
     return min(days, default=earliest)
 
@@ -78,13 +79,40 @@ def _offered(instance: Instance, infusions: tuple[Infusion, ...], earliest: int)
 def _started(
     instance: Instance, infusions: tuple[Infusion, ...], start: int
 ) -> list[Infusion] | None:
-    """Infusions with the inhibitors moved so that the first is on a day; None without any."""
+    """Infusions with the inhibitors moved so that the first is on a day or the next infusion day.
+
+    None without any inhibitor, or where the calendar has no infusion day for one.
+    """
     moving = _inhibitors(instance, infusions)
     if not moving or start >= instance.days:
         return None
     shift = start - moving[0].day
-    moved = [replace(i, day=i.day + shift) for i in moving if i.day + shift < instance.days]
-    return moved + [i for i in infusions if i not in moving]
+    shifted = [replace(i, day=i.day + shift) for i in moving if i.day + shift < instance.days]
+    given = _on_infusion_days(instance, shifted)
+    return None if given is None else given + [i for i in infusions if i not in moving]
+
+
+def _on_infusion_days(instance: Instance, infusions: list[Infusion]) -> list[Infusion] | None:
+    """Infusions moved to infusion days by the case's rule; None if one cannot be."""
+    found: list[Infusion] = []
+    agents = {
+        dose.drug: agent
+        for agent in instance.agents
+        for name in agent.regimens
+        for dose in instance.regimens[name].doses
+    }
+    for drug in dict.fromkeys(i.drug for i in infusions):
+        own = sorted((i for i in infusions if i.drug == drug), key=lambda i: i.day)
+        planned = [(i.drug, i.day, i.dose_mg) for i in own]
+        given = on_infusion_days(instance, agents.get(drug), planned)
+        if given is None:
+            return None
+        found += [
+            replace(i, day=day)
+            for i, (_, day, _) in zip(own, given, strict=True)
+            if day < instance.days
+        ]
+    return found
 
 
 def _spread(

@@ -15,9 +15,9 @@ from random_instances import random_case
 from abscopt import instances
 from abscopt.instances import load
 from abscopt.instances.calendar import course_days
+from abscopt.instances.infusion_days import given_infusions
 from abscopt.instances.lesions import Lesion
 from abscopt.instances.load import build
-from abscopt.instances.regimens import infusions
 from abscopt.instances.schema import Instance
 from abscopt.instances.systemic import AgentChoice
 from abscopt.optimizer import solve
@@ -74,10 +74,10 @@ def other_starts(instance: Instance, agent: AgentChoice, schedule: Schedule) -> 
     for name, start in itertools.product(agent.regimens, agent.start_days):
         given = [
             Infusion(day, drug, mg)
-            for drug, day, mg in infusions(instance, name, start, agent.cycles)
+            for drug, day, mg in given_infusions(instance, agent, name, start, agent.cycles) or ()
         ]
         week = bool(own) and bool(given) and abs(given[0].day - own[0].day) == 7
-        if not own or week:
+        if given and (not own or week):
             yield Schedule.of(schedule.fractions, [*rest, *given])
 
 
