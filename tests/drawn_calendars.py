@@ -25,7 +25,11 @@ def with_calendar(raw: Raw, seed: int) -> Raw:
     """
     rng = np.random.default_rng([14, seed])
     weekdays = WEEKDAYS[int(rng.integers(len(WEEKDAYS)))]
-    closed = [int(day) for day in rng.integers(0, 50, size=int(rng.integers(0, 4)))]
+    closed = [int(day) for day in rng.integers(0, 50, size=int(rng.integers(0, 3)))]
+    # Weeks after a first dose, where doses of most cycles are planned.
+    closed += [int(7 * week) for week in rng.integers(1, 5, size=int(rng.integers(0, 3)))]
+    window = raw.get("agents", [{"first_start_day": 0}])[0]["first_start_day"]
+    closed[-1:] = [day + window for day in closed[-1:]]
     calendar: Raw = {
         "infusion_weekdays": weekdays,
         "infusion_holidays": [(DAY_0 + datetime.timedelta(days=d)).isoformat() for d in closed],
