@@ -115,6 +115,9 @@ def _courses(instance: Instance) -> Iterator[Problem]:
             for what in ("clones", "techniques"):
                 if getattr(lesion, what):
                     yield f"lesions[{i}].{what}", what, "tumor_bed is a plain BED: leave it out"
+            if lesion.least_control is not None:
+                rule = "tumor_bed is a plain BED: demand least_bed_gy, or choose another objective"
+                yield f"lesions[{i}].least_control", lesion.least_control, rule
         if course is None:
             continue
         if course.form == "free":

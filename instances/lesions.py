@@ -29,7 +29,7 @@ KEPT = 1.0 + 1e-9
 """What is demanded may exceed what is reached by this factor, as loads may exceed caps."""
 
 
-DEMANDS = ("least_bed_gy", "least_eqd2_gy")
+DEMANDS = ("least_bed_gy", "least_eqd2_gy", "least_control")
 """Keys of a lesion that demand a least outcome of it."""
 
 
@@ -147,6 +147,10 @@ class Lesion(LibraryTable):
     least_eqd2_gy: CapGy | None = Field(
         default=None, description="hard demand: the same as EQD2, BED / (1 + 2 / alpha_beta)"
     )
+    least_control: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        default=None,
+        description="hard demand: control probability at the last horizon, irradiated or not",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -216,6 +220,16 @@ class Lesion(LibraryTable):
         if self.least_eqd2_gy is not None:
             asked.append(self.least_eqd2_gy * (1.0 + 2.0 / self.alpha_beta_gy))
         return max(asked) / KEPT if asked else None
+
+    @property
+    def most_log_burden(self) -> float | None:
+        """Log burden at the last horizon that keeps the demanded control, rounding allowed.
+
+        `P = 1 / (1 + e^u) >= p` is `u <= ln(1/p - 1)`; None without such a demand.
+        """
+        if self.least_control is None:
+            return None
+        return math.log(KEPT / self.least_control - 1.0)
 
     @property
     def clonogen_number(self) -> float:

@@ -23,7 +23,8 @@ FACTORS = (1.0, 1.0, 0.9, 0.5, 1.001)
 def demanding_case(seed: int, keys: tuple[str, ...]) -> Raw:
     """A random case with some of the demands named, at levels near those of random schedules."""
     raw, rng = random_case(seed, SIZE), np.random.default_rng([14, seed])
-    raw["objective"] = {"kind": pick(rng, OBJECTIVES)}
+    bed_alone = "least_control" not in keys
+    raw["objective"] = {"kind": pick(rng, OBJECTIVES if bed_alone else OBJECTIVES[:-1])}
     trial = build(raw)
     judge = Judge(trial)
     sample = [judge.evaluate(one) for one in itertools.islice(schedules(trial), SAMPLED)]
@@ -32,7 +33,8 @@ def demanding_case(seed: int, keys: tuple[str, ...]) -> Raw:
     for s, lesion in enumerate(raw["lesions"]):
         for key in keys:
             demand = reached(key, one.lesions[s], trial.lesions[s]) * pick(rng, FACTORS)
-            if "course" in lesion and demand > 1e-6 and rng.random() < 0.6:
+            fits = "course" in lesion if key in BED else demand < 1
+            if fits and demand > 1e-6 and rng.random() < 0.6:
                 lesion[key] = demand
     return raw
 
@@ -41,4 +43,6 @@ def reached(key: str, outcome: LesionOutcome, lesion: Lesion) -> float:
     """What a demand of this key is compared with."""
     if key == "least_bed_gy":
         return outcome.bed_gy
+    if key == "least_control":
+        return outcome.control_probability[-1]
     return outcome.bed_gy / (1.0 + 2.0 / lesion.alpha_beta_gy)

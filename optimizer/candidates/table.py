@@ -374,6 +374,12 @@ class Candidates:
         """(lesion tables,) lesions that must be irradiated."""
         return np.array([self.lesion_of(t).least_bed is not None for t in self.lesions], bool)
 
+    @cached_property
+    def controlled(self) -> dict[int, float]:
+        """Greatest log burden at the last horizon of lesion tables that demand control."""
+        most = ((s, self.lesion_of(t).most_log_burden) for s, t in enumerate(self.lesions))
+        return {s: burden for s, burden in most if burden is not None}
+
     def in_state(self, loads: FloatArray, exposed: BoolArray) -> FloatArray:
         """Loads with NTCP columns as parts of the caps of their own state; prior doses likewise.
 

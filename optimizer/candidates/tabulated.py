@@ -22,7 +22,7 @@ from abscopt.models import immune, lymphocytes, toxicity
 from abscopt.optimizer.candidates.courses import ADDED
 from abscopt.optimizer.candidates.loads import alc_allowance
 from abscopt.optimizer.candidates.table import CAP
-from abscopt.optimizer.candidates.value import lesion_value
+from abscopt.optimizer.candidates.value import controllable, lesion_value
 
 if TYPE_CHECKING:
     from abscopt.instances.limits import AnyLimit
@@ -137,7 +137,21 @@ class Tabulated:
             left = np.flatnonzero(good)
             if len(left):
                 good[left] = check(rows[left])
-        return good & self.sites_reached(rows) if floors else good
+        if floors:
+            good &= self.sites_reached(rows)
+            left = np.flatnonzero(good)
+            if self.candidates.controlled and len(left):
+                good[left] = self._controlled(rows[left])
+        return good
+
+    def _controlled(self, rows: IntArray) -> BoolArray:
+        """(schedules,) whether every lesion has the control at the last horizon that it demands."""
+        kill, good = self.systemic(rows)[:, -1], np.ones(len(rows), dtype=bool)
+        for s, most in self.candidates.controlled.items():
+            effect = self.effects[s]
+            chosen = effect.kind[rows[:, s]]
+            good &= controllable(effect.local[chosen], effect.share[chosen], kill, most)
+        return good
 
     def beside(self, row: IntArray, s: int, courses: IntArray) -> BoolArray:
         """(n,) whether some courses of a lesion are allowed and fit beside the others of a row.

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 
+ROUNDING = 1e-12
+"""Far below the 1e-9 by which a demand may be missed, above what sums of log burdens err by."""
+
 
 def value_of_burden(goal: Objective, burden: FloatArray) -> FloatArray:
     """Value of log burdens, any shape; falls with the burden for every objective."""
@@ -43,3 +46,21 @@ def lesion_value(
         burden = outcome.total_log_burden(local - share[..., None, :] * systemic[..., None])
     mean: FloatArray = value_of_burden(goal, burden).mean(axis=-1)
     return mean
+
+
+def controllable(
+    local: FloatArray, share: FloatArray, kill: FloatArray, most: float
+) -> NDArray[np.bool_]:
+    """Whether log burdens at the last horizon are at most those that a demand allows.
+
+    `ln sum_c e^(local_c - share_c S) <= most`; falls with the burdens, rises with the effect S.
+
+    Parameters
+    ----------
+    local : (..., horizons, clones) log burdens without systemic effect
+    share : (..., clones) of the systemic effect
+    kill : (...) saturated systemic log kill at the last horizon
+    """
+    burden = outcome.total_log_burden(local[..., -1, :] - share * kill[..., None])
+    kept: NDArray[np.bool_] = np.asarray(burden <= most + ROUNDING * (1.0 + abs(most)))
+    return kept

@@ -1,4 +1,4 @@
-"""Demands of lesions on a schedule: least BED and EQD2, reported among the limits."""
+"""Demands of lesions on a schedule: least BED, EQD2 and control, reported among the limits."""
 
 from __future__ import annotations
 
@@ -29,6 +29,9 @@ def _demands(lesion: Lesion, found: LesionOutcome) -> Iterator[tuple[str, float,
         yield "least_bed_gy", found.bed_gy, lesion.least_bed_gy, unit
     if lesion.least_eqd2_gy is not None:
         yield "least_eqd2_gy", lesion.eqd2(found.bed_gy), lesion.least_eqd2_gy, "Gy EQD2"
+    if lesion.least_control is not None:
+        chance = found.control_probability[-1]
+        yield "least_control", chance, lesion.least_control, "probability"
 
 
 def _use(name: str, kind: str, reached: float, asked: float, unit: str) -> LimitUse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from abscopt.instances.lesions import DEMANDS
 from abscopt.instances.limits import ORGAN_KINDS, AlcLimit, DrugLimit, LogisticsLimit
 from abscopt.optimizer.candidates.columns import countable
 
@@ -28,7 +29,7 @@ def applies(candidates: Candidates) -> bool:
     return (
         len(instance.lesions) <= MOST_LESIONS
         and all(len(lesion.populations) == 1 for lesion in instance.lesions)
-        and all(lesion.least_bed is None for lesion in instance.lesions)
+        and all(getattr(lesion, key) is None for lesion in instance.lesions for key in DEMANDS)
         and instance.objective.kind != "tumor_bed"
         and instance.immune.burden_limit_cm3 is None
         and not candidates.exposures

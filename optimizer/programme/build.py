@@ -334,6 +334,7 @@ def _built(data: Data) -> Any:
         flow.burden_rule_of_free_courses(model, data)
         outcome.log_burden(model, data)
         outcome.total_burden(model, data)
+        demands.least_control(model, data)
         value.of_lesion(model, data)
     objective(model, data)
     return model

@@ -1,4 +1,4 @@
-"""What lesions demand at least: BED of the course."""
+"""What lesions demand at least: BED of the course, control at the last horizon."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import pyomo.environ as pyo
 
 from abscopt.optimizer.programme.linear import terms
+from abscopt.optimizer.programme.outcome import burden
 
 if TYPE_CHECKING:
     from abscopt.optimizer.programme.build import Data
@@ -40,3 +41,19 @@ def least_bed(model: Any, data: Data) -> None:
         return terms(value[used].tolist(), (m.x[j] for j in members[used].tolist())) >= needed
 
     model.least_bed = pyo.Constraint(rows, rule=rule)
+
+
+def least_control(model: Any, data: Data) -> None:
+    """u[s, last horizon] <= ln(1/p - 1) for every lesion that demands control p, u its log burden.
+
+    With clones u is the total over all of them.
+    """
+    most = {
+        s: lesion.most_log_burden
+        for s, lesion in enumerate(data.instance.lesions)
+        if lesion.most_log_burden is not None
+    }
+    last = data.horizons[-1]
+    model.least_control = pyo.Constraint(
+        sorted(most), rule=lambda m, s: burden(m, data, s, last) <= most[s]
+    )

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from abscopt.optimizer.search.cells import Cells, corners, halved, joined_cells, unknown
 from abscopt.optimizer.search.plan_set import Alive, PlanSet
 from abscopt.optimizer.search.priced import Prices
-from abscopt.optimizer.search.values import Values
+from abscopt.optimizer.search.values import LesionValues, Values
 from abscopt.optimizer.solver import ColumnMaster
 
 if TYPE_CHECKING:
@@ -150,11 +150,17 @@ class Dual:
             width += rise
         return total, width
 
-    def losses(self, one: Multiplier, alive: Alive, high: FloatArray) -> list[FloatArray]:
-        """Per lesion (kinds,): what each kind loses against the best at a cell's upper corner."""
+    def losses(
+        self, one: Multiplier, alive: Alive, high: FloatArray, demands: bool = True
+    ) -> list[FloatArray]:
+        """Per lesion (kinds,): what each kind loses against the best at a cell's upper corner.
+
+        Infinite for kinds that are not alive or, where demands count, fall short of one there.
+        """
         found = []
         for lesion, mask, term in zip(self.values.lesions, alive, one.terms, strict=True):
             own, loss = np.flatnonzero(mask), np.full(len(mask), np.inf)
+            own = own[lesion.reaches(high, own)] if demands else own
             total = lesion.at(high, own) + term[own]
             loss[own] = total.max(initial=-np.inf) - total
             found.append(loss)
@@ -232,8 +238,14 @@ class Dual:
         pairs = list(zip(self.values.lesions, _living([one], alive), strict=True))
         best = [lesion.best(cells.low, cells.high, terms)[0][0] for lesion, terms in pairs]
         bound = _without_courses([one], corners(cells.low, cells.high))[0] + sum(best)
+        held = np.isfinite(bound)  # a lesion without any kind leaves a cell empty
         return [
-            lesion.rooms(cells.low, cells.high, terms[0], bound - most)
+            lesion.rooms(
+                cells.low,
+                cells.high,
+                terms[0],
+                np.subtract(bound, most, where=held, out=np.full_like(bound, -np.inf)),
+            )
             for (lesion, terms), most in zip(pairs, best, strict=True)
         ]
 
@@ -242,7 +254,7 @@ class Dual:
     ) -> list[IntArray]:
         """Per lesion at most so many courses that lose least by a multiplier, best first."""
         found = []
-        for s, loss in enumerate(self.losses(one, alive, kill)):
+        for s, loss in enumerate(self.losses(one, alive, kill, demands=False)):
             kinds = np.argsort(loss, kind="stable")[:most]
             kinds = np.sort(kinds[np.isfinite(loss[kinds])])
             course, kind, term = self.set.courses[s].courses(kinds, one.prices)
@@ -306,7 +318,10 @@ class _Generation:
         self.start = dual.start
         rows = self.set.rows
         self.lesions, self.rows = len(alive), len(rows.right)
-        self.kinds = [np.flatnonzero(mask) for mask in alive]
+        self.kinds = [
+            _reaching(lesion, kill, np.flatnonzero(mask))
+            for lesion, mask in zip(dual.values.lesions, alive, strict=True)
+        ]
         self.scores = [
             lesion.at(kill, own)
             for lesion, own in zip(dual.values.lesions, self.kinds, strict=True)
@@ -456,6 +471,12 @@ class _Generation:
                 )
             )
         return found
+
+
+def _reaching(lesion: LesionValues, kill: FloatArray, kinds: IntArray) -> IntArray:
+    """Kinds that keep a demand at a raw log kill; all where none does."""
+    good = lesion.reaches(kill, kinds)
+    return kinds[good] if good.any() else kinds
 
 
 def _living(ones: Sequence[Multiplier], alive: Alive) -> list[FloatArray]:

@@ -137,6 +137,8 @@ class Leaf:
         losses = self.dual.losses(one, alive, high)
         slack = self._slack(bound, losses)
         near = [np.flatnonzero(loss <= slack) for loss in losses]
+        if not all(len(kinds) for kinds in near):
+            return True
         if (
             count_at_most([loss[k] for loss, k in zip(losses, near, strict=True)], slack)
             > JOIN_LIMIT

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from abscopt.models import immune
 from abscopt.optimizer.candidates.table import CAP
-from abscopt.optimizer.candidates.value import lesion_value
+from abscopt.optimizer.candidates.value import controllable, lesion_value
 from abscopt.optimizer.search.join import every_row
 
 if TYPE_CHECKING:
@@ -129,6 +129,8 @@ class Shapes:
             total += self.tabulated.weights[s] * lesion_value(
                 instance.objective, burden, share[s], kill
             )
+        for s, most in self.tabulated.candidates.controlled.items():
+            total[~controllable(local[s], share[s], kill[:, -1], most)] = -np.inf
         return total
 
     def timings(

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.models import immune
-from abscopt.optimizer.candidates.value import lesion_value
+from abscopt.optimizer.candidates.value import controllable, lesion_value
 from abscopt.optimizer.search.cells import corners
 from abscopt.optimizer.search.chords import above_chord
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 
 MOST_BYTES = 60_000_000
 MOST_LEAVES = 2048
@@ -131,10 +132,18 @@ class LesionValues:
     weight : of the lesion in the objective
     shared : of the kinds under one group of plans
     share : (kinds, clones) of the systemic effect
+    most : log burden that the lesion may have at the last horizon, if it demands control
     """
 
-    def __init__(self, instance: Instance, weight: float, shared: Shared, share: FloatArray):
-        self.instance, self.weight = instance, weight
+    def __init__(
+        self,
+        instance: Instance,
+        weight: float,
+        shared: Shared,
+        share: FloatArray,
+        most: float | None = None,
+    ):
+        self.instance, self.weight, self.most = instance, weight, most
         self.systemic = instance.objective.kind != "tumor_bed"
         self.horizons = len(instance.horizon_days) if self.systemic else 0
         self.local, self.share, self.tumor_bed = shared.local, share, shared.tumor_bed
@@ -158,6 +167,18 @@ class LesionValues:
         total: FloatArray = np.sum(parts, axis=0)
         return total
 
+    def reaches(self, kill: FloatArray, kinds: IntArray) -> BoolArray:
+        """(n,) whether some kinds keep what the lesion demands at a raw log kill (horizons,)."""
+        if self.most is None:
+            return np.ones(len(kinds), dtype=bool)
+        return self._reaches(self.local[kinds], self.share[kinds], kill[-1])
+
+    def _reaches(self, local: FloatArray, share: FloatArray, kill: FloatArray | float) -> BoolArray:
+        """Whether burdens keep the demand at raw log kills of the last horizon."""
+        assert self.most is not None
+        saturated = immune.saturate(kill, self.instance.immune.effect_maximum_nats)
+        return controllable(local, share, np.asarray(saturated), self.most)
+
     def best_at(self, kills: FloatArray, terms: FloatArray) -> FloatArray:
         """(m, n) greatest value + term of any kind at raw log kills (n, horizons).
 
@@ -172,8 +193,9 @@ class LesionValues:
     ) -> tuple[FloatArray, FloatArray]:
         """(m, cells, corners) no kind's chord, raised over its value, + term is greater.
 
-        Corners of the cells (cells, horizons) in the order of `cells.corners`. Second, by how much
-        the chord of the leaf that is greatest was raised. Without an upper end: of points.
+        Kinds that fall short of a demand even at a cell's upper end do not count there. Corners
+        of the cells (cells, horizons) in the order of `cells.corners`. Second, by how much the
+        chord of the leaf that is greatest was raised. Without an upper end: of points.
         """
         greatest = self.leaves.greatest(terms.T).T
         live = np.flatnonzero((greatest > -np.inf).any(axis=0))
@@ -200,6 +222,8 @@ class LesionValues:
         rises = None if high is None else self._rises_of(low, high, live)
         if rises is not None:
             upper = upper + rises[:, None]
+        if self.most is not None:
+            upper = np.where(self._leaves_reach(low, high, live)[:, None], upper, -np.inf)
         cells, number, leaves = upper.shape
         flat = (upper + greatest[:, None, None]).reshape(-1, leaves)
         every, leaf = np.arange(len(flat)), flat.argmax(axis=1)
@@ -220,6 +244,12 @@ class LesionValues:
         shape = len(terms), cells, number
         return flat[every, leaf].reshape(shape), rise.reshape(shape)
 
+    def _leaves_reach(self, low: FloatArray, high: FloatArray | None, live: IntArray) -> BoolArray:
+        """(cells, live) whether the corner of a leaf keeps the demand at a cell's upper end."""
+        local, share = self.corner
+        end = (low if high is None else high)[:, [-1]]
+        return self._reaches(local[live][None], share[live][None], end)
+
     def rooms(
         self, low: FloatArray, high: FloatArray, terms: FloatArray, others: FloatArray
     ) -> FloatArray:
@@ -237,6 +267,8 @@ class LesionValues:
             part = slice(begin, begin + CHUNK)
             value = self._leaf_values(low[part], high[part], live) + others[part][:, :, None]
             most = value.max(axis=1) + self._rises_of(low[part], high[part], live)
+            if self.most is not None:
+                most = np.where(self._leaves_reach(low[part], high[part], live), most, -np.inf)
             room[live] = np.maximum(room[live], most.max(axis=0, initial=-np.inf))
         return np.where(terms > -np.inf, room[self.leaves.of], -np.inf)
 
@@ -263,6 +295,9 @@ class LesionValues:
             total += self._part(h, local, share, kills[:, h][:, None])
             if ends is not None:
                 total += self._rise(h, local, share, *(end[:, h][:, None] for end in ends))
+        if self.most is not None:
+            end = kills if ends is None else ends[1]
+            total = np.where(self._reaches(local, share, end[:, [-1]]), total, -np.inf)
         return np.asarray(total.max(axis=1))
 
     def _leaf_values(self, low: FloatArray, high: FloatArray | None, live: IntArray) -> FloatArray:
@@ -336,6 +371,14 @@ class Values:
         self, candidates: Candidates, shared: tuple[Shared, ...], share: tuple[FloatArray, ...]
     ):
         self.lesions = tuple(
-            LesionValues(candidates.instance, candidates.lesion_of(table).weight, one, own)
-            for table, one, own in zip(candidates.lesions, shared, share, strict=True)
+            LesionValues(
+                candidates.instance,
+                candidates.lesion_of(table).weight,
+                one,
+                own,
+                candidates.controlled.get(s),
+            )
+            for s, (table, one, own) in enumerate(
+                zip(candidates.lesions, shared, share, strict=True)
+            )
         )

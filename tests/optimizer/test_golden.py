@@ -134,7 +134,7 @@ VARIANTS: dict[str, Raw] = {
     "free burden": case(FREE, SOFT, **BURDEN),
     "pairs": case(UNIFORM, LIMITS, **BURDEN),
     "tumor_bed": case(UNIFORM, LIMITS[:2], "tumor_bed", lesion={"clones": []}),
-    "demands": case(UNIFORM, [], lesion={"least_bed_gy": 9.0}),
+    "demands": case(UNIFORM, [], lesion={"least_bed_gy": 9.0, "least_control": 0.1}),
     "counted": plain.plain_case(
         [plain.lesion("one", repopulation_doubling_time_days=3, kick_off_days=1, course=COUNTED)],
         [],

@@ -266,6 +266,16 @@ def demanding() -> Raw:
     return plain_case([tumor], [dear], horizon_days=[3])
 
 
+def demanding_control() -> Raw:
+    """The same price; one fraction of 4 Gy leaves the one nat of burden that is demanded."""
+    kill = 0.3 * 4.0 * (1.0 + 4.0 / 10.0)
+    sparing = {"organ": {"max": 1.0}}
+    chance = {"clonogens": math.exp(kill + 1.0), "least_control": 1.0 / (1.0 + math.exp(1.0))}
+    tumor = lesion(course=uniform([1, 2], [2, 4]), sparing=sparing, **chance)
+    dear = limit("bed", "organ", organ="organ", alpha_beta_gy=3.0, cap_gy=0.1, penalty=1.0)
+    return plain_case([tumor], [dear], horizon_days=[3], objective="log_kill")
+
+
 BINDING: dict[Case, tuple[str, ...]] = {
     used_up: (
         "begin_before", "end_after", "lesions_per_day", "lesions_treated", "lesions_treated_floor",
@@ -300,6 +310,7 @@ BINDING: dict[Case, tuple[str, ...]] = {
     log_kill: ("log_kill",),
     just_conceded: ("conceded_floor",),
     demanding: ("least_bed",),
+    demanding_control: ("least_control",),
 }  # fmt: skip
 
 
