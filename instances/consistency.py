@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from abscopt.instances.foregone import missing_cycles, used_up
 from abscopt.instances.lesions import DEMANDS
 from abscopt.instances.limits import (
     ORGAN_KINDS,
@@ -35,7 +36,8 @@ Problem = tuple[str, object, str]
 def problems(instance: Instance) -> list[Problem]:
     """All broken cross-references and contradictions of a case."""
     checks = (
-        _names, _horizons, _shares, _sparing, _courses, _limits, _prior, _systemic, _standard,
+        _names, _horizons, _shares, _sparing, _courses, _limits, _prior, used_up, _systemic,
+        missing_cycles, _standard,
     )  # fmt: skip
     return [problem for check in checks for problem in check(instance)]
 

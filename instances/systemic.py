@@ -164,19 +164,24 @@ class AgentChoice(Table):
     cycles: Count | None = Field(default=None, description="fewer cycles than the regimen's")
     optional: bool = Field(default=True, description="may the agent be left out?")
     min_days_after_radiation: Annotated[int, Field(ge=0, le=365)] | None = Field(
-        default=None, description="start >= last fraction of any lesion + this"
+        default=None,
+        description="start >= last fraction of any lesion + this; waived without radiation",
     )
     max_days_after_radiation: Annotated[int, Field(ge=0, le=365)] | None = Field(
-        default=None, description="start <= last fraction of all lesions + this"
+        default=None,
+        description="start <= last fraction of all lesions + this; waived without radiation",
     )
     min_days_before_radiation: Annotated[int, Field(ge=0, le=365)] | None = Field(
-        default=None, description="first fraction of any lesion >= start + this"
+        default=None,
+        description="first fraction of any lesion >= start + this; waived without radiation",
     )
     max_days_before_radiation: Annotated[int, Field(ge=0, le=365)] | None = Field(
-        default=None, description="first fraction of all lesions <= start + this"
+        default=None,
+        description="first fraction of all lesions <= start + this; waived without radiation",
     )
     min_days_between_dose_and_fraction: Annotated[int, Field(ge=1, le=365)] | None = Field(
-        default=None, description="|infusion day - fraction day| >= this"
+        default=None,
+        description="|infusion day - fraction day| >= this; waived without radiation",
     )
     infusion_weekdays: Weekdays | None = Field(
         default=None, description="of this agent; the calendar's if absent"

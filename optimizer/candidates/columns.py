@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.instances.limits import AlcLimit, LogisticsLimit
+from abscopt.instances.prior import point_of
 from abscopt.models import chemotherapy, lq, lymphocytes, repopulation
 from abscopt.optimizer.candidates.courses import Patterns
-from abscopt.optimizer.candidates.loads import day_load, edric_alone, point_of
+from abscopt.optimizer.candidates.loads import day_load, edric_alone
 from abscopt.optimizer.candidates.plans import allowed_patterns, direct_doses, exposures_of
 
 if TYPE_CHECKING:

@@ -13,16 +13,16 @@ from abscopt.instances.limits import (
     ORGAN_KINDS,
     BedLimit,
     DoseByFractionsLimit,
-    MeanEqd2Limit,
     MeanLimit,
     NtcpLimit,
 )
+from abscopt.instances.prior import counts_voxels, point_of, reference_cap
 from abscopt.models import lq, lymphocytes, repair, toxicity
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion, Technique
     from abscopt.instances.limits import AlcLimit, OrganLimit
-    from abscopt.instances.schema import Instance, PriorDose
+    from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.courses import Menu
 
 FloatArray = NDArray[np.float64]
@@ -34,26 +34,6 @@ Beam = tuple["Lesion", "Technique", int]
 def organ_limits(instance: Instance) -> tuple[OrganLimit, ...]:
     """The limits on organ doses, in the order of the case."""
     return tuple(limit for limit in instance.limits if isinstance(limit, ORGAN_KINDS))
-
-
-def point_of(limit: OrganLimit) -> str:
-    """Evaluation point of a limit."""
-    return "mean" if isinstance(limit, MeanLimit | MeanEqd2Limit) else limit.point
-
-
-def _voxels(limit: OrganLimit) -> bool:
-    return isinstance(limit, MeanEqd2Limit) or (
-        isinstance(limit, NtcpLimit) and limit.dose == "eqd2"
-    )
-
-
-def reference_cap(limit: OrganLimit) -> float:
-    """The cap that loads are parts of: 1 for a Miner sum, unexposed for an NTCP."""
-    if isinstance(limit, DoseByFractionsLimit):
-        return 1.0
-    if isinstance(limit, NtcpLimit):
-        return limit.cap_gy((False,) * len(limit.exposures))
-    return limit.cap_gy
 
 
 def unrepaired_in(instance: Instance, limit: OrganLimit) -> float:
@@ -80,7 +60,7 @@ def day_load(
     lesion, technique, number = beam
     cap = reference_cap(limit)
     mean = lesion.sparing_factor(limit.organ, point_of(limit), day, technique) * dose_gy
-    if isinstance(limit, MeanLimit) or (isinstance(limit, NtcpLimit) and not _voxels(limit)):
+    if isinstance(limit, MeanLimit) or (isinstance(limit, NtcpLimit) and not counts_voxels(limit)):
         return number * mean / cap
     organ = instance.organs[limit.organ]
     ser = organ.sensitizer_enhancement_ratio if sensitized else 1.0
@@ -88,19 +68,19 @@ def day_load(
         return toxicity.miner_fraction(ser * number * mean, limit.fractions, limit.limits_gy)
     assert limit.alpha_beta_gy is not None
     square = mean**2
-    if _voxels(limit):
+    if counts_voxels(limit):
         moment = lesion.sparing_factor(limit.organ, "second_moment", day, technique)
         square = moment * dose_gy**2
     pairs = float(repair.paired_slots(number, number, unrepaired_in(instance, limit)))
     bed = number * ser * mean + pairs * square / limit.alpha_beta_gy
-    return (lq.eqd2(bed, limit.alpha_beta_gy) if _voxels(limit) else bed) / cap
+    return (lq.eqd2(bed, limit.alpha_beta_gy) if counts_voxels(limit) else bed) / cap
 
 
 def cross_factor(
     instance: Instance, limit: OrganLimit, first: Beam, second: Beam, day: int
 ) -> float:
     """F in the extra load F d d' (part of the cap) of two lesions on one day; 0 if none."""
-    if not (isinstance(limit, BedLimit) or _voxels(limit)):
+    if not (isinstance(limit, BedLimit) or counts_voxels(limit)):
         return 0.0
     ratio = float(getattr(limit, "alpha_beta_gy", math.nan))
     pairs = float(repair.paired_slots(first[2], second[2], unrepaired_in(instance, limit)))
@@ -110,28 +90,6 @@ def cross_factor(
         return 2.0 * pairs * one * two / ratio / limit.cap_gy
     moment = instance.cross_moment(limit.organ, first[:2], second[:2], day)
     return float(lq.eqd2(2.0 * pairs * moment / ratio, ratio)) / reference_cap(limit)
-
-
-def prior_load(instance: Instance, limit: OrganLimit) -> float:
-    """Part of a limit's cap used up by prior doses."""
-    return math.fsum(
-        (1.0 - prior.recovered) * prior.fractions * _prior_fraction(limit, prior)
-        for prior in instance.prior_doses
-        if (prior.organ, prior.point) == (limit.organ, point_of(limit))
-    )
-
-
-def _prior_fraction(limit: OrganLimit, prior: PriorDose) -> float:
-    cap, dose = reference_cap(limit), prior.dose_gy
-    if isinstance(limit, DoseByFractionsLimit):
-        return float(toxicity.miner_fraction(dose, limit.fractions, limit.limits_gy))
-    if isinstance(limit, BedLimit):
-        return float(lq.bed(dose, limit.alpha_beta_gy)) / cap
-    if not _voxels(limit):
-        return dose / cap
-    ratio = getattr(limit, "alpha_beta_gy", None)
-    assert ratio is not None and prior.second_moment_gy2 is not None
-    return float(lq.eqd2(dose + prior.second_moment_gy2 / ratio, ratio)) / cap
 
 
 def by_technique(lesion: Lesion, menu: Menu, value: Callable[[Technique], float]) -> FloatArray:

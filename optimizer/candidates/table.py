@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.instances.limits import Exposure, NtcpLimit
+from abscopt.instances.prior import point_of, prior_load, reference_cap
 from abscopt.optimizer.candidates.coefficients import (
     CourseEffects,
     Shared,
@@ -28,9 +29,6 @@ from abscopt.optimizer.candidates.loads import (
     edric_alone,
     menu_loads,
     organ_limits,
-    point_of,
-    prior_load,
-    reference_cap,
 )
 from abscopt.optimizer.candidates.plans import (
     Plan,

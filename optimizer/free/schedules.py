@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.instances.limits import DoseByFractionsLimit, LogisticsLimit
+from abscopt.instances.prior import point_of
 from abscopt.models import lymphocytes, toxicity
-from abscopt.optimizer.candidates.loads import cross_factor, point_of
+from abscopt.optimizer.candidates.loads import cross_factor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
