@@ -16,6 +16,7 @@ import math
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -98,6 +99,24 @@ def _say_table(found: Any, module: Any, csv_file: str | None, as_json: bool) -> 
 
 def _line(problem: Problem) -> str:
     return " ".join(str(problem).split())
+
+
+def _audited(instance: Instance, file: str) -> list[Problem]:
+    """Notes of the input audit as problems, for `--strict`."""
+    from abscopt.optimizer.audit import case_audit
+
+    return [Problem(file, note.place, note.kind, note.text) for note in case_audit(instance).notes]
+
+
+def _refuse_notes(instance: Instance, file: str) -> None:
+    """Raise InputError if the input audit has a note."""
+    if problems := _audited(instance, file):
+        raise InputError(problems)
+
+
+_strict_option = click.option(
+    "--strict", is_flag=True, help="Notes of the input audit are errors: exit code 2."
+)
 
 
 def _finite(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
@@ -193,16 +212,22 @@ def show_command(case: str, as_json: bool) -> None:
 
 @instances_group.command("check")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
-def check_command(files: tuple[str, ...]) -> None:
-    """Check case files; every problem is one line on stderr."""
+@_strict_option
+def check_command(files: tuple[str, ...], strict: bool) -> None:
+    """Check case files: problems go to stderr, notes of the input audit follow the `ok`."""
     wrong: list[Problem] = []
     for file in files:
         try:
-            _load(file)
+            notes = _audited(_load(file), file)
         except InputError as error:
             wrong += error.problems
-        else:
-            _say(f"{file}: ok")
+            continue
+        if notes and strict:
+            wrong += notes
+            continue
+        _say(f"{file}: ok")
+        for note in notes:
+            _say(_line(replace(note, value="note")))
     if wrong:
         raise InputError(wrong)
 
@@ -235,6 +260,7 @@ def new_command(file: str | None, name: str) -> None:
     "--method", type=click.Choice(["auto", "single"]), default="auto", show_default=True,
     help="single: one MILP without any reduction, for cross-checks.",
 )  # fmt: skip
+@_strict_option
 @click.option("--simulate", is_flag=True, help="Add the published forward models to the result.")
 @click.option(
     "--start", "start_file", metavar="SCHEDULE",
@@ -250,10 +276,13 @@ def solve_command(
     as_json: bool,
     simulate: bool,
     start_file: str | None,
+    strict: bool,
     **options: Any,
 ) -> None:
     """Find the best schedule of a case and prove how good it is."""
     instance = _load(case)
+    if strict:
+        _refuse_notes(instance, case)
     from abscopt.optimizer import solve
     from abscopt.optimizer.files import result_folder, write_result
     from abscopt.optimizer.schedule_files import schedule_of_file
@@ -294,6 +323,7 @@ def solve_command(
     help="Lesion that a trial arm irradiates; may be repeated. Default: the first ones.",
 )  # fmt: skip
 @_cross_option
+@_strict_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def evaluate_command(
     case: str,
@@ -301,6 +331,7 @@ def evaluate_command(
     regimen: str | None,
     sites: tuple[str, ...],
     cross: bool,
+    strict: bool,
     as_json: bool,
 ) -> None:
     """Judge a schedule, or check a document that `solve` or `evaluate` wrote.
@@ -312,6 +343,8 @@ def evaluate_command(
     if sites and regimen is None:
         raise click.UsageError("--site goes with --regimen")
     instance = _load(case)
+    if strict:
+        _refuse_notes(instance, case)
     if schedule_file is not None:
         from abscopt.optimizer.schedule_files import schedule_of_file
 

@@ -150,7 +150,7 @@ def empty_menu(instance: Instance, lesion: Lesion) -> str | None:
     found = timings(instance, course)
     if not found:
         window = f"{course.first_start_day} to {course.last_start_day}"
-        return f"no day of its start window ({window}) is a machine day"
+        return f"from no day of its start window ({window}) has it machine days enough"
     if any(timing.offered(instance.days) for timing in found):
         return None
     least = min(found, key=lambda timing: timing.first[-1])

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 Days = tuple[int, ...]
 
+MOST_TIMINGS = 400
+"""Numbers of fractions times intervals of a block that are looked at (a millisecond each at most);
+beyond, the smallest interval alone, which is enough to know whether a number fits at all."""
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -45,8 +49,11 @@ def timings(instance: Instance, course: UniformCourse) -> list[Timing]:
     starts = [day for day in course.start_days if is_machine_day(instance.calendar, day)]
     found = []
     for block in course.blocks if starts else ():
-        for fractions in sorted(set(block.fractions)):
-            for interval in sorted(set(block.interval_days)):
+        numbers, intervals = sorted(set(block.fractions)), sorted(set(block.interval_days))
+        if len(numbers) * len(intervals) > MOST_TIMINGS:
+            intervals = intervals[:1]
+        for fractions in numbers:
+            for interval in intervals:
                 count = fractions // block.fractions_per_day
                 first, last = (
                     course_days(instance.calendar, start, count, interval)

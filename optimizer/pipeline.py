@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from abscopt.optimizer.as_rows import closest_row, schedule_of_row
+from abscopt.optimizer.audit import answer_notes, case_audit
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Evaluation, Judge
@@ -71,6 +72,7 @@ class Solved:
     reductions: tuple[Step, ...] = ()
     by_programme: bool = False
     by_days: bool = False
+    reason: str = ""
 
 
 def solve(
@@ -105,11 +107,20 @@ def solve(
     if start is not None:
         start = read_schedule(start.to_json(instance), instance, "start")
     wanted = instance.objective.gap if gap is None else gap
-    judge = Judge(instance)
+    judge, audit = Judge(instance), case_audit(instance)
     with clock.running("preparing"):
-        solved = _solved(instance, judge, wanted, threads, seed, method, clock, start, memory)
-    evaluation = _judged(judge, solved)
-    return _result(instance, judge, solved, evaluation, wanted, method, seed, clock)
+        if audit.infeasible is not None:
+            solved = _without_search(audit.infeasible.text)
+        else:
+            solved = _solved(instance, judge, wanted, threads, seed, method, clock, start, memory)
+        evaluation = _judged(judge, solved)
+        result = _result(instance, judge, solved, evaluation, wanted, method, seed, clock)
+        return replace(result, notes=answer_notes(judge, audit, result))
+
+
+def _without_search(reason: str) -> Solved:
+    """Infeasible by what the lesions can receive alone."""
+    return Solved(None, None, None, True, "none", None, {}, 0, 0, 0, reason=reason)
 
 
 def _solved(
@@ -366,13 +377,14 @@ def _certificate(solved: Solved, objective: float | None, status: str, kind: str
         "infeasible": "every combination of courses and systemic plans breaks a limit or rule",
         "unknown": "nothing was found and nothing was proved in the time given",
     }
+    claim = claims[status] + (f": {solved.reason}" if solved.reason else "")
     errors = {} if objective is None else dict(solved.errors)
     if objective is not None and solved.claimed is not None:
         errors["claimed_minus_judged"] = solved.claimed - objective
     searched = FREE_FORM if solved.by_days else SEARCH_FORM
     form = f"{kind}: {PROGRAMME_FORMS[kind] if solved.by_programme else searched}"
     return Certificate(
-        claims[status],
+        claim,
         errors,
         solved.second_stage,
         solved.best_objective,

@@ -20,6 +20,7 @@ def evaluation_document(
     evaluation: Evaluation, schedule: Schedule, instance: Instance
 ) -> dict[str, Any]:
     """The sealed document that `evaluate --json` prints."""
+    from abscopt.optimizer.audit import evaluation_notes
     from abscopt.optimizer.result import instance_digest, sealed
 
     return sealed(
@@ -31,6 +32,7 @@ def evaluation_document(
             "instance_digest": instance_digest(instance),
             "schedule": schedule.to_json(instance),
             "evaluation": evaluation.to_json(),
+            "notes": [note.to_json() for note in evaluation_notes(instance, evaluation)],
         }
     )
 
@@ -123,6 +125,8 @@ def _claim_problems(
     evaluation = evaluate(instance, schedule)
     judged = evaluation_document(evaluation, schedule, instance)
     del judged["digest"]
+    if raw["kind"] == "result" or "notes" not in raw:
+        del judged["notes"]  # those of a result tell of its search as well; older ones have none
     if raw["kind"] == "evaluation":
         claimed = {key: value for key, value in raw.items() if key != "digest"}
         places = differences(claimed, judged, "")

@@ -14,9 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from abscopt.instances.calendar import course_days
 from abscopt.instances.windows import infusion_rule, not_offered, start_days, unplaced_plans
+from abscopt.optimizer.audit import case_audit, evaluation_notes
 from abscopt.optimizer.result import DISCLAIMER, FORMAT, instance_digest
 from abscopt.optimizer.schedule import SCHEDULE_COLUMNS
-from abscopt.optimizer.wording import course_rows, date_words, limit_words, menu_words
+from abscopt.optimizer.wording import (
+    course_rows,
+    date_words,
+    limit_words,
+    menu_words,
+    no_radiation_words,
+    note_lines,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -66,9 +74,11 @@ HEADLINES = {
 
 def solve_report(result: Result, instance: Instance) -> str:
     """Everything a result says: schedule, outcome, limits, proof, standard regimen."""
-    parts: list[object] = [f"{instance.name}: {instance.title}", HEADLINES[result.status], ""]
+    head: list[object] = [f"{instance.name}: {instance.title}", HEADLINES[result.status]]
+    parts: list[object] = [*head, *note_lines(result.notes), ""]
     if result.schedule is not None and result.evaluation is not None:
-        parts += _schedule_parts(result.schedule, instance)
+        reason = no_radiation_words(instance, result.schedule, result.notes)
+        parts += _schedule_parts(result.schedule, instance, reason)
         parts += _evaluation_parts(result.evaluation, instance)
     parts += _proof_parts(result, instance)
     if result.standard is not None:
@@ -78,7 +88,8 @@ def solve_report(result: Result, instance: Instance) -> str:
 
 def evaluation_report(evaluation: Evaluation, schedule: Schedule, instance: Instance) -> str:
     """The judge's verdict on one schedule."""
-    head = [f"{instance.name}: {instance.title}", _verdict(evaluation), ""]
+    notes = note_lines(evaluation_notes(instance, evaluation))
+    head = [f"{instance.name}: {instance.title}", _verdict(evaluation), *notes, ""]
     objective = f"Objective  {_amount(evaluation.objective, evaluation.unit)}"
     return plain_text(
         [
@@ -97,6 +108,7 @@ def instance_report(instance: Instance) -> str:
     birth = instance.provenance
     parts: list[object] = [
         f"{instance.name}: {instance.title}",
+        *note_lines(case_audit(instance).notes),
         "",
         f"Source      {birth.source}",
         f"DOI         {birth.doi or 'none'}",
@@ -132,6 +144,7 @@ def instance_document(instance: Instance) -> dict[str, Any]:
         "raw_courses": {lesion.name: raw_courses(instance, lesion) for lesion in treated},
         "systemic_plans": systemic_plans(instance),
         "not_offered": not_offered(instance),
+        "notes": [note.to_json() for note in case_audit(instance).notes],
         "instance": instance.model_dump(mode="json"),
     }
 
@@ -209,7 +222,9 @@ def _csv(columns: Sequence[str], rows: list[dict[str, Any]]) -> str:
     return buffer.getvalue()
 
 
-def _schedule_parts(schedule: Schedule, instance: Instance) -> list[object]:
+def _schedule_parts(
+    schedule: Schedule, instance: Instance, without: str = "No radiation."
+) -> list[object]:
     parts: list[object] = []
     if schedule.fractions:
         table = plain_table("Radiation", "Lesion", ">Fractions", "First", "Last", "Days")
@@ -220,7 +235,7 @@ def _schedule_parts(schedule: Schedule, instance: Instance) -> list[object]:
                 table.add_row(name, *row)
         parts.append(table)
     else:
-        parts += ["No radiation.", ""]
+        parts += [without, ""]
     if schedule.infusions:
         table = plain_table("Drugs", "Drug", ">Doses", "Dates (day)")
         by_drug = sorted(schedule.infusions, key=lambda i: (i.drug, i.dose_mg, i.day))

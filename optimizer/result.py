@@ -16,6 +16,7 @@ from abscopt.instances.load import InputError, Problem
 if TYPE_CHECKING:
     import pandas as pd
 
+    from abscopt.instances.notes import Note
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.reduction import Step
     from abscopt.optimizer.evaluation import Evaluation
@@ -105,6 +106,7 @@ class Result:
     standard: Evaluation | None
     solver: SolverRun
     seed: int
+    notes: tuple[Note, ...] = ()
 
     @property
     def gap(self) -> float | None:
@@ -151,6 +153,7 @@ class Result:
             "schedule": self.schedule.to_json(instance) if self.schedule else None,
             "evaluation": self.evaluation.to_json() if self.evaluation else None,
             "standard": self.standard.to_json() if self.standard else None,
+            "notes": [note.to_json() for note in self.notes],
             "solver": self.solver.to_json(),
             "versions": versions(),
             "seed": self.seed,

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from abscopt.instances.courses import CourseBlock
     from abscopt.instances.lesions import Lesion
     from abscopt.instances.limits import AnyLimit
+    from abscopt.instances.notes import Note
     from abscopt.instances.schema import Instance
+    from abscopt.optimizer.schedule import Schedule
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
@@ -109,3 +111,23 @@ def limit_words(limit: AnyLimit) -> str:
     window += "" if limit.last_day is None else f" to day {limit.last_day}"
     cap = "" if limit.cap is None else f" <= {limit.cap}"
     return f"{floor}{limit.quantity}{window}{cap}"
+
+
+def note_lines(notes: Iterable[Note]) -> list[str]:
+    """One paragraph per note."""
+    return [f"Note  {note.text}" for note in notes]
+
+
+WHY_NO_RADIATION = ("menu_empty", "fails_alone", "untreated")
+"""Kinds of notes that say why a lesion is not irradiated."""
+
+
+def no_radiation_words(instance: Instance, schedule: Schedule, notes: Iterable[Note]) -> str:
+    """`No radiation` with its reason: what the notes say of each lesion."""
+    if not instance.irradiable:
+        return "No radiation: the case has no lesion that may be irradiated."
+    reasons = [note.text for note in notes if note.kind in WHY_NO_RADIATION]
+    if len(reasons) == 1:
+        return f"No radiation: {reasons[0]}."
+    names = ", ".join(instance.lesions[i].name for i in instance.irradiable)
+    return f"No radiation: the notes above say why for {names}."

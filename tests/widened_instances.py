@@ -606,7 +606,7 @@ def _limited(rng: Rng, draft: Draft) -> Raw:
         prior = [] if known else prior
         trial = {**raw, "prior_doses": [*known, *prior]}
         limit = _tightened(rng, trial, loose, is_soft, samples)
-        if limit is None:
+        if limit is None or not _possible({**trial, "limits": [*limits, limit]}):
             continue
         raw.setdefault("prior_doses", []).extend(prior)
         limits.append(limit)
@@ -614,6 +614,15 @@ def _limited(rng: Rng, draft: Draft) -> Raw:
     if samples and rng.random() < 0.06:
         _make_hopeless(raw, limits)
     return {**raw, "limits": limits}
+
+
+def _possible(trial: Raw) -> bool:
+    """Whether a case is admissible: no prior dose alone breaks a limit."""
+    try:
+        build(trial)
+    except InputError:
+        return False
+    return True
 
 
 def _samples(rng: Rng, instance: Instance) -> list[_Sample]:
@@ -714,8 +723,7 @@ def _tightened_table(rng: Rng, trial: Raw, loose: Raw, sample: _Sample) -> Raw |
 
     def too_much(scale: float) -> bool:
         uses = _uses(trial, table(scale), [sample])
-        assert uses is not None
-        return not uses[0].kept
+        return uses is None or not uses[0].kept  # None: the prior dose alone is too much
 
     low, high = 0.1, 300.0
     if too_much(high) or not too_much(low):
@@ -846,9 +854,11 @@ def _counts(limit: Raw, prior: Raw) -> bool:
 
 
 def _make_hopeless(raw: Raw, limits: list[Raw]) -> None:
-    """Prior doses beyond a cap, or a mandatory agent that a limit on its drug forbids."""
-    for prior in raw.get("prior_doses", []):
-        prior |= {"fractions": 200, "recovered": 0.0}
+    """A lesion asked for and no visit, or a mandatory agent that a limit on its drug forbids."""
+    if raw.get("prior_doses"):
+        for quantity, side in (("lesions", {"floor": 1}), ("visits", {"cap": 0})):
+            rule = {"kind": "logistics", "quantity": quantity, **side}
+            limits.append({"name": f"none-{quantity}", **rule, **CITED})
     for agent in raw.get("agents", []):
         agent["optional"] = False
         drug = raw["regimens"][agent["regimens"][0]]["doses"][0]["drug"]

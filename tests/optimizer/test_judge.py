@@ -507,9 +507,14 @@ def test_prior_doses_and_soft_organ_limits(kind: str) -> None:
     assert verdict.objective == pytest.approx(kill - LN_N - use.cost)
     assert verdict.broken_limits == ()
     assert verdict.exceeded_soft == (("cap",) if load > 1 else ())
+    assert verdict.feasible
+    alone = load - judged(raw | {"prior_doses": []}, [Fraction(0, "tumor", 8.0)]).limits[0].use
+    if alone > 1:
+        with pytest.raises(InputError, match="prior dose alone"):
+            build(raw | {"limits": [rule]})
+        return
     hard = judged(raw | {"limits": [rule]}, [Fraction(0, "tumor", 8.0)])
     assert hard.feasible is (load <= 1) and hard.soft_cost == 0.0
-    assert verdict.feasible
 
 
 def test_a_dose_beyond_the_table_is_forbidden_even_by_a_soft_limit() -> None:

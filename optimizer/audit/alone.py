@@ -1,0 +1,61 @@
+"""Which lesions have a course that keeps every limit when nothing else is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from abscopt.instances.audit import empty_menu
+from abscopt.optimizer.audit.adding import MOST_WORK, Tried, try_courses
+from abscopt.optimizer.schedule import Schedule
+
+if TYPE_CHECKING:
+    from abscopt.instances.schema import Instance
+
+NOTHING = Tried(None, None, (), (), True)
+"""A menu without courses: all of none were tried."""
+
+
+@dataclass(frozen=True)
+class Alone:
+    """One irradiable lesion by itself, without drugs.
+
+    Attributes
+    ----------
+    lesion : index in the case
+    empty : why its menu is empty; None if it is not
+    tried : what became of its least courses
+    """
+
+    lesion: int
+    empty: str | None
+    tried: Tried
+
+    @property
+    def excluded(self) -> bool:
+        """Whether no schedule can irradiate the lesion.
+
+        No other course and no drug lowers the load of a limit, so a course that fails alone fails
+        in every schedule; limits from below do not ask for anything of one lesion alone.
+        """
+        return self.empty is not None or self.tried.excluded
+
+
+def lesions_alone(instance: Instance) -> tuple[Alone, ...]:
+    """Every irradiable lesion by itself, in the order of the case."""
+    caps = instance.model_copy(update={"limits": tuple(x for x in instance.limits if _cap(x))})
+    work = MOST_WORK // max(1, len(instance.irradiable))
+    return tuple(_alone(caps, index, work) for index in instance.irradiable)
+
+
+def _cap(limit: object) -> bool:
+    """Whether a limit is one from above: floors say nothing about one lesion alone."""
+    return getattr(limit, "floor", None) is None
+
+
+def _alone(instance: Instance, index: int, work: int) -> Alone:
+    lesion = instance.lesions[index]
+    assert lesion.course is not None
+    empty = None if lesion.course.form == "free" else empty_menu(instance, lesion)
+    tried = NOTHING if empty is not None else try_courses(instance, lesion, Schedule(), work)
+    return Alone(index, empty, tried)

@@ -1,0 +1,139 @@
+"""Notes on an answer: why a lesion is left out, and which course gains nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from abscopt.instances.notes import Note, note
+from abscopt.optimizer.audit.adding import MOST_WORK, Tried, added, try_courses
+from abscopt.optimizer.audit.breaks import course_words, in_words
+from abscopt.optimizer.schedule import Schedule
+
+if TYPE_CHECKING:
+    from abscopt.instances.courses import FreeCourse, UniformCourse
+    from abscopt.instances.schema import Instance
+    from abscopt.optimizer.audit.alone import Alone
+    from abscopt.optimizer.audit.case import CaseAudit
+    from abscopt.optimizer.evaluation import Evaluation, Judge
+    from abscopt.optimizer.result import Result
+
+LEAST_CONTROL = 0.01
+"""Control below which a lesion counts as given up: 1 %, where the default objective concedes."""
+
+
+def no_gain_notes(evaluation: Evaluation, horizons: tuple[int, ...]) -> Iterator[Note]:
+    """Irradiated lesions whose control stays below `LEAST_CONTROL` at every horizon."""
+    for i, found in enumerate(evaluation.lesions):
+        control = max(found.control_probability)
+        if found.fractions and control < LEAST_CONTROL:
+            each = found.dose_per_fraction_gy
+            course = f"{found.fractions} fractions" if each is None else None
+            yield note(
+                "no_gain",
+                f"lesions[{i}]",
+                lesion=found.name,
+                course=course or course_words(found.fractions, each or 0.0),
+                total=found.dose_gy,
+                least=100 * LEAST_CONTROL,
+                control=100 * control,
+                day=horizons[found.control_probability.index(control)],
+            )
+
+
+def answer_notes(judge: Judge, audit: CaseAudit, result: Result) -> tuple[Note, ...]:
+    """Notes beside an answer: on the case, on lesions left out, on courses that gain nothing."""
+    if result.schedule is None or result.evaluation is None:
+        return audit.notes
+    left_out = untreated_notes(
+        judge,
+        result.schedule,
+        audit.alone,
+        result.evaluation.objective,
+        result.status == "optimal",
+    )
+    gains = no_gain_notes(result.evaluation, judge.instance.horizon_days)
+    return (*audit.notes, *left_out, *gains)
+
+
+def untreated_notes(
+    judge: Judge,
+    schedule: Schedule,
+    alone: tuple[Alone, ...],
+    objective: float,
+    proved: bool,
+) -> Iterator[Note]:
+    """Why each lesion that could be irradiated is not; those without any course have a note."""
+    instance = judge.instance
+    treated = {fraction.lesion for fraction in schedule.fractions}
+    left_out = [
+        one
+        for one in alone
+        if instance.lesions[one.lesion].name not in treated and not one.excluded
+    ]
+    work = MOST_WORK // max(1, 2 * len(left_out))
+    for one in left_out:
+        lesion = instance.lesions[one.lesion]
+        tried = try_courses(instance, lesion, schedule, work)
+        if tried.fits is not None:
+            reason = _no_improvement(judge, schedule, tried, objective, proved)
+        else:
+            lowered = try_courses(instance, lesion, _lowered(instance, schedule), work)
+            room = f"room for {len(treated)} of {len(alone)} lesions"
+            reason = _no_room(tried, lowered, room if treated else "")
+        yield note("untreated", f"lesions[{one.lesion}]", lesion=lesion.name, reason=reason)
+
+
+def _lowered(instance: Instance, schedule: Schedule) -> Schedule:
+    """The schedule with every fraction at the least dose on its lesion's menu."""
+    least = {
+        lesion.name: min(_levels(lesion.course))
+        for lesion in instance.lesions
+        if lesion.course is not None
+    }
+    fractions = (replace(f, dose_gy=min(f.dose_gy, least[f.lesion])) for f in schedule.fractions)
+    return Schedule.of(fractions, schedule.infusions)
+
+
+def _levels(course: UniformCourse | FreeCourse) -> list[float]:
+    blocks = (course,) if course.form == "free" else course.blocks
+    return [dose for block in blocks for dose in block.levels_gy]
+
+
+def _no_improvement(
+    judge: Judge, schedule: Schedule, tried: Tried, objective: float, proved: bool
+) -> str:
+    assert tried.fits is not None
+    course, unit = tried.fits, judge.instance.objective.unit
+    change = judge.evaluate(added(schedule, course)).objective - objective
+    example = f"{course_words(len(course), course[0].dose_gy)} from day {course[0].day}"
+    if proved:
+        return (
+            "no course of it improves the objective by more than the gap; "
+            f"{example} changes it by {change:+.4g} {unit}"
+        )
+    if change > 0:
+        return (
+            f"the search was stopped before it tried to add {example}, which improves the "
+            f"objective by {change:.4g} {unit}"
+        )
+    return f"no better schedule with it was found; {example} changes it by {change:+.4g} {unit}"
+
+
+def _no_room(tried: Tried, lowered: Tried, room: str) -> str:
+    """Which limits forbid a lesion beside the rest, and whether lower doses would make room."""
+    found = lowered if lowered.excluded else tried
+    if found.nearest is None:
+        return "none of its courses was tried"
+    course, breaks = found.nearest, in_words(found.breaks)
+    example = f"{course_words(len(course), course[0].dose_gy)} from day {course[0].day}: {breaks}"
+    if not found.complete:
+        return f"beside the rest no course of it was found that keeps the limits; {example}"
+    doses = ", whatever the doses" if lowered.excluded else " at these doses"
+    names = " and ".join(found.common)
+    if not names or not room:
+        limits = names or "a limit or rule"
+        return f"beside the rest every course of it breaks {limits}{doses}; nearest {example}"
+    verb = "leaves" if len(found.common) == 1 else "leave"
+    return f"{names} {verb} {room} here{doses}; nearest course is {example}"

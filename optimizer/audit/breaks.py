@@ -1,0 +1,107 @@
+"""Limits that one more course breaks: the judge's uses, with organ and dose in words."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from abscopt.instances.limits import ORGAN_KINDS, DoseByFractionsLimit
+from abscopt.instances.prior import point_of
+from abscopt.optimizer.evaluation.organs import daily_parts
+
+if TYPE_CHECKING:
+    from abscopt.instances.limits import AnyLimit, OrganLimit
+    from abscopt.instances.schema import Instance
+    from abscopt.optimizer.evaluation import LimitUse
+    from abscopt.optimizer.schedule import Schedule
+
+
+@dataclass(frozen=True)
+class Break:
+    """A limit that a schedule breaks; `use` is what it uses of it (1 = all), if that is known."""
+
+    limit: str
+    use: float
+    words: str
+
+
+def breaks_of(
+    instance: Instance, schedule: Schedule, limits: tuple[AnyLimit, ...], uses: tuple[LimitUse, ...]
+) -> tuple[Break, ...]:
+    """The limits that a schedule breaks, most broken first."""
+    found = [
+        _break(instance, schedule, limit, use)
+        for limit, use in zip(limits, uses, strict=True)
+        if use.broken
+    ]
+    return tuple(sorted(found, key=lambda one: -one.use))
+
+
+def _break(instance: Instance, schedule: Schedule, limit: AnyLimit, use: LimitUse) -> Break:
+    if isinstance(limit, ORGAN_KINDS):
+        return _organ_break(instance, schedule, limit, use)
+    if use.use is None:
+        value = "none" if use.value is None else f"{use.value:g}"
+        return Break(limit.name, math.inf, f"{limit.name} ({value} of at least {use.bound:g})")
+    side = "of at least" if limit.kind == "alc" else "of"
+    times = "x " if limit.kind == "alc" else ""
+    amount = f"{use.value:.4g} {side} {use.bound:g} {times}{use.unit}"
+    return Break(limit.name, use.use, f"{limit.name} {_percent(use.use)} ({amount})")
+
+
+def _organ_break(instance: Instance, schedule: Schedule, limit: OrganLimit, use: LimitUse) -> Break:
+    """Use of an organ limit with the dose that its point receives in one day.
+
+    Beyond a table there is no Miner sum; then the greatest daily dose D of n days is compared with
+    limit(n)/n.
+    """
+    daily = daily_parts(instance, schedule, limit.organ, point_of(limit))
+    doses = [sum(part.organ_gy for part in parts) for parts in daily.values()]
+    doses = [dose for dose in doses if dose > 0]
+    greatest, spot = max(doses, default=0.0), f"{limit.organ}.{point_of(limit)}"
+    if use.use is not None:
+        words = f"{limit.name} {_percent(use.use)} ({spot} {greatest:.4g} Gy a day)"
+        return Break(limit.name, use.use, words)
+    assert isinstance(limit, DoseByFractionsLimit)
+    allowed = _allowed_gy(limit, len(doses))
+    ratio = greatest / allowed
+    words = (
+        f"{limit.name} {_percent(ratio)} ({spot} {greatest:.4g} Gy a day, allowed are "
+        f"{allowed:.3g} Gy on {len(doses)} days)"
+    )
+    return Break(limit.name, ratio, words)
+
+
+def _allowed_gy(limit: DoseByFractionsLimit, days: int) -> float:
+    """limit(n)/n: the dose that each of n days may give, log-log between the rows of the table."""
+    n = min(max(days, limit.fractions[0]), limit.fractions[-1])
+    total = math.exp(np.interp(math.log(n), np.log(limit.fractions), np.log(limit.limits_gy)))
+    return total / max(days, n)
+
+
+def _percent(use: float) -> str:
+    return f"{100 * use:.0f} %" if use >= 1.1 else f"{100 * use:.1f} %"
+
+
+def worst(breaks: tuple[Break, ...]) -> float:
+    """How far a schedule is from keeping its limits: the greatest use."""
+    return max((one.use for one in breaks), default=0.0)
+
+
+MOST_WORDS = 3
+"""Broken limits that a sentence names; the others are counted."""
+
+
+def in_words(breaks: tuple[Break, ...]) -> str:
+    """`cord_max 222 % (…), esophagus_max 240 % (…)`."""
+    shown = ", ".join(one.words for one in breaks[:MOST_WORDS])
+    rest = len(breaks) - MOST_WORDS
+    return shown + (f" and {rest} more" if rest > 0 else "")
+
+
+def course_words(fractions: int, dose_gy: float) -> str:
+    """`5 x 10 Gy`."""
+    return f"{fractions} x {dose_gy:g} Gy"

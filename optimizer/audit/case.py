@@ -1,0 +1,68 @@
+"""The audit of a case: what follows from it alone, and from each lesion's courses alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from abscopt.instances.audit import input_notes
+from abscopt.instances.limits import LogisticsLimit
+from abscopt.instances.notes import Note, note
+from abscopt.optimizer.audit.alone import Alone, lesions_alone
+from abscopt.optimizer.audit.answer import no_gain_notes
+from abscopt.optimizer.audit.breaks import course_words, in_words
+
+if TYPE_CHECKING:
+    from abscopt.instances.schema import Instance
+    from abscopt.optimizer.evaluation import Evaluation
+
+
+@dataclass(frozen=True)
+class CaseAudit:
+    """Notes on a case, its lesions alone, and why it is infeasible where they show it."""
+
+    notes: tuple[Note, ...]
+    alone: tuple[Alone, ...]
+    infeasible: Note | None
+
+
+def case_audit(instance: Instance) -> CaseAudit:
+    """Everything that is known of a case before it is solved."""
+    alone = lesions_alone(instance)
+    floors = list(_floors(instance, alone))
+    notes = (*input_notes(instance), *_failing(instance, alone), *floors)
+    return CaseAudit(notes, alone, floors[0] if floors else None)
+
+
+def evaluation_notes(instance: Instance, evaluation: Evaluation) -> tuple[Note, ...]:
+    """Notes beside the verdict on a schedule: on the case, and on courses that gain nothing."""
+    return (*case_audit(instance).notes, *no_gain_notes(evaluation, instance.horizon_days))
+
+
+def _failing(instance: Instance, alone: tuple[Alone, ...]) -> Iterator[Note]:
+    for one in alone:
+        nearest = one.tried.nearest
+        if one.empty is None and one.excluded and nearest is not None:
+            yield note(
+                "fails_alone",
+                f"lesions[{one.lesion}].course",
+                lesion=instance.lesions[one.lesion].name,
+                course=course_words(len(nearest), nearest[0].dose_gy),
+                breaks=in_words(one.tried.breaks),
+            )
+
+
+def _floors(instance: Instance, alone: tuple[Alone, ...]) -> Iterator[Note]:
+    """Floors on the number of lesions above the number that can be irradiated at all."""
+    possible = sum(not one.excluded for one in alone)
+    without = ", ".join(instance.lesions[one.lesion].name for one in alone if one.excluded)
+    for i, limit in enumerate(instance.limits):
+        if not isinstance(limit, LogisticsLimit) or limit.quantity != "lesions":
+            continue
+        if limit.floor is not None and limit.floor > possible:
+            facts: dict[str, object] = {"limit": limit.name, "floor": limit.floor}
+            yield note(
+                "floor_unreachable", f"limits[{i}].floor", possible=possible, without=without,
+                **facts,
+            )  # fmt: skip
