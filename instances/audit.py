@@ -8,17 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from abscopt.instances.infusion_days import given_infusions
 from abscopt.instances.limits import ORGAN_KINDS, AlcLimit, DrugLimit, EdricLimit
 from abscopt.instances.notes import Note, note
 from abscopt.instances.offer import timings
 from abscopt.instances.prior import point_of, prior_load
-from abscopt.instances.regimens import dose_in_mg, infusions
+from abscopt.instances.regimens import dose_in_mg
 from abscopt.instances.unusual import unusual_values
 
 if TYPE_CHECKING:
     from abscopt.instances.courses import UniformCourse
     from abscopt.instances.lesions import Lesion, SparingFactor, Technique
     from abscopt.instances.schema import Instance
+    from abscopt.instances.systemic import AgentChoice
 
 BODY_KEYS = {
     "mg_per_kg": ("weight_kg", "kg"),
@@ -201,12 +203,20 @@ def _cycles(instance: Instance) -> Iterator[Note]:
             if asked > most:
                 facts: dict[str, object] = {"asked": asked, "regimen": name, "most": most}
                 yield note("cycles_beyond_regimen", f"agents[{i}].cycles", **facts)
-            start = agent.start_days[-1]
-            given = len(infusions(instance, name, start, agent.cycles))
+            start, given = _last_start(instance, agent, name)
             total = min(asked, most) * len(regimen.doses)
-            if given < total:
+            if start is not None and given < total:
                 facts = {"regimen": name, "given": given, "total": total, "start": start}
                 yield note("doses_cut", place, days=instance.days, **facts)
+
+
+def _last_start(instance: Instance, agent: AgentChoice, regimen: str) -> tuple[int | None, int]:
+    """The last start day that the calendar offers, and the number of doses given from it."""
+    for start in reversed(agent.start_days):
+        given = given_infusions(instance, agent, regimen, start, agent.cycles)
+        if given is not None:
+            return start, len(given)
+    return None, 0
 
 
 def _immune_shares(instance: Instance) -> Iterator[Note]:

@@ -118,7 +118,7 @@ def test_standard_by_both_of_its_names(run: Any) -> None:
 def test_evaluation_document(evaluation: Document) -> None:
     assert list(evaluation) == [
         "format", "kind", "notice", "instance", "instance_digest", "schedule", "evaluation",
-        "digest",
+        "notes", "digest",
     ]  # fmt: skip
     assert (evaluation["format"], evaluation["kind"]) == (1, "evaluation")
     assert evaluation["notice"] == DISCLAIMER

@@ -77,7 +77,7 @@ def test_raw_courses_must_end_within_the_horizon() -> None:
 def test_check_says_ok(run: Any) -> None:
     result = run("instances", "check", "toy-blockade", CASES / "toy-fractionation.toml")
     assert result.exit_code == 0
-    assert result.stdout.splitlines() == [
+    assert [line for line in result.stdout.splitlines() if ": note: " not in line] == [
         "toy-blockade: ok",
         f"{CASES / 'toy-fractionation.toml'}: ok",
     ]
@@ -91,7 +91,7 @@ def test_check_reads_every_file_and_reports_every_problem(
     bad = write(toy)
     result = run("instances", "check", bad, "nowhere.toml", "toy-blockade")
     assert result.exit_code == 2
-    assert result.stdout == "toy-blockade: ok\n"
+    assert result.stdout.splitlines()[0] == "toy-blockade: ok"
     assert len(result.stderr.splitlines()) == 3
     assert sum(line.startswith(f"{bad}: ") for line in result.stderr.splitlines()) == 2
 
