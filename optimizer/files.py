@@ -202,7 +202,7 @@ def write_result(
     InputError
         If the folder cannot be written to; it then is as it was, or says that it is unfinished.
     """
-    from abscopt.optimizer.report import csv_files
+    from abscopt.optimizer.result_tables import csv_files
 
     files = {"report.txt": report, **csv_files(result, instance)}
     if result.schedule is not None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from decimal import Decimal
 from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,6 @@ from abscopt.instances.calendar import course_days
 from abscopt.instances.windows import infusion_rule, not_offered, start_days, unplaced_plans
 from abscopt.optimizer.audit import case_audit, evaluation_notes
 from abscopt.optimizer.result import DISCLAIMER, FORMAT, instance_digest
-from abscopt.optimizer.schedule import SCHEDULE_COLUMNS
 from abscopt.optimizer.wording import (
     course_rows,
     date_words,
@@ -38,32 +36,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.schedule import Schedule
 
 WIDTH = 100
-LESION_COLUMNS = (
-    "name",
-    "technique",
-    "fractions",
-    "dose_gy",
-    "dose_per_fraction_gy",
-    "bed_gy",
-    "tumor_bed_gy",
-    "conceded",
-    "credited",
-    "lymphocyte_factor",
-)
-HORIZON_COLUMNS = ("log_burden", "control_probability", "poisson_tcp", "value")
-LIMIT_COLUMNS = (
-    "name",
-    "kind",
-    "value",
-    "bound",
-    "unit",
-    "use",
-    "slack",
-    "kept",
-    "binding",
-    "soft",
-    "cost",
-)
 HEADLINES = {
     "optimal": "Optimal within the stated gap.",
     "feasible": "A schedule that keeps every limit; its distance from the optimum is the gap.",
@@ -190,36 +162,6 @@ def systemic_plans(instance: Instance) -> int:
         int(agent.optional) + sum(len(days.offered) for days in start_days(instance, agent))
         for agent in instance.agents
     )
-
-
-def csv_files(result: Result, instance: Instance) -> dict[str, str]:
-    """File name -> CSV text of schedule, limits and lesions; only headers without a schedule."""
-    schedule = [] if result.schedule is None else result.schedule.rows(instance)
-    verdict = result.evaluation
-    lesions = [_flat(outcome, instance) for outcome in verdict.lesions] if verdict else []
-    limits = [use.to_json() for use in verdict.limits] if verdict else []
-    by_horizon = [f"{key}_day_{day}" for key in HORIZON_COLUMNS for day in instance.horizon_days]
-    return {
-        "schedule.csv": _csv(SCHEDULE_COLUMNS, schedule),
-        "limits.csv": _csv(LIMIT_COLUMNS, limits),
-        "lesions.csv": _csv([*LESION_COLUMNS, *by_horizon], lesions),
-    }
-
-
-def _flat(outcome: LesionOutcome, instance: Instance) -> dict[str, Any]:
-    row = {key: getattr(outcome, key) for key in LESION_COLUMNS}
-    for key in HORIZON_COLUMNS:
-        for day, value in zip(instance.horizon_days, getattr(outcome, key), strict=True):
-            row[f"{key}_day_{day}"] = value
-    return row
-
-
-def _csv(columns: Sequence[str], rows: list[dict[str, Any]]) -> str:
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return buffer.getvalue()
 
 
 def _schedule_parts(
