@@ -18,7 +18,7 @@ from abscopt.instances.limits import (
     EdricLimit,
     LogisticsLimit,
 )
-from abscopt.models import immune, lymphocytes, toxicity
+from abscopt.models import immune, lymphocytes, outcome, toxicity
 from abscopt.optimizer.candidates.courses import ADDED
 from abscopt.optimizer.candidates.loads import alc_allowance
 from abscopt.optimizer.candidates.table import CAP
@@ -152,6 +152,16 @@ class Tabulated:
             chosen = effect.kind[rows[:, s]]
             good &= controllable(effect.local[chosen], effect.share[chosen], kill, most)
         return good
+
+    def shortfall(self, rows: IntArray) -> FloatArray:
+        """(schedules,) nats of log burden by which demands for control are missed, summed."""
+        kill, total = self.systemic(rows)[:, -1], np.zeros(len(rows))
+        for s, most in self.candidates.controlled.items():
+            effect = self.effects[s]
+            chosen = effect.kind[rows[:, s]]
+            left = effect.local[chosen, -1] - effect.share[chosen] * kill[:, None]
+            total += np.maximum(0.0, outcome.total_log_burden(left) - most)
+        return total
 
     def beside(self, row: IntArray, s: int, courses: IntArray) -> BoolArray:
         """(n,) whether some courses of a lesion are allowed and fit beside the others of a row.

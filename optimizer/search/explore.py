@@ -34,10 +34,10 @@ from abscopt.optimizer.search.few import are_few, evaluate
 from abscopt.optimizer.search.leaf import BOUND_SAFETY, Found, Leaf, Stopped, check
 from abscopt.optimizer.search.local import (
     climb,
-    enough_sites,
+    constructions,
     every_course,
-    in_sequence,
     local_search,
+    reaching,
     repaired,
     rounded,
     worth,
@@ -209,10 +209,11 @@ class _Search:
 
     def _begin(self, plans: tuple[int, ...]) -> None:
         """A first incumbent within moments: single-lesion best responses from few lesions."""
-        for plan in dict.fromkeys((plans[len(plans) // 2], plans[0], plans[-1])):
+        spread = plans[:: max(1, len(plans) // 8)] if self.candidates.controlled else ()
+        for plan in dict.fromkeys((plans[len(plans) // 2], plans[0], plans[-1], *spread)):
             tabulated = Tabulated(self.candidates, plan)
             lesions, options = list(range(len(self.candidates.lesions))), every_course(tabulated)
-            for first in (enough_sites, in_sequence):
+            for first in constructions(tabulated):
                 row = first(tabulated, lesions, options)
                 row, value = climb(tabulated, row, worth(tabulated, row), lesions, options)
                 if math.isfinite(value):
@@ -354,6 +355,8 @@ class _Search:
         first = sorted(range(len(choices)), key=lambda s: (-spread[s], s))
         starts = [rounded(tabulated, choices, first), rounded(tabulated, choices, first[::-1])]
         own = None if self.found.row is None else candidates.of_case(self.found.row)
+        if own is None and candidates.controlled:
+            starts.append(reaching(tabulated, first, options))
         if own is not None:
             starts.append(own)
             options = [np.union1d(o, c) for o, c in zip(options, own, strict=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -102,6 +103,33 @@ def in_sequence(tabulated: Tabulated, order: list[int], options: Options) -> Int
         first = worth[start == start.min()]
         row[s] = first[int(tabulated.value(_with(row, s, first)).argmax())]
     return row
+
+
+def reaching(tabulated: Tabulated, order: list[int], options: Options) -> IntArray:
+    """A row that comes close to the demands for control: best responses by what is missed."""
+    row = enough_sites(tabulated, order, options)
+    missed, improved = float(tabulated.shortfall(row[None, :])[0]), True
+    while improved and missed > 0:
+        improved = False
+        for s in order:
+            rows = _with(row, s, options[s][tabulated.beside(row, s, options[s])])
+            rows = rows[tabulated.sites_reached(rows) | ~tabulated.sites_reached(row[None, :])]
+            lacking = tabulated.shortfall(rows)
+            nearest = np.argsort(lacking, kind="stable")
+            nearest = nearest[lacking[nearest] < missed - 1e-12]
+            first = _first_feasible(tabulated, rows, nearest, floors=False)
+            if first is not None:
+                row, missed, improved = rows[first], float(lacking[first]), True
+    return row
+
+
+Construction = Callable[["Tabulated", list[int], Options], IntArray]
+
+
+def constructions(tabulated: Tabulated) -> tuple[Construction, ...]:
+    """Ways to a first row; where lesions demand control, one that looks at it alone."""
+    plain = (enough_sites, in_sequence)
+    return (*plain, reaching) if tabulated.candidates.controlled else plain
 
 
 def _best_real(tabulated: Tabulated, row: IntArray, s: int, options: Options) -> int:
