@@ -57,6 +57,9 @@ TEXTS = {
         "limit {limit} wants at least {floor} treated lesions, but only {possible} of them have a "
         "course that keeps every limit alone ({without} cannot be irradiated): infeasible"
     ),
+    "demand_unreachable": (
+        "{lesion} demands a least dose, but no course of it keeps every limit: infeasible"
+    ),
     "untreated": "{lesion} is not irradiated: {reason}",
     "no_gain": (
         "{lesion} receives {course} ({total:g} Gy) and its control stays below {least:g} % "

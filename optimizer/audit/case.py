@@ -30,9 +30,9 @@ class CaseAudit:
 def case_audit(instance: Instance) -> CaseAudit:
     """Everything that is known of a case before it is solved."""
     alone = lesions_alone(instance)
-    floors = list(_floors(instance, alone))
-    notes = (*input_notes(instance), *_failing(instance, alone), *floors)
-    return CaseAudit(notes, alone, floors[0] if floors else None)
+    hopeless = [*_floors(instance, alone), *_demands(instance, alone)]
+    notes = (*input_notes(instance), *_failing(instance, alone), *hopeless)
+    return CaseAudit(notes, alone, hopeless[0] if hopeless else None)
 
 
 def evaluation_notes(instance: Instance, evaluation: Evaluation) -> tuple[Note, ...]:
@@ -66,3 +66,11 @@ def _floors(instance: Instance, alone: tuple[Alone, ...]) -> Iterator[Note]:
                 "floor_unreachable", f"limits[{i}].floor", possible=possible, without=without,
                 **facts,
             )  # fmt: skip
+
+
+def _demands(instance: Instance, alone: tuple[Alone, ...]) -> Iterator[Note]:
+    """Demands of a least dose by lesions that cannot be irradiated."""
+    for one in alone:
+        lesion = instance.lesions[one.lesion]
+        if one.excluded and lesion.least_bed is not None:
+            yield note("demand_unreachable", f"lesions[{one.lesion}]", lesion=lesion.name)

@@ -85,6 +85,13 @@ def test_a_floor_above_what_fits_is_infeasible_with_its_reason(method: str) -> N
     assert solve(build(floor_case(1))).status == "optimal"
 
 
+def test_a_demand_of_a_lesion_without_a_course_is_infeasible() -> None:
+    raw = floor_case(1)
+    raw["lesions"][1]["least_bed_gy"] = 10.0
+    result = solve(build(raw))
+    assert result.status == "infeasible" and "hard demands" in result.certificate.claim
+
+
 def test_floor_of_four_where_the_vertebra_has_no_course() -> None:
     base = load("oligomet-4")
     limits = tuple(
