@@ -96,6 +96,7 @@ class Candidates:
     ----------
     origin : per lesion (courses,) which courses of the case's own menus these are; None for all
     last_day : last treatment day of the case's own menus
+    own_patterns : per lesion the day patterns of the case's own menus
     """
 
     def __init__(self, instance: Instance):
@@ -111,6 +112,7 @@ class Candidates:
         )
         self.origin: tuple[IntArray, ...] | None = None
         self.last_day = max((int(t.menu.patterns.last.max()) for t in self.lesions), default=-1)
+        self.own_patterns = tuple(table.menu.patterns for table in self.lesions)
         self._effects: OrderedDict[int, tuple[CourseEffects, ...]] = OrderedDict()
         self._shared: dict[int, tuple[Shared, ...]] = {}
         self._common: dict[tuple[int, int], FloatArray] = {}

@@ -48,6 +48,8 @@ AT_ONCE = 64
 INHERITED = 4
 LEVELS = 7
 GROUND = 1e-9
+EXCESS = 1e-7
+"""A hard row counts as exceeded above this part of its right-hand side (LPs keep rows to 1e-7)."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,13 @@ class Dual:
     ground : (horizons,) added to the effect before losses where Z is not known to be positive
     low_and_high : (2, horizons) bounds of Z
     start : columns with which the next column generation begins
+    exceeds : whether the last column generation ended with a hard row exceeded
     """
 
     def __init__(self, plan_set: PlanSet, parent: Dual | None = None):
         self.set = plan_set
         self.multipliers: list[Multiplier] = []
+        self.exceeds = False
         if parent is None:
             low, high = plan_set.extent()
             self.ground = np.where(low > 0, 0.0, GROUND * np.maximum(high, GROUND))
@@ -279,9 +283,13 @@ class Dual:
         LP mixes. It begins with the columns that the one before ended with.
         Every row may be exceeded at a high price (soft ones at their penalty), which keeps the
         master feasible; where that is needed the bound is so low that the cell is dropped. It ends
-        when no column is missing, or when the bound is at most the threshold.
+        when no column is missing, or when the bound is at most the threshold. `exceeds` then
+        says whether the last LP exceeds a hard row: there may be nothing feasible (`infeasible`).
         """
-        return _Generation(self, kill, alive).run(threshold, fine)
+        generation = _Generation(self, kill, alive)
+        found = generation.run(threshold, fine)
+        self.exceeds = generation.exceeds
+        return found
 
 
 @dataclass(frozen=True)
@@ -354,8 +362,9 @@ class _Generation:
         )
         none = np.zeros((len(slack), self.lesions))
         self.master.add(-cost, np.concatenate([none, slack], axis=1))
-        self.slack = len(slack)
+        self.slack, self.relief = len(slack), len(relief)
         self.known: list[dict[tuple[int, int], int]] = [{} for _ in alive]
+        self.solved = False
         self.order: list[tuple[int, int, int]] = []  # lesion, kind, pattern of each column
 
     def _add(self, s: int, kinds: IntArray, patterns: IntArray) -> int:
@@ -419,8 +428,14 @@ class _Generation:
         self.dual.multipliers.append(best[1])
         return best[1], best[0], self._mixture()
 
+    @property
+    def exceeds(self) -> bool:
+        """Whether the last LP exceeds a hard row."""
+        return self.solved and bool(self.master.weights()[: self.relief].max(initial=0.0) > EXCESS)
+
     def _solve(self) -> tuple[float, FloatArray, Prices]:
         dual = self.master.duals()
+        self.solved = True
         target = dual[: self.lesions]
         return self.master.objective, target, self._prices(dual[self.lesions :])
 

@@ -150,6 +150,7 @@ class Trees:
             tuple(lesion.name for lesion in instance.lesions),
             instance.horizon_days,
             instance.objective.kind,
+            tuple(patterns.days.tobytes() for patterns in candidates.own_patterns),
         )
         grown = sum(branch.ends for branch in self._branches.values()) > MOST_ENDS
         if self._fits != fits or grown:

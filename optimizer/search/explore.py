@@ -31,6 +31,7 @@ from abscopt.optimizer.search.branches import (
 )
 from abscopt.optimizer.search.cells import Cells, unknown
 from abscopt.optimizer.search.few import are_few, evaluate
+from abscopt.optimizer.search.infeasible import farkas_prices
 from abscopt.optimizer.search.leaf import BOUND_SAFETY, Found, Leaf, Stopped, check
 from abscopt.optimizer.search.local import (
     climb,
@@ -293,6 +294,9 @@ class _Search:
                 if (len(cells), cells.top) != before:
                     continue
             one, value, mixture = dual.prices_at(kill, alive, self.threshold, fine)
+            if dual.exceeds and farkas_prices(dual.set, alive) is not None:
+                self.found.grounds.whole = False  # other caps might let something in
+                return
             self.found.grounds.add(dual.set, one.prices.rows)
             node.branch.remember(one.prices)
             number = len(dual.multipliers) - 1

@@ -3,7 +3,9 @@
 * organ limits without shared days (a lower bound of the load), NTCP also per lesion with the
   state of exposure that its own course brings about,
 * EDRIC with each course's own number of fractions (a lower bound),
-* lymphocyte loss on chosen days, lesions treated (cap and floor), machine days.
+* lymphocyte loss on days of fractions, lesions treated (cap and floor), machine days,
+* lesions on each day, where more could meet there than may; on each day one course at most, where
+  courses must keep a gap g: those from their first day to g - 1 days after their last.
 
 The coefficient of a course is that of its kind plus that of its days. A soft limit costs
 `penalty max(0, load - 1) >= y (load - 1)` for every 0 <= y <= penalty: its rows are kept with
@@ -12,6 +14,7 @@ multipliers that sum to at most the penalty.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,12 +29,19 @@ from abscopt.optimizer.candidates.table import CAP
 
 if TYPE_CHECKING:
     from abscopt.instances.limits import AnyLimit
+    from abscopt.optimizer.candidates.courses import Patterns
     from abscopt.optimizer.candidates.table import Candidates
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 
-ALC_ROW_STEP_DAYS = 4
+MOST_ALC_ROWS = 48
+"""Days on which lymphocytes are counted in rows: every fraction day of about ten weeks; of longer
+cases every second, third ..., where the loss of a day is at most some percent above its neighbors'.
+"""
+DATED = ("lesions_per_day", "course_gap_days")
+"""Quantities of logistics limits that have one row for each day."""
 
 
 @dataclass(frozen=True)
@@ -173,12 +183,49 @@ def _families(rows: list[_Row]) -> tuple[IntArray, FloatArray]:
 
 def _has_rows(limit: AnyLimit) -> bool:
     return isinstance(limit, EdricLimit | AlcLimit) or (
-        isinstance(limit, LogisticsLimit) and limit.quantity in ADDED
+        isinstance(limit, LogisticsLimit) and limit.quantity in (*ADDED, *DATED)
     )
 
 
 def _alc_days(candidates: Candidates) -> IntArray:
-    return np.arange(max(candidates.last_day, 0), -1, -ALC_ROW_STEP_DAYS)
+    """Days on which some course has a fraction, the last one always among them.
+
+    The loss of a day without a fraction is below that of the day before.
+    """
+    given = np.any([p.incidence.any(axis=0) for p in candidates.own_patterns], axis=0)
+    days = np.flatnonzero(given)
+    step = max(1, math.ceil(len(days) / MOST_ALC_ROWS))
+    chosen: IntArray = days[::-1][::step]
+    return chosen
+
+
+def _dated_days(candidates: Candidates, limit: LogisticsLimit) -> IntArray:
+    """Days of a limit in `DATED` on which so many lesions can meet that it may be broken."""
+    able = sum(
+        occupied(patterns, limit).any(axis=0).astype(np.int64)
+        for patterns in candidates.own_patterns
+    )
+    most = 1 if limit.cap is None else limit.cap
+    found: IntArray = np.flatnonzero(np.asarray(able) > most)
+    return found
+
+
+def occupied(patterns: Patterns, limit: LogisticsLimit) -> BoolArray:
+    """(patterns, days) days that each pattern takes of a limit in `DATED`.
+
+    Fraction days within the limit's window; or with a gap g between courses, the days from the
+    first fraction to g - 1 days after the last: courses keep the gap if no day is taken twice.
+    """
+    days = np.arange(patterns.incidence.shape[1])
+    if limit.quantity == "lesions_per_day":
+        window = limit.days(len(days))
+        inside = (days >= window.start) & (days < window.stop)
+        return (patterns.incidence > 0) & inside
+    assert limit.floor is not None
+    first, last = patterns.first[:, None], patterns.last[:, None]
+    given = patterns.count[:, None] > 0
+    taken: BoolArray = given & (days >= first) & (days <= last + limit.floor - 1)
+    return taken
 
 
 def _right(candidates: Candidates, limit: AnyLimit, chemo: float) -> list[float]:
@@ -188,6 +235,9 @@ def _right(candidates: Candidates, limit: AnyLimit, chemo: float) -> list[float]
         right = CAP - chemo / alc_allowance(candidates.instance, limit)
         return [right] * len(_alc_days(candidates))
     assert isinstance(limit, LogisticsLimit)
+    if limit.quantity in DATED:
+        right = 1.0 if limit.cap is None or limit.penalty is not None else float(limit.cap)
+        return [right] * len(_dated_days(candidates, limit))
     sides = [] if limit.cap is None else [1.0 if limit.penalty is not None else float(limit.cap)]
     return sides if limit.floor is None else [*sides, -float(limit.floor)]
 
@@ -208,7 +258,10 @@ def _of_days(candidates: Candidates, limit: AnyLimit, s: int, rows: int) -> Floa
         kappa = np.array([lesion.lymphocyte_loss(way) for way in lesion.ways])
         unit = table.alc_unit[:, _alc_days(candidates)]
         found[:] = kappa[:, None, None] * (unit / alc_allowance(candidates.instance, limit))
-    if isinstance(limit, LogisticsLimit):
+    elif isinstance(limit, LogisticsLimit) and limit.quantity in DATED:
+        scale = float(limit.cap) if limit.penalty is not None and limit.cap else 1.0
+        found[:] = occupied(patterns, limit)[:, _dated_days(candidates, limit)] / scale
+    elif isinstance(limit, LogisticsLimit):
         found[:] = _sides(limit, patterns.added(limit))
     return found
 
