@@ -172,6 +172,7 @@ def solve_matrix(
     listener: Callable[[float | None, float | None], bool] | None = None,
     start: FloatArray | None = None,
     log: str | None = None,
+    most_nodes: int | None = None,
 ) -> Outcome:
     """Maximize a mixed-integer program with HiGHS.
 
@@ -181,6 +182,7 @@ def solve_matrix(
     listener : called with (incumbent, bound) now and then; returns True to stop
     start : a point to begin with; HiGHS ignores it if it is not feasible
     log : file to which HiGHS writes its own log
+    most_nodes : stop after so many nodes; without presolve none are counted
 
     Raises
     ------
@@ -189,6 +191,8 @@ def solve_matrix(
     """
     _check(matrix)
     highs = _limited(threads, seed, absolute_gap, time_limit, log)
+    if most_nodes is not None:
+        _option(highs, "mip_max_nodes", most_nodes)
     _pass(highs, matrix)
     if start is not None:
         _begin_at(highs, start)

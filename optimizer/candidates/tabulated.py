@@ -257,23 +257,26 @@ class Tabulated:
         loads = np.zeros((len(rows), len(self.candidates.limits)))
         for s, load in enumerate(self.loads):
             loads += load[self.kinds[s][rows[:, s]]]
-        for i in range(len(tables)):
-            for j in range(i):
-                shared = self.shared_days(rows, i, j)
-                busy = np.flatnonzero(shared)
-                if not len(busy):
-                    continue
-                one, two = rows[busy, i], rows[busy, j]
-                product = tables[i].menu.dose[one] * tables[j].menu.dose[two] * shared[busy]
-                factor = self.candidates.cross[i, j][
-                    :, tables[i].variant[one], tables[j].variant[two]
-                ]
-                loads[busy] += product[:, None] * factor.T
+        for i, j in self._crossing:
+            shared = self.shared_days(rows, i, j)
+            busy = np.flatnonzero(shared)
+            if not len(busy):
+                continue
+            one, two = rows[busy, i], rows[busy, j]
+            product = tables[i].menu.dose[one] * tables[j].menu.dose[two] * shared[busy]
+            factor = self.candidates.cross[i, j][:, tables[i].variant[one], tables[j].variant[two]]
+            loads[busy] += product[:, None] * factor.T
         self._miner(rows, loads)
         if self.candidates.exposures:
             exposed = np.any([met[rows[:, s]] for s, met in enumerate(self.exposed)], axis=0)
             loads = self.candidates.in_state(loads, exposed)
         return loads + self.candidates.prior
+
+    @cached_property
+    def _crossing(self) -> list[tuple[int, int]]:
+        """Pairs of lesions that load some organ more on a day that they share."""
+        cross, tables = self.candidates.cross, self.candidates.lesions
+        return [(i, j) for i in range(len(tables)) for j in range(i) if cross[i, j].any()]
 
     def shared_days(self, rows: IntArray, i: int, j: int) -> FloatArray:
         """(schedules,) number of days on which lesions i and j both receive a fraction."""

@@ -48,6 +48,8 @@ AT_ONCE = 64
 INHERITED = 4
 LEVELS = 7
 GROUND = 1e-9
+NO_EFFECT = 1e-6
+"""Systemic log kill (nats) that changes no value within any gap."""
 EXCESS = 1e-7
 """A hard row counts as exceeded above this part of its right-hand side (LPs keep rows to 1e-7)."""
 
@@ -99,6 +101,11 @@ class Dual:
             if alike and not ruled
             else Values(plan_set.candidates, plan_set.shared, plan_set.share)
         )
+
+    @property
+    def without_effect(self) -> bool:
+        """Whether no systemic effect acts: each course has its value whatever the others are."""
+        return bool(self.low_and_high[1].max(initial=0.0) < NO_EFFECT)
 
     def root(self, parts: int) -> Cells:
         """Geometric grid of cells that holds every schedule."""

@@ -303,6 +303,9 @@ class _Search:
             pool.append(number)
             cells = dual.tighten(cells, alive, [number], self.threshold, fine)
             if value > self.threshold:
+                cells = self._dated(dual, cells, alive)
+                if not len(cells):
+                    return
                 self._try(dual, one, alive, kill, mixture)
                 if known - value <= max(fine, OPEN * (value - self.threshold)):
                     break
@@ -313,6 +316,17 @@ class _Search:
             self.current = cells.top + BOUND_SAFETY
             alive = dual.alive(cells, alive, self.threshold)
             self._split(Node(dual, alive, cells, (), node.branch), mixture)
+
+    def _dated(self, dual: Dual, cells: Cells, alive: Alive) -> Cells:
+        """Cells that an integer programme over courses and days leaves open.
+
+        Where days couple lesions under one plan and no systemic effect acts, it decides them all.
+        """
+        if len(dual.set.plans) > 1 or not dual.without_effect:
+            return cells
+        tabulated = Tabulated(dual.set.candidates, dual.set.plans[0])
+        leaf = Leaf(dual, tabulated, self.gap, self.clock, self.found)
+        return leaf.examine(cells, alive) if leaf.dated else cells
 
     def _few(self, node: Node) -> bool:
         """Evaluate every schedule of a node that holds few; False if it holds many."""

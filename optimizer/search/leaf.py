@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from abscopt.optimizer.candidates.table import CAP
 from abscopt.optimizer.search.cells import Cells, halved, joined_cells
+from abscopt.optimizer.search.dates import MOST_COURSES, DateProgramme, dated
 from abscopt.optimizer.search.grounds import Grounds
 from abscopt.optimizer.search.join import count_at_most, joined
 from abscopt.optimizer.search.shapes import Shapes
@@ -35,6 +36,8 @@ TIMING_LIMIT = 2_000_000
 JOIN_CHUNK = 200_000
 BOUND_SAFETY = 1e-9
 NARROW = 1e-3
+PATIENCE = 4
+"""Integer programmes over days that may end open before no more are tried."""
 
 
 @dataclass
@@ -46,6 +49,7 @@ class Found:
     bound : no schedule is better; infinite if nothing is known
     complete : whether everything above the threshold was examined
     grounds : what closed what was examined
+    open_dates : integer programmes over days that did not close their box
     """
 
     plan: int | None = None
@@ -56,6 +60,7 @@ class Found:
     nodes: int = 0
     columns: int = 0
     grounds: Grounds = field(default_factory=Grounds)
+    open_dates: int = 0
 
     def offer(self, plan: int, row: IntArray, value: float) -> None:
         """Take a better feasible row."""
@@ -80,6 +85,7 @@ class Leaf:
         self.dual, self.tabulated = dual, tabulated
         self.gap, self.clock, self.found = gap, clock, found
         candidates = tabulated.candidates
+        self.dated = dated(tabulated)
         self.room = np.where(candidates.hard, CAP - candidates.prior, np.inf)
 
     @property
@@ -139,10 +145,9 @@ class Leaf:
         near = [np.flatnonzero(loss <= slack) for loss in losses]
         if not all(len(kinds) for kinds in near):
             return True
-        if (
-            count_at_most([loss[k] for loss, k in zip(losses, near, strict=True)], slack)
-            > JOIN_LIMIT
-        ):
+        few = [loss[k] for loss, k in zip(losses, near, strict=True)]
+        many = count_at_most(few, slack) > JOIN_LIMIT
+        if many and not (self.dated and sum(len(k) for k in near) <= MOST_COURSES):
             return False
         courses, course_losses = [], []
         for s, kinds in enumerate(near):
@@ -155,9 +160,29 @@ class Leaf:
             return True
         if count_at_most(course_losses, slack) <= COURSE_LIMIT:
             self._courses(courses, course_losses, slack)
+        elif self.dated and self._dates(courses, low, high, number):
+            return True
+        elif many:
+            return False
         else:
             self._kinds(courses, course_losses, low, high, slack)
         return True
+
+    def _dates(
+        self, courses: list[IntArray], low: FloatArray, high: FloatArray, number: int
+    ) -> bool:
+        """Close a box by one integer programme over courses and days; False if it stays open."""
+        if sum(len(own) for own in courses) > MOST_COURSES or self.found.open_dates > PATIENCE:
+            return False
+        prices = self.dual.multipliers[number].prices
+        programme = DateProgramme(self.dual, self.tabulated, courses, prices, low, high)
+        answer = programme.solve(self.gap, self.clock, lambda: self.found.value)
+        check(self.clock)
+        if answer.rows:
+            self.offer(np.stack(answer.rows))
+        closed = answer.bound + BOUND_SAFETY <= self.threshold
+        self.found.open_dates += not closed
+        return closed
 
     def _slack(self, bound: float, losses: list[FloatArray]) -> float:
         """Summed loss that still leaves a combination above the threshold; finite."""
