@@ -93,7 +93,7 @@ def test_further_limits_on_days_are_proved(further: Raw) -> None:
     "impossible",
     [
         (2, logistics("lesions", floor=9)),
-        (1, logistics("lesions", floor=4), logistics("overall_days", cap=30)),
+        (1, logistics("lesions", floor=4), logistics("overall_days", cap=12)),
         (3, logistics("lesions", floor=9), logistics("machine_days", cap=60)),
     ],
 )
@@ -170,10 +170,10 @@ def drawn(seed: int) -> Raw:
             lymphocyte_loss_per_fraction=0.15,
             effector_kill_per_fraction=0.2,
             course=uniform(
-                [int(random.integers(1, 4)), 4],
+                [int(random.integers(1, 4))],
                 [4.0, 7.0],
                 last_start_day=3,
-                interval_days=[1, int(random.integers(2, 4))],
+                interval_days=[int(random.integers(1, 4))],
             ),
             sparing={"organ": {"max": 0.6}},
         )
