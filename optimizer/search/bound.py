@@ -24,13 +24,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.optimizer.search.cells import Cells, corners, halved, joined_cells, unknown
+from abscopt.optimizer.search.mixture import Mixture, Start
 from abscopt.optimizer.search.plan_set import Alive, PlanSet
 from abscopt.optimizer.search.priced import Prices
 from abscopt.optimizer.search.values import LesionValues, Values
 from abscopt.optimizer.solver import ColumnMaster
 
 if TYPE_CHECKING:
-    from abscopt.optimizer.candidates.table import Candidates
+    pass
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -297,32 +298,6 @@ class Dual:
         found = generation.run(threshold, fine)
         self.exceeds = generation.exceeds
         return found
-
-
-@dataclass(frozen=True)
-class Mixture:
-    """What an LP mixes for one lesion: courses with their kinds, weights and scores."""
-
-    courses: IntArray
-    kinds: IntArray
-    weights: FloatArray
-    scores: FloatArray
-
-    @property
-    def spread(self) -> float:
-        """Mean deviation of the scores."""
-        if len(self.weights) < 2:
-            return 0.0
-        share = self.weights / self.weights.sum()
-        return float(share @ np.abs(self.scores - share @ self.scores))
-
-
-class Start:
-    """Columns (kind, pattern) with which the next column generation begins, per lesion."""
-
-    def __init__(self, candidates: Candidates):
-        empty = np.empty(0, dtype=np.int64)
-        self.columns: list[tuple[IntArray, IntArray]] = [(empty, empty) for _ in candidates.lesions]
 
 
 class _Generation:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from abscopt.optimizer.candidates.by_rows import ceiling, kill_of_row, values_of_rows
 from abscopt.optimizer.candidates.tabulated import Tabulated
-from abscopt.optimizer.search.bound import Dual, Mixture, Multiplier
+from abscopt.optimizer.search.bound import Dual, Multiplier
 from abscopt.optimizer.search.branches import (
     Branch,
     Cut,
@@ -43,6 +43,7 @@ from abscopt.optimizer.search.local import (
     rounded,
     worth,
 )
+from abscopt.optimizer.search.mixture import Mixture
 from abscopt.optimizer.search.narrow import narrow
 from abscopt.optimizer.search.plan_set import Alive, PlanSet, families
 from abscopt.optimizer.search.recall import Recall
