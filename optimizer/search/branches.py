@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.search.bound import Dual
     from abscopt.optimizer.search.cells import Cells
+    from abscopt.optimizer.search.mixture import Mixture
     from abscopt.optimizer.search.plan_set import Alive
     from abscopt.optimizer.search.priced import Prices
 
@@ -132,6 +133,24 @@ class Node:
     cells: Cells
     numbers: tuple[int, ...]
     branch: Branch
+
+
+def parted(dual: Dual, alive: Alive, mixtures: list[Mixture] | None) -> Cut:
+    """Cut by local log burden of the lesion whose courses the LP mixes most.
+
+    Where it mixes none, of the lesion with most kinds.
+    """
+    s = min(
+        (s for s, mask in enumerate(alive) if mask.sum() > 1),
+        key=lambda s: (-mixtures[s].spread if mixtures else 0.0, -int(alive[s].sum()), s),
+    )
+    burden, own = mean_burden(dual.set.shared[s]), np.flatnonzero(alive[s])
+    mixed = mixtures[s].kinds if mixtures else own[:0]
+    mixed = mixed[alive[s][mixed]]
+    middle = float(np.median(burden[own]))
+    if len(mixed) and np.ptp(burden[mixed]) > 0:
+        middle = float(burden[mixed].min() + burden[mixed].max()) / 2
+    return Cut(s, middle, in_order=bool(burden[own].max() <= middle))
 
 
 class Trees:

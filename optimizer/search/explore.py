@@ -26,7 +26,7 @@ from abscopt.optimizer.search.branches import (
     Cut,
     Node,
     Trees,
-    mean_burden,
+    parted,
     site_caps,
 )
 from abscopt.optimizer.search.cells import Cells, unknown
@@ -35,6 +35,7 @@ from abscopt.optimizer.search.infeasible import farkas_prices
 from abscopt.optimizer.search.leaf import BOUND_SAFETY, Found, Leaf, Stopped, check
 from abscopt.optimizer.search.local import (
     climb,
+    climbed,
     constructions,
     every_course,
     local_search,
@@ -382,7 +383,7 @@ class _Search:
         if mixture and self.tries <= THOROUGH:
             row, value = local_search(tabulated, choices, starts, options, self.rng)
         else:
-            row, value = _climbed(tabulated, starts, options)
+            row, value = climbed(tabulated, starts, options)
         if row is not None:
             self.found.offer(plan, candidates.in_case(row), value)
         if self.found.row is not None and self.found.value > before:
@@ -415,7 +416,7 @@ class _Search:
         if mixed is not None:
             self._push_parts(node, Cut(mixed))
         elif several and spread > MIXED * (cells.top - self.threshold):
-            self._push_parts(node, _parted(dual, node.alive, mixture))
+            self._push_parts(node, parted(dual, node.alive, mixture))
         elif len(dual.set.plans) > 1:
             self._push_parts(node, Cut())
         else:
@@ -423,7 +424,7 @@ class _Search:
             leaf = Leaf(dual, tabulated, self.gap, self.clock, self.found)
             left = leaf.examine(cells, node.alive)
             if len(left):
-                self._push_parts(replace(node, cells=left), _parted(dual, node.alive, mixture))
+                self._push_parts(replace(node, cells=left), parted(dual, node.alive, mixture))
 
     def _push_parts(self, node: Node, cut: Cut) -> None:
         """Push both parts of a node that is cut."""
@@ -485,34 +486,3 @@ def _of_part(node: Node, plans: PlanSet, branch: Branch) -> Node:
     part = node.dual.of_part(plans, cells, own)
     around = unknown(cells.low, cells.high, cells.bound)
     return Node(part, own, around, tuple(range(len(part.multipliers))), branch)
-
-
-def _climbed(
-    tabulated: Tabulated, starts: list[IntArray], options: list[IntArray]
-) -> tuple[IntArray | None, float]:
-    """Best of some starts after single-lesion best responses."""
-    lesions = list(range(len(tabulated.candidates.lesions)))
-    best: tuple[IntArray | None, float] = (None, -math.inf)
-    for start in starts:
-        row, value = climb(tabulated, start, worth(tabulated, start), lesions, options)
-        if value > best[1]:
-            best = row, value
-    return best
-
-
-def _parted(dual: Dual, alive: Alive, mixtures: list[Mixture] | None) -> Cut:
-    """Cut by local log burden of the lesion whose courses the LP mixes most.
-
-    Where it mixes none, of the lesion with most kinds.
-    """
-    s = min(
-        (s for s, mask in enumerate(alive) if mask.sum() > 1),
-        key=lambda s: (-mixtures[s].spread if mixtures else 0.0, -int(alive[s].sum()), s),
-    )
-    burden, own = mean_burden(dual.set.shared[s]), np.flatnonzero(alive[s])
-    mixed = mixtures[s].kinds if mixtures else own[:0]
-    mixed = mixed[alive[s][mixed]]
-    middle = float(np.median(burden[own]))
-    if len(mixed) and np.ptp(burden[mixed]) > 0:
-        middle = float(burden[mixed].min() + burden[mixed].max()) / 2
-    return Cut(s, middle, in_order=bool(burden[own].max() <= middle))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -265,3 +266,16 @@ def rounded(tabulated: Tabulated, choices: list[IntArray], order: list[int]) -> 
         if first is not None:
             row[s] = choices[s][first]
     return row
+
+
+def climbed(
+    tabulated: Tabulated, starts: list[IntArray], options: list[IntArray]
+) -> tuple[IntArray | None, float]:
+    """Best of some starts after single-lesion best responses."""
+    lesions = list(range(len(tabulated.candidates.lesions)))
+    best: tuple[IntArray | None, float] = (None, -math.inf)
+    for start in starts:
+        row, value = climb(tabulated, start, worth(tabulated, start), lesions, options)
+        if value > best[1]:
+            best = row, value
+    return best
