@@ -47,13 +47,14 @@ DECISIVE = (
     2069, 2072, 2073, 2082, 2086, 2088, 2109, 2123, 2144, 2145, 2155, 2156, 2167, 2183, 2188,
     2192, 2207, 2217, 2273, 2290, 2327, 2340, 2345, 2389, 2394, 2413, 2419, 2431, 2443, 2457,
     2466, 2471, 2508, 2518, 2532, 2560, 2580, 2591, 2605, 2611, 2620, 2624, 2643, 2645, 2647,
-    2678, 2680, 2692, 2693, 2703, 2733, 2744, 2757,
+    2678, 2680, 2692, 2693, 2703, 2733, 2744, 2757, 3042, 4012, 4036, 4068, 4084,
     10006, 10007, 10017, 10030, 10035, 10044, 10051, 10107, 10110, 10139, 10142, 10154, 10163,
-    10173,
+    10173, 10180, 10188, 10194,
 )
 # fmt: on
-"""Of the first 3000 cases with at most 200 schedules, those in which most terms matter; from 10 000
-on, cases in which regrowth or repeated release moves the decision."""
+"""Of the first 3000 cases with at most 200 schedules, those in which most terms matter; further
+ones for reoxygenation, kill of clones by drugs and factors of nodes; from 10 000 on, cases in which
+regrowth or repeated release moves the decision."""
 
 
 REPEATED = 10_000
