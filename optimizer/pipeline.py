@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,6 +18,7 @@ from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.free.scope import applies
+from abscopt.optimizer.known import Known
 from abscopt.optimizer.memory import Memory
 from abscopt.optimizer.progress import Clock, Listener
 from abscopt.optimizer.result import Certificate, Result, ResultStatus, SolverRun
@@ -28,13 +29,16 @@ from abscopt.optimizer.schedule import (
 )
 from abscopt.optimizer.search.explore import explore
 from abscopt.optimizer.search.second_stage import second_stage
+from abscopt.optimizer.solved import JUDGE_TOLERANCE, Solved
 from abscopt.optimizer.solver import SolverError, canary, solver_version
+from abscopt.optimizer.undoubted import Way, undoubted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.candidates.reduction import Step
+    from abscopt.optimizer.crosscheck.engines import Engine
+    from abscopt.optimizer.mip import Matrix, Outcome
 
 Method = Literal["auto", "single"]
 
@@ -51,28 +55,9 @@ PROGRAMME_FORMS = {
     "log_kill": "exact in the burden; saturation bounded by tangents, refined likewise",
     "tumor_bed": "exact",
 }
-JUDGE_TOLERANCE = 1e-7
 TIE = 1e-9
-
-
-@dataclass(frozen=True)
-class Solved:
-    """What search or programme hands over to be judged; absent values are None."""
-
-    schedule: Schedule | None
-    claimed: float | None
-    bound: float | None
-    infeasible: bool
-    second_stage: str
-    best_objective: float | None
-    errors: dict[str, float]
-    nodes: int
-    columns: int
-    plans: int
-    reductions: tuple[Step, ...] = ()
-    by_programme: bool = False
-    by_days: bool = False
-    reason: str = ""
+OTHER_ENGINES = ("scip", "cbc", "glpk")
+"""Asked where HiGHS is refuted, in this order; those without a limit on size."""
 
 
 def solve(
@@ -142,26 +127,45 @@ def _solved(
         clock.report("schedule in hand", in_reserve[1], None)
     memory = memory or Memory()
     candidates = Candidates(instance) if method == "single" else memory.candidates(instance)
-    if method == "auto" and candidates.free and applies(candidates):
-        return _no_worse(_by_days(candidates, judge, gap, seed, clock), in_reserve)
-    if method == "single" or candidates.free:
-        solved = _by_programme(candidates, judge, gap, threads, seed, clock, in_reserve)
-        return _no_worse(solved, in_reserve)
+    by_search = method == "auto" and not candidates.free
     given = [schedule for schedule in (start, *memory.schedules) if schedule is not None]
-    solved = _by_search(candidates, gap, seed, clock, in_reserve, given, memory)
-    memory.remember(instance, solved.schedule, solved.bound)
+
+    def first(known: Known | None) -> Solved:
+        if by_search:
+            return _by_search(candidates, gap, seed, clock, known, given, memory)
+        if method == "auto" and applies(candidates):
+            return _by_days(candidates, judge, gap, seed, clock)
+        return _by_programme(candidates, judge, gap, threads, seed, clock, known)
+
+    def other(known: Known | None, engine: Engine | None) -> Solved:
+        return _by_programme(
+            candidates, judge, gap, threads, seed, clock, known, presolve=False, engine=engine
+        )
+
+    ways: list[Way] = [(_name(method, candidates), first)]
+    ways.append(("HiGHS without presolve", lambda known: other(known, None)))
+    engine = _other_engine()
+    if engine is not None:
+        ways.append((engine.name, lambda known: other(known, engine)))
+    solved = undoubted(candidates, judge, ways, in_reserve, gap, seed, clock)
+    if by_search:
+        memory.remember(instance, solved.schedule, solved.bound)
     return solved
 
 
-def _no_worse(solved: Solved, in_reserve: tuple[Schedule, float] | None) -> Solved:
-    """The answer, or the schedule in hand where that is better within the gap."""
-    if in_reserve is None or solved.infeasible:
-        return solved
-    if solved.claimed is not None and solved.claimed >= in_reserve[1]:
-        return solved
-    schedule, value = in_reserve
-    best = value if solved.best_objective is None else max(value, solved.best_objective)
-    return replace(solved, schedule=schedule, claimed=value, best_objective=best)
+def _name(method: Method, candidates: Candidates) -> str:
+    """What solves a case in the first place."""
+    if method == "auto" and not candidates.free:
+        return "search"
+    return "free search" if method == "auto" and applies(candidates) else "HiGHS"
+
+
+def _other_engine() -> Engine | None:
+    """An installed solver other than HiGHS that states bounds of its own."""
+    from abscopt.optimizer.crosscheck.engines import ENGINES
+
+    installed = (ENGINES[key] for key in OTHER_ENGINES)
+    return next((engine for engine in installed if engine.version is not None), None)
 
 
 def _by_programme(
@@ -172,6 +176,9 @@ def _by_programme(
     seed: int,
     clock: Clock,
     in_reserve: tuple[Schedule, float] | None,
+    *,
+    presolve: bool | None = None,
+    engine: Engine | None = None,
 ) -> Solved:
     from abscopt.optimizer.programme.fixing import InHand, reduced, worthwhile
     from abscopt.optimizer.programme.single import solve_single, solver_margin
@@ -184,7 +191,15 @@ def _by_programme(
         kept, in_hand = reduced(candidates, gap / 2, seed, clock, known)
         if in_hand is not None:
             start = schedule_of_row(candidates, in_hand.plan, np.array(in_hand.row))
-    answer = solve_single(candidates, judge, gap / 2, seed, threads, clock, kept=kept, start=start)
+
+    def by_engine(matrix: Matrix, *, data: Any, model: Any, position: Any, **asked: Any) -> Outcome:
+        assert engine is not None
+        return engine.solve(matrix, **asked)
+
+    answer = solve_single(
+        candidates, judge, gap / 2, seed, threads, clock, None if engine is None else by_engine,
+        kept=kept, start=start, presolve=presolve,
+    )  # fmt: skip
     claimed = answer.evaluation.objective if answer.evaluation else None
     schedule, status, best = answer.schedule, "none", claimed
     if answer.schedule is not None and claimed is not None and not candidates.free:
@@ -208,6 +223,7 @@ def _by_programme(
         plans=len(candidates.plans),
         reductions=answer.reductions,
         by_programme=True,
+        least_gap=answer.least_gap,
     )
 
 
@@ -335,7 +351,7 @@ def _result(
     objective = None if evaluation is None else evaluation.objective
     bound = solved.bound
     if objective is not None and bound is not None:
-        if bound < objective - JUDGE_TOLERANCE * max(1.0, abs(objective)):
+        if bound < objective - solved.tolerance(instance, objective):
             raise SolverError(f"the bound {bound!r} lies below the judged {objective!r}")
         bound = max(bound, objective)
     status: ResultStatus = "unknown"
@@ -352,7 +368,7 @@ def _result(
         bound=bound,
         unit=instance.objective.unit,
         requested_gap=wanted,
-        certificate=_certificate(solved, objective, status, instance.objective.kind),
+        certificate=_certificate(solved, objective, status, instance.objective.kind, clock),
         schedule=solved.schedule,
         evaluation=evaluation,
         standard=None if standard is None else judge.evaluate(standard),
@@ -369,11 +385,12 @@ def _result(
     )
 
 
-def _certificate(solved: Solved, objective: float | None, status: str, kind: str) -> Certificate:
+def _certificate(
+    solved: Solved, objective: float | None, status: str, kind: str, clock: Clock
+) -> Certificate:
     claims = {
         "optimal": "no schedule that the case offers is better than the bound",
-        "feasible": "no schedule that the case offers is better than the bound, if one is given; "
-        "the search was stopped before the gap closed",
+        "feasible": _claim_of_feasible(solved, clock),
         "infeasible": "every combination of courses and systemic plans breaks a limit or rule",
         "unknown": "nothing was found and nothing was proved in the time given",
     }
@@ -390,4 +407,21 @@ def _certificate(solved: Solved, objective: float | None, status: str, kind: str
         solved.best_objective,
         form,
         solved.reductions,
+        solved.doubts,
     )
+
+
+def _claim_of_feasible(solved: Solved, clock: Clock) -> str:
+    """What is proved where the gap is open, and why it is."""
+    if solved.withdrawn:
+        return (
+            "nothing is proved: every bound was refuted by a judged schedule or by the solver "
+            "itself, and is withdrawn"
+        )
+    proved = "no schedule that the case offers is better than the bound, if one is given; "
+    if solved.least_gap is not None and not clock.expired:
+        return (
+            f"{proved}the programme cannot be refined further: {solved.least_gap:.2g} is the "
+            "smallest gap that its margins and the solver's tolerances allow here"
+        )
+    return f"{proved}the search was stopped before the gap closed"

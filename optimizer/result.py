@@ -41,6 +41,7 @@ class Certificate:
     objective_form : how the objective enters the proof: exactly, or bounded by tangents
     reductions : what was dropped before one MILP was stated, step by step, with the pairs of plan
         and course that each step left; empty where it was stated over all that the case offers
+    doubts : what was refused on the way: bounds that a judged schedule or the solver itself refutes
     """
 
     claim: str
@@ -49,6 +50,7 @@ class Certificate:
     best_objective: float | None = None
     objective_form: str = ""
     reductions: tuple[Step, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -59,6 +61,7 @@ class Certificate:
             "best_objective": self.best_objective,
             "objective_form": self.objective_form,
             "reductions": [dict(vars(step)) for step in self.reductions],
+            "doubts": list(self.doubts),
         }
 
 

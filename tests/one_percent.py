@@ -17,7 +17,7 @@ Wrong = tuple[str, str, float]
 
 FACTORS = (1.01, 0.99)
 MOST_TRIED = 12
-BINDS = 2e-4  # rows of bands are scaled by 100 and split 1e-6 below the loss
+BINDS = 2e-3  # rows of bands are scaled by 5000 and split 2e-7 below the loss
 USED = 1e-9
 
 

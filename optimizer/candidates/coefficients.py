@@ -14,6 +14,7 @@ from abscopt.models import immune, lq, repair, repopulation
 from abscopt.optimizer.candidates.kinds import kinds_of
 from abscopt.optimizer.candidates.loads import by_technique
 from abscopt.optimizer.candidates.plans import direct_doses
+from abscopt.optimizer.mip import finite_fields
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Clone, Lesion
@@ -127,7 +128,7 @@ def shared_effects(instance: Instance, whole: Menu, sensitizer: FloatArray, plan
     ]
     antigen = _antigen(instance, lesion, fractions, survival)
     release = _release(instance, lesion, menu, fractions, antigen)
-    return Shared(
+    found = Shared(
         kinds=kinds,
         fractions=fractions,
         survival=survival,
@@ -138,6 +139,7 @@ def shared_effects(instance: Instance, whole: Menu, sensitizer: FloatArray, plan
         bed=bed,
         tumor_bed=bed - _bed_loss(lesion, menu),
     )
+    return finite_fields(f"courses of {lesion.name}", found)
 
 
 def course_effects(
@@ -159,7 +161,7 @@ def course_effects(
         else:
             effect[block.course[~block.missing]] = own[~block.missing]
     weights = menu.patterns.number @ effects.effect_weights[plan]
-    return CourseEffects(
+    found = CourseEffects(
         kind=shared.kinds.of,
         local=shared.local,
         effect=effect,
@@ -167,6 +169,7 @@ def course_effects(
         tumor_bed=shared.tumor_bed,
         share=shares_of(instance, lesion, shared, float(effects.greatest_occupancy[plan])),
     )
+    return finite_fields(f"effects of the courses of {lesion.name}", found)
 
 
 def patterns_under(

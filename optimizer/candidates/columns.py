@@ -20,6 +20,7 @@ from abscopt.models import chemotherapy, lq, lymphocytes, repopulation
 from abscopt.optimizer.candidates.courses import Patterns
 from abscopt.optimizer.candidates.loads import day_load, edric_alone
 from abscopt.optimizer.candidates.plans import allowed_patterns, direct_doses, exposures_of
+from abscopt.optimizer.mip import finite_fields
 
 if TYPE_CHECKING:
     from abscopt.instances.courses import FreeCourse
@@ -126,12 +127,13 @@ def columns_of(
     }
     if kept is not None:
         joined["allowed"] = joined["allowed"] & np.concatenate(kept.pairs, axis=1)
-    joined["loads"] = np.where(np.isfinite(joined["loads"]), joined["loads"], 0.0)  # not allowed
-    return Columns(
+    joined["loads"] = np.where(np.isposinf(joined["loads"]), 0.0, joined["loads"])  # not allowed
+    found = Columns(
         **joined,
         constant_local=_constant_local(candidates, most),
         share=_share(candidates.instance, most),
     )
+    return finite_fields("columns of the programme", found)
 
 
 AXIS = {

@@ -16,6 +16,7 @@ from abscopt.instances.infusion_days import given_infusions
 from abscopt.instances.limits import DrugLimit
 from abscopt.instances.regimens import infusions, relative_dose
 from abscopt.models import chemotherapy, immune, lymphocytes, pharmacokinetics, risk
+from abscopt.optimizer.mip import finite_fields
 
 if TYPE_CHECKING:
     from abscopt.instances.limits import Exposure
@@ -183,7 +184,7 @@ def plan_effects(instance: Instance, plans: tuple[Plan, ...]) -> PlanEffects:
         1.0 - c.precursor_loss_per_day,
     )
     half = instance.lymphocytes.recovery_half_time_days
-    return PlanEffects(
+    found = PlanEffects(
         occupancy=occupancy,
         mobilization=mobilization,
         priming_factor=immune.ctla4_factor(ratio, c.ctla4_threshold) * factors["priming"],
@@ -195,6 +196,7 @@ def plan_effects(instance: Instance, plans: tuple[Plan, ...]) -> PlanEffects:
         chemotherapy_log_loss=log_loss,
         group=_groups(instance, plans, sensitizer),
     )
+    return finite_fields("effects of the systemic plans", found)
 
 
 PHASES = ("priming", "mobilization", "effector", "suppression")

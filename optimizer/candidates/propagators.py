@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.models import immune
+from abscopt.optimizer.mip import finite_fields
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion, Technique
@@ -87,7 +88,7 @@ def propagators(
             instance, lesion, technique, patterns, effects, horizon,
             resting[:, :, h], release[:, :, :, h],
         )  # fmt: skip
-    return Propagators(resting, release)
+    return finite_fields(f"propagators of {lesion.name}", Propagators(resting, release))
 
 
 def _backward(

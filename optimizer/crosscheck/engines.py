@@ -137,14 +137,20 @@ def solve_glpk(
         _fill_glpk(glpk, problem, matrix)
         options = glpk.glp_iocp()
         glpk.glp_init_iocp(options)
-        options.presolve = glpk.GLP_ON
+        options.presolve = glpk.GLP_OFF  # 5.0 loses rows whose range is narrow
         options.mir_cuts = glpk.GLP_ON
         options.clq_cuts = glpk.GLP_ON
         options.tol_int = FEASIBILITY
         if time_limit is not None:
             options.tm_lim = max(1, round(min(time_limit, 2e6) * 1000))
-        code = glpk.glp_intopt(problem, options)
-        status = glpk.glp_mip_status(problem)
+        relaxed = glpk.glp_smcp()
+        glpk.glp_init_smcp(relaxed)
+        relaxed.tm_lim = options.tm_lim
+        code = glpk.glp_simplex(problem, relaxed)  # without presolve it begins at this basis
+        none = glpk.glp_get_status(problem) == glpk.GLP_NOFEAS
+        if code == 0 and not none:
+            code = glpk.glp_intopt(problem, options)
+        status = glpk.GLP_NOFEAS if none else glpk.glp_mip_status(problem)
         ending: Ending = "limit"
         if code == 0 and status == glpk.GLP_OPT:
             ending = "optimal"

@@ -140,9 +140,13 @@ class Judge:
         limits = limit_uses(instance, schedule, state) + demand_uses(instance, lesions)
         rules = broken_rules(instance, schedule)
         cost = math.fsum(use.cost for use in limits)
+        objective = _value(instance, lesions) - cost
+        if not math.isfinite(objective):
+            source = next((s.name for s in lesions if not math.isfinite(sum(s.value))), "a limit")
+            raise FloatingPointError(f"{instance.name}: the objective is {objective} by {source}")
         return Evaluation(
             instance=instance.name,
-            objective=_value(instance, lesions) - cost,
+            objective=objective,
             soft_cost=cost,
             unit=instance.objective.unit,
             feasible=not rules and not any(use.broken for use in limits),

@@ -8,6 +8,7 @@ the prices are, the bound they give is a bound: no tolerance of the master enter
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from abscopt.optimizer.free.courses import Courses, together
 from abscopt.optimizer.free.master import Master, Mixture
 from abscopt.optimizer.free.objective import Slopes, Value
+from abscopt.optimizer.mip import DoubtError, finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -138,6 +140,9 @@ def priced(
             for part, price, span in zip(parts, prices, value.spans, strict=True)
         )
         bound = constant + sum(look.bound for look in looks)
+        finite("a Lagrangian bound", np.array(constant))
+        if math.isnan(bound):
+            raise DoubtError("a Lagrangian bound is NaN")
         known.append(Tried(tried, tuple(look.by_count for look in looks)))
         idle += 1
         if best is None or bound < best.bound:

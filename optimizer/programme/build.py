@@ -24,6 +24,7 @@ from abscopt.optimizer.programme import (
     value,
 )
 from abscopt.optimizer.programme.linear import uncollected
+from abscopt.optimizer.programme.margins import RANGE_MARGIN
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
@@ -179,7 +180,7 @@ class Data:
     def greatest_effect(self) -> FloatArray:
         """(plans, horizons) no choice has more unsaturated systemic log kill."""
         if self.paired:
-            return self.effect_range[1] + pairs.LEAST_EFFECT
+            return self.effect_range[1] + RANGE_MARGIN
         total = np.zeros((self.plans, len(self.horizons)))
         for s in self.lesions:
             members = self.of_lesion[s]
@@ -187,7 +188,7 @@ class Data:
                 total += self.columns.gain[:, members, :].max(axis=1)
         for one in self.flows.values():
             total += one.greatest
-        return total + 1e-9
+        return total + RANGE_MARGIN
 
     @cached_property
     def greatest_kill(self) -> FloatArray:
@@ -215,7 +216,7 @@ class Data:
                 own = local[:, self.of_lesion[s]]
                 low[s], high[s] = own.min(axis=(0, 1)), own.max(axis=(0, 1))
             low[s] -= self.columns.share[s] * self.greatest_kill[:, None]
-        return low - 1e-6, high + 1e-6
+        return low - RANGE_MARGIN, high + RANGE_MARGIN
 
     @cached_property
     def burden_range(self) -> tuple[FloatArray, FloatArray]:

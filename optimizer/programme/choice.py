@@ -133,6 +133,8 @@ def excluded(model: Any, data: Data) -> None:
     sets = [cut for cut in data.refinement.cuts if cut.limit is None]
 
     def rule(m: Any, i: int) -> Any:
+        if not sets[i].groups and not sets[i].unless:  # plans that break a limit by themselves
+            return sum(data.chosen(m, k) for k in sets[i].plans) <= 0
         allowed = len(sets[i].groups) - 1 + sum(m.x[j] for j in sets[i].unless)
         return together(m, data, sets[i]) <= allowed
 

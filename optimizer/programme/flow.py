@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyomo.environ as pyo
 
+from abscopt.optimizer.programme.margins import BAND_SCALE, RANGE_MARGIN
+
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.flows import Flow
     from abscopt.optimizer.programme.build import Data
@@ -139,7 +141,7 @@ def own_effect(model: Any, data: Data) -> None:
     active = _active(data)
     index = [(s, k, h) for s in active for k in range(data.plans) for h in data.horizons]
     model.own_effect = pyo.Var(
-        index, bounds=lambda m, s, k, h: (0, float(active[s].greatest[k, h]) + 1e-9)
+        index, bounds=lambda m, s, k, h: (0, float(active[s].greatest[k, h]) + RANGE_MARGIN)
     )
 
     def rule(m: Any, s: int, k: int, h: int) -> Any:
@@ -181,13 +183,13 @@ def losses_of_others(model: Any, data: Data) -> None:
         if high >= greatest:
             return pyo.Constraint.Skip
         most = high + (greatest - high) * (1 - m.other_band[s, b])
-        return SCALE * total(m, s, k) <= SCALE * most
+        return BAND_SCALE * total(m, s, k) <= BAND_SCALE * most
 
     def above(m: Any, s: int, b: int) -> Any:
         k, low, _ = bands[s][b]
         if low <= 0:
             return pyo.Constraint.Skip
-        return SCALE * total(m, s, k) >= SCALE * low * m.other_band[s, b]
+        return BAND_SCALE * total(m, s, k) >= BAND_SCALE * low * m.other_band[s, b]
 
     def plan(m: Any, s: int, k: int) -> Any:
         members = [b for b, (owner, _, _) in enumerate(bands[s]) if owner == k]
@@ -205,7 +207,10 @@ def effect_in_band(model: Any, data: Data) -> None:
     """
     bands = _bands(data)
     index = [(s, b, h) for s in bands for b in range(len(bands[s])) for h in data.horizons]
-    most = {(s, b, h): float(data.flows[s].greatest[bands[s][b][0], h]) + 1e-9 for s, b, h in index}
+    most = {
+        (s, b, h): float(data.flows[s].greatest[bands[s][b][0], h]) + RANGE_MARGIN
+        for s, b, h in index
+    }
     model.effect_part = pyo.Var(index, bounds=lambda m, *i: (0, most[i]))
     model.effect_part_of_band = pyo.Constraint(
         index, rule=lambda m, s, b, h: m.effect_part[s, b, h] <= most[s, b, h] * m.other_band[s, b]

@@ -12,19 +12,14 @@ from abscopt.models import immune, repopulation
 from abscopt.optimizer.candidates.columns import closest_days, free_course
 from abscopt.optimizer.programme import flow, pairs
 from abscopt.optimizer.programme.linear import terms
+from abscopt.optimizer.programme.margins import BAND_SCALE, RANGE_MARGIN
 
 if TYPE_CHECKING:
     from abscopt.optimizer.programme.build import Data
 
-BAND_SCALE = 100.0
-
 
 def lymphocyte_bands(model: Any, data: Data) -> None:
-    """low <= sum_j a[j, k] x[j] <= high where y[k, band] = 1.
-
-    The rows are scaled up, so that the solver's feasibility tolerance (1e-6) stays far below the
-    margin by which a band is split.
-    """
+    """low <= sum_j a[j, k] x[j] <= high where y[k, band] = 1."""
     losses = data.columns.loss
 
     def total(m: Any, k: int) -> Any:
@@ -99,7 +94,7 @@ def burden_rule(model: Any, data: Data) -> None:
     ruled = [s for s in data.lesions if _may_lose_credit(data, s)]
     most = data.greatest_kill
     model.credit_kill = pyo.Var(
-        ruled, data.horizons, bounds=lambda m, s, h: (0, float(most[h]) + 1e-9)
+        ruled, data.horizons, bounds=lambda m, s, h: (0, float(most[h]) + RANGE_MARGIN)
     )
     model.credit_at_most = pyo.Constraint(
         ruled, data.horizons, rule=lambda m, s, h: m.credit_kill[s, h] <= m.kill[h]
@@ -187,7 +182,7 @@ def total_burden(model: Any, data: Data) -> None:
     model.total = pyo.Var(
         several,
         data.horizons,
-        bounds=lambda m, s, h: (float(low[s, h]) - 1e-6, float(high[s, h]) + 1e-6),
+        bounds=lambda m, s, h: (float(low[s, h]) - RANGE_MARGIN, float(high[s, h]) + RANGE_MARGIN),
     )
     planes = data.refinement.planes
 

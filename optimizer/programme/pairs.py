@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from abscopt.models import immune
 from abscopt.optimizer.programme.linear import terms
+from abscopt.optimizer.programme.margins import INSIDE, RANGE_MARGIN
 
 if TYPE_CHECKING:
     from abscopt.optimizer.programme.build import Data
@@ -28,7 +29,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 LEAST_EFFECT = 1e-6
-RANGE_MARGIN = 1e-9
+ROUNDING = 1e-9
 
 Line = tuple[float, float]
 Piece = tuple[float, float, list[Line]]
@@ -101,7 +102,11 @@ def log_effect(model: Any, data: Data) -> None:
     """
     low, high = log_range(data)
     model.log_effect = pyo.Var(
-        data.horizons, bounds=lambda m, h: (float(low[h].min()), float(high[h].max()))
+        data.horizons,
+        bounds=lambda m, h: (
+            float(low[h].min()) - RANGE_MARGIN,
+            float(high[h].max()) + RANGE_MARGIN,
+        ),
     )
     most = sum(data.columns.loss[:, members].max(axis=1) for members in data.of_lesion.values())
     extra = LEAST_EFFECT * np.exp(np.asarray(most) + data.chemo)
@@ -127,8 +132,8 @@ def log_range(data: Data) -> tuple[FloatArray, FloatArray]:
     low, high = data.effect_range
     floor = 2.0 * LEAST_EFFECT
     return (
-        np.log(np.maximum(low, LEAST_EFFECT)).T - RANGE_MARGIN,
-        np.log(np.maximum(high, floor) + LEAST_EFFECT).T + RANGE_MARGIN,
+        np.log(np.maximum(low, LEAST_EFFECT)).T - ROUNDING,
+        np.log(np.maximum(high, floor) + LEAST_EFFECT).T + ROUNDING,
     )
 
 
@@ -141,12 +146,12 @@ def saturated_log_effect(model: Any, data: Data) -> None:
     lines = {h: pieces(data, h) for h in data.horizons}
     index = [(h, p) for h, own in lines.items() for p in range(len(own))]
     most = data.greatest_kill
-    model.kill = pyo.Var(data.horizons, bounds=lambda m, h: (0, float(most[h]) + 1e-6))
+    model.kill = pyo.Var(data.horizons, bounds=lambda m, h: (0, float(most[h]) + RANGE_MARGIN))
     model.effect_piece = pyo.Var(index, domain=pyo.Binary)
     model.effect_part_of_piece = pyo.Var(
         index, bounds=lambda m, h, p: (min(0.0, lines[h][p][0]), max(0.0, lines[h][p][1]))
     )
-    model.kill_of_piece = pyo.Var(index, bounds=lambda m, h, p: (0, float(most[h]) + 1e-6))
+    model.kill_of_piece = pyo.Var(index, bounds=lambda m, h, p: (0, float(most[h]) + RANGE_MARGIN))
 
     def total(variable: Any, h: int) -> Any:
         return sum(variable[h, p] for p in range(len(lines[h])))
@@ -180,16 +185,15 @@ def saturated_log_effect(model: Any, data: Data) -> None:
 
 def pieces(data: Data, h: int) -> list[Piece]:
     """Intervals of t with the lines (slope, value at 0) above the saturation curve there."""
-    low, high = (
-        float(f(side[h])) for f, side in zip((np.min, np.max), log_range(data), strict=True)
-    )
+    least, greatest = log_range(data)
+    low, high = float(least[h].min()) - RANGE_MARGIN, float(greatest[h].max()) + RANGE_MARGIN
     most = data.instance.immune.effect_maximum_nats
     bend = math.inf if most is None else math.log(most)
     breaks = sorted(math.log(z) for z in data.refinement.effects if z > 0)
     found: list[Piece] = []
     if low < bend:
         top = min(bend, high)
-        inside = [t for t in breaks if low + RANGE_MARGIN < t < top - RANGE_MARGIN]
+        inside = [t for t in breaks if low + INSIDE < t < top - INSIDE]
         for a, b in itertools.pairwise([low, *inside, top]):
             one, two = (saturated(t, most) for t in (a, b))
             slope = (two - one) / (b - a)
@@ -216,26 +220,28 @@ def effect_range(data: Data) -> tuple[FloatArray, FloatArray]:
     """(plans, horizons) least and greatest Z that the pairs of a plan can make together."""
     columns, allowed = data.columns, data.columns.allowed
     own = columns.gain * np.exp(-columns.loss)[:, :, None]
+    groups = list(data.of_lesion.values())
+    whole = np.all([allowed[:, members].any(axis=1) for members in groups], axis=0)
     ends = []
     for loss_of, effect_of, worst in (
         (np.max, np.min, -np.inf), (np.min, np.max, np.inf),
     ):  # fmt: skip
         losses, effects = [], []
-        for members in data.of_lesion.values():
-            open_pairs = allowed[:, members]
-            loss = np.where(open_pairs, columns.loss[:, members], worst)
-            effect = np.where(open_pairs[:, :, None], own[:, members, :], -worst)
+        for members in groups:
+            open_pairs = allowed[whole][:, members]
+            loss = np.where(open_pairs, columns.loss[whole][:, members], worst)
+            effect = np.where(open_pairs[:, :, None], own[whole][:, members, :], -worst)
             losses.append(loss_of(loss, axis=1))
             effects.append(effect_of(effect, axis=1))
         total = sum(losses)
-        ends.append(
-            sum(
-                np.exp(-(total - loss) - data.chemo)[:, None] * effect
-                for loss, effect in zip(losses, effects, strict=True)
-            )
+        side = np.zeros((len(whole), own.shape[2]))  # nothing can be chosen with the other plans
+        side[whole] = sum(
+            np.exp(-(total - loss) - data.chemo[whole])[:, None] * effect
+            for loss, effect in zip(losses, effects, strict=True)
         )
-    low, high = (np.nan_to_num(side, nan=0.0, posinf=0.0, neginf=0.0) for side in ends)
-    return low, high + RANGE_MARGIN
+        ends.append(side)
+    low, high = ends
+    return low, high + ROUNDING
 
 
 def over_groups(model: Any, data: Data, value: FloatArray, members: IntArray) -> Any:

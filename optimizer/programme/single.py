@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.instances.load import InputError, Problem
-from abscopt.optimizer.answer import Answer
+from abscopt.optimizer.answer import Answer, bound_tolerance
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.flows import flows_of
 from abscopt.optimizer.candidates.reduction import restricted
+from abscopt.optimizer.mip import DoubtError, SolverError, checked
 from abscopt.optimizer.programme.build import Data, build, data_of
 from abscopt.optimizer.programme.cuts import excess_cuts, excluded_choice, excluded_set, schedule_of
 from abscopt.optimizer.programme.matrix import chosen, matrix_of, value_at
@@ -31,9 +32,10 @@ from abscopt.optimizer.programme.refinement import (
     first_refinement,
 )
 from abscopt.optimizer.programme.start import Choice, choice_of, point_of
-from abscopt.optimizer.solver import SolverError, canary, solve_matrix
+from abscopt.optimizer.solver import canary, solve_matrix
 
 if TYPE_CHECKING:
+    from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.columns import Columns
     from abscopt.optimizer.candidates.reduction import Kept, Step
     from abscopt.optimizer.candidates.table import Candidates
@@ -81,7 +83,8 @@ class ProgrammeAnswer(Answer):
     """What the programme found, and how.
 
     `data` states the last programme; `reductions` says what was dropped before the first one;
-    `floor` bounds what was dropped; `solver_seconds` is wall time inside the solver.
+    `floor` bounds what was dropped; `solver_seconds` is wall time inside the solver. `least_gap` is
+    what is left of the gap where refining ends before it is closed.
     """
 
     rounds: int = 0
@@ -89,6 +92,7 @@ class ProgrammeAnswer(Answer):
     floor: float = -math.inf
     reductions: tuple[Step, ...] = ()
     solver_seconds: list[float] = field(default_factory=list)
+    least_gap: float | None = None
 
 
 def solve_single(
@@ -104,6 +108,7 @@ def solve_single(
     kept: Kept | None = None,
     start: Schedule | None = None,
     begin: bool = True,
+    presolve: bool | None = None,
 ) -> ProgrammeAnswer:
     """Solve one case as one MILP; raises InputError if it is too large for that.
 
@@ -114,6 +119,12 @@ def solve_single(
     start : a feasible schedule known before: the answer is at least as good, and the programme is
         refined there first
     begin : whether the solver begins at `start`
+    presolve : whether HiGHS presolves; None for as `solve_matrix` thinks fit
+
+    Raises
+    ------
+    DoubtError
+        If the solver contradicts itself, or a schedule that the judge knows.
     """
     canary()
     answer = ProgrammeAnswer()
@@ -143,21 +154,28 @@ def solve_single(
         choice = choice_of(candidates, columns, start)
         data = data_of(candidates, columns, refinement, kept)
         refinement = _refined_at(candidates, judge, data, choice, start)
+    exact = False
     for _ in range(MOST_ROUNDS):
         if clock.expired:
             return answer
         data = data_of(candidates, columns, refinement, kept)
         point = choice if begin else None
-        refined = _round(candidates, judge, data, gap, seed, threads, clock, answer, engine, point)
+        how = _How(gap, seed, threads, engine, presolve, exact)
+        try:
+            refined = _round(candidates, judge, data, clock, answer, how, point)
+        except DoubtError as error:
+            error.schedule = answer.schedule
+            raise
         if refined is None:
             return answer
         if columns.counted and refined.cuts:  # a tolerance: counts cannot be cut off
             return solve_single(
                 candidates, judge, gap, seed, threads, clock, engine,
-                by_day=True, start=start, begin=begin,
+                by_day=True, start=start, begin=begin, presolve=presolve,
             )  # fmt: skip
-        refinement = refined
-    raise SolverError(f"no end after {MOST_ROUNDS} refinements")
+        exact, refinement = refined == refinement, refined
+    answer.least_gap = answer.gap
+    return answer
 
 
 def _late(clock: Clock) -> bool:
@@ -225,50 +243,44 @@ def _refuse_many(candidates: Candidates, kept: Kept) -> None:
         raise InputError([Problem(candidates.instance.name, "method", value, rule)])
 
 
+@dataclass(frozen=True)
+class _How:
+    """How a programme is solved; `exact` for its very optimum, where `gap` was not enough."""
+
+    gap: float
+    seed: int
+    threads: int
+    engine: Engine | None
+    presolve: bool | None
+    exact: bool = False
+
+    @property
+    def solver_gap(self) -> float:
+        """Part of the gap that the solver may leave, nat."""
+        return 0.0 if self.exact else self.gap / 4
+
+
 def _round(
     candidates: Candidates,
     judge: Judge,
     data: Data,
-    gap: float,
-    seed: int,
-    threads: int,
     clock: Clock,
     answer: ProgrammeAnswer,
-    engine: Engine | None,
+    how: _How,
     begin: Choice | None,
 ) -> Refinement | None:
-    """Solve one programme and judge it; the next refinement, or None when done."""
+    """Solve one programme and judge it; the next refinement, or None when done.
+
+    The same refinement where there is none, and the solver has left a part of the gap.
+    """
     model = build(data)
     matrix, position = matrix_of(model)
     answer.data = data
-    started = time.perf_counter()
-    if engine is None:
-        point = None if begin is None else point_of(data, model, matrix, position, begin)
-        outcome = _highs(matrix, gap / 4, seed, threads, clock, answer, point)
-    else:
-        outcome = engine(
-            matrix,
-            data=data,
-            model=model,
-            position=position,
-            absolute_gap=gap / 4,
-            time_limit=clock.remaining,
-            threads=threads,
-            seed=seed,
-        )
-    answer.solver_seconds.append(time.perf_counter() - started)
-    answer.rounds += 1
-    answer.nodes += outcome.nodes
-    if outcome.ending == "infeasible":
-        answer.infeasible = answer.schedule is None
-        answer.bound = None if answer.schedule is None else max(answer.value, answer.floor)
+    outcome = _outcome(data, model, matrix, position, clock, answer, how, begin)
+    if not _bounded(answer, outcome, how.gap):
         return None
-    if outcome.bound is not None:
-        bound = outcome.bound + solver_margin(gap)
-        answer.bound = max(
-            bound if answer.bound is None else min(bound, answer.bound), answer.value, answer.floor
-        )
     if outcome.x is None:
+        _believe(candidates, judge.instance, data, model, matrix, position, answer)
         return None
     picked, pair = chosen(model, position, outcome.x)
     plan = data.refinement.bands[pair][0]
@@ -277,33 +289,115 @@ def _round(
     answer.take(schedule, verdict)
     if schedule == answer.schedule and outcome.objective is not None:
         answer.relaxation_error = outcome.objective - verdict.objective
+    _believe(candidates, judge.instance, data, model, matrix, position, answer)
     _told(clock, answer, answer.bound)
-    if answer.bound is not None and answer.bound - answer.value <= gap:
-        return None
-    if outcome.ending == "limit":
+    if (answer.gap is not None and answer.gap <= how.gap) or outcome.ending == "limit":
         return None
     excess = {i: value_at(model.excess[i], position, outcome.x) for i in model.excess}
     refined = _refined(candidates, judge, data, picked, plan, verdict, excess)
-    if refined == data.refinement:
-        if answer.relaxation_error > EXACT_TOLERANCE * max(1.0, abs(answer.value)):
-            raise SolverError("programme and judge disagree where the programme is exact")
-        return None
-    return refined
+    if refined != data.refinement or not how.exact:
+        return refined
+    if answer.relaxation_error > EXACT_TOLERANCE * max(1.0, abs(answer.value)):
+        raise SolverError("programme and judge disagree where the programme is exact")
+    answer.least_gap = answer.gap
+    return None
+
+
+def _outcome(
+    data: Data,
+    model: Any,
+    matrix: Matrix,
+    position: dict[int, int],
+    clock: Clock,
+    answer: ProgrammeAnswer,
+    how: _How,
+    begin: Choice | None,
+) -> Outcome:
+    """What the solver makes of one programme, if it can be true."""
+    started = time.perf_counter()
+    if how.engine is None:
+        point = None if begin is None else point_of(data, model, matrix, position, begin)
+        outcome = _highs(matrix, clock, answer, how, point)
+    else:
+        outcome = how.engine(
+            matrix,
+            data=data,
+            model=model,
+            position=position,
+            absolute_gap=how.solver_gap,
+            time_limit=clock.remaining,
+            threads=how.threads,
+            seed=how.seed,
+        )
+    answer.solver_seconds.append(time.perf_counter() - started)
+    answer.rounds += 1
+    answer.nodes += outcome.nodes
+    return checked(matrix, outcome)
+
+
+def _bounded(answer: ProgrammeAnswer, outcome: Outcome, gap: float) -> bool:
+    """Take over what the solver proves; whether it leaves anything to be judged."""
+    if outcome.ending == "infeasible":
+        if answer.schedule is not None:
+            raise DoubtError(
+                f"the solver says infeasible, the judge knows a schedule worth {answer.value!r}"
+            )
+        answer.infeasible = True
+        return False
+    if outcome.bound is not None:
+        bound = outcome.bound + solver_margin(gap)
+        known = bound if answer.bound is None else min(bound, answer.bound)
+        answer.bound = max(known, answer.floor)
+    return True
+
+
+def _believe(
+    candidates: Candidates,
+    instance: Instance,
+    data: Data,
+    model: Any,
+    matrix: Matrix,
+    position: dict[int, int],
+    answer: ProgrammeAnswer,
+) -> None:
+    """Compare the bound with the schedule in hand.
+
+    Raises
+    ------
+    SolverError
+        If it lies below by more than rows may, and the programme itself values that schedule below
+        the judge: its coefficients are wrong, and no other solver would help.
+    DoubtError
+        If the programme values it rightly.
+    """
+    if answer.bound is None or answer.schedule is None:
+        return
+    tolerance = bound_tolerance(instance, answer.value)
+    if answer.bound >= answer.value - tolerance:
+        answer.bound = max(answer.bound, answer.value)
+        return
+    choice = choice_of(candidates, data.columns, answer.schedule)
+    if choice is not None:
+        point = point_of(data, model, matrix, position, choice)
+        worth = -math.inf if point is None else float(matrix.cost @ point) + matrix.offset
+        if worth < answer.value - tolerance:
+            raise SolverError(
+                f"programme and judge disagree: {worth!r} and {answer.value!r} for one schedule"
+            )
+    raise DoubtError(f"the solver's bound {answer.bound!r} lies below the judged {answer.value!r}")
 
 
 def _highs(
     matrix: Matrix,
-    gap: float,
-    seed: int,
-    threads: int,
     clock: Clock,
     answer: ProgrammeAnswer,
+    how: _How,
     start: NDArray[np.float64] | None,
 ) -> Outcome:
     """Maximize with HiGHS, the objective scaled up.
 
-    HiGHS 1.16 drops branches that promise less than its feasibility tolerance (1e-6) above the
-    incumbent, and then reports the incumbent as the bound.
+    HiGHS 1.16 drops branches that promise less than its feasibility tolerance above the incumbent,
+    and then reports the incumbent as the bound.
     """
 
     def told(_: float | None, bound: float | None) -> bool:
@@ -311,12 +405,13 @@ def _highs(
 
     outcome = solve_matrix(
         replace(matrix, cost=matrix.cost * OBJECTIVE_SCALE, offset=matrix.offset * OBJECTIVE_SCALE),
-        absolute_gap=gap * OBJECTIVE_SCALE,
+        absolute_gap=how.solver_gap * OBJECTIVE_SCALE,
         time_limit=clock.remaining,
-        threads=threads,
-        seed=seed,
+        threads=how.threads,
+        seed=how.seed,
         listener=told,
         start=start,
+        presolve=how.presolve,
     )
     objective, bound = (
         None if value is None else value / OBJECTIVE_SCALE

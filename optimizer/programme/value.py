@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pyomo.environ as pyo
 
 from abscopt.models import outcome as control
+from abscopt.optimizer.programme.margins import INSIDE, RANGE_MARGIN
 from abscopt.optimizer.programme.outcome import burden
 from abscopt.optimizer.programme.refinement import FIRST_BREAKS
 
 if TYPE_CHECKING:
     from abscopt.optimizer.programme.build import Data
-
-RANGE_MARGIN = 2e-6
 
 
 def of_lesion(model: Any, data: Data) -> None:
@@ -31,7 +30,10 @@ def of_lesion(model: Any, data: Data) -> None:
     model.value = pyo.Var(
         data.lesions,
         data.horizons,
-        bounds=lambda m, s, h: (float(least[s, h]) - 1e-6, float(most[s, h])),
+        bounds=lambda m, s, h: (
+            float(least[s, h]) - RANGE_MARGIN,
+            float(most[s, h]) + RANGE_MARGIN,
+        ),
     )
     if kind == "log_kill":
         model.log_kill = pyo.Constraint(
@@ -137,7 +139,7 @@ def _around_zero(ends: tuple[float, float]) -> tuple[float, float]:
 def _lines(data: Data, s: int, h: int) -> list[Piece]:
     """Intervals of log burden, each with (slope, value at 0) of the lines over the curve there."""
     bottom, top = (float(side[s, h]) for side in data.burden_range)
-    bottom, top = bottom - RANGE_MARGIN, top + RANGE_MARGIN
+    bottom, top = bottom - 2.0 * RANGE_MARGIN, top + 2.0 * RANGE_MARGIN
     pieces: list[Piece] = []
     if bottom < 0:
         tangents = []
@@ -148,7 +150,7 @@ def _lines(data: Data, s: int, h: int) -> list[Piece]:
     if top > 0:
         own = [u for i, j, u in data.refinement.breaks if (i, j) == (s, h)]
         start = max(bottom, 0.0)
-        inside = sorted(u for u in {*FIRST_BREAKS, *own} if start + 1e-9 < u < top - 1e-9)
+        inside = sorted(u for u in {*FIRST_BREAKS, *own} if start + INSIDE < u < top - INSIDE)
         for a, b in itertools.pairwise([start, *inside, top]):
             here, there = (float(control.control_probability(u)) for u in (a, b))
             slope = (there - here) / (b - a)

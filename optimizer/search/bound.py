@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from abscopt.optimizer.mip import finite
 from abscopt.optimizer.search.cells import Cells, corners, halved, joined_cells, unknown
 from abscopt.optimizer.search.mixture import Mixture, Start
 from abscopt.optimizer.search.plan_set import Alive, PlanSet
@@ -134,6 +135,7 @@ class Dual:
                 - one.offset
                 + float(one.worth @ self.ground)
             )
+            finite("a Lagrangian bound", np.array([constant, *one.steep, *one.worth, *one.rows]))
             found.append(Multiplier(one, tuple(terms), constant))
         self.multipliers += found
         return found

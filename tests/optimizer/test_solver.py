@@ -193,7 +193,7 @@ def random_program(seed: int, *, mixed: bool) -> Matrix:
 
 
 def without_presolve(matrix: Matrix) -> solver.Outcome:
-    return solver._without_presolve(matrix, 1e-9, None, 1, 0)
+    return solve_matrix(matrix, presolve=False)
 
 
 @pytest.mark.parametrize("seed", range(40))

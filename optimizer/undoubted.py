@@ -1,0 +1,113 @@
+"""An answer is believed if no judged schedule refutes it; else it is looked for in other ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from abscopt.instances.load import InputError
+from abscopt.optimizer.known import Known, best_known
+from abscopt.optimizer.mip import DoubtError
+from abscopt.optimizer.solved import JUDGE_TOLERANCE, Solved
+
+if TYPE_CHECKING:
+    from abscopt.instances.schema import Instance
+    from abscopt.optimizer.candidates.table import Candidates
+    from abscopt.optimizer.evaluation import Judge
+    from abscopt.optimizer.progress import Clock
+    from abscopt.optimizer.schedule import Schedule
+
+Way = tuple[str, Callable[["Known | None"], Solved]]
+"""Name of a way to solve a case, and the way itself from the best schedule known."""
+
+
+def undoubted(
+    candidates: Candidates,
+    judge: Judge,
+    ways: Sequence[Way],
+    in_reserve: Known | None,
+    gap: float,
+    seed: int,
+    clock: Clock,
+) -> Solved:
+    """The answer of the first way that no judged schedule refutes; the bound is withdrawn if none.
+
+    Raises
+    ------
+    DoubtError
+        If a solver contradicts itself every time, and no feasible schedule is known.
+    """
+    doubts: list[str] = []
+    known, last = in_reserve, None
+    for name, way in ways:
+        try:
+            solved = way(known)
+        except DoubtError as error:
+            last, refuted = error, str(error)
+            rivals = [known, _valued(judge, error.schedule)]
+        except InputError:
+            if not doubts:
+                raise
+            continue  # too large to be stated as one programme
+        else:
+            if _misjudged(judge, solved):
+                return solved  # our own failure; `_judged` says which
+            rival = best_known(candidates, judge, solved.schedule, seed, clock)
+            rivals = [known, rival, _valued(judge, solved.schedule)]
+            doubt = _refuted(judge.instance, solved, _better(known, rival))
+            if doubt is None:
+                solved = no_worse(solved, known if solved.closed(gap) else _better(known, rival))
+                return replace(solved, doubts=tuple(doubts))
+            refuted = doubt
+        doubts.append(f"{name}: {refuted}")
+        known = _better(*rivals)
+    if known is None:
+        raise last or DoubtError(doubts[-1])
+    schedule, value = known
+    blank = Solved(schedule, value, None, False, "none", value, {}, 0, 0, len(candidates.plans))
+    return replace(blank, doubts=tuple(doubts), withdrawn=True)
+
+
+def _misjudged(judge: Judge, solved: Solved) -> bool:
+    """Whether the judge rejects a schedule, or values it otherwise than is claimed."""
+    if solved.schedule is None or solved.claimed is None:
+        return False
+    verdict = judge.evaluate(solved.schedule)
+    apart = abs(verdict.objective - solved.claimed)
+    return not verdict.feasible or apart > JUDGE_TOLERANCE * max(1.0, abs(solved.claimed))
+
+
+def _valued(judge: Judge, schedule: Schedule | None) -> Known | None:
+    """A schedule with its objective, if it is feasible."""
+    if schedule is None:
+        return None
+    verdict = judge.evaluate(schedule)
+    return (schedule, verdict.objective) if verdict.feasible else None
+
+
+def _better(*known: Known | None) -> Known | None:
+    """The best of some schedules."""
+    return max((one for one in known if one is not None), key=lambda one: one[1], default=None)
+
+
+def _refuted(instance: Instance, solved: Solved, rival: Known | None) -> str | None:
+    """What a judged schedule says against an answer; None if nothing."""
+    if rival is None:
+        return None
+    if solved.infeasible:
+        return f"says infeasible, the judge knows a schedule worth {rival[1]!r}"
+    if solved.bound is None or solved.bound >= rival[1] - solved.tolerance(instance, rival[1]):
+        return None
+    return f"the bound {solved.bound!r} lies below a judged schedule worth {rival[1]!r}"
+
+
+def no_worse(solved: Solved, in_reserve: tuple[Schedule, float] | None) -> Solved:
+    """The answer, or the schedule in hand where that is better within the gap."""
+    if in_reserve is None or solved.infeasible:
+        return solved
+    if solved.claimed is not None and solved.claimed >= in_reserve[1]:
+        return solved
+    schedule, value = in_reserve
+    best = value if solved.best_objective is None else max(value, solved.best_objective)
+    return replace(solved, schedule=schedule, claimed=value, best_objective=best)
