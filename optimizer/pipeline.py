@@ -14,13 +14,15 @@ import numpy as np
 
 from abscopt.optimizer.as_rows import closest_row, schedule_of_row
 from abscopt.optimizer.audit import answer_notes, case_audit
+from abscopt.optimizer.candidates.ceilings import ceiling_of_case
+from abscopt.optimizer.candidates.reduction import of_plans
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.free.scope import applies
 from abscopt.optimizer.known import Known
 from abscopt.optimizer.memory import Memory
-from abscopt.optimizer.progress import Clock, Listener
+from abscopt.optimizer.progress import Clock, Listener, Stopped, tick
 from abscopt.optimizer.result import Certificate, Result, ResultStatus, SolverRun
 from abscopt.optimizer.schedule import (
     Schedule,
@@ -31,7 +33,7 @@ from abscopt.optimizer.search.explore import explore
 from abscopt.optimizer.search.second_stage import second_stage
 from abscopt.optimizer.solved import JUDGE_TOLERANCE, Solved
 from abscopt.optimizer.solver import SolverError, canary, solver_version
-from abscopt.optimizer.undoubted import Way, undoubted
+from abscopt.optimizer.undoubted import Way, no_worse, undoubted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -119,13 +121,42 @@ def _solved(
     start: Schedule | None,
     memory: Memory | None,
 ) -> Solved:
+    nothing = Solved(None, None, None, False, "none", None, {}, 0, 0, 0)
     if clock.expired:
-        return Solved(None, None, None, False, "none", None, {}, 0, 0, 0)
+        return nothing
     canary()
     in_reserve = _in_reserve(instance, judge, start)
     if in_reserve is not None:
         clock.report("schedule in hand", in_reserve[1], None)
-    memory = memory or Memory()
+    try:
+        return _begun(
+            instance,
+            judge,
+            gap,
+            threads,
+            seed,
+            method,
+            clock,
+            start,
+            memory or Memory(),
+            in_reserve,
+        )
+    except Stopped:
+        return no_worse(nothing, in_reserve)
+
+
+def _begun(
+    instance: Instance,
+    judge: Judge,
+    gap: float,
+    threads: int,
+    seed: int,
+    method: Method,
+    clock: Clock,
+    start: Schedule | None,
+    memory: Memory,
+    in_reserve: tuple[Schedule, float] | None,
+) -> Solved:
     candidates = Candidates(instance) if method == "single" else memory.candidates(instance)
     by_search = method == "auto" and not candidates.free
     given = [schedule for schedule in (start, *memory.schedules) if schedule is not None]
@@ -180,6 +211,7 @@ def _by_programme(
     presolve: bool | None = None,
     engine: Engine | None = None,
 ) -> Solved:
+    tick()  # Pyomo takes half a second or more to load
     from abscopt.optimizer.programme.fixing import InHand, reduced, worthwhile
     from abscopt.optimizer.programme.single import solve_single, solver_margin
 
@@ -308,7 +340,12 @@ def _second(
         if candidates.instance.objective.kind == "tumor_bed":
             floor = max(floor, value - TIE * max(1.0, abs(value)))
         plan, row, status = second_stage(candidates, plan, row, min(floor, value), clock)
-    claimed = float(Tabulated(candidates, plan).value(row[None, :])[0])
+    with clock.answering():
+        if "plan_effects" not in vars(candidates):  # stopped before the tables of all plans
+            valued = Tabulated(of_plans(candidates, [plan]), 0)
+        else:
+            valued = Tabulated(candidates, plan)
+        claimed = float(valued.value(row[None, :])[0])
     return schedule_of_row(candidates, plan, row), claimed, status
 
 
@@ -349,7 +386,7 @@ def _result(
     clock: Clock,
 ) -> Result:
     objective = None if evaluation is None else evaluation.objective
-    bound = solved.bound
+    bound = _true_bound(instance, solved)
     if objective is not None and bound is not None:
         if bound < objective - solved.tolerance(instance, objective):
             raise SolverError(f"the bound {bound!r} lies below the judged {objective!r}")
@@ -383,6 +420,18 @@ def _result(
         ),
         seed=seed,
     )
+
+
+def _true_bound(instance: Instance, solved: Solved) -> float | None:
+    """What was proved, or what holds for every schedule of the case if that is less.
+
+    A bound that was withdrawn leaves none: the certificate says why.
+    """
+    if solved.withdrawn:
+        return None
+    known = math.inf if solved.bound is None else solved.bound
+    bound = min(known, ceiling_of_case(instance))
+    return None if solved.infeasible or not math.isfinite(bound) else bound
 
 
 def _certificate(

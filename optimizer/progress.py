@@ -85,19 +85,38 @@ class ProgressLine:
         return QUIET_SECONDS if progress.elapsed < LONG_RUN else LONG_RUN_SECONDS
 
 
+class Stopped(Exception):
+    """Out of time or interrupted."""
+
+
+_running = threading.local()
+
+
+def tick() -> None:
+    """Raise `Stopped` where the clock that runs in this thread says so; call it in long loops.
+
+    What is computed meanwhile must be complete or absent when it is raised. It is quiet outside
+    of `Clock.running`, and while an answer is put together (`Clock.answering`).
+    """
+    clock: Clock | None = getattr(_running, "clock", None)
+    if clock is not None and not clock.closing and clock.expired:
+        raise Stopped
+
+
 class Clock:
     """Deadline, interruption and reports of one solve.
 
     Attributes
     ----------
     interrupted : whether a signal has asked for the answer so far
+    closing : whether an answer is being put together, whatever the time
     """
 
     def __init__(self, time_limit: float | None = None, listener: Listener | None = None):
         self._start = time.perf_counter()
         self._limit = time_limit
         self._listener = listener
-        self._interrupted = False
+        self._interrupted = self.closing = False
         self._lock = threading.Lock()
         self._last: Progress | None = None
         self._failure: BaseException | None = None
@@ -153,17 +172,29 @@ class Clock:
         ----------
         phase : what is told before the first report
         """
+        outer: Clock | None = getattr(_running, "clock", None)
         done = threading.Event()
         beating = threading.Thread(target=self._beat, args=(phase, done), daemon=True)
         if self._listener is not None:
             beating.start()
+        _running.clock = self
         try:
             with interrupts.interruptible(self):
                 yield
         finally:
+            _running.clock = outer
             done.set()
             if beating.ident is not None:
                 beating.join()
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Let nothing stop while an answer in hand is valued."""
+        before, self.closing = self.closing, True
+        try:
+            yield
+        finally:
+            self.closing = before
 
     def _beat(self, phase: str, done: threading.Event) -> None:
         """Repeat the last report until it is done, or the listener fails."""

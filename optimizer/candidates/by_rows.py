@@ -6,7 +6,6 @@ plans of a group are one matrix product.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -97,27 +96,3 @@ def effects_of(
     loss_of = np.array([lesion.effect_loss(way) for way in lesion.ways])[menu.technique[different]]
     weights = candidates.plan_effects.effect_weights[plans] @ menu.patterns.number[pattern].T
     return effect[:, of], (loss_of * weights)[:, of]
-
-
-def ceiling(candidates: Candidates, plan: int) -> float:
-    """Bound of a plan without any row: every lesion at its best course and the greatest effect.
-
-    Infinite where the systemic effect does not saturate. The same for all plans of one group.
-    """
-    instance = candidates.instance
-    most = instance.immune.effect_maximum_nats
-    bed = instance.objective.kind == "tumor_bed"
-    if most is None and not bed:
-        return math.inf
-    total = 0.0
-    for table, shared in zip(candidates.lesions, candidates.shared(plan), strict=True):
-        lesion = instance.lesions[table.menu.lesion]
-        if bed:
-            total += lesion.weight * float(shared.tumor_bed.max())
-            continue
-        factors = np.array([clone.effector_share_factor for clone in lesion.populations])
-        share = lesion.effector_share * instance.immune.share_factor * factors
-        kill = np.full((1, len(instance.horizon_days)), most)
-        value = lesion_value(instance.objective, shared.local, share[None, :], kill)
-        total += lesion.weight * float(value.max())
-    return total

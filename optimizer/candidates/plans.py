@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,15 +14,26 @@ from numpy.typing import NDArray
 
 from abscopt.instances.infusion_days import given_infusions
 from abscopt.instances.limits import DrugLimit
+from abscopt.instances.load import InputError, Problem
 from abscopt.instances.regimens import infusions, relative_dose
 from abscopt.models import chemotherapy, immune, lymphocytes, pharmacokinetics, risk
 from abscopt.optimizer.mip import finite_fields
+from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
     from abscopt.instances.limits import Exposure
     from abscopt.instances.schema import Instance
     from abscopt.instances.systemic import AgentChoice
     from abscopt.optimizer.candidates.courses import Patterns
+
+MOST_PLAN_DAYS = 20_000_000
+"""Nine tables of 8 bytes per plan and day: 1.5 GB."""
+
+MOST_COMBINATIONS = 5_000_000
+"""Options of agents that are tried one by one against limits of drugs, about 10 µs each."""
+
+BLOCK = 1024
+"""Plans between two looks at the clock: a few hundredths of a second."""
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -90,16 +101,41 @@ class PlanEffects:
         greatest: FloatArray = self.occupancy.max(axis=1)
         return greatest
 
+    def take(self, plans: NDArray[np.int64]) -> PlanEffects:
+        """Effects of some of the plans."""
+        return PlanEffects(
+            **{field.name: getattr(self, field.name)[plans] for field in fields(self)}
+        )
+
 
 def enumerate_plans(instance: Instance) -> tuple[Plan, ...]:
-    """Every admissible systemic plan, without repeats, in the order of the case."""
+    """Every admissible systemic plan, without repeats, in the order of the case.
+
+    Raises
+    ------
+    InputError
+        If the case offers more plans than memory can hold.
+    """
     per_agent = [_options(instance, i, agent) for i, agent in enumerate(instance.agents)]
+    combinations = math.prod(len(options) for options in per_agent)
+    if combinations > MOST_COMBINATIONS:
+        raise _too_many(instance, combinations, MOST_COMBINATIONS)
     found: dict[Doses, Plan] = {}
-    for options in itertools.product(*per_agent):
+    most = MOST_PLAN_DAYS // instance.days
+    for number, options in enumerate(itertools.product(*per_agent)):
+        if number % BLOCK == 0:
+            tick()
+        if len(found) > most:
+            raise _too_many(instance, combinations, most)
         plan = Plan(options)
         if plan.doses not in found and _within_drug_limits(instance, plan):
             found[plan.doses] = plan
     return tuple(found.values())
+
+
+def _too_many(instance: Instance, combinations: int, most: int) -> InputError:
+    rule = f"at most {most} systemic plans: fewer start days or agents (start_step_days)"
+    return InputError([Problem(instance.name, "agents", f"{combinations} combinations", rule)])
 
 
 def _options(instance: Instance, index: int, agent: AgentChoice) -> list[Option]:
@@ -153,6 +189,8 @@ def plan_effects(instance: Instance, plans: tuple[Plan, ...]) -> PlanEffects:
     known: dict[tuple[str, tuple[tuple[int, float], ...]], FloatArray] = {}
     rule = instance.immune.combination
     for row, plan in enumerate(plans):
+        if row % BLOCK == 0:
+            tick()
         acting: dict[str, list[FloatArray]] = {phase: [] for phase in PHASES}
         by_drug = _by_drug(plan)
         for name in sorted(by_drug):
@@ -192,11 +230,21 @@ def plan_effects(instance: Instance, plans: tuple[Plan, ...]) -> PlanEffects:
         effect_factor=(1.0 + c.blockade_effect * occupancy) * factors["effector"],
         relief=factors["suppression"],
         precursor_survival=survival,
-        effect_weights=np.array([lymphocytes.effect_weights(row, half) for row in mobilization]),
+        effect_weights=_effect_weights(mobilization, half),
         chemotherapy_log_loss=log_loss,
         group=_groups(instance, plans, sensitizer),
     )
     return finite_fields("effects of the systemic plans", found)
+
+
+def _effect_weights(mobilization: FloatArray, half_time_days: float | None) -> FloatArray:
+    """(plans, days) weights of lymphocyte losses, block by block."""
+    weights = np.empty_like(mobilization)
+    for begin in range(0, len(weights), BLOCK):
+        tick()
+        part = mobilization[begin : begin + BLOCK]
+        weights[begin : begin + BLOCK] = lymphocytes.effect_weights(part, half_time_days)
+    return weights
 
 
 PHASES = ("priming", "mobilization", "effector", "suppression")

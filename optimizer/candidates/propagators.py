@@ -1,11 +1,13 @@
 """Adjoint of the effector recursion: systemic effect per unit of release, day by day.
 
 For a fixed day pattern and plan the effect is linear in release. Going back in time once per
-horizon gives, for every fraction of every pattern, what a unit released then will do.
+horizon gives, for every fraction of every pattern, what a unit released then will do. Plans are
+gone through in blocks, when they are asked for.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.models import immune
-from abscopt.optimizer.mip import finite_fields
+from abscopt.optimizer.mip import finite
+from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion, Technique
@@ -24,52 +27,115 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+MOST_BYTES = 600_000_000
+"""Propagators that all lesions together keep; others are computed again when they are asked for."""
+
+BLOCK = 64
+BLOCK_BYTES = 20_000_000
+"""Plans computed in one go, and their bytes: more take longer than tenths of a second."""
+
+
+class _Store:
+    """Propagators of the share 1 of precursors, plan by plan; those used last are kept.
+
+    Parameters
+    ----------
+    most : bytes to keep; the plans of one call are kept whatever they take
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        lesion: Lesion,
+        technique: Technique,
+        patterns: Patterns,
+        effects: PlanEffects,
+        most: int,
+    ):
+        self.instance, self.lesion, self.technique = instance, lesion, technique
+        self.patterns, self.effects = patterns, effects
+        horizons = len(instance.horizon_days)
+        size = 8 * horizons * (patterns.days.size + len(patterns.count))
+        self.kept = max(BLOCK, most // max(1, size))
+        self.block = max(1, min(BLOCK, BLOCK_BYTES // max(1, size)))
+        self.known: OrderedDict[int, tuple[FloatArray, FloatArray]] = OrderedDict()
+
+    def of(self, plans: IntArray) -> list[tuple[FloatArray, FloatArray]]:
+        """(patterns, horizons) resting and (patterns, most fractions, horizons) release, per plan.
+
+        The clock is read from block to block.
+        """
+        numbers = plans.tolist()
+        new = sorted({k for k in numbers if k not in self.known})
+        for begin in range(0, len(new), self.block):
+            tick()
+            self._add(new[begin : begin + self.block])
+        found = [self.known[k] for k in numbers]
+        for k in numbers:
+            self.known.move_to_end(k)
+        while len(self.known) > self.kept:
+            self.known.popitem(last=False)
+        return found
+
+    def _add(self, plans: list[int]) -> None:
+        horizons, count = self.instance.horizon_days, len(self.patterns.count)
+        resting = np.zeros((len(plans), count, len(horizons)))
+        release = np.zeros((len(plans), *self.patterns.days.shape, len(horizons)))
+        effects = self.effects.take(np.array(plans))
+        for h, horizon in enumerate(horizons):
+            _backward(
+                self.instance, self.lesion, self.technique, self.patterns, effects, horizon,
+                resting[:, :, h], release[:, :, :, h],
+            )  # fmt: skip
+        finite(f"propagators of {self.lesion.name}, resting", resting)
+        finite(f"propagators of {self.lesion.name}, release", release)
+        for k, *own in zip(plans, resting, release, strict=True):
+            self.known[k] = (own[0].copy(), own[1].copy())
+
 
 @dataclass(frozen=True)
 class Propagators:
-    """Effect on the horizons of precursors and release.
+    """Effect on the horizons of precursors and release, under each plan.
 
     Attributes
     ----------
-    resting : (plans, patterns, horizons) effect of initial precursors and their inflow
-    release : (plans, patterns, most fractions, horizons) effect per unit released at a fraction
-    patterns : those of the arrays that count; None for all
+    store : where the propagators of the share 1 of precursors are computed and kept
+    share : of the precursors
+    patterns : those of the store that count; None for all
     """
 
-    resting: FloatArray
-    release: FloatArray
+    store: _Store
+    share: float = 1.0
     patterns: IntArray | None = None
 
     def of_share(self, share: float) -> Propagators:
         """The same for a lesion with a share of all precursors."""
-        return Propagators(share * self.resting, self.release, self.patterns)
+        return Propagators(self.store, share, self.patterns)
 
     def take(self, patterns: IntArray) -> Propagators:
         """Some of the patterns, without a copy."""
         own = patterns if self.patterns is None else self.patterns[patterns]
-        return Propagators(self.resting, self.release, own)
+        return Propagators(self.store, self.share, own)
+
+    def blocks(self, plans: IntArray) -> list[IntArray]:
+        """The plans in lots that are computed in one go."""
+        return np.array_split(plans, -(-len(plans) // self.store.block))
 
     def resting_of(self, plans: IntArray) -> FloatArray:
         """(n, patterns, horizons) effect without release under some plans."""
-        part: FloatArray = (
-            self.resting[plans]
-            if self.patterns is None
-            else self.resting[plans[:, None], self.patterns]
-        )
-        return part
+        own = slice(None) if self.patterns is None else self.patterns
+        part = [resting[own] for lot in self.blocks(plans) for resting, _ in self.store.of(lot)]
+        return self.share * np.stack(part)
 
     def release_of(self, plan: int) -> FloatArray:
         """(patterns, most fractions, horizons) effect per unit released under one plan."""
-        own: FloatArray = self.release[plan]
-        if self.patterns is not None:
-            own = own[self.patterns]
-        return own
+        own: FloatArray = self.store.of(np.array([plan]))[0][1]
+        return own if self.patterns is None else own[self.patterns]
 
     def release_under(self, plans: IntArray, patterns: IntArray) -> FloatArray:
         """(n, patterns, most fractions, horizons) the same of some patterns under some plans."""
         own = patterns if self.patterns is None else self.patterns[patterns]
-        part: FloatArray = self.release[plans[:, None], own]
-        return part
+        return np.stack([release[own] for _, release in self.store.of(plans)])
 
 
 def propagators(
@@ -78,17 +144,15 @@ def propagators(
     technique: Technique,
     patterns: Patterns,
     effects: PlanEffects,
+    most: int = MOST_BYTES,
 ) -> Propagators:
-    """Propagators of every (plan, pattern) pair of one technique, for the share 1 of precursors."""
-    plans, horizons = len(effects.occupancy), instance.horizon_days
-    resting = np.zeros((plans, len(patterns.count), len(horizons)))
-    release = np.zeros((plans, *patterns.days.shape, len(horizons)))
-    for h, horizon in enumerate(horizons):
-        _backward(
-            instance, lesion, technique, patterns, effects, horizon,
-            resting[:, :, h], release[:, :, :, h],
-        )  # fmt: skip
-    return finite_fields(f"propagators of {lesion.name}", Propagators(resting, release))
+    """Propagators of every (plan, pattern) pair of one technique, for the share 1 of precursors.
+
+    Parameters
+    ----------
+    most : bytes of propagators that are kept
+    """
+    return Propagators(_Store(instance, lesion, technique, patterns, effects, most))
 
 
 def _backward(

@@ -232,6 +232,17 @@ def restricted(candidates: Candidates, kept: Kept) -> tuple[Candidates, Kept]:
     return small, replace(kept, pairs=pairs, effect=effects[0], least_effect=effects[1])
 
 
+def of_plans(candidates: Candidates, plans: Sequence[int]) -> Candidates:
+    """Candidates of some of the plans, their tables not yet begun; courses are the same."""
+    small = copy.copy(candidates)
+    for name in OF_PLANS:
+        small.__dict__.pop(name, None)
+    for name in STORES:
+        setattr(small, name, OrderedDict())
+    small.plans = tuple(candidates.plans[k] for k in plans)
+    return small
+
+
 def narrowed(candidates: Candidates, courses: Sequence[IntArray]) -> Candidates:
     """Candidates with some of the courses of each lesion, 'no course' among them, in order.
 

@@ -41,6 +41,7 @@ from abscopt.optimizer.candidates.plans import (
     plan_cost,
     plan_effects,
 )
+from abscopt.optimizer.candidates.propagators import MOST_BYTES as PROPAGATORS
 from abscopt.optimizer.candidates.propagators import Propagators, propagators
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ CAP = 1.0 + 1e-9
 LIMITING = ("limits", "organs", "prior_doses", "cross_second_moments")
 MOST_BYTES = 600_000_000
 MOST_GROUPS = 8
+LEAST_TOGETHER, MOST_TOGETHER = 16, 512
+"""Plans of a set: fewer are bounded too often, more take seconds before the first bound."""
 MOST_EXPOSED = 1000
 MOST_PAIRS = 1_000_000
 
@@ -212,18 +215,31 @@ class Candidates:
     def _propagators(self) -> tuple[tuple[Propagators, ...], ...]:
         """By lesion and technique; lesions with equal patterns and effector kill share them."""
         known: dict[tuple[float, bytes], Propagators] = {}
-        found = []
+        most, found = PROPAGATORS // max(1, self._different_patterns()), []
         for table in self.lesions:
             lesion, patterns, own = self.lesion_of(table), table.menu.patterns, []
             for way in lesion.ways:
                 key = (lesion.effector_kill(way), patterns.days.tobytes())
                 if key not in known:
                     known[key] = propagators(
-                        self.instance, lesion, way, patterns, self.plan_effects
+                        self.instance, lesion, way, patterns, self.plan_effects, most
                     )
                 own.append(known[key].of_share(lesion.precursor_share))
             found.append(tuple(own))
         return tuple(found)
+
+    def _different_patterns(self) -> int:
+        """Number of stores of propagators."""
+        return len(
+            {(t.menu.patterns.days.tobytes(), len(self.lesion_of(t).ways)) for t in self.lesions}
+        )
+
+    @property
+    def plans_at_once(self) -> int:
+        """Plans that may be bounded together: the propagators of all of them fit in memory."""
+        horizons = len(self.instance.horizon_days)
+        sizes = [8 * horizons * t.menu.patterns.days.size for t in self.lesions]
+        return max(LEAST_TOGETHER, min(MOST_TOGETHER, PROPAGATORS // max(1, *sizes, 1) // 2))
 
     def propagators(self, s: int) -> tuple[Propagators, ...]:
         """Propagators of lesion s, by technique."""

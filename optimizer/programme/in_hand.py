@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.optimizer.candidates.by_rows import ceiling, kill_of_row, values_of_rows
+from abscopt.optimizer.candidates.by_rows import kill_of_row, values_of_rows
+from abscopt.optimizer.candidates.ceilings import ceiling
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.search.bound import Dual
 from abscopt.optimizer.search.local import climb, enough_sites, every_course, local_search, worth

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.optimizer.mip import finite
+from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.cells import Cells, corners, halved, joined_cells, unknown
 from abscopt.optimizer.search.mixture import Mixture, Start
 from abscopt.optimizer.search.plan_set import Alive, PlanSet
@@ -193,6 +194,7 @@ class Dual:
         for depth in range(MOST_HALVINGS + 1):
             left = list(numbers)
             while left:
+                tick()
                 most = max(1, AT_ONCE // len(kept))
                 kept = self.bounded(kept, alive, left[:most]).take_above(threshold)
                 left = left[most:]
@@ -399,6 +401,7 @@ class _Generation:
             master, target, prices = self._solve()
         best: tuple[float, Multiplier] | None = None
         for _ in range(MAX_ROUNDS):
+            tick()
             one = self.dual.add(prices, self.alive)
             self.dual.multipliers.pop()
             value, added = self._price(one, target)

@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.instances.limits import LogisticsLimit
+from abscopt.optimizer.search.cells import Cells, unknown
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.coefficients import Shared
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.search.bound import Dual
-    from abscopt.optimizer.search.cells import Cells
     from abscopt.optimizer.search.mixture import Mixture
-    from abscopt.optimizer.search.plan_set import Alive
+    from abscopt.optimizer.search.plan_set import Alive, PlanSet
     from abscopt.optimizer.search.priced import Prices
 
 FloatArray = NDArray[np.float64]
@@ -151,6 +151,15 @@ def parted(dual: Dual, alive: Alive, mixtures: list[Mixture] | None) -> Cut:
     if len(mixed) and np.ptp(burden[mixed]) > 0:
         middle = float(burden[mixed].min() + burden[mixed].max()) / 2
     return Cut(s, middle, in_order=bool(burden[own].max() <= middle))
+
+
+def of_part(node: Node, plans: PlanSet, branch: Branch) -> Node:
+    """The node of a part of the plans, its multipliers not yet tried."""
+    cells = node.cells
+    own = tuple(mask & usable for mask, usable in zip(node.alive, plans.usable, strict=True))
+    part = node.dual.of_part(plans, cells, own)
+    around = unknown(cells.low, cells.high, cells.bound)
+    return Node(part, own, around, tuple(range(len(part.multipliers))), branch)
 
 
 class Trees:

@@ -18,25 +18,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.optimizer.candidates.by_rows import ceiling, kill_of_row, values_of_rows
+from abscopt.optimizer.candidates.by_rows import kill_of_row, values_of_rows
+from abscopt.optimizer.candidates.ceilings import ceiling, ceiling_of_case
 from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.search.bound import Dual, Multiplier
 from abscopt.optimizer.search.branches import (
-    Branch,
     Cut,
     Node,
     Trees,
+    of_part,
     parted,
     site_caps,
 )
-from abscopt.optimizer.search.cells import Cells, unknown
+from abscopt.optimizer.search.cells import Cells
 from abscopt.optimizer.search.few import are_few, evaluate
+from abscopt.optimizer.search.first import first_of_many, first_schedule
 from abscopt.optimizer.search.infeasible import farkas_prices
-from abscopt.optimizer.search.leaf import BOUND_SAFETY, Found, Leaf, Stopped, check
+from abscopt.optimizer.search.leaf import BOUND_SAFETY, Found, Leaf, check
 from abscopt.optimizer.search.local import (
     climb,
     climbed,
-    constructions,
     every_course,
     local_search,
     reaching,
@@ -70,6 +72,8 @@ MIXED = 0.1
 PLANS = 0.05
 OPEN = 0.25
 ENOUGH = 1.5
+LATE = 2
+"""Groups of plans whose ceilings are computed although the time is over; a fraction of a second."""
 
 
 def explore(
@@ -91,15 +95,17 @@ def explore(
 
     Stops early when the clock says so; the bound is then that of what was left open.
     """
-    found = Found()
-    search = _Search(candidates, gap, seed, clock, found, trees or Trees(), proved)
-    search.begin_with(starts)
+    found, search = Found(), None
     try:
+        first_of_many(candidates, found)
+        search = _Search(candidates, gap, seed, clock, found, trees or Trees(), proved)
+        search.begin_with(starts)
         search.run()
         found.complete = True
     except Stopped:
         pass
-    found.bound = max(found.value, min(search.open_bound, proved))
+    still_open = ceiling_of_case(candidates.instance) if search is None else search.open_bound
+    found.bound = max(found.value, min(still_open, proved))
     return found
 
 
@@ -112,6 +118,8 @@ class _Search:
     current : bound of the node that is being examined
     closed : bound of all that was examined, once nothing is open
     suited : the incumbent's courses, and what they are worth under plans
+    ceilings : by group of plans, as far as they were asked for
+    in_lots : whether some group has so many plans that it is bounded lot by lot
     """
 
     def __init__(
@@ -132,6 +140,8 @@ class _Search:
         self.heap: list[tuple[float, int, Node]] = []
         self.count = itertools.count()
         self.pending = families(candidates, np.arange(len(candidates.plans)))
+        self.ceilings: dict[int, float] = {}
+        self.in_lots = len(self.pending) > len(np.unique(candidates.plan_effects.group))
         self.closed = -math.inf
         self.current = -math.inf
         self.idle = self.tries = 0
@@ -150,9 +160,19 @@ class _Search:
     @property
     def open_bound(self) -> float:
         """Bound of everything that is not decided."""
-        waiting = [ceiling(self.candidates, plans[0]) + BOUND_SAFETY for plans in self.pending]
+        late = LATE if self.clock.expired else math.inf
+        waiting = [self._ceiling(plans, late) for plans in self.pending]
         top = -self.heap[0][0] if self.heap else -math.inf
         return max([top, self.current, self.closed, *waiting])
+
+    def _ceiling(self, plans: tuple[int, ...], most: float = math.inf) -> float:
+        """Bound of plans before any price; where more groups are known than `most`, of the case."""
+        group = int(self.candidates.plan_effects.group[plans[0]])
+        if group not in self.ceilings:
+            if len(self.ceilings) >= most:
+                return ceiling_of_case(self.candidates.instance) + BOUND_SAFETY
+            self.ceilings[group] = ceiling(self.candidates, plans[0]) + BOUND_SAFETY
+        return self.ceilings[group]
 
     def begin_with(self, starts: Sequence[tuple[int, IntArray]]) -> None:
         """Offer schedules in hand, repaired where they are not feasible."""
@@ -174,30 +194,37 @@ class _Search:
             if self._at_once(plans):
                 continue
             if self.found.row is None:
-                self._begin(plans)
+                first_schedule(self.candidates, plans, self.found)
+                self._tell()
             node = self._root(plans)
-            self.current = ceiling(self.candidates, plans[0]) + BOUND_SAFETY
+            self.current = self._ceiling(plans)
             self.pending.pop(0)
             if node.branch.known:
                 self._recall(node)
             else:
                 self._push(node, self.current)
+            if self.in_lots and self.heap:  # a good schedule before the last lot has a bound
+                self._next()
         while self.heap and not self.enough:
-            check(self.clock)
-            bound, _, node = heapq.heappop(self.heap)
-            self.current = -bound
-            if self.current <= self.threshold:
-                self.heap.clear()
-                break
-            self._tell()
-            self._examine(node)
-            self.current = -math.inf
+            self._next()
         self.pending.clear()
         self.heap.clear()
         self.current = -math.inf
         self.closed = self.proved if self.enough else self.threshold
         if not self.enough and self.found.row is not None:
             self.found.grounds.bound = self.threshold
+
+    def _next(self) -> None:
+        """Examine the node of the highest bound; where none is above the threshold, close all."""
+        check(self.clock)
+        bound, _, node = heapq.heappop(self.heap)
+        self.current = -bound
+        if self.current <= self.threshold:
+            self.heap.clear()
+        else:
+            self._tell()
+            self._examine(node)
+        self.current = -math.inf
 
     def _tell(self) -> None:
         """Report the incumbent and the bound of all that is open."""
@@ -209,19 +236,6 @@ class _Search:
         """Keep a node that still holds something."""
         if len(node.cells) and all(mask.any() for mask in node.alive):
             heapq.heappush(self.heap, (-bound, next(self.count), node))
-
-    def _begin(self, plans: tuple[int, ...]) -> None:
-        """A first incumbent within moments: single-lesion best responses from few lesions."""
-        spread = plans[:: max(1, len(plans) // 8)] if self.candidates.controlled else ()
-        for plan in dict.fromkeys((plans[len(plans) // 2], plans[0], plans[-1], *spread)):
-            tabulated = Tabulated(self.candidates, plan)
-            lesions, options = list(range(len(self.candidates.lesions))), every_course(tabulated)
-            for first in constructions(tabulated):
-                row = first(tabulated, lesions, options)
-                row, value = climb(tabulated, row, worth(tabulated, row), lesions, options)
-                if math.isfinite(value):
-                    self.found.offer(plan, row, value)
-                    return
 
     def _polish(self) -> None:
         """Best responses from the schedule in hand."""
@@ -245,7 +259,7 @@ class _Search:
             return False
         self.found.nodes += 1
         self.found.columns += sum(len(one.kinds) for one in self.candidates.shared(plans[0]))
-        if ceiling(self.candidates, plans[0]) + BOUND_SAFETY > self.threshold:
+        if self._ceiling(plans) > self.threshold:
             evaluate(self.candidates, plans, courses, self.gap, self.clock, self.found)
         self.pending.pop(0)
         self._tell()
@@ -380,10 +394,14 @@ class _Search:
         if own is not None:
             starts.append(own)
             options = [np.union1d(o, c) for o, c in zip(options, own, strict=True)]
+
+        def offer(row: IntArray, value: float) -> None:
+            self.found.offer(plan, candidates.in_case(row), value)
+
         if mixture and self.tries <= THOROUGH:
-            row, value = local_search(tabulated, choices, starts, options, self.rng)
+            row, value = local_search(tabulated, choices, starts, options, self.rng, offer)
         else:
-            row, value = climbed(tabulated, starts, options)
+            row, value = climbed(tabulated, starts, options, offer)
         if row is not None:
             self.found.offer(plan, candidates.in_case(row), value)
         if self.found.row is not None and self.found.value > before:
@@ -432,7 +450,7 @@ class _Search:
         children, bound = node.branch.split(cut), cells.top + BOUND_SAFETY
         if cut.lesion is None:
             for plans, child in zip(dual.set.halves(), children, strict=True):
-                self._push(_of_part(node, plans, child), bound)
+                self._push(of_part(node, plans, child), bound)
             return
         numbers = tuple(int(j) for j in np.unique(cells.by))
         sides = cut.sides(dual.set.candidates, dual.set.shared, node.alive)
@@ -447,7 +465,7 @@ class _Search:
         plan = plans[len(plans) // 2]
         if self.found.row is not None:
             plan = self._best_plan(plans, self.found.row)
-        alone = _of_part(node, PlanSet(dual.set.candidates, (plan,), dual.set), node.branch)
+        alone = of_part(node, PlanSet(dual.set.candidates, (plan,), dual.set), node.branch)
         numbers = list(alone.numbers)
         left = alone.dual.tighten(alone.cells, alone.alive, numbers, self.threshold, math.inf)
         return top - max(left.top, self.threshold) > PLANS * (top - self.threshold)
@@ -477,12 +495,3 @@ class _Search:
         s = min(worse, key=lambda i: (worse[i], i))
         crowded = bool(caps) and possible > min(caps)
         return s if crowded or worse[s] <= MIXED * slack else None
-
-
-def _of_part(node: Node, plans: PlanSet, branch: Branch) -> Node:
-    """The node of a part of the plans, its multipliers not yet tried."""
-    cells = node.cells
-    own = tuple(mask & usable for mask, usable in zip(node.alive, plans.usable, strict=True))
-    part = node.dual.of_part(plans, cells, own)
-    around = unknown(cells.low, cells.high, cells.bound)
-    return Node(part, own, around, tuple(range(len(part.multipliers))), branch)

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from abscopt.optimizer.progress import tick
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
@@ -74,6 +76,7 @@ def _deeper(
     ends = np.cumsum(fits)
     begin = 0
     while begin < len(rows):
+        tick()
         done = ends[begin - 1] if begin else 0
         stop = max(begin + 1, int(np.searchsorted(ends, done + chunk, side="right")))
         count = fits[begin:stop]

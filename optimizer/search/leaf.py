@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.optimizer.candidates.table import CAP
+from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.search.cells import Cells, halved, joined_cells
 from abscopt.optimizer.search.dates import MOST_COURSES, DateProgramme, dated
 from abscopt.optimizer.search.grounds import Grounds
@@ -32,7 +33,9 @@ IntArray = NDArray[np.int64]
 
 JOIN_LIMIT = 3e6
 COURSE_LIMIT = 2e5
-TIMING_LIMIT = 2_000_000
+MOST_TIMINGS = 3_000_000
+"""Timings of one box that are valued, some ten seconds; a box with more is split."""
+
 JOIN_CHUNK = 200_000
 BOUND_SAFETY = 1e-9
 NARROW = 1e-3
@@ -66,10 +69,6 @@ class Found:
         """Take a better feasible row."""
         if value > self.value:
             self.plan, self.row, self.value = plan, row.copy(), value
-
-
-class Stopped(Exception):
-    """Out of time or interrupted."""
 
 
 def check(clock: Clock) -> None:
@@ -137,7 +136,7 @@ class Leaf:
     def _box(
         self, alive: Alive, low: FloatArray, high: FloatArray, bound: float, number: int
     ) -> bool:
-        """Examine one box; False if it holds too many combinations."""
+        """Examine one box; False if it holds too many combinations of kinds, or of timings."""
         self.found.grounds.whole = False
         one = self.dual.multipliers[number]
         losses = self.dual.losses(one, alive, high)
@@ -165,7 +164,9 @@ class Leaf:
         elif many:
             return False
         else:
-            self._kinds(courses, course_losses, low, high, slack)
+            several = any(len(kinds) > 1 for kinds in near)
+            most = MOST_TIMINGS if several else math.inf  # else nothing is left to split
+            return self._kinds(courses, course_losses, low, high, slack, most)
         return True
 
     def _dates(
@@ -204,38 +205,33 @@ class Leaf:
         low: FloatArray,
         high: FloatArray,
         slack: float,
-    ) -> None:
-        """Join kinds, then timings."""
+        most_timings: float,
+    ) -> bool:
+        """Join kinds, then timings; False if more timings are left than may be looked at."""
         shapes = Shapes(self.tabulated, courses, losses, low, high)
-        alive: list[tuple[float, IntArray]] = []
+        ceilings, near = [], []
         for rows in joined(shapes.loss, shapes.loads, self.room, slack, JOIN_CHUNK):
             check(self.clock)
             ceiling = shapes.ceiling(rows) + BOUND_SAFETY
             keep = np.flatnonzero(ceiling > self.threshold)
-            alive += [(float(ceiling[i]), rows[i]) for i in keep]
+            ceilings.append(ceiling[keep])
+            near.append(rows[keep].astype(np.int32))
             if self.found.row is None:
                 self.offer(_first_timings(shapes, rows))
-        alive.sort(key=lambda item: (-item[0], tuple(item[1])))
-        for ceiling_value, row in alive:
-            check(self.clock)
-            if ceiling_value <= self.threshold:
+        if not near:
+            return True
+        most, rows = np.concatenate(ceilings), np.concatenate(near)
+        spent = 0
+        for i in np.lexsort((*rows.T[::-1], -most)).tolist():
+            if most[i] <= self.threshold:
                 break
-            self._timings(shapes, row)
-
-    def _timings(self, shapes: Shapes, row: IntArray) -> None:
-        """All timings of one combination of kinds; halved by first day where they are too many."""
-        stack = [[shapes.members[s][row[s]] for s in range(len(row))]]
-        while stack:
-            check(self.clock)
-            members = stack.pop()
-            rows = shapes.timings(row, self.threshold, TIMING_LIMIT, members)
-            if rows is not None:
-                self.offer(rows)
-                continue
-            s = int(np.argmax([len(m) for m in members]))
-            own = np.sort(members[s])
-            for side in (own[: len(own) // 2], own[len(own) // 2 :]):
-                stack.append([side if i == s else m for i, m in enumerate(members)])
+            for timed in shapes.timings(rows[i], lambda: self.threshold):
+                check(self.clock)
+                self.offer(timed)
+                spent += len(timed)
+            if spent > most_timings:
+                return False
+        return True
 
     def offer(self, rows: IntArray) -> None:
         """Exact value and feasibility of rows; the best feasible one is offered."""

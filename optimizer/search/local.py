@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.instances.limits import LogisticsLimit
+from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.tabulated import Tabulated
@@ -28,6 +28,12 @@ FIRST_LOT, LARGER, LARGEST_LOT = 32, 4, 2000
 Options = list[IntArray]
 """Per lesion the courses that are tried."""
 
+Offer = Callable[[IntArray, float], None]
+
+
+def _to_nobody(row: IntArray, value: float) -> None:
+    """Offer a row to nobody."""
+
 
 def every_course(tabulated: Tabulated) -> Options:
     """All courses; of very long menus evenly spaced ones."""
@@ -39,6 +45,7 @@ def best_response(
     tabulated: Tabulated, row: IntArray, s: int, floor: float, options: Options
 ) -> tuple[int, float]:
     """Best feasible course of lesion s with the others fixed; its own if none is above floor."""
+    tick()
     rows = _with(row, s, options[s][tabulated.beside(row, s, options[s])])
     value = tabulated.value(rows)
     order = np.argsort(-value, kind="stable")
@@ -59,6 +66,7 @@ def _first_feasible(
     """Number of the first feasible one of some rows in order."""
     begin, size = 0, FIRST_LOT
     while begin < len(order):
+        tick()
         part = order[begin : begin + size]
         good = np.flatnonzero(tabulated.feasible(rows[part], floors))
         if len(good):
@@ -88,6 +96,7 @@ def in_sequence(tabulated: Tabulated, order: list[int], options: Options) -> Int
     """
     row = np.zeros(len(tabulated.candidates.lesions), dtype=np.int64)
     for s in order:
+        tick()
         menu = tabulated.candidates.lesions[s].menu
         rows = _with(row, s, options[s])
         good = np.flatnonzero(tabulated.feasible(rows, floors=False))
@@ -143,16 +152,29 @@ def _best_real(tabulated: Tabulated, row: IntArray, s: int, options: Options) ->
 
 
 def climb(
-    tabulated: Tabulated, row: IntArray, value: float, order: list[int], options: Options
+    tabulated: Tabulated,
+    row: IntArray,
+    value: float,
+    order: list[int],
+    options: Options,
+    offer: Offer = _to_nobody,
 ) -> tuple[IntArray, float]:
-    """Single-lesion best responses until none improves; value is -inf for an infeasible row."""
+    """Single-lesion best responses until none improves; value is -inf for an infeasible row.
+
+    Parameters
+    ----------
+    offer : told each feasible row, for the case that the clock stops it
+    """
     row, improved = row.copy(), True
+    if value > -np.inf:
+        offer(row, value)
     while improved:
         improved = False
         for s in order:
             course, better = best_response(tabulated, row, s, value, options)
             if better > value + 1e-12:
                 row[s], value, improved = course, better, True
+                offer(row, value)
     return row, value
 
 
@@ -186,6 +208,7 @@ def pair_moves(
     lesions = [s for s in range(len(row)) if len(shortlist[s]) > 1]
     for i, s in enumerate(lesions):
         for t in lesions[:i]:
+            tick()
             one, two = shortlist[s][:PAIR_COURSES], shortlist[t][:PAIR_COURSES]
             rows = np.repeat(best[None, :], len(one) * len(two), axis=0)
             rows[:, s], rows[:, t] = np.repeat(one, len(two)), np.tile(two, len(one))
@@ -212,6 +235,7 @@ def local_search(
     starts: list[IntArray],
     options: Options,
     rng: np.random.Generator,
+    offer: Offer = _to_nobody,
 ) -> tuple[IntArray | None, float]:
     """Best row found from given and random starts; (None, -inf) if none is feasible.
 
@@ -220,6 +244,7 @@ def local_search(
     shortlist : per lesion the courses tried in pair moves, most promising first
     starts : rows to begin from; as few lesions as the case allows are always tried
     options : per lesion the courses tried one by one
+    offer : told each feasible row, for the case that the clock stops it
     """
     lesions = len(tabulated.candidates.lesions)
     active = [s for s in range(lesions) if len(tabulated.candidates.lesions[s].menu) > 1]
@@ -231,12 +256,12 @@ def local_search(
         tries += [(in_sequence(tabulated, order, options), order) for order in orders]
     best, best_value = None, -np.inf
     for start, order in tries:
-        row, value = climb(tabulated, start, worth(tabulated, start), order, options)
+        row, value = climb(tabulated, start, worth(tabulated, start), order, options, offer)
         if value > best_value:
             best, best_value = row, value
     while best is not None:
         row, value = pair_moves(tabulated, best, best_value, shortlist)
-        row, value = climb(tabulated, row, value, active, options)
+        row, value = climb(tabulated, row, value, active, options, offer)
         if value <= best_value + 1e-12:
             return best, best_value
         best, best_value = row, value
@@ -269,13 +294,13 @@ def rounded(tabulated: Tabulated, choices: list[IntArray], order: list[int]) -> 
 
 
 def climbed(
-    tabulated: Tabulated, starts: list[IntArray], options: list[IntArray]
+    tabulated: Tabulated, starts: list[IntArray], options: list[IntArray], offer: Offer
 ) -> tuple[IntArray | None, float]:
     """Best of some starts after single-lesion best responses."""
     lesions = list(range(len(tabulated.candidates.lesions)))
-    best: tuple[IntArray | None, float] = (None, -math.inf)
+    best: tuple[IntArray | None, float] = (None, -np.inf)
     for start in starts:
-        row, value = climb(tabulated, start, worth(tabulated, start), lesions, options)
+        row, value = climb(tabulated, start, worth(tabulated, start), lesions, options, offer)
         if value > best[1]:
             best = row, value
     return best

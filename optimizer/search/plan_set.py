@@ -19,6 +19,7 @@ from abscopt.optimizer.candidates.coefficients import (
     units,
 )
 from abscopt.optimizer.candidates.plans import allowed_patterns
+from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.priced import ByPattern, PricedCourses, Prices
 from abscopt.optimizer.search.rows import Rows, rows_of
 
@@ -38,9 +39,13 @@ Alive = tuple[BoolArray, ...]
 
 
 def families(candidates: Candidates, plans: IntArray) -> list[tuple[int, ...]]:
-    """Those of some plans that may be bounded together."""
-    groups = candidates.plan_effects.group[plans]
-    return [tuple(plans[groups == g].tolist()) for g in np.unique(groups)]
+    """Those of some plans that may be bounded together; very many of a group in lots."""
+    groups, most = candidates.plan_effects.group[plans], candidates.plans_at_once
+    found = []
+    for g in np.unique(groups):
+        own = plans[groups == g]
+        found += [tuple(lot.tolist()) for lot in np.array_split(own, -(-len(own) // most))]
+    return found
 
 
 def plan_halves(plans: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -98,6 +103,7 @@ class PlanSet:
 
     def _lesion(self, s: int) -> PricedCourses:
         """Courses of one lesion under the plans."""
+        tick()
         candidates, one = self.candidates, self.shared[s]
         effects, plans = candidates.plan_effects, list(self.plans)
         table, props = candidates.lesions[s], candidates.propagators(s)
@@ -119,16 +125,14 @@ class PlanSet:
             )
         dense: list[FloatArray | None] = [None] * len(one.kinds.blocks)
         if any(relieves(self.instance, effects, k) for k in plans):
-            under = [
-                [patterns_under(self.instance, patterns, effects, prop, k) for prop in props]
-                for k in plans
-            ]
-            for number, block in enumerate(one.kinds.blocks):
-                own = [
-                    block_effects(self.instance, one, block, effects, by_plan[block.way], k)
-                    for by_plan, k in zip(under, plans, strict=True)
-                ]
-                dense[number] = np.max(own, axis=0)[..., : self.horizons]
+            for k in plans:
+                tick()
+                under = [patterns_under(self.instance, patterns, effects, p, k) for p in props]
+                for number, block in enumerate(one.kinds.blocks):
+                    through = under[block.way]
+                    own = block_effects(self.instance, one, block, effects, through, k)
+                    own, best = own[..., : self.horizons], dense[number]
+                    dense[number] = own if best is None else np.maximum(best, own)
         return PricedCourses(one, by_way, self._dead(s), dense, self.rows.by_kind[s])
 
     def _dead(self, s: int) -> list[BoolArray | None]:
@@ -165,20 +169,26 @@ class PlanSet:
 
         Computed once for all lesions that share propagators.
         """
-        key = id(prop.release), id(prop.patterns)
+        key = id(prop.store), id(prop.patterns)
         if key not in self._best:
             effects = self.candidates.plan_effects
-            best = units(self.instance, patterns.days, effects, prop, self.plans[0])
-            for k in self.plans[1:]:
-                best = np.maximum(best, units(self.instance, patterns.days, effects, prop, k))
+            best = None
+            for lot in prop.blocks(np.array(self.plans)):
+                prop.store.of(lot)
+                for k in lot.tolist():
+                    own = units(self.instance, patterns.days, effects, prop, k)
+                    best = own if best is None else np.maximum(best, own)
+            assert best is not None
             self._best[key] = best
         return self._best[key]
 
     def terms(self, prices: Sequence[Prices], alive: Alive) -> tuple[FloatArray, ...]:
         """Per lesion (m, kinds) greatest Lagrangian term of each kind's courses; -inf if dead."""
-        return tuple(
-            courses.terms(prices, mask) for courses, mask in zip(self.courses, alive, strict=True)
-        )
+        found = []
+        for courses, mask in zip(self.courses, alive, strict=True):
+            tick()
+            found.append(courses.terms(prices, mask))
+        return tuple(found)
 
     def extent(self) -> tuple[FloatArray, FloatArray]:
         """(horizons,) bounds of the unsaturated systemic log kill of any schedule."""

@@ -20,6 +20,7 @@ from abscopt.optimizer.candidates.plans import drug_load
 from abscopt.optimizer.candidates.reduction import narrowed
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.candidates.value import lesion_value
+from abscopt.optimizer.progress import Stopped, tick
 from abscopt.optimizer.search.join import every_row
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ ENUMERATED = 60_000
 KEY_DIGITS = 9
 LONG = 20_000
 CHUNK = 500
+LOT = 256
+"""Plans valued between two looks at the clock."""
+
 ROUNDING = 1e-6
 
 
@@ -47,13 +51,16 @@ def second_stage(
     """
     size = len(candidates.plans) * math.prod(len(t.menu) for t in candidates.lesions)
     if size <= ENUMERATED:
-        return (*_enumerated(candidates, plan, row, floor), "optimal")
-    current = _key(candidates, plan, row)
-    while not clock.expired:
-        step = _step(candidates, plan, row, current, floor, clock)
-        if step is None:
-            return plan, row, "stopped" if clock.expired else "local optimum"
-        plan, row, current = step
+        return _enumerated(candidates, plan, row, floor, clock)
+    try:
+        current = _key(candidates, plan, row)
+        while not clock.expired:
+            step = _step(candidates, plan, row, current, floor, clock)
+            if step is None:
+                return plan, row, "stopped" if clock.expired else "local optimum"
+            plan, row, current = step
+    except Stopped:
+        pass
     return plan, row, "stopped"
 
 
@@ -65,7 +72,7 @@ def _step(
     limit = current
     alone = narrowed(candidates, [np.unique([0, c]) for c in row])
     given = (row > 0).astype(np.int64)[None, :]
-    worth_of = values_of_rows(candidates, np.arange(len(candidates.plans)), row[None])[:, 0]
+    worth_of = _under_all_plans(candidates, row)
     for k in np.flatnonzero(worth_of >= floor - ROUNDING).tolist():
         if clock.expired:
             return best
@@ -87,6 +94,16 @@ def _step(
         if least is not None:
             best, limit = (plan, *least), least[1]
     return best
+
+
+def _under_all_plans(candidates: Candidates, row: IntArray) -> FloatArray:
+    """(plans,) value of a row under every plan, limits and costs aside; group by group, in lots."""
+    worth = np.empty(len(candidates.plans))
+    order = np.argsort(candidates.plan_effects.group, kind="stable")
+    for lot in np.array_split(order, -(-len(order) // LOT)):
+        tick()
+        worth[lot] = values_of_rows(candidates, lot, row[None])[:, 0]
+    return worth
 
 
 def _worth_trying(tabulated: Tabulated, row: IntArray, s: int, floor: float) -> IntArray:
@@ -129,6 +146,7 @@ def _least(
     order = order[worth >= floor]
     best: tuple[IntArray, Key] | None = None
     for begin in range(0, len(order), CHUNK):
+        tick()
         part = order[begin : begin + CHUNK]
         if least[part[0]] > limit[0] + ROUNDING:
             break
@@ -143,15 +161,18 @@ def _least(
 
 
 def _enumerated(
-    candidates: Candidates, plan: int, row: IntArray, floor: float
-) -> tuple[int, IntArray]:
+    candidates: Candidates, plan: int, row: IntArray, floor: float, clock: Clock
+) -> tuple[int, IntArray, str]:
     rows = every_row([np.arange(len(t.menu)) for t in candidates.lesions])
     best = (plan, row, _key(candidates, plan, row))
     for k in range(len(candidates.plans)):
-        least = _least(Tabulated(candidates, k), rows, best[2], floor)
+        if clock.expired:
+            return best[0], best[1], "stopped"
+        with clock.answering():
+            least = _least(Tabulated(candidates, k), rows, best[2], floor)
         if least is not None:
             best = (k, *least)
-    return best[0], best[1]
+    return best[0], best[1], "optimal"
 
 
 def _key(candidates: Candidates, plan: int, row: IntArray) -> Key:

@@ -15,15 +15,19 @@ from numpy.typing import NDArray
 from abscopt.models import immune
 from abscopt.optimizer.candidates.table import CAP
 from abscopt.optimizer.candidates.value import controllable, lesion_value
-from abscopt.optimizer.search.join import every_row
+from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from abscopt.optimizer.candidates.tabulated import Tabulated
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 LEVELS = 9
+LOT = 100_000
+"""Timings valued in one go: tens of megabytes, a tenth of a second or two."""
 
 
 class Shapes:
@@ -133,39 +137,49 @@ class Shapes:
             total[~controllable(local[s], share[s], kill[:, -1], most)] = -np.inf
         return total
 
-    def timings(
-        self, row: IntArray, threshold: float, most: int, members: list[IntArray] | None = None
-    ) -> IntArray | None:
+    def timings(self, row: IntArray, threshold: Callable[[], float]) -> Iterator[IntArray]:
         """Rows of course indices of one combination of kinds that could exceed the threshold.
 
-        Built lesion by lesion; a partial choice is dropped when even the best timings of the
-        other lesions leave it at or below the threshold. None if more than `most` remain at
-        some step (the caller splits further).
+        In lots. Built lesion by lesion; a partial choice is dropped when even the best timings of
+        the other lesions leave it at or below the threshold. The clock is read at every step.
+
+        Parameters
+        ----------
+        threshold : what a schedule must exceed to matter by now
         """
         lesions = len(row)
-        members = members or [self.members[s][row[s]] for s in range(lesions)]
+        members = [self.members[s][row[s]] for s in range(lesions)]
         if not self.systemic:
-            return self._all_timings(members, most)
+            yield from self._all_timings(members)
+            return
         best = [self.term[s][row[s]] for s in range(lesions)]
-        threshold = threshold + float(self._cost(row[None, :])[0])
-        members = [m[self._alive(s, m, row, best, threshold)] for s, m in enumerate(members)]
-        rows = np.zeros((1, lesions), dtype=np.int64)
-        partial = np.zeros((1, *best[0].shape))
-        left = self._coupled_first(row)
-        while left:
-            s = left.pop(0)
-            if len(rows) * len(members[s]) > most:
-                return None
+        cost = float(self._cost(row[None, :])[0])
+        members = [
+            m[self._alive(s, m, row, best, threshold() + cost)] for s, m in enumerate(members)
+        ]
+        order = self._coupled_first(row)
+        stack = [(0, np.zeros((1, lesions), dtype=np.int64), np.zeros((1, *best[0].shape)))]
+        while stack:
+            tick()
+            depth, rows, partial = stack.pop()
+            if depth == lesions:
+                yield rows
+                continue
+            s, left = order[depth], order[depth + 1 :]
+            most = max(1, LOT // max(1, len(members[s])))
+            if len(rows) > most:
+                stack.append((depth, rows[most:], partial[most:]))
+                rows, partial = rows[:most], partial[:most]
             parent = np.repeat(np.arange(len(rows)), len(members[s]))
             child = np.tile(members[s], len(rows))
             rows, partial = rows[parent], partial[parent] + self.timing_term[s][child]
             rows[:, s] = self.courses[s][child]
             rest = sum((best[other] for other in left), np.zeros_like(best[0]))
-            keep = self._repeated(row, partial + rest) > threshold
+            keep = self._repeated(row, partial + rest) > threshold() + cost
             rows, partial = rows[keep], partial[keep]
             keep = self._extendable(rows, row, left, members)
-            rows, partial = rows[keep], partial[keep]
-        return rows
+            if keep.any():
+                stack.append((depth + 1, rows[keep], partial[keep]))
 
     def _coupled_first(self, row: IntArray) -> list[int]:
         """Lesions, those that share the fullest organs first: their days conflict first."""
@@ -216,7 +230,17 @@ class Shapes:
         )
         return alive
 
-    def _all_timings(self, members: list[IntArray], most: int) -> IntArray | None:
-        if math.prod(len(m) for m in members) > most:
-            return None
-        return every_row([self.courses[s][own] for s, own in enumerate(members)])
+    def _all_timings(self, members: list[IntArray]) -> Iterator[IntArray]:
+        """Every timing, in lots."""
+        number = math.prod(len(m) for m in members)
+        for begin in range(0, number, LOT):
+            tick()
+            which = np.arange(begin, min(begin + LOT, number))
+            places = np.unravel_index(which, [len(m) for m in members])
+            yield np.stack(
+                [
+                    self.courses[s][own[p]]
+                    for s, (own, p) in enumerate(zip(members, places, strict=True))
+                ],
+                axis=1,
+            )

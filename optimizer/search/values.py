@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from abscopt.models import immune
 from abscopt.optimizer.candidates.value import controllable, lesion_value
+from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.cells import corners
 from abscopt.optimizer.search.chords import above_chord
 
@@ -203,6 +204,7 @@ class LesionValues:
         value, rise = np.full(shape, -np.inf), np.zeros(shape)
         step = max(1, CHUNK // len(terms))
         for begin in range(0, len(low) if len(live) else 0, step):
+            tick()
             part = slice(begin, begin + step)
             ends = None if high is None else high[part]
             found = self._opened(low[part], ends, terms, live, greatest[:, live])
@@ -264,6 +266,7 @@ class LesionValues:
         live = np.flatnonzero(self.leaves.greatest(terms) > -np.inf)
         room = np.full(len(self.leaves.starts), -np.inf)
         for begin in range(0, len(low), CHUNK):
+            tick()
             part = slice(begin, begin + CHUNK)
             value = self._leaf_values(low[part], high[part], live) + others[part][:, :, None]
             most = value.max(axis=1) + self._rises_of(low[part], high[part], live)

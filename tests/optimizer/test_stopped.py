@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 
 import numpy as np
@@ -10,13 +11,18 @@ import pytest
 from clocks import Stopping
 
 from abscopt.instances import load
+from abscopt.instances.schema import Instance
 from abscopt.optimizer import solve
-from abscopt.optimizer.candidates.by_rows import ceiling
+from abscopt.optimizer.as_rows import schedule_of_row
+from abscopt.optimizer.candidates.ceilings import ceiling, ceiling_of_case
+from abscopt.optimizer.candidates.propagators import BLOCK, propagators
 from abscopt.optimizer.candidates.table import Candidates
-from abscopt.optimizer.progress import Progress
+from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.progress import Clock, Progress, Stopped, tick
 from abscopt.optimizer.search import explore as searching
+from abscopt.optimizer.search import leaf, shapes
 from abscopt.optimizer.search.bound import Dual
-from abscopt.optimizer.search.plan_set import PlanSet
+from abscopt.optimizer.search.plan_set import PlanSet, families
 from abscopt.optimizer.search.priced import Prices
 
 
@@ -55,12 +61,109 @@ def test_the_ceiling_of_a_plan_lies_above_its_bound(name: str) -> None:
         assert ceiling(candidates, plan) >= cells.top - 1e-6  # caps have a tolerance
 
 
-def test_a_case_without_saturation_has_no_ceiling() -> None:
+def test_without_saturation_only_control_has_a_ceiling() -> None:
     case = load("early-sabr")
     free = case.model_copy(
         update={"immune": case.immune.model_copy(update={"effect_maximum_nats": None})}
     )
-    assert ceiling(Candidates(free), 0) == math.inf
+    best = solve(free).certificate.best_objective
+    assert best is not None
+    assert best <= ceiling(Candidates(free), 0) <= ceiling_of_case(free) == 0.0
+    goal = free.objective.model_copy(update={"kind": "log_kill"})
+    endless = free.model_copy(update={"objective": goal})
+    assert ceiling(Candidates(endless), 0) == ceiling_of_case(endless) == math.inf
+
+
+def test_a_solve_without_time_knows_that_control_is_at_most_certain() -> None:
+    result = solve(load("oligomet-4"), time_limit=0)
+    assert result.status == "unknown"
+    assert result.bound == 0.0
+
+
+def many_plans() -> Instance:
+    """`dual-checkpoint` with so many start days that its plans are bounded in lots."""
+    case = load("dual-checkpoint")
+    raw = case.model_dump(mode="json")
+    for agent in raw["agents"]:
+        agent |= {"first_start_day": 0, "last_start_day": 30, "start_step_days": 1}
+    raw["standard"] = None
+    return Instance.model_validate_json(json.dumps(raw))
+
+
+def test_very_many_plans_have_a_schedule_before_their_tables_and_a_true_bound() -> None:
+    case = many_plans()
+    candidates = Candidates(case)
+    assert len(candidates.plans) > candidates.plans_at_once
+    lots = families(candidates, np.arange(len(candidates.plans)))
+    assert max(len(lot) for lot in lots) <= candidates.plans_at_once
+    assert sorted(k for lot in lots for k in lot) == list(range(len(candidates.plans)))
+    best, bounds = -math.inf, []
+    for looks in (0, 2, 5):
+        found = searching.explore(Candidates(case), 0.005, 0, Stopping(looks))
+        assert found.row is not None and found.plan is not None and found.bound is not None
+        schedule = schedule_of_row(candidates, found.plan, found.row)
+        verdict = Judge(case).evaluate(schedule)
+        assert verdict.feasible
+        assert verdict.objective == pytest.approx(found.value, abs=1e-9)
+        best = max(best, found.value)
+        bounds.append(found.bound)
+    assert min(bounds) >= best
+
+
+def test_propagators_of_some_plans_are_those_of_all() -> None:
+    candidates = Candidates(load("dual-checkpoint"))
+    plans = np.arange(len(candidates.plans))
+    whole = candidates.propagators(0)[0]
+    small = propagators(
+        candidates.instance, candidates.lesion_of(candidates.lesions[0]), whole.store.technique,
+        candidates.lesions[0].menu.patterns, candidates.plan_effects, most=1,
+    ).of_share(whole.share)  # fmt: skip
+    np.testing.assert_array_equal(small.resting_of(plans), whole.resting_of(plans))
+    for k in (0, len(plans) // 2, len(plans) - 1):
+        np.testing.assert_array_equal(small.release_of(k), whole.release_of(k))
+    assert len(small.store.known) <= small.store.kept < len(plans) or len(plans) <= BLOCK
+
+
+class Due(Clock):
+    """Expires once it is told to."""
+
+    due = False
+
+    @property
+    def expired(self) -> bool:
+        return self.due
+
+
+def test_long_loops_look_at_the_clock_that_runs() -> None:
+    clock = Due()
+    tick()
+    with clock.running("preparing"):
+        tick()
+        clock.due = True
+        with pytest.raises(Stopped):
+            tick()
+        with clock.answering():
+            tick()
+    tick()
+
+
+def test_timings_come_in_lots_and_hold_every_one_that_matters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Few timings at a time or all at once: the same best schedule, the same bound."""
+    case = load("dual-checkpoint")
+    monkeypatch.setattr(leaf, "COURSE_LIMIT", 0)  # kinds are joined first
+    one = searching.explore(Candidates(case), 0.005, 0, Clock())
+    monkeypatch.setattr(shapes, "LOT", 7)
+    other = searching.explore(Candidates(case), 0.005, 0, Clock())
+    monkeypatch.setattr(leaf, "MOST_TIMINGS", 20)  # boxes with more are split
+    third = searching.explore(Candidates(case), 0.005, 0, Clock())
+    best = solve(case).certificate.best_objective
+    assert best is not None
+    for found in (one, other, third):
+        assert found.complete and found.bound is not None
+        assert found.value <= best + 0.005 and found.bound >= best - 1e-9
+        assert found.bound - found.value <= 0.005 + 1e-9
 
 
 def test_a_free_course_in_no_time_is_at_least_the_standard_regimen() -> None:
