@@ -16,8 +16,6 @@ WHAT = {
     "not-a-number answers.",
     "kills": "Killed at each write, sync and rename of a file: the old file or the new one.",
     "bombs": "Inputs meant to use up time or memory: refused, with time and memory measured.",
-    "environment": "Closed stdout, no terminal, no home, other locale, `-W error`, `-O`, a folder "
-    "that cannot be written to, threads and processes.",
 }
 MOST_FAULTS = 40
 HIDDEN = ("feasible of ", "refused: ")
@@ -53,7 +51,6 @@ MAIN = {
     "faults": "solves with a fault",
     "kills": "kills",
     "bombs": "bombs",
-    "environment": "runs",
 }
 """The count of a part that says how much was done."""
 
