@@ -21,7 +21,7 @@ from abscopt.optimizer.crosscheck.naming import Programme, activities, named_pro
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.pipeline import solve
 from abscopt.optimizer.programme.single import ProgrammeAnswer, solve_single, solver_margin
-from abscopt.optimizer.progress import Clock, Listener
+from abscopt.optimizer.progress import Clock, Listener, Stopped
 from abscopt.optimizer.solver import Matrix, Outcome
 
 if TYPE_CHECKING:
@@ -127,6 +127,8 @@ def find(
             answer = solve_single(
                 candidates, Judge(instance), wanted, seed, threads, clock, engine=recomputed
             )
+    except Stopped:
+        what = replace(blank, status="unknown", message="nothing found in the time given")
     except SizeLicence as error:
         what = replace(blank, status="size_licence", message=f"over its size licence: {error}")
     except InputError as error:

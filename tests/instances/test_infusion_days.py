@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import itertools
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,6 @@ from drawn_calendars import EVERY_DAY, with_calendar
 from abscopt.instances import InputError, build, load, names
 from abscopt.instances.calendar import course_days, date_of, is_infusion_day
 from abscopt.instances.infusion_days import given_infusions
-from abscopt.instances.load import CASES
 from abscopt.instances.regimens import infusions
 from abscopt.instances.schema import Instance
 from abscopt.instances.windows import infusion_rule, not_offered, unplaced_plans
@@ -344,7 +344,7 @@ def _unmoved(instance: Instance, index: int) -> list[tuple[Infusion, ...]]:
 
 
 def test_dates_in_the_readme_are_working_days() -> None:
-    text = CASES.parent.parent.joinpath("README.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     block = text.split("\nDrugs\n")[1].split("\nLesions\n")[0]
     dates = [word.strip("(,") for word in block.split() if word.startswith("2026-")]
     assert len(dates) >= 8

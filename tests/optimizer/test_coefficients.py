@@ -94,9 +94,25 @@ def damage_field(monkeypatch: pytest.MonkeyPatch, function: str, field: str, fac
     """Multiply one array of what a function of the candidates returns."""
     import abscopt.optimizer.candidates.table as table
 
+    if function == "propagators":  # computed in lots when they are asked for
+        damage_lots(monkeypatch, field, factor)
+        return
     monkeypatch.setattr(
         f"{TABLE}.{function}", scaled_field(getattr(table, function), field, factor)
     )
+
+
+def damage_lots(monkeypatch: pytest.MonkeyPatch, field: str, factor: float) -> None:
+    """Scale what propagators say of precursors (`resting`) or of release."""
+    from abscopt.optimizer.candidates.propagators import Propagators
+
+    for name in ("resting_of",) if field == "resting" else ("release_of", "release_under"):
+        right = getattr(Propagators, name)
+
+        def wrong(self: Any, *asked: Any, right: Any = right) -> Any:
+            return factor * right(self, *asked)
+
+        monkeypatch.setattr(Propagators, name, wrong)
 
 
 VALUE_FAMILIES = [
