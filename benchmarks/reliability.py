@@ -6,7 +6,8 @@
 Parts: `optima` (tiny random cases: search, free search, one programme and enumeration agree),
 `schedules` (feasible schedules of the bundled cases against proven bounds), `inputs` (mutated
 documents and options), `faults` (faults put in at the boundary of the solver), `kills` (killed at
-every write, rename and sync of a file), `bombs` (inputs meant to use up time or memory).
+every write, rename and sync of a file), `bombs` (inputs meant to use up time or memory),
+`environment` (closed stdout, no home, other locale, `-W error`, threads and processes ...).
 
 Seeds run from --seed on, COUNT of them in each part (default: the part's own), in blocks. --log
 appends one line per block and skips, at the next run, blocks of the same part that it holds for
@@ -57,7 +58,8 @@ PARTS = {
     "inputs": Part(10_500, 50),
     "faults": Part(400, 20),
     "kills": Part(60, 10),
-    "bombs": Part(40, 5),
+    "bombs": Part(60, 5),
+    "environment": Part(12, 4),
 }
 
 

@@ -16,6 +16,8 @@ WHAT = {
     "not-a-number answers.",
     "kills": "Killed at each write, sync and rename of a file: the old file or the new one.",
     "bombs": "Inputs meant to use up time or memory: refused, with time and memory measured.",
+    "environment": "Closed stdout, a full disk, no home, other locale and hash seeds, `-W error`, "
+    "`-O`, a folder that cannot be written to, threads and processes: the same answers.",
 }
 MOST_FAULTS = 40
 HIDDEN = ("feasible of ", "refused: ")
@@ -51,6 +53,7 @@ MAIN = {
     "faults": "solves with a fault",
     "kills": "kills",
     "bombs": "bombs",
+    "environment": "surroundings",
 }
 """The count of a part that says how much was done."""
 
