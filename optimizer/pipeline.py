@@ -460,6 +460,14 @@ def _certificate(
     )
 
 
+def _rounded_up(gap: float) -> float:
+    """The next number of two digits that is no smaller."""
+    if gap <= 0.0:
+        return 0.0
+    unit = 10.0 ** (math.floor(math.log10(gap)) - 1)
+    return math.ceil(gap / unit) * unit
+
+
 def _claim_of_feasible(solved: Solved, clock: Clock) -> str:
     """What is proved where the gap is open, and why it is."""
     if solved.withdrawn:
@@ -469,8 +477,9 @@ def _claim_of_feasible(solved: Solved, clock: Clock) -> str:
         )
     proved = "no schedule that the case offers is better than the bound, if one is given; "
     if solved.least_gap is not None and not clock.expired:
+        least = _rounded_up(solved.least_gap)
         return (
-            f"{proved}the programme cannot be refined further: {solved.least_gap:.2g} is the "
-            "smallest gap that its margins and the solver's tolerances allow here"
+            f"{proved}the programme cannot be refined further: {least:g} is the smallest gap that "
+            "its margins and the solver's tolerances allow here"
         )
     return f"{proved}the search was stopped before the gap closed"

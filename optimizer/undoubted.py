@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from abscopt.instances.load import InputError
 from abscopt.optimizer.known import Known, best_known
 from abscopt.optimizer.mip import DoubtError
+from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.solved import JUDGE_TOLERANCE, Solved
 
 if TYPE_CHECKING:
@@ -46,6 +47,10 @@ def undoubted(
         except DoubtError as error:
             last, refuted = error, str(error)
             rivals = [known, _valued(judge, error.schedule)]
+        except Stopped:
+            if not doubts:
+                raise
+            break
         except InputError:
             if not doubts:
                 raise

@@ -30,6 +30,7 @@ from abscopt.optimizer.free.parts import FreePart, MenuPart, Part
 from abscopt.optimizer.free.ranges import bounds_of, narrower, tightened
 from abscopt.optimizer.free.schedules import Schedules
 from abscopt.optimizer.free.terms import chemo_factor, terms_of, whole_of
+from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.schedule import Infusion, Schedule, standard_schedule
 from abscopt.optimizer.search.join import every_row
 
@@ -126,8 +127,12 @@ def solve_free(candidates: Candidates, judge: Judge, gap: float, seed: int, cloc
     standard = standard_schedule(candidates.instance)
     if standard is not None:
         search.take(standard)
-    search.run()
-    answer, bound = search.answer, search.proved()
+    answer = search.answer
+    try:
+        search.run()
+    except Stopped:  # within a node that is open no more: what was proved before it holds
+        return answer
+    bound = search.proved()
     answer.infeasible = answer.schedule is None and bound == -math.inf
     answer.bound = float(bound) if math.isfinite(bound) else None
     return answer

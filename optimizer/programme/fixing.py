@@ -10,6 +10,7 @@ of the schedule in hand are kept.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from abscopt.optimizer.programme.in_hand import (
     searched,
     usable,
 )
+from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.search.bound import Dual
 from abscopt.optimizer.search.cells import Cells, joined_cells, unknown
 from abscopt.optimizer.search.plan_set import Alive, PlanSet, families
@@ -74,14 +76,18 @@ def reduced(
     """
     kept = offered(candidates)
     in_hand = first_in_hand(candidates, kept, gap, seed, clock, known)
-    if in_hand is not None:
-        sweep = _Sweep(candidates, kept, in_hand, gap, SHARP * gap, clock, seed)
-        kept = sweep.kept_of(kept)
-        better = improved(candidates, kept, sweep.in_hand, seed, clock)
-        if better.value > in_hand.value:
-            in_hand = better
-            kept = fixed(candidates, kept, in_hand, gap, clock, SHARP * gap)
-    return undominated(candidates, kept), in_hand
+    with suppress(Stopped):  # what is kept and in hand holds at any time
+        if in_hand is not None:
+            sweep = _Sweep(candidates, kept, in_hand, gap, SHARP * gap, clock, seed)
+            try:
+                kept = sweep.kept_of(kept)
+            finally:
+                before, in_hand = in_hand, sweep.in_hand
+            in_hand = improved(candidates, kept, in_hand, seed, clock)
+            if in_hand.value > before.value:
+                kept = fixed(candidates, kept, in_hand, gap, clock, SHARP * gap)
+        kept = undominated(candidates, kept)
+    return kept, in_hand
 
 
 def fixed(

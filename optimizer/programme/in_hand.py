@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from abscopt.optimizer.candidates.by_rows import kill_of_row, values_of_rows
 from abscopt.optimizer.candidates.ceilings import ceiling
 from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.search.bound import Dual
 from abscopt.optimizer.search.local import climb, enough_sites, every_course, local_search, worth
 from abscopt.optimizer.search.plan_set import Alive, PlanSet, families
@@ -62,7 +63,10 @@ def first_in_hand(
     for number, plans in enumerate(groups):
         if clock.expired or (number >= SEARCHED_GROUPS and best is not None):
             break
-        best = _of_group(candidates, kept, plans, gap, rng, best)
+        try:
+            best = _of_group(candidates, kept, plans, gap, rng, best)
+        except Stopped:
+            break
         clock.report("bounds", None if best is None else best.value, None)
     return best
 
@@ -125,7 +129,10 @@ def improved(
         if clock.expired:
             break
         choices = [np.flatnonzero(part[k]) for part in kept.pairs]
-        found = searched(candidates, k, choices, rng, best)
+        try:
+            found = searched(candidates, k, choices, rng, best)
+        except Stopped:
+            break
         if found is not None and found.value > best.value:
             best = found
     return best

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -32,6 +33,7 @@ from abscopt.optimizer.programme.refinement import (
     first_refinement,
 )
 from abscopt.optimizer.programme.start import Choice, choice_of, point_of
+from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.solver import canary, solve_matrix
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ MOST_PAIRS = 3_000_000
 MOST_ROUNDS = 500
 EXACT_TOLERANCE = 1e-4
 OBJECTIVE_SCALE = 100.0
+MOST_MARGIN = 1e-7
 
 
 def solver_margin(gap: float) -> float:
@@ -56,7 +59,12 @@ def solver_margin(gap: float) -> float:
 
     1e-7 covers the errors seen (2e-8); less where a smaller gap is asked for.
     """
-    return min(1e-7, gap / 4)
+    return min(MOST_MARGIN, gap / 4)
+
+
+def _least_gap(answer: ProgrammeAnswer, gap: float) -> float | None:
+    """What would be left of a gap that is large enough for the whole margin."""
+    return None if answer.gap is None else answer.gap + MOST_MARGIN - solver_margin(gap)
 
 
 class Engine(Protocol):
@@ -141,11 +149,31 @@ def solve_single(
         if not len(kept.plans):
             answer.infeasible = True
             return answer
-        candidates, kept = restricted(candidates, kept)
     if start is not None:
         _take(judge, answer, start)
-    if _late(clock):
-        return answer
+    if not clock.expired:
+        with suppress(Stopped):  # what is in the answer holds at any time
+            how = _How(gap, seed, threads, engine, presolve)
+            return _refining(
+                candidates, judge, clock, answer, how, by_day, kept, start if begin else None, start
+            )
+    return answer
+
+
+def _refining(
+    candidates: Candidates,
+    judge: Judge,
+    clock: Clock,
+    answer: ProgrammeAnswer,
+    how: _How,
+    by_day: bool,
+    kept: Kept | None,
+    begin: Schedule | None,
+    start: Schedule | None,
+) -> ProgrammeAnswer:
+    """Solve and refine until bound and judge meet; see `solve_single`."""
+    if kept is not None:
+        candidates, kept = restricted(candidates, kept)
     columns = columns_of(candidates, by_day=by_day, kept=kept)
     answer.columns = len(columns)
     refinement = _first(candidates, columns, kept)
@@ -159,8 +187,8 @@ def solve_single(
         if clock.expired:
             return answer
         data = data_of(candidates, columns, refinement, kept)
-        point = choice if begin else None
-        how = _How(gap, seed, threads, engine, presolve, exact)
+        point = None if begin is None else choice
+        how = replace(how, exact=exact)
         try:
             refined = _round(candidates, judge, data, clock, answer, how, point)
         except DoubtError as error:
@@ -169,17 +197,13 @@ def solve_single(
         if refined is None:
             return answer
         if columns.counted and refined.cuts:  # a tolerance: counts cannot be cut off
-            return solve_single(
-                candidates, judge, gap, seed, threads, clock, engine,
-                by_day=True, start=start, begin=begin, presolve=presolve,
+            return _refining(
+                candidates, judge, clock, answer, replace(how, exact=False),
+                True, kept, begin, start,
             )  # fmt: skip
         exact, refinement = refined == refinement, refined
-    answer.least_gap = answer.gap
+    answer.least_gap = _least_gap(answer, how.gap)
     return answer
-
-
-def _late(clock: Clock) -> bool:
-    return clock.expired
 
 
 def _first(candidates: Candidates, columns: Columns, kept: Kept | None) -> Refinement:
@@ -299,7 +323,7 @@ def _round(
         return refined
     if answer.relaxation_error > EXACT_TOLERANCE * max(1.0, abs(answer.value)):
         raise SolverError("programme and judge disagree where the programme is exact")
-    answer.least_gap = answer.gap
+    answer.least_gap = _least_gap(answer, how.gap)
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +15,15 @@ import pytest
 from abscopt.instances import load
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import pipeline, solve, solver
+from abscopt.optimizer.candidates.reduction import offered
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.free.explore import Search, solve_free
 from abscopt.optimizer.known import best_known
 from abscopt.optimizer.mip import DoubtError, Matrix, Outcome, checked
-from abscopt.optimizer.programme import margins, refinement, single
-from abscopt.optimizer.progress import Clock
+from abscopt.optimizer.programme import fixing, margins, refinement, single
+from abscopt.optimizer.programme.single import solve_single
+from abscopt.optimizer.progress import Clock, Stopped
 from abscopt.optimizer.result import Result
 from abscopt.optimizer.solver import ColumnMaster, SolverError, solve_matrix
 
@@ -219,9 +223,65 @@ def test_known_schedules_hold_the_strongest_courses(name: str) -> None:
         assert known[1] == pytest.approx(BEST[name])
 
 
+def stopping(*_: Any, **__: Any) -> Any:
+    raise Stopped
+
+
+def test_a_programme_that_is_stopped_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = case("two-start-days")
+    start = solve(instance).schedule
+    assert start is not None
+    monkeypatch.setattr(single, "columns_of", stopping)
+    answer = solve_single(Candidates(instance), Judge(instance), 0.01, 0, 1, Clock(), start=start)
+    assert answer.schedule == start
+    assert answer.bound is None
+    assert not answer.infeasible
+
+
+@pytest.mark.parametrize("place", ["kept_of", "_examine"])
+def test_reductions_that_are_stopped_keep_what_they_have(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    candidates = Candidates(load("capacity"))
+    monkeypatch.setattr(fixing._Sweep, place, stopping)
+    kept, in_hand = fixing.reduced(candidates, 0.01, 0, Clock())
+    assert in_hand is not None
+    assert kept.count == offered(candidates).count
+
+
+def test_a_free_search_that_is_stopped_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = load("toy-free-pair")
+    monkeypatch.setattr(Search, "_examined", stopping)
+    answer = solve_free(Candidates(instance), Judge(instance), 1e-6, 0, Clock())
+    assert answer.evaluation is not None
+    best = solve(instance)
+    assert best.objective is not None
+    assert answer.bound is None or answer.bound >= best.objective
+    assert not answer.infeasible
+
+
+def test_a_second_way_that_is_stopped_keeps_the_better_schedule(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def wrong(matrix: Matrix, **asked: Any) -> Outcome:
+        if asked.get("presolve") is False:
+            raise Stopped
+        return _worst(matrix, solve_matrix(matrix, **asked))
+
+    monkeypatch.setattr(single, "solve_matrix", wrong)
+    monkeypatch.setattr(pipeline, "_other_engine", lambda: None)
+    result = solve(case("two-start-days"), method="single")
+    assert result.objective == pytest.approx(BEST["two-start-days"])
+    assert result.bound is None
+    assert result.status == "feasible"
+    assert len(result.certificate.doubts) == 1
+
+
 def test_a_gap_that_margins_do_not_allow_is_named() -> None:
     result = solve(case("small-gap"), method="single", gap=1e-9)
     assert result.status == "feasible"
-    assert "smallest gap" in result.certificate.claim
     assert result.gap is not None and result.gap > 1e-9
-    assert solve(case("small-gap"), method="single", gap=2 * result.gap).status == "optimal"
+    named = re.search(r"(\S+) is the smallest gap", result.certificate.claim)
+    assert named is not None
+    assert float(named[1]) >= result.gap
+    assert solve(case("small-gap"), method="single", gap=float(named[1])).status == "optimal"
