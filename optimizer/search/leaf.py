@@ -20,6 +20,7 @@ from abscopt.optimizer.search.cells import Cells, halved, joined_cells
 from abscopt.optimizer.search.dates import MOST_COURSES, DateProgramme, dated
 from abscopt.optimizer.search.grounds import Grounds
 from abscopt.optimizer.search.join import count_at_most, joined
+from abscopt.optimizer.search.priced import Prices
 from abscopt.optimizer.search.shapes import Shapes
 
 if TYPE_CHECKING:
@@ -175,15 +176,30 @@ class Leaf:
         """Close a box by one integer programme over courses and days; False if it stays open."""
         if sum(len(own) for own in courses) > MOST_COURSES or self.found.open_dates > PATIENCE:
             return False
+        bound = math.inf
+        for prices in self._systemic_prices(number):
+            programme = DateProgramme(self.dual, self.tabulated, courses, prices, low, high)
+            answer = programme.solve(self.gap, self.clock, lambda: self.found.value)
+            check(self.clock)
+            if answer.rows:
+                self.offer(np.stack(answer.rows))
+            bound = min(bound, answer.bound)
+            if bound + BOUND_SAFETY <= self.threshold:
+                return True
+        self.found.open_dates += 1
+        return False
+
+    def _systemic_prices(self, number: int) -> list[Prices]:
+        """Prices of the systemic effect under which a box is stated: those at hand, then none.
+
+        `-steep ln lo` grows with the width of the box. Where the effect hardly acts, as without an
+        incumbent that narrows the box, prices of zero bound less: each value at the upper corner.
+        """
         prices = self.dual.multipliers[number].prices
-        programme = DateProgramme(self.dual, self.tabulated, courses, prices, low, high)
-        answer = programme.solve(self.gap, self.clock, lambda: self.found.value)
-        check(self.clock)
-        if answer.rows:
-            self.offer(np.stack(answer.rows))
-        closed = answer.bound + BOUND_SAFETY <= self.threshold
-        self.found.open_dates += not closed
-        return closed
+        if not prices.steep.any():
+            return [prices]
+        zero = np.zeros_like(prices.steep)
+        return [prices, Prices(np.zeros_like(prices.rows), zero, zero, 0.0)]
 
     def _slack(self, bound: float, losses: list[FloatArray]) -> float:
         """Summed loss that still leaves a combination above the threshold; finite."""

@@ -232,3 +232,23 @@ def test_farkas_prices_are_never_given_where_something_is_feasible(seed: int) ->
         if price is not None:
             assert not some
             assert (price >= 0).all() and math.isfinite(float(price.sum()))
+
+
+def test_days_are_decided_before_any_schedule_is_known() -> None:
+    """A least number of lesions hides the first schedule; no systemic effect acts."""
+    random = np.random.default_rng(3)
+    for _ in range(6):
+        lesions = []
+        for number in range(12):
+            first = int(random.integers(0, 10))
+            course = uniform(
+                [int(random.choice([3, 5, 8, 10]))],
+                [float(random.choice([3.0, 4.0, 8.0]))],
+                first_start_day=first,
+                last_start_day=first + int(random.integers(4, 12)),
+            )
+            weight = int(random.choice([1, 3, 8]))
+            lesions.append(lesion(f"l{number}", weight=weight, course=course))
+        limits = [logistics("lesions_per_day", cap=3), logistics("lesions", floor=9)]
+        raw = plain_case(lesions, limits, horizon_days=[60], objective="log_kill")
+        assert solve(build(raw), time_limit=60).status in ("optimal", "infeasible")
