@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from abscopt.instances.foregone import missing_cycles, used_up
@@ -22,6 +22,9 @@ from abscopt.instances.limits import (
     MeanEqd2Limit,
     NtcpLimit,
 )
+from abscopt.instances.problems import nearest
+from abscopt.instances.size import too_large
+from abscopt.instances.sources import library
 
 if TYPE_CHECKING:
     from abscopt.instances.courses import FreeCourse, UniformCourse
@@ -34,12 +37,12 @@ Problem = tuple[str, object, str]
 
 
 def problems(instance: Instance) -> list[Problem]:
-    """All broken cross-references and contradictions of a case."""
-    checks = (
-        _names, _horizons, _shares, _sparing, _courses, _limits, _prior, used_up, _systemic,
-        missing_cycles, _standard,
-    )  # fmt: skip
-    return [problem for check in checks for problem in check(instance)]
+    """All broken cross-references and contradictions of a case.
+
+    A case that is too large is told so alone: the other checks may walk what is too large.
+    """
+    large = list(too_large(instance))
+    return large or [problem for check in checks for problem in check(instance)]
 
 
 def _repeated(place: str, names: Iterable[str]) -> Iterator[Problem]:
@@ -217,7 +220,7 @@ def _limits(instance: Instance) -> Iterator[Problem]:
 
 def _organ_limit(instance: Instance, place: str, limit: OrganLimit) -> Iterator[Problem]:
     if limit.organ not in instance.organs:
-        yield f"{place}.organ", limit.organ, "unknown organ"
+        yield f"{place}.organ", limit.organ, f"unknown organ{nearest(limit.organ, instance.organs)}"
         return
     point = getattr(limit, "point", "mean")
     stated = [
@@ -283,7 +286,8 @@ def _systemic(instance: Instance) -> Iterator[Problem]:
         drugs: set[str] = set()
         for name in agent.regimens:
             if name not in instance.regimens:
-                yield f"{place}.regimens", name, "unknown regimen"
+                known = {*instance.regimens, *library("regimens")}
+                yield f"{place}.regimens", name, f"unknown regimen{nearest(name, known)}"
                 continue
             drugs |= {dose.drug for dose in instance.regimens[name].doses}
         given.update(drugs)
@@ -300,7 +304,9 @@ def _systemic(instance: Instance) -> Iterator[Problem]:
     for name, regimen in instance.regimens.items():
         for dose in regimen.doses:
             if dose.drug not in instance.drugs:
-                yield f"regimens.{name}.doses", dose.drug, "unknown drug"
+                known = {*instance.drugs, *library("drugs")}
+                rule = f"unknown drug{nearest(dose.drug, known)}"
+                yield f"regimens.{name}.doses", dose.drug, rule
     yield from _drug_doses(instance)
 
 
@@ -366,7 +372,8 @@ def _standard(instance: Instance) -> Iterator[Problem]:
         place = f"standard.courses[{i}]"
         lesion = by_name.get(course.lesion)
         if lesion is None or not lesion.irradiable:
-            yield f"{place}.lesion", course.lesion, "must name an irradiable lesion"
+            rule = f"must name an irradiable lesion{nearest(course.lesion, by_name)}"
+            yield f"{place}.lesion", course.lesion, rule
         if course.fractions % course.fractions_per_day:
             rule = f"do not fill days of {course.fractions_per_day} fractions each"
             yield f"{place}.fractions", course.fractions, rule
@@ -417,3 +424,10 @@ def _standard_days(
             "not an infusion day, or a later dose would move by more than infusion_tolerance_days"
         )
         yield f"{place}.start_day", given.start_day, rule
+
+
+checks: tuple[Callable[[Instance], Iterable[Problem]], ...] = (
+    _names, _horizons, _shares, _sparing, _courses, _limits, _prior, used_up, _systemic,
+    missing_cycles, _standard,
+)  # fmt: skip
+"""Every check, in the order in which its problems are listed."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag
 
-from abscopt.instances.fields import Count, Day, FractionDose, Table
+from abscopt.instances.fields import Count, Day, FractionDose, Table, consistent
 
 
 class DoseGrid(Table):
@@ -16,7 +16,7 @@ class DoseGrid(Table):
     max_gy: FractionDose
     step_gy: FractionDose
 
-    @model_validator(mode="after")
+    @consistent
     def _order(self) -> Self:
         if self.max_gy < self.min_gy:
             raise ValueError("max_gy must not be below min_gy")
@@ -53,7 +53,7 @@ class CourseBlock(Table):
         tuple[Annotated[int, Field(ge=1, le=60)], ...], Field(min_length=1)
     ] = (1,)
 
-    @model_validator(mode="after")
+    @consistent
     def _whole_days(self) -> Self:
         for count in self.fractions:
             if count % self.fractions_per_day:
@@ -81,7 +81,7 @@ class UniformCourse(CourseBlock):
     last_start_day: Day = 0
     start_step_days: Annotated[int, Field(ge=1, le=365)] = 1
 
-    @model_validator(mode="after")
+    @consistent
     def _window(self) -> Self:
         if self.last_start_day < self.first_start_day:
             raise ValueError("last_start_day must not be before first_start_day")
@@ -106,7 +106,7 @@ class FreeCourse(Table):
     doses_gy: Doses
     max_fractions: Count | None = None
 
-    @model_validator(mode="after")
+    @consistent
     def _days(self) -> Self:
         if any(b <= a for a, b in zip(self.days, self.days[1:], strict=False)):
             raise ValueError("days must increase")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 Status = Literal["verified", "verified-secondary", "derived", "recalled", "assumed"]
 
@@ -43,3 +44,25 @@ class LibraryTable(Table):
     doi: str | None = None
     status: Status = Field(description="how well the values are known")
     note: str | None = None
+
+
+Checked = TypeVar("Checked", bound=Table)
+
+
+def consistent(check: Callable[[Checked], Checked]) -> Any:
+    """Check of a whole table after its values, as a decorator; ValueError says what contradicts.
+
+    Where the problems of a wrong case are gathered, the contradiction is noted and the table goes
+    on as it is, so that the rest of the case is checked in the same run.
+    """
+
+    def checked(self: Checked, info: ValidationInfo) -> Checked:
+        try:
+            return check(self)
+        except ValueError as error:
+            if info.context is None:
+                raise
+            info.context["contradictions"].append((self, str(error)))
+            return self
+
+    return model_validator(mode="after")(checked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Annotated, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag
 
 from abscopt.instances.courses import Course
 from abscopt.instances.fields import (
@@ -19,6 +19,7 @@ from abscopt.instances.fields import (
     Positive,
     Share,
     Table,
+    consistent,
 )
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class DailyFactors(Table):
     days: Annotated[tuple[Day, ...], Field(min_length=1)]
     values: Annotated[tuple[Annotated[float, Field(ge=0, le=3)], ...], Field(min_length=1)]
 
-    @model_validator(mode="after")
+    @consistent
     def _lengths(self) -> Self:
         if len(self.days) != len(self.values):
             raise ValueError("days and values must have the same length")
@@ -152,7 +153,7 @@ class Lesion(LibraryTable):
         description="hard demand: control probability at the last horizon, irradiated or not",
     )
 
-    @model_validator(mode="after")
+    @consistent
     def _consistent(self) -> Self:
         if (self.clonogens is None) == (self.clonogens_per_cm3 is None):
             raise ValueError("give clonogens or clonogens_per_cm3, not both")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from abscopt.instances.fields import (
     AlphaBeta,
@@ -16,6 +16,7 @@ from abscopt.instances.fields import (
     Name,
     Positive,
     Table,
+    consistent,
 )
 from abscopt.models import ntcp
 from abscopt.models.toxicity import check_tolerance_table
@@ -70,7 +71,7 @@ class DoseByFractionsLimit(Limit):
     fractions: Annotated[tuple[Count, ...], Field(min_length=1)]
     limits_gy: Annotated[tuple[CapGy, ...], Field(min_length=1)]
 
-    @model_validator(mode="after")
+    @consistent
     def _falls(self) -> Self:
         if len(self.fractions) != len(self.limits_gy):
             raise ValueError("fractions and limits_gy must have the same length")
@@ -119,7 +120,7 @@ class NtcpLimit(Limit):
     cap: Annotated[float, Field(gt=0, lt=1)]
     exposures: Annotated[tuple[Exposure, ...], Field(max_length=2)] = ()
 
-    @model_validator(mode="after")
+    @consistent
     def _complete(self) -> Self:
         logistic, lkb = (self.intercept, self.slope_per_gy), (self.td50_gy, self.m)
         needed, other = (logistic, lkb) if self.model == "logistic" else (lkb, logistic)
@@ -189,7 +190,7 @@ class DrugLimit(Limit):
     quantity: Literal["dose_mg", "dose_mg_per_m2", "doses", "irae_risk"]
     cap: Positive
 
-    @model_validator(mode="after")
+    @consistent
     def _sides(self) -> Self:
         if self.drug is None and self.quantity != "irae_risk":
             raise ValueError("drug is missing (only 'irae_risk' may count all drugs)")
@@ -218,7 +219,7 @@ class LogisticsLimit(Limit):
     first_day: Day | None = Field(default=None, description="count only days from this one on")
     last_day: Day | None = Field(default=None, description="count only days up to this one")
 
-    @model_validator(mode="after")
+    @consistent
     def _sides(self) -> Self:
         if self.cap is None and self.floor is None:
             raise ValueError("give cap, floor or both")

@@ -35,6 +35,9 @@ TEXTS = {
         "{most:g} Gy: {reason}); is {dose:g} Gy a total dose? dose_gy and doses_gy are doses per "
         "fraction"
     ),
+    "unusual_size": (
+        "{what} has {size} {of}, usual is at most {usual}: it may take long, and much memory"
+    ),
     "body_mismatch": (
         "weight_kg {weight:g} and bsa_m2 {area:g} belong to a height of {height:.0f} cm (Mosteller)"
     ),

@@ -9,7 +9,8 @@ from __future__ import annotations
 import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, model_validator
+from pydantic_core import PydanticCustomError
 
 from abscopt.instances.fields import (
     AlphaBeta,
@@ -23,9 +24,11 @@ from abscopt.instances.fields import (
     Share,
     Table,
     Weekdays,
+    consistent,
 )
 from abscopt.instances.lesions import SECOND_MOMENT, Lesion, Technique
 from abscopt.instances.limits import AnyLimit
+from abscopt.instances.problems import CROSS_CHECKS
 from abscopt.instances.systemic import AgentChoice, Drug, Regimen
 
 FORMAT = 1
@@ -160,7 +163,7 @@ class Immune(LibraryTable):
     burden_blockade: NonNegative = 0.0
     combination: Literal["multiplicative", "additive", "strongest"] = "multiplicative"
 
-    @model_validator(mode="after")
+    @consistent
     def _rates(self) -> Self:
         out = (
             self.precursor_loss_per_day
@@ -279,12 +282,14 @@ class Instance(Table):
     standard: Standard | None = None
 
     @model_validator(mode="after")
-    def _cross_checks(self) -> Self:
+    def _cross_checks(self, info: ValidationInfo) -> Self:
         from abscopt.instances.consistency import problems
 
+        if info.context is not None:  # a wrong case, whose problems are gathered one by one
+            return self
         found = problems(self)
         if found:
-            raise ValueError("\n".join(f"{place}\t{value}\t{rule}" for place, value, rule in found))
+            raise PydanticCustomError(CROSS_CHECKS, "cross-checks failed", {"problems": found})
         return self
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from abscopt.instances.fields import (
     Count,
@@ -15,6 +15,7 @@ from abscopt.instances.fields import (
     Positive,
     Table,
     Weekdays,
+    consistent,
 )
 
 Phase = Literal["priming", "mobilization", "effector", "suppression"]
@@ -89,7 +90,7 @@ class Drug(LibraryTable):
             or self.precursor_log_loss_per_dose > 0
         )
 
-    @model_validator(mode="after")
+    @consistent
     def _complete(self) -> Self:
         if self.kind == "checkpoint_inhibitor":
             if self.reference_doses is not None or self.acts_by_dose:
@@ -190,7 +191,7 @@ class AgentChoice(Table):
         default=None, description="of this agent; the calendar's if absent"
     )
 
-    @model_validator(mode="after")
+    @consistent
     def _window(self) -> Self:
         if self.last_start_day < self.first_start_day:
             raise ValueError("last_start_day must not be before first_start_day")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from abscopt.instances.notes import Note, note
 from abscopt.instances.regimens import dose_in_mg
+from abscopt.instances.size import unusual_sizes
 from abscopt.instances.usual import (
     AMOUNTS,
     BODY,
@@ -31,6 +32,8 @@ def unusual_values(instance: Instance) -> Iterator[Note]:
     """Every number of a case that lies outside its usual range."""
     for check in (_body, _lesions, _amounts, _menu_doses, _standard, _prior):
         yield from check(instance)
+    for place, facts in unusual_sizes(instance):
+        yield note("unusual_size", place, **facts)
 
 
 def _outside(place: str, what: str, value: float, usual: Usual) -> Iterator[Note]:

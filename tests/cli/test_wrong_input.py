@@ -90,7 +90,7 @@ SPOILED: dict[str, tuple[Edit, str, str, str]] = {
     "use of a limit": (
         lambda case: case["limits"].append({"use": "toes"}), "limits[1].use", "toes", "no such",
     ),
-    "limit kind": (limit(kind="hope"), "limits[1]", "hope", ""),
+    "limit kind": (limit(kind="hope"), "limits[1].kind", "hope", "must be one of"),
     "floor above the lesions": (
         limit(kind="logistics", quantity="lesions", floor=2), "limits[1].floor", "2",
         "contradiction: only 1 lesions",
