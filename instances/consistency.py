@@ -23,6 +23,7 @@ from abscopt.instances.limits import (
     NtcpLimit,
 )
 from abscopt.instances.problems import nearest
+from abscopt.instances.ranges import outside
 from abscopt.instances.size import too_large
 from abscopt.instances.sources import library
 
@@ -427,7 +428,7 @@ def _standard_days(
 
 
 checks: tuple[Callable[[Instance], Iterable[Problem]], ...] = (
-    _names, _horizons, _shares, _sparing, _courses, _limits, _prior, used_up, _systemic,
+    outside, _names, _horizons, _shares, _sparing, _courses, _limits, _prior, used_up, _systemic,
     missing_cycles, _standard,
 )  # fmt: skip
 """Every check, in the order in which its problems are listed."""

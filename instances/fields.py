@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
@@ -66,3 +66,17 @@ def consistent(check: Callable[[Checked], Checked]) -> Any:
             return self
 
     return model_validator(mode="after")(checked)
+
+
+def tables_of(value: object, place: str = "") -> Iterator[tuple[str, Table]]:
+    """(place, table) of a table and of every table within it, in the order of the schema."""
+    if isinstance(value, Table):
+        yield place, value
+        for key, entry in value:
+            yield from tables_of(entry, f"{place}.{key}" if place else key)
+    elif isinstance(value, dict):
+        for key, entry in value.items():
+            yield from tables_of(entry, f"{place}.{key}")
+    elif isinstance(value, tuple):
+        for i, entry in enumerate(value):
+            yield from tables_of(entry, f"{place}[{i}]")

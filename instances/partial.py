@@ -12,6 +12,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from abscopt.instances.fields import tables_of
 from abscopt.instances.fill import Lookups
 from abscopt.instances.problems import (
     MOST_SHOWN,
@@ -148,7 +149,7 @@ class _Gathered:
         """Note what tables say against themselves."""
         if not contradictions:
             return
-        places = _places(instance)
+        places = {id(table): place or "file" for place, table in tables_of(instance)}
         for table, rule in contradictions:
             place = places.get(id(table), type(table).__name__.lower())
             meant = any(place_of((place, key)) in self.meant for key in re.findall(r"\w+", rule))
@@ -233,21 +234,3 @@ def _at(value: Any, path: list[int | str]) -> Any:
         else:
             return None
     return value
-
-
-def _places(table: Any) -> dict[int, str]:
-    """Place of every table of a case, by identity."""
-    from pydantic import BaseModel
-
-    found: dict[int, str] = {}
-    left: list[tuple[str, Any]] = [("", table)]
-    while left:
-        place, value = left.pop()
-        if isinstance(value, BaseModel):
-            found[id(value)] = place or "file"
-            left += [(f"{place}.{key}" if place else key, one) for key, one in value]
-        elif isinstance(value, dict):
-            left += [(f"{place}.{key}", one) for key, one in value.items()]
-        elif isinstance(value, tuple):
-            left += [(f"{place}[{i}]", one) for i, one in enumerate(value)]
-    return found

@@ -27,6 +27,8 @@ MOST_IN_CASE = 5_000
 """The same of a case: dose levels, at most 2 001, are its longest list."""
 MOST_DEEP = 12
 """Tables and lists within each other: sparing factors by day of a technique take eight."""
+MOST_TEXT = 20_000
+"""Characters of one text: every answer repeats the texts of its case."""
 MOST_MARKS = 150_000
 """Keys, commas and brackets of a TOML file, which its parser handles at 10 us each."""
 MOST_LINES = 300_000
@@ -174,6 +176,9 @@ def check_size(document: object, label: str, most: int = MOST_IN_LIST) -> None:
         place, value, depth = left.pop()
         if isinstance(value, int) and abs(value) >= 10**MOST_DIGITS:
             raise refused(label, place or "file", "a whole number", _DIGITS_RULE)
+        if isinstance(value, str) and len(value) > MOST_TEXT:
+            rule = f"at most {MOST_TEXT} characters in one text"
+            raise refused(label, _shortened(place) or "file", f"{len(value)} characters", rule)
         if not isinstance(value, dict | list | tuple):
             continue
         seen += len(value)
@@ -186,8 +191,10 @@ def check_size(document: object, label: str, most: int = MOST_IN_LIST) -> None:
             raise refused(label, "file", "too many entries", f"at most {MOST_VALUES} in all")
         entries = list(value.items() if isinstance(value, dict) else enumerate(value))
         for key, entry in reversed(entries):
+            if isinstance(key, str) and len(key) > MOST_TEXT:
+                raise refused(label, place or "file", key, f"at most {MOST_TEXT} characters")
             part = f"[{key}]" if not isinstance(value, dict) else f".{key}" if place else str(key)
-            if isinstance(entry, dict | list | tuple | int):
+            if isinstance(entry, dict | list | tuple | int | str):
                 left.append((place + part, entry, depth + 1))
 
 

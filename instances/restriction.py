@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from abscopt.instances.limits import AnyLimit
     from abscopt.instances.schema import Instance
 
-IRRELEVANT = {"name", "title", "provenance", "limit_set", "standard", "limits", "prior_doses"}
+IRRELEVANT = {
+    "name",
+    "title",
+    "allow_unusual",
+    "provenance",
+    "limit_set",
+    "standard",
+    "limits",
+    "prior_doses",
+}
 CAPS = ("cap_gy", "cap", "limits_gy")
 FLOORS = ("floor", "floor_1e9_per_l")
 REMARKS = {"use", "source", "doi", "status", "note"}

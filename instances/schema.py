@@ -7,6 +7,7 @@ entries named by `use` into the tables before they are checked here.
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationInfo, model_validator
@@ -29,6 +30,7 @@ from abscopt.instances.fields import (
 from abscopt.instances.lesions import SECOND_MOMENT, Lesion, Technique
 from abscopt.instances.limits import AnyLimit
 from abscopt.instances.problems import CROSS_CHECKS
+from abscopt.instances.ranges import add_to_schema
 from abscopt.instances.systemic import AgentChoice, Drug, Regimen
 
 FORMAT = 1
@@ -261,6 +263,9 @@ class Instance(Table):
     format: Literal[1]
     name: Name
     title: str
+    allow_unusual: bool | None = Field(
+        default=None, description="numbers outside their `usual_range` are meant"
+    )
     provenance: Provenance
     patient: Patient = Patient()
     calendar: Calendar = Calendar()
@@ -320,6 +325,12 @@ class Instance(Table):
         return float((one * two) ** 0.5)
 
 
+def _kinds_of_tables(kind: type[Table]) -> Iterator[type[Table]]:
+    yield kind
+    for derived in kind.__subclasses__():
+        yield from _kinds_of_tables(derived)
+
+
 def json_schema() -> dict[str, Any]:
     """JSON Schema of an instance file.
 
@@ -335,6 +346,8 @@ def json_schema() -> dict[str, Any]:
         if "point" in limit.get("properties", {}) and "kind" in limit["properties"]:
             points = {"type": "array", "items": {"type": "string"}, "minItems": 1}
             limit["properties"]["points"] = points
+    definitions = {**schema["$defs"], Instance.__name__: schema}
+    add_to_schema(definitions, _kinds_of_tables(Table))
     number = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100}
     schema["properties"] |= {"extends": {"type": "string"}, "scale_caps": number}
     schema["anyOf"] = [{"required": schema.pop("required")}, {"required": ["extends"]}]

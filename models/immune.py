@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from abscopt.models.saturation import saturation
+
 FloatArray = NDArray[np.float64]
 
 
@@ -38,9 +40,8 @@ def gate(
     Source: own calibration on published orderings (docs/evidence.md); the switch is
     Vanpouille-Box 2017, doi:10.1038/ncomms15618. Status: derived, a scenario family.
     """
-    dose = np.asarray(dose_gy, dtype=np.float64)
-    low = (dose / low_gy) ** low_exponent
-    return low / (1.0 + low) / (1.0 + (dose / high_gy) ** high_exponent)
+    primed = saturation(dose_gy, low_gy, low_exponent)
+    return primed * saturation(dose_gy, high_gy, -high_exponent)
 
 
 def antigen(

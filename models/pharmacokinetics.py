@@ -5,6 +5,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from abscopt.models.saturation import saturation
+
 FloatArray = NDArray[np.float64]
 
 SUBSTEPS_PER_DAY = 8
@@ -79,7 +81,7 @@ def concentrations(
     )
     transitions = _transition(
         1.0 / steps,
-        (clearance + intercompartmental_l_per_day) / central_volume_l,
+        clearance / central_volume_l,
         intercompartmental_l_per_day / central_volume_l,
         intercompartmental_l_per_day / peripheral_volume_l,
     ).reshape(-1, steps, 2, 2)
@@ -135,8 +137,7 @@ def occupancy(concentration: ArrayLike, ec50: float, hill: float = 1.0) -> Float
     Source: Hill's curve; Brahmer 2010 saw more than 70 % PD-1 occupancy for two months.
     Status: recalled form, no DOI seen; EC50 is the caller's.
     """
-    scaled = (np.asarray(concentration, dtype=np.float64) / ec50) ** hill
-    return scaled / (1.0 + scaled)
+    return saturation(concentration, ec50, hill)
 
 
 def _clearance_exponent(
@@ -149,21 +150,22 @@ def _clearance_exponent(
     return emax * occupancy(elapsed_days, t50_days, hill)
 
 
-def _transition(step_days: float, out: FloatArray, forth: float, back: float) -> FloatArray:
-    """Return exp(step·[[−out, back], [forth, −back]]) in closed form, shape (steps, 2, 2).
+def _transition(step_days: float, elimination: FloatArray, forth: float, back: float) -> FloatArray:
+    """Return exp(step·[[−k − forth, back], [forth, −back]]) in closed form, shape (steps, 2, 2).
 
     ``e^{sh}·[cosh(qh)·I + sinh(qh)/q·(M − s·I)]``, ``s`` half the trace, ``q²`` = ``(half the
-    difference of the diagonal)² + back·forth`` > 0: the eigenvalues ``s ± q`` are real.
+    difference of the diagonal)² + back·forth`` > 0: the eigenvalues ``s ± q`` are real. The slow
+    one, ``s + q = −k·back/(q − s)``, is a product, so that fast exchange does not cancel it.
     """
-    half_trace = -(out + back) / 2.0
-    half_difference = (back - out) / 2.0
-    root = np.sqrt(np.square(half_difference) + back * forth)
-    slow = np.exp((half_trace + root) * step_days) / 2.0
-    fast = np.exp((half_trace - root) * step_days) / 2.0
-    even, odd = slow + fast, (slow - fast) / root
-    transition = np.empty((*out.shape, 2, 2))
-    transition[..., 0, 0] = even + odd * half_difference
-    transition[..., 0, 1] = odd * back
-    transition[..., 1, 0] = odd * forth
-    transition[..., 1, 1] = even - odd * half_difference
+    half_sum = (elimination + forth + back) / 2.0
+    half_difference = (back - elimination - forth) / 2.0
+    root = np.hypot(half_difference, np.sqrt(back) * np.sqrt(forth))
+    slow = np.exp(-elimination * (back / (half_sum + root)) * step_days) / 2.0
+    fast = np.exp(-(half_sum + root) * step_days) / 2.0
+    even, odd = slow + fast, slow - fast
+    transition = np.empty((*elimination.shape, 2, 2))
+    transition[..., 0, 0] = even + odd * (half_difference / root)
+    transition[..., 0, 1] = odd * (back / root)
+    transition[..., 1, 0] = odd * (forth / root)
+    transition[..., 1, 1] = even - odd * (half_difference / root)
     return transition
