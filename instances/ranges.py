@@ -29,7 +29,7 @@ _EFFECTOR_KILL = Usual(0, 10, "nat", "e^-10 leaves none")
 _EXPONENT = Usual(0.2, 20, "", "steeper than 20 is a step")
 _HILL = Usual(0.2, 20, "", "binding curves have 0.5 to 4, changes of clearance up to 8")
 _INTEGRAL = Usual(0, 1e5, "cm3", "the whole body has some 7e4 cm3")
-_PENALTY = Usual(0, 1e5, "", "a log control of a lesion is some 1 to 30 nats")
+_PENALTY = Usual(0, 1e6, "", "a log control of a lesion is some 1 to 30 nats")
 _RATE = Usual(0, 10, "per day", "constants of the project are below 1")
 _REPAIR = Usual(0.05, 100, "hours", "half times of repair are 0.3 to 10 hours")
 _SQUARE = Usual(0, 10, "", "squares of sparing factors of at most 3")
@@ -64,7 +64,7 @@ RANGES: dict[str, dict[str, Usual]] = {
     "CrossMoment": {"value": _SQUARE},
     "Organ": {"alpha_beta_gy": _ALPHA_BETA, "repair_half_time_hours": _REPAIR},
     "PriorDose": {
-        "dose_gy": Usual(0.01, 100, "Gy", "a point far away receives some cGy per fraction"),
+        "dose_gy": Usual(1e-4, 100, "Gy", "a diagnostic scan gives some mGy"),
         "second_moment_gy2": Usual(0, 1e4, "Gy2", "squares of doses per fraction"),
     },
     "StandardCourse": {"dose_gy": _DOSE},
