@@ -52,6 +52,11 @@ MOST_ROUNDS = 500
 EXACT_TOLERANCE = 1e-4
 OBJECTIVE_SCALE = 100.0
 MOST_MARGIN = 1e-7
+MOST_EXCLUDED = 40
+"""Choices set apart at their judged value where no refinement closes the gap.
+
+One is enough but where others are worth the same within the margins; each costs one more solve.
+"""
 
 
 def solver_margin(gap: float) -> float:
@@ -90,9 +95,10 @@ class Engine(Protocol):
 class ProgrammeAnswer(Answer):
     """What the programme found, and how.
 
-    `data` states the last programme; `reductions` says what was dropped before the first one;
-    `floor` bounds what was dropped; `solver_seconds` is wall time inside the solver. `least_gap` is
-    what is left of the gap where refining ends before it is closed.
+    `data` states the last programme of the whole case; `reductions` says what was dropped before the first one;
+    `floor` bounds what was dropped, and the `excluded` choices that were judged and set apart;
+    `solver_seconds` is wall time inside the solver. `least_gap` is what is left of the gap where
+    refining ends before it is closed.
     """
 
     rounds: int = 0
@@ -101,6 +107,7 @@ class ProgrammeAnswer(Answer):
     reductions: tuple[Step, ...] = ()
     solver_seconds: list[float] = field(default_factory=list)
     least_gap: float | None = None
+    excluded: int = 0
 
 
 def solve_single(
@@ -299,7 +306,8 @@ def _round(
     """
     model = build(data)
     matrix, position = matrix_of(model)
-    answer.data = data
+    if not answer.excluded:  # others are to solve the case, not what is left of it
+        answer.data = data
     outcome = _outcome(data, model, matrix, position, clock, answer, how, begin)
     if not _bounded(answer, outcome, how.gap):
         return None
@@ -323,8 +331,24 @@ def _round(
         return refined
     if answer.relaxation_error > EXACT_TOLERANCE * max(1.0, abs(answer.value)):
         raise SolverError("programme and judge disagree where the programme is exact")
+    if verdict.feasible and not data.columns.counted and answer.excluded < MOST_EXCLUDED:
+        answer.excluded += 1
+        answer.floor = max(answer.floor, verdict.objective)
+        answer.relaxation_error = 0.0
+        return _set_apart(data, picked, plan)
     answer.least_gap = _least_gap(answer, how.gap)
     return None
+
+
+def _set_apart(data: Data, picked: list[int], plan: int) -> Refinement:
+    """Exclude a judged choice that the programme cannot state more exactly.
+
+    Margins of bands (times effect and weight) and tolerances of the solver (times the size of the
+    objective) overstate a choice by more than a small gap. With C the choices set apart,
+    optimum = max(max_C judged value, optimum of all others); the first is `ProgrammeAnswer.floor`.
+    """
+    cut = excluded_choice(data, picked, plan)
+    return replace(data.refinement, cuts=(*data.refinement.cuts, cut))
 
 
 def _outcome(
@@ -362,6 +386,9 @@ def _outcome(
 def _bounded(answer: ProgrammeAnswer, outcome: Outcome, gap: float) -> bool:
     """Take over what the solver proves; whether it leaves anything to be judged."""
     if outcome.ending == "infeasible":
+        if answer.excluded and answer.value <= answer.floor:  # no other choice is left
+            answer.bound = answer.floor
+            return False
         if answer.schedule is not None:
             raise DoubtError(
                 f"the solver says infeasible, the judge knows a schedule worth {answer.value!r}"
@@ -447,7 +474,7 @@ def _highs(
 def _told(clock: Clock, answer: ProgrammeAnswer, bound: float | None) -> bool:
     known = [value for value in (bound, answer.bound) if value is not None]
     value = None if answer.evaluation is None else answer.value
-    clock.report("programme", value, min(known) if known else None)
+    clock.report("programme", value, max(min(known), answer.floor) if known else None)
     return clock.expired
 
 

@@ -277,7 +277,24 @@ def test_a_second_way_that_is_stopped_keeps_the_better_schedule(
     assert len(result.certificate.doubts) == 1
 
 
-def test_a_gap_that_margins_do_not_allow_is_named() -> None:
+@pytest.mark.parametrize("gap", [1e-6, 1e-9])
+def test_a_small_gap_is_closed_by_setting_the_judged_choice_apart(gap: float) -> None:
+    result = solve(case("small-gap"), method="single", gap=gap)
+    assert result.status == "optimal"
+    assert result.objective == pytest.approx(solve(case("small-gap"), gap=1e-9).objective, abs=1e-9)
+
+
+def test_the_programme_for_others_keeps_the_choice_set_apart() -> None:
+    instance = case("small-gap")
+    answer = single.solve_single(Candidates(instance), Judge(instance), 1e-9, 0, 1, Clock())
+    assert answer.excluded >= 1
+    assert answer.floor == answer.value == answer.bound
+    assert answer.data is not None
+    assert not answer.data.refinement.cuts
+
+
+def test_a_gap_that_margins_do_not_allow_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(single, "MOST_EXCLUDED", 0)
     result = solve(case("small-gap"), method="single", gap=1e-9)
     assert result.status == "feasible"
     assert result.gap is not None and result.gap > 1e-9
