@@ -55,4 +55,5 @@ def with_calendar(raw: Raw, seed: int) -> Raw:
 
 def any_day(raw: Raw) -> Raw:
     """A case whose drugs may be infused on any day."""
-    return raw | {"calendar": {**raw.get("calendar", {}), "infusion_weekdays": EVERY_DAY}}
+    calendar = {"infusion_weekdays": EVERY_DAY, "infusion_holidays": []}
+    return raw | {"calendar": {**raw.get("calendar", {}), **calendar}}

@@ -3,8 +3,9 @@
 `edge_case(seed)` is the third stream beside `random_case` and `widened_case`. It draws what those
 leave out or draw rarely: shares of zero, immunity switched off, menus of one course, one course on
 two start days, weights and clonogens over many powers of ten, free courses alone, together and
-beside uniform ones, several horizons, odd calendars. `edge_limits` puts the caps on loads of
-schedules of the case, or a hair beside them.
+beside uniform ones, several horizons, odd calendars, days of infusions, doses of drugs.
+`edge_limits` puts the caps on loads of schedules of the case, or a hair beside them, and demands
+near what one of them reaches.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from edge_further import with_days_and_doses
 from random_instances import CITED, immune_of, pick, uniform
 
 Raw = dict[str, Any]
@@ -56,7 +58,7 @@ def edge_case(seed: int) -> Raw:
     _ways(rng, draft)
     _agents(rng, draft)
     _settle(draft)
-    return draft.raw
+    return with_days_and_doses(draft.raw, seed)
 
 
 def generator_of_limits(seed: int) -> Rng:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from brute_force import schedules
+from edge_further import with_demands
 from edge_instances import Raw, Rng, edge_case, generator_of_limits
 from random_instances import CITED, pick, uniform
 
@@ -28,17 +29,16 @@ Verdicts = list[tuple[Schedule, Evaluation]]
 
 
 def limited_edge_case(seed: int) -> Raw:
-    """A tiny random case with none to three limits; deterministic in the seed."""
+    """A tiny random case with none to three limits, and demands; deterministic in the seed."""
     raw, rng = edge_case(seed), generator_of_limits(seed)
     number = int(pick(rng, (0, 0, 1, 1, 1, 2, 2, 3)))
     names = [str(kind) for kind in rng.permutation(list(LOOSE))][: 3 * number]
     loose = [found for name in names if (found := LOOSE[name](rng, raw)) is not None][:number]
-    if not loose:
-        return raw
     trial = {**raw, "limits": loose}
     instance = build(trial)
     judge = Judge(instance)
     verdicts = [(one, judge.evaluate(one)) for one in schedules(instance)]
+    raw = with_demands(seed, raw, instance.lesions, [verdict for _, verdict in verdicts])
     limits = [_capped(rng, trial, place, verdicts) for place in range(len(loose))]
     kept = [limit for limit in limits if limit is not None]
     case = {**raw, "limits": kept}

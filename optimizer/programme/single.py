@@ -95,10 +95,10 @@ class Engine(Protocol):
 class ProgrammeAnswer(Answer):
     """What the programme found, and how.
 
-    `data` states the last programme of the whole case; `reductions` says what was dropped before the first one;
-    `floor` bounds what was dropped, and the `excluded` choices that were judged and set apart;
-    `solver_seconds` is wall time inside the solver. `least_gap` is what is left of the gap where
-    refining ends before it is closed.
+    `data` states the last programme of the whole case; `reductions` says what was dropped before
+    the first one; `floor` bounds what was dropped, and the `excluded` choices that were judged and
+    set apart; `solver_seconds` is wall time inside the solver. `least_gap` is what is left of the
+    gap where refining ends before it is closed.
     """
 
     rounds: int = 0
