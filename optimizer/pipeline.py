@@ -213,7 +213,8 @@ def _by_programme(
 ) -> Solved:
     tick()  # Pyomo takes half a second or more to load
     from abscopt.optimizer.programme.fixing import InHand, reduced, worthwhile
-    from abscopt.optimizer.programme.single import solve_single, solver_margin
+    from abscopt.optimizer.programme.proved import solver_margin
+    from abscopt.optimizer.programme.single import solve_single
 
     kept, start = None, None
     if worthwhile(candidates):

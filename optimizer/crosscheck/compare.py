@@ -20,7 +20,8 @@ from abscopt.optimizer.crosscheck.engines import SizeLicence, Solve
 from abscopt.optimizer.crosscheck.naming import Programme, activities, named_programme
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.pipeline import solve
-from abscopt.optimizer.programme.single import ProgrammeAnswer, solve_single, solver_margin
+from abscopt.optimizer.programme.proved import ProgrammeAnswer, solver_margin
+from abscopt.optimizer.programme.single import solve_single
 from abscopt.optimizer.progress import Clock, Listener, Stopped
 from abscopt.optimizer.solver import Matrix, Outcome
 

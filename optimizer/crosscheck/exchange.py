@@ -20,7 +20,8 @@ from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.programme.build import build
 from abscopt.optimizer.programme.cuts import schedule_of
 from abscopt.optimizer.programme.matrix import matrix_of
-from abscopt.optimizer.programme.single import ProgrammeAnswer, solve_single
+from abscopt.optimizer.programme.proved import ProgrammeAnswer
+from abscopt.optimizer.programme.single import solve_single
 from abscopt.optimizer.progress import Clock, Listener
 from abscopt.optimizer.solver import Outcome
 

@@ -11,14 +11,14 @@ from __future__ import annotations
 import math
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.instances.load import InputError, Problem
-from abscopt.optimizer.answer import Answer, bound_tolerance
+from abscopt.optimizer.answer import bound_tolerance
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.flows import flows_of
 from abscopt.optimizer.candidates.reduction import restricted
@@ -26,6 +26,7 @@ from abscopt.optimizer.mip import DoubtError, SolverError, checked
 from abscopt.optimizer.programme.build import Data, build, data_of
 from abscopt.optimizer.programme.cuts import excess_cuts, excluded_choice, excluded_set, schedule_of
 from abscopt.optimizer.programme.matrix import chosen, matrix_of, value_at
+from abscopt.optimizer.programme.proved import ProgrammeAnswer, least_gap, solver_margin
 from abscopt.optimizer.programme.refinement import (
     LEAST_EFFECT,
     Refinement,
@@ -39,7 +40,7 @@ from abscopt.optimizer.solver import canary, solve_matrix
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.columns import Columns
-    from abscopt.optimizer.candidates.reduction import Kept, Step
+    from abscopt.optimizer.candidates.reduction import Kept
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.evaluation import Evaluation, Judge
     from abscopt.optimizer.progress import Clock
@@ -51,25 +52,11 @@ MOST_PAIRS = 3_000_000
 MOST_ROUNDS = 500
 EXACT_TOLERANCE = 1e-4
 OBJECTIVE_SCALE = 100.0
-MOST_MARGIN = 1e-7
 MOST_EXCLUDED = 40
 """Choices set apart at their judged value where no refinement closes the gap.
 
 One is enough but where others are worth the same within the margins; each costs one more solve.
 """
-
-
-def solver_margin(gap: float) -> float:
-    """Added to the solver's bound, whose rows may be exceeded by its feasibility tolerance.
-
-    1e-7 covers the errors seen (2e-8); less where a smaller gap is asked for.
-    """
-    return min(MOST_MARGIN, gap / 4)
-
-
-def _least_gap(answer: ProgrammeAnswer, gap: float) -> float | None:
-    """What would be left of a gap that is large enough for the whole margin."""
-    return None if answer.gap is None else answer.gap + MOST_MARGIN - solver_margin(gap)
 
 
 class Engine(Protocol):
@@ -89,25 +76,6 @@ class Engine(Protocol):
     ) -> Outcome:
         """Maximize the programme."""
         ...
-
-
-@dataclass
-class ProgrammeAnswer(Answer):
-    """What the programme found, and how.
-
-    `data` states the last programme of the whole case; `reductions` says what was dropped before
-    the first one; `floor` bounds what was dropped, and the `excluded` choices that were judged and
-    set apart; `solver_seconds` is wall time inside the solver. `least_gap` is what is left of the
-    gap where refining ends before it is closed.
-    """
-
-    rounds: int = 0
-    data: Data | None = None
-    floor: float = -math.inf
-    reductions: tuple[Step, ...] = ()
-    solver_seconds: list[float] = field(default_factory=list)
-    least_gap: float | None = None
-    excluded: int = 0
 
 
 def solve_single(
@@ -209,7 +177,7 @@ def _refining(
                 True, kept, begin, start,
             )  # fmt: skip
         exact, refinement = refined == refinement, refined
-    answer.least_gap = _least_gap(answer, how.gap)
+    answer.least_gap = least_gap(answer, how.gap)
     return answer
 
 
@@ -331,12 +299,14 @@ def _round(
         return refined
     if answer.relaxation_error > EXACT_TOLERANCE * max(1.0, abs(answer.value)):
         raise SolverError("programme and judge disagree where the programme is exact")
-    if verdict.feasible and not data.columns.counted and answer.excluded < MOST_EXCLUDED:
+    # Counts cannot be excluded; every bound of another engine is to hold for the whole case.
+    apart = how.engine is None and verdict.feasible and not data.columns.counted
+    if apart and answer.excluded < MOST_EXCLUDED:
         answer.excluded += 1
         answer.floor = max(answer.floor, verdict.objective)
         answer.relaxation_error = 0.0
         return _set_apart(data, picked, plan)
-    answer.least_gap = _least_gap(answer, how.gap)
+    answer.least_gap = least_gap(answer, how.gap)
     return None
 
 

@@ -24,7 +24,8 @@ from abscopt.instances import build
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.programme.single import ProgrammeAnswer, solve_single
+from abscopt.optimizer.programme.proved import ProgrammeAnswer
+from abscopt.optimizer.programme.single import solve_single
 from abscopt.optimizer.progress import Clock
 
 GAP = 2e-6

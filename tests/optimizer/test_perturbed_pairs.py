@@ -39,7 +39,8 @@ from abscopt.optimizer.crosscheck.compare import Mismatch, Transform, broken_row
 from abscopt.optimizer.crosscheck.naming import Programme, named_programme
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.programme import pairs
-from abscopt.optimizer.programme.single import ProgrammeAnswer, solve_single
+from abscopt.optimizer.programme.proved import ProgrammeAnswer
+from abscopt.optimizer.programme.single import solve_single
 from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.solver import Matrix, Outcome, SolverError, solve_matrix
 
