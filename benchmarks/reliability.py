@@ -58,7 +58,7 @@ PARTS = {
     "inputs": Part(10_500, 50),
     "faults": Part(400, 20),
     "kills": Part(60, 10),
-    "bombs": Part(60, 5),
+    "bombs": Part(98, 7),
     "environment": Part(12, 4),
 }
 

@@ -22,7 +22,7 @@ from abscopt.instances.limits import (
     MeanEqd2Limit,
     NtcpLimit,
 )
-from abscopt.instances.problems import nearest
+from abscopt.instances.problems import listing, nearest
 from abscopt.instances.ranges import outside
 from abscopt.instances.size import too_large
 from abscopt.instances.sources import library
@@ -91,7 +91,7 @@ def _sparing(instance: Instance) -> Iterator[Problem]:
         for place, sparing in tables:
             for organ, points in sparing.items():
                 if organ not in instance.organs:
-                    known = sorted(instance.organs)
+                    known = listing(instance.organs)
                     yield f"{place}.{organ}", organ, f"unknown organ; [organs] has {known}"
                 for point, factor in points.items():
                     if isinstance(factor, float | int):
@@ -205,7 +205,7 @@ def _limits(instance: Instance) -> Iterator[Problem]:
                 )
         elif isinstance(limit, DrugLimit):
             if limit.drug is not None and limit.drug not in instance.drugs:
-                yield f"{place}.drug", limit.drug, f"unknown drug; known {sorted(instance.drugs)}"
+                yield f"{place}.drug", limit.drug, f"unknown drug; known {listing(instance.drugs)}"
         elif (
             isinstance(limit, LogisticsLimit)
             and limit.quantity == "lesions"
@@ -402,7 +402,7 @@ def _standard(instance: Instance) -> Iterator[Problem]:
         place = f"standard.agents[{i}]"
         agent = agents.get(given.agent)
         if agent is None:
-            yield f"{place}.agent", given.agent, f"unknown agent; known {sorted(agents)}"
+            yield f"{place}.agent", given.agent, f"unknown agent; known {listing(agents)}"
         elif given.regimen is not None and given.regimen not in agent.regimens:
             yield f"{place}.regimen", given.regimen, f"not a regimen of {given.agent}"
         else:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from abscopt.instances.problems import Problem, nearest, short
+from abscopt.instances.problems import MOST_LIMITS, Problem, listing, nearest, short
 from abscopt.instances.read import MOST_DIGITS, parse_case
 from abscopt.instances.sources import Raw, bundled, library, library_limits, names
 
@@ -42,7 +42,7 @@ class Lookups:
         """Note a name that is not known, and the table that was to be filled from it."""
         known = sorted(known)
         like = nearest(name, known)
-        self.add(place, name, f"no such {what}{like or f'; known: {known}'}")
+        self.add(place, name, f"no such {what}{like or f'; known: {listing(known)}'}")
         if table is not None:
             self.unresolved.add(table)
 
@@ -199,9 +199,11 @@ def _fill_limits(case: Raw, found: Lookups) -> None:
     _each(case, "limits", fill)
     limits = case.get("limits")
     if isinstance(limits, list):
-        case["limits"] = [
-            part for i, entry in enumerate(limits) for part in _by_point(entry, i, found)
-        ]
+        parts = [part for i, entry in enumerate(limits) for part in _by_point(entry, i, found)]
+        if len(parts) > MOST_LIMITS:
+            value = f"{len(parts)} limits, one for each point"
+            found.add("limits", value, f"at most {MOST_LIMITS}")
+        case["limits"] = parts[:MOST_LIMITS]
 
 
 def _with_ratio(entry: Raw, organs: Any) -> Raw:

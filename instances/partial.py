@@ -86,7 +86,7 @@ class _Gathered:
 
     def note(self, items: list[Any]) -> None:
         """Note messages of pydantic, except those that follow from replaced values."""
-        unknown = [item for item in items if item["type"] == "extra_forbidden"]
+        unknown = [item for item in items if item["type"] == "extra_forbidden"][:MOST_SHOWN]
         hints = {item["loc"]: self._like(item["loc"]) for item in unknown}
         for item in items:
             place = place_of_item(item)

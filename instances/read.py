@@ -23,14 +23,14 @@ MOST_VALUES = 200_000
 """Entries of a document, tables and lists included; the largest case we know of has 3 000."""
 MOST_IN_LIST = 20_000
 """Entries of one list or table of a document: a fraction a day to each of forty lesions, 8 000."""
-MOST_IN_CASE = 5_000
+MOST_IN_CASE = 2_100
 """The same of a case: dose levels, at most 2 001, are its longest list."""
 MOST_DEEP = 12
 """Tables and lists within each other: sparing factors by day of a technique take eight."""
 MOST_TEXT = 20_000
 """Characters of one text: every answer repeats the texts of its case."""
-MOST_MARKS = 150_000
-"""Keys, commas and brackets of a TOML file, which its parser handles at 10 us each."""
+MOST_MARKS = 100_000
+"""Keys, commas, points and brackets of a TOML file, which its parser handles at 10 us each."""
 MOST_LINES = 300_000
 """Lines of a TOML file."""
 
@@ -101,10 +101,15 @@ def parse_case(path: Path) -> Raw:
 
 def parse_toml(text: str, label: str) -> Raw:
     """Parsed TOML text; `label` names it in errors."""
-    marks = sum(map(text.count, "=,[{"))
+    marks = sum(map(text.count, "=,[{."))
     if marks > MOST_MARKS or text.count("\n") > MOST_LINES:
         rule = f"at most {MOST_MARKS} keys and entries on {MOST_LINES} lines"
         raise refused(label, "file", "too many entries", rule)
+    word = _LONG_WORD.search(text)
+    if word is not None:
+        rule = f"at most {MOST_TEXT} characters in one text or number"
+        place = f"line {text.count(chr(10), 0, word.start()) + 1}"
+        raise refused(label, place, word.group(), rule)
     dotted = _LONG_KEY.search(text)
     if dotted is not None:
         place = f"line {text.count(chr(10), 0, dotted.start()) + 1}"
@@ -125,9 +130,14 @@ def parse_toml(text: str, label: str) -> Raw:
 
 _DEPTH_RULE = f"at most {MOST_DEEP} tables and lists within each other"
 _LONG_KEY = re.compile(
-    r"(?:^|[\[{,])[ \t]*+(?:[\w-]++[ \t]*+\.[ \t]*+){" + str(MOST_DEEP) + r"}", re.MULTILINE
+    r"""(?:^|[\[{,])[ \t]*+(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){"""
+    + str(MOST_DEEP)
+    + r"}",
+    re.MULTILINE,
 )
 """A dotted key of too many parts, at the start of a line, of a table or of an entry."""
+_LONG_WORD = re.compile(r"(?<![\w.+-])[\w.+-]{" + str(MOST_TEXT + 1) + r"}")
+"""A number or key too long to parse: it would take a hundred times its size in memory."""
 
 
 def _where(message: str) -> tuple[str, str]:

@@ -29,7 +29,7 @@ from abscopt.instances.fields import (
 )
 from abscopt.instances.lesions import SECOND_MOMENT, Lesion, Technique
 from abscopt.instances.limits import AnyLimit
-from abscopt.instances.problems import CROSS_CHECKS
+from abscopt.instances.problems import CROSS_CHECKS, MOST_LIMITS
 from abscopt.instances.ranges import add_to_schema
 from abscopt.instances.systemic import AgentChoice, Drug, Regimen
 
@@ -275,15 +275,15 @@ class Instance(Table):
     objective: Objective = Objective()
     immune: Immune
     lymphocytes: Lymphocytes = Lymphocytes()
-    organs: dict[Name, Organ] = Field(default_factory=dict)
+    organs: Annotated[dict[Name, Organ], Field(max_length=200)] = Field(default_factory=dict)
     limit_set: str | None = Field(default=None, description="library set that `use` refers to")
-    limits: tuple[AnyLimit, ...] = ()
-    prior_doses: tuple[PriorDose, ...] = ()
+    limits: Annotated[tuple[AnyLimit, ...], Field(max_length=MOST_LIMITS)] = ()
+    prior_doses: Annotated[tuple[PriorDose, ...], Field(max_length=500)] = ()
     lesions: Annotated[tuple[Lesion, ...], Field(min_length=1, max_length=40)]
-    cross_second_moments: tuple[CrossMoment, ...] = ()
-    drugs: dict[Name, Drug] = Field(default_factory=dict)
-    regimens: dict[Name, Regimen] = Field(default_factory=dict)
-    agents: tuple[AgentChoice, ...] = ()
+    cross_second_moments: Annotated[tuple[CrossMoment, ...], Field(max_length=1000)] = ()
+    drugs: Annotated[dict[Name, Drug], Field(max_length=100)] = Field(default_factory=dict)
+    regimens: Annotated[dict[Name, Regimen], Field(max_length=100)] = Field(default_factory=dict)
+    agents: Annotated[tuple[AgentChoice, ...], Field(max_length=20)] = ()
     standard: Standard | None = None
 
     @model_validator(mode="after")

@@ -21,6 +21,9 @@ MOST_FREE, USUAL_FREE = 50_000, 2_000
 """Days times doses of a free course: a binary variable of the programme for each."""
 MOST_PLANS, USUAL_PLANS = 1_000_000, 5_000
 """What all agents may do together; the largest bundled case has 430 plans."""
+MOST_PATTERN_DAYS = 30_000_000
+"""Day patterns of one menu (start, interval, number) times days of the case: ten bytes for each;
+the largest bundled case has 1 % of it."""
 MOST_LOADS = 20_000_000
 """Courses of all lesions times limits: each load is a number of 8 bytes."""
 
@@ -38,6 +41,15 @@ def menu_size(lesion: Lesion) -> int:
 def _shapes(block: CourseBlock) -> int:
     counts, intervals = len(set(block.fractions)), len(set(block.interval_days))
     return counts * intervals * _levels(block.doses_gy)
+
+
+def _patterns(lesion: Lesion) -> int:
+    """Starts, intervals and numbers of fractions of a uniform menu."""
+    course = lesion.course
+    if course is None or course.form == "free":
+        return 0
+    each = (len(set(b.fractions)) * len(set(b.interval_days)) for b in course.blocks)
+    return len(course.start_days) * sum(each)
 
 
 def _levels(doses: object) -> int:
@@ -68,6 +80,11 @@ def too_large(instance: Instance) -> Iterator[tuple[str, object, str]]:
             what = "doses on days" if free else "courses"
             rule = f"at most {most} on one menu: give fewer doses, numbers, intervals or start days"
             yield f"lesions[{i}].course", f"{size} {what}", rule
+        elif not free and _patterns(lesion) * instance.days > MOST_PATTERN_DAYS:
+            large = True
+            value = f"{_patterns(lesion)} day patterns over {instance.days} days"
+            rule = f"at most {MOST_PATTERN_DAYS // instance.days}: give fewer start days, intervals"
+            yield f"lesions[{i}].course", value, rule + " or numbers of fractions"
     loads = sum(map(menu_size, instance.lesions)) * max(1, len(instance.limits))
     if loads > MOST_LOADS and not large:
         value = f"{loads} loads of courses on limits"

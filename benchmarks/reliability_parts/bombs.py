@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from reliability_parts import hidden_bombs
 from reliability_parts.tally import Tally
 
 SECONDS, MEGABYTES = 2.0, 500.0
@@ -268,6 +269,7 @@ BOMBS: tuple[Callable[[], Raw | str], ...] = (
     many_wrong_lesions, many_agents, many_doses_of_a_cycle, many_limits, many_holidays, huge_number,
     huge_exponent, huge_text, huge_name, too_long, deep_lists, deep_tables, deep_toml,
     deep_toml_keys, deep_toml_tables, many_toml_tables, equal_keys, extends_many, points_of_limits,
+    *(bomb.of(_case, _lesion) for bomb in hidden_bombs.CASES), *hidden_bombs.TEXTS,
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.instances.calendar import course_days
+from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
     from abscopt.instances.courses import CourseBlock, UniformCourse
@@ -178,10 +179,12 @@ def enumerate_menu(instance: Instance, index: int) -> Menu:
 
 def _stated(instance: Instance, menu: UniformCourse, block: CourseBlock) -> list[Pattern]:
     number = block.fractions_per_day
-    stated = (
-        course_days(instance.calendar, start, fractions // number, interval)
-        for fractions in sorted(set(block.fractions))
-        for interval in sorted(set(block.interval_days))
-        for start in menu.start_days
-    )
-    return [(days, number) for days in stated if days is not None and days[-1] < instance.days]
+    stated: list[Pattern] = []
+    for fractions in sorted(set(block.fractions)):
+        for interval in sorted(set(block.interval_days)):
+            tick()
+            for start in menu.start_days:
+                days = course_days(instance.calendar, start, fractions // number, interval)
+                if days is not None and days[-1] < instance.days:
+                    stated.append((days, number))
+    return stated

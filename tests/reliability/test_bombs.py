@@ -6,6 +6,7 @@ import pytest
 from reliability_parts import bombs
 
 QUICK = ("million_days", "many_free_days", "four_hundred_lesions", "deep_lists",
+         "toml_quoted_keys", "toml_hexadecimal", "many_day_patterns", "limits_by_points",
          "deep_toml", "too_long")  # fmt: skip
 
 
