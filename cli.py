@@ -28,7 +28,7 @@ from abscopt.instances.load import (
     titles,
 )
 from abscopt.optimizer.files import load_case as _load
-from abscopt.optimizer.progress import ProgressLine
+from abscopt.optimizer.progress import ProgressLine, Stopped
 from abscopt.optimizer.result import DISCLAIMER, FORMAT
 
 if TYPE_CHECKING:
@@ -57,6 +57,9 @@ class _Guarded(click.Group):
             ctx.exit(2)
         except (click.ClickException, click.exceptions.Exit):
             raise
+        except Stopped as error:
+            _say(f"abscopt: {error}", err=True)
+            ctx.exit(interrupts.NOTHING_IN_HAND)
         except (KeyboardInterrupt, click.Abort):
             _say("abscopt: interrupted", err=True)
             ctx.exit(interrupts.NOTHING_IN_HAND)

@@ -71,7 +71,7 @@ def best_known(
     answer : what was found; schedules near it are tried first
     """
     judged = _Judged(judge, clock)
-    if not len(candidates.plans):
+    if clock.expired or not len(candidates.plans):
         return None
     courses = [list(_strongest(candidates, s)) for s in range(len(candidates.instance.lesions))]
     if answer is not None:

@@ -6,7 +6,7 @@ The programme is imported where it is needed: Pyomo takes half a second to load.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,6 +21,7 @@ from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.free.scope import applies
 from abscopt.optimizer.known import Known
+from abscopt.optimizer.known_at_once import without_tables
 from abscopt.optimizer.memory import Memory
 from abscopt.optimizer.progress import Clock, Listener, Stopped, tick
 from abscopt.optimizer.result import Certificate, Result, ResultStatus, SolverRun
@@ -129,7 +130,7 @@ def _solved(
     if in_reserve is not None:
         clock.report("schedule in hand", in_reserve[1], None)
     try:
-        return _begun(
+        solved = _begun(
             instance,
             judge,
             gap,
@@ -142,7 +143,10 @@ def _solved(
             in_reserve,
         )
     except Stopped:
-        return no_worse(nothing, in_reserve)
+        solved = no_worse(nothing, in_reserve)
+    if solved.schedule is None and not solved.infeasible:
+        solved = no_worse(solved, without_tables(instance, judge))
+    return solved
 
 
 def _begun(
@@ -173,12 +177,14 @@ def _begun(
             candidates, judge, gap, threads, seed, clock, known, presolve=False, engine=engine
         )
 
-    ways: list[Way] = [(_name(method, candidates), first)]
-    ways.append(("HiGHS without presolve", lambda known: other(known, None)))
-    engine = _other_engine()
-    if engine is not None:
-        ways.append((engine.name, lambda known: other(known, engine)))
-    solved = undoubted(candidates, judge, ways, in_reserve, gap, seed, clock)
+    def ways() -> Iterator[Way]:
+        yield _name(method, candidates), first
+        yield "HiGHS without presolve", lambda known: other(known, None)
+        engine = _other_engine()  # asking what is installed takes half a second
+        if engine is not None:
+            yield engine.name, lambda known: other(known, engine)
+
+    solved = undoubted(candidates, judge, ways(), in_reserve, gap, seed, clock)
     if by_search:
         memory.remember(instance, solved.schedule, solved.bound)
     return solved
@@ -341,6 +347,8 @@ def _second(
         if candidates.instance.objective.kind == "tumor_bed":
             floor = max(floor, value - TIE * max(1.0, abs(value)))
         plan, row, status = second_stage(candidates, plan, row, min(floor, value), clock)
+    if clock.expired and status.startswith("skipped"):  # its tables may take a second
+        return schedule_of_row(candidates, plan, row), value, status
     with clock.answering():
         if "plan_effects" not in vars(candidates):  # stopped before the tables of all plans
             valued = Tabulated(of_plans(candidates, [plan]), 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ Way = tuple[str, Callable[["Known | None"], Solved]]
 def undoubted(
     candidates: Candidates,
     judge: Judge,
-    ways: Sequence[Way],
+    ways: Iterable[Way],
     in_reserve: Known | None,
     gap: float,
     seed: int,

@@ -15,6 +15,7 @@ from abscopt.optimizer.candidates.kinds import kinds_of
 from abscopt.optimizer.candidates.loads import by_technique
 from abscopt.optimizer.candidates.plans import direct_doses
 from abscopt.optimizer.mip import finite_fields
+from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Clone, Lesion
@@ -102,10 +103,13 @@ class Shared:
 def shared_effects(instance: Instance, whole: Menu, sensitizer: FloatArray, plan: Plan) -> Shared:
     """Kill, growth and antigen of every course under the chemotherapy of one plan."""
     lesion = instance.lesions[whole.lesion]
+    tick()
     kinds = kinds_of(instance, whole, sensitizer, plan)
     menu = kinds.menu
+    tick()
     fractions = _fractions(instance, lesion, menu, sensitizer)
     kills = [_kill(lesion, clone, fractions) for clone in lesion.populations]
+    tick()
     survival = _survival(lesion, menu, kills)
     extra = _equivalent_bed(instance, menu, plan)
     bed = (
@@ -126,6 +130,7 @@ def shared_effects(instance: Instance, whole: Menu, sensitizer: FloatArray, plan
         _local(instance, lesion, menu, clone, kill, fractions, extra, plan)
         for clone, kill in zip(lesion.populations, kills, strict=True)
     ]
+    tick()
     antigen = _antigen(instance, lesion, fractions, survival)
     release = _release(instance, lesion, menu, fractions, antigen)
     found = Shared(
@@ -155,6 +160,7 @@ def course_effects(
     effect = np.zeros((len(menu), len(instance.horizon_days)))
     by_way = [patterns_under(instance, menu.patterns, effects, prop, plan) for prop in props]
     for block in shared.kinds.blocks:
+        tick()
         own = block_effects(instance, shared, block, effects, by_way[block.way], plan)
         if block.missing is None:
             effect[block.course] = own

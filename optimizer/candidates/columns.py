@@ -21,6 +21,7 @@ from abscopt.optimizer.candidates.courses import Patterns
 from abscopt.optimizer.candidates.loads import day_load, edric_alone
 from abscopt.optimizer.candidates.plans import allowed_patterns, direct_doses, exposures_of
 from abscopt.optimizer.mip import finite_fields
+from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
     from abscopt.instances.courses import FreeCourse
@@ -117,6 +118,7 @@ def columns_of(
     counted = not by_day and countable(candidates)
     parts = [_uniform(candidates, s) for s in range(len(candidates.lesions))]
     parts += [_free(candidates, i, counted) for i in candidates.free]
+    tick()
     most = max(part["local"].shape[3] for part in parts)
     for part in parts:
         missing = most - part["local"].shape[3]
@@ -153,6 +155,7 @@ def _uniform(candidates: Candidates, s: int) -> dict[str, NDArray[Any]]:
     menu = table.menu
     groups = first_plans(candidates)
     effects = [candidates.effects(k)[s] for k in plans]
+    tick()
     size = len(menu)
     return {
         "lesion": np.full(size, menu.lesion),
@@ -185,6 +188,7 @@ def _free(candidates: Candidates, index: int, counted: bool) -> dict[str, FloatA
     day = np.repeat(np.array(days, dtype=np.int64), len(levels))
     dose = np.tile(levels, len(days))
     groups = first_plans(candidates)
+    tick()
     loads = np.stack([_free_loads(candidates, lesion, days, levels, k) for k in groups])
     good = np.stack([candidates.within(own) for own in loads])
     keep = good.any(axis=0)
@@ -270,6 +274,7 @@ def _free_exposed(
     candidates: Candidates, lesion: Lesion, patterns: Patterns, row: IntArray, day: IntArray
 ) -> BoolArray:
     """(plans, columns, exposures) whether a dose on its day meets the plan's infusions."""
+    tick()
     kinds = tuple(exposure for _, _, exposure in candidates.exposures)
     limits = [candidates.limits[number] for number, _, _ in candidates.exposures]
     touched = np.array(

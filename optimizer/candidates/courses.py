@@ -26,6 +26,9 @@ BoolArray = NDArray[np.bool_]
 ADDED = ("lesions", "machine_days")
 """Quantities of logistics limits to which each course adds by itself."""
 
+BLOCK = 4096
+"""Patterns between two looks at the clock: some hundredths of a second."""
+
 Pattern = tuple[tuple[int, ...], int]
 """Treatment days and fractions on each of them."""
 
@@ -57,6 +60,8 @@ class Patterns:
         slot = np.zeros((len(patterns), most), dtype=np.int64)
         incidence = np.zeros((len(patterns), horizon))
         for row, (pattern, number) in enumerate(patterns):
+            if row % BLOCK == 0:
+                tick()
             count = len(pattern) * number
             days[row, :count] = np.repeat(np.array(pattern, dtype=np.int64), number)
             slot[row, :count] = np.tile(np.arange(number), len(pattern))
@@ -160,6 +165,7 @@ def enumerate_menu(instance: Instance, index: int) -> Menu:
     rows, doses = [np.empty(0, dtype=np.int64)], [np.empty(0)]
     if menu is not None and menu.form == "uniform":
         for block in menu.blocks:
+            tick()
             own = [patterns.setdefault(o, len(patterns)) for o in _stated(instance, menu, block)]
             levels = np.array(block.levels_gy)
             rows.append(np.repeat(np.array(own, dtype=np.int64), len(levels)))

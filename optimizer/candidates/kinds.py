@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from abscopt.models import repopulation
 from abscopt.optimizer.candidates.plans import direct_doses
+from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
@@ -118,6 +119,7 @@ def _blocks(menu: Menu, of: IntArray, chosen: Menu, alike: IntArray) -> tuple[Bl
     rank = np.zeros(len(chosen), dtype=np.int64)  # of a kind in its block
     matrices: dict[int, IntArray] = {}
     for block in np.unique(owner):
+        tick()
         members = np.flatnonzero(owner == block)
         rank[members] = np.arange(len(members))
         own = edges[block // ways + 1] - edges[block // ways]

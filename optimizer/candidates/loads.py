@@ -18,6 +18,7 @@ from abscopt.instances.limits import (
 )
 from abscopt.instances.prior import counts_voxels, point_of, reference_cap
 from abscopt.models import lq, lymphocytes, repair, toxicity
+from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion, Technique
@@ -113,6 +114,7 @@ def menu_loads(instance: Instance, menu: Menu, sensitized: NDArray[np.bool_]) ->
         for number in np.unique(menu.per_day).tolist():
             own = np.flatnonzero((menu.technique == way) & (menu.per_day == number))
             for column, limit in enumerate(limits if len(own) else ()):
+                tick()
                 beam, dose = (lesion, technique, number), menu.dose[own]
                 with np.errstate(invalid="ignore"):
                     total = days[own] * day_load(instance, beam, limit, dose, 0)

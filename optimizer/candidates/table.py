@@ -43,6 +43,7 @@ from abscopt.optimizer.candidates.plans import (
 )
 from abscopt.optimizer.candidates.propagators import MOST_BYTES as PROPAGATORS
 from abscopt.optimizer.candidates.propagators import Propagators, propagators
+from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
@@ -171,11 +172,14 @@ class Candidates:
         return keep
 
     def _table(self, index: int) -> LesionTable:
+        tick()
         menu, lesion = enumerate_menu(self.instance, index), self.instance.lesions[index]
+        tick()
         keep, most = self._fitting(menu), int(menu.patterns.per_day.max()) + 1
         menu = menu.take(keep)
         beam = menu.technique * most + menu.per_day
         beams, variant = np.unique(beam, return_inverse=True)
+        tick()
         return LesionTable(
             menu=menu,
             kept=keep,

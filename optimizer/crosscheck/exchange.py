@@ -22,7 +22,7 @@ from abscopt.optimizer.programme.cuts import schedule_of
 from abscopt.optimizer.programme.matrix import matrix_of
 from abscopt.optimizer.programme.proved import ProgrammeAnswer
 from abscopt.optimizer.programme.single import solve_single
-from abscopt.optimizer.progress import Clock, Listener
+from abscopt.optimizer.progress import Clock, Listener, Stopped
 from abscopt.optimizer.solver import Outcome
 
 if TYPE_CHECKING:
@@ -71,24 +71,30 @@ def export_programme(
     Raises
     ------
     InputError
-        If the case has no programme, or the time did not suffice to build it.
+        If the case has no programme.
+    Stopped
+        If the time did not suffice to build it.
     KeyboardInterrupt
         If a signal came before there was a programme.
     """
     wanted = instance.objective.gap if gap is None else gap
     clock = Clock(time_limit, listener)
     engine = _unsolved if first else None
-    with clock.running("programme"):
-        candidates = Candidates(instance)
-        judge = Judge(instance)
-        answer = solve_single(candidates, judge, wanted, seed, threads, clock, engine=engine)
-    if answer.data is None and clock.interrupted:
-        raise KeyboardInterrupt
+    try:
+        with clock.running("programme"):
+            candidates = Candidates(instance)
+            judge = Judge(instance)
+            answer = solve_single(candidates, judge, wanted, seed, threads, clock, engine=engine)
+            if answer.data is None and not answer.infeasible:
+                raise Stopped
+    except Stopped:
+        if clock.interrupted:
+            raise KeyboardInterrupt from None
+        what = f"{instance.name}: no programme was built within the time limit"
+        raise Stopped(what) from None
     if answer.data is None:
-        what = "no time" if clock.expired else "no systemic plan"
         rule = "the case has no programme: every systemic plan breaks a limit"
-        rule = "needs time for the first programme" if clock.expired else rule
-        raise InputError([Problem(instance.name, "programme", what, rule)])
+        raise InputError([Problem(instance.name, "programme", "no systemic plan", rule)])
     model = build(answer.data)
     matrix, position = matrix_of(model)
     return Export(named_programme(candidates, answer.data, model, matrix, position), answer)

@@ -130,8 +130,11 @@ def solve_free(candidates: Candidates, judge: Judge, gap: float, seed: int, cloc
     answer = search.answer
     try:
         search.run()
-    except Stopped:  # within a node that is open no more: what was proved before it holds
-        return answer
+    except Stopped:
+        if answer.bound is None:  # no node has been taken from those that are open
+            bound = search.proved()
+            answer.bound = float(bound) if math.isfinite(bound) else None
+        return answer  # else within a node that is open no more: what was proved before it holds
     bound = search.proved()
     answer.infeasible = answer.schedule is None and bound == -math.inf
     answer.bound = float(bound) if math.isfinite(bound) else None

@@ -9,9 +9,15 @@ from typing import Any
 
 from pyomo.core.expr.numeric_expr import LinearExpression, MonomialTermExpression
 
+from abscopt.optimizer.progress import tick
+
 
 def terms(coefficients: Iterable[float], variables: Iterable[Any]) -> Any:
-    """Return the sum of coefficients times variables, in order; 0 if there are none."""
+    """Return the sum of coefficients times variables, in order; 0 if there are none.
+
+    The clock is read before each sum.
+    """
+    tick()
     parts = [
         MonomialTermExpression((coefficient, variable))
         for coefficient, variable in zip(coefficients, variables, strict=True)

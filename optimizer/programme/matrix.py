@@ -9,13 +9,16 @@ from numpy.typing import NDArray
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 
 from abscopt.optimizer.programme.linear import uncollected
+from abscopt.optimizer.progress import tick
 from abscopt.optimizer.solver import Matrix
 
 
 def matrix_of(model: Any) -> tuple[Matrix, dict[int, int]]:
     """Arrays of a Pyomo model (maximize), and id(variable) -> column."""
+    tick()
     with uncollected():
         form = LinearStandardFormCompiler().write(model, mixed_form=True, set_sense=None)
+    tick()
     position = {id(variable): column for column, variable in enumerate(form.columns)}
     rows = form.A.tocsr()
     count = len(form.rows)

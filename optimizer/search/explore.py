@@ -104,7 +104,8 @@ def explore(
         found.complete = True
     except Stopped:
         pass
-    still_open = ceiling_of_case(candidates.instance) if search is None else search.open_bound
+    with clock.answering():
+        still_open = ceiling_of_case(candidates.instance) if search is None else search.open_bound
     found.bound = max(found.value, min(still_open, proved))
     return found
 

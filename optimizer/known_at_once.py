@@ -1,0 +1,142 @@
+"""A feasible schedule without any table: for a solve that is stopped before its tables stand.
+
+Lesion by lesion the strongest course that fits, the judge asked each time. Nothing is enumerated:
+of each lesion a few numbers of fractions, the first and the last start, and by bisection the
+greatest dose that the judge lets pass.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from typing import TYPE_CHECKING
+
+from abscopt.instances.calendar import course_days
+from abscopt.instances.infusion_days import given_infusions
+from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from abscopt.instances.courses import FreeCourse, UniformCourse
+    from abscopt.instances.lesions import Lesion
+    from abscopt.instances.schema import Instance
+    from abscopt.instances.systemic import AgentChoice
+    from abscopt.optimizer.evaluation import Judge
+
+SECONDS = 0.3
+"""Most time, since the limit is over when this is asked for: some hundred verdicts."""
+NUMBERS = 4
+"""Numbers of fractions of a block that are tried."""
+PLANS = 6
+"""Ways to give the agents that are tried."""
+
+Shape = tuple[tuple[tuple[int, int], ...], tuple[float, ...]]
+"""Day and slot of each fraction, and the doses on offer, least first."""
+Key = tuple[int, float]
+
+
+class _Best:
+    """The best feasible schedule so far, and how long others may still be judged."""
+
+    def __init__(self, judge: Judge):
+        self.judge = judge
+        self.best: tuple[Schedule, float] | None = None
+        self._end = time.perf_counter() + SECONDS
+
+    @property
+    def over(self) -> bool:
+        """Whether time is up."""
+        return time.perf_counter() > self._end
+
+    def key(self, schedule: Schedule) -> Key:
+        """Fewer broken rules and limits first, then the objective; greater is better."""
+        verdict = self.judge.evaluate(schedule)
+        if verdict.feasible and (self.best is None or verdict.objective > self.best[1]):
+            self.best = schedule, verdict.objective
+        broken = len(verdict.broken_rules) + len(verdict.broken_limits)
+        return -broken, verdict.objective
+
+
+def without_tables(instance: Instance, judge: Judge) -> tuple[Schedule, float] | None:
+    """A feasible schedule with its objective; None if none is found in a fraction of a second."""
+    best = _Best(judge)
+    plans = [Schedule.of((), own) for own in itertools.islice(_plans(instance), PLANS)]
+    begun = sorted(((best.key(own), -i) for i, own in enumerate(plans)), reverse=True)
+    for key, number in begun:
+        schedule = plans[-number]
+        for lesion in instance.lesions:
+            for shape in _shapes(instance, lesion):
+                if best.over:
+                    return best.best
+                schedule, key = _greatest(best, schedule, key, lesion, shape)
+        if best.over:
+            break
+    return best.best
+
+
+def _plans(instance: Instance) -> Iterator[list[Infusion]]:
+    """Infusions of all agents, those that may be left out left out first."""
+    options = [list(_options(instance, agent)) for agent in instance.agents]
+    for chosen in itertools.product(*options):
+        yield [infusion for own in chosen for infusion in own]
+
+
+def _options(instance: Instance, agent: AgentChoice) -> Iterator[list[Infusion]]:
+    """Nothing if the agent is optional; each regimen from its first and from its last start."""
+    if agent.optional:
+        yield []
+    for name in agent.regimens:
+        for starts in (agent.start_days, reversed(agent.start_days)):
+            tried = (given_infusions(instance, agent, name, day, agent.cycles) for day in starts)
+            doses = next((found for found in tried if found is not None), None)
+            if doses is not None:
+                yield [Infusion(day, drug, mg) for drug, day, mg in doses]
+
+
+def _shapes(instance: Instance, lesion: Lesion) -> Iterator[Shape]:
+    """Days of a few courses of a lesion, most fractions first."""
+    course = lesion.course
+    if course is None:
+        return
+    if course.form == "free":
+        yield from _free_shapes(course)
+    else:
+        yield from _uniform_shapes(instance, course)
+
+
+def _free_shapes(course: FreeCourse) -> Iterator[Shape]:
+    days = course.days[: course.max_fractions]
+    for number in sorted({len(days), -(-len(days) // 2), 1}, reverse=True):
+        yield tuple((day, 0) for day in days[:number]), tuple(sorted(course.levels_gy))
+
+
+def _uniform_shapes(instance: Instance, course: UniformCourse) -> Iterator[Shape]:
+    starts = dict.fromkeys((course.start_days[0], course.start_days[-1]))
+    for block in course.blocks:
+        per_day, numbers = block.fractions_per_day, sorted(set(block.fractions), reverse=True)
+        interval, levels = min(block.interval_days), tuple(sorted(block.levels_gy))
+        few = numbers[:: max(1, -(-len(numbers) // NUMBERS))]
+        for number, start in itertools.product(few, starts):
+            days = course_days(instance.calendar, start, number // per_day, interval)
+            if days is not None and days[-1] < instance.days:
+                yield tuple(itertools.product(days, range(per_day))), levels
+
+
+def _greatest(
+    best: _Best, schedule: Schedule, key: Key, lesion: Lesion, shape: Shape
+) -> tuple[Schedule, Key]:
+    """The schedule with the greatest dose of a shape that breaks nothing more, if it is better."""
+    places, levels = shape
+    others = [fraction for fraction in schedule.fractions if fraction.lesion != lesion.name]
+    least, way = key[0], lesion.ways[0].name
+    low, high = 0, len(levels)
+    while low < high and not best.over:
+        middle = (low + high) // 2
+        course = [Fraction(day, lesion.name, levels[middle], slot, way) for day, slot in places]
+        trial = Schedule.of([*others, *course], schedule.infusions)
+        found = best.key(trial)
+        if found > key:
+            schedule, key = trial, found
+        low, high = (middle + 1, high) if found[0] >= least else (low, middle)
+    return schedule, key
