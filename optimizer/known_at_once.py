@@ -42,12 +42,17 @@ class _Best:
     def __init__(self, judge: Judge):
         self.judge = judge
         self.best: tuple[Schedule, float] | None = None
-        self._end = time.perf_counter() + SECONDS
+        self._end = self._until = time.perf_counter() + SECONDS
 
     @property
     def over(self) -> bool:
         """Whether time is up."""
-        return time.perf_counter() > self._end
+        return time.perf_counter() > self._until
+
+    def share(self, parts: int) -> None:
+        """Let what comes next take one of so many equal parts of the time left."""
+        now = time.perf_counter()
+        self._until = now + max(0.0, self._end - now) / parts
 
     def key(self, schedule: Schedule) -> Key:
         """Fewer broken rules and limits first, then the objective; greater is better."""
@@ -63,16 +68,45 @@ def without_tables(instance: Instance, judge: Judge) -> tuple[Schedule, float] |
     best = _Best(judge)
     plans = [Schedule.of((), own) for own in itertools.islice(_plans(instance), PLANS)]
     begun = sorted(((best.key(own), -i) for i, own in enumerate(plans)), reverse=True)
-    for key, number in begun:
+    for turn, (key, number) in enumerate(begun):
+        best.share(len(begun) - turn)
         schedule = plans[-number]
+        if key[0] < 0:
+            schedule, key = _with_least(best, instance, schedule, key)
         for lesion in instance.lesions:
             for shape in _shapes(instance, lesion):
-                if best.over:
-                    return best.best
-                schedule, key = _greatest(best, schedule, key, lesion, shape)
-        if best.over:
-            break
+                if not best.over:
+                    schedule, key = _greatest(best, schedule, key, lesion, shape)
     return best.best
+
+
+def _with_least(
+    best: _Best, instance: Instance, schedule: Schedule, key: Key
+) -> tuple[Schedule, Key]:
+    """A schedule with the least course of each lesion that breaks nothing more.
+
+    Where so many lesions must be irradiated that no single course changes what is broken.
+    """
+    for lesion in instance.lesions:
+        shapes = list(_shapes(instance, lesion))
+        if not shapes or best.over:
+            continue
+        places, levels = shapes[-1]
+        trial = _with(schedule, lesion, places, levels[0])
+        found = best.key(trial)
+        if found[0] >= key[0]:
+            schedule, key = trial, found
+    return schedule, key
+
+
+def _with(
+    schedule: Schedule, lesion: Lesion, places: tuple[tuple[int, int], ...], dose_gy: float
+) -> Schedule:
+    """A schedule with another course of one lesion."""
+    others = [fraction for fraction in schedule.fractions if fraction.lesion != lesion.name]
+    way = lesion.ways[0].name
+    course = [Fraction(day, lesion.name, dose_gy, slot, way) for day, slot in places]
+    return Schedule.of([*others, *course], schedule.infusions)
 
 
 def _plans(instance: Instance) -> Iterator[list[Infusion]]:
@@ -128,13 +162,10 @@ def _greatest(
 ) -> tuple[Schedule, Key]:
     """The schedule with the greatest dose of a shape that breaks nothing more, if it is better."""
     places, levels = shape
-    others = [fraction for fraction in schedule.fractions if fraction.lesion != lesion.name]
-    least, way = key[0], lesion.ways[0].name
-    low, high = 0, len(levels)
+    least, low, high = key[0], 0, len(levels)
     while low < high and not best.over:
         middle = (low + high) // 2
-        course = [Fraction(day, lesion.name, levels[middle], slot, way) for day, slot in places]
-        trial = Schedule.of([*others, *course], schedule.infusions)
+        trial = _with(schedule, lesion, places, levels[middle])
         found = best.key(trial)
         if found > key:
             schedule, key = trial, found

@@ -28,8 +28,6 @@ from abscopt.optimizer.programme.margins import RANGE_MARGIN
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.columns import Columns
     from abscopt.optimizer.candidates.flows import Flow
@@ -280,7 +278,10 @@ def data_of(
 
 
 def build(data: Data) -> Any:
-    """The programme: maximize the objective over columns x and (plan, band) pairs y."""
+    """The programme: maximize the objective over columns x and (plan, band) pairs y.
+
+    The clock is read between families, and where sums are put together (`terms`, `chosen`).
+    """
     with uncollected():
         return _built(data)
 
@@ -294,37 +295,63 @@ def _built(data: Data) -> Any:
         bounds=lambda m, j: (0, slots[j]),
     )
     model.y = pyo.Var(data.bands, domain=pyo.Binary)
-    for family in _families(data):
+    choice.one_course(model, data)
+    choice.one_level(model, data)
+    choice.fraction_number(model, data)
+    choice.one_plan(model, data)
+    if data.paired:
+        pairs.pair_of_plan(model, data)
         tick()
-        family(model, data)
+        pairs.pair_of_course(model, data)
+    tick()
+    choice.intervals(model, data)
+    choice.late_enough(model, data)
+    choice.early_enough(model, data)
+    choice.excluded(model, data)
+    tick()
+    demands.least_bed(model, data)
+    organs.excess_of_soft_limits(model, data)
+    organs.exposures(model, data)
+    organs.organ_loads(model, data)
+    organs.exposed_caps(model, data)
+    organs.lymphocyte_count(model, data)
+    organs.edric(model, data)
+    tick()
+    logistics.lesions_treated(model, data)
+    logistics.visits(model, data)
+    logistics.machine_days(model, data)
+    logistics.lesions_per_day(model, data)
+    logistics.overall_days(model, data)
+    logistics.course_gaps(model, data)
+    tick()
+    outcome.accelerated_growth(model, data)
+    if data.instance.objective.kind == "tumor_bed":
+        value.tumor_bed(model, data)
+    else:
+        if data.paired:
+            pairs.summed_effect(model, data)
+            pairs.log_effect(model, data)
+            pairs.saturated_log_effect(model, data)
+        else:
+            flow.survivors(model, data)
+            flow.killed_effectors(model, data)
+            flow.own_effect(model, data)
+            flow.losses_of_others(model, data)
+            flow.effect_in_band(model, data)
+            outcome.lymphocyte_bands(model, data)
+            outcome.systemic_effect(model, data)
+            outcome.saturation(model, data)
+        tick()
+        outcome.burden_rule(model, data)
+        flow.burden_rule_of_free_courses(model, data)
+        outcome.log_burden(model, data)
+        outcome.total_burden(model, data)
+        demands.least_control(model, data)
+        tick()
+        value.of_lesion(model, data)
     tick()
     objective(model, data)
     return model
-
-
-def _families(data: Data) -> Iterator[Callable[[Any, Data], None]]:
-    """The constraints of a case, family by family, in the order of the rows."""
-    yield from (choice.one_course, choice.one_level, choice.fraction_number, choice.one_plan)
-    if data.paired:
-        yield from (pairs.pair_of_plan, pairs.pair_of_course)
-    yield from (choice.intervals, choice.late_enough, choice.early_enough, choice.excluded)
-    yield demands.least_bed
-    yield from (organs.excess_of_soft_limits, organs.exposures, organs.organ_loads)
-    yield from (organs.exposed_caps, organs.lymphocyte_count, organs.edric)
-    yield from (logistics.lesions_treated, logistics.visits, logistics.machine_days)
-    yield from (logistics.lesions_per_day, logistics.overall_days, logistics.course_gaps)
-    yield outcome.accelerated_growth
-    if data.instance.objective.kind == "tumor_bed":
-        yield value.tumor_bed
-        return
-    if data.paired:
-        yield from (pairs.summed_effect, pairs.log_effect, pairs.saturated_log_effect)
-    else:
-        yield from (flow.survivors, flow.killed_effectors, flow.own_effect, flow.losses_of_others)
-        yield from (flow.effect_in_band, outcome.lymphocyte_bands, outcome.systemic_effect)
-        yield outcome.saturation
-    yield from (outcome.burden_rule, flow.burden_rule_of_free_courses)
-    yield from (outcome.log_burden, outcome.total_burden, demands.least_control, value.of_lesion)
 
 
 def objective(model: Any, data: Data) -> None:
