@@ -59,17 +59,17 @@ STREAMS: dict[str, Callable[[int], dict[str, Any]]] = {
 }
 HARDEST: tuple[tuple[str, int], ...] = (
     ("edge", 4),
+    ("widened", 66),
+    ("widened", 133),
+    ("random", 113),
+    ("random", 118),
+    ("edge", 115),
+    ("random", 94),
     ("random", 0),
-    ("widened", 47),
-    ("random", 49),
-    ("widened", 48),
-    ("widened", 49),
-    ("widened", 20),
-    ("random", 48),
-    ("widened", 25),
-    ("widened", 14),
+    ("edge", 121),
+    ("widened", 101),
 )
-"""Stream and seed of the ten that took longest of the first 50 of each stream (`--find`)."""
+"""Stream and seed of the ten that took longest of the first 150 of each stream (`--find`)."""
 
 LARGEST: dict[str, dict[str, Any]] = {
     "long-menus": {"lesions": 6, "step_gy": 0.55, "last_start_day": 158, "long": True},
