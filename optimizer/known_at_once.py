@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from abscopt.instances.systemic import AgentChoice
     from abscopt.optimizer.evaluation import Judge
 
-SECONDS = 0.3
-"""Most time, since the limit is over when this is asked for: some hundred verdicts."""
+SECONDS = 0.2
+"""Most time, since the limit is over when this is asked for: ten to a hundred verdicts."""
 NUMBERS = 4
 """Numbers of fractions of a block that are tried."""
 PLANS = 6
