@@ -16,7 +16,6 @@ import math
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -104,21 +103,28 @@ def _line(problem: Problem) -> str:
     return " ".join(str(problem).split())
 
 
-def _audited(instance: Instance, file: str) -> list[Problem]:
-    """Notes of the input audit as problems, for `--strict`."""
+def _audited(instance: Instance, file: str) -> tuple[list[Problem], list[Problem]]:
+    """Notes of the input audit, and as problems for `--strict` those that are warnings."""
     from abscopt.optimizer.audit import case_audit
 
-    return [Problem(file, note.place, note.kind, note.text) for note in case_audit(instance).notes]
+    notes = case_audit(instance).notes
+    shown = [Problem(file, note.place, note.level, note.text) for note in notes]
+    wrong = [
+        Problem(file, note.place, note.kind, note.text) for note in notes if note.level == "warning"
+    ]
+    return shown, wrong
 
 
-def _refuse_notes(instance: Instance, file: str) -> None:
-    """Raise InputError if the input audit has a note."""
-    if problems := _audited(instance, file):
+def _refuse_warnings(instance: Instance, file: str) -> None:
+    """Raise InputError if the input audit has a warning."""
+    if problems := _audited(instance, file)[1]:
         raise InputError(problems)
 
 
 _strict_option = click.option(
-    "--strict", is_flag=True, help="Notes of the input audit are errors: exit code 2."
+    "--strict",
+    is_flag=True,
+    help="Warnings of the input audit (probable mistakes) are errors: exit code 2.",
 )
 
 
@@ -221,16 +227,16 @@ def check_command(files: tuple[str, ...], strict: bool) -> None:
     wrong: list[Problem] = []
     for file in files:
         try:
-            notes = _audited(_load(file), file)
+            notes, warnings = _audited(_load(file), file)
         except InputError as error:
             wrong += error.problems
             continue
-        if notes and strict:
-            wrong += notes
+        if warnings and strict:
+            wrong += warnings
             continue
         _say(f"{file}: ok")
         for note in notes:
-            _say(_line(replace(note, value="note")))
+            _say(_line(note))
     if wrong:
         raise InputError(wrong)
 
@@ -285,7 +291,7 @@ def solve_command(
     """Find the best schedule of a case and prove how good it is."""
     instance = _load(case)
     if strict:
-        _refuse_notes(instance, case)
+        _refuse_warnings(instance, case)
     from abscopt.optimizer import solve
     from abscopt.optimizer.files import result_folder, write_result
     from abscopt.optimizer.schedule_files import schedule_of_file
@@ -347,7 +353,7 @@ def evaluate_command(
         raise click.UsageError("--site goes with --regimen")
     instance = _load(case)
     if strict:
-        _refuse_notes(instance, case)
+        _refuse_warnings(instance, case)
     if schedule_file is not None:
         from abscopt.optimizer.schedule_files import schedule_of_file
 

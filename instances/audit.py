@@ -15,6 +15,7 @@ from abscopt.instances.offer import timings
 from abscopt.instances.prior import point_of, prior_load
 from abscopt.instances.regimens import dose_in_mg
 from abscopt.instances.unusual import unusual_values
+from abscopt.instances.windows import unplaced_by_agent
 
 if TYPE_CHECKING:
     from abscopt.instances.courses import UniformCourse
@@ -33,7 +34,7 @@ BODY_KEYS = {
 def input_notes(instance: Instance) -> tuple[Note, ...]:
     """Every note on a case that needs neither courses nor judge, in the order of the case."""
     checks = (
-        _assumed, _sparing, _losses, _menus, _prior, _cycles, _immune_shares, _agents,
+        _assumed, _sparing, _losses, _menus, _prior, _cycles, _starts, _immune_shares, _agents,
         unusual_values,
     )  # fmt: skip
     return tuple(found for check in checks for found in check(instance))
@@ -208,6 +209,12 @@ def _cycles(instance: Instance) -> Iterator[Note]:
             if start is not None and given < total:
                 facts = {"regimen": name, "given": given, "total": total, "start": start}
                 yield note("doses_cut", place, days=instance.days, **facts)
+
+
+def _starts(instance: Instance) -> Iterator[Note]:
+    """Regimens whose later doses find no infusion day from some starts, or from all."""
+    for i, sentence in unplaced_by_agent(instance):
+        yield note("starts_not_offered", f"agents[{i}]", sentence=sentence)
 
 
 def _last_start(instance: Instance, agent: AgentChoice, regimen: str) -> tuple[int | None, int]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from abscopt.instances.problems import MOST_LIMITS, Problem, listing, nearest, short
+from abscopt.instances.problems import MOST_LIMITS, MOST_SHOWN, Problem, listing, nearest, short
 from abscopt.instances.read import MOST_DIGITS, parse_case
 from abscopt.instances.sources import Raw, bundled, library, library_limits, names
 
@@ -41,7 +41,7 @@ class Lookups:
     ) -> None:
         """Note a name that is not known, and the table that was to be filled from it."""
         known = sorted(known)
-        like = nearest(name, known)
+        like = nearest(name, known) if len(self.problems) < MOST_SHOWN else ""
         self.add(place, name, f"no such {what}{like or f'; known: {listing(known)}'}")
         if table is not None:
             self.unresolved.add(table)

@@ -63,6 +63,7 @@ TEXTS = {
     "demand_unreachable": (
         "{lesion} demands a least dose, but no course of it keeps every limit: infeasible"
     ),
+    "starts_not_offered": "{sentence}",
     "untreated": "{lesion} is not irradiated: {reason}",
     "no_gain": (
         "{lesion} receives {course} ({total:g} Gy) and its control stays below {least:g} % "
@@ -70,6 +71,10 @@ TEXTS = {
     ),
 }  # fmt: skip
 """Kind of note -> sentence with its facts in braces."""
+
+REMARKS = {"doses_cut", "courses_cut", "starts_not_offered", "untreated", "no_gain"}
+"""Kinds that state what follows from a horizon, a calendar or an answer as it was meant; all others
+point to a probable mistake."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +85,14 @@ class Note:
     place: str
     text: str
 
+    @property
+    def level(self) -> str:
+        """`warning` for a probable mistake, which `--strict` refuses; else `note`."""
+        return "note" if self.kind in REMARKS else "warning"
+
     def to_json(self) -> dict[str, str]:
         """Plain data."""
-        return {"kind": self.kind, "place": self.place, "text": self.text}
+        return {"kind": self.kind, "level": self.level, "place": self.place, "text": self.text}
 
 
 def note(kind: str, place: str, **facts: object) -> Note:

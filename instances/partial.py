@@ -50,6 +50,8 @@ def all_problems(case: Raw, lookups: Lookups) -> list[Problem]:
 
     from abscopt.instances.schema import Instance
 
+    if len(lookups.problems) > MOST_MENDED:
+        return lookups.problems
     gathered = _Gathered(case, lookups)
     for _ in range(MOST_ROUNDS):
         context: dict[str, Any] = {"contradictions": []}

@@ -24,6 +24,8 @@ MOST_PLANS, USUAL_PLANS = 1_000_000, 5_000
 MOST_PATTERN_DAYS = 30_000_000
 """Day patterns of one menu (start, interval, number) times days of the case: ten bytes for each;
 the largest bundled case has 1 % of it."""
+MOST_INFUSIONS = 400_000
+"""Doses of all cycles of an agent's regimens times its start days: each date is looked up, 2 us."""
 MOST_LOADS = 20_000_000
 """Courses of all lesions times limits: each load is a number of 8 bytes."""
 
@@ -89,6 +91,13 @@ def too_large(instance: Instance) -> Iterator[tuple[str, object, str]]:
     if loads > MOST_LOADS and not large:
         value = f"{loads} loads of courses on limits"
         yield "lesions", value, f"at most {MOST_LOADS} in a case: shorten the menus"
+    for i, agent in enumerate(instance.agents):
+        known = [instance.regimens[r] for r in agent.regimens if r in instance.regimens]
+        doses = sum(len(regimen.doses) * regimen.max_cycles for regimen in known)
+        if doses * len(agent.start_days) > MOST_INFUSIONS:
+            value = f"{doses} doses from {len(agent.start_days)} start days"
+            rule = f"at most {MOST_INFUSIONS} in all: fewer start days, cycles or doses of a cycle"
+            yield f"agents[{i}]", value, rule
     plans = number_of_plans(instance)
     if plans > MOST_PLANS:
         rule = f"at most {MOST_PLANS} combinations of all agents: widen start_step_days"

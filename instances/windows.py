@@ -87,13 +87,16 @@ def unplaced_plans(instance: Instance) -> list[str]:
     That a week has days without infusions needs no mention beside an answer; a regimen that can
     hardly or not at all be given does.
     """
-    return [
-        line
-        for agent in instance.agents
-        for found in start_days(instance, agent)
-        for line in _sentences(instance, agent, found)
-        if found.unplaced or not found.offered
-    ]
+    return [line for _, line in unplaced_by_agent(instance)]
+
+
+def unplaced_by_agent(instance: Instance) -> Iterator[tuple[int, str]]:
+    """(index of an agent, sentence of `unplaced_plans`)."""
+    for i, agent in enumerate(instance.agents):
+        for found in start_days(instance, agent):
+            if found.unplaced or not found.offered:
+                for line in _sentences(instance, agent, found):
+                    yield i, line
 
 
 def _sentences(instance: Instance, agent: AgentChoice, found: StartDays) -> Iterator[str]:

@@ -12,7 +12,7 @@ from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING, Any
 
 from abscopt.instances.calendar import course_days
-from abscopt.instances.windows import infusion_rule, not_offered, start_days, unplaced_plans
+from abscopt.instances.windows import infusion_rule, not_offered, start_days
 from abscopt.optimizer.audit import case_audit, evaluation_notes
 from abscopt.optimizer.result import DISCLAIMER, FORMAT, instance_digest
 from abscopt.optimizer.wording import (
@@ -310,7 +310,6 @@ def _proof_parts(result: Result, instance: Instance) -> list[object]:
         parts.append(f"Reduced    pairs of plan and course: {', then '.join(steps)}")
     for name, size in result.certificate.approximation_errors.items():
         parts.append(f"Inside it  {name}: {size:.3g} {unit}")
-    parts += [f"Left out   {line}" for line in unplaced_plans(instance)]
     return [
         *parts,
         f"Second stage  {result.certificate.second_stage}; "

@@ -20,7 +20,7 @@ def test_check_prints_notes_and_strict_refuses_them(run: Any, write: Any) -> Non
     path = write(silent())
     lines = run("instances", "check", path).stdout.splitlines()
     assert lines[0] == f"{path}: ok"
-    assert lines[1].startswith(f"{path}: lesions[1].sparing: note: silent")
+    assert lines[1].startswith(f"{path}: lesions[1].sparing: warning: silent")
     refused = run("instances", "check", "--strict", path)
     assert refused.exit_code == 2 and refused.stdout == ""
     assert refused.stderr.startswith(f"{path}: lesions[1].sparing: sparing_not_stated: silent")
@@ -35,7 +35,7 @@ def test_solve_and_evaluate_print_notes_and_strict_refuses_them(
     assert report.index("Note  silent") < report.index("Lesions")
     document = json.loads((out / "result.json").read_text())
     assert {note["kind"] for note in document["notes"]} >= {"sparing_not_stated"}
-    assert set(document["notes"][0]) == {"kind", "place", "text"}
+    assert set(document["notes"][0]) == {"kind", "level", "place", "text"}
     judged = run("evaluate", path, out / "result.json")
     assert judged.exit_code == 0 and "Note  silent" in judged.stdout
     told = run("evaluate", path, out / "result.json", "--json")
@@ -60,3 +60,27 @@ def test_strict_is_content_with_a_case_that_states_all(run: Any, write: Any) -> 
     path = write(raw)
     assert run("instances", "check", "--strict", path).stdout == f"{path}: ok\n"
     assert run("solve", "--strict", path).exit_code == 0
+
+
+def test_strict_refuses_no_bundled_case_for_its_horizon(run: Any) -> None:
+    for name in ("oligomet-4", "toy-blockade", "stage3-crt", "sequencing"):
+        told = run("instances", "check", name, "--strict")
+        assert told.exit_code == 0
+        assert ".regimens: note: the horizon" in told.stdout
+    assert run("instances", "check", "pulsar", "--strict").exit_code == 2
+
+
+def test_start_days_without_infusions_stand_in_json(run: Any, write: Any) -> None:
+    raw = plain_case([lesion("a", course=uniform([3], [4.0]))], [], horizon_days=[60])
+    raw["agents"] = [
+        {"name": "pembro", "regimens": ["pembrolizumab-200-q3w"], "first_start_day": 0,
+         "last_start_day": 4}
+    ]  # fmt: skip
+    raw["calendar"] = {
+        "start_date": "2026-01-05", "infusion_tolerance_days": 0,
+        "infusion_holidays": ["2026-01-26"],
+    }  # fmt: skip
+    document = json.loads(run("solve", write(raw), "--json").stdout)
+    (found,) = [note for note in document["notes"] if note["kind"] == "starts_not_offered"]
+    assert found["place"] == "agents[0]" and found["level"] == "note"
+    assert "1 of 5 start days not offered: a later dose has no infusion day" in found["text"]

@@ -87,7 +87,7 @@ def test_no_dose_moves_without_tolerance() -> None:
     assert dates(case, gap=1e-5) == ["01-06", "01-27", "02-17", "03-10"]
     assert dates(case, gap=1e-5, method="single") == ["01-06", "01-27", "02-17", "03-10"]
     text = solve_report(solve(case), case)
-    assert "Left out   pembro (pembrolizumab-200-q3w): 1 of 21 start days not offered" in text
+    assert "Note  pembro (pembrolizumab-200-q3w): 1 of 21 start days not offered" in text
 
 
 def test_drugs_are_infused_on_any_day_where_the_case_says_so() -> None:
