@@ -30,6 +30,7 @@ from abscopt.instances.limits import AlcLimit, DoseByFractionsLimit, LogisticsLi
 from abscopt.optimizer.candidates.courses import Menu, Patterns
 from abscopt.optimizer.candidates.loads import alc_allowance
 from abscopt.optimizer.candidates.table import CAP, Candidates
+from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,7 +102,11 @@ def offered(candidates: Candidates) -> Kept:
     if candidates.free:
         raise ValueError("free courses cannot be reduced")
     plans = range(len(candidates.plans))
-    allowed = [candidates.allowed(k) for k in plans]
+    allowed = []
+    for k in plans:
+        tick()
+        allowed.append(candidates.allowed(k))
+    tick()
     pairs = tuple(np.stack([part[s] for part in allowed]) for s in range(len(candidates.lesions)))
     shape = (len(plans), len(candidates.instance.horizon_days))
     kept = Kept(pairs, (), -math.inf, np.full(shape, math.inf), np.zeros(shape))
@@ -110,11 +115,13 @@ def offered(candidates: Candidates) -> Kept:
 
 def undominated(candidates: Candidates, kept: Kept) -> Kept:
     """Without courses that another one of the same shape stands in for, plan by plan."""
+    tick()
     pairs = [part.copy() for part in kept.pairs]
     for s, table in enumerate(candidates.lesions):
         if len(table.menu) == 1 or _days_count(candidates, s):
             continue
         for k in kept.plans.tolist():
+            tick()
             if candidates.latest_end_needed(k) < 0 and candidates.earliest_start_needed(k) < 0:
                 open_courses = np.flatnonzero(pairs[s][k])
                 merit = _merit(candidates, s, k)
