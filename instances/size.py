@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
     from abscopt.instances.schema import Instance
 
-MOST_COURSES, USUAL_COURSES = 500_000, 50_000
-"""Of one lesion's menu: 500 000 courses take about 1 GB; the largest bundled menu has 29 754."""
+MOST_COURSES, USUAL_COURSES = 3_000_000, 50_000
+"""Of one lesion's menu; ten million courses of six lesions were searched in 4 GB, and the largest
+bundled menu has 29 754."""
 MOST_FREE, USUAL_FREE = 50_000, 2_000
 """Days times doses of a free course: a binary variable of the programme for each."""
 MOST_PLANS, USUAL_PLANS = 1_000_000, 5_000
@@ -26,8 +27,9 @@ MOST_PATTERN_DAYS = 30_000_000
 the largest bundled case has 1 % of it."""
 MOST_INFUSIONS = 400_000
 """Doses of all cycles of an agent's regimens times its start days: each date is looked up, 2 us."""
-MOST_LOADS = 20_000_000
-"""Courses of all lesions times limits: each load is a number of 8 bytes."""
+MOST_LOADS = 500_000_000
+"""Courses of all lesions times limits: each load is a number of 8 bytes, stored once for courses
+that differ in their days only."""
 
 
 def menu_size(lesion: Lesion) -> int:

@@ -175,7 +175,7 @@ def test_sizes_say_how_many(toy: dict[str, Any]) -> None:
     raw = copy.deepcopy(toy)
     courses_1e9(raw)
     (line,) = refusal(lambda: build(raw, "case"))
-    assert f"{200 * 2000 * 60 * 1401} courses: at most 500000 on one menu" in line
+    assert f"{200 * 2000 * 60 * 1401} courses: at most 3000000 on one menu" in line
     plans(toy)
     (line,) = refusal(lambda: build(toy, "case"))
     assert f"{1402**4} plans: at most 1000000 combinations" in line
