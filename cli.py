@@ -26,9 +26,9 @@ from abscopt.instances.load import (
     read_text,
     titles,
 )
-from abscopt.optimizer.files import load_case as _load
 from abscopt.optimizer.progress import ProgressLine, Stopped
-from abscopt.optimizer.result import DISCLAIMER, FORMAT
+from abscopt.optimizer.results.files import load_case as _load
+from abscopt.optimizer.results.result import DISCLAIMER, FORMAT
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
@@ -89,7 +89,7 @@ def _one_stream(csv_file: str | None, as_json: bool) -> None:
 
 def _say_table(found: Any, module: Any, csv_file: str | None, as_json: bool) -> None:
     """Print what a module makes of its findings: text, JSON or CSV; write the CSV file named."""
-    from abscopt.optimizer.files import write_file
+    from abscopt.optimizer.results.files import write_file
 
     if csv_file is not None and csv_file != "-":
         write_file(csv_file, module.csv_text(found), "--csv")
@@ -211,7 +211,7 @@ def list_command(as_json: bool = False) -> None:
 def show_command(case: str, as_json: bool) -> None:
     """What a case asks, where its numbers come from, how many choices it leaves."""
     instance = _load(case)
-    from abscopt.optimizer.report import instance_document, instance_report
+    from abscopt.optimizer.results.report import instance_document, instance_report
 
     if as_json:
         _say_json(instance_document(instance))
@@ -254,7 +254,7 @@ def schema_command() -> None:
 @click.option("--name", default="my-case", show_default=True, help="Name of the new case.")
 def new_command(file: str | None, name: str) -> None:
     """Write a commented template of a case (default: NAME.toml); never over another file."""
-    from abscopt.optimizer.files import new_case
+    from abscopt.optimizer.results.files import new_case
 
     path = new_case(file, name)
     _say(f"{path}: written; check it with `abscopt instances check {path}`")
@@ -293,8 +293,8 @@ def solve_command(
     if strict:
         _refuse_warnings(instance, case)
     from abscopt.optimizer import solve
-    from abscopt.optimizer.files import result_folder, write_result
-    from abscopt.optimizer.schedule_files import schedule_of_file
+    from abscopt.optimizer.results.files import result_folder, write_result
+    from abscopt.optimizer.results.schedule_files import schedule_of_file
 
     start = None
     if start_file is not None:
@@ -303,7 +303,7 @@ def solve_command(
 
     with ProgressLine() as progress:
         result = solve(instance, **options, listener=progress, start=start)
-    from abscopt.optimizer.report import solve_report
+    from abscopt.optimizer.results.report import solve_report
 
     simulated, report = None, solve_report(result, instance)
     if simulate and result.schedule is not None:
@@ -355,7 +355,7 @@ def evaluate_command(
     if strict:
         _refuse_warnings(instance, case)
     if schedule_file is not None:
-        from abscopt.optimizer.schedule_files import schedule_of_file
+        from abscopt.optimizer.results.schedule_files import schedule_of_file
 
         schedule = schedule_of_file(schedule_file, instance, cross=cross)
         _say_evaluation(instance, schedule, as_json)
@@ -373,8 +373,8 @@ def _say_evaluation(instance: Instance, schedule: Schedule, as_json: bool) -> No
     from abscopt.optimizer import evaluate
 
     evaluation = evaluate(instance, schedule)
-    from abscopt.optimizer.recheck import evaluation_document
-    from abscopt.optimizer.report import evaluation_report
+    from abscopt.optimizer.results.recheck import evaluation_document
+    from abscopt.optimizer.results.report import evaluation_report
 
     if as_json:
         _say_json(evaluation_document(evaluation, schedule, instance))
@@ -395,7 +395,7 @@ def simulate_command(
 ) -> None:
     """A schedule, the standard regimen and alternatives in published forward models."""
     instance = _load(case)
-    from abscopt.optimizer.schedule_files import schedule_of_file
+    from abscopt.optimizer.results.schedule_files import schedule_of_file
 
     schedule = schedule_of_file(schedule_file, instance, cross=cross)
     from abscopt.optimizer.simulation.document import simulation
@@ -526,7 +526,7 @@ def export_command(case: str, form: str, out: str, first: bool, **options: Any) 
     instance = _load(case)
     from abscopt.optimizer.crosscheck import writer
     from abscopt.optimizer.crosscheck.exchange import export_programme
-    from abscopt.optimizer.files import write_file
+    from abscopt.optimizer.results.files import write_file
 
     with ProgressLine() as progress:
         found = export_programme(instance, first=first, listener=progress, **options)
@@ -549,7 +549,7 @@ def import_command(case: str, solution: str, programme: str | None, as_json: boo
     """Judge what another solver found for an exported programme."""
     instance = _load(case)
     from abscopt.optimizer.crosscheck.exchange import imported_schedule
-    from abscopt.optimizer.files import read_file
+    from abscopt.optimizer.results.files import read_file
 
     names = None if programme is None else read_file(programme, read_text)
     schedule = imported_schedule(read_file(solution, read_text), instance, solution, names)

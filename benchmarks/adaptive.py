@@ -39,7 +39,7 @@ from abscopt.instances import load
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import solve
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.result import versions
+from abscopt.optimizer.results.result import versions
 from abscopt.optimizer.schedule import Fraction, Schedule
 
 FILE = Path(__file__).with_name("adaptive.json")

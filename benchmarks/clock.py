@@ -43,7 +43,7 @@ from abscopt.instances.load import build
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import solve
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.result import versions
+from abscopt.optimizer.results.result import versions
 from abscopt.optimizer.schedule import standard_schedule
 
 PAGE = Path(__file__).with_name("CLOCK.md")

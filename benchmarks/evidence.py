@@ -20,7 +20,7 @@ from abscopt.optimizer.evidence.measures import ALIKE, CLEARLY
 from abscopt.optimizer.evidence.requirements import Requirement, requirements
 from abscopt.optimizer.evidence.score import Scored, score_of, scored
 from abscopt.optimizer.evidence.settings import scenario_constants
-from abscopt.optimizer.result import DISCLAIMER
+from abscopt.optimizer.results.result import DISCLAIMER
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "evidence.md"
 MENDED = "repeated-release"

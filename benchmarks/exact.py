@@ -64,7 +64,6 @@ from abscopt.optimizer.crosscheck.writer import mps
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.programme.build import build, data_of
 from abscopt.optimizer.programme.cuts import schedule_of
-from abscopt.optimizer.programme.fixing import InHand, first_in_hand, fixed, reduced
 from abscopt.optimizer.programme.matrix import chosen, matrix_of
 from abscopt.optimizer.programme.single import (
     OBJECTIVE_SCALE,
@@ -74,8 +73,9 @@ from abscopt.optimizer.programme.single import (
 )
 from abscopt.optimizer.programme.start import choice_of
 from abscopt.optimizer.progress import Clock
-from abscopt.optimizer.result import versions
+from abscopt.optimizer.results.result import versions
 from abscopt.optimizer.schedule import Schedule
+from abscopt.optimizer.search.uniform.fixing import InHand, first_in_hand, fixed, reduced
 from abscopt.optimizer.solver import Matrix, Outcome, SolverError, solve_matrix
 
 FILE = Path(__file__).with_name("exact.json")

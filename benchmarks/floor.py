@@ -29,7 +29,7 @@ from abscopt.instances import load
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.table import Candidates
-from abscopt.optimizer.result import versions
+from abscopt.optimizer.results.result import versions
 from abscopt.optimizer.solver import ColumnMaster
 
 FILE = Path(__file__).with_name("floor.json")

@@ -39,7 +39,7 @@ from reference_optima import machine
 from abscopt.instances.load import CASES, build
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import solve
-from abscopt.optimizer.result import versions
+from abscopt.optimizer.results.result import versions
 
 FILE = Path(__file__).with_name("free_course.json")
 GAP = 0.01
@@ -131,7 +131,6 @@ def case(kind: str, days: int, plans: int) -> Instance:
 
 def one(kind: str, days: int, plans: int, method: Any, limit: float) -> dict[str, Any]:
     """Solve one case in this process."""
-    from abscopt.optimizer.free import explore  # noqa: F401
     from abscopt.optimizer.programme import single  # noqa: F401
 
     instance = case(kind, days, plans)

@@ -34,7 +34,7 @@ from abscopt.instances.schema import Instance
 from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.courses import enumerate_menu
 from abscopt.optimizer.candidates.plans import enumerate_plans
-from abscopt.optimizer.result import versions
+from abscopt.optimizer.results.result import versions
 
 FILE = Path(__file__).with_name("growth.json")
 GAP = 0.05

@@ -38,7 +38,7 @@ from abscopt.optimizer import solve
 from abscopt.optimizer.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.result import versions
+from abscopt.optimizer.results.result import versions
 
 FILE = Path(__file__).with_name("minlp.json")
 INFINITE = 1e19

@@ -21,7 +21,7 @@ from abscopt.instances import load, names
 from abscopt.instances.schema import Instance
 from abscopt.instances.systemic import AgentChoice
 from abscopt.optimizer import solve
-from abscopt.optimizer.result import Result, instance_digest, versions
+from abscopt.optimizer.results.result import Result, instance_digest, versions
 
 FILE = Path(__file__).parent.parent / "instances" / "reference.json"
 

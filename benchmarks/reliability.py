@@ -38,7 +38,7 @@ from reference_optima import machine
 from reliability_parts.report import page
 from reliability_parts.tally import Tally
 
-from abscopt.optimizer.result import versions
+from abscopt.optimizer.results.result import versions
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = Path(__file__).with_name("RELIABILITY.md")

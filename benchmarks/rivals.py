@@ -45,7 +45,7 @@ from abscopt.instances.load import CASES
 from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.result import versions
+from abscopt.optimizer.results.result import versions
 
 FILE = Path(__file__).with_name("rivals.json")
 BLOCK = 256

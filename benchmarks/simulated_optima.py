@@ -23,7 +23,7 @@ from abscopt.instances import load, names
 from abscopt.instances.schema import Instance
 from abscopt.models import lq
 from abscopt.optimizer import solve
-from abscopt.optimizer.result import versions
+from abscopt.optimizer.results.result import versions
 from abscopt.optimizer.schedule import Schedule, standard_schedule
 from abscopt.optimizer.simulation import MODELS, Model
 from abscopt.optimizer.simulation.compare import TOLERANCE, SimulationReport, simulate

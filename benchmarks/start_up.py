@@ -28,7 +28,7 @@ from reference_optima import machine
 from abscopt.instances import load, names
 from abscopt.optimizer import solve
 from abscopt.optimizer.progress import Progress
-from abscopt.optimizer.result import versions
+from abscopt.optimizer.results.result import versions
 
 FILE = Path(__file__).with_name("start_up.json")
 LIGHT = {"--help": ["--help"], "instances list": ["instances", "list"]}

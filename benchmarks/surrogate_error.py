@@ -35,7 +35,7 @@ from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.evaluation.limits import alc_losses
 from abscopt.optimizer.evaluation.systemic import systemic_state
-from abscopt.optimizer.result import versions
+from abscopt.optimizer.results.result import versions
 from abscopt.optimizer.simulation import MODELS, Model
 from abscopt.optimizer.simulation.compare import DECIMALS, kendall_tau
 from abscopt.optimizer.simulation.separate import KOSINSKY, simulate_kosinsky

@@ -14,7 +14,7 @@ import numpy as np
 from reference_optima import machine
 from surrogate_losses import reading, turning
 
-from abscopt.optimizer.result import versions
+from abscopt.optimizer.results.result import versions
 from abscopt.optimizer.simulation import MODELS
 
 if TYPE_CHECKING:

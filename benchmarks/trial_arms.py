@@ -15,7 +15,7 @@ from abscopt.instances.schema import Instance
 from abscopt.instances.trials import Published, TrialArm, trial_arms
 from abscopt.models import lq
 from abscopt.optimizer.evaluation import Evaluation
-from abscopt.optimizer.result import DISCLAIMER
+from abscopt.optimizer.results.result import DISCLAIMER
 from abscopt.optimizer.trials import ArmVerdict, judged_arm
 
 PAGE = Path(__file__).parent.parent / "docs" / "trials.md"

@@ -31,7 +31,7 @@ from abscopt.instances import load
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import Memory, frontier, solve
 from abscopt.optimizer.pareto import with_cap
-from abscopt.optimizer.result import Result, versions
+from abscopt.optimizer.results.result import Result, versions
 
 FILE = Path(__file__).with_name("warm.json")
 CASES = ("oligomet-4", "pembro-rt", "sequencing", "stage3-crt", "dual-checkpoint", "resistance",

@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from abscopt.instances.fill import completed
-from abscopt.instances.problems import (
+from abscopt.instances.reading.fill import completed
+from abscopt.instances.reading.problems import (
     InputError,
     Problem,
     listed,
@@ -18,7 +18,7 @@ from abscopt.instances.problems import (
     problems_of,
     refused,
 )
-from abscopt.instances.read import (
+from abscopt.instances.reading.read import (
     MAX_BYTES,
     MOST_IN_CASE,
     check_size,
@@ -91,7 +91,7 @@ def build(raw: Raw, label: str = "instance") -> Instance:
     """Complete a parsed case from the library and check it; `label` names it in errors."""
     from pydantic import ValidationError
 
-    from abscopt.instances.partial import all_problems
+    from abscopt.instances.reading.partial import all_problems
     from abscopt.instances.schema import Instance
 
     if not isinstance(raw, dict):

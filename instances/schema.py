@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
+from abscopt.instances.checks.ranges import add_to_schema
 from abscopt.instances.fields import (
     AlphaBeta,
     Count,
@@ -29,8 +30,7 @@ from abscopt.instances.fields import (
 )
 from abscopt.instances.lesions import SECOND_MOMENT, Lesion, Technique
 from abscopt.instances.limits import AnyLimit
-from abscopt.instances.problems import CROSS_CHECKS, MOST_LIMITS
-from abscopt.instances.ranges import add_to_schema
+from abscopt.instances.reading.problems import CROSS_CHECKS, MOST_LIMITS
 from abscopt.instances.systemic import AgentChoice, Drug, Regimen
 
 FORMAT = 1
@@ -288,7 +288,7 @@ class Instance(Table):
 
     @model_validator(mode="after")
     def _cross_checks(self, info: ValidationInfo) -> Self:
-        from abscopt.instances.consistency import problems
+        from abscopt.instances.checks.consistency import problems
 
         if info.context is not None:  # a wrong case, whose problems are gathered one by one
             return self

@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from abscopt.instances.restriction import restricts
+from abscopt.instances.checks.restriction import restricts
 from abscopt.optimizer.candidates.reuse import candidates_like
-from abscopt.optimizer.search.branches import Trees
-from abscopt.optimizer.search.grounds import Grounds, Proof
+from abscopt.optimizer.search.uniform.bounds.grounds import Grounds, Proof
+from abscopt.optimizer.search.uniform.branches import Trees
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance

@@ -21,11 +21,11 @@ from abscopt.instances.schema import Instance
 from abscopt.optimizer.crosscheck import cells
 from abscopt.optimizer.memory import Memory
 from abscopt.optimizer.pipeline import solve
-from abscopt.optimizer.report import plain_table, plain_text
-from abscopt.optimizer.result import DISCLAIMER, FORMAT, instance_digest, versions
+from abscopt.optimizer.results.report import plain_table, plain_text
+from abscopt.optimizer.results.result import DISCLAIMER, FORMAT, instance_digest, versions
 
 if TYPE_CHECKING:
-    from abscopt.optimizer.result import Result
+    from abscopt.optimizer.results.result import Result
 
 SIDES = ("cap_gy", "cap", "limits_gy", "floor_1e9_per_l", "floor")
 FLOORS = ("floor_1e9_per_l", "floor")

@@ -19,19 +19,19 @@ from abscopt.optimizer.candidates.reduction import of_plans
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Evaluation, Judge
-from abscopt.optimizer.free.scope import applies
 from abscopt.optimizer.known import Known
 from abscopt.optimizer.known_at_once import without_tables
 from abscopt.optimizer.memory import Memory
 from abscopt.optimizer.progress import Clock, Listener, Stopped, tick
-from abscopt.optimizer.result import Certificate, Result, ResultStatus, SolverRun
+from abscopt.optimizer.results.result import Certificate, Result, ResultStatus, SolverRun
 from abscopt.optimizer.schedule import (
     Schedule,
     read_schedule,
     standard_schedule,
 )
-from abscopt.optimizer.search.explore import explore
-from abscopt.optimizer.search.second_stage import second_stage
+from abscopt.optimizer.search.free.scope import applies
+from abscopt.optimizer.search.uniform.explore import explore
+from abscopt.optimizer.search.uniform.second_stage import second_stage
 from abscopt.optimizer.solved import JUDGE_TOLERANCE, Solved
 from abscopt.optimizer.solver import SolverError, canary, solver_version
 from abscopt.optimizer.undoubted import Way, no_worse, undoubted
@@ -218,9 +218,9 @@ def _by_programme(
     engine: Engine | None = None,
 ) -> Solved:
     tick()  # Pyomo takes half a second or more to load
-    from abscopt.optimizer.programme.fixing import InHand, reduced, worthwhile
     from abscopt.optimizer.programme.proved import solver_margin
     from abscopt.optimizer.programme.single import solve_single
+    from abscopt.optimizer.search.uniform.fixing import InHand, reduced, worthwhile
 
     kept, start = None, None
     if worthwhile(candidates):
@@ -267,7 +267,7 @@ def _by_programme(
 
 
 def _by_days(candidates: Candidates, judge: Judge, gap: float, seed: int, clock: Clock) -> Solved:
-    from abscopt.optimizer.free.explore import solve_free
+    from abscopt.optimizer.search.free.explore import solve_free
 
     answer = solve_free(candidates, judge, gap / 2, seed, clock)
     claimed = answer.evaluation.objective if answer.evaluation else None

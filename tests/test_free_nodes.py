@@ -20,17 +20,17 @@ from test_free_search import (
 )
 from test_free_several import menu, several
 
-from abscopt.optimizer.free.branch import divided, split
-from abscopt.optimizer.free.courses import Courses
-from abscopt.optimizer.free.cuts import least_product
-from abscopt.optimizer.free.dual import completion
-from abscopt.optimizer.free.explore import Planned
-from abscopt.optimizer.free.labels import Precision
-from abscopt.optimizer.free.multipliers import Pool, Tried, priced
-from abscopt.optimizer.free.objective import Span, Value
-from abscopt.optimizer.free.parts import FreePart, Part
-from abscopt.optimizer.free.ranges import bounds_of, tightened
-from abscopt.optimizer.free.suffix import stages_of
+from abscopt.optimizer.search.free.branch import divided, split
+from abscopt.optimizer.search.free.cuts import least_product
+from abscopt.optimizer.search.free.days.courses import Courses
+from abscopt.optimizer.search.free.days.dual import completion
+from abscopt.optimizer.search.free.days.labels import Precision
+from abscopt.optimizer.search.free.days.suffix import stages_of
+from abscopt.optimizer.search.free.explore import Planned
+from abscopt.optimizer.search.free.multipliers import Pool, Tried, priced
+from abscopt.optimizer.search.free.objective import Span, Value
+from abscopt.optimizer.search.free.parts import FreePart, Part
+from abscopt.optimizer.search.free.ranges import bounds_of, tightened
 
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]

@@ -30,17 +30,17 @@ from abscopt.optimizer import solve
 from abscopt.optimizer.answer import Answer
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.free.combine import combined
-from abscopt.optimizer.free.explore import Planned, Search, solve_free
-from abscopt.optimizer.free.labels import Precision
-from abscopt.optimizer.free.master import Mixture
-from abscopt.optimizer.free.multipliers import Pool, Priced
-from abscopt.optimizer.free.objective import Slopes, Span, Value
-from abscopt.optimizer.free.parts import FreePart, Look
-from abscopt.optimizer.free.scope import applies
-from abscopt.optimizer.free.suffix import stages_of
 from abscopt.optimizer.programme.single import solve_single
 from abscopt.optimizer.progress import Clock
+from abscopt.optimizer.search.free.combine import combined
+from abscopt.optimizer.search.free.days.labels import Precision
+from abscopt.optimizer.search.free.days.suffix import stages_of
+from abscopt.optimizer.search.free.explore import Planned, Search, solve_free
+from abscopt.optimizer.search.free.master import Mixture
+from abscopt.optimizer.search.free.multipliers import Pool, Priced
+from abscopt.optimizer.search.free.objective import Slopes, Span, Value
+from abscopt.optimizer.search.free.parts import FreePart, Look
+from abscopt.optimizer.search.free.scope import applies
 
 GAP = 1e-4
 
@@ -375,7 +375,7 @@ def test_two_changes_are_all_of_them_and_valued_as_whole_courses(fields: Raw) ->
 
 
 def test_the_search_does_not_load_pyomo() -> None:
-    code = "import sys, abscopt.optimizer.free.explore; assert 'pyomo' not in sys.modules"
+    code = "import sys, abscopt.optimizer.search.free.explore; assert 'pyomo' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

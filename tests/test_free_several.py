@@ -27,15 +27,15 @@ from abscopt.instances import build, load
 from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.free.combine import combined
-from abscopt.optimizer.free.cuts import SharedDays
-from abscopt.optimizer.free.explore import Search
-from abscopt.optimizer.free.labels import Precision
-from abscopt.optimizer.free.multipliers import Pool
-from abscopt.optimizer.free.objective import Span
-from abscopt.optimizer.free.scope import applies
 from abscopt.optimizer.programme.single import solve_single
 from abscopt.optimizer.progress import Clock
+from abscopt.optimizer.search.free.combine import combined
+from abscopt.optimizer.search.free.cuts import SharedDays
+from abscopt.optimizer.search.free.days.labels import Precision
+from abscopt.optimizer.search.free.explore import Search
+from abscopt.optimizer.search.free.multipliers import Pool
+from abscopt.optimizer.search.free.objective import Span
+from abscopt.optimizer.search.free.scope import applies
 
 TABLE = {"fractions": [1, 3, 5], "limits_gy": [12.0, 20.0, 26.0]}
 GOALS = ("default", "log_control", "expected_control", "log_kill")

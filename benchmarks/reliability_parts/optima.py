@@ -25,7 +25,7 @@ from abscopt.instances.load import build
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import solve, solver
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.result import Result
+from abscopt.optimizer.results.result import Result
 from reliability_parts.tally import HangError, Tally, one_line, time_box
 
 GAPS = (1e-4, 1e-4, 1e-4, 1e-2, 1e-6)

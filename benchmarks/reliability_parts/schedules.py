@@ -24,7 +24,7 @@ from abscopt.instances.regimens import infusions
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import solve
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.result import instance_digest
+from abscopt.optimizer.results.result import instance_digest
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule, standard_schedule
 from reliability_parts.tally import Tally
 

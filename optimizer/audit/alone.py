@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from abscopt.instances.audit import empty_menu
+from abscopt.instances.checks.audit import empty_menu
 from abscopt.optimizer.audit.adding import MOST_WORK, Tried, try_courses
 from abscopt.optimizer.schedule import Schedule
 

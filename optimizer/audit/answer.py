@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from abscopt.instances.notes import Note, note
+from abscopt.instances.checks.notes import Note, note
 from abscopt.optimizer.audit.adding import MOST_WORK, Tried, added, try_courses
 from abscopt.optimizer.audit.breaks import course_words, in_words
 from abscopt.optimizer.schedule import Schedule
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.audit.alone import Alone
     from abscopt.optimizer.audit.case import CaseAudit
     from abscopt.optimizer.evaluation import Evaluation, Judge
-    from abscopt.optimizer.result import Result
+    from abscopt.optimizer.results.result import Result
 
 LEAST_CONTROL = 0.01
 """Control below which a lesion counts as given up: 1 %, where the default objective concedes."""

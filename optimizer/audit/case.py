@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from abscopt.instances.audit import input_notes
+from abscopt.instances.checks.audit import input_notes
+from abscopt.instances.checks.notes import Note, note
 from abscopt.instances.limits import LogisticsLimit
-from abscopt.instances.notes import Note, note
 from abscopt.optimizer.audit.alone import Alone, lesions_alone
 from abscopt.optimizer.audit.answer import no_gain_notes
 from abscopt.optimizer.audit.breaks import course_words, in_words

@@ -3,7 +3,7 @@
 `Kept` says which (plan, course) pairs of a case are left. `undominated` drops a course under a plan
 when another one of the same shape is at least as good whatever the other lesions receive;
 `restricted` makes candidates of what is left. Pairs that bounds rule out need a known schedule:
-that step is `programme.fixing`.
+that step is `search.uniform.fixing`.
 
 Courses of one shape (fractions, dose, technique, fractions a day) differ in their days only. One of
 them stands in for another under plan k if it is allowed, leaves no greater log burden of any clone

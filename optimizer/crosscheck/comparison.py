@@ -24,11 +24,11 @@ from abscopt.optimizer.crosscheck.compare import (
 from abscopt.optimizer.crosscheck.engines import ENGINES
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.progress import Listener, Progress
-from abscopt.optimizer.recheck import checked_schedule
-from abscopt.optimizer.report import plain_table, plain_text
-from abscopt.optimizer.result import DISCLAIMER, FORMAT, check_document, instance_digest
+from abscopt.optimizer.results.recheck import checked_schedule
+from abscopt.optimizer.results.report import plain_table, plain_text
+from abscopt.optimizer.results.result import DISCLAIMER, FORMAT, check_document, instance_digest
+from abscopt.optimizer.results.schedule_files import Document, read_document, schedule_of_file
 from abscopt.optimizer.schedule import standard_schedule
-from abscopt.optimizer.schedule_files import Document, read_document, schedule_of_file
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import abscopt.instances.evidence
 from abscopt.optimizer.evidence.score import Score, Scored, score_of
-from abscopt.optimizer.report import plain_table, plain_text
-from abscopt.optimizer.result import DISCLAIMER, FORMAT
+from abscopt.optimizer.results.report import plain_table, plain_text
+from abscopt.optimizer.results.result import DISCLAIMER, FORMAT
 
 if TYPE_CHECKING:
     from abscopt.optimizer.evidence.measures import Verdict

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from abscopt.models import immune, repopulation
 from abscopt.models import outcome as control
 from abscopt.optimizer.candidates.flows import flows_of
-from abscopt.optimizer.programme import (
+from abscopt.optimizer.programme.constraints import (
     choice,
     demands,
     flow,

@@ -11,7 +11,7 @@ import numpy as np
 
 from abscopt.instances.limits import AlcLimit, DrugLimit
 from abscopt.optimizer.candidates.columns import closest_days
-from abscopt.optimizer.programme.organs import soft
+from abscopt.optimizer.programme.constraints.organs import soft
 from abscopt.optimizer.programme.refinement import Cut
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
 from abscopt.optimizer.solver import SolverError

@@ -1,1 +1,6 @@
-"""Exact search over uniform courses: Lagrangian bounds, local search, filtered joins."""
+"""Exact search, of uniform courses and of free ones, and the join that both end in.
+
+Enter: candidates of a case, a clock, schedules in hand. Both searches are branch and bound over
+sets of systemic plans, domains of each lesion's course and cells of systemic effect; bounds are
+Lagrangian. Nothing here knows the judge's code, the programme or how results are written.
+"""

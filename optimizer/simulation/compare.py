@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.result import instance_digest
+from abscopt.optimizer.results.result import instance_digest
 from abscopt.optimizer.simulation import MODELS
 from abscopt.optimizer.simulation.alternatives import alternatives
 from abscopt.optimizer.simulation.terms import terms_of, without

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abscopt.optimizer.report import plain_table, plain_text
-from abscopt.optimizer.result import DISCLAIMER, FORMAT
+from abscopt.optimizer.results.report import plain_table, plain_text
+from abscopt.optimizer.results.result import DISCLAIMER, FORMAT
 from abscopt.optimizer.simulation.compare import (
     Comparison,
     Disagreement,

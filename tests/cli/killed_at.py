@@ -23,7 +23,7 @@ import pandas  # noqa: F401, imported once before the forks
 
 from abscopt.cli import main
 from abscopt.instances.load import load
-from abscopt.optimizer import pipeline, report  # noqa: F401
+from abscopt.optimizer import pipeline
 from abscopt.optimizer.crosscheck import compare, comparison, exchange  # noqa: F401
 
 MOST_STEPS = 100

@@ -16,7 +16,7 @@ from abscopt.instances.load import CASES
 from abscopt.optimizer import evaluate
 from abscopt.optimizer.crosscheck.comparison import COLUMNS
 from abscopt.optimizer.crosscheck.engines import ENGINES, SizeLicence, solve_highs
-from abscopt.optimizer.result import DISCLAIMER, Certificate, Result, SolverRun
+from abscopt.optimizer.results.result import DISCLAIMER, Certificate, Result, SolverRun
 from abscopt.optimizer.schedule import standard_schedule
 from abscopt.optimizer.solver import Matrix, Outcome
 

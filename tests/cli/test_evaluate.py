@@ -12,7 +12,7 @@ import pytest
 
 from abscopt.instances import load
 from abscopt.optimizer import evaluate
-from abscopt.optimizer.result import DISCLAIMER, Certificate, Result, SolverRun, sealed
+from abscopt.optimizer.results.result import DISCLAIMER, Certificate, Result, SolverRun, sealed
 from abscopt.optimizer.schedule import Fraction, Schedule, standard_schedule
 
 CASE = "toy-blockade"

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from abscopt import cli
-from abscopt.optimizer.result import DISCLAIMER
+from abscopt.optimizer.results.result import DISCLAIMER
 
 HEAVY = ("pydantic", "numpy", "pandas", "pyomo", "highspy", "rich")
 COMMAND = [sys.executable, "-m", "abscopt.cli"]

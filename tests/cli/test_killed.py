@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from abscopt.optimizer.files import RESULT_FILES, UNFINISHED, read_file, replace_file
+from abscopt.optimizer.results.files import RESULT_FILES, UNFINISHED, read_file, replace_file
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 

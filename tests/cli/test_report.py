@@ -10,9 +10,9 @@ from abscopt.instances import load, names
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import evaluate
 from abscopt.optimizer.candidates.reduction import Step
-from abscopt.optimizer.report import WIDTH, evaluation_report, solve_report
-from abscopt.optimizer.result import DISCLAIMER, Certificate, Result, SolverRun
-from abscopt.optimizer.result_tables import csv_files
+from abscopt.optimizer.results.report import WIDTH, evaluation_report, solve_report
+from abscopt.optimizer.results.result import DISCLAIMER, Certificate, Result, SolverRun
+from abscopt.optimizer.results.result_tables import csv_files
 from abscopt.optimizer.schedule import Fraction, Schedule, standard_schedule
 
 

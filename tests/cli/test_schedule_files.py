@@ -12,8 +12,8 @@ import pytest
 
 from abscopt.instances import load
 from abscopt.optimizer import evaluate
+from abscopt.optimizer.results.schedule_files import schedule_of_file
 from abscopt.optimizer.schedule import Fraction, Schedule
-from abscopt.optimizer.schedule_files import schedule_of_file
 
 EASTER = """
 format = 1

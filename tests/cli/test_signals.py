@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from abscopt.optimizer.files import RESULT_FILES
+from abscopt.optimizer.results.files import RESULT_FILES
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 

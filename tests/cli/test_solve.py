@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from abscopt.optimizer.result import DISCLAIMER
+from abscopt.optimizer.results.result import DISCLAIMER
 
 TOYS = ("toy-fractionation", "toy-two-lesions", "toy-blockade")
 FILES = {"result.json", "schedule.csv", "schedule.json", "limits.csv", "lesions.csv", "report.txt"}

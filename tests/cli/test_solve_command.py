@@ -13,7 +13,7 @@ from abscopt import optimizer
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import evaluate
 from abscopt.optimizer.progress import Clock, Progress, ProgressLine
-from abscopt.optimizer.result import Certificate, Result, ResultStatus, SolverRun
+from abscopt.optimizer.results.result import Certificate, Result, ResultStatus, SolverRun
 from abscopt.optimizer.schedule import standard_schedule
 
 CASE = "toy-blockade"

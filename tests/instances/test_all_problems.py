@@ -10,7 +10,7 @@ import pytest
 
 from abscopt.instances import InputError, build, load
 from abscopt.instances.load import CASES
-from abscopt.instances.read import parse_toml
+from abscopt.instances.reading.read import parse_toml
 
 MANY = """
 format = 1

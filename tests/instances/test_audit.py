@@ -8,9 +8,9 @@ import pytest
 from plain_cases import Raw, bed_limit, lesion, limit, plain_case, uniform
 
 from abscopt.instances import build
-from abscopt.instances.audit import input_notes
+from abscopt.instances.checks.audit import input_notes
+from abscopt.instances.checks.notes import Note
 from abscopt.instances.load import InputError, load, names
-from abscopt.instances.notes import Note
 
 MENU = uniform([3], [10.0])
 

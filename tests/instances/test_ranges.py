@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from abscopt.instances import InputError, build, names
+from abscopt.instances.checks.ranges import KEY, RANGES, outside, ranges_of
 from abscopt.instances.load import CASES, load
-from abscopt.instances.ranges import KEY, RANGES, outside, ranges_of
 from abscopt.instances.schema import json_schema
 from abscopt.optimizer import evaluate, solve
 
@@ -138,7 +138,7 @@ def test_every_number_of_the_schema_has_a_range() -> None:
                     and not {"const", "enum"} & set(number)
                 ):
                     open_keys.append(f"{table}.{key}")
-    assert open_keys == [], "add a range to instances/ranges.py"
+    assert open_keys == [], "add a range to instances/checks/ranges.py"
 
 
 def test_ranges_are_of_keys_that_exist_and_can_be_kept() -> None:

@@ -11,7 +11,7 @@ import pytest
 from abscopt import instances
 from abscopt.instances import load, names
 from abscopt.optimizer import solve
-from abscopt.optimizer.result import instance_digest
+from abscopt.optimizer.results.result import instance_digest
 
 REFERENCE: dict[str, Any] = json.loads(
     (Path(instances.__file__).parent / "reference.json").read_text(encoding="utf-8")

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from abscopt.instances import InputError, build, load, names
-from abscopt.instances.audit import input_notes
+from abscopt.instances.checks.audit import input_notes
+from abscopt.instances.checks.size import USUAL_COURSES, USUAL_PLANS, menu_size, number_of_plans
 from abscopt.instances.load import CASES
-from abscopt.instances.read import parse_json, parse_toml
-from abscopt.instances.size import USUAL_COURSES, USUAL_PLANS, menu_size, number_of_plans
+from abscopt.instances.reading.read import parse_json, parse_toml
 
 SECONDS = 2.0
 """Of processor time: what one refusal may take."""

@@ -9,9 +9,9 @@ from plain_cases import EVERY_DAY, Raw, all_schedules, lesion, limit, plain_case
 from widened_instances import widened_case
 
 from abscopt.instances import build
+from abscopt.instances.checks.notes import Note
 from abscopt.instances.limits import LogisticsLimit
 from abscopt.instances.load import load
-from abscopt.instances.notes import Note
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import evaluate, solve
 from abscopt.optimizer.audit import case_audit, evaluation_notes, lesions_alone
@@ -19,7 +19,7 @@ from abscopt.optimizer.candidates.courses import enumerate_menu
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.evaluation.limits import limit_uses
 from abscopt.optimizer.evaluation.systemic import systemic_state
-from abscopt.optimizer.report import solve_report
+from abscopt.optimizer.results.report import solve_report
 from abscopt.optimizer.schedule import Fraction, Schedule
 
 

@@ -23,11 +23,11 @@ from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.candidates.value import lesion_value
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.search.bound import Dual
-from abscopt.optimizer.search.chords import above_chord
-from abscopt.optimizer.search.plan_set import PlanSet
-from abscopt.optimizer.search.priced import Prices
-from abscopt.optimizer.search.rows import Rows, rows_of
+from abscopt.optimizer.search.uniform.bounds.bound import Dual
+from abscopt.optimizer.search.uniform.bounds.chords import above_chord
+from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet
+from abscopt.optimizer.search.uniform.bounds.priced import Prices
+from abscopt.optimizer.search.uniform.bounds.rows import Rows, rows_of
 
 FloatArray = NDArray[np.float64]
 

@@ -30,7 +30,7 @@ from scipy.optimize import linprog
 
 from abscopt.instances import build
 from abscopt.optimizer import solve
-from abscopt.optimizer.result import Result
+from abscopt.optimizer.results.result import Result
 
 TUMOR, ORGAN, CAP = 10.0, 3.0, 61.6
 NUMBERS = (1, 3, 5, 10, 30)

@@ -275,7 +275,7 @@ def damage_loads(monkeypatch: pytest.MonkeyPatch, kind: str, factor: float) -> N
     if kind == "edric":
         wrong = SimpleNamespace(edric=scaled(lymphocytes.edric, factor))
         monkeypatch.setattr("abscopt.optimizer.candidates.tabulated.lymphocytes", wrong)
-        monkeypatch.setattr("abscopt.optimizer.search.rows.lymphocytes", wrong)
+        monkeypatch.setattr("abscopt.optimizer.search.uniform.bounds.rows.lymphocytes", wrong)
         return
     monkeypatch.setattr(f"{TABLE}.menu_loads", scaled(table.menu_loads, factor))
     monkeypatch.setattr(f"{TABLE}.cross_factor", scaled(table.cross_factor, factor))

@@ -14,9 +14,9 @@ from abscopt.instances import build
 from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
-from abscopt.optimizer.search.bound import Dual
-from abscopt.optimizer.search.infeasible import farkas_prices
-from abscopt.optimizer.search.plan_set import PlanSet, families
+from abscopt.optimizer.search.uniform.bounds.bound import Dual
+from abscopt.optimizer.search.uniform.bounds.infeasible import farkas_prices
+from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet, families
 
 GAP = 1e-4
 IMMUNE = {"use": "default", "effect_per_effector": 0.5}
@@ -206,8 +206,8 @@ def test_days_couple_lesions_as_enumeration_says(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without the shortcut for few schedules, so that rows, rays and programmes decide."""
-    monkeypatch.setattr("abscopt.optimizer.search.few.FEW", 0)
-    monkeypatch.setattr("abscopt.optimizer.search.leaf.COURSE_LIMIT", 0)
+    monkeypatch.setattr("abscopt.optimizer.search.uniform.few.FEW", 0)
+    monkeypatch.setattr("abscopt.optimizer.search.uniform.leaf.COURSE_LIMIT", 0)
     raw = drawn(seed)
     best = best_of_all(raw)
     result = solve(build(raw), gap=GAP)

@@ -20,7 +20,7 @@ from abscopt.instances.schema import Instance
 from abscopt.optimizer import solve
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.pipeline import Method
-from abscopt.optimizer.result import Result
+from abscopt.optimizer.results.result import Result
 from abscopt.optimizer.schedule import Fraction, Schedule
 
 GAP = 1e-4
@@ -79,7 +79,7 @@ def test_the_search_proves_demands_by_bounds_too(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Small cases are enumerated by the search itself; here it has to bound, split and join."""
-    monkeypatch.setattr("abscopt.optimizer.search.few.FEW", 0)
+    monkeypatch.setattr("abscopt.optimizer.search.uniform.few.FEW", 0)
     instance, found = enumerated(seed, BED if seed in SEEDS else CONTROL if seed % 3 else ALL)
     assert agrees(solve(instance, gap=GAP), found.best, TOLERANCE["auto"])
 
@@ -88,7 +88,7 @@ def test_the_search_proves_demands_by_bounds_too(
 def test_large_cases_are_reduced_before_the_one_programme(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("abscopt.optimizer.programme.fixing.PLAIN_COEFFICIENTS", 0)
+    monkeypatch.setattr("abscopt.optimizer.search.uniform.fixing.PLAIN_COEFFICIENTS", 0)
     instance, found = enumerated(seed, CONTROL if seed % 3 else ALL)
     result = solve(instance, gap=GAP, method="single")
     assert agrees(result, found.best, TOLERANCE["single"])

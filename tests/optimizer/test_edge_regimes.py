@@ -18,7 +18,7 @@ from abscopt.instances.schema import Instance
 from abscopt.optimizer import solve
 from abscopt.optimizer.pipeline import _claim_of_feasible
 from abscopt.optimizer.progress import Clock
-from abscopt.optimizer.result import Result
+from abscopt.optimizer.results.result import Result
 from abscopt.optimizer.solved import Solved
 
 BENCHMARKS = str(Path(__file__).resolve().parents[2] / "benchmarks")

@@ -15,10 +15,10 @@ from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.progress import Clock
-from abscopt.optimizer.search.few import are_few, evaluate
 from abscopt.optimizer.search.join import every_row
-from abscopt.optimizer.search.leaf import Found
-from abscopt.optimizer.search.plan_set import families
+from abscopt.optimizer.search.uniform.bounds.plan_set import families
+from abscopt.optimizer.search.uniform.few import are_few, evaluate
+from abscopt.optimizer.search.uniform.leaf import Found
 
 MANY_ROWS = 40
 

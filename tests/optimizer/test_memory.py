@@ -17,8 +17,8 @@ from clocks import Stopping
 from random_instances import random_case
 
 from abscopt.instances import load
+from abscopt.instances.checks.restriction import restricts
 from abscopt.instances.load import InputError, build
-from abscopt.instances.restriction import restricts
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import Memory, evaluate, frontier, solve
 from abscopt.optimizer.candidates.by_rows import kill_of_row
@@ -29,15 +29,16 @@ from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.pareto import with_cap
 from abscopt.optimizer.pipeline import Method
 from abscopt.optimizer.progress import Clock
-from abscopt.optimizer.result import Result
+from abscopt.optimizer.results.result import Result
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
-from abscopt.optimizer.search import explore as searching
-from abscopt.optimizer.search import few, grounds
-from abscopt.optimizer.search.bound import Dual
-from abscopt.optimizer.search.branches import Branch, Trees
-from abscopt.optimizer.search.leaf import Found
-from abscopt.optimizer.search.plan_set import PlanSet
-from abscopt.optimizer.search.rows import rows_of
+from abscopt.optimizer.search.uniform import explore as searching
+from abscopt.optimizer.search.uniform import few
+from abscopt.optimizer.search.uniform.bounds import grounds
+from abscopt.optimizer.search.uniform.bounds.bound import Dual
+from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet
+from abscopt.optimizer.search.uniform.bounds.rows import rows_of
+from abscopt.optimizer.search.uniform.branches import Branch, Trees
+from abscopt.optimizer.search.uniform.leaf import Found
 
 SEEDS = (702, 703, 704, 705)
 CASE, GAP = "dual-checkpoint", 0.03

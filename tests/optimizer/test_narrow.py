@@ -11,10 +11,10 @@ from brute_force import enumerate_by_judge
 from random_instances import random_case
 from widened_instances import widened_case
 
-import abscopt.optimizer.search.explore as searching
-import abscopt.optimizer.search.few as few
-import abscopt.optimizer.search.narrow as narrowing
-import abscopt.optimizer.search.values as valuing
+import abscopt.optimizer.search.uniform.bounds.values as valuing
+import abscopt.optimizer.search.uniform.explore as searching
+import abscopt.optimizer.search.uniform.few as few
+import abscopt.optimizer.search.uniform.narrow as narrowing
 from abscopt.instances import load
 from abscopt.instances.load import build
 from abscopt.optimizer import solve
@@ -22,9 +22,9 @@ from abscopt.optimizer.candidates.reduction import narrowed
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.search import second_stage as staging
-from abscopt.optimizer.search.plan_set import PlanSet
-from abscopt.optimizer.search.values import Values
+from abscopt.optimizer.search.uniform import second_stage as staging
+from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet
+from abscopt.optimizer.search.uniform.bounds.values import Values
 
 NAMES = ["early-sabr", "stage3-crt", "resistance", "dual-checkpoint"]
 

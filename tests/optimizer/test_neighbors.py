@@ -22,7 +22,7 @@ from abscopt.instances.schema import Instance
 from abscopt.instances.systemic import AgentChoice
 from abscopt.optimizer import solve
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.result import Result
+from abscopt.optimizer.results.result import Result
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
 
 REFERENCE: dict[str, Any] = json.loads(

@@ -37,22 +37,22 @@ from abscopt.optimizer.candidates.reduction import offered
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.programme import build as building
-from abscopt.optimizer.programme import (
+from abscopt.optimizer.programme import single
+from abscopt.optimizer.programme.build import build, data_of
+from abscopt.optimizer.programme.constraints import (
     choice,
     flow,
     logistics,
     organs,
     outcome,
     pairs,
-    single,
     value,
 )
-from abscopt.optimizer.programme.build import build, data_of
 from abscopt.optimizer.programme.cuts import schedule_of
-from abscopt.optimizer.programme.fixing import reduced
 from abscopt.optimizer.programme.matrix import matrix_of, value_at
 from abscopt.optimizer.programme.refinement import Cut, first_refinement
 from abscopt.optimizer.progress import Clock
+from abscopt.optimizer.search.uniform.fixing import reduced
 from abscopt.optimizer.solver import Matrix, solve_matrix
 
 FAMILIES = {

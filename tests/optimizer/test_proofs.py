@@ -18,13 +18,14 @@ from abscopt.optimizer import pipeline, solve, solver
 from abscopt.optimizer.candidates.reduction import offered
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.free.explore import Search, solve_free
 from abscopt.optimizer.known import best_known
 from abscopt.optimizer.mip import DoubtError, Matrix, Outcome, checked
-from abscopt.optimizer.programme import fixing, margins, refinement, single
+from abscopt.optimizer.programme import margins, refinement, single
 from abscopt.optimizer.programme.single import solve_single
 from abscopt.optimizer.progress import Clock, Stopped
-from abscopt.optimizer.result import Result
+from abscopt.optimizer.results.result import Result
+from abscopt.optimizer.search.free.explore import Search, solve_free
+from abscopt.optimizer.search.uniform import fixing
 from abscopt.optimizer.solver import ColumnMaster, SolverError, solve_matrix
 
 CASES = Path(__file__).parent.parent / "proof_cases"

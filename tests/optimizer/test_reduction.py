@@ -26,11 +26,11 @@ from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.programme import single
 from abscopt.optimizer.programme.build import build as build_model
 from abscopt.optimizer.programme.build import data_of
-from abscopt.optimizer.programme.fixing import InHand, first_in_hand, fixed, reduced
 from abscopt.optimizer.programme.matrix import chosen, matrix_of
 from abscopt.optimizer.programme.single import solve_single
 from abscopt.optimizer.programme.start import choice_of, point_of
 from abscopt.optimizer.progress import Clock
+from abscopt.optimizer.search.uniform.fixing import InHand, first_in_hand, fixed, reduced
 
 Raw = dict[str, Any]
 

@@ -19,11 +19,12 @@ from abscopt.optimizer.candidates.propagators import BLOCK, propagators
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.progress import Clock, Progress, Stopped, tick
-from abscopt.optimizer.search import explore as searching
-from abscopt.optimizer.search import leaf, shapes
-from abscopt.optimizer.search.bound import Dual
-from abscopt.optimizer.search.plan_set import PlanSet, families
-from abscopt.optimizer.search.priced import Prices
+from abscopt.optimizer.search.uniform import explore as searching
+from abscopt.optimizer.search.uniform import leaf
+from abscopt.optimizer.search.uniform.bounds import shapes
+from abscopt.optimizer.search.uniform.bounds.bound import Dual
+from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet, families
+from abscopt.optimizer.search.uniform.bounds.priced import Prices
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.result import Result
+from abscopt.optimizer.results.result import Result
 from abscopt.optimizer.schedule import Schedule
 
 CHUNKS = 10

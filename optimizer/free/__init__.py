@@ -1,1 +1,0 @@
-"""Free courses at length: dynamic programming over days, with the calendar kept exactly."""

@@ -1,0 +1,444 @@
+"""Text for a person: an instance, a judged schedule, a result; and its files as CSV."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import textwrap
+from collections.abc import Iterable
+from decimal import Decimal
+from itertools import groupby, zip_longest
+from typing import TYPE_CHECKING, Any
+
+from abscopt.instances.calendar import course_days
+from abscopt.instances.checks.windows import infusion_rule, not_offered, start_days
+from abscopt.optimizer.audit import case_audit, evaluation_notes
+from abscopt.optimizer.results.result import DISCLAIMER, FORMAT, instance_digest
+from abscopt.optimizer.results.wording import (
+    course_rows,
+    date_words,
+    limit_words,
+    menu_words,
+    no_radiation_words,
+    note_lines,
+)
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from abscopt.instances.courses import CourseBlock
+    from abscopt.instances.lesions import Lesion
+    from abscopt.instances.limits import AnyLimit
+    from abscopt.instances.schema import Instance
+    from abscopt.optimizer.evaluation import Evaluation, LesionOutcome, LimitUse
+    from abscopt.optimizer.results.result import Result
+    from abscopt.optimizer.schedule import Schedule
+
+WIDTH = 100
+HEADLINES = {
+    "optimal": "Optimal within the stated gap.",
+    "feasible": "A schedule that keeps every limit; its distance from the optimum is the gap.",
+    "infeasible": "Infeasible: proven that no schedule of this case keeps every hard limit.",
+    "unknown": "No schedule was found in the time given, and none was excluded.",
+}
+
+
+def solve_report(result: Result, instance: Instance) -> str:
+    """Everything a result says: schedule, outcome, limits, proof, standard regimen."""
+    head: list[object] = [f"{instance.name}: {instance.title}", HEADLINES[result.status]]
+    parts: list[object] = [*head, *note_lines(result.notes), ""]
+    if result.schedule is not None and result.evaluation is not None:
+        reason = no_radiation_words(instance, result.schedule, result.notes)
+        parts += _schedule_parts(result.schedule, instance, reason)
+        parts += _evaluation_parts(result.evaluation, instance)
+    parts += _proof_parts(result, instance)
+    if result.standard is not None:
+        parts += _standard_parts(result, instance)
+    return plain_text([*parts, "", DISCLAIMER])
+
+
+def evaluation_report(evaluation: Evaluation, schedule: Schedule, instance: Instance) -> str:
+    """The judge's verdict on one schedule."""
+    notes = note_lines(evaluation_notes(instance, evaluation))
+    head = [f"{instance.name}: {instance.title}", _verdict(evaluation), *notes, ""]
+    objective = f"Objective  {_amount(evaluation.objective, evaluation.unit)}"
+    return plain_text(
+        [
+            *head,
+            *_schedule_parts(schedule, instance),
+            *_evaluation_parts(evaluation, instance),
+            objective,
+            "",
+            DISCLAIMER,
+        ]
+    )
+
+
+def instance_report(instance: Instance) -> str:
+    """What a case asks, where it comes from, and how many choices it leaves."""
+    birth = instance.provenance
+    parts: list[object] = [
+        f"{instance.name}: {instance.title}",
+        *note_lines(case_audit(instance).notes),
+        "",
+        f"Source      {birth.source}",
+        f"DOI         {birth.doi or 'none'}",
+        f"License     {birth.license}",
+    ]
+    parts += [f"Measured    {line}" for line in birth.measured]
+    parts += [f"Assumed     {line}" for line in birth.assumed]
+    parts += [
+        f"Calendar    day 0 is {date_words(instance, 0)}; judged on day "
+        + ", ".join(str(day) for day in instance.horizon_days),
+        f"Objective   {instance.objective.kind}, proof complete at a gap of "
+        f"{instance.objective.gap:g} {instance.objective.unit}",
+        "",
+        _lesion_menu(instance),
+        *_limit_list(instance),
+    ]
+    parts += _systemic_lines(instance)
+    if instance.standard is not None:
+        parts += ["", f"Standard    {instance.standard.name} ({instance.standard.source})"]
+    return plain_text([*parts, "", DISCLAIMER])
+
+
+def instance_document(instance: Instance) -> dict[str, Any]:
+    """What `instances show --json` prints."""
+    treated = [instance.lesions[i] for i in instance.irradiable]
+    return {
+        "format": FORMAT,
+        "kind": "instance",
+        "notice": DISCLAIMER,
+        "name": instance.name,
+        "title": instance.title,
+        "instance_digest": instance_digest(instance),
+        "raw_courses": {lesion.name: raw_courses(instance, lesion) for lesion in treated},
+        "systemic_plans": systemic_plans(instance),
+        "not_offered": not_offered(instance),
+        "notes": [note.to_json() for note in case_audit(instance).notes],
+        "instance": instance.model_dump(mode="json"),
+    }
+
+
+def raw_courses(instance: Instance, lesion: Lesion) -> int:
+    """Courses one lesion may receive, 'none' not counted, before any reduction.
+
+    Uniform: over all blocks, techniques x fractions x doses x machine-day starts x intervals
+    that end within the horizon.
+    Free: any dose level on any choice of at most `max_fractions` days.
+    """
+    course = lesion.course
+    if course is None:
+        return 0
+    if course.form == "free":
+        levels = len(course.levels_gy)
+        most = min(len(course.days), course.max_fractions or len(course.days))
+        return sum(math.comb(len(course.days), k) * levels**k for k in range(1, most + 1))
+    timings = (
+        (len(block.levels_gy), _course_days(instance, block, start, fractions, interval))
+        for block in course.blocks
+        for fractions in block.fractions
+        for start in course.start_days
+        for interval in block.interval_days
+    )
+    fitting = (levels for levels, days in timings if days and days[-1] < instance.days)
+    return len(lesion.ways) * sum(fitting)
+
+
+def _course_days(
+    instance: Instance, block: CourseBlock, start: int, fractions: int, interval: int
+) -> tuple[int, ...] | None:
+    treatment_days = fractions // block.fractions_per_day
+    return course_days(instance.calendar, start, treatment_days, interval)
+
+
+def systemic_plans(instance: Instance) -> int:
+    """Systemic plans of a case: product over agents of regimens x start days, plus 'none'.
+
+    Start days from which the calendar cannot place every dose do not count.
+    """
+    return math.prod(
+        int(agent.optional) + sum(len(days.offered) for days in start_days(instance, agent))
+        for agent in instance.agents
+    )
+
+
+def _schedule_parts(
+    schedule: Schedule, instance: Instance, without: str = "No radiation."
+) -> list[object]:
+    parts: list[object] = []
+    if schedule.fractions:
+        table = plain_table("Radiation", "Lesion", ">Fractions", "First", "Last", "Days")
+        for lesion in instance.lesions:
+            technique = schedule.technique(lesion.name)
+            name = f"{lesion.name} ({technique})" if technique else lesion.name
+            for row in course_rows(schedule.course(lesion.name), instance):
+                table.add_row(name, *row)
+        parts.append(table)
+    else:
+        parts += [without, ""]
+    if schedule.infusions:
+        table = plain_table("Drugs", "Drug", ">Doses", "Dates (day)")
+        by_drug = sorted(schedule.infusions, key=lambda i: (i.drug, i.dose_mg, i.day))
+        for (drug, milligrams), given in groupby(by_drug, key=lambda i: (i.drug, i.dose_mg)):
+            days = [i.day for i in given]
+            dates = [date_words(instance, day) for day in days]
+            lines = [", ".join(dates[i : i + 3]) for i in range(0, len(dates), 3)]
+            table.add_row(drug, f"{len(days)} x {milligrams:g} mg", ",\n".join(lines))
+        parts.append(table)
+    else:
+        parts += ["No drugs.", ""]
+    return parts
+
+
+def _evaluation_parts(evaluation: Evaluation, instance: Instance) -> list[object]:
+    parts: list[object] = [
+        _lesion_outcomes(evaluation, instance),
+        *_clone_lines(evaluation, instance),
+    ]
+    if evaluation.limits:
+        parts.append(_limit_uses(evaluation, instance))
+    else:
+        parts += ["The case states no limits.", ""]
+    if evaluation.exceeded_soft:
+        names = ", ".join(evaluation.exceeded_soft)
+        parts += [f"Soft limits exceeded  {names}: {evaluation.soft_cost:.4f} {evaluation.unit}"]
+    parts += [f"Broken rule: {rule}" for rule in evaluation.broken_rules]
+    counts = evaluation.lymphocytes
+    nadir = f"Lymphocytes  nadir {counts['nadir_1e9_per_l']:.3f} x 1e9/L"
+    if counts["nadir_day"] is None:
+        nadir += " (no fraction day)"
+    else:
+        nadir += f" on {date_words(instance, counts['nadir_day'])}"
+    effect = zip(instance.horizon_days, evaluation.immune["systemic_effect_nats"], strict=True)
+    parts += [
+        f"{nadir}; before treatment {counts['initial_1e9_per_l']:g}",
+        "Systemic effect  " + ", ".join(f"{z:.4f} nat to day {day}" for day, z in effect),
+        "",
+    ]
+    return parts
+
+
+def _lesion_outcomes(evaluation: Evaluation, instance: Instance) -> Table:
+    last = instance.horizon_days[-1]
+    table = plain_table(
+        "Lesions", "Lesion", ">Dose Gy", ">Fractions", ">Gy each", ">BED Gy", ">Tumor BED Gy",
+        f">Control day {last}",
+    )  # fmt: skip
+    for found in evaluation.lesions:
+        each = found.dose_per_fraction_gy
+        table.add_row(
+            found.name,
+            f"{found.dose_gy:g}" if found.fractions else "-",
+            str(found.fractions) if found.fractions else "-",
+            f"{each:g}" if each is not None else ("varies" if found.fractions else "-"),
+            f"{found.bed_gy:.2f}" if found.fractions else "-",
+            f"{found.tumor_bed_gy:.2f}" if found.fractions else "-",
+            _control(found),
+        )
+    return table
+
+
+def _control(found: LesionOutcome) -> str:
+    chance = f"{100 * found.control_probability[-1]:.2f} %"
+    return f"conceded ({chance})" if found.conceded else chance
+
+
+def _clone_lines(evaluation: Evaluation, instance: Instance) -> list[object]:
+    """Log burden clone by clone, and lesions too large for the systemic effect."""
+    lines: list[object] = []
+    for found, lesion in zip(evaluation.lesions, instance.lesions, strict=True):
+        if lesion.clones:
+            burdens = ", ".join(
+                f"{clone.name} {burden[-1]:.2f}"
+                for clone, burden in zip(lesion.clones, found.clone_log_burden, strict=True)
+            )
+            lines.append(f"Clones of {found.name}  ln clonogens on day {instance.days}: {burdens}")
+    barred = [found.name for found in evaluation.lesions if not found.credited]
+    if barred:
+        lines.append(f"Too large for systemic effect  {', '.join(barred)}")
+    return [*lines, ""] if lines else []
+
+
+def _limit_uses(evaluation: Evaluation, instance: Instance) -> Table:
+    table = plain_table(
+        "Limits (* binding, ~ soft)", "", "Limit", ">Value", "", ">Bound", "Unit", ">Use %"
+    )  # fmt: skip
+    for use, limit in zip_longest(evaluation.limits, instance.limits):
+        unknown = "-" if use.kept else "beyond the table"
+        table.add_row(
+            _mark(use),
+            use.name,
+            unknown if use.value is None else f"{use.value:.5g}",
+            ">=" if _is_floor(use, limit) else "<=",
+            f"{use.bound:g}",
+            use.unit,
+            "-" if use.use is None else f"{100 * use.use:.1f}",
+        )
+    return table
+
+
+def _mark(use: LimitUse) -> str:
+    if use.broken:
+        return "BROKEN"
+    soft = "~" if use.soft else ""
+    return soft + ("exceeded" if not use.kept else "*" if use.binding else "")
+
+
+def _is_floor(use: LimitUse, limit: AnyLimit | None) -> bool:
+    """Whether a limit is one from below; demands of lesions are no limits of the case's list."""
+    if limit is None:
+        return True
+    if limit.kind == "logistics" and limit.floor is not None:
+        return limit.cap is None or (use.value is not None and use.value < limit.floor)
+    return use.kind == "alc"
+
+
+def _proof_parts(result: Result, instance: Instance) -> list[object]:
+    unit, run = result.unit, result.solver
+    parts: list[object] = [
+        f"Objective  {_amount(result.objective, unit)}",
+        f"Bound      {_amount(result.bound, unit)}",
+        f"Gap        {_amount(result.gap, unit)} (asked for {result.requested_gap:g} {unit})",
+        f"Proved     {result.certificate.claim}",
+    ]
+    if result.certificate.objective_form:
+        parts.append(f"Stated as  {result.certificate.objective_form}")
+    if result.certificate.reductions:
+        steps = (f"{step.pairs} ({step.name})" for step in result.certificate.reductions)
+        parts.append(f"Reduced    pairs of plan and course: {', then '.join(steps)}")
+    for name, size in result.certificate.approximation_errors.items():
+        parts.append(f"Inside it  {name}: {size:.3g} {unit}")
+    return [
+        *parts,
+        f"Second stage  {result.certificate.second_stage}; "
+        f"best objective before it {_amount(result.certificate.best_objective, unit)}",
+        f"Solved by  {run.name} {run.version}, method {run.method}, {run.seconds:.2f} s, seed "
+        f"{result.seed}; {run.columns} choices for lesions and {run.plans} systemic plans "
+        f"considered, {run.nodes} nodes",
+    ]
+
+
+def _standard_parts(result: Result, instance: Instance) -> list[object]:
+    standard, regimen = result.standard, instance.standard
+    assert standard is not None
+    assert regimen is not None
+    parts: list[object] = ["", f"Standard regimen: {regimen.name} ({regimen.source})"]
+    parts.append(f"  Objective  {_amount(standard.objective, standard.unit)}")
+    if result.objective is not None:
+        gain = result.objective - standard.objective
+        parts.append(f"  Gain of the schedule above  {gain:+.4f} {standard.unit}")
+    chances = (f"{found.name} {_control(found)}" for found in standard.lesions)
+    parts.append(f"  Control on day {instance.days}  " + ", ".join(chances))
+    parts.append("  " + _verdict(standard))
+    return parts
+
+
+def _verdict(evaluation: Evaluation) -> str:
+    if evaluation.feasible:
+        soft = len(evaluation.exceeded_soft)
+        return f"Keeps every {'hard ' if soft else ''}limit and rule of the case."
+    broken = []
+    if evaluation.broken_limits:
+        broken.append("Breaks the limits: " + ", ".join(evaluation.broken_limits) + ".")
+    if evaluation.broken_rules:
+        broken.append("Breaks the rules: " + "; ".join(evaluation.broken_rules) + ".")
+    return " ".join(broken)
+
+
+def _lesion_menu(instance: Instance) -> Table:
+    table = plain_table(
+        "Lesions", "Lesion", "Organ", ">cm3", ">alpha/Gy", ">a/b Gy", "Status", "Course",
+        ">Raw courses",
+    )  # fmt: skip
+    for lesion in instance.lesions:
+        table.add_row(
+            lesion.name,
+            lesion.organ,
+            "-" if lesion.volume_cm3 is None else f"{lesion.volume_cm3:g}",
+            f"{lesion.alpha_per_gy:g}",
+            f"{lesion.alpha_beta_gy:g}",
+            lesion.status,
+            menu_words(lesion),
+            _count(raw_courses(instance, lesion)) if lesion.irradiable else "-",
+        )
+    return table
+
+
+def _limit_list(instance: Instance) -> list[object]:
+    if not instance.limits:
+        return ["No limits."]
+    table = plain_table("Limits", "Limit", "Rule", "Status", ">Source")
+    sources: dict[str, int] = {}
+    unit = instance.objective.unit
+    for limit in instance.limits:
+        source = limit.source + (f" (doi {limit.doi})" if limit.doi else "")
+        number = sources.setdefault(source, len(sources) + 1)
+        soft = "" if limit.penalty is None else f" (soft, {limit.penalty:g} {unit})"
+        table.add_row(limit.name, limit_words(limit) + soft, limit.status, f"[{number}]")
+    return [table, *(f"[{number}]  {source}" for source, number in sources.items()), ""]
+
+
+def _systemic_lines(instance: Instance) -> list[object]:
+    if not instance.agents:
+        return ["No systemic agents."]
+    table = plain_table("Systemic agents", "Agent", "Regimens", "Start days", "Optional")
+    for agent in instance.agents:
+        window = f"{agent.first_start_day} to {agent.last_start_day}"
+        if agent.start_step_days > 1:
+            window += f", every {agent.start_step_days}"
+        regimens = ", ".join(agent.regimens)
+        table.add_row(agent.name, regimens, window, "yes" if agent.optional else "no")
+    return [
+        table,
+        f"Systemic plans  {_count(systemic_plans(instance))}",
+        infusion_rule(instance),
+        *not_offered(instance),
+    ]
+
+
+def _count(number: int) -> str:
+    return str(number) if number < 10**12 else f"{Decimal(number):.2e}"
+
+
+def _amount(value: float | None, unit: str) -> str:
+    return "none" if value is None else f"{value:.4f} {unit}"
+
+
+def plain_table(title: str, *columns: str) -> Table:
+    """Table in plain ASCII; a heading that begins with '>' is aligned to the right."""
+    from rich.box import Box
+    from rich.table import Table
+
+    plain = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
+    table = Table(title=title, title_justify="left", title_style="", box=plain, pad_edge=False)
+    for heading in columns:
+        right = heading.startswith(">")
+        table.add_column(
+            heading.removeprefix(">"), justify="right" if right else "left", overflow="fold"
+        )
+    return table
+
+
+def plain_text(parts: Iterable[object]) -> str:
+    """Parts as lines of at most `WIDTH` columns, without color codes."""
+    from rich.console import Console
+    from rich.text import Text
+
+    buffer = io.StringIO()
+    console = Console(
+        file=buffer, width=WIDTH, color_system=None, force_terminal=False, _environ={}
+    )
+    for part in parts:
+        shown = Text(_wrapped(part)) if isinstance(part, str) else part
+        console.print(shown, markup=False, highlight=False)
+    lines = [line.rstrip() for line in buffer.getvalue().split("\n")]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _wrapped(line: str) -> str:
+    """Line folded under the text that follows its label (`Label  text`)."""
+    label = re.match(r"\s*\S+( \S+)*  +(?=\S)", line)
+    indent = " " * (len(label.group()) if label else 0)
+    return textwrap.fill(line, WIDTH, subsequent_indent=indent, break_on_hyphens=False)

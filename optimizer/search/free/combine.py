@@ -1,0 +1,120 @@
+"""Courses of the parts of a node, joined: all schedules of it that may be above a threshold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.optimizer.search.join import count_at_most, every_row, joined
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from abscopt.optimizer.search.free.days.courses import Courses
+    from abscopt.optimizer.search.free.days.labels import Precision
+    from abscopt.optimizer.search.free.multipliers import Priced
+    from abscopt.optimizer.search.free.parts import Look
+    from abscopt.optimizer.search.free.schedules import Schedules
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+JOIN_CHUNK = 200_000
+JOIN_LIMIT = 4e7
+MOST_ROWS = 400_000
+
+
+@dataclass(frozen=True)
+class Combined:
+    """Rows above a threshold, best first by what they are credited with, and a bound of all.
+
+    `courses` are those of each part, `rows` (n, P) places among them.
+    """
+
+    courses: list[Courses]
+    rows: IntArray
+    credited: FloatArray
+    bound: float
+
+
+def combined(
+    schedules: Schedules,
+    found: Priced,
+    threshold: float,
+    precision: Precision,
+    stop: Callable[[], bool],
+) -> Combined | None:
+    """All schedules of a node above a threshold; None if they are too many, or on time.
+
+    They keep every limit, by what their courses are credited with.
+    """
+    tops, below = [look.bound for look in found.looks], -np.inf
+    kept_of: dict[int, Courses] = {}
+    worth_of: dict[int, FloatArray] = {}
+    for s in sorted(range(len(tops)), key=lambda s: _width(found.looks[s])):
+        part, look = schedules.parts[s], found.looks[s]
+        others = found.constant + sum(tops) - tops[s]  # a part's own courses may be worth less
+        own = part.near(look, threshold - others, precision, stop)
+        if own is None:
+            return None
+        below = max(below, others + own[1])
+        if not len(own[0]):
+            nothing = [p.of(p.nothing)[0] for p in schedules.parts]
+            return Combined(nothing, np.zeros((0, len(tops)), dtype=np.int64), np.zeros(0), below)
+        kept_of[s], worth_of[s] = own[0], look.prices.worth(own[0])
+        tops[s] = float(worth_of[s].max())
+    near = [kept_of[s] for s in range(len(tops))]
+    worth = [worth_of[s] for s in range(len(tops))]
+    losses = [one.max() - one for one in worth]
+    slack = found.constant + sum(tops) - threshold
+    if len(near) == 1:
+        chunks = iter([np.arange(len(near[0]))[:, None]])
+    elif count_at_most(losses, slack) > JOIN_LIMIT:
+        return None
+    else:
+        below = max(below, threshold)
+        loads, right = [one.load for one in near], schedules.whole.room
+        chunks = joined(losses, loads, right, slack, JOIN_CHUNK)
+    kept, values, number = [], [], 0
+    for rows in chunks:
+        if stop():
+            return None
+        value = schedules.values(near, rows)
+        good = np.flatnonzero(value > threshold)
+        below = max(below, float(np.delete(value, good).max(initial=-np.inf)))
+        if len(near) > 1 and len(good):
+            each = [one.take(rows[good, s]) for s, one in enumerate(near)]
+            good = good[schedules.kept(each)]
+        kept.append(rows[good])
+        values.append(value[good])
+        number += len(good)
+        if number > MOST_ROWS:
+            return None
+    rows = np.concatenate([np.zeros((0, len(near)), dtype=np.int64), *kept])
+    value = np.concatenate([np.zeros(0), *values])
+    order = np.argsort(-value, kind="stable")
+    bound = max(below, float(value.max(initial=-np.inf)))
+    return Combined(near, rows[order], value[order], bound)
+
+
+def _width(look: Look) -> float:
+    """Few courses are left where the range of kill is narrow."""
+    return look.span.kill[1] - look.span.kill[0] if look.completion else 0.0
+
+
+def most_promising(
+    schedules: Schedules, found: Priced, precision: Precision, most: int, stop: Callable[[], bool]
+) -> tuple[list[Courses], IntArray] | None:
+    """Courses that are worth most in each part, and at most so many rows of them."""
+    each = max(1, int(most ** (1.0 / len(found.looks))))
+    near = []
+    for part, look in zip(schedules.parts, found.looks, strict=True):
+        own = part.near(look, -np.inf, precision, stop)
+        if own is None:
+            return None
+        order = np.argsort(-look.prices.worth(own[0]), kind="stable")[:each]
+        near.append(own[0].take(order))
+    return near, every_row([np.arange(len(one)) for one in near])

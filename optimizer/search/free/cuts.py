@@ -1,0 +1,181 @@
+"""Loads of shared days, from below: rows that add up over lesions.
+
+The load of a day is `sum_s A_s d_s + d M d` with d the doses of the lesions and M positive
+semidefinite: the organ feels the dose of the day, not its parts. By lesion alone only the diagonal
+of M is known. The products of two lesions' doses are at least
+
+    d d' >= f(d) + g(d'),        f, g the prices of the least that the product can be
+
+over all ways in which two lesions give the doses that each of them has in a mixture: the greatest
+doses of one with the least of the other. Where more than two meet, the tangent `2 c M d - c M c` of
+the whole quadratic may be more. Each row takes, day by day, the greater at what the master mixes,
+where that exceeds a limit.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.optimizer.candidates.loads import cross_factor, day_load
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from abscopt.optimizer.candidates.table import Candidates
+    from abscopt.optimizer.search.free.multipliers import Pool
+    from abscopt.optimizer.search.free.schedules import Schedules
+
+FloatArray = NDArray[np.float64]
+
+VIOLATED = 2e-3
+ONE_GY = np.array([1.0])
+RARE = 1e-9
+
+
+@dataclass(frozen=True)
+class Cut:
+    """`sum over parts and days of load <= right`.
+
+    `load` are (days, A) by part: of each dose of each day, none without one, never negative.
+    """
+
+    load: tuple[FloatArray, ...]
+    right: float
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What a mixture gives: by part (days, A) how often which dose, (P, days) mean doses."""
+
+    often: tuple[FloatArray, ...]
+    mean: FloatArray
+
+
+class SharedDays:
+    """Quadratic organ loads of one plan.
+
+    Attributes
+    ----------
+    limits : (M,) whether a binding limit has a quadratic load that lesions share
+    linear : (M, P, days) A above, as parts of the caps
+    matrix : (M, P, P, days) M above
+    """
+
+    def __init__(self, candidates: Candidates, schedules: Schedules):
+        instance, whole, parts = candidates.instance, schedules.whole, schedules.parts
+        limits, number = schedules.limits, len(parts)
+        sensitized = candidates.plan_effects.sensitizer[whole.plan] > 1
+        self.room, self.doses = whole.room, [part.doses for part in parts]
+        self.linear = np.zeros((len(limits), number, instance.days))
+        self.matrix = np.zeros((len(limits), number, number, instance.days))
+        lesions = [instance.lesions[part.lesion] for part in parts]
+        beams = [(lesion, lesion.ways[0], 1) for lesion in lesions]
+        for i, part in enumerate(parts):
+            for day in part.days.tolist():
+                for m, limit in enumerate(limits):
+                    own = cross_factor(instance, limit, beams[i], beams[i], day) / 2.0
+                    whole_load = day_load(instance, beams[i], limit, ONE_GY, day, sensitized[day])
+                    self.matrix[m, i, i, day] = own
+                    self.linear[m, i, day] = float(whole_load[0]) - own
+        for (i, j), factor in schedules.cross.items():
+            self.matrix[:, i, j] = self.matrix[:, j, i] = factor.T / 2.0
+        self.diagonal = np.einsum("miit->mit", self.matrix)
+        self.limits = self.matrix.sum(axis=(1, 2, 3)) > self.diagonal.sum(axis=(1, 2))
+
+    def shares(self, pool: Pool, weights: Sequence[FloatArray]) -> Shares:
+        """What a mixture of a pool's courses gives."""
+        often, days = [], self.linear.shape[2]
+        for part, one, w, dose in zip(pool.parts, pool.courses, weights, self.doses, strict=True):
+            mixed = np.flatnonzero(w > RARE)
+            levels = part.levels(one.actions[mixed])
+            at = np.zeros((days, len(dose)))
+            for level, weight in zip(levels, w[mixed], strict=True):
+                at[np.arange(days), level] += weight
+            often.append(at)
+        mean = np.stack([at @ dose for at, dose in zip(often, self.doses, strict=True)])
+        return Shares(tuple(often), mean)
+
+    def violated(self, pool: Pool, weights: Sequence[FloatArray]) -> list[Cut]:
+        """Rows that a mixture of a pool's courses does not obey, at most one for each limit."""
+        shares = self.shares(pool, weights)
+        square = np.stack([at @ d**2 for at, d in zip(shares.often, self.doses, strict=True)])
+        least: dict[tuple[int, int, int], tuple[FloatArray, FloatArray]] = {}
+        found = []
+        for m in np.flatnonzero(self.limits).tolist():
+            one = self._cut(m, shares, square, least)
+            if one is not None:
+                found.append(one)
+        return found
+
+    def _cut(
+        self,
+        m: int,
+        shares: Shares,
+        square: FloatArray,
+        least: dict[tuple[int, int, int], tuple[FloatArray, FloatArray]],
+    ) -> Cut | None:
+        """The row of one limit, None where it is obeyed; `least` remembers the prices by pair."""
+        mean, matrix, days = shares.mean, self.matrix[m], self.linear.shape[2]
+        load = [
+            np.outer(self.linear[m, s], dose) + np.outer(self.diagonal[m, s], dose**2)
+            for s, dose in enumerate(self.doses)
+        ]
+        right = float(self.room[m])
+        joint = np.einsum("it,ijt,jt->t", mean, matrix, mean)
+        apart = (self.diagonal[m] * square).sum(axis=0)
+        for t in range(days):
+            products = []
+            for i, j in itertools.combinations(np.flatnonzero(mean[:, t] > 0).tolist(), 2):
+                if matrix[i, j, t] > 0:
+                    if (i, j, t) not in least:
+                        often = shares.often[i][t], shares.often[j][t]
+                        least[i, j, t] = least_product(*often, self.doses[i], self.doses[j])
+                    own, other = (2.0 * matrix[i, j, t] * f for f in least[i, j, t])
+                    apart[t] += shares.often[i][t] @ own + shares.often[j][t] @ other
+                    products += [(i, own), (j, other)]
+            if joint[t] > apart[t]:
+                right += float(joint[t])
+                slope = 2.0 * matrix[:, :, t] @ mean[:, t] + self.linear[m, :, t]
+                for s, dose in enumerate(self.doses):
+                    load[s][t] = slope[s] * dose
+            else:
+                for s, more in products:
+                    right -= float(more[0])
+                    load[s][t] += more - more[0]
+        mixed = sum(float((at * own).sum()) for at, own in zip(shares.often, load, strict=True))
+        return Cut(tuple(load), right) if mixed > right + VIOLATED else None
+
+
+def least_product(
+    often: FloatArray, other: FloatArray, dose: FloatArray, others: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """(A,) and (A',) prices f, g: f + g is at most the product, and most where doses are `often`.
+
+    The least mean product gives the greatest doses of one with the least of the other; the prices
+    hold for all doses.
+    """
+    rows, columns = np.flatnonzero(often > RARE), np.flatnonzero(other > RARE)[::-1]
+    f = np.zeros(len(rows))
+    g = np.zeros(len(columns))
+    g[0] = dose[rows[0]] * others[columns[0]]
+    i = j = 0
+    left, right = often[rows[0]], other[columns[0]]
+    while i + 1 < len(rows) or j + 1 < len(columns):
+        if j + 1 == len(columns) or (i + 1 < len(rows) and left <= right):
+            right -= left
+            i += 1
+            left = often[rows[i]]
+            f[i] = dose[rows[i]] * others[columns[j]] - g[j]
+        else:
+            left -= right
+            j += 1
+            right = other[columns[j]]
+            g[j] = dose[rows[i]] * others[columns[j]] - f[i]
+    theirs = (np.outer(dose[rows], others) - f[:, None]).min(axis=0)
+    mine: FloatArray = (np.outer(dose, others) - theirs).min(axis=1)
+    return mine, theirs

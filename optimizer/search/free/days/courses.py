@@ -1,0 +1,92 @@
+"""Whole courses with what they do, valued exactly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.optimizer.search.free.days.terms import OTHERS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from abscopt.optimizer.search.free.days.suffix import Stage
+    from abscopt.optimizer.search.free.days.terms import Terms
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Courses:
+    """n courses of one lesion.
+
+    Attributes
+    ----------
+    actions : (n, T) dose of each course day, 0 for none; (n, 1) places on a menu
+    kill : (n, H) log kill that counts at each horizon, accelerated growth taken off
+    effect : (n, H) own effect; of a lesion alone with that of the lesions at rest
+    kept : (n,) what lymphocyte losses leave of the others' effect
+    load : (n, M) parts of the caps
+    least : (n, T) actions, or the least of those that a course stands for
+    """
+
+    actions: IntArray
+    kill: FloatArray
+    effect: FloatArray
+    kept: FloatArray
+    load: FloatArray
+    least: IntArray
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+    def take(self, rows: IntArray | BoolArray | slice) -> Courses:
+        """Some of them."""
+        return Courses(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+
+def together(parts: Sequence[Courses]) -> Courses:
+    """All courses of several lots."""
+    return Courses(
+        **{
+            field.name: np.concatenate([getattr(part, field.name) for part in parts])
+            for field in fields(Courses)
+        }
+    )
+
+
+def totals(terms: Terms, end: Stage, actions: IntArray) -> tuple[Courses, BoolArray]:
+    """What (n, T) actions do, and which of them keep the limits by themselves.
+
+    `end` is the stage after the last course day.
+    """
+    stages = np.arange(len(terms.days))
+    state, effect = terms.begin(len(actions))
+    for stage in stages.tolist():
+        terms.give(state, effect, stage, actions[:, stage])
+    effect += end.constant + state @ end.high[0]
+    good, grown = by_days(terms, actions > 0)
+    kill = terms.kill[stages, actions].sum(axis=1) - grown
+    load = terms.load[stages, actions].sum(axis=1)
+    good &= (load <= terms.room).all(axis=1) & terms.allowed[stages, actions].all(axis=1)
+    return Courses(actions, kill, effect, state[:, OTHERS], load, actions), good
+
+
+def by_days(terms: Terms, given: BoolArray) -> tuple[BoolArray, FloatArray]:
+    """Whether (n, T) fraction days keep the limits on days, and (n, H) accelerated regrowth."""
+    good: BoolArray = given.sum(axis=1) <= terms.most_fractions
+    if np.isfinite(terms.alc_room):
+        lost, worst = np.zeros(len(given)), np.zeros(len(given))
+        for stage, passed in enumerate(np.diff(terms.days, prepend=terms.days[0]).tolist()):
+            lost = lost * terms.alc_kept**passed + np.where(given[:, stage], terms.alc_loss, 0.0)
+            worst = np.where(given[:, stage], np.maximum(worst, lost), worst)
+        good &= worst <= terms.alc_room
+    treated = given.any(axis=1)
+    first = np.where(treated, given.argmax(axis=1), -1)
+    last = np.where(treated, given.shape[1] - 1 - given[:, ::-1].argmax(axis=1), -1)
+    return good, terms.regrown[first, last]

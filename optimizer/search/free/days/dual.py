@@ -1,0 +1,413 @@
+"""What a partial course may still reach at given prices: dynamic programming over days.
+
+What a lesion adds to a Lagrangian bound is linear in its kill K and loads L, and with E its own
+effect and O what its lymphocyte losses leave of the others' one of
+
+    worth . E                         where E holds the others' effect, linear in O,
+    worth . E / O + steep ln O        where several lesions have effect (`objective`).
+
+It is maximized over all courses: before each course day and for each pattern of later fraction
+days the best is a convex function of the survivors (over O in the second form), stored at grid
+points. Between them it is interpolated, which for a convex function is never too low.
+
+`followed` is the course that the maximum takes, with the effect that the maximum counts for it: as
+a column of the master it makes the bound that of the programme over such columns.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.optimizer.search.free.days.courses import Courses, totals
+from abscopt.optimizer.search.free.days.terms import OTHERS, SURVIVORS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from abscopt.optimizer.search.free.days.suffix import Stage
+    from abscopt.optimizer.search.free.days.terms import Terms
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
+
+GRID_STEP = 0.4
+GRID_END = 12.0
+AT_ONCE = 400_000
+GRID = np.append(np.exp(-np.arange(0.0, GRID_END + 1e-9, GRID_STEP)), 0.0)
+"""Survivors at which the best is stored, as parts of the most; falling, the last is none."""
+NEVER = -1e200
+"""Worth of what is impossible: finite, so that it can be interpolated."""
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What one lesion's course is worth: per nat of kill and of effect, of room, of log loss.
+
+    `steep` is None in the first form.
+    """
+
+    kill: FloatArray
+    effect: FloatArray
+    load: FloatArray
+    steep: float | None
+
+    def worth(self, courses: Courses) -> FloatArray:
+        """(n,) of whole courses."""
+        total: FloatArray = courses.kill @ self.kill - courses.load @ self.load
+        if self.steep is None:
+            return total + courses.effect @ self.effect
+        kept = courses.kept
+        return total + courses.effect @ self.effect / kept + self.steep * np.log(kept)
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """(B, N + 2) and (B,) worth of a state, its effect so far and 1 (`seen`), and a constant."""
+
+    worth: FloatArray
+    constant: FloatArray
+
+    def of(self, seen: FloatArray, patterns: IntArray | slice = slice(None)) -> FloatArray:
+        """(B, n) for n states, and some patterns."""
+        found: FloatArray = self.worth[patterns] @ seen.T + self.constant[patterns, None]
+        return found
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What may still be added from each stage on, at some prices.
+
+    `best[i]` (B, grid) is the part of doses of the stage's patterns at `top` times the grid,
+    `none[i]` and `given[i]` are those of the next one's patterns without and with a fraction;
+    `release[i]` is the worth of a unit released, `survival` (T, A) per survivor in the unit of the
+    grid; `barred[i]` (T + 1, B) is -inf where so many fractions before and the pattern's are not
+    in the range, `None` where all are; `grown` (T + 1, T + 1) is the worth of regrowth by positions
+    of the first and the last fraction day. `begun[i]` bounds the courses that begin on day i, with
+    the pattern `begun_as[i]` of the next stage; `empty` is the worth of none. `by_count` (T + 1,)
+    bounds the courses of each number of fractions. `free` (T, 2) says which days may go without and
+    with a fraction.
+    """
+
+    prices: Prices
+    stages: list[Stage]
+    reward: FloatArray
+    grown: FloatArray
+    survival: FloatArray
+    top: float
+    best: list[FloatArray]
+    begun: FloatArray
+    begun_as: IntArray
+    by_count: FloatArray
+    empty: float
+    none: list[Ahead]
+    given: list[Ahead]
+    release: list[FloatArray]
+    barred: list[FloatArray] | None
+    free: BoolArray
+
+    @property
+    def root(self) -> float:
+        """Bound of all courses."""
+        return max(self.empty, float(self.begun.max()))
+
+    def seen(self, state: FloatArray, effect: FloatArray) -> FloatArray:
+        """(n, N + 2) what later days multiply."""
+        earned = (effect @ self.prices.effect)[:, None]
+        found = np.concatenate([state, earned, np.ones_like(earned)], axis=1)
+        return found if self.prices.steep is None else found / state[:, OTHERS, None]
+
+    def survivors(self, state: FloatArray) -> FloatArray:
+        """(n,) in the unit of the grid."""
+        own = state[:, SURVIVORS]
+        return own if self.prices.steep is None else own / state[:, OTHERS]
+
+    def so_far(self, kill: FloatArray, kept: FloatArray, load: FloatArray) -> FloatArray:
+        """(n,) what partial courses have earned, effect aside."""
+        total: FloatArray = kill @ self.prices.kill - load @ self.prices.load
+        return total if self.prices.steep is None else total + self.prices.steep * np.log(kept)
+
+    def between(self, best: FloatArray, survivors: FloatArray) -> FloatArray:
+        """(B, ...) interpolated between grid points, at survivors of any shape."""
+        index, weight = place(survivors / self.top)
+        found: FloatArray = best[:, index] * (1.0 - weight)
+        found += best[:, index + 1] * weight
+        return found
+
+
+def place(survivors: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Grid point at or above each number of survivors, and the weight of the next one."""
+    with np.errstate(divide="ignore"):
+        steps = np.minimum(-np.log(survivors) / GRID_STEP, len(GRID) - 1.5)
+    index = np.clip(np.floor(steps).astype(np.int64), 0, len(GRID) - 2)
+    above, below = GRID[index], GRID[index + 1]
+    return index, np.clip((above - survivors) / (above - below), 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What doses do to the survivors, in the unit of the grid, for one of the two forms.
+
+    `kept` (T,), `survival` and `top` are as in `Completion`. Per course day `actions` are the doses
+    that are allowed, `table` (grid + 1, actions times grid) takes what is worth after the day at
+    the grid and a unit released to what is worth before it at the grid.
+    """
+
+    kept: FloatArray
+    survival: FloatArray
+    top: float
+    actions: list[IntArray]
+    table: list[FloatArray]
+
+
+def steps_of(terms: Terms, *, steep: bool) -> Steps:
+    """The second form where `steep`."""
+    number, size = len(terms.days), len(GRID)
+    kept, survival, top = np.ones(number), terms.survival, 1.0
+    if steep:
+        kept = terms.others_kept
+        survival = survival / kept[:, None]
+        survival[:, 0] = 1.0
+        top = float(np.maximum(survival.max(axis=1), 1.0).prod()) * (1.0 + 1e-12)
+    actions = [np.flatnonzero(terms.allowed[i, 1:]) + 1 for i in range(number)]
+    table = []
+    for i, own in enumerate(actions):
+        one = np.zeros((size + 1, len(own) * size))
+        index, weight = place(np.outer(survival[i, own], GRID).reshape(-1))
+        column = np.arange(one.shape[1])
+        one[index, column], one[index + 1, column] = 1.0 - weight, weight
+        one[size] = np.outer(terms.release[i, own], top * GRID).reshape(-1)
+        table.append(one)
+    return Steps(kept, survival, top, actions, table)
+
+
+def completion(
+    terms: Terms,
+    stages: list[Stage],
+    steps: Steps,
+    prices: Prices,
+    count: tuple[int, int],
+    free: BoolArray,
+) -> Completion:
+    """Dynamic programming over the course days, backward, for a range of fraction numbers."""
+    number, kept = len(terms.days), steps.kept
+    reward = terms.kill @ prices.kill - terms.load @ prices.load
+    reward = np.where(terms.allowed, reward, -np.inf)
+    one = Completion(
+        prices=prices,
+        stages=stages,
+        reward=reward,
+        grown=terms.regrown @ prices.kill,
+        survival=steps.survival,
+        top=steps.top,
+        best=[np.zeros((1, len(GRID)))] * (number + 1),
+        begun=np.full(number, -np.inf),
+        begun_as=np.zeros(number, dtype=np.int64),
+        by_count=np.full(number + 1, -np.inf),
+        empty=_empty(terms, stages[-1], prices)
+        if count[0] == 0 and free[:, 0].all()
+        else -math.inf,
+        none=[_ahead(*s.none, later.kept, prices) for s, later in _pairs(stages)],
+        given=[
+            _ahead(*s.given, later.kept * k, prices)
+            for (s, later), k in zip(_pairs(stages), kept, strict=True)
+        ],
+        release=[
+            _released(s, later, k, prices) @ prices.effect
+            for (s, later), k in zip(_pairs(stages), kept, strict=True)
+        ],
+        barred=None
+        if count == (0, number)
+        else [_barred(stage, number, count) for stage in stages],
+        free=free,
+    )
+    for i in range(number - 1, -1, -1):
+        after, own, stage = one.best[i + 1], steps.actions[i], stages[i]
+        given = np.full_like(after, NEVER)
+        if len(own) and free[i, 1]:
+            told = np.concatenate([after, one.release[i][:, None]], axis=1)
+            worth = (told @ steps.table[i]).reshape(len(after), len(own), len(GRID))
+            worth += reward[i, own][:, None]
+            worth.max(axis=1, out=given)
+            if free[:i, 0].all():
+                begun = _begun(one, terms, i, given)
+                one.begun_as[i] = int(begun.argmax())
+                one.begun[i] = begun[one.begun_as[i]]
+                np.maximum.at(one.by_count, stages[i + 1].count + 1, begun)
+        none = after if free[i, 0] else np.full_like(after, NEVER)
+        both = np.concatenate([none, given])[stage.order]
+        one.best[i] = np.maximum.reduceat(both, stage.begins, axis=0)
+    one.by_count[0] = one.empty
+    return one
+
+
+def _begun(one: Completion, terms: Terms, stage: int, given: FloatArray) -> FloatArray:
+    """(B',) bound of all courses that begin on a course day, by the later pattern.
+
+    `given` (B', grid) is the part of doses of the next stage's patterns with a fraction on the day.
+    """
+    state, effect = terms.untouched[stage]
+    worth = one.given[stage].of(one.seen(state, effect))[:, 0]
+    worth += one.between(given, one.survivors(state))[:, 0]
+    last = one.stages[stage + 1].last
+    worth -= one.grown[stage, np.where(last < 0, stage, last)]
+    if one.barred is not None:
+        worth += one.barred[stage + 1][1]
+    found: FloatArray = np.where(worth > NEVER / 2, worth, -np.inf)
+    return found
+
+
+def _empty(terms: Terms, end: Stage, prices: Prices) -> float:
+    """Worth of no fraction at all."""
+    return float(
+        prices.worth(totals(terms, end, np.zeros((1, len(terms.days)), dtype=np.int64))[0])[0]
+    )
+
+
+def _released(stage: Stage, later: Stage, kept: float, prices: Prices) -> FloatArray:
+    """(B', H) worth of a unit released on the day of a stage, by the pattern of the next one."""
+    if prices.steep is None:
+        return stage.release
+    found: FloatArray = stage.release / (later.kept[1] * kept)[:, None]
+    return found
+
+
+def followed(one: Completion, terms: Terms, steps: Steps) -> Courses:
+    """The course that the maximum takes, with kill, effect and others' effect kept it counts."""
+    stages, actions = one.stages, np.zeros(len(terms.days), dtype=np.int64)
+    begin = int(one.begun.argmax())
+    if one.empty >= one.begun[begin]:
+        return totals(terms, stages[-1], actions[None])[0]
+    pattern, (state, effect) = int(one.begun_as[begin]), terms.untouched[begin]
+    high, constant = stages[begin].given
+    earned = state[0] @ high[pattern] + constant[pattern] + effect[0]
+    last = max(begin, int(stages[begin + 1].last[pattern]))
+    left, kept, group = one.survivors(state), 1.0, pattern
+    if one.prices.steep is not None:
+        most, least = stages[begin + 1].kept[:, pattern]
+        kept = float(state[0, OTHERS] * most * steps.kept[begin])
+        earned = earned * most / least
+    for i in range(begin, len(actions)):
+        best, own, to = one.best[i + 1], steps.actions[i], stages[i].to
+        if i > begin:
+            none, given = (
+                np.flatnonzero((ones == group) & may)
+                for ones, may in zip(to, one.free[i], strict=True)
+            )
+        else:
+            none, given = to[0, :0], np.array([pattern])
+        stay = one.between(best[none], left)[:, 0]
+        worth = one.between(best[given], left * one.survival[i, own])
+        worth += one.release[i][given, None] * left * terms.release[i, own] + one.reward[i, own]
+        if worth.max(initial=2 * NEVER) <= stay.max(initial=2 * NEVER):
+            group = int(none[stay.argmax()])
+            continue
+        at, a = np.unravel_index(int(worth.argmax()), worth.shape)
+        group, actions[i] = int(given[at]), own[a]
+        unit = _released(stages[i], stages[i + 1], float(steps.kept[i]), one.prices)[group]
+        earned = earned + kept * left * terms.release[i, actions[i]] * unit
+        left = left * one.survival[i, actions[i]]
+    every = np.arange(len(actions))
+    kill = terms.kill[every, actions].sum(axis=0) - terms.regrown[begin, last]
+    load = terms.load[every, actions].sum(axis=0)
+    alone = actions[None]
+    return Courses(alone, kill[None], earned[None], np.array([kept]), load[None], alone)
+
+
+def _pairs(stages: list[Stage]) -> list[tuple[Stage, Stage]]:
+    return list(itertools.pairwise(stages))
+
+
+def _ahead(high: FloatArray, constant: FloatArray, kept: FloatArray, prices: Prices) -> Ahead:
+    """Worth of a state by pattern; `kept` (2, B) as of a stage."""
+    ones = np.ones((len(high), 1))
+    steady = (constant @ prices.effect)[:, None]
+    worth = np.concatenate([high @ prices.effect, ones, steady], axis=1)
+    if prices.steep is None:
+        return Ahead(worth, np.zeros(len(high)))
+    return Ahead(worth / kept[1][:, None], prices.steep * np.log(kept[0]))
+
+
+def _barred(stage: Stage, number: int, count: tuple[int, int]) -> FloatArray:
+    total = np.arange(number + 1)[:, None] + stage.count
+    return np.where((total >= count[0]) & (total <= count[1]), 0.0, -np.inf)
+
+
+def choices(
+    one: Completion,
+    terms: Terms,
+    stage: int,
+    state: FloatArray,
+    effect: FloatArray,
+    count: IntArray,
+    first: IntArray,
+    last: IntArray,
+) -> FloatArray:
+    """(n, A) effect so far and what each action of a course day may still add.
+
+    All later days are included; `count`, `first` and `last` (n,) are the number and positions of
+    the fractions given before.
+    """
+    actions = np.flatnonzero(terms.allowed[stage, 1:] & one.free[stage, 1]) + 1
+    found = np.full((len(state), terms.allowed.shape[1]), -np.inf)
+    best, release = one.best[stage + 1], one.release[stage]
+    seen, survivors = one.seen(state, effect), one.survivors(state)
+    for rows, none, given in _by_count(one, stage, count):
+        at_once = max(1, AT_ONCE // max(1, max(len(none), len(given)) * max(1, len(actions))))
+        for part in np.split(rows, range(at_once, len(rows), at_once)):
+            if len(none) and one.free[stage, 0]:
+                stay = one.none[stage].of(seen[part], none)
+                stay += one.between(best[none], survivors[part])
+                if terms.repopulates:
+                    stay -= _regrown(one, stage, first[part], last[part], none, None)
+                found[part, 0] = stay.max(axis=0)
+            if len(actions) and len(given):
+                left = survivors[part, None] * one.survival[stage, actions]
+                released = survivors[part, None] * terms.release[stage, actions]
+                ahead = one.given[stage].of(seen[part], given)
+                if terms.repopulates:
+                    ahead -= _regrown(one, stage, first[part], last[part], given, stage)
+                later = one.between(best[given], left)
+                later += release[given][:, None, None] * released
+                later += ahead[:, :, None]
+                found[part[:, None], actions] = later.max(axis=0) + one.reward[stage, actions]
+    found[first < 0, 0] = max(one.empty, float(one.begun[stage + 1 :].max(initial=-np.inf)))
+    return np.where(found > NEVER / 2, found, -np.inf)
+
+
+def _regrown(
+    one: Completion,
+    stage: int,
+    first: IntArray,
+    last: IntArray,
+    patterns: IntArray,
+    day: int | None,
+) -> FloatArray:
+    """(B', n) worth of what regrows at least under later patterns, beyond what does so far.
+
+    `day` is the position of a fraction on the day of the stage, None without one.
+    """
+    begin, end = (first, last) if day is None else (np.where(first < 0, day, first), np.array(day))
+    later = np.maximum(one.stages[stage + 1].last[patterns][:, None], end)
+    found: FloatArray = one.grown[begin, later] - one.grown[first, last]
+    return found
+
+
+def _by_count(
+    one: Completion, stage: int, count: IntArray
+) -> Iterator[tuple[IntArray, IntArray, IntArray]]:
+    """Rows of a number of fractions, and patterns they may follow without and with another one."""
+    if one.barred is None:
+        every = np.arange(len(one.best[stage + 1]))
+        yield np.arange(len(count)), every, every
+        return
+    barred = one.barred[stage + 1]
+    for number in np.unique(count).tolist():
+        none, given = (np.flatnonzero(barred[n] == 0.0) for n in (number, number + 1))
+        yield np.flatnonzero(count == number), none, given

@@ -1,0 +1,138 @@
+"""Courses that differ little from one: other doses on one or two days, or all days moved.
+
+Of two changes only the states between them and what a state is worth under the days after them
+matter, both linear: all pairs of days and doses are valued exactly by products of the two.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.optimizer.search.free.days.courses import Courses, by_days, totals
+from abscopt.optimizer.search.free.days.suffix import before
+from abscopt.optimizer.search.free.days.terms import OTHERS, SURVIVORS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from abscopt.optimizer.search.free.days.suffix import Stage
+    from abscopt.optimizer.search.free.days.terms import Terms
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
+Better: TypeAlias = "Callable[[FloatArray, FloatArray, FloatArray], BoolArray]"
+
+MOVED = 3
+
+
+def one_change(terms: Terms, course: IntArray) -> IntArray:
+    """(n, T) every other dose of every day, and the course moved."""
+    other = np.arange(terms.allowed.shape[1]) != course[:, None]
+    stages, actions = np.nonzero(terms.allowed & other)
+    tries = np.repeat(course[None, :], len(stages), axis=0)
+    tries[np.arange(len(stages)), stages] = actions
+    return np.concatenate([tries, moved(course)])
+
+
+def moved(course: IntArray) -> IntArray:
+    """(n, T) the course moved by a few of its days."""
+    by = range(1, min(MOVED, len(course) - 1) + 1)
+    later = [np.pad(course[:-days], (days, 0)) for days in by]
+    earlier = [np.pad(course[days:], (0, days)) for days in by]
+    found = np.array([*later, *earlier], dtype=np.int64)
+    return found.reshape(-1, len(course))
+
+
+def two_changes(
+    terms: Terms,
+    end: Stage,
+    course: IntArray,
+    room: FloatArray,
+    better: Better,
+) -> Courses:
+    """Courses with other doses on two days that fit a room (M,) and are wanted.
+
+    `end` is the stage after the last course day; `better` says which of n courses are wanted by
+    kill (n, H), effect (n, H) and what they leave of the others' effect (n,). All of them keep the
+    limits of their lesion.
+    """
+    days, actions = terms.allowed.shape
+    stages, taken = np.arange(days), (np.arange(actions) > 0).astype(np.int64)
+    whole = totals(terms, end, course[None, :])[0]
+    other = terms.allowed & (np.arange(actions) != course[:, None])
+    more = terms.load - terms.load[stages, course][:, None]
+    rise = terms.kill - terms.kill[stages, course][:, None]
+    given, pair = _patterns(course)
+    fine, grown = by_days(terms, given)
+    fine = fine.reshape(-1, 2, 2)
+    worth, constant = _worth(terms, end, course)
+    base, so_far = terms.begin()
+    states, effects = np.zeros((0, base.shape[1])), np.zeros((0, len(terms.horizons)))
+    places, effect = [np.zeros((4, 0), dtype=np.int64)], [whole.effect[:0]]
+    for j in range(days):
+        fits = other[:j, :, None] & other[j] & fine[pair[:j, j]][:, taken[:, None], taken]
+        for m, left in enumerate(room - whole.load[0]):
+            fits &= more[:j, :, None, m] + more[j, :, m] <= left
+        i, a, b = np.nonzero(fits)
+        places.append(np.stack([i, a, np.full(len(i), j), b]))
+        total = np.tensordot(states, worth[j], axes=(1, 1)) + (effects + constant[j])[:, None]
+        effect.append(total[i * actions + a, b])
+        terms.give(states, effects, j, np.full(len(states), course[j]))
+        begun, earned = np.repeat(base, actions, axis=0), np.repeat(so_far, actions, axis=0)
+        terms.give(begun, earned, j, np.arange(actions))
+        states, effects = np.concatenate([states, begun]), np.concatenate([effects, earned])
+        terms.give(base, so_far, j, course[j : j + 1])
+    i, a, j, b = np.concatenate(places, axis=1)
+    pattern = pair[i, j] * 4 + taken[a] * 2 + taken[b]
+    kept = np.where(given, terms.others_kept, 1.0).prod(axis=1)[pattern]
+    kill = terms.kill[stages, course].sum(axis=0) + rise[i, a] + rise[j, b] - grown[pattern]
+    gained = np.concatenate(effect)
+    at = np.flatnonzero(better(kill, gained, kept))
+    changed = np.repeat(course[None, :], len(at), axis=0)
+    row, i, a, j, b = np.arange(len(at)), i[at], a[at], j[at], b[at]
+    changed[row, i], changed[row, j] = a, b
+    load = whole.load + more[i, a] + more[j, b]
+    return Courses(changed, kill[at], gained[at], kept[at], load, changed)
+
+
+def _patterns(course: IntArray) -> tuple[BoolArray, IntArray]:
+    """(4 pairs, T) fraction days of a course with two days left out or taken; (T, T) the pairs."""
+    days = len(course)
+    i, j = np.triu_indices(days, 1)
+    pair = np.zeros((days, days), dtype=np.int64)
+    pair[i, j] = np.arange(len(i))
+    given = np.repeat((course > 0)[None, :], 4 * len(i), axis=0)
+    row = np.arange(len(given))
+    given[row, np.repeat(i, 4)], given[row, np.repeat(j, 4)] = row % 4 > 1, row % 2 == 1
+    return given, pair
+
+
+def _worth(terms: Terms, end: Stage, course: IntArray) -> tuple[FloatArray, FloatArray]:
+    """(T, A, N, H) worth of a state before each day under each action of it, and (T, H) of inflow.
+
+    Days after it are those of the course.
+    """
+    days, actions = terms.allowed.shape
+    after, constant = end.high, end.constant
+    worth = np.zeros((days, actions, *after.shape[1:]))
+    steady = np.zeros((days, after.shape[2]))
+    for stage in range(days - 1, -1, -1):
+        day = int(terms.days[stage])
+        last = day if stage + 1 == days else int(terms.days[stage + 1]) - 1
+        for later in range(last, day, -1):
+            after, constant, _ = before(terms, later, after, constant)
+        none, steady_before, _ = before(terms, day, after, constant)
+        given, _, released = before(terms, day, after, constant, terms.effectors_kept)
+        given[:, OTHERS] *= terms.others_kept[stage]
+        worth[stage, 0], worth[stage, 1:] = none[0], given[0]
+        worth[stage, :, SURVIVORS] = (
+            terms.survival[stage, :, None] * after[0, SURVIVORS]
+            + terms.release[stage, :, None] * released[0]
+        )
+        after, constant = worth[stage, course[stage]][None], steady_before
+        steady[stage] = constant[0]
+    return worth, steady

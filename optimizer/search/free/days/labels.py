@@ -1,0 +1,370 @@
+"""All courses of a lesion, day by day: partial courses that may still lead to a better one.
+
+A partial course is dropped when what it may still reach is not above a threshold; two of them with
+(nearly) the same kill and loads become one where the better one loses at most a tolerance, whatever
+follows. The one that is kept is credited with that loss, and with the better kill and loads, so
+that it stands for both: the best of what arrives at the end bounds all courses. Where the effect of
+others counts it is credited with the better part of it too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.optimizer.search.free.days.alike import groups_of
+from abscopt.optimizer.search.free.days.courses import Courses
+from abscopt.optimizer.search.free.days.dual import Completion, choices
+from abscopt.optimizer.search.free.days.terms import OTHERS, SURVIVORS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from abscopt.optimizer.search.free.days.suffix import Stage
+    from abscopt.optimizer.search.free.days.terms import Terms
+    from abscopt.optimizer.search.free.objective import Span
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+CHUNK = 4096
+ROUNDS = 12
+WIDEST = 16.0
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Partial courses: n of them.
+
+    Attributes
+    ----------
+    state, effect : (n, 5 + lag) and (n, H)
+    kill, load : (n, H), growth taken off, and (n, M)
+    count : (n,) fractions
+    alc : (n,) log loss of lymphocytes on the last course day that was decided
+    first, last : (n,) positions of the first and last fraction day, -1 for none
+    reach : (n,) bound of what it may lead to
+    least : (n, T) actions so far, or the least of what was joined
+    parent, action : (n,) where it comes from
+    """
+
+    state: FloatArray
+    effect: FloatArray
+    kill: FloatArray
+    load: FloatArray
+    count: IntArray
+    alc: FloatArray
+    first: IntArray
+    last: IntArray
+    reach: FloatArray
+    least: IntArray
+    parent: IntArray
+    action: IntArray
+
+    def __len__(self) -> int:
+        return len(self.reach)
+
+    def take(self, rows: IntArray) -> Labels:
+        """Some of them."""
+        return Labels(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How finely partial courses are told apart.
+
+    Attributes
+    ----------
+    tolerance : objective that joining two of them may add
+    width : parts of a cap within which loads count as equal
+    kill_width : nats of kill likewise
+    most : partial courses kept per day
+    beyond : what happens to more: `join` them, whatever it adds; `drop` the least promising,
+        which finds courses but bounds nothing; or `stop` the exploration
+    apart : whether those of different fraction `days`, or of any different `doses`, are never
+        joined, which matters where lesions share days
+    """
+
+    tolerance: float
+    width: float
+    kill_width: float
+    most: int
+    beyond: Literal["join", "drop", "stop"] = "join"
+    apart: Literal["no", "days", "doses"] = "no"
+
+
+def explored(
+    terms: Terms,
+    one: Completion,
+    span: Span,
+    threshold: float,
+    precision: Precision,
+    stop: Callable[[], bool],
+) -> tuple[Courses, float] | None:
+    """Courses that stand for all of a span above a threshold, with what they are credited with.
+
+    And the best reach of what was not above it. None if there are too many, or on time.
+    """
+    stages = one.stages
+    state, effect = terms.begin()
+    horizons = effect.shape[1]
+    whole = np.zeros(1, dtype=np.int64)
+    labels = Labels(
+        state, effect, np.zeros((1, horizons)), np.zeros((1, len(terms.room))), whole, np.zeros(1),
+        whole - 1, whole - 1, np.full(1, np.inf), np.zeros((1, len(terms.days)), dtype=np.int64),
+        whole, whole,
+    )  # fmt: skip
+    below, drift = -np.inf, 0.0
+    counted = span.count != (0, len(terms.days))
+    history: list[tuple[IntArray, IntArray]] = []
+    for stage in range(len(terms.days)):
+        if stop():
+            return None
+        labels, dropped = _next(terms, one, labels, stage, threshold)
+        labels = labels.take(_in_range(terms, span, labels, stage, drift))
+        below = max(below, dropped)
+        barred = None if one.barred is None else one.barred[stage + 1]
+        labels, moved = _merged(
+            terms, stages[stage + 1], one, labels, precision, barred if counted else None
+        )
+        drift += moved
+        if precision.beyond == "stop" and len(labels) > precision.most:
+            return None
+        history.append((labels.parent, labels.action))
+    return _ended(stages[-1], labels, history, below)
+
+
+def _next(
+    terms: Terms, one: Completion, labels: Labels, stage: int, threshold: float
+) -> tuple[Labels, float]:
+    """Partial courses one course day on, and the best of what was not above the threshold."""
+    nowhere = np.zeros(0, dtype=np.int64)
+    parents, actions, reaches, below = [nowhere], [nowhere], [np.zeros(0)], -np.inf
+    for begin in range(0, len(labels), CHUNK):
+        part = labels.take(np.arange(begin, min(begin + CHUNK, len(labels))))
+        so_far = one.so_far(part.kill, part.state[:, OTHERS], part.load)
+        told = part.count, part.first, part.last
+        reach = choices(one, terms, stage, part.state, part.effect, *told)
+        reach += so_far[:, None]
+        for m in range(len(terms.room)):
+            load = part.load[:, m, None] + terms.load[stage, None, :, m]
+            reach[load > terms.room[m]] = -np.inf
+        good = reach > threshold
+        below = max(below, float(reach[~good].max(initial=-np.inf)))
+        row, action = np.nonzero(good)
+        parents.append(row + begin)
+        actions.append(action)
+        reaches.append(reach[row, action])
+    parent, action = np.concatenate(parents), np.concatenate(actions)
+    grown = _given(terms, labels, stage, parent, action, np.concatenate(reaches))
+    return grown, below
+
+
+def _in_range(terms: Terms, span: Span, labels: Labels, stage: int, drift: float) -> IntArray:
+    """Those that can still end in the span; `drift` bounds the kill they are credited with."""
+    later = np.where(terms.allowed, terms.kill[:, :, -1], 0.0).max(axis=1)[stage + 1 :].sum()
+    kill = labels.kill[:, -1]
+    low, high = span.kill
+    few, many = span.count
+    if terms.repopulates:
+        high = np.inf
+    good = (kill + later >= low - 1e-9) & (kill <= high + drift + 1e-9)
+    good &= (labels.count <= many) & (labels.count + len(terms.days) - stage - 1 >= few)
+    return np.flatnonzero(good)
+
+
+def _given(
+    terms: Terms,
+    labels: Labels,
+    stage: int,
+    parent: IntArray,
+    action: IntArray,
+    reach: FloatArray,
+) -> Labels:
+    """Children after their action; those that break the lymphocyte floor are left out."""
+    given = action > 0
+    passed = float(terms.days[stage] - terms.days[max(stage - 1, 0)])
+    alc = labels.alc[parent] * terms.alc_kept**passed + np.where(given, terms.alc_loss, 0.0)
+    good = ~given | (alc <= terms.alc_room)
+    parent, action, reach = parent[good], action[good], reach[good]
+    alc, given = alc[good], given[good]
+    state, effect = labels.state[parent], labels.effect[parent]
+    terms.give(state, effect, stage, action)
+    least = labels.least[parent]
+    least[:, stage] = action
+    kill = labels.kill[parent] + terms.kill[stage, action]
+    first = np.where(given & (labels.first[parent] < 0), stage, labels.first[parent])
+    last = np.where(given, stage, labels.last[parent])
+    if terms.repopulates:
+        before = terms.regrown[labels.first[parent], labels.last[parent]]
+        kill -= terms.regrown[first, last] - before
+    return Labels(
+        state=state,
+        effect=effect,
+        kill=kill,
+        load=labels.load[parent] + terms.load[stage, action],
+        count=labels.count[parent] + given,
+        alc=alc,
+        first=first,
+        last=last,
+        reach=reach,
+        least=least,
+        parent=parent,
+        action=action,
+    )
+
+
+def _merged(
+    terms: Terms,
+    stage: Stage,
+    one: Completion,
+    labels: Labels,
+    precision: Precision,
+    barred: FloatArray | None,
+) -> tuple[Labels, float]:
+    """Partial courses that stand for all of them, and the kill they are credited with at most."""
+    if len(labels) < 2:
+        return labels, 0.0
+    order = np.argsort(-labels.reach, kind="stable")
+    labels = labels.take(order)
+    key = _groups(terms, labels, precision, barred is not None)
+    kept: list[IntArray] = []
+    open_rows = np.arange(len(labels))
+    count = 0
+    for turn in range(ROUNDS):
+        if not len(open_rows):
+            break
+        leader_at = np.unique(key[open_rows], return_index=True)
+        leader, group = open_rows[leader_at[1]], np.searchsorted(leader_at[0], key[open_rows])
+        kept.append(leader)
+        count += len(leader)
+        loss = _loss(labels, stage, open_rows, leader[group], barred)
+        added = _added(labels, one, open_rows, leader[group], loss, terms.told)
+        joined = added <= precision.tolerance
+        full = count + len(open_rows) > precision.most
+        if turn == ROUNDS - 1 and full and precision.beyond == "join":
+            joined[:] = True
+        _credit(labels, one, leader, group[joined], open_rows[joined], loss[joined])
+        open_rows = open_rows[~joined]
+    rows = np.sort(np.concatenate([*kept, open_rows]))
+    if precision.beyond == "drop":
+        rows = rows[: precision.most]
+    elif precision.beyond == "join" and len(rows) > precision.most and precision.width < WIDEST:
+        wider = replace(
+            precision,
+            tolerance=2.0 * precision.tolerance,
+            width=2.0 * precision.width,
+            kill_width=2.0 * precision.kill_width,
+        )
+        found, moved = _merged(terms, stage, one, labels.take(rows), wider, barred)
+        return found, moved + precision.kill_width
+    return labels.take(rows), precision.kill_width
+
+
+def _groups(terms: Terms, labels: Labels, precision: Precision, counted: bool) -> IntArray:
+    """(n,) number of the group: nearly the same kill and loads, and what else must be kept."""
+    columns = [
+        np.floor(labels.kill / precision.kill_width + 0.5),
+        np.floor(labels.load[:, : terms.told] / precision.width + 0.5),
+    ]
+    if counted:
+        columns.append(labels.count[:, None].astype(float))
+    first = labels.first if terms.repopulates else labels.first < 0  # the empty one stays alone
+    columns.append(first[:, None].astype(float))
+    if precision.apart != "no":
+        least = labels.least > 0 if precision.apart == "days" else labels.least
+        columns.append(least.astype(float))
+    return groups_of(np.concatenate(columns, axis=1))[0]
+
+
+def _loss(
+    labels: Labels,
+    stage: Stage,
+    rows: IntArray,
+    leaders: IntArray,
+    barred: FloatArray | None,
+) -> FloatArray:
+    """(n, H) effect that the leader lacks against each row, at most, whatever follows.
+
+    `barred` is 0 for the patterns that may follow a number of fractions, the same for both.
+    """
+    difference = labels.state[rows] - labels.state[leaders]
+    more, less = np.maximum(difference, 0.0), np.maximum(-difference, 0.0)
+    found = np.zeros((len(rows), labels.effect.shape[1]))
+    count = np.zeros(len(rows), dtype=np.int64) if barred is None else labels.count[rows]
+    for number in np.unique(count).tolist():
+        own = np.flatnonzero(count == number)
+        follows = slice(None) if barred is None else np.flatnonzero(barred[number] == 0.0)
+        high, low = stage.high[follows], stage.low[follows]
+        if not len(high):
+            continue
+        for part in np.split(own, range(CHUNK, len(own), CHUNK)):
+            for h in range(found.shape[1]):
+                worth = more[part] @ high[:, :, h].T - less[part] @ low[:, :, h].T
+                found[part, h] = worth.max(axis=1)
+    found += labels.effect[rows] - labels.effect[leaders]
+    found += more[:, SURVIVORS, None] * stage.survivor
+    loss: FloatArray = np.maximum(found, 0.0)
+    return loss
+
+
+def _added(
+    labels: Labels,
+    one: Completion,
+    rows: IntArray,
+    leaders: IntArray,
+    loss: FloatArray,
+    told: int,
+) -> FloatArray:
+    """(n,) worth of what the leader is credited with to stand for each row."""
+    worth: FloatArray = loss @ one.prices.effect
+    if one.prices.steep is None:
+        return worth
+    more = np.maximum(labels.load[leaders, told:] - labels.load[rows, told:], 0.0)
+    kept, mine = labels.state[rows, OTHERS], labels.state[leaders, OTHERS]
+    worth = worth / mine + more @ one.prices.load[told:]
+    worth += one.prices.steep * np.maximum(np.log(kept / mine), 0.0)
+    return worth
+
+
+def _credit(
+    labels: Labels,
+    one: Completion,
+    leader: IntArray,
+    group: IntArray,
+    rows: IntArray,
+    loss: FloatArray,
+) -> None:
+    """Credit the leaders with the best of what joins them, in place."""
+    target = leader[group]
+    extra = np.zeros((len(leader), loss.shape[1]))
+    np.maximum.at(extra, group, loss)
+    labels.effect[leader] += extra
+    if one.prices.steep is not None:
+        kept = labels.state[:, OTHERS].copy()
+        np.maximum.at(kept, target, kept[rows])
+        labels.state[:, OTHERS] = kept
+    np.maximum.at(labels.kill, target, labels.kill[rows])
+    np.minimum.at(labels.load, target, labels.load[rows])
+    np.minimum.at(labels.least, target, labels.least[rows])
+    np.minimum.at(labels.alc, target, labels.alc[rows])
+    np.maximum.at(labels.last, target, labels.last[rows])  # regrowth up to it is paid for
+    np.maximum.at(labels.reach, target, labels.reach[rows])
+
+
+def _ended(
+    stage: Stage, labels: Labels, history: list[tuple[IntArray, IntArray]], below: float
+) -> tuple[Courses, float]:
+    """The courses that led to what arrived."""
+    effect = labels.effect + stage.constant + np.einsum("nk,kh->nh", labels.state, stage.high[0])
+    actions = np.zeros((len(labels), len(history)), dtype=np.int64)
+    row = np.arange(len(labels))
+    for day in range(len(history) - 1, -1, -1):
+        parent, action = history[day]
+        actions[:, day] = action[row]
+        row = parent[row]
+    kept = labels.state[:, OTHERS]
+    return Courses(actions, labels.kill, effect, kept, labels.load, labels.least), below

@@ -1,0 +1,192 @@
+"""What a state before a course day is still worth, by which later days have a fraction.
+
+The worth is linear in the state. Its coefficients of all parts but the survivors depend on the
+later fraction days alone, not on their doses: patterns of days, backward from the last one. More
+of them is never worse, so patterns that are nearly alike are joined: `high` bounds all of them
+from above, `low` from below, and what is computed with `high` bounds every course.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.optimizer.search.free.days.alike import groups_of
+from abscopt.optimizer.search.free.days.terms import (
+    DYING,
+    EFFECTORS,
+    OTHERS,
+    PRECURSORS,
+    QUEUE,
+    SURVIVORS,
+    TINY,
+)
+
+if TYPE_CHECKING:
+    from abscopt.optimizer.search.free.days.terms import Terms
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+FIRST_WIDTH = 1e-4
+WIDER = 1.25
+LEAST_REGROWTH = 0.25
+"""Nats of accelerated regrowth that are told apart."""
+FAIR = 1.5
+"""Patterns at least, for each that is different in what is told of it."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Patterns of the days from one course day on: B patterns, N = 5 + lag parts of a state.
+
+    `raw` patterns are those of the next stage without and with a fraction on this day.
+
+    Attributes
+    ----------
+    high, low : (B, N, H) worth per unit of each part; 0 for the survivors
+    constant : (B, H) worth of the inflow of precursors
+    none, given : (B', N, H) and (B', H) the same before joining, by the next stage's pattern
+    release : (B', H) worth per unit released on this day
+    kept : (2, B) most and least that the pattern's fractions leave of the others' effect
+    survivor : (H,) no survivor is worth more: all of it is released at its best
+    to : (2, B') pattern of this stage, without and with a fraction, -1 for what is left out;
+        `order` sorts the others, those of each pattern begin at `begins` (B,)
+    count : (B,) fractions of each pattern
+    last : (B,) earliest last fraction day of each pattern by position, -1 for none
+    """
+
+    high: FloatArray
+    low: FloatArray
+    constant: FloatArray
+    none: tuple[FloatArray, FloatArray]
+    given: tuple[FloatArray, FloatArray]
+    release: FloatArray
+    kept: FloatArray
+    survivor: FloatArray
+    to: IntArray
+    order: IntArray
+    begins: IntArray
+    count: IntArray
+    last: IntArray
+
+
+def stages_of(terms: Terms, most: float, fractions: int | None = None) -> list[Stage]:
+    """Stages of every course day in order, and one for the end; at most so many patterns each.
+
+    Patterns of more than so many `fractions` are left out, none by default.
+    """
+    cap = len(terms.days) if fractions is None else fractions
+    daily, horizons = terms.daily, len(terms.horizons)
+    high = np.zeros((1, len(terms.start), horizons))
+    high[0, OTHERS] = terms.others
+    constant = np.zeros((1, horizons))
+    empty = np.zeros((0, 0, 0)), np.zeros((0, 0))
+    count, width = np.zeros(1, dtype=np.int64), FIRST_WIDTH
+    day = len(daily.mobilized)
+    while day > int(terms.days[-1]) + 1:
+        day -= 1
+        high, constant, _ = before(terms, day, high, constant)
+    low = high.copy()
+    survivor, kept = np.zeros(horizons), np.ones((2, 1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        per_killed = np.where(terms.release > 0, terms.release / (1.0 - terms.survival), 0.0)
+    nothing = np.zeros((2, 0), dtype=np.int64)
+    regrowth = _levels_of_regrowth(terms)
+    last = np.full(1, -1)
+    no_release = np.zeros((0, 0))
+    end = high, low, constant, empty, empty, no_release, kept, survivor
+    stages = [Stage(*end, nothing, nothing[0], nothing[0], count, last)]
+    for stage in range(len(terms.days) - 1, -1, -1):
+        while day > int(terms.days[stage]) + 1:
+            day -= 1
+            low, _, _ = before(terms, day, low, constant)
+            high, constant, _ = before(terms, day, high, constant)
+        day -= 1
+        spared = terms.effectors_kept
+        none, steady, release = before(terms, day, high, constant)
+        given, _, _ = before(terms, day, high, constant, spared)
+        none_low, _, _ = before(terms, day, low, constant)
+        given_low, _, _ = before(terms, day, low, constant, spared)
+        given[:, OTHERS] *= terms.others_kept[stage]
+        given_low[:, OTHERS] *= terms.others_kept[stage]
+        both, counts = np.concatenate([none, given]), np.concatenate([count, count + 1])
+        kepts = np.concatenate([kept, kept * terms.others_kept[stage]], axis=1)
+        lasts = np.concatenate([last, np.where(count > 0, last, stage)])
+        told = np.stack([counts, regrowth[lasts]], axis=1)
+        few, to = counts <= cap, np.full(len(counts), -1)
+        to[few], size, width = _joined(both[few], kepts[0, few], told[few], most, width / WIDER**2)
+        order = np.argsort(to, kind="stable")[len(to) - int(few.sum()) :]
+        begins = np.searchsorted(to[order], np.arange(size))
+        count = counts[order][begins]
+        last = np.minimum.reduceat(lasts[order], begins)
+        high = np.maximum.reduceat(np.concatenate([none, given])[order], begins)
+        low = np.minimum.reduceat(np.concatenate([none_low, given_low])[order], begins)
+        kepts = kepts[:, order]
+        kept = np.stack(
+            [
+                np.maximum.reduceat(kepts[0], begins),
+                np.minimum.reduceat(kepts[1], begins),
+            ]
+        )
+        constant = np.maximum.reduceat(np.concatenate([steady, steady])[order], begins)
+        survivor = np.maximum(survivor, per_killed[stage].max() * release.max(axis=0))
+        parts = (none, steady), (given, steady)
+        groups = to.reshape(2, -1), order, begins
+        stages.append(
+            Stage(high, low, constant, *parts, release, kept, survivor, *groups, count, last)
+        )
+    return stages[::-1]
+
+
+def before(
+    terms: Terms, day: int, after: FloatArray, constant: FloatArray, kept: float = 1.0
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Worth before a day from that after it, and (B, H) that of a unit released on the day."""
+    daily = terms.daily
+    worth = np.empty_like(after)
+    effector = daily.effect[day] + after[:, EFFECTORS]
+    dying = daily.priming[day] * after[:, PRECURSORS] + after[:, DYING]
+    worth[:, SURVIVORS] = after[:, SURVIVORS]
+    worth[:, OTHERS] = after[:, OTHERS]
+    worth[:, EFFECTORS] = daily.effector_kept * kept * effector
+    worth[:, PRECURSORS] = (
+        daily.mobilized[day] * effector + daily.staying[day] * after[:, PRECURSORS]
+    )
+    worth[:, DYING] = daily.dying_kept * dying
+    released = daily.dying_entry * dying
+    if daily.lag:
+        worth[:, QUEUE:-1] = after[:, QUEUE + 1 :]
+        worth[:, -1] = released
+        released = after[:, QUEUE]
+    return worth, constant + daily.inflow * after[:, PRECURSORS], released
+
+
+def _levels_of_regrowth(terms: Terms) -> IntArray:
+    """(T + 1,) by last day: 0 for none, then doubling from `LEAST_REGROWTH` on."""
+    grown = terms.regrown[0, :, -1] / LEAST_REGROWTH
+    level = np.ceil(np.log2(np.maximum(grown, 1.0))) + 1.0
+    found: IntArray = np.where(grown > 0, level, 0.0).astype(np.int64)
+    return found
+
+
+def _joined(
+    worth: FloatArray, kept: FloatArray, told: IntArray, most: float, width: float
+) -> tuple[IntArray, int, float]:
+    """(B,) number of the group of every pattern, how many groups, and their width.
+
+    Those of a group are alike in what is told of them (B, keys): fractions, and about how much
+    regrows up to the last day; and nearly so in what they leave of the others' effect, in effectors
+    and in precursors.
+    """
+    own = worth[:, [EFFECTORS, PRECURSORS]].sum(axis=2)
+    parts = np.log(np.concatenate([kept[:, None], own], axis=1) + TINY)
+    most = max(most, FAIR * groups_of(told.astype(float))[1])
+    while True:
+        groups, number = groups_of(np.concatenate([np.floor(parts / width), told], axis=1))
+        if number <= most:
+            return groups, number, width
+        width *= WIDER

@@ -1,0 +1,391 @@
+"""A free lesion under one plan, as numbers: what each dose of each day does.
+
+Everything that a course does is linear in a state that has, before each day,
+
+    S survivors, O what lymphocyte losses leave of the others' effect, e effectors, R precursors,
+    D dying cells that prime, q_1 .. q_lag what was released 1 .. lag days ago.
+
+A day of a course multiplies S, O and e and adds to q_1; every other day is the same for all
+courses. `Terms.step` is that day, `Terms.passing` all days from one course day to the next;
+`search.free.days.suffix` is the transpose of a day.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.instances.limits import AlcLimit, DoseByFractionsLimit, LogisticsLimit
+from abscopt.models import lymphocytes, repopulation
+from abscopt.optimizer.candidates.columns import free_course
+from abscopt.optimizer.candidates.loads import alc_allowance
+from abscopt.optimizer.candidates.table import CAP
+
+if TYPE_CHECKING:
+    from abscopt.instances.lesions import Lesion
+    from abscopt.optimizer.candidates.columns import Columns
+    from abscopt.optimizer.candidates.flows import Flow
+    from abscopt.optimizer.candidates.table import Candidates
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
+
+TINY = 1e-12
+SURVIVORS, OTHERS, EFFECTORS, PRECURSORS, DYING, QUEUE = range(6)
+"""Positions in a state; the queue of releases begins at `QUEUE`."""
+
+
+@dataclass(frozen=True)
+class Daily:
+    """What each day does by itself; arrays of shape (days,), `effect` (days, horizons)."""
+
+    effect: FloatArray
+    mobilized: FloatArray
+    staying: FloatArray
+    priming: FloatArray
+    effector_kept: float
+    dying_kept: float
+    dying_entry: float
+    inflow: float
+    lag: int
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Coefficients of a lesion, by its index in the case.
+
+    T course days, A actions (0 = no fraction), M limits, H horizons.
+
+    Attributes
+    ----------
+    days : (T,) days of the course
+    dose : (A,) Gy
+    allowed : (T, A)
+    kill : (T, A, H) log kill that counts at each horizon
+    survival, release : (T, A) survivors per survivor; release per survivor
+    load, room : (T, A, M) and (M,) parts of the caps, and what is left of them; the first `told`
+        columns tell partial courses apart, the others are cuts
+    effectors_kept : e^-lambda, of the effectors a fraction meets
+    others_kept : (T,) of the others' effect after a fraction
+    start : (5 + lag,) state before day 0
+    others : (H,) worth of a unit of the others' effect; 0 where it is not known beforehand
+    growth : extra growth per day of accelerated repopulation, nats; `kick_off` days before it
+    alc_loss, alc_kept, alc_room : per fraction, per day, and in all (infinite without a limit)
+    """
+
+    lesion: int
+    days: IntArray
+    dose: FloatArray
+    allowed: BoolArray
+    kill: FloatArray
+    survival: FloatArray
+    release: FloatArray
+    load: FloatArray
+    room: FloatArray
+    told: int
+    effectors_kept: float
+    others_kept: FloatArray
+    daily: Daily
+    start: FloatArray
+    others: FloatArray
+    horizons: FloatArray
+    growth: float
+    kick_off: float
+    alc_loss: float
+    alc_kept: float
+    alc_room: float
+    most_fractions: int
+
+    @property
+    def repopulates(self) -> bool:
+        """Whether a course can be so long that accelerated repopulation counts."""
+        return self.growth > 0 and float(self.days[-1] - self.days[0]) > self.kick_off
+
+    def step(
+        self,
+        state: FloatArray,
+        effect: FloatArray,
+        day: int,
+        released: FloatArray | float = 0.0,
+    ) -> None:
+        """Go on by one day in place.
+
+        Parameters
+        ----------
+        state : (n, 5 + lag)
+        effect : (n, H) effect so far
+        released : (n,) release of the day
+        """
+        one = self.daily
+        entering = state[:, QUEUE + one.lag - 1] if one.lag else released
+        state[:, DYING] = one.dying_kept * state[:, DYING] + one.dying_entry * entering
+        state[:, EFFECTORS] = (
+            one.effector_kept * state[:, EFFECTORS] + one.mobilized[day] * state[:, PRECURSORS]
+        )
+        state[:, PRECURSORS] = (
+            one.staying[day] * state[:, PRECURSORS]
+            + one.priming[day] * state[:, DYING]
+            + one.inflow
+        )
+        if one.lag:
+            state[:, QUEUE + 1 :] = state[:, QUEUE:-1].copy()
+            state[:, QUEUE] = released
+        effect += state[:, EFFECTORS, None] * one.effect[day]
+
+    @cached_property
+    def passing(self) -> list[FloatArray]:
+        """(N + 2, N + H) of each course day: from a state, its release and 1 to state and effect.
+
+        N parts of a state; the day itself and all days up to the next course day.
+        """
+        parts, found = len(self.start), []
+        for day, until in itertools.pairwise([*self.days.tolist(), int(self.days[-1]) + 1]):
+            state, effect = np.eye(parts + 2, parts), np.zeros((parts + 2, len(self.horizons)))
+            released = np.eye(parts + 2)[parts]
+            self.step(state, effect, day, released)
+            for later in range(day + 1, until):
+                self.step(state, effect, later)
+            both = np.concatenate([state, effect], axis=1)
+            both[:-1] -= both[-1]  # all rows have the inflow
+            found.append(both)
+        return found
+
+    def give(self, state: FloatArray, effect: FloatArray, stage: int, action: IntArray) -> None:
+        """Actions of one course day and all days up to the next, in place."""
+        given, parts = action > 0, state.shape[1]
+        before = np.empty((len(state), parts + 2))
+        before[:, :parts] = state
+        before[:, parts] = self.release[stage, action] * state[:, SURVIVORS]
+        before[:, -1] = 1.0
+        before[:, SURVIVORS] *= self.survival[stage, action]
+        before[:, OTHERS] *= np.where(given, self.others_kept[stage], 1.0)
+        before[:, EFFECTORS] *= np.where(given, self.effectors_kept, 1.0)
+        both = before @ self.passing[stage]
+        state[:] = both[:, :parts]
+        effect += both[:, parts:]
+
+    def begin(self, n: int = 1) -> tuple[FloatArray, FloatArray]:
+        """States and effect before the first day of the course."""
+        state = np.repeat(self.start[None, :], n, axis=0)
+        effect = np.zeros((n, len(self.horizons)))
+        for day in range(int(self.days[0])):
+            self.step(state, effect, day)
+        return state, effect
+
+    @cached_property
+    def untouched(self) -> list[tuple[FloatArray, FloatArray]]:
+        """State (1, N) and effect (1, H) before each course day and after all, untreated."""
+        state, effect = self.begin()
+        found = [(state.copy(), effect.copy())]
+        for stage in range(len(self.days)):
+            self.give(state, effect, stage, np.zeros(1, dtype=np.int64))
+            found.append((state.copy(), effect.copy()))
+        return found
+
+    @cached_property
+    def regrown(self) -> FloatArray:
+        """(T + 1, T + 1, H) accelerated regrowth by positions of first and last day; -1: none."""
+        number = len(self.days)
+        found = np.zeros((number + 1, number + 1, len(self.horizons)))
+        if self.repopulates:
+            found[:number, :number] = self.growth * repopulation.accelerated_days(
+                self.days[:, None, None], self.days[None, :, None], self.kick_off, self.horizons
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What the lesions of a case share under one plan; P parts are irradiated, free ones first.
+
+    Attributes
+    ----------
+    local : (lesions, H) log burdens without fractions and effect; those of the parts are first
+    share, weight : (lesions,)
+    horizons : (H,)
+    resting : (H,) effect of the lesions that are not irradiated, before any loss
+    binding : (organ limits,) those that some schedule can break, M of them
+    room : (M,) what is left of them, as parts of the caps
+    alc_room : log loss of lymphocytes that is left; infinite without a limit
+    cost : of the plan's excess over soft limits on drugs
+    """
+
+    plan: int
+    parts: tuple[int, ...]
+    local: FloatArray
+    share: FloatArray
+    weight: FloatArray
+    horizons: FloatArray
+    resting: FloatArray
+    binding: BoolArray
+    room: FloatArray
+    alc_room: float
+    cost: float
+
+
+def whole_of(candidates: Candidates, columns: Columns, plan: int) -> Whole:
+    """The case under one plan, courses aside."""
+    instance, effects = candidates.instance, candidates.plan_effects
+    group = int(effects.group[plan])
+    horizons = len(instance.horizon_days)
+    tables = {table.menu.lesion: s for s, table in enumerate(candidates.lesions)}
+    alone = candidates.effects(plan)
+    uniform = [i for i in instance.irradiable if i not in candidates.free]
+    parts = (*candidates.free, *uniform)
+    order = [*parts, *(i for i in range(len(instance.lesions)) if i not in parts)]
+    local = np.stack(
+        [
+            alone[tables[i]].local[0, :, 0]
+            if i in tables
+            else columns.constant_local[group, i, :, 0]
+            for i in order
+        ]
+    )
+    resting = np.zeros(horizons)
+    for i in order[len(parts) :]:
+        resting = resting + chemo_factor(candidates, plan) * alone[tables[i]].effect[0]
+    most = sum(_greatest_load(columns, i, group) for i in parts)
+    room = CAP - candidates.prior
+    binding = most > room
+    if len(parts) > 1:  # days may be shared: no quadratic load is more than P times the sum
+        open_ended = [isinstance(limit, DoseByFractionsLimit) for limit in candidates.limits]
+        shared = np.where(open_ended, np.inf, len(parts))
+        binding = np.where(most > 0, shared, 0.0) * np.maximum(most, TINY) > room
+    left = math.inf
+    for limit in instance.limits:
+        if isinstance(limit, AlcLimit):
+            allowance = alc_allowance(instance, limit) * CAP
+            left = min(left, allowance - float(effects.chemotherapy_log_loss[plan]))
+    return Whole(
+        plan=plan,
+        parts=parts,
+        local=local,
+        share=np.array([columns.share[i, 0] for i in order]),
+        weight=np.array([instance.lesions[i].weight for i in order]),
+        horizons=np.array(instance.horizon_days, dtype=float),
+        resting=resting,
+        binding=binding,
+        room=room[binding],
+        alc_room=left,
+        cost=candidates.plan_cost(plan),
+    )
+
+
+def chemo_factor(candidates: Candidates, plan: int) -> float:
+    """What the lymphocyte loss by a plan's chemotherapy leaves of every effect."""
+    return math.exp(-float(candidates.plan_effects.chemotherapy_log_loss[plan]))
+
+
+def _greatest_load(columns: Columns, lesion: int, group: int) -> FloatArray:
+    """(organ limits,) load that no course of a lesion exceeds."""
+    own = np.flatnonzero(columns.lesion == lesion)
+    loads, days = columns.loads[group][own], columns.day[own]
+    total = np.zeros(loads.shape[1])
+    for day in np.unique(days):
+        total += loads[days == day].max(axis=0)
+    return total
+
+
+def terms_of(
+    candidates: Candidates, columns: Columns, flow: Flow | None, whole: Whole, lesion: int
+) -> Terms:
+    """Coefficients of a free lesion (its index in the case) under one plan.
+
+    The effect of a lesion that is alone holds that of those at rest; that of several does not.
+    """
+    instance, effects, plan = candidates.instance, candidates.plan_effects, whole.plan
+    one, c = instance.lesions[lesion], instance.immune
+    own = np.flatnonzero(columns.lesion == lesion)
+    dose = np.concatenate([[0.0], np.unique(columns.dose[own])])
+    days = np.unique(columns.day[own])
+    if not len(days):  # no dose keeps the limits
+        days = np.array(free_course(one).days[:1])
+    shape = (len(days), len(dose))
+    where = np.searchsorted(days, columns.day[own]), np.searchsorted(dose, columns.dose[own])
+    group = int(effects.group[plan])
+    horizons = len(instance.horizon_days)
+    allowed = np.zeros(shape, dtype=bool)
+    allowed[where] = columns.allowed[plan, own]
+    allowed[:, 0] = True
+    kill = np.zeros((*shape, horizons))
+    kill[where] = -columns.local[group][own, :, 0]
+    survived = np.zeros(shape)
+    survived[where] = -columns.local[group][own, -1, 0]
+    release = np.zeros(shape)
+    if flow is not None:
+        rows = [flow.row[int(j)] for j in own]
+        release[where] = flow.release[plan, rows, 0]
+    load = np.zeros((*shape, len(whole.room)))
+    load[where] = columns.loads[group][own][:, whole.binding]
+    given = effects.mobilization[plan]
+    daily = Daily(
+        effect=chemo_factor(candidates, plan)
+        * (c.effect_per_effector * effects.effect_factor[plan])[:, None]
+        * (np.arange(instance.days)[:, None] < np.array(instance.horizon_days)),
+        mobilized=given,
+        staying=(1.0 - c.precursor_loss_per_day - given) * effects.precursor_survival[plan],
+        priming=effects.priming_factor[plan],
+        effector_kept=1.0 - c.effector_loss_per_day,
+        dying_kept=math.exp(-c.clearance_per_day),
+        dying_entry=c.clearance_per_day,
+        inflow=c.precursor_inflow_per_day * one.precursor_share,
+        lag=int(c.priming_delay_days),
+    )
+    start = np.zeros(QUEUE + daily.lag)
+    start[[SURVIVORS, OTHERS]] = 1.0
+    start[PRECURSORS] = c.precursors_initial * one.precursor_share
+    lost = one.effect_loss(one.ways[0]) * effects.effect_weights[plan][days]
+    growth, kick_off = _repopulation(one)
+    loss = one.lymphocyte_loss(one.ways[0])
+    return Terms(
+        lesion=lesion,
+        days=days,
+        dose=dose,
+        allowed=allowed,
+        kill=kill,
+        survival=np.exp(-survived),
+        release=release,
+        load=load,
+        room=whole.room,
+        told=len(whole.room),
+        effectors_kept=math.exp(-one.effector_kill(one.ways[0])),
+        others_kept=np.exp(-lost),
+        daily=daily,
+        start=start,
+        others=whole.resting if len(whole.parts) == 1 else np.zeros(horizons),
+        horizons=whole.horizons,
+        growth=growth,
+        kick_off=kick_off,
+        alc_loss=loss,
+        alc_kept=float(lymphocytes.recovery(1.0, instance.lymphocytes.recovery_half_time_days)),
+        alc_room=whole.alc_room,
+        most_fractions=_most_fractions(candidates, one, len(days)),
+    )
+
+
+def _most_fractions(candidates: Candidates, lesion: Lesion, days: int) -> int:
+    """Most fractions of a free course: its days, its own cap, visits and machine days."""
+    course = free_course(lesion)
+    caps = [days] if course.max_fractions is None else [days, course.max_fractions]
+    for limit in candidates.instance.limits:
+        if isinstance(limit, LogisticsLimit) and limit.cap is not None:
+            if limit.quantity in ("visits", "machine_days"):
+                caps.append(limit.cap)
+            elif limit.cap == 0:
+                caps.append(0)
+    return min(caps)
+
+
+def _repopulation(lesion: Lesion) -> tuple[float, float]:
+    fast, slow = lesion.repopulation_doubling_time_days, lesion.growth_doubling_time_days
+    if fast is None:
+        return 0.0, 0.0
+    rate = math.log(2.0) / fast - (0.0 if slow is None else math.log(2.0) / slow)
+    return rate, lesion.kick_off_days

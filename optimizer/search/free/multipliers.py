@@ -1,0 +1,160 @@
+"""Prices at which the Lagrangian bound of a plan is low, by column generation.
+
+Columns are courses of the parts, each with the effect that the bound counted it for. The master
+mixes them within the limits and values the mixture on concave majorants of the objective, broken
+at points; its duals are the next prices, taken part of the way from the best ones known. Whatever
+the prices are, the bound they give is a bound: no tolerance of the master enters it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.optimizer.mip import DoubtError, finite
+from abscopt.optimizer.search.free.days.courses import Courses, together
+from abscopt.optimizer.search.free.master import Master, Mixture
+from abscopt.optimizer.search.free.objective import Slopes, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from abscopt.optimizer.search.free.objective import Span
+    from abscopt.optimizer.search.free.parts import Look, Part
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+ROUNDS = 40
+STEP = 0.6
+CLOSE = 2e-4
+FAIR = 0.1
+IDLE = 8
+TOLD = 30
+
+
+class Pool:
+    """Columns by part, the empty course first: courses with what bounds counted them for."""
+
+    def __init__(self, parts: Sequence[Part]):
+        self.parts = parts
+        self.courses = [part.of(part.nothing)[0] for part in parts]
+
+    def add(self, row: Sequence[Courses]) -> bool:
+        """Add courses of each part; False if all are known."""
+        before = [len(one) for one in self.courses]
+        for s, new in enumerate(row):
+            every = together([self.courses[s], new])
+            told = np.concatenate([every.actions, every.effect, every.kept[:, None]], axis=1)
+            first = np.unique(told, axis=0, return_index=True)[1]
+            self.courses[s] = every.take(np.sort(first))
+        return before != [len(one) for one in self.courses]
+
+    def offer(self, rows: Sequence[Sequence[IntArray]]) -> None:
+        """Add rows of a course of each part, by their actions."""
+        if rows:
+            each = [np.array(own) for own in zip(*rows, strict=True)]
+            self.add([part.of(own)[0] for part, own in zip(self.parts, each, strict=True)])
+
+    def renewed(self, parts: Sequence[Part], *, exact: bool) -> Pool:
+        """The same for parts with other loads; `exact` counts courses for what they do."""
+        found, row = Pool(parts), []
+        for part, one in zip(parts, self.courses, strict=True):
+            known = part.of(one.actions)[0]
+            row.append(known if exact else replace(one, load=known.load))
+        found.add(row)
+        return found
+
+    def restrict(self, spans: Sequence[Span]) -> None:
+        """Leave out all but the empty course whose fractions are not those of a span."""
+        for s, (part, span) in enumerate(zip(self.parts, spans, strict=True)):
+            count = part.count(self.courses[s].actions)
+            good = (count >= span.count[0]) & (count <= span.count[1])
+            good &= span.holds(part.levels(self.courses[s].actions) > 0)
+            good[0] = True
+            self.courses[s] = self.courses[s].take(good)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """Prices, and what the parts of a node and of all within it are worth at them at most.
+
+    By part and number of fractions.
+    """
+
+    slopes: Slopes
+    worth: tuple[FloatArray, ...]
+
+    def with_rows(self, number: int) -> Tried:
+        """The same with so many rows more, without a price."""
+        return replace(self, slopes=self.slopes.with_rows(number))
+
+
+@dataclass(frozen=True)
+class Priced:
+    """Best bound of a plan with what the parts know at its prices; `constant` is theirs to add to.
+
+    `mixture` is the master's of the courses of the pool; `tried` are prices that hold for the node,
+    the last ones last.
+    """
+
+    bound: float
+    constant: float
+    looks: tuple[Look, ...]
+    slopes: Slopes
+    mixture: Mixture
+    pool: Pool
+    tried: tuple[Tried, ...] = ()
+
+
+def priced(
+    value: Value,
+    parts: Sequence[Part],
+    pool: Pool,
+    stop: Callable[[], bool],
+    target: float = -np.inf,
+    rounds: int = ROUNDS,
+    first: Slopes | None = None,
+    before: tuple[Tried, ...] = (),
+    *,
+    fine: bool = True,
+) -> Priced:
+    """Prices for some spans and a cell of one plan, with columns from and into a pool.
+
+    Stops at a bound <= target, or when better prices would lower it by a small part of what it is
+    above the target.
+    """
+    best: Priced | None = None
+    master = Master(value)
+    wanted, mixed, mixture = master.solve(pool)
+    tried, idle = wanted if first is None else first, 0
+    known = list(before)
+    for turn in range(rounds):
+        constant, prices = value.prices(tried)
+        looks = tuple(
+            part.look(price, span, fine)
+            for part, price, span in zip(parts, prices, value.spans, strict=True)
+        )
+        bound = constant + sum(look.bound for look in looks)
+        finite("a Lagrangian bound", np.array(constant))
+        if math.isnan(bound):
+            raise DoubtError("a Lagrangian bound is NaN")
+        known.append(Tried(tried, tuple(look.by_count for look in looks)))
+        idle += 1
+        if best is None or bound < best.bound:
+            idle = 0 if best is None or bound < best.bound - CLOSE else idle
+            best = Priced(bound, constant, looks, tried, mixture, pool)
+        if best.bound <= target or stop() or turn + 1 == rounds or idle > IDLE:
+            break
+        new = pool.add([part.follow(look) for part, look in zip(parts, looks, strict=True)])
+        wanted, mixed, mixture = master.solve(pool)
+        fair = FAIR * min(best.bound - target, 1.0)
+        if best.bound - mixed < max(CLOSE, fair):
+            break
+        tried = best.slopes.towards(wanted, STEP if new else 1.0)
+    assert best is not None
+    return replace(best, mixture=mixture, tried=tuple(known[-TOLD:]))

@@ -1,0 +1,271 @@
+"""The objective of a plan as a function of what its courses do, and bounds of it that add up.
+
+With u the log burden of a lesion at a horizon, for all prices k, s >= 0
+
+    phi(u) <= max_u' [phi(u') + k u'] - k u,        sat(Z) <= max_Z' [sat(Z') - s Z'] + s Z,
+
+whatever the shape of phi. For a lesion alone, whose effect holds that of the lesions at rest, this
+is linear in kill and effect. The effect of several is Z = G prod O, G = rest + sum E / O, where O
+is what a course's lymphocyte losses leave of the others' effect. There
+
+    m sat(Z) <= max_l' [m sat(e^l') - t l'] + t ln Z,
+    t ln Z = t ln G + t sum ln O <= w G + offset + t sum ln O,
+
+with w and offset from tangents of the logarithm, adds up over lesions. The first maximum is taken
+over a cell of ln Z only, and the burdens over a span of courses.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.models import immune, outcome
+from abscopt.optimizer.candidates.value import value_of_burden
+from abscopt.optimizer.search.free.days.dual import Prices
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from abscopt.instances.schema import Instance
+    from abscopt.optimizer.search.free.days.terms import Whole
+    from abscopt.optimizer.search.free.parts import Part
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+GROUND = 1e-6
+LEAST = 1e-9
+
+
+@dataclass(frozen=True)
+class Span:
+    """Courses whose kill at the last horizon (growth taken off) and fractions are in a range.
+
+    They have a fraction on all days that are `taken`, and none on those that are `left`.
+    """
+
+    kill: tuple[float, float]
+    count: tuple[int, int]
+    taken: tuple[int, ...] = ()
+    left: tuple[int, ...] = ()
+
+    def holds(self, given: BoolArray) -> BoolArray:
+        """(n,) whether (n, days of the case) fraction days are those of the span."""
+        taken, left = given[:, list(self.taken)], given[:, list(self.left)]
+        kept: BoolArray = np.concatenate([taken, ~left], axis=1)
+        found: BoolArray = np.all(kept, axis=1)
+        return found
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """Worth of a nat of each log burden (lesions, H), of effect and of room (M,).
+
+    `effect` (3, H) are w, t and offset of the module's docstring; for a lesion alone s, 0 and 0.
+    """
+
+    burden: FloatArray
+    effect: FloatArray
+    load: FloatArray
+
+    def towards(self, other: Slopes, step: float) -> Slopes:
+        """A part of the way to others."""
+        mine, theirs = 1.0 - step, step
+        return Slopes(
+            mine * self.burden + theirs * other.burden,
+            mine * self.effect + theirs * other.effect,
+            mine * self.load + theirs * other.load,
+        )
+
+    def with_rows(self, number: int) -> Slopes:
+        """The same with so many rows more, without a price."""
+        return replace(self, load=np.append(self.load, np.zeros(number)))
+
+
+class Value:
+    """The objective of a plan, and its bounds at prices.
+
+    Only courses of the spans (one per part) and effects of the cell ((2, H), ln Z from and to; 0
+    for a lesion alone) count; log burdens then stay between `low` and `high` (lesions, H).
+    `systemic` (2, H) is the least and greatest saturated effect.
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        whole: Whole,
+        parts: tuple[Part, ...],
+        spans: tuple[Span, ...] | None = None,
+        cell: FloatArray | None = None,
+    ):
+        self.instance, self.goal, self.whole, self.parts = (
+            instance,
+            instance.objective,
+            whole,
+            parts,
+        )
+        self.maximum = instance.immune.effect_maximum_nats
+        self.per = whole.weight / len(whole.horizons)
+        self.spans = tuple(part.whole for part in parts) if spans is None else spans
+        self.alone = len(parts) == 1
+        most = np.sum([part.most_effect for part in parts], axis=0)
+        if not self.alone:
+            most = most + whole.resting
+        ground = GROUND * most + LEAST
+        self.rest = np.where(whole.resting > ground, whole.resting, whole.resting + ground)
+        self.most_effect = most
+        if self.alone:
+            self.cell = np.zeros((2, len(most)))
+            self.systemic = np.stack([np.zeros(len(most)), immune.saturate(most, self.maximum)])
+        else:
+            if cell is None:
+                kept = math.fsum(math.log(part.least_kept) for part in parts)
+                cell = np.stack([np.log(self.rest) + kept, np.log(most + ground)])
+            self.cell = cell
+            least = np.maximum(np.exp(cell[0]) - (self.rest - whole.resting), 0.0)
+            self.systemic = immune.saturate(np.stack([least, np.exp(cell[1])]), self.maximum)
+        self.low = whole.local - whole.share[:, None] * self.systemic[1]
+        self.high = whole.local - whole.share[:, None] * self.systemic[0]
+        for s, (part, span) in enumerate(zip(parts, self.spans, strict=True)):
+            least, greatest = part.kill_range(span)
+            self.low[s] -= greatest
+            self.high[s] -= least
+        self.low = np.minimum(self.low, self.high)
+
+    def within(self, spans: tuple[Span, ...], cell: FloatArray | None = None) -> Value:
+        """The same for smaller spans and a smaller cell."""
+        cell = self.cell if cell is None else cell
+        return Value(self.instance, self.whole, self.parts, spans, cell)
+
+    def with_span(self, s: int, **changed: Any) -> Value:
+        """The same with other fields of the span of a part."""
+        spans = list(self.spans)
+        spans[s] = replace(spans[s], **changed)
+        return self.within(tuple(spans))
+
+    def under(self, whole: Whole) -> Value:
+        """The same with other rows."""
+        return Value(self.instance, whole, self.parts, self.spans, self.cell)
+
+    def effect(self, effect: FloatArray, kept: FloatArray) -> FloatArray:
+        """(n, H) unsaturated systemic effect of (n, P, H) own effects and (n, P) others' kept."""
+        if self.alone:
+            found: FloatArray = effect[:, 0]
+            return found
+        own = (effect / kept[:, :, None]).sum(axis=1) + self.whole.resting
+        found = own * kept.prod(axis=1)[:, None]
+        return found
+
+    def worth(self, kill: FloatArray, systemic: FloatArray) -> FloatArray:
+        """(n, lesions) at (n, P, H) kills, growth taken off, and (n, H) saturated effect."""
+        whole = self.whole
+        burden = whole.local[None] - whole.share[None, :, None] * systemic[:, None, :]
+        burden[:, : kill.shape[1]] -= kill
+        found: FloatArray = value_of_burden(self.goal, burden).sum(axis=2) * self.per
+        return found
+
+    def __call__(self, kill: FloatArray, effect: FloatArray, kept: FloatArray) -> FloatArray:
+        """(n,) objective of courses by part: (n, P, H), (n, P, H) and (n, P)."""
+        systemic = immune.saturate(self.effect(effect, kept), self.maximum)
+        total: FloatArray = self.worth(kill, systemic).sum(axis=1) - self.whole.cost
+        return total
+
+    def prices(self, slopes: Slopes) -> tuple[float, list[Prices]]:
+        """A constant and the prices of each part: a bound of all courses that keep the limits."""
+        whole = self.whole
+        total = float(slopes.load @ whole.room) - whole.cost
+        for (s, h), k in np.ndenumerate(slopes.burden):
+            above = self._intercept(float(k), self.low[s, h, None], self.high[s, h, None])
+            total += float(self.per[s] * (above[0] - k * whole.local[s, h]))
+        marginal = self._marginal(slopes)
+        if self.alone:
+            worth, steep = self._linear(slopes.effect[0], marginal), None
+            total += self._concave(marginal, worth)
+        else:
+            worth, price, offset = slopes.effect
+            steep = float(price.sum())
+            total += float(offset.sum() + worth @ self.rest)
+            for h, pair in enumerate(zip(marginal, price, strict=True)):
+                total += float(self._logistic(*pair, *self.cell[:, h, None])[0])
+        kills = self.per[:, None] * slopes.burden
+        return total, [Prices(kills[s], worth, slopes.load, steep) for s in range(len(self.parts))]
+
+    def _linear(self, worth: FloatArray, marginal: FloatArray) -> FloatArray:
+        return np.maximum(worth, 0.0 if self.maximum is not None else marginal)
+
+    def _concave(self, marginal: FloatArray, worth: FloatArray) -> float:
+        """max m sat(Z) - s Z over all Z >= 0, summed over horizons."""
+        if self.maximum is None:
+            return 0.0
+        with np.errstate(invalid="ignore", divide="ignore"):
+            root = np.where(marginal > worth, np.sqrt(worth / marginal), 1.0)
+        return float(marginal @ (self.maximum * (1.0 - root) ** 2))
+
+    def _logistic(
+        self, marginal: float, price: float, low: FloatArray, high: FloatArray
+    ) -> FloatArray:
+        """max m sat(e^l) - t l in cells (n,): a logistic function of l, or an exponential one."""
+        points = [low, high]
+        if self.maximum is not None and 0.0 < price < 0.25 * marginal * self.maximum:
+            ratio = price / (marginal * self.maximum)
+            p = 0.5 * (1.0 + math.sqrt(1.0 - 4.0 * ratio))
+            if p < 1.0:
+                level = math.log(self.maximum) + math.log(p) - math.log1p(-p)
+                points.append(np.clip(level, low, high))
+        at = np.array(points)
+        worth = marginal * immune.saturate(np.exp(at), self.maximum) - price * at
+        best: FloatArray = worth.max(axis=0)
+        return best
+
+    def _intercept(self, k: float, low: FloatArray, high: FloatArray) -> FloatArray:
+        """max phi(u) + k u over ranges (n,) of burdens."""
+        points: list[float] = []
+        if self.goal.kind == "expected_control":
+            if 0.0 < k < 0.25:  # stationary where p (1 - p) = k; the greater p is the maximum
+                p = 0.5 * (1.0 + math.sqrt(1.0 - 4.0 * k))
+                if p < 1.0:
+                    points.append(math.log1p(-p) - math.log(p))
+            points.append(0.0)
+        elif self.goal.kind != "log_kill":
+            points.append(outcome.concession_burden(self.goal.conceded_at_nats))
+            if 0.0 < k < 1.0:
+                points.append(math.log(k) - math.log1p(-k))
+        at = np.array([low, high, *(np.clip(point, low, high) for point in points)])
+        best: FloatArray = (value_of_burden(self.goal, at) + k * at).max(axis=0)
+        return best
+
+    def _marginal(self, slopes: Slopes) -> FloatArray:
+        """(H,) worth of a nat of saturated effect."""
+        found: FloatArray = ((self.per * self.whole.share)[:, None] * slopes.burden).sum(axis=0)
+        return found
+
+    def at_levels(self, slopes: Slopes, h: int, edges: FloatArray) -> FloatArray:
+        """(n,) what the constant gains where ln Z of a horizon is between two of n + 1 edges."""
+        marginal, price = float(self._marginal(slopes)[h]), float(slopes.effect[1, h])
+        pieces = self._logistic(marginal, price, edges[:-1], edges[1:])
+        found: FloatArray = pieces - self._logistic(marginal, price, *self.cell[:, h, None])
+        return found
+
+    def at_kills(self, slopes: Sequence[Slopes], s: int, edges: FloatArray) -> FloatArray:
+        """(prices, n) the same where a part's kill is between two of n + 1 edges."""
+        part, span = self.parts[s], self.spans[s]
+        pairs = itertools.pairwise(edges.tolist())
+        kills = [part.kill_range(replace(span, kill=pair)) for pair in pairs]
+        local, share = self.whole.local[s], self.whole.share[s]
+        low = local - share * self.systemic[1] - np.array([most for _, most in kills])
+        high = local - share * self.systemic[0] - np.array([least for least, _ in kills])
+        low = np.clip(low, self.low[s], self.high[s])
+        high = np.clip(high, low, self.high[s])
+        found = np.zeros((len(slopes), len(kills)))
+        for gain, one in zip(found, slopes, strict=True):
+            for h, k in enumerate(one.burden[s].tolist()):
+                gain += self._intercept(k, low[:, h], high[:, h])
+                gain -= self._intercept(k, self.low[s, h, None], self.high[s, h, None])
+        found *= self.per[s]
+        return found

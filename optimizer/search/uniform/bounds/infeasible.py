@@ -1,0 +1,116 @@
+"""Prices that show that no choice keeps the hard rows (Farkas).
+
+For every y >= 0, each schedule x that keeps the rows A x <= r has y.(r - A x) >= 0, so
+
+    y.r + sum_s max_j [ -y.A_j ] >= 0          (j over the courses that lesion s may still have).
+
+Where some y makes the left side negative, nothing is feasible, whatever the systemic effect. Such
+a y comes from the linear program
+
+    minimize sum_r e_r   subject to   sum_j A_rj x_j - e_r <= right_r,  sum_{j of s} x_j = 1,
+
+by column generation (Dantzig and Wolfe 1960, phase one); its left side is computed anew here, so
+that no tolerance of the solver enters the proof.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.optimizer.search.uniform.bounds.priced import Prices
+from abscopt.optimizer.solver import ColumnMaster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet
+    from abscopt.optimizer.search.uniform.bounds.priced import PricedCourses
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+MOST_ROUNDS = 60
+NEW_COLUMNS = 12
+"""Courses per lesion that enter in one round."""
+LEAST = 1e-6
+"""Violation, in parts of caps, below which rounding could explain it."""
+CLOSE = 1e-9
+
+
+def farkas_prices(plans: PlanSet, alive: Alive) -> FloatArray | None:
+    """Prices (rows,) between 0 and 1 of the hard rows that show infeasibility; None if none do."""
+    rows = plans.rows
+    hard = np.flatnonzero(rows.family < 0)
+    if not len(hard) or not all((mask & own.usable).any() for mask, own in _lesions(plans, alive)):
+        return None
+    lesions = len(alive)
+    master = ColumnMaster(
+        np.concatenate([np.ones(lesions), np.full(len(hard), -np.inf)]),
+        np.concatenate([np.ones(lesions), rows.right[hard]]),
+    )
+    excess = np.concatenate([np.zeros((len(hard), lesions)), -np.eye(len(hard))], axis=1)
+    master.add(-np.ones(len(hard)), excess)
+    known: list[set[tuple[int, int]]] = [set() for _ in alive]
+    price = np.zeros(len(rows.right))
+    for _ in range(MOST_ROUNDS):
+        prices = _of_rows(plans, price)
+        terms = plans.terms([prices], alive)
+        left = float(price @ rows.right) + sum(float(own[0].max(initial=-np.inf)) for own in terms)
+        if left < -LEAST:
+            return price
+        added = sum(
+            _add(plans, master, s, own[0], prices, known[s], hard) for s, own in enumerate(terms)
+        )
+        if not added:
+            return None
+        dual = master.duals()
+        if master.objective > -CLOSE:
+            return None
+        price = np.zeros(len(rows.right))
+        price[hard] = np.clip(dual[lesions:], 0.0, 1.0)
+    return None
+
+
+def _lesions(plans: PlanSet, alive: Alive) -> Iterator[tuple[BoolArray, PricedCourses]]:
+    return zip(alive, plans.courses, strict=True)
+
+
+def _of_rows(plans: PlanSet, price: FloatArray) -> Prices:
+    """Prices of rows alone."""
+    zero = np.zeros(plans.horizons)
+    return Prices(price, zero, zero, 0.0)
+
+
+def _add(
+    plans: PlanSet,
+    master: ColumnMaster,
+    s: int,
+    term: FloatArray,
+    prices: Prices,
+    known: set[tuple[int, int]],
+    hard: IntArray,
+) -> int:
+    """Add the courses of a lesion that load the priced rows least; how many are new."""
+    kinds = np.argsort(-term, kind="stable")[:NEW_COLUMNS]
+    kinds = np.sort(kinds[np.isfinite(term[kinds])])
+    if not len(kinds):
+        return 0
+    patterns = plans.courses[s].best(kinds, prices)
+    fresh = [
+        i
+        for i, pair in enumerate(zip(kinds.tolist(), patterns.tolist(), strict=True))
+        if pair not in known
+    ]
+    kinds, patterns = kinds[fresh], patterns[fresh]
+    course, load, _, _ = plans.courses[s].columns(kinds, patterns)
+    good = course >= 0
+    known.update(zip(kinds[good].tolist(), patterns[good].tolist(), strict=True))
+    unit = np.zeros((int(good.sum()), len(plans.courses)))
+    unit[:, s] = 1.0
+    if len(unit):
+        master.add(np.zeros(len(unit)), np.concatenate([unit, load[good][:, hard]], axis=1))
+    return len(unit)

@@ -1,0 +1,218 @@
+"""One systemic plan, or several alike: what their courses do at best, priced all at once.
+
+Several plans of one group are bounded together with the best of each coefficient: the greatest
+effect per unit of release, the least lymphocyte loss.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.optimizer.candidates.coefficients import (
+    block_effects,
+    patterns_under,
+    relieves,
+    shares_of,
+    units,
+)
+from abscopt.optimizer.candidates.plans import allowed_patterns
+from abscopt.optimizer.progress import tick
+from abscopt.optimizer.search.uniform.bounds.priced import ByPattern, PricedCourses, Prices
+from abscopt.optimizer.search.uniform.bounds.rows import Rows, rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from abscopt.instances.schema import Instance
+    from abscopt.optimizer.candidates.courses import Patterns
+    from abscopt.optimizer.candidates.propagators import Propagators
+    from abscopt.optimizer.candidates.table import Candidates
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+Alive = tuple[BoolArray, ...]
+"""Per lesion (kinds,) the kinds that still count."""
+
+
+def families(candidates: Candidates, plans: IntArray) -> list[tuple[int, ...]]:
+    """Those of some plans that may be bounded together; very many of a group in lots."""
+    groups, most = candidates.plan_effects.group[plans], candidates.plans_at_once
+    found = []
+    for g in np.unique(groups):
+        own = plans[groups == g]
+        found += [tuple(lot.tolist()) for lot in np.array_split(own, -(-len(own) // most))]
+    return found
+
+
+def plan_halves(plans: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Plans in two parts that follow each other."""
+    return plans[: len(plans) // 2], plans[len(plans) // 2 :]
+
+
+class PlanSet:
+    """Plans of one group, with the best of their coefficients.
+
+    Parameters
+    ----------
+    whole : a set that the plans are a part of
+
+    Attributes
+    ----------
+    family : the plans that this set is a part of; all its parts have the same rows
+    chemo, cost : least log loss of lymphocytes by chemotherapy, least cost of soft drug limits
+    share : per lesion (kinds, clones) greatest share of the systemic effect
+    courses : per lesion
+    """
+
+    def __init__(
+        self, candidates: Candidates, plans: tuple[int, ...], whole: PlanSet | None = None
+    ):
+        self.candidates = candidates
+        self.instance: Instance = candidates.instance
+        self.plans = plans
+        self.family: tuple[int, ...] = plans if whole is None else whole.family
+        known = whole.rows if whole is not None and whole.candidates is candidates else None
+        self.rows: Rows = rows_of(candidates, plans, self.family, known)
+        self.systemic = self.instance.objective.kind != "tumor_bed"
+        self.horizons = len(self.instance.horizon_days) if self.systemic else 0
+        effects = candidates.plan_effects
+        self.chemo = float(effects.chemotherapy_log_loss[list(plans)].min())
+        self.cost = min(candidates.plan_cost(k) for k in plans)
+        self.shared = candidates.shared(plans[0])
+        self.share = tuple(
+            np.max(
+                [
+                    shares_of(self.instance, candidates.lesion_of(table), one, top)
+                    for top in np.unique(effects.greatest_occupancy[list(plans)])
+                ],
+                axis=0,
+            )
+            for table, one in zip(candidates.lesions, self.shared, strict=True)
+        )
+        self._best: dict[tuple[int, int], FloatArray] = {}
+        self.courses = tuple(self._lesion(s) for s in range(len(candidates.lesions)))
+
+    @property
+    def usable(self) -> Alive:
+        """Per lesion (kinds,) whether some course of the kind is allowed."""
+        return tuple(courses.usable for courses in self.courses)
+
+    def _lesion(self, s: int) -> PricedCourses:
+        """Courses of one lesion under the plans."""
+        tick()
+        candidates, one = self.candidates, self.shared[s]
+        effects, plans = candidates.plan_effects, list(self.plans)
+        table, props = candidates.lesions[s], candidates.propagators(s)
+        lesion, patterns = candidates.lesion_of(table), table.menu.patterns
+        weights = patterns.number @ effects.effect_weights[plans].T
+        by_way = []
+        for way, prop in enumerate(props):
+            resting = prop.resting_of(np.array(plans))[:, :, : self.horizons]
+            loss = lesion.effect_loss(lesion.ways[way]) * weights
+            by_way.append(
+                ByPattern(
+                    unit=self._units(prop, patterns)[:, :, : self.horizons],
+                    resting=resting.max(axis=0),
+                    least_resting=resting.min(axis=0),
+                    least=loss.min(axis=1),
+                    most=loss.max(axis=1),
+                    days=self.rows.by_days[s][way],
+                )
+            )
+        dense: list[FloatArray | None] = [None] * len(one.kinds.blocks)
+        if any(relieves(self.instance, effects, k) for k in plans):
+            for k in plans:
+                tick()
+                under = [patterns_under(self.instance, patterns, effects, p, k) for p in props]
+                for number, block in enumerate(one.kinds.blocks):
+                    through = under[block.way]
+                    own = block_effects(self.instance, one, block, effects, through, k)
+                    own, best = own[..., : self.horizons], dense[number]
+                    dense[number] = own if best is None else np.maximum(best, own)
+        return PricedCourses(one, by_way, self._dead(s), dense, self.rows.by_kind[s])
+
+    def _dead(self, s: int) -> list[BoolArray | None]:
+        """Per block (K, P) pairs that no plan allows; None if all are allowed."""
+        candidates, kinds = self.candidates, self.shared[s].kinds
+        patterns = candidates.lesions[s].menu.patterns
+        reached = candidates.reached(self.plans[0])[s]
+        if candidates.exposures:  # each plan's own state of exposure counts
+            open_ = np.any([candidates.allowed(k)[s] for k in self.plans], axis=0)
+        else:
+            fits = candidates.within(candidates.loads(self.plans[0])[s])
+            given = np.any(
+                [
+                    allowed_patterns(self.instance, candidates.plans[k], patterns)
+                    for k in self.plans
+                ],
+                axis=0,
+            )
+        found: list[BoolArray | None] = []
+        for block in kinds.blocks:
+            if candidates.exposures:
+                dead = ~open_[block.course]
+            else:
+                dead = ~(fits[block.kinds, None] & given[block.patterns])
+            if block.missing is not None:
+                dead |= block.missing
+            dead[block.course == 0] = False
+            dead |= ~reached[block.kinds, None]
+            found.append(dead if dead.any() else None)
+        return found
+
+    def _units(self, prop: Propagators, patterns: Patterns) -> FloatArray:
+        """(patterns, fractions, horizons) greatest effect per unit of release of the plans.
+
+        Computed once for all lesions that share propagators.
+        """
+        key = id(prop.store), id(prop.patterns)
+        if key not in self._best:
+            effects = self.candidates.plan_effects
+            best = None
+            for lot in prop.blocks(np.array(self.plans)):
+                prop.store.of(lot)
+                for k in lot.tolist():
+                    own = units(self.instance, patterns.days, effects, prop, k)
+                    best = own if best is None else np.maximum(best, own)
+            assert best is not None
+            self._best[key] = best
+        return self._best[key]
+
+    def terms(self, prices: Sequence[Prices], alive: Alive) -> tuple[FloatArray, ...]:
+        """Per lesion (m, kinds) greatest Lagrangian term of each kind's courses; -inf if dead."""
+        found = []
+        for courses, mask in zip(self.courses, alive, strict=True):
+            tick()
+            found.append(courses.terms(prices, mask))
+        return tuple(found)
+
+    def extent(self) -> tuple[FloatArray, FloatArray]:
+        """(horizons,) bounds of the unsaturated systemic log kill of any schedule."""
+        shape = len(self.courses), self.horizons
+        least, most = np.zeros(shape), np.zeros(shape)
+        low_loss, high_loss = np.zeros(shape[0]), np.zeros(shape[0])
+        for s, courses in enumerate(self.courses if self.systemic else ()):
+            used = courses.used()
+            if not len(used.least):  # no schedule at all
+                continue
+            least[s], most[s] = used.least_resting.min(axis=0), courses.greatest_effect()
+            low_loss[s], high_loss[s] = used.least.min(), used.most.max(initial=0.0)
+        chemo = self.candidates.plan_effects.chemotherapy_log_loss[list(self.plans)]
+        high = np.exp(low_loss - low_loss.sum() - self.chemo) @ most
+        low = np.exp(high_loss - high_loss.sum() - float(chemo.max())) @ least
+        return low, high
+
+    @property
+    def most_loss(self) -> float:
+        """No schedule's total log loss, chemotherapy included, is greater."""
+        chemo = self.candidates.plan_effects.chemotherapy_log_loss[list(self.plans)]
+        return float(chemo.max()) + sum(courses.most_loss for courses in self.courses)
+
+    def halves(self) -> tuple[PlanSet, PlanSet]:
+        """Two sets of plans that follow each other."""
+        one, two = plan_halves(self.plans)
+        return PlanSet(self.candidates, one, self), PlanSet(self.candidates, two, self)

@@ -1,0 +1,189 @@
+"""What a search leaves to the next one: its splits, with the prices that bounded each node.
+
+A lesion treated or not, its local log burden up to some value, the plans in two: such a split
+means the same in every case with the same lesions and plans, and a Lagrangian bound holds for any
+prices. A related case therefore begins where the earlier search ended: its first node drops what
+the old prices exclude, and only the ends of the old tree are bounded again, each with the prices
+that closed it before. What they do not close is searched as ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.instances.limits import LogisticsLimit
+from abscopt.optimizer.search.uniform.bounds.cells import Cells, unknown
+
+if TYPE_CHECKING:
+    from abscopt.optimizer.candidates.coefficients import Shared
+    from abscopt.optimizer.candidates.table import Candidates
+    from abscopt.optimizer.search.uniform.bounds.bound import Dual
+    from abscopt.optimizer.search.uniform.bounds.mixture import Mixture
+    from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet
+    from abscopt.optimizer.search.uniform.bounds.priced import Prices
+
+FloatArray = NDArray[np.float64]
+
+MOST_PRICES = 12
+MOST_ENDS = 2000
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How a node is split in two.
+
+    Attributes
+    ----------
+    lesion : None where the plans are halved in their order
+    burden : kinds of at most this mean local log burden go to the first side; None for 'no course'
+        on the first side and treatment on the second
+    in_order : the first half of the kinds goes to the first side instead
+    """
+
+    lesion: int | None = None
+    burden: float | None = None
+    in_order: bool = False
+
+    def sides(
+        self, candidates: Candidates, shared: tuple[Shared, ...], alive: Alive
+    ) -> list[Alive]:
+        """The kinds of both sides of a cut by lesion; together they hold all that are alive.
+
+        Where the cap on lesions is reached with the treated side, the others have no course there.
+        """
+        s = self.lesion
+        assert s is not None
+        if self.burden is not None:
+            below = mean_burden(shared[s]) <= self.burden
+            if self.in_order:
+                below = np.cumsum(alive[s]) <= alive[s].sum() // 2
+            return [_with(alive, s, alive[s] & below), _with(alive, s, alive[s] & ~below)]
+        none = np.arange(len(alive[s])) == 0
+        left_out, treated = _with(alive, s, alive[s] & none), _with(alive, s, alive[s] & ~none)
+        caps = site_caps(candidates)
+        certain = [i for i, mask in enumerate(treated) if not mask[0]]
+        if caps and len(certain) >= min(caps):
+            treated = tuple(
+                mask if i in certain else mask & (np.arange(len(mask)) == 0)
+                for i, mask in enumerate(treated)
+            )
+        return [left_out, treated]
+
+
+def mean_burden(one: Shared) -> FloatArray:
+    """(kinds,) local log burden, mean over horizons and clones."""
+    burden: FloatArray = one.local.mean(axis=(1, 2))
+    return burden
+
+
+def site_caps(candidates: Candidates) -> list[float]:
+    """Hard caps on the number of treated lesions."""
+    return [
+        float(limit.cap)
+        for limit in candidates.instance.limits
+        if isinstance(limit, LogisticsLimit)
+        and limit.quantity == "lesions"
+        and limit.cap is not None
+        and limit.penalty is None
+    ]
+
+
+def _with(alive: Alive, s: int, mask: NDArray[np.bool_]) -> Alive:
+    return tuple(mask if i == s else other for i, other in enumerate(alive))
+
+
+@dataclass
+class Branch:
+    """One node of the tree: its prices, newest first, and how it was split."""
+
+    prices: list[Prices] = field(default_factory=list)
+    cut: Cut | None = None
+    children: tuple[Branch, Branch] | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether an earlier search has been here."""
+        return bool(self.prices) or self.children is not None
+
+    def remember(self, prices: Prices) -> None:
+        """Keep prices; the oldest go."""
+        self.prices = [prices, *self.prices][:MOST_PRICES]
+
+    def split(self, cut: Cut) -> tuple[Branch, Branch]:
+        """The branches of both sides of a cut."""
+        self.cut, self.children = cut, (Branch(), Branch())
+        return self.children
+
+    @property
+    def ends(self) -> int:
+        """Number of nodes without children."""
+        return sum(child.ends for child in self.children) if self.children else 1
+
+
+@dataclass(frozen=True)
+class Node:
+    """Plans, kinds and cells; `numbers` are the multipliers not yet tried on its kinds."""
+
+    dual: Dual
+    alive: Alive
+    cells: Cells
+    numbers: tuple[int, ...]
+    branch: Branch
+
+
+def parted(dual: Dual, alive: Alive, mixtures: list[Mixture] | None) -> Cut:
+    """Cut by local log burden of the lesion whose courses the LP mixes most.
+
+    Where it mixes none, of the lesion with most kinds.
+    """
+    s = min(
+        (s for s, mask in enumerate(alive) if mask.sum() > 1),
+        key=lambda s: (-mixtures[s].spread if mixtures else 0.0, -int(alive[s].sum()), s),
+    )
+    burden, own = mean_burden(dual.set.shared[s]), np.flatnonzero(alive[s])
+    mixed = mixtures[s].kinds if mixtures else own[:0]
+    mixed = mixed[alive[s][mixed]]
+    middle = float(np.median(burden[own]))
+    if len(mixed) and np.ptp(burden[mixed]) > 0:
+        middle = float(burden[mixed].min() + burden[mixed].max()) / 2
+    return Cut(s, middle, in_order=bool(burden[own].max() <= middle))
+
+
+def of_part(node: Node, plans: PlanSet, branch: Branch) -> Node:
+    """The node of a part of the plans, its multipliers not yet tried."""
+    cells = node.cells
+    own = tuple(mask & usable for mask, usable in zip(node.alive, plans.usable, strict=True))
+    part = node.dual.of_part(plans, cells, own)
+    around = unknown(cells.low, cells.high, cells.bound)
+    return Node(part, own, around, tuple(range(len(part.multipliers))), branch)
+
+
+class Trees:
+    """One tree per family of plans, for cases that offer the same lesions and plans."""
+
+    def __init__(self) -> None:
+        self._fits: Any = None
+        self._branches: dict[tuple[int, ...], Branch] = {}
+
+    def fit(self, candidates: Candidates) -> None:
+        """Forget what means something else in this case, or has grown too large."""
+        instance = candidates.instance
+        fits = (
+            tuple(plan.doses for plan in candidates.plans),
+            tuple((limit.name, limit.kind, limit.penalty is None) for limit in instance.limits),
+            tuple(lesion.name for lesion in instance.lesions),
+            instance.horizon_days,
+            instance.objective.kind,
+            tuple(patterns.days.tobytes() for patterns in candidates.own_patterns),
+        )
+        grown = sum(branch.ends for branch in self._branches.values()) > MOST_ENDS
+        if self._fits != fits or grown:
+            self._fits, self._branches = fits, {}
+
+    def of(self, plans: tuple[int, ...]) -> Branch:
+        """The tree of one family."""
+        return self._branches.setdefault(plans, Branch())

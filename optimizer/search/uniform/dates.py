@@ -1,0 +1,303 @@
+"""What is left of one plan where days couple lesions: one integer programme over courses and days.
+
+For multipliers of the systemic effect (`bound`) and a box `lo <= Z <= hi` of it, no schedule in the
+box is better than
+
+    constant - steep . ln lo + max sum_s sum_c (value_s(c, hi) + term_s(c)) x[s, c]
+
+over all choices x of one course per lesion that keep the rows (`rows`) as constraints, instead of
+being charged for them. With x integer this is the stronger the more the days decide (slots of a
+machine, gaps, visits, lymphocytes that recover). Where no systemic effect acts, value and term are
+the objective itself and one programme decides the plan. It also states
+
+* visits: v[t] >= x[s, c] for the fraction days t of c, sum of v within the window <= cap,
+* overall days: S <= first, E >= last, E - S + 1 <= cap,
+* rules between radiation and drugs that ask for some course: others only beside one in time.
+
+What no row states (doses of shared days, EDRIC of all fractions together) is found in the answer
+and cut off: a smallest part of the choice that breaks a limit, as in logic-based Benders
+decomposition (Hooker and Ottosson 2003, "Logic-based Benders decomposition").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.instances.limits import AlcLimit, LogisticsLimit
+from abscopt.optimizer.search.uniform.bounds.priced import Prices
+from abscopt.optimizer.solver import Matrix, solve_matrix
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from abscopt.optimizer.candidates.courses import Patterns
+    from abscopt.optimizer.candidates.tabulated import Tabulated
+    from abscopt.optimizer.progress import Clock
+    from abscopt.optimizer.search.uniform.bounds.bound import Dual
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+MOST_COURSES = 20_000
+"""More courses take HiGHS longer to read and presolve than the search needs to split the node."""
+MOST_NODES = 20_000
+"""Nodes of one programme; a number, so that the answer does not depend on the machine."""
+MOST_CUTS = 60
+MARGIN = 1e-6
+"""Relative to the objective's size: HiGHS keeps rows and integrality to 1e-6."""
+
+
+def dated(tabulated: Tabulated) -> bool:
+    """Whether some hard limit lets days couple lesions."""
+    return any(
+        limit.penalty is None
+        and (
+            isinstance(limit, AlcLimit)
+            or (isinstance(limit, LogisticsLimit) and limit.quantity != "lesions")
+        )
+        for limit in tabulated.instance.limits
+    )
+
+
+@dataclass
+class DateAnswer:
+    """Bound of all schedules of the box, -inf if there is none, and the choices met on the way."""
+
+    bound: float
+    rows: list[IntArray]
+
+
+class DateProgramme:
+    """One course for each lesion out of some, under one plan, in a box of systemic effect.
+
+    Parameters
+    ----------
+    courses : per lesion those that count
+    steep, worth, offset : multipliers of the systemic effect, see `Prices`
+    low, high : (horizons,) the box
+    """
+
+    def __init__(
+        self,
+        dual: Dual,
+        tabulated: Tabulated,
+        courses: Sequence[IntArray],
+        prices: Prices,
+        low: FloatArray,
+        high: FloatArray,
+    ):
+        self.dual, self.tabulated = dual, tabulated
+        self.courses = list(courses)
+        self.owner = np.repeat(np.arange(len(courses)), [len(own) for own in courses])
+        self.course = np.concatenate(self.courses)
+        self.menus = [table.menu for table in tabulated.candidates.lesions]
+        free = Prices(np.zeros_like(prices.rows), prices.steep, prices.worth, prices.offset)
+        worth, load = [], []
+        for s, own in enumerate(self.courses):
+            kinds, pattern = tabulated.kinds[s][own], self.menus[s].pattern[own]
+            _, rows, loss, gain = dual.set.courses[s].columns(kinds, pattern)
+            term = gain @ free.worth - loss * float(free.steep.sum())
+            worth.append(dual.values.lesions[s].at(high, kinds) + term)
+            load.append(rows)
+        self.worth, self.load = np.concatenate(worth), np.concatenate(load)
+        ground = float(free.worth @ dual.ground)
+        self.constant = (
+            ground
+            - dual.set.cost
+            - float(free.steep.sum()) * dual.set.chemo
+            - free.offset
+            - float(np.log(low) @ free.steep)
+        )
+        self.rows: list[tuple[IntArray, FloatArray, float]] = []  # columns, values, right side
+        self.extra_upper: list[float] = []
+        self.extra_cost: list[float] = []
+        self._state()
+
+    def _pattern(self, s: int) -> tuple[IntArray, Patterns]:
+        return self.menus[s].pattern[self.courses[s]], self.menus[s].patterns
+
+    def _columns(self, s: int) -> IntArray:
+        return np.flatnonzero(self.owner == s)
+
+    def _further(self, upper: float, cost: float = 0.0) -> int:
+        """A continuous column between 0 and `upper`; its number."""
+        self.extra_upper.append(upper)
+        self.extra_cost.append(cost)
+        return len(self.owner) + len(self.extra_upper) - 1
+
+    def _row(self, columns: IntArray, values: FloatArray, right: float) -> None:
+        """sum values x <= right."""
+        self.rows.append((columns, values, right))
+
+    def _state(self) -> None:
+        rows = self.dual.set.rows
+        relief = [self._further(np.inf, float(price)) for price in rows.penalty]
+        for r, right in enumerate(rows.right.tolist()):
+            used = np.flatnonzero(self.load[:, r])
+            values, family = self.load[used, r], int(rows.family[r])
+            if family >= 0:  # soft: what exceeds it costs its penalty
+                used, values = np.append(used, relief[family]), np.append(values, -1.0)
+            if len(used):
+                self._row(used, values, right)
+        for limit in self.tabulated.instance.limits:
+            if (
+                isinstance(limit, LogisticsLimit)
+                and limit.penalty is None
+                and limit.cap is not None
+            ):
+                if limit.quantity == "visits":
+                    self._visits(limit)
+                if limit.quantity == "overall_days":
+                    self._overall(limit)
+        self._in_time()
+
+    def _visits(self, limit: LogisticsLimit) -> None:
+        """v[t] >= sum_c x[s, c] over the courses with a fraction on t; sum_t v[t] <= cap."""
+        days = limit.days(self.tabulated.instance.days)
+        visit = np.array([self._further(1.0) for _ in days], dtype=np.int64)
+        for s in range(len(self.courses)):
+            pattern, patterns = self._pattern(s)
+            given = patterns.incidence[pattern][:, days.start : days.stop] > 0
+            for t in np.flatnonzero(given.any(axis=0)):
+                own = self._columns(s)[given[:, t]]
+                self._row(np.append(own, visit[t]), np.append(np.ones(len(own)), -1.0), 0.0)
+        if len(visit):
+            self._row(visit, np.ones(len(visit)), float(limit.cap or 0))
+
+    def _overall(self, limit: LogisticsLimit) -> None:
+        """E - S + 1 <= cap with S + (T - first_c) x[s, c] <= T, E >= last_c x[s, c]."""
+        horizon = float(self.tabulated.instance.days)
+        begin, end = self._further(horizon), self._further(horizon)
+        for s in range(len(self.courses)):
+            pattern, patterns = self._pattern(s)
+            own, given = self._columns(s), pattern > 0
+            if not given.any():
+                continue
+            own, first = own[given], patterns.first[pattern[given]]
+            last = patterns.last[pattern[given]]
+            self._row(np.append(own, begin), np.append(horizon - first, 1.0), horizon)
+            self._row(np.append(own, end), np.append(last.astype(float), -1.0), 0.0)
+        self._row(np.array([end, begin]), np.array([1.0, -1.0]), float(limit.cap or 0) - 1.0)
+
+    def _in_time(self) -> None:
+        """Courses that end (begin) too early (late) need one beside them that does not."""
+        needs: list[Callable[[Patterns, IntArray], BoolArray]] = []
+        end, start = self.tabulated.end_needed, self.tabulated.start_needed
+        if end >= 0:
+            needs.append(lambda patterns, own: patterns.last[own] >= end)
+        if start >= 0:
+            needs.append(lambda patterns, own: patterns.first[own] <= start)
+        for in_time in needs:
+            good, other = [], []
+            for s in range(len(self.courses)):
+                pattern, patterns = self._pattern(s)
+                fits = in_time(patterns, pattern) & (pattern > 0)
+                good.append(self._columns(s)[fits])
+                other.append(self._columns(s)[~fits & (pattern > 0)])
+            some = np.concatenate(good)
+            for own in other:
+                if len(own):
+                    values = np.append(np.ones(len(own)), -np.ones(len(some)))
+                    self._row(np.append(own, some), values, 0.0)
+
+    def matrix(self) -> Matrix:
+        """The programme, to be maximized."""
+        chosen, further = len(self.owner), len(self.extra_upper)
+        rows = [(self._columns(s), np.ones(len(own)), 1.0) for s, own in enumerate(self.courses)]
+        lower = [1.0] * len(rows) + [-np.inf] * len(self.rows)
+        rows += self.rows
+        return Matrix(
+            cost=np.append(self.worth, -np.array(self.extra_cost)),
+            lower=np.zeros(chosen + further),
+            upper=np.append(np.ones(chosen), np.array(self.extra_upper)),
+            integer=np.arange(chosen + further) < chosen,
+            row_lower=np.array(lower),
+            row_upper=np.array([right for _, _, right in rows]),
+            start=np.cumsum([0, *(len(columns) for columns, _, _ in rows)]).astype(np.int32),
+            index=np.concatenate([columns for columns, _, _ in rows]).astype(np.int32),
+            value=np.concatenate([values for _, values, _ in rows]),
+            offset=self.constant,
+        )
+
+    def solve(self, gap: float, clock: Clock, known: Callable[[], float]) -> DateAnswer:
+        """Bound of the box, and choices of courses (lesions,) that may be good schedules.
+
+        Parameters
+        ----------
+        known : value of the best schedule; a bound within `gap` of it is enough
+        """
+        answer = DateAnswer(np.inf, [])
+        for _ in range(MOST_CUTS):
+            if clock.expired:
+                return answer
+            outcome = solve_matrix(
+                self.matrix(),
+                absolute_gap=gap / 4,
+                time_limit=clock.remaining,
+                most_nodes=MOST_NODES,
+                listener=lambda *_: clock.expired,
+            )
+            if outcome.ending == "infeasible":
+                answer.bound = -np.inf
+                return answer
+            if outcome.bound is not None:
+                margin = MARGIN * max(1.0, abs(outcome.bound))
+                answer.bound = min(answer.bound, outcome.bound + margin)
+            if outcome.x is None:
+                return answer
+            row = self._row_of(outcome.x)
+            answer.rows.append(row)
+            if answer.bound <= known() + gap or self.tabulated.feasible(row[None])[0]:
+                return answer
+            if outcome.ending != "optimal" or not self._cut(row):
+                return answer
+        return answer
+
+    def _row_of(self, x: FloatArray) -> IntArray:
+        """(lesions,) the chosen courses."""
+        picked = x[: len(self.owner)]
+        return np.array(
+            [own[int(picked[self.owner == s].argmax())] for s, own in enumerate(self.courses)]
+        )
+
+    def _cut(self, row: IntArray) -> bool:
+        """Forbid a smallest part of a choice that breaks a limit; False if no part does.
+
+        Loads only grow with further courses, so whatever contains the part breaks it too.
+        """
+        broken = row.copy()
+        if self._keeps(broken):
+            return False
+        if self.tabulated.end_needed >= 0 or self.tabulated.start_needed >= 0:
+            # a rule may ask for the course that is left out: the whole choice is cut off
+            whole = np.flatnonzero(row[self.owner] == self.course)
+            self._row(whole, np.ones(len(whole)), float(len(row)) - 1.0)
+            return True
+        for s in np.flatnonzero(row > 0):
+            without = broken.copy()
+            without[s] = 0
+            if not self._keeps(without):
+                broken = without
+        core = np.flatnonzero(broken > 0)
+        if not len(core):
+            return False
+        columns: list[IntArray] = []
+        for s in core[:-1]:
+            columns.append(np.flatnonzero((self.owner == s) & (self.course == broken[s])))
+        last = int(core[-1])
+        tried = np.repeat(broken[None], len(self.courses[last]), axis=0)
+        tried[:, last] = self.courses[last]
+        bad = ~self.tabulated.feasible(tried, floors=False) & (self.courses[last] > 0)
+        bad |= self.courses[last] == broken[last]
+        columns.append(self._columns(last)[bad])
+        forbidden = np.concatenate(columns)
+        self._row(forbidden, np.ones(len(forbidden)), float(len(core)) - 1.0)
+        return True
+
+    def _keeps(self, row: IntArray) -> bool:
+        return bool(self.tabulated.feasible(row[None], floors=False)[0])

@@ -1,0 +1,498 @@
+"""Branch and bound over systemic plans, treated lesions and doses, best bound first.
+
+A node is a set of plans, the kinds of course left for each lesion, and cells of systemic effect
+with a Lagrangian bound for each (`bound`). Plans alike are bounded together; a node that stays
+above the threshold is split: a lesion treated or not where the bound has it by halves, the plans
+in two, and under one plan the doses of a lesion; what has few combinations is joined and
+evaluated exactly (`leaf`).
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.optimizer.candidates.by_rows import kill_of_row, values_of_rows
+from abscopt.optimizer.candidates.ceilings import ceiling, ceiling_of_case
+from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.progress import Stopped
+from abscopt.optimizer.search.uniform.bounds.bound import Dual, Multiplier
+from abscopt.optimizer.search.uniform.bounds.cells import Cells
+from abscopt.optimizer.search.uniform.bounds.infeasible import farkas_prices
+from abscopt.optimizer.search.uniform.bounds.mixture import Mixture
+from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet, families
+from abscopt.optimizer.search.uniform.branches import (
+    Cut,
+    Node,
+    Trees,
+    of_part,
+    parted,
+    site_caps,
+)
+from abscopt.optimizer.search.uniform.few import are_few, evaluate
+from abscopt.optimizer.search.uniform.first import first_of_many, first_schedule
+from abscopt.optimizer.search.uniform.leaf import BOUND_SAFETY, Found, Leaf, check
+from abscopt.optimizer.search.uniform.local import (
+    climb,
+    climbed,
+    every_course,
+    local_search,
+    reaching,
+    repaired,
+    rounded,
+    worth,
+)
+from abscopt.optimizer.search.uniform.narrow import narrow
+from abscopt.optimizer.search.uniform.recall import Recall
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from abscopt.optimizer.candidates.table import Candidates
+    from abscopt.optimizer.progress import Clock
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+FIRST_CELLS = 8
+NEW_MULTIPLIERS = 10
+INHERITED = 4
+FINE = 0.05
+THOROUGH = 3
+PATIENCE = 3
+SELDOM = 10
+SHORTLIST = 1500
+MIXED = 0.1
+PLANS = 0.05
+OPEN = 0.25
+ENOUGH = 1.5
+LATE = 2
+"""Groups of plans whose ceilings are computed although the time is over; a fraction of a second."""
+
+
+def explore(
+    candidates: Candidates,
+    gap: float,
+    seed: int,
+    clock: Clock,
+    starts: Sequence[tuple[int, IntArray]] = (),
+    trees: Trees | None = None,
+    proved: float = math.inf,
+) -> Found:
+    """Best schedule of uniform courses and a bound within `gap` of it.
+
+    Parameters
+    ----------
+    starts : plans and rows to begin with; what is not feasible is repaired
+    trees : what searches of related cases left, for this one to use and to continue
+    proved : a bound that is known before; a schedule within 1.5 `gap` of it ends the search
+
+    Stops early when the clock says so; the bound is then that of what was left open.
+    """
+    found, search = Found(), None
+    try:
+        first_of_many(candidates, found)
+        search = _Search(candidates, gap, seed, clock, found, trees or Trees(), proved)
+        search.begin_with(starts)
+        search.run()
+        found.complete = True
+    except Stopped:
+        pass
+    with clock.answering():
+        still_open = ceiling_of_case(candidates.instance) if search is None else search.open_bound
+    found.bound = max(found.value, min(still_open, proved))
+    return found
+
+
+class _Search:
+    """The queue of open nodes.
+
+    Attributes
+    ----------
+    pending : families of plans that have no node yet
+    current : bound of the node that is being examined
+    closed : bound of all that was examined, once nothing is open
+    suited : the incumbent's courses, and what they are worth under plans
+    ceilings : by group of plans, as far as they were asked for
+    in_lots : whether some group has so many plans that it is bounded lot by lot
+    """
+
+    def __init__(
+        self,
+        candidates: Candidates,
+        gap: float,
+        seed: int,
+        clock: Clock,
+        found: Found,
+        trees: Trees,
+        proved: float,
+    ):
+        self.candidates, self.gap, self.clock, self.found = candidates, gap, clock, found
+        self.most = ENOUGH * gap
+        self.trees, self.proved = trees, proved
+        trees.fit(candidates)
+        self.rng = np.random.default_rng(seed)
+        self.heap: list[tuple[float, int, Node]] = []
+        self.count = itertools.count()
+        self.pending = families(candidates, np.arange(len(candidates.plans)))
+        self.ceilings: dict[int, float] = {}
+        self.in_lots = len(self.pending) > len(np.unique(candidates.plan_effects.group))
+        self.closed = -math.inf
+        self.current = -math.inf
+        self.idle = self.tries = 0
+        self.suited: tuple[bytes, dict[int, float]] = (b"", {})
+
+    @property
+    def threshold(self) -> float:
+        """What a schedule must exceed to matter."""
+        return self.found.value + self.gap
+
+    @property
+    def enough(self) -> bool:
+        """Whether the bound that was known before is close enough."""
+        return self.proved <= self.found.value + self.most
+
+    @property
+    def open_bound(self) -> float:
+        """Bound of everything that is not decided."""
+        late = LATE if self.clock.expired else math.inf
+        waiting = [self._ceiling(plans, late) for plans in self.pending]
+        top = -self.heap[0][0] if self.heap else -math.inf
+        return max([top, self.current, self.closed, *waiting])
+
+    def _ceiling(self, plans: tuple[int, ...], most: float = math.inf) -> float:
+        """Bound of plans before any price; where more groups are known than `most`, of the case."""
+        group = int(self.candidates.plan_effects.group[plans[0]])
+        if group not in self.ceilings:
+            if len(self.ceilings) >= most:
+                return ceiling_of_case(self.candidates.instance) + BOUND_SAFETY
+            self.ceilings[group] = ceiling(self.candidates, plans[0]) + BOUND_SAFETY
+        return self.ceilings[group]
+
+    def begin_with(self, starts: Sequence[tuple[int, IntArray]]) -> None:
+        """Offer schedules in hand, repaired where they are not feasible."""
+        for plan, row in starts:
+            tabulated = Tabulated(self.candidates, plan)
+            row = repaired(tabulated, row)
+            self.found.offer(plan, row, worth(tabulated, row))
+
+    def run(self) -> None:
+        """Examine everything above the threshold."""
+        known = any(self.trees.of(plans).known for plans in self.pending)
+        self.gap = self.most if known else self.gap
+        in_hand, bounded = self.found.row is not None, math.isfinite(self.proved)
+        if in_hand and (bounded or not known):
+            self._polish()
+        while self.pending and not self.enough:
+            check(self.clock)
+            plans = self.pending[0]
+            if self._at_once(plans):
+                continue
+            if self.found.row is None:
+                first_schedule(self.candidates, plans, self.found)
+                self._tell()
+            node = self._root(plans)
+            self.current = self._ceiling(plans)
+            self.pending.pop(0)
+            if node.branch.known:
+                self._recall(node)
+            else:
+                self._push(node, self.current)
+            if self.in_lots and self.heap:  # a good schedule before the last lot has a bound
+                self._next()
+        while self.heap and not self.enough:
+            self._next()
+        self.pending.clear()
+        self.heap.clear()
+        self.current = -math.inf
+        self.closed = self.proved if self.enough else self.threshold
+        if not self.enough and self.found.row is not None:
+            self.found.grounds.bound = self.threshold
+
+    def _next(self) -> None:
+        """Examine the node of the highest bound; where none is above the threshold, close all."""
+        check(self.clock)
+        bound, _, node = heapq.heappop(self.heap)
+        self.current = -bound
+        if self.current <= self.threshold:
+            self.heap.clear()
+        else:
+            self._tell()
+            self._examine(node)
+        self.current = -math.inf
+
+    def _tell(self) -> None:
+        """Report the incumbent and the bound of all that is open."""
+        value = self.found.value if self.found.row is not None else None
+        bound = self.open_bound
+        self.clock.report("search", value, bound if math.isfinite(bound) else None)
+
+    def _push(self, node: Node, bound: float) -> None:
+        """Keep a node that still holds something."""
+        if len(node.cells) and all(mask.any() for mask in node.alive):
+            heapq.heappush(self.heap, (-bound, next(self.count), node))
+
+    def _polish(self) -> None:
+        """Best responses from the schedule in hand."""
+        plan, row = self.found.plan, self.found.row
+        assert plan is not None and row is not None
+        tabulated = Tabulated(self.candidates, plan)
+        lesions = list(range(len(row)))
+        options = every_course(tabulated)
+        self.found.offer(plan, *climb(tabulated, row, self.found.value, lesions, options))
+
+    def _root(self, plans: tuple[int, ...]) -> Node:
+        dual = Dual(PlanSet(self.candidates, plans))
+        cells = dual.root(FIRST_CELLS)
+        self.found.columns += sum(int(mask.sum()) for mask in dual.set.usable)
+        return Node(dual, dual.set.usable, cells, (), self.trees.of(plans))
+
+    def _at_once(self, plans: tuple[int, ...]) -> bool:
+        """Evaluate every schedule of a family that holds few; False if it holds many."""
+        courses = [np.arange(len(table.menu)) for table in self.candidates.lesions]
+        if not are_few(plans, courses):
+            return False
+        self.found.nodes += 1
+        self.found.columns += sum(len(one.kinds) for one in self.candidates.shared(plans[0]))
+        if self._ceiling(plans) > self.threshold:
+            evaluate(self.candidates, plans, courses, self.gap, self.clock, self.found)
+        self.pending.pop(0)
+        self._tell()
+        return True
+
+    def _recall(self, root: Node) -> None:
+        """Push what the prices of an earlier search leave open of a family."""
+        self.found.nodes += 1
+        dual, fine = root.dual, FINE * self.gap
+        cells = Recall(root, self.threshold, fine, self.found.grounds).of_root()
+        if len(cells) and dual.multipliers:
+            one = dual.multipliers[int(cells.by[cells.bound.argmax()])]
+            self._try(dual, one, root.alive, self._hint(dual), None)
+            cells = cells.take_above(self.threshold)
+            root = replace(root, cells=cells, alive=dual.alive(cells, root.alive, self.threshold))
+            self.current = cells.top + BOUND_SAFETY
+        if len(cells) and not self.enough:
+            for node in Recall(root, self.threshold, fine, self.found.grounds).ends():
+                check(self.clock)
+                self._push(node, node.cells.top + BOUND_SAFETY)
+
+    def _examine(self, node: Node) -> None:
+        """Bound a node anew; close it, put it back, or split it."""
+        self.found.nodes += 1
+        if self._few(node):
+            return
+        fine = FINE * self.gap
+        dual, alive, cells = node.dual, node.alive, node.cells
+        if node.numbers:
+            cells = dual.tighten(cells, alive, list(node.numbers), self.threshold, fine)
+            waiting = -self.heap[0][0] if self.heap else -math.inf
+            if cells.top < min(waiting, self.current - self.gap):
+                self._push(Node(dual, alive, cells, (), node.branch), cells.top + BOUND_SAFETY)
+                return
+        pool, mixture = list(node.numbers), None
+        for _ in range(NEW_MULTIPLIERS):
+            check(self.clock)
+            cells = cells.take_above(self.threshold - BOUND_SAFETY)
+            if not len(cells):
+                return
+            if math.isfinite(cells.top):
+                self.current = cells.top + BOUND_SAFETY
+            pool = sorted({*pool[-INHERITED:], *(int(j) for j in np.unique(cells.by) if j >= 0)})
+            kill, known = dual.highest(cells, alive, pool) if pool else (self._hint(dual), math.inf)
+            if known <= self.threshold:  # only the width of cells keeps them
+                before = len(cells), cells.top
+                cells = dual.tighten(cells, alive, pool, self.threshold, fine)
+                if (len(cells), cells.top) != before:
+                    continue
+            one, value, mixture = dual.prices_at(kill, alive, self.threshold, fine)
+            if dual.exceeds and farkas_prices(dual.set, alive) is not None:
+                self.found.grounds.whole = False  # other caps might let something in
+                return
+            self.found.grounds.add(dual.set, one.prices.rows)
+            node.branch.remember(one.prices)
+            number = len(dual.multipliers) - 1
+            pool.append(number)
+            cells = dual.tighten(cells, alive, [number], self.threshold, fine)
+            if value > self.threshold:
+                cells = self._dated(dual, cells, alive)
+                if not len(cells):
+                    return
+                self._try(dual, one, alive, kill, mixture)
+                if known - value <= max(fine, OPEN * (value - self.threshold)):
+                    break
+            elif known <= self.threshold:
+                break
+        cells = cells.take_above(self.threshold - BOUND_SAFETY)
+        if len(cells):
+            self.current = cells.top + BOUND_SAFETY
+            alive = dual.alive(cells, alive, self.threshold)
+            self._split(Node(dual, alive, cells, (), node.branch), mixture)
+
+    def _dated(self, dual: Dual, cells: Cells, alive: Alive) -> Cells:
+        """Cells that an integer programme over courses and days leaves open.
+
+        Where days couple lesions under one plan and no systemic effect acts, it decides them all.
+        """
+        if len(dual.set.plans) > 1 or not dual.without_effect:
+            return cells
+        tabulated = Tabulated(dual.set.candidates, dual.set.plans[0])
+        leaf = Leaf(dual, tabulated, self.gap, self.clock, self.found)
+        return leaf.examine(cells, alive) if leaf.dated else cells
+
+    def _few(self, node: Node) -> bool:
+        """Evaluate every schedule of a node that holds few; False if it holds many."""
+        dual = node.dual
+        courses = [
+            np.flatnonzero(mask[one.kinds.of])
+            for mask, one in zip(node.alive, dual.set.shared, strict=True)
+        ]
+        if not are_few(dual.set.plans, courses):
+            return False
+        evaluate(dual.set.candidates, dual.set.plans, courses, self.gap, self.clock, self.found)
+        return True
+
+    def _hint(self, dual: Dual) -> FloatArray:
+        """(horizons,) systemic log kill of the incumbent under a plan of the set."""
+        horizons = len(dual.ground)
+        if self.found.row is None or not horizons:
+            middle: FloatArray = np.sqrt(dual.low_and_high[0] * dual.low_and_high[1])
+            return middle
+        plan = self._best_plan(dual.set.plans, self.found.row)
+        kill = kill_of_row(self.candidates, plan, self.found.row)
+        return np.clip(kill, *dual.low_and_high)
+
+    def _try(
+        self,
+        dual: Dual,
+        one: Multiplier,
+        alive: Alive,
+        kill: FloatArray,
+        mixture: list[Mixture] | None,
+    ) -> None:
+        """Look for a better schedule under one of the plans, led by the multipliers."""
+        self.tries += 1
+        if self.idle > PATIENCE and self.tries % SELDOM:
+            return
+        before, plans, candidates = self.found.value, dual.set.plans, dual.set.candidates
+        plan = plans[len(plans) // 2]
+        if self.found.row is not None:
+            plan = self._best_plan(plans, self.found.row)
+        tabulated = Tabulated(candidates, plan)
+        choices = dual.shortlist(one, alive, kill, SHORTLIST)
+        options = [np.union1d(c, [0]) for c in choices]
+        spread = [one.spread for one in mixture] if mixture else [0.0] * len(choices)
+        first = sorted(range(len(choices)), key=lambda s: (-spread[s], s))
+        starts = [rounded(tabulated, choices, first), rounded(tabulated, choices, first[::-1])]
+        own = None if self.found.row is None else candidates.of_case(self.found.row)
+        if own is None and candidates.controlled:
+            starts.append(reaching(tabulated, first, options))
+        if own is not None:
+            starts.append(own)
+            options = [np.union1d(o, c) for o, c in zip(options, own, strict=True)]
+
+        def offer(row: IntArray, value: float) -> None:
+            self.found.offer(plan, candidates.in_case(row), value)
+
+        if mixture and self.tries <= THOROUGH:
+            row, value = local_search(tabulated, choices, starts, options, self.rng, offer)
+        else:
+            row, value = climbed(tabulated, starts, options, offer)
+        if row is not None:
+            self.found.offer(plan, candidates.in_case(row), value)
+        if self.found.row is not None and self.found.value > before:
+            self._adopt(plans)
+        self.idle = 0 if self.found.value > before else self.idle + 1
+        self._tell()
+
+    def _adopt(self, plans: tuple[int, ...]) -> None:
+        """The incumbent's courses under the plan that suits them best."""
+        assert self.found.row is not None
+        plan = self._best_plan(plans, self.found.row)
+        if plan != self.found.plan:
+            tabulated = Tabulated(self.candidates, plan)
+            self.found.offer(plan, self.found.row, worth(tabulated, self.found.row))
+
+    def _split(self, node: Node, mixture: list[Mixture] | None) -> None:
+        """Children of a node that stays above the threshold."""
+        dual, cells = node.dual, node.cells
+        fewer = narrow(dual, node.alive, cells, self.threshold)
+        if fewer is not None:
+            self._push(Node(*fewer, (), node.branch), cells.top + BOUND_SAFETY)
+            return
+        if self._plans_first(node):
+            self._push_parts(node, Cut())
+            return
+        at = int(cells.bound.argmax())
+        mixed = self._mixed(dual, node.alive, cells, at)
+        spread = max(one.spread for one in mixture) if mixture else 0.0
+        several = any(int(mask.sum()) > 1 for mask in node.alive)
+        if mixed is not None:
+            self._push_parts(node, Cut(mixed))
+        elif several and spread > MIXED * (cells.top - self.threshold):
+            self._push_parts(node, parted(dual, node.alive, mixture))
+        elif len(dual.set.plans) > 1:
+            self._push_parts(node, Cut())
+        else:
+            tabulated = Tabulated(dual.set.candidates, dual.set.plans[0])
+            leaf = Leaf(dual, tabulated, self.gap, self.clock, self.found)
+            left = leaf.examine(cells, node.alive)
+            if len(left):
+                self._push_parts(replace(node, cells=left), parted(dual, node.alive, mixture))
+
+    def _push_parts(self, node: Node, cut: Cut) -> None:
+        """Push both parts of a node that is cut."""
+        dual, cells = node.dual, node.cells
+        children, bound = node.branch.split(cut), cells.top + BOUND_SAFETY
+        if cut.lesion is None:
+            for plans, child in zip(dual.set.halves(), children, strict=True):
+                self._push(of_part(node, plans, child), bound)
+            return
+        numbers = tuple(int(j) for j in np.unique(cells.by))
+        sides = cut.sides(dual.set.candidates, dual.set.shared, node.alive)
+        for side, child in zip(sides, children, strict=True):
+            self._push(Node(dual, side, cells, numbers, child), bound)
+
+    def _plans_first(self, node: Node) -> bool:
+        """Whether the best plan alone is bounded so much lower that plans should be split first."""
+        dual, top, plans = node.dual, node.cells.top, node.dual.set.plans
+        if len(plans) == 1:
+            return False
+        plan = plans[len(plans) // 2]
+        if self.found.row is not None:
+            plan = self._best_plan(plans, self.found.row)
+        alone = of_part(node, PlanSet(dual.set.candidates, (plan,), dual.set), node.branch)
+        numbers = list(alone.numbers)
+        left = alone.dual.tighten(alone.cells, alone.alive, numbers, self.threshold, math.inf)
+        return top - max(left.top, self.threshold) > PLANS * (top - self.threshold)
+
+    def _best_plan(self, plans: tuple[int, ...], row: IntArray) -> int:
+        """The plan of a set under which the incumbent's courses do best, limits aside."""
+        if self.suited[0] != row.tobytes():
+            self.suited = row.tobytes(), {}
+        known = self.suited[1]
+        new = [k for k in plans if k not in known]
+        if new:
+            worth_of = values_of_rows(self.candidates, np.array(new), row[None])[:, 0]
+            known.update(zip(new, worth_of.tolist(), strict=True))
+        return max(plans, key=lambda k: (known[k], -k))
+
+    def _mixed(self, dual: Dual, alive: Alive, cells: Cells, at: int) -> int | None:
+        """A lesion that the bound may treat by halves: 'no course' loses as little as treatment."""
+        one = dual.multipliers[int(cells.by[at])]
+        losses = dual.losses(one, alive, cells.high[at])
+        slack = cells.top - self.threshold
+        undecided = [s for s, mask in enumerate(alive) if mask[0] and mask[1:].any()]
+        worse = {s: max(float(losses[s][0]), float(losses[s][1:].min())) for s in undecided}
+        if not worse:
+            return None
+        caps = site_caps(self.candidates)
+        possible = sum(bool(mask[1:].any()) for mask in alive)
+        s = min(worse, key=lambda i: (worse[i], i))
+        crowded = bool(caps) and possible > min(caps)
+        return s if crowded or worse[s] <= MIXED * slack else None

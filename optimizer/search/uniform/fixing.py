@@ -1,0 +1,335 @@
+"""Bound-based fixing: pairs of plan and course that no better schedule holds are dropped.
+
+A schedule in hand has value v. The plans of a group are bounded together (`bounds.bound`), in two
+halves where a set stays above v + gap. Under a plan that is left by itself, cells of systemic
+effect are halved until their bounds are sharp; a pair stays only if in some cell the bound, less
+what the course loses against it, exceeds v + gap. Nothing better than that is lost, and the pairs
+of the schedule in hand are kept.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.optimizer.candidates.by_rows import kill_of_row
+from abscopt.optimizer.candidates.reduction import Kept, offered, undominated
+from abscopt.optimizer.progress import Stopped
+from abscopt.optimizer.search.uniform.bounds.bound import Dual
+from abscopt.optimizer.search.uniform.bounds.cells import Cells, joined_cells, unknown
+from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet, families
+from abscopt.optimizer.search.uniform.in_hand import (
+    SHORTLIST,
+    InHand,
+    first_in_hand,
+    improved,
+    searched,
+    usable,
+)
+
+if TYPE_CHECKING:
+    from abscopt.optimizer.candidates.table import Candidates
+    from abscopt.optimizer.progress import Clock
+
+__all__ = ["InHand", "first_in_hand", "fixed", "reduced", "worthwhile"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+SHARP = 0.1
+PLAIN_COEFFICIENTS = 10_000
+MOST_IDLE = 6
+SELDOM = 10
+FIRST_CELLS = 8
+MOST_CELLS = 400
+NEW_MULTIPLIERS = 8
+PRECISION = 0.05
+SAFETY = 1e-9
+ROUNDING = 1e-9
+
+
+def worthwhile(candidates: Candidates) -> bool:
+    """Whether a case is too large for a programme of everything it offers, and can be reduced."""
+    courses = sum(len(table.menu) for table in candidates.lesions)
+    size = courses * len(candidates.plans) * len(candidates.instance.horizon_days)
+    return not candidates.free and size > PLAIN_COEFFICIENTS
+
+
+def reduced(
+    candidates: Candidates, gap: float, seed: int, clock: Clock, known: InHand | None = None
+) -> tuple[Kept, InHand | None]:
+    """What dominance and bounds leave of a case of uniform courses, and the schedule in hand.
+
+    Parameters
+    ----------
+    gap : schedules better than the one in hand by at most this may be lost
+    known : a feasible schedule to begin with
+
+    Dominance comes last, where few pairs are left to compare; without any feasible schedule in hand
+    it comes alone. A better schedule found among the pairs left sharpens the bounds once more.
+    """
+    kept = offered(candidates)
+    in_hand = first_in_hand(candidates, kept, gap, seed, clock, known)
+    with suppress(Stopped):  # what is kept and in hand holds at any time
+        if in_hand is not None:
+            sweep = _Sweep(candidates, kept, in_hand, gap, SHARP * gap, clock, seed)
+            try:
+                kept = sweep.kept_of(kept)
+            finally:
+                before, in_hand = in_hand, sweep.in_hand
+            in_hand = improved(candidates, kept, in_hand, seed, clock)
+            if in_hand.value > before.value:
+                kept = fixed(candidates, kept, in_hand, gap, clock, SHARP * gap)
+        kept = undominated(candidates, kept)
+    return kept, in_hand
+
+
+def fixed(
+    candidates: Candidates,
+    kept: Kept,
+    in_hand: InHand,
+    gap: float,
+    clock: Clock,
+    looseness: float,
+) -> Kept:
+    """Pairs that a schedule better than the one in hand by more than `gap` may hold.
+
+    Parameters
+    ----------
+    looseness : cells of systemic effect are halved until their width costs their bounds at most
+        this (nat); infinite for one multiplier per set of plans and no halving
+
+    Stops early when the clock says so; what was not looked at is kept.
+    """
+    return _Sweep(candidates, kept, in_hand, gap, looseness, clock).kept_of(kept)
+
+
+@dataclass(frozen=True)
+class _Node:
+    """Plans, kinds and cells; `numbers` are the multipliers not yet tried on them."""
+
+    dual: Dual
+    alive: Alive
+    cells: Cells
+    numbers: list[int]
+
+
+class _Sweep:
+    """All plans, set by set.
+
+    Attributes
+    ----------
+    in_hand : best schedule so far; a better one is looked for if there is a seed
+    pairs, effect, least : as in `Kept`, what is left so far
+    top : no schedule seen so far is better, if it is better than the threshold
+    """
+
+    def __init__(
+        self,
+        candidates: Candidates,
+        kept: Kept,
+        in_hand: InHand,
+        gap: float,
+        looseness: float,
+        clock: Clock,
+        seed: int | None = None,
+    ):
+        self.candidates, self.kept, self.clock = candidates, kept, clock
+        self.in_hand, self.gap, self.precision = in_hand, gap, PRECISION * gap
+        self.looseness = looseness
+        self.rng = None if seed is None else np.random.default_rng(seed)
+        self.tries = self.idle = 0
+        self.pairs = tuple(np.zeros_like(part) for part in kept.pairs)
+        self.effect = np.zeros_like(kept.effect)
+        self.least = np.full_like(kept.effect, np.inf)
+        self.top = -math.inf
+
+    @property
+    def threshold(self) -> float:
+        """What a schedule must exceed to matter."""
+        return self.in_hand.value + self.gap
+
+    def kept_of(self, kept: Kept) -> Kept:
+        """What is left after a look at every plan."""
+        self._run()
+        _keep_in_hand(self.candidates, self.in_hand, self)
+        whole = math.isinf(self.looseness)
+        name = "bounds" if whole else f"bounds in cells within {self.looseness:g}"
+        after = replace(
+            kept,
+            effect=self.effect,
+            least_effect=self.least,
+            floor=max(kept.floor, self.threshold),
+            bound=min(kept.bound, max(self.top, self.threshold)),
+        )
+        return after.but(f"{name}, {self.in_hand.value:.6g} in hand", self.pairs)
+
+    def _run(self) -> None:
+        for plans in families(self.candidates, self.kept.plans):
+            if self.clock.expired:
+                self._leave(plans, math.inf)
+                continue
+            dual = Dual(PlanSet(self.candidates, plans))
+            stack = [_Node(dual, usable(dual.set, self.kept), dual.root(FIRST_CELLS), [])]
+            while stack:
+                stack += self._examine(stack.pop())
+
+    def _examine(self, node: _Node) -> list[_Node]:
+        """Bound some plans; what is left of a single one is kept, of several halved."""
+        dual, alive, plans = node.dual, node.alive, node.dual.set.plans
+        if not all(mask.any() for mask in alive):
+            return []
+        cells, pool = self._bounded(node)
+        self.clock.report("bounds", None, None)
+        if not len(cells):
+            return []
+        if self.clock.expired or (cells.by < 0).any():
+            self._leave(plans, cells.top + SAFETY)
+            return []
+        if len(plans) > 1:
+            return self._halves(_Node(dual, alive, cells, pool))
+        self._search(dual, alive, cells)
+        cells = self._sharpened(dual, alive, cells.take_above(self.threshold - SAFETY), pool)
+        if len(cells):
+            self._collect(dual, alive, cells)
+        return []
+
+    def _leave(self, plans: tuple[int, ...], bound: float) -> None:
+        """Keep some plans as they are."""
+        own = list(plans)
+        for mask, part in zip(self.pairs, self.kept.pairs, strict=True):
+            mask[own] = part[own]
+        self.effect[own], self.least[own] = self.kept.effect[own], self.kept.least_effect[own]
+        self.top = max(self.top, bound)
+
+    def _bounded(self, node: _Node) -> tuple[Cells, list[int]]:
+        """Cells above the threshold by good multipliers, and the numbers of those."""
+        dual, alive, cells, pool = node.dual, node.alive, node.cells, list(node.numbers)
+        whole = math.isinf(self.looseness)
+        fine = math.inf if whole else self.precision
+        if pool:
+            cells = self._tightened(dual, alive, cells, pool, fine)
+        for _ in range(1 if whole else NEW_MULTIPLIERS):
+            if not len(cells) or self.clock.expired:
+                break
+            kill, known = (
+                dual.highest(cells, alive, pool)
+                if pool
+                else (dual.low_and_high.prod(axis=0) ** 0.5, math.inf)
+            )
+            if known <= self.threshold and not whole:  # only the width of cells keeps them
+                before = len(cells), cells.top
+                cells = self._tightened(dual, alive, cells, pool, fine)
+                if (len(cells), cells.top) != before:
+                    continue
+            _, value, _ = dual.prices_at(kill, alive, self.threshold, self.precision)
+            pool.append(len(dual.multipliers) - 1)
+            cells = self._tightened(dual, alive, cells, pool[-1:], fine)
+            if value > self.threshold and len(dual.set.plans) > 1:
+                break
+            if known - value <= self.precision:
+                break
+        return cells, pool
+
+    def _tightened(
+        self, dual: Dual, alive: Alive, cells: Cells, numbers: list[int], fine: float
+    ) -> Cells:
+        return dual.tighten(cells, alive, numbers, self.threshold - SAFETY, fine)
+
+    def _search(self, dual: Dual, alive: Alive, cells: Cells) -> None:
+        """Look for a better schedule under a plan that is left, led by its worst cell."""
+        self.tries += 1
+        if self.rng is None or (self.idle > MOST_IDLE and self.tries % SELDOM):
+            return
+        at, k = int(cells.bound.argmax()), dual.set.plans[0]
+        one = dual.multipliers[int(cells.by[at])]
+        choices = dual.shortlist(one, alive, cells.high[at], SHORTLIST)
+        found = searched(self.candidates, k, choices, self.rng, self.in_hand)
+        better = found is not None and found.value > self.in_hand.value
+        self.idle = 0 if better else self.idle + 1
+        if found is not None and better:
+            self.in_hand = found
+
+    def _sharpened(self, dual: Dual, alive: Alive, cells: Cells, pool: list[int]) -> Cells:
+        """Cells above the threshold, halved until their width costs little."""
+        done: list[Cells] = []
+        while len(cells) and not self.clock.expired:
+            wide = cells.bound - cells.point > self.looseness
+            if not wide.any() or len(cells) + sum(map(len, done)) > MOST_CELLS:
+                break
+            done.append(cells.take(~wide))
+            parts = _halved(dual, cells.take(wide))
+            cells = self._tightened(dual, alive, parts, pool, math.inf)
+        return joined_cells([*done, cells])
+
+    def _halves(self, node: _Node) -> list[_Node]:
+        """Two sets of plans with the best of the multipliers of both."""
+        dual, cells = node.dual, node.cells
+        alive = dual.alive(cells, node.alive, self.threshold - SAFETY)
+        found = []
+        for plans in dual.set.halves():
+            left = usable(plans, self.kept)
+            own = tuple(mask & part for mask, part in zip(alive, left, strict=True))
+            if not all(mask.any() for mask in own):
+                continue
+            child = dual.of_part(plans, cells, own)
+            around = unknown(cells.low, cells.high, cells.bound)
+            found.append(_Node(child, own, around, list(range(len(child.multipliers)))))
+        return found
+
+    def _collect(self, dual: Dual, alive: Alive, cells: Cells) -> None:
+        """Keep the pairs of one plan that some cell leaves above the threshold."""
+        k = dual.set.plans[0]
+        found = tuple(np.zeros(part.shape[1], dtype=bool) for part in self.pairs)
+        for j in np.unique(cells.by):
+            own = cells.take(cells.by == j)
+            prices = dual.multipliers[int(j)].prices
+            for s, room in enumerate(dual.rooms(own, alive, int(j))):
+                kinds = np.flatnonzero(
+                    room + dual.multipliers[int(j)].terms[s] > self.threshold - SAFETY
+                )
+                if not len(kinds):
+                    continue
+                course, kind, term = dual.set.courses[s].courses(kinds, prices)
+                found[s][course[room[kind] + term > self.threshold - SAFETY]] = True
+        for mask, own_pairs, before in zip(self.pairs, found, self.kept.pairs, strict=True):
+            mask[k] = own_pairs & before[k]
+        self.top = max(self.top, cells.top + SAFETY)
+        if not dual.set.systemic:
+            self.effect[k], self.least[k] = self.kept.effect[k], self.kept.least_effect[k]
+            return
+        low = np.maximum(cells.low.min(axis=0) - dual.ground, 0.0)
+        self.effect[k] = np.minimum(cells.high.max(axis=0), self.kept.effect[k])
+        self.least[k] = np.maximum(low, self.kept.least_effect[k])
+
+
+def _halved(dual: Dual, cells: Cells) -> Cells:
+    """Each cell in two along the side that costs its bound most."""
+    steep = np.array([dual.multipliers[int(j)].prices.steep for j in cells.by])
+    axis = (steep * np.log(cells.high / cells.low)).argmax(axis=1)
+    rows, middle = np.arange(len(cells)), np.sqrt(cells.low * cells.high)
+    low, high = cells.low.copy(), cells.high.copy()
+    low[rows, axis] = high[rows, axis] = middle[rows, axis]
+    return unknown(
+        np.concatenate([cells.low, low]),
+        np.concatenate([high, cells.high]),
+        np.concatenate([cells.bound, cells.bound]),
+    )
+
+
+def _keep_in_hand(candidates: Candidates, in_hand: InHand, sweep: _Sweep) -> None:
+    """Keep the pairs and the systemic effect of the schedule in hand."""
+    k, row = in_hand.plan, np.array(in_hand.row, dtype=np.int64)
+    for s, course in enumerate(in_hand.row):
+        sweep.pairs[s][k, course] = True
+    if candidates.instance.objective.kind == "tumor_bed":
+        return
+    kill = kill_of_row(candidates, k, row)
+    sweep.effect[k] = np.maximum(sweep.effect[k], kill * (1 + ROUNDING))
+    sweep.least[k] = np.minimum(sweep.least[k], kill * (1 - ROUNDING))

@@ -1,0 +1,170 @@
+"""A good schedule of uniform courses by local search, led by Lagrangian bounds of sets of plans."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.optimizer.candidates.by_rows import kill_of_row, values_of_rows
+from abscopt.optimizer.candidates.ceilings import ceiling
+from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.progress import Stopped
+from abscopt.optimizer.search.uniform.bounds.bound import Dual
+from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet, families
+from abscopt.optimizer.search.uniform.local import (
+    climb,
+    enough_sites,
+    every_course,
+    local_search,
+    worth,
+)
+
+if TYPE_CHECKING:
+    from abscopt.optimizer.candidates.reduction import Kept
+    from abscopt.optimizer.candidates.table import Candidates
+    from abscopt.optimizer.progress import Clock
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+SEARCHED_GROUPS = 4
+SEARCHED_PLANS = 6
+PATIENCE = 3
+SHORTLIST = 1500
+PRECISION = 0.05
+
+
+@dataclass(frozen=True)
+class InHand:
+    """A feasible schedule of uniform courses: plan, one course per lesion table, objective."""
+
+    plan: int
+    row: tuple[int, ...]
+    value: float
+
+    @classmethod
+    def of(cls, plan: int, row: IntArray, value: float) -> InHand:
+        """From an array of courses."""
+        return cls(int(plan), tuple(int(c) for c in row), float(value))
+
+
+def first_in_hand(
+    candidates: Candidates,
+    kept: Kept,
+    gap: float,
+    seed: int,
+    clock: Clock,
+    known: InHand | None = None,
+) -> InHand | None:
+    """A good schedule by local search in the most promising groups of plans; None if none is found.
+
+    Further groups are tried only until one has a feasible schedule.
+    """
+    rng, best = np.random.default_rng(seed), known
+    groups = sorted(families(candidates, kept.plans), key=lambda own: -ceiling(candidates, own[0]))
+    for number, plans in enumerate(groups):
+        if clock.expired or (number >= SEARCHED_GROUPS and best is not None):
+            break
+        try:
+            best = _of_group(candidates, kept, plans, gap, rng, best)
+        except Stopped:
+            break
+        clock.report("bounds", None if best is None else best.value, None)
+    return best
+
+
+def usable(plans: PlanSet, kept: Kept) -> Alive:
+    """Per lesion (kinds,) the kinds of which some course is left under some plan of a set."""
+    found = []
+    for one, usable, part in zip(plans.shared, plans.usable, kept.pairs, strict=True):
+        left = np.zeros_like(usable)
+        left[one.kinds.of[part[list(plans.plans)].any(axis=0)]] = True
+        found.append(usable & left)
+    return tuple(found)
+
+
+def _of_group(
+    candidates: Candidates,
+    kept: Kept,
+    plans: tuple[int, ...],
+    gap: float,
+    rng: np.random.Generator,
+    best: InHand | None,
+) -> InHand | None:
+    """The schedule in hand, or a better one under some plan of a group."""
+    middle, lesions = plans[len(plans) // 2], list(range(len(candidates.lesions)))
+    if best is None:
+        tabulated = Tabulated(candidates, middle)
+        options = every_course(tabulated)
+        row = enough_sites(tabulated, lesions, options)
+        row, value = climb(tabulated, row, worth(tabulated, row), lesions, options)
+        best = InHand.of(middle, row, value) if math.isfinite(value) else None
+    dual = Dual(PlanSet(candidates, plans))
+    alive = usable(dual.set, kept)
+    if not all(mask.any() for mask in alive):
+        return best
+    kill = dual.low_and_high.prod(axis=0) ** 0.5
+    if best is not None and dual.set.systemic:
+        around = kill_of_row(candidates, best.plan, np.array(best.row))
+        kill = np.clip(around, *dual.low_and_high)
+    one, _, _ = dual.prices_at(kill, alive, -math.inf, PRECISION * gap)
+    choices = dual.shortlist(one, alive, kill, SHORTLIST)
+    tried: list[int] = []
+    idle = 0
+    while idle < PATIENCE and len(tried) < min(SEARCHED_PLANS, len(plans)):
+        suited = [middle] if best is None else _best_plans(candidates, plans, best)
+        tried.append(next(k for k in (*suited, *plans) if k not in tried))
+        found = searched(candidates, tried[-1], choices, rng, best)
+        better = found is not None and (best is None or found.value > best.value)
+        idle = 0 if better else idle + 1
+        best = found if better else best
+    return best
+
+
+def improved(
+    candidates: Candidates, kept: Kept, in_hand: InHand, seed: int, clock: Clock
+) -> InHand:
+    """The schedule in hand, or a better one of the pairs left under plans that suit it."""
+    rng, best = np.random.default_rng(seed), in_hand
+    plans = tuple(int(k) for k in kept.plans)
+    for k in _best_plans(candidates, plans, in_hand)[:SEARCHED_PLANS]:
+        if clock.expired:
+            break
+        choices = [np.flatnonzero(part[k]) for part in kept.pairs]
+        try:
+            found = searched(candidates, k, choices, rng, best)
+        except Stopped:
+            break
+        if found is not None and found.value > best.value:
+            best = found
+    return best
+
+
+def _best_plans(candidates: Candidates, plans: tuple[int, ...], in_hand: InHand) -> list[int]:
+    """Plans by what the courses in hand are worth under them, limits aside."""
+    row = np.array(in_hand.row)
+    values = values_of_rows(candidates, np.array(plans), row[None])[:, 0]
+    worths = {k: float(v) - candidates.plan_cost(k) for k, v in zip(plans, values, strict=True)}
+    return sorted(plans, key=lambda k: (-worths[k], k))
+
+
+def searched(
+    candidates: Candidates,
+    plan: int,
+    choices: list[IntArray],
+    rng: np.random.Generator,
+    best: InHand | None,
+) -> InHand | None:
+    """Local search among some courses under one plan."""
+    options = [np.union1d(own, [0]) for own in choices]
+    starts = []
+    if best is not None:
+        row = np.array(best.row, dtype=np.int64)
+        starts.append(row)
+        options = [np.union1d(own, [c]) for own, c in zip(options, row, strict=True)]
+    found, value = local_search(Tabulated(candidates, plan), choices, starts, options, rng)
+    return None if found is None or not np.isfinite(value) else InHand.of(plan, found, value)

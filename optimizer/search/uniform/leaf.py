@@ -1,0 +1,296 @@
+"""What is left of one plan: combinations within the slack, joined and evaluated exactly.
+
+A combination can beat the threshold only if its summed Lagrangian losses fit into the slack
+between bound and threshold. Few combinations of courses are evaluated outright; else kinds are
+joined first, and all timings of those that remain are evaluated with every calendar coupling.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abscopt.optimizer.candidates.table import CAP
+from abscopt.optimizer.progress import Stopped
+from abscopt.optimizer.search.join import count_at_most, joined
+from abscopt.optimizer.search.uniform.bounds.cells import Cells, halved, joined_cells
+from abscopt.optimizer.search.uniform.bounds.grounds import Grounds
+from abscopt.optimizer.search.uniform.bounds.priced import Prices
+from abscopt.optimizer.search.uniform.bounds.shapes import Shapes
+from abscopt.optimizer.search.uniform.dates import MOST_COURSES, DateProgramme, dated
+
+if TYPE_CHECKING:
+    from abscopt.optimizer.candidates.tabulated import Tabulated
+    from abscopt.optimizer.progress import Clock
+    from abscopt.optimizer.search.uniform.bounds.bound import Dual
+    from abscopt.optimizer.search.uniform.bounds.plan_set import Alive
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+JOIN_LIMIT = 3e6
+COURSE_LIMIT = 2e5
+MOST_TIMINGS = 3_000_000
+"""Timings of one box that are valued, some ten seconds; a box with more is split."""
+
+JOIN_CHUNK = 200_000
+BOUND_SAFETY = 1e-9
+NARROW = 1e-3
+PATIENCE = 4
+"""Integer programmes over days that may end open before no more are tried."""
+
+
+@dataclass
+class Found:
+    """State of the exploration: incumbent and what is proved.
+
+    Attributes
+    ----------
+    bound : no schedule is better; infinite if nothing is known
+    complete : whether everything above the threshold was examined
+    grounds : what closed what was examined
+    open_dates : integer programmes over days that did not close their box
+    """
+
+    plan: int | None = None
+    row: IntArray | None = None
+    value: float = -math.inf
+    bound: float | None = None
+    complete: bool = False
+    nodes: int = 0
+    columns: int = 0
+    grounds: Grounds = field(default_factory=Grounds)
+    open_dates: int = 0
+
+    def offer(self, plan: int, row: IntArray, value: float) -> None:
+        """Take a better feasible row."""
+        if value > self.value:
+            self.plan, self.row, self.value = plan, row.copy(), value
+
+
+def check(clock: Clock) -> None:
+    """Raise Stopped where the clock says so."""
+    if clock.expired:
+        raise Stopped
+
+
+class Leaf:
+    """Examines cells of one plan."""
+
+    def __init__(self, dual: Dual, tabulated: Tabulated, gap: float, clock: Clock, found: Found):
+        self.dual, self.tabulated = dual, tabulated
+        self.gap, self.clock, self.found = gap, clock, found
+        candidates = tabulated.candidates
+        self.dated = dated(tabulated)
+        self.room = np.where(candidates.hard, CAP - candidates.prior, np.inf)
+
+    @property
+    def threshold(self) -> float:
+        """What a schedule must exceed to matter."""
+        return self.found.value + self.gap
+
+    def examine(self, cells: Cells, alive: Alive) -> Cells:
+        """Examine all schedules of the cells above the threshold; cells with too many are left."""
+        left: list[Cells] = []
+        stack = [cells]
+        while stack:
+            check(self.clock)
+            part = stack.pop()
+            part = part.take(part.bound + BOUND_SAFETY > self.threshold)
+            if not len(part):
+                continue
+            low, high = part.low.min(axis=0), part.high.max(axis=0)
+            bound, number = self._bound(part, alive, low, high)
+            if bound - self.threshold > 2.0 * (part.top - self.threshold):
+                parts = self._parts(part, alive, number)
+                if parts:
+                    stack += parts
+                    continue
+            if bound + BOUND_SAFETY > self.threshold and not self._box(
+                alive, low, high, bound, number
+            ):
+                left.append(part)
+        return joined_cells(left) if left else cells.take(np.zeros(len(cells), dtype=bool))
+
+    def _parts(self, cells: Cells, alive: Alive, number: int) -> list[Cells]:
+        """Narrower boxes; none where a single cell is narrow already."""
+        if len(cells) > 1:
+            return _halves(cells)
+        if (cells.high / cells.low).max(initial=1.0) < 1.0 + NARROW:
+            return []
+        parts = self.dual.bounded(halved(cells), alive, [number])
+        return [parts.take(slice(i, i + 1)) for i in range(len(parts))]
+
+    def _bound(
+        self, part: Cells, alive: Alive, low: FloatArray, high: FloatArray
+    ) -> tuple[float, int]:
+        """Bound of a box with all values at its upper corner, and the multiplier that gives it."""
+        numbers, width = np.unique(part.by).tolist(), np.log(high / low)
+        bounds = self.dual.bounds_at(numbers, alive, high[None])[:, 0]
+        steep = [width @ self.dual.multipliers[j].prices.steep for j in numbers]
+        return min(zip((bounds + steep).tolist(), numbers, strict=True))
+
+    def _box(
+        self, alive: Alive, low: FloatArray, high: FloatArray, bound: float, number: int
+    ) -> bool:
+        """Examine one box; False if it holds too many combinations of kinds, or of timings."""
+        self.found.grounds.whole = False
+        one = self.dual.multipliers[number]
+        losses = self.dual.losses(one, alive, high)
+        slack = self._slack(bound, losses)
+        near = [np.flatnonzero(loss <= slack) for loss in losses]
+        if not all(len(kinds) for kinds in near):
+            return True
+        few = [loss[k] for loss, k in zip(losses, near, strict=True)]
+        many = count_at_most(few, slack) > JOIN_LIMIT
+        if many and not (self.dated and sum(len(k) for k in near) <= MOST_COURSES):
+            return False
+        courses, course_losses = [], []
+        for s, kinds in enumerate(near):
+            course, kind, term = self.dual.set.courses[s].courses(kinds, one.prices)
+            loss = losses[s][kind] + (one.terms[s][kind] - term)
+            inside = loss <= slack
+            courses.append(course[inside])
+            course_losses.append(np.maximum(loss[inside], 0.0))
+        if any(not len(c) for c in courses):
+            return True
+        if count_at_most(course_losses, slack) <= COURSE_LIMIT:
+            self._courses(courses, course_losses, slack)
+        elif self.dated and self._dates(courses, low, high, number):
+            return True
+        elif many:
+            return False
+        else:
+            several = any(len(kinds) > 1 for kinds in near)
+            most = MOST_TIMINGS if several else math.inf  # else nothing is left to split
+            return self._kinds(courses, course_losses, low, high, slack, most)
+        return True
+
+    def _dates(
+        self, courses: list[IntArray], low: FloatArray, high: FloatArray, number: int
+    ) -> bool:
+        """Close a box by one integer programme over courses and days; False if it stays open."""
+        if sum(len(own) for own in courses) > MOST_COURSES or self.found.open_dates > PATIENCE:
+            return False
+        bound = math.inf
+        for prices in self._systemic_prices(number):
+            programme = DateProgramme(self.dual, self.tabulated, courses, prices, low, high)
+            answer = programme.solve(self.gap, self.clock, lambda: self.found.value)
+            check(self.clock)
+            if answer.rows:
+                self.offer(np.stack(answer.rows))
+            bound = min(bound, answer.bound)
+            if bound + BOUND_SAFETY <= self.threshold:
+                return True
+        self.found.open_dates += 1
+        return False
+
+    def _systemic_prices(self, number: int) -> list[Prices]:
+        """Prices of the systemic effect under which a box is stated: those at hand, then none.
+
+        `-steep ln lo` grows with the width of the box. Where the effect hardly acts, as without an
+        incumbent that narrows the box, prices of zero bound less: each value at the upper corner.
+        """
+        prices = self.dual.multipliers[number].prices
+        if not prices.steep.any():
+            return [prices]
+        zero = np.zeros_like(prices.steep)
+        return [prices, Prices(np.zeros_like(prices.rows), zero, zero, 0.0)]
+
+    def _slack(self, bound: float, losses: list[FloatArray]) -> float:
+        """Summed loss that still leaves a combination above the threshold; finite."""
+        most = math.fsum(float(loss[np.isfinite(loss)].max(initial=0.0)) for loss in losses) + 1.0
+        return min(bound + BOUND_SAFETY - self.threshold, most)
+
+    def _courses(self, courses: list[IntArray], losses: list[FloatArray], slack: float) -> None:
+        """Join courses, timings included, and evaluate every combination exactly."""
+        kinds = self.tabulated.kinds
+        loads = [self.tabulated.loads[s][kinds[s][c]] for s, c in enumerate(courses)]
+        for rows in joined(losses, loads, self.room, slack, JOIN_CHUNK):
+            check(self.clock)
+            self.offer(np.stack([c[rows[:, s]] for s, c in enumerate(courses)], axis=1))
+
+    def _kinds(
+        self,
+        courses: list[IntArray],
+        losses: list[FloatArray],
+        low: FloatArray,
+        high: FloatArray,
+        slack: float,
+        most_timings: float,
+    ) -> bool:
+        """Join kinds, then timings; False if more timings are left than may be looked at."""
+        shapes = Shapes(self.tabulated, courses, losses, low, high)
+        ceilings, near = [], []
+        for rows in joined(shapes.loss, shapes.loads, self.room, slack, JOIN_CHUNK):
+            check(self.clock)
+            ceiling = shapes.ceiling(rows) + BOUND_SAFETY
+            keep = np.flatnonzero(ceiling > self.threshold)
+            ceilings.append(ceiling[keep])
+            near.append(rows[keep].astype(np.int32))
+            if self.found.row is None:
+                self.offer(_first_timings(shapes, rows))
+        if not near:
+            return True
+        most, rows = np.concatenate(ceilings), np.concatenate(near)
+        spent = 0
+        for i in np.lexsort((*rows.T[::-1], -most)).tolist():
+            if most[i] <= self.threshold:
+                break
+            for timed in shapes.timings(rows[i], lambda: self.threshold):
+                check(self.clock)
+                self.offer(timed)
+                spent += len(timed)
+            if spent > most_timings:
+                return False
+        return True
+
+    def offer(self, rows: IntArray) -> None:
+        """Exact value and feasibility of rows; the best feasible one is offered."""
+        if len(rows):
+            decide(self.tabulated, rows, self.tabulated.value(rows), self.gap, self.found)
+
+
+def decide(
+    tabulated: Tabulated, rows: IntArray, value: FloatArray, gap: float, found: Found
+) -> None:
+    """Feasibility of rows of some exact value; the best feasible one is offered.
+
+    Only rows above the threshold matter for the proof, so each of those is decided.
+    """
+    candidates, plan = tabulated.candidates, tabulated.plan
+    order = np.flatnonzero(value > found.value + gap)
+    order = order[np.argsort(-value[order], kind="stable")]
+    for part in np.array_split(order, max(1, len(order) // 5000)):
+        good = np.flatnonzero(tabulated.feasible(rows[part]))
+        if found.grounds.whole:
+            rivals = rows[part[: good[0]] if len(good) else part]
+            rivals = rivals[tabulated.feasible(rivals, organs=False)]
+            found.grounds.add_rivals(plan, candidates.in_case(rivals))
+        if len(good):
+            best = part[good[0]]
+            found.offer(plan, candidates.in_case(rows[best]), float(value[best]))
+            return
+
+
+def _halves(cells: Cells) -> list[Cells]:
+    """Cells below and above the middle of the axis along which they spread most."""
+    width = np.log(cells.high.max(axis=0) / cells.low.min(axis=0))
+    order = np.argsort(cells.low[:, int(width.argmax())], kind="stable")
+    half = len(order) // 2
+    return [cells.take(order[:half]), cells.take(order[half:])]
+
+
+def _first_timings(shapes: Shapes, rows: IntArray) -> IntArray:
+    """The first timing of each kind in some combinations."""
+    return np.stack(
+        [
+            np.array([shapes.courses[s][shapes.members[s][i][0]] for i in rows[:, s]])
+            for s in range(rows.shape[1])
+        ],
+        axis=1,
+    )

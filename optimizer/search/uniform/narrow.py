@@ -1,0 +1,70 @@
+"""A node whose courses have become few gets tables of its own, in which all that follows is cheap.
+
+Of the courses left under some plans only those are kept that may belong to a schedule above the
+threshold in some cell. What was proved of the cells stays; multipliers are charged anew.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from abscopt.optimizer.candidates.reduction import narrowed
+from abscopt.optimizer.search.uniform.bounds.bound import Dual
+from abscopt.optimizer.search.uniform.bounds.cells import Cells
+from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FEW = 500
+SHARE = 0.2
+
+
+def narrow(
+    dual: Dual, alive: Alive, cells: Cells, threshold: float
+) -> tuple[Dual, Alive, Cells] | None:
+    """The node in tables of its own; None where that does not pay.
+
+    Parameters
+    ----------
+    alive : kinds that may belong to a schedule above the threshold
+    cells : each bounded by a multiplier
+    """
+    kinds = sum(len(mask) for mask in alive)
+    if kinds <= FEW or sum(int(mask.sum()) for mask in alive) > SHARE * kinds:
+        return None
+    courses = _courses(dual, alive, cells, threshold)
+    if all(
+        len(own) == len(one.kinds.of) for own, one in zip(courses, dual.set.shared, strict=True)
+    ):
+        return None
+    candidates = narrowed(dual.set.candidates, courses)
+    plans = PlanSet(candidates, dual.set.plans, dual.set)
+    if len(plans.rows.right) != len(dual.set.rows.right):  # prices would mean something else
+        return None
+    part = Dual(plans, dual)
+    own = tuple(usable.copy() for usable in plans.usable)
+    for mask, before in zip(own, alive, strict=True):
+        mask[0] &= before[0]
+    numbers = np.unique(cells.by)
+    part.add_all([dual.multipliers[int(j)].prices for j in numbers], own)
+    by = np.searchsorted(numbers, cells.by)
+    return part, own, Cells(cells.low, cells.high, cells.bound, cells.known, by)
+
+
+def _courses(dual: Dual, alive: Alive, cells: Cells, threshold: float) -> list[NDArray[np.int64]]:
+    """Per lesion 'no course' and the courses that may belong to a schedule above the threshold."""
+    found = [np.zeros(len(one.kinds.of), dtype=bool) for one in dual.set.shared]
+    for j in np.unique(cells.by):
+        prices = dual.multipliers[int(j)].prices
+        rooms = dual.rooms(cells.take(cells.by == j), alive, int(j))
+        for s, room in enumerate(rooms):
+            kinds = np.flatnonzero(room + dual.multipliers[int(j)].terms[s] > threshold)
+            if len(kinds):
+                course, kind, term = dual.set.courses[s].courses(kinds, prices)
+                found[s][course[room[kind] + term > threshold]] = True
+    for mask in found:
+        mask[0] = True
+    return [np.flatnonzero(mask) for mask in found]
