@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.instances.schema import Instance
+from abscopt.models.arrays import IntArray
 from abscopt.optimizer.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
-
-IntArray = NDArray[np.int64]
 
 MOST_DRAWS = 1_000_000
 ENUMERATED = 20_000

@@ -12,17 +12,16 @@ from __future__ import annotations
 import time
 
 import numpy as np
-from numpy.typing import NDArray
 from rival_menu import MOST_EXCESS, SAMPLE, UNTREATED, Box, OutOfTime, plan_tree, ranks
 
 from abscopt.instances.schema import Instance
+from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.programme.cuts import schedule_of
 from abscopt.optimizer.schedule import Schedule
 
-FloatArray = NDArray[np.float64]
 JUDGED_SAMPLE = SAMPLE // 20
 
 

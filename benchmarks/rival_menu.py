@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from abscopt.instances.limits import AlcLimit, EdricLimit, LogisticsLimit
 from abscopt.instances.schema import Instance
 from abscopt.models import immune
+from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.courses import Menu as Courses
 from abscopt.optimizer.candidates.table import CAP, Candidates
@@ -32,8 +33,6 @@ from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.candidates.value import lesion_value
 from abscopt.optimizer.schedule import Schedule
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 Coding = Literal["ladder", "axes"]
 
 UNTREATED = 0.25

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pyscipopt import Model, exp, quicksum, sqrt
 
 from abscopt.instances.limits import (
@@ -25,12 +24,10 @@ from abscopt.instances.limits import (
     MeanEqd2Limit,
 )
 from abscopt.models import lymphocytes, outcome
+from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.loads import edric_alone
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 @dataclass

@@ -21,7 +21,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 from random_schedules import Sample, sample, sizes_of
 from reference_optima import machine
 from scipy.stats import spearmanr  # type: ignore[import-untyped]
@@ -30,6 +29,7 @@ from surrogate_page import random_tables, replace_block
 
 from abscopt.instances import load, names
 from abscopt.instances.schema import Instance
+from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Judge
@@ -40,9 +40,6 @@ from abscopt.optimizer.simulation import MODELS, Model
 from abscopt.optimizer.simulation.compare import DECIMALS, kendall_tau
 from abscopt.optimizer.simulation.separate import KOSINSKY, simulate_kosinsky
 from abscopt.optimizer.simulation.terms import terms_of, without
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 SCHEDULES, SEED = 1000, 0
 CHECKED, AGREE = 3, 1e-7

@@ -1,9 +1,9 @@
 """Chemotherapy: sensitizer of radiation, killer of clonogens and of T cell precursors."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-FloatArray = NDArray[np.float64]
+from abscopt.models.arrays import FloatArray
 
 MOST_RELATIVE = 5.0
 """Effects are scaled up to this multiple of a reference dose: weekly paclitaxel 45 mg/m2 to 200

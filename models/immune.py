@@ -4,11 +4,10 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from abscopt.models.arrays import FloatArray
 from abscopt.models.saturation import saturation
-
-FloatArray = NDArray[np.float64]
 
 
 def gate(

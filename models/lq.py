@@ -1,9 +1,9 @@
 """Linear-quadratic cell kill, its linear tail at high dose, BED and EQD2."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-FloatArray = NDArray[np.float64]
+from abscopt.models.arrays import FloatArray
 
 
 def quadratic_dose(dose_gy: ArrayLike, transition_gy: ArrayLike | None = None) -> FloatArray:

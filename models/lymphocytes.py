@@ -1,9 +1,9 @@
 """Circulating lymphocytes: loss per fraction, recovery, and dose to immune cells."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-FloatArray = NDArray[np.float64]
+from abscopt.models.arrays import FloatArray
 
 
 def recovery(days_since: ArrayLike, half_time_days: float | None) -> FloatArray:

@@ -4,9 +4,9 @@ import math
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-FloatArray = NDArray[np.float64]
+from abscopt.models.arrays import FloatArray
 
 
 def logistic(dose_gy: ArrayLike, intercept: ArrayLike, slope_per_gy: ArrayLike) -> FloatArray:

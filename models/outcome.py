@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-FloatArray = NDArray[np.float64]
+from abscopt.models.arrays import FloatArray
 
 EXPONENT_CAP = 700.0
 """Above this log burden ``exp`` would overflow; Poisson control is 0 long before."""

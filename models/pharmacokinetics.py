@@ -3,11 +3,10 @@
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from abscopt.models.arrays import FloatArray
 from abscopt.models.saturation import saturation
-
-FloatArray = NDArray[np.float64]
 
 SUBSTEPS_PER_DAY = 8
 """Steps per day while the clearance changes."""

@@ -1,9 +1,9 @@
 """Incomplete repair between fractions given hours apart."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-FloatArray = NDArray[np.float64]
+from abscopt.models.arrays import FloatArray
 
 
 def unrepaired(hours: ArrayLike, half_time_hours: float | None) -> FloatArray:

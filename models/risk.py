@@ -1,9 +1,9 @@
 """Risks of single doses that add up over a plan."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-FloatArray = NDArray[np.float64]
+from abscopt.models.arrays import FloatArray
 
 
 def risk_budget(probability: ArrayLike) -> FloatArray:

@@ -1,9 +1,9 @@
 """Hill's curve, without overflow for any exponent."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-FloatArray = NDArray[np.float64]
+from abscopt.models.arrays import FloatArray
 
 
 def saturation(level: ArrayLike, half: float, exponent: float) -> FloatArray:

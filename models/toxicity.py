@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-FloatArray = NDArray[np.float64]
+from abscopt.models.arrays import FloatArray
 
 SNAP = 1e-12
 """Relative distance within which a dose counts as the tabulated one."""

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from abscopt.models.arrays import FloatArray
+
 if TYPE_CHECKING:
     from abscopt.optimizer.schedule import Schedule
 
-FloatArray = NDArray[np.float64]
 
 Table = TypeVar("Table")
 Ending = Literal["optimal", "limit", "infeasible", "unbounded"]

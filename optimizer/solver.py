@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import highspy
 import numpy as np
-from numpy.typing import NDArray
 
+from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.mip import (
     DoubtError,
     Ending,
@@ -47,7 +47,6 @@ __all__ = [
     "solver_version",
 ]
 
-FloatArray = NDArray[np.float64]
 
 PRESOLVE_TOLERANCE = 1e-6
 """Feasibility tolerance with presolve: HiGHS' own; tighter ones made it lose more optima."""

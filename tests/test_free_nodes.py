@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from plain_cases import Raw
 from test_free_search import (
     REGROWING,
@@ -20,6 +19,7 @@ from test_free_search import (
 )
 from test_free_several import menu, several
 
+from abscopt.models.arrays import BoolArray, IntArray
 from abscopt.optimizer.search.free.branch import divided, split
 from abscopt.optimizer.search.free.cuts import least_product
 from abscopt.optimizer.search.free.days.courses import Courses
@@ -32,8 +32,6 @@ from abscopt.optimizer.search.free.objective import Span, Value
 from abscopt.optimizer.search.free.parts import FreePart, Part
 from abscopt.optimizer.search.free.ranges import bounds_of, tightened
 
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 ALL = Precision(1e-9, 1e-9, 1e-9, 10**6, "stop", "doses")
 """No two courses are joined."""
 

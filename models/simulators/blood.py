@@ -7,7 +7,7 @@ numbers that were measured or published, in closed form.
 import numpy as np
 from numpy.typing import ArrayLike
 
-from abscopt.models.simulators.trajectory import FloatArray
+from abscopt.models.arrays import FloatArray
 
 
 def cranial_lymphocytes(fractions: ArrayLike) -> FloatArray:

@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from abscopt.models import immune
-from abscopt.models.simulators.trajectory import FloatArray, Trajectory, Value, daily, stacked
+from abscopt.models.arrays import FloatArray
+from abscopt.models.simulators.trajectory import Trajectory, Value, daily, stacked
 
 
 @dataclass(frozen=True)

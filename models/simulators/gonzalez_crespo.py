@@ -29,14 +29,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from abscopt.models import immune
-from abscopt.models.simulators.trajectory import (
-    FloatArray,
-    Trajectory,
-    Value,
-    batch_of,
-    daily,
-    stacked,
-)
+from abscopt.models.arrays import FloatArray
+from abscopt.models.simulators.trajectory import Trajectory, Value, batch_of, daily, stacked
 
 HIGHEST_DOSE_GY = 15.0
 """Above it the third-party code stops infiltration (vascular damage), which is left out here."""

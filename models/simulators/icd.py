@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp  # type: ignore[import-untyped]
 
-from abscopt.models.simulators.trajectory import FloatArray, Trajectory, daily
+from abscopt.models.arrays import FloatArray
+from abscopt.models.simulators.trajectory import Trajectory, daily
 
 CELLS_PER_CM3 = 1e9
 

@@ -26,14 +26,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import solve_ivp  # type: ignore[import-untyped]
 
-from abscopt.models.simulators.trajectory import (
-    FloatArray,
-    Trajectory,
-    Value,
-    batch_of,
-    daily,
-    treated_days,
-)
+from abscopt.models.arrays import FloatArray
+from abscopt.models.simulators.trajectory import Trajectory, Value, batch_of, daily, treated_days
 
 HIGHEST_DOSE_GY = 10.0
 """Highest dose per fraction for which the authors state validity."""

@@ -9,17 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abscopt.models import immune
+from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.coefficients import effects_under, shares_of
 from abscopt.optimizer.candidates.value import lesion_value
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 MOST_ENTRIES = 2_000_000
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from abscopt.models import immune, lq, repair, repopulation
+from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.kinds import kinds_of
 from abscopt.optimizer.candidates.loads import by_technique
 from abscopt.optimizer.candidates.plans import direct_doses
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.plans import Plan, PlanEffects
     from abscopt.optimizer.candidates.propagators import Propagators
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 SAME_VOLUME = 1.0 + 1e-9
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from abscopt.instances.limits import AlcLimit, LogisticsLimit
 from abscopt.instances.prior import point_of
 from abscopt.models import chemotherapy, lq, lymphocytes, repopulation
+from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.courses import Patterns
 from abscopt.optimizer.candidates.loads import day_load, edric_alone
 from abscopt.optimizer.candidates.plans import allowed_patterns, direct_doses, exposures_of
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.reduction import Kept
     from abscopt.optimizer.candidates.table import Candidates
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abscopt.instances.calendar import course_days
+from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.schedule import Fraction
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 ADDED = ("lesions", "machine_days")
 """Quantities of logistics limits to which each course adds by itself."""

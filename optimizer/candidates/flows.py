@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abscopt.models import immune
+from abscopt.models.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.columns import Columns
     from abscopt.optimizer.candidates.plans import PlanEffects
     from abscopt.optimizer.candidates.table import Candidates
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.models import repopulation
+from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.plans import direct_doses
 from abscopt.optimizer.progress import tick
 
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.courses import Menu, Patterns
     from abscopt.optimizer.candidates.plans import Plan
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

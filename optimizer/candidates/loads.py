@@ -18,6 +18,7 @@ from abscopt.instances.limits import (
 )
 from abscopt.instances.prior import counts_voxels, point_of, reference_cap
 from abscopt.models import lq, lymphocytes, repair, toxicity
+from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.courses import Menu
 
-FloatArray = NDArray[np.float64]
 
 Beam = tuple["Lesion", "Technique", int]
 """A lesion, its technique and its fractions per treatment day."""

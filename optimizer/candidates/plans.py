@@ -17,6 +17,7 @@ from abscopt.instances.limits import DrugLimit
 from abscopt.instances.load import InputError, Problem
 from abscopt.instances.regimens import infusions, relative_dose
 from abscopt.models import chemotherapy, immune, lymphocytes, pharmacokinetics, risk
+from abscopt.models.arrays import BoolArray, FloatArray
 from abscopt.optimizer.mip import finite_fields
 from abscopt.optimizer.progress import tick
 
@@ -35,8 +36,6 @@ MOST_COMBINATIONS = 5_000_000
 BLOCK = 1024
 """Plans between two looks at the clock: a few hundredths of a second."""
 
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 Doses = tuple[tuple[str, int, float], ...]
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abscopt.models import immune
+from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.mip import finite
 from abscopt.optimizer.progress import tick
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.courses import Patterns
     from abscopt.optimizer.candidates.plans import PlanEffects
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 MOST_BYTES = 600_000_000
 """Propagators that all lesions together keep; others are computed again when they are asked for."""

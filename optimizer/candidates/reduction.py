@@ -24,9 +24,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abscopt.instances.limits import AlcLimit, DoseByFractionsLimit, LogisticsLimit
+from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.courses import Menu, Patterns
 from abscopt.optimizer.candidates.loads import alc_allowance
 from abscopt.optimizer.candidates.table import CAP, Candidates
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 
     from abscopt.optimizer.candidates.table import LesionTable
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 OF_PLANS = ("plan_effects", "_propagators")
 OF_COURSES = ("treated", "edric_parts")

@@ -10,10 +10,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abscopt.instances.limits import Exposure, NtcpLimit
 from abscopt.instances.prior import point_of, prior_load, reference_cap
+from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.coefficients import (
     CourseEffects,
     Shared,
@@ -50,9 +50,6 @@ if TYPE_CHECKING:
     from abscopt.instances.limits import OrganLimit
     from abscopt.instances.schema import Instance
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 CAP = 1.0 + 1e-9
 LIMITING = ("limits", "organs", "prior_doses", "cross_second_moments")

@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abscopt.instances.limits import (
     AlcLimit,
@@ -19,6 +18,7 @@ from abscopt.instances.limits import (
     LogisticsLimit,
 )
 from abscopt.models import immune, lymphocytes, outcome, toxicity
+from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.courses import ADDED
 from abscopt.optimizer.candidates.loads import alc_allowance
 from abscopt.optimizer.candidates.table import CAP
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.coefficients import CourseEffects
     from abscopt.optimizer.candidates.table import Candidates
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 CHUNK = 20_000
 

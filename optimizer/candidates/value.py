@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.models import outcome
+from abscopt.models.arrays import FloatArray
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Objective
 
-FloatArray = NDArray[np.float64]
 
 ROUNDING = 1e-12
 """Far below the 1e-9 by which a demand may be missed, above what sums of log burdens err by."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abscopt.models import immune, outcome
+from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.evaluation.demands import demand_uses
 from abscopt.optimizer.evaluation.lesions import Course, LesionEffect, lesion_effect
 from abscopt.optimizer.evaluation.limits import LimitUse, alc_losses, edric_gy, limit_uses
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from abscopt.instances.schema import Instance, Objective
     from abscopt.optimizer.schedule import Infusion, Schedule
 
-FloatArray = NDArray[np.float64]
 TRACE_STEP_DAYS = 7
 
 

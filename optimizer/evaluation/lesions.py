@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abscopt.models import chemotherapy, immune, lq, repair, repopulation
+from abscopt.models.arrays import FloatArray
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Clone, Lesion, Technique
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.evaluation.systemic import SystemicState
 
-FloatArray = NDArray[np.float64]
 Course = tuple[tuple[int, float, int], ...]
 TOLERANCE = 1e-9
 

@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abscopt.instances.regimens import relative_dose
 from abscopt.models import chemotherapy, immune, lymphocytes, pharmacokinetics
+from abscopt.models.arrays import FloatArray
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
     from abscopt.instances.systemic import Drug, Phase
     from abscopt.optimizer.schedule import Infusion
 
-FloatArray = NDArray[np.float64]
 Doses = dict[str, list[tuple[int, float]]]
 Agents = list[tuple["Drug", FloatArray]]
 Relative = tuple[tuple[int, float], ...]

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+
+from abscopt.models.arrays import FloatArray
 
 if TYPE_CHECKING:
     from abscopt.instances.evidence import Arm, Finding, Setting
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.evaluation import Evaluation
     from abscopt.optimizer.schedule import Schedule
 
-FloatArray = NDArray[np.float64]
 Verdict = Literal["reproduced", "contradicted", "outside_range", "scenario"]
 
 CLEARLY, ALIKE = 0.05, 0.25

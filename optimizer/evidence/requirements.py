@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abscopt.instances.evidence import Finding
+from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.evidence.settings import Trial, trial_of
 from abscopt.optimizer.schedule import Fraction, Schedule
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Immune
-    from abscopt.optimizer.evidence.measures import FloatArray
+
 
 FAR = 0.5
 """Far below: less than half. Status: assumed."""

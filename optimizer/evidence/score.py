@@ -8,10 +8,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from abscopt.instances.evidence import findings
+from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.evidence.measures import (
     SYSTEMIC,
-    FloatArray,
     Verdict,
     dose_measure,
     scale_of,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from abscopt.models import immune, repopulation
 from abscopt.models import outcome as control
+from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.flows import flows_of
 from abscopt.optimizer.programme.constraints import (
     choice,
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.reduction import Kept
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.programme.refinement import Refinement
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

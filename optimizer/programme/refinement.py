@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abscopt.models import immune, outcome
+from abscopt.models.arrays import FloatArray
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.columns import Columns
 
-FloatArray = NDArray[np.float64]
 
 FIRST_BAND_WIDTH = 0.25
 SPLIT_MARGIN = 2e-7

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.programme.cuts import schedule_of
 from abscopt.optimizer.solver import Matrix, solve_matrix
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.programme.build import Data
     from abscopt.optimizer.schedule import Fraction, Schedule
 
-FloatArray = NDArray[np.float64]
 
 SAME_DOSE = 1e-9
 SECONDS = 20.0

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.progress import tick
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 BINS = 400
 

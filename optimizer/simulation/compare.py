@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.results.result import instance_digest
 from abscopt.optimizer.simulation import MODELS
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.schedule import Schedule
     from abscopt.optimizer.simulation.model import Model, Simulated
 
-FloatArray = NDArray[np.float64]
 
 TOLERANCE = 0.01
 """Least difference, in the unit of the quantity, that makes an order."""

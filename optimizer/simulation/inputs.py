@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.evaluation.systemic import concentration
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.schedule import Infusion, Schedule
 
-FloatArray = NDArray[np.float64]
 
 PD1_TARGETS = ("PD-1", "PD-L1")
 CTLA4_TARGETS = ("CTLA-4",)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.simulation.inputs import (
     CTLA4_TARGETS,
     PD1_TARGETS,
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.schedule import Schedule
 
-FloatArray = NDArray[np.float64]
 
 LOG_CELL_CM3 = float(np.log(1e-9))
 """ln of the volume of one cell in cm³ (10⁶ cells in 1 mm³, as in Rauf 2025 and Gonzalez-Crespo)."""

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from abscopt.models.arrays import FloatArray
 from abscopt.models.simulators import cho
 from abscopt.optimizer.simulation.inputs import Inputs, daily_inputs
 from abscopt.optimizer.simulation.model import (
-    FloatArray,
     Model,
     Simulated,
     at_horizons,

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from abscopt.models.arrays import FloatArray
 from abscopt.models.simulators import gonzalez_crespo, icd, kosinsky
 from abscopt.optimizer.simulation.inputs import PD1_TARGETS, daily_inputs, drugs_of
 from abscopt.optimizer.simulation.model import (
     LOG_CELL_CM3,
-    FloatArray,
     Model,
     Simulated,
     at_horizons,

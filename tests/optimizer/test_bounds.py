@@ -18,6 +18,7 @@ from abscopt.instances.limits import LogisticsLimit
 from abscopt.instances.load import build
 from abscopt.instances.schema import Instance, Objective
 from abscopt.models import immune
+from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
@@ -28,8 +29,6 @@ from abscopt.optimizer.search.uniform.bounds.chords import above_chord
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet
 from abscopt.optimizer.search.uniform.bounds.priced import Prices
 from abscopt.optimizer.search.uniform.bounds.rows import Rows, rows_of
-
-FloatArray = NDArray[np.float64]
 
 
 def random_prices(rows: Rows, horizons: int, rng: np.random.Generator) -> Prices:

@@ -14,12 +14,11 @@ import pytest
 from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 
+from abscopt.models.arrays import FloatArray
 from abscopt.optimizer import solver
 from abscopt.optimizer.crosscheck.naming import Programme
 from abscopt.optimizer.crosscheck.writer import mps
 from abscopt.optimizer.solver import Matrix, SolverError, canary, solve_file, solve_matrix
-
-FloatArray = NDArray[np.float64]
 
 
 def dense(

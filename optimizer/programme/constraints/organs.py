@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyomo.environ as pyo
-from numpy.typing import NDArray
 
 from abscopt.instances.limits import ORGAN_KINDS, AlcLimit, DrugLimit, EdricLimit
 from abscopt.models import lymphocytes
+from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.candidates.loads import alc_allowance
 from abscopt.optimizer.programme.constraints.choice import together, treated_days
 from abscopt.optimizer.programme.constraints.pairs import over_groups
@@ -18,7 +18,6 @@ from abscopt.optimizer.programme.linear import terms
 if TYPE_CHECKING:
     from abscopt.optimizer.programme.build import Data
 
-FloatArray = NDArray[np.float64]
 
 COEFFICIENT_FLOOR = 1e-12
 

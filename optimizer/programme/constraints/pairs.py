@@ -16,17 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyomo.environ as pyo
-from numpy.typing import NDArray
 
 from abscopt.models import immune
+from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.programme.linear import terms
 from abscopt.optimizer.programme.margins import INSIDE, RANGE_MARGIN
 
 if TYPE_CHECKING:
     from abscopt.optimizer.programme.build import Data
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 LEAST_EFFECT = 1e-6
 ROUNDING = 1e-9

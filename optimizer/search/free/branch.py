@@ -6,15 +6,14 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abscopt.models import immune, outcome
+from abscopt.models.arrays import FloatArray
 
 if TYPE_CHECKING:
     from abscopt.optimizer.search.free.multipliers import Priced
     from abscopt.optimizer.search.free.objective import Value
 
-FloatArray = NDArray[np.float64]
 
 NARROW = 0.02
 LOOSE = 0.3

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.search.join import count_at_most, every_row, joined
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.free.parts import Look
     from abscopt.optimizer.search.free.schedules import Schedules
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 JOIN_CHUNK = 200_000
 JOIN_LIMIT = 4e7

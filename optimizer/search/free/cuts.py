@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.candidates.loads import cross_factor, day_load
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.free.multipliers import Pool
     from abscopt.optimizer.search.free.schedules import Schedules
 
-FloatArray = NDArray[np.float64]
 
 VIOLATED = 2e-3
 ONE_GY = np.array([1.0])

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from abscopt.models.arrays import IntArray
 from abscopt.optimizer.answer import Answer
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.flows import flows_of
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.free.days.courses import Courses
     from abscopt.optimizer.search.free.days.terms import Whole
 
-IntArray = NDArray[np.int64]
 
 ROUGH_ROUNDS = 12
 MIXED = 1e-6

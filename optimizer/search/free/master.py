@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abscopt.models import immune
+from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.candidates.value import value_of_burden
 from abscopt.optimizer.search.free.objective import Slopes
 from abscopt.optimizer.solver import ColumnMaster
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.free.multipliers import Pool
     from abscopt.optimizer.search.free.objective import Value
 
-FloatArray = NDArray[np.float64]
 
 BREAKS = 31
 WIDE_BREAKS = 9

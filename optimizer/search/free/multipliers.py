@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.mip import DoubtError, finite
 from abscopt.optimizer.search.free.days.courses import Courses, together
 from abscopt.optimizer.search.free.master import Master, Mixture
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.free.objective import Span
     from abscopt.optimizer.search.free.parts import Look, Part
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 ROUNDS = 40
 STEP = 0.6

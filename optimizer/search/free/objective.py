@@ -23,9 +23,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abscopt.models import immune, outcome
+from abscopt.models.arrays import BoolArray, FloatArray
 from abscopt.optimizer.candidates.value import value_of_burden
 from abscopt.optimizer.search.free.days.dual import Prices
 
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.free.days.terms import Whole
     from abscopt.optimizer.search.free.parts import Part
 
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 
 GROUND = 1e-6
 LEAST = 1e-9

@@ -12,8 +12,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.schedule import Fraction
 from abscopt.optimizer.search.free.days.courses import Courses, totals
 from abscopt.optimizer.search.free.days.dual import (
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.free.days.labels import Precision
     from abscopt.optimizer.search.free.days.terms import Terms, Whole
 
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
-IntArray = NDArray[np.int64]
 
 COARSE_PATTERNS = 4
 FINE_PATTERNS = 0.5

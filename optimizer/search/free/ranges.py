@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+
+from abscopt.models.arrays import FloatArray
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.free.multipliers import Tried
     from abscopt.optimizer.search.free.objective import Value
 
-FloatArray = NDArray[np.float64]
 Pieces: TypeAlias = "tuple[FloatArray, Callable[[int, int], Value]]"
 """(prices, pieces) what a piece of a range adds to the bound of all, and a node of some of them."""
 

@@ -9,11 +9,11 @@ import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abscopt.instances.limits import DoseByFractionsLimit, LogisticsLimit
 from abscopt.instances.prior import point_of
 from abscopt.models import lymphocytes, toxicity
+from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.loads import cross_factor
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.free.objective import Value
     from abscopt.optimizer.search.free.parts import Part
 
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
-IntArray = NDArray[np.int64]
 
 CHECKED = 2_000
 BETTER = 1e-9

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.instances.limits import LogisticsLimit
+from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.search.uniform.bounds.cells import Cells, unknown
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet
     from abscopt.optimizer.search.uniform.bounds.priced import Prices
 
-FloatArray = NDArray[np.float64]
 
 MOST_PRICES = 12
 MOST_ENDS = 2000

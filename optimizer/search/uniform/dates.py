@@ -25,9 +25,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abscopt.instances.limits import AlcLimit, LogisticsLimit
+from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.search.uniform.bounds.priced import Prices
 from abscopt.optimizer.solver import Matrix, solve_matrix
 
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.progress import Clock
     from abscopt.optimizer.search.uniform.bounds.bound import Dual
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 MOST_COURSES = 20_000
 """More courses take HiGHS longer to read and presolve than the search needs to split the node."""

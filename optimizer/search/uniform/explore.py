@@ -16,8 +16,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.by_rows import kill_of_row, values_of_rows
 from abscopt.optimizer.candidates.ceilings import ceiling, ceiling_of_case
 from abscopt.optimizer.candidates.tabulated import Tabulated
@@ -57,8 +57,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.progress import Clock
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 FIRST_CELLS = 8
 NEW_MULTIPLIERS = 10

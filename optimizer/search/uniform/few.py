@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from abscopt.models.arrays import IntArray
 from abscopt.optimizer.candidates.by_rows import values_of_rows
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.search.join import every_row
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.progress import Clock
     from abscopt.optimizer.search.uniform.leaf import Found
 
-IntArray = NDArray[np.int64]
 
 FEW = 100_000
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abscopt.optimizer.candidates.by_rows import kill_of_row
 from abscopt.optimizer.candidates.reduction import Kept, offered, undominated
@@ -38,9 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = ["InHand", "first_in_hand", "fixed", "reduced", "worthwhile"]
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 SHARP = 0.1
 PLAIN_COEFFICIENTS = 10_000

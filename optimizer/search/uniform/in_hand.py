@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from abscopt.models.arrays import IntArray
 from abscopt.optimizer.candidates.by_rows import kill_of_row, values_of_rows
 from abscopt.optimizer.candidates.ceilings import ceiling
 from abscopt.optimizer.candidates.tabulated import Tabulated
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.progress import Clock
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 SEARCHED_GROUPS = 4
 SEARCHED_PLANS = 6

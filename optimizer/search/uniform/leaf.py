@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.table import CAP
 from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.search.join import count_at_most, joined
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.uniform.bounds.bound import Dual
     from abscopt.optimizer.search.uniform.bounds.plan_set import Alive
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 JOIN_LIMIT = 3e6
 COURSE_LIMIT = 2e5

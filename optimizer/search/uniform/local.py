@@ -6,16 +6,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abscopt.instances.limits import LogisticsLimit
+from abscopt.models.arrays import IntArray
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.tabulated import Tabulated
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 PAIR_COURSES = 60
 RESTARTS = 2

@@ -11,10 +11,10 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abscopt.instances.limits import DrugLimit
 from abscopt.models import immune
+from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.by_rows import values_of_rows
 from abscopt.optimizer.candidates.plans import drug_load
 from abscopt.optimizer.candidates.reduction import narrowed
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.progress import Clock
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 Key = tuple[float, ...]
 
 ENUMERATED = 60_000

@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.search.free.days.terms import OTHERS
 
 if TYPE_CHECKING:
@@ -15,10 +15,6 @@ if TYPE_CHECKING:
 
     from abscopt.optimizer.search.free.days.suffix import Stage
     from abscopt.optimizer.search.free.days.terms import Terms
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

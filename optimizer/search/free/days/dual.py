@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.search.free.days.courses import Courses, totals
 from abscopt.optimizer.search.free.days.terms import OTHERS, SURVIVORS
 
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.free.days.suffix import Stage
     from abscopt.optimizer.search.free.days.terms import Terms
 
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
-IntArray = NDArray[np.int64]
 
 GRID_STEP = 0.4
 GRID_END = 12.0

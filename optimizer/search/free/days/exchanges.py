@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.search.free.days.courses import Courses, by_days, totals
 from abscopt.optimizer.search.free.days.suffix import before
 from abscopt.optimizer.search.free.days.terms import OTHERS, SURVIVORS
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.free.days.suffix import Stage
     from abscopt.optimizer.search.free.days.terms import Terms
 
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
-IntArray = NDArray[np.int64]
 Better: TypeAlias = "Callable[[FloatArray, FloatArray, FloatArray], BoolArray]"
 
 MOVED = 3

@@ -13,8 +13,8 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.search.free.days.alike import groups_of
 from abscopt.optimizer.search.free.days.courses import Courses
 from abscopt.optimizer.search.free.days.dual import Completion, choices
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.free.days.terms import Terms
     from abscopt.optimizer.search.free.objective import Span
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 CHUNK = 4096
 ROUNDS = 12

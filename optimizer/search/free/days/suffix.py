@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.search.free.days.alike import groups_of
 from abscopt.optimizer.search.free.days.terms import (
     DYING,
@@ -28,8 +28,6 @@ from abscopt.optimizer.search.free.days.terms import (
 if TYPE_CHECKING:
     from abscopt.optimizer.search.free.days.terms import Terms
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 FIRST_WIDTH = 1e-4
 WIDER = 1.25

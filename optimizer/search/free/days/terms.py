@@ -19,10 +19,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abscopt.instances.limits import AlcLimit, DoseByFractionsLimit, LogisticsLimit
 from abscopt.models import lymphocytes, repopulation
+from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.columns import free_course
 from abscopt.optimizer.candidates.loads import alc_allowance
 from abscopt.optimizer.candidates.table import CAP
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.flows import Flow
     from abscopt.optimizer.candidates.table import Candidates
 
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
-IntArray = NDArray[np.int64]
 
 TINY = 1e-12
 SURVIVORS, OTHERS, EFFECTORS, PRECURSORS, DYING, QUEUE = range(6)

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.mip import finite
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.uniform.bounds.cells import (
@@ -41,9 +41,6 @@ from abscopt.optimizer.solver import ColumnMaster
 if TYPE_CHECKING:
     pass
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 NEW_COLUMNS = 12
 MAX_ROUNDS = 60

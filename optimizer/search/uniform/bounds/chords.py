@@ -10,15 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abscopt.models import immune, outcome
+from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.candidates.value import value_of_burden
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Objective
 
-FloatArray = NDArray[np.float64]
 
 TINY = 1e-300
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abscopt.instances.checks.restriction import caps_differ_alone
+from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.search.uniform.bounds.rows import rows_of
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet
     from abscopt.optimizer.search.uniform.bounds.rows import Rows
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 MOST_RIVALS = 200_000
 SAME = 1e-12

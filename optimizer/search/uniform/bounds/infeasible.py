@@ -18,8 +18,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.search.uniform.bounds.priced import Prices
 from abscopt.optimizer.solver import ColumnMaster
 
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet
     from abscopt.optimizer.search.uniform.bounds.priced import PricedCourses
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 MOST_ROUNDS = 60
 NEW_COLUMNS = 12

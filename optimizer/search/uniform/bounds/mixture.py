@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+from abscopt.models.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.coefficients import (
     block_effects,
     patterns_under,
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.propagators import Propagators
     from abscopt.optimizer.candidates.table import Candidates
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 Alive = tuple[BoolArray, ...]
 """Per lesion (kinds,) the kinds that still count."""
 

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abscopt.instances.limits import AlcLimit, EdricLimit, LogisticsLimit
 from abscopt.models import lymphocytes
+from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.courses import ADDED
 from abscopt.optimizer.candidates.loads import alc_allowance, edric_alone
 from abscopt.optimizer.candidates.table import CAP
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.courses import Patterns
     from abscopt.optimizer.candidates.table import Candidates
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 MOST_ALC_ROWS = 48
 """Days on which lymphocytes are counted in rows: every fraction day of about ten weeks; of longer

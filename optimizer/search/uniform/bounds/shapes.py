@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.models import immune
+from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.table import CAP
 from abscopt.optimizer.candidates.value import controllable, lesion_value
 from abscopt.optimizer.progress import tick
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     from abscopt.optimizer.candidates.tabulated import Tabulated
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 LEVELS = 9
 LOT = 100_000

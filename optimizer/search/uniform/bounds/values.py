@@ -15,9 +15,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abscopt.models import immune
+from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.value import controllable, lesion_value
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.uniform.bounds.cells import corners
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.coefficients import Shared
     from abscopt.optimizer.candidates.table import Candidates
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 MOST_BYTES = 60_000_000
 MOST_LEAVES = 2048
