@@ -31,7 +31,7 @@ from reference_optima import machine
 from scipy.stats import qmc
 
 import abscopt.instances.evidence
-from abscopt.instances.schema import Immune
+from abscopt.instances.immune import Immune
 from abscopt.optimizer.evidence.requirements import requirements
 from abscopt.optimizer.evidence.score import SCORED, score_of, scored, trials
 from abscopt.optimizer.evidence.settings import default_constants

@@ -62,8 +62,9 @@ from abscopt.optimizer.crosscheck.engines import ENGINES, SizeLicence
 from abscopt.optimizer.crosscheck.naming import Programme
 from abscopt.optimizer.crosscheck.writer import mps
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.programme.build import build, data_of
+from abscopt.optimizer.programme.build import build
 from abscopt.optimizer.programme.cuts import schedule_of
+from abscopt.optimizer.programme.data import data_of
 from abscopt.optimizer.programme.matrix import chosen, matrix_of
 from abscopt.optimizer.programme.single import (
     OBJECTIVE_SCALE,

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import datetime
 from functools import lru_cache
+from typing import Annotated
 
-from abscopt.instances.schema import Calendar
+from pydantic import Field
+
+from abscopt.instances.fields import (
+    Table,
+    Weekdays,
+)
 
 
 def date_of(calendar: Calendar, day: int) -> datetime.date:
@@ -60,3 +66,42 @@ def course_days(
                 return None
         days.append(day)
     return tuple(days)
+
+
+class Calendar(Table):
+    """Day 0, the days on which the machine runs, courses start and drugs are infused.
+
+    Weekdays count from 0 = Monday to 6 = Sunday. A dose planned for a day without infusions is
+    given on the next infusion day; a plan with a dose that would move by more than
+    `infusion_tolerance_days` is not offered. An agent starts on an infusion day.
+    """
+
+    start_date: Annotated[
+        datetime.date, Field(ge=datetime.date(1900, 1, 1), le=datetime.date(2200, 1, 1))
+    ] = datetime.date(2026, 1, 5)
+    hours_between_fractions: Annotated[float, Field(gt=0, le=12)] = Field(
+        default=6.0, description="between two fractions of one day"
+    )
+    machine_weekdays: Weekdays = (0, 1, 2, 3, 4)
+    holidays: tuple[datetime.date, ...] = Field(
+        default=(), description="days on which the machine does not run"
+    )
+    course_start_weekdays: Weekdays | None = Field(
+        default=None,
+        description="machine days on which a uniform course may start; all of them if absent",
+    )
+    course_start_holidays: tuple[datetime.date, ...] = Field(
+        default=(), description="machine days on which no uniform course starts"
+    )
+    infusion_weekdays: Weekdays = Field(
+        default=(0, 1, 2, 3, 4), description="all seven: drugs may be infused on any day"
+    )
+    infusion_holidays: tuple[datetime.date, ...] | None = Field(
+        default=None, description="days without infusions; `holidays` if absent"
+    )
+    infusion_tolerance_days: Annotated[int, Field(ge=0, le=28)] = Field(
+        # Label and trial protocols of three-weekly inhibitors allow a dose 3 days late (recalled);
+        # it takes a dose from Friday, a holiday, to Monday.
+        default=3,
+        description="most days by which a dose may move to the next infusion day",
+    )

@@ -23,7 +23,7 @@ from abscopt.instances.fields import (
 )
 
 if TYPE_CHECKING:
-    from abscopt.instances.schema import Immune
+    from abscopt.instances.immune import Immune
 
 SECOND_MOMENT = "second_moment"
 KEPT = 1.0 + 1e-9

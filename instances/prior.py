@@ -16,7 +16,8 @@ from abscopt.models import lq, toxicity
 
 if TYPE_CHECKING:
     from abscopt.instances.limits import OrganLimit
-    from abscopt.instances.schema import Instance, PriorDose
+    from abscopt.instances.organs import PriorDose
+    from abscopt.instances.schema import Instance
 
 
 def point_of(limit: OrganLimit) -> str:

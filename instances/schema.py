@@ -6,30 +6,25 @@ entries named by `use` into the tables before they are checked here.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
+from abscopt.instances.calendar import Calendar
 from abscopt.instances.checks.ranges import add_to_schema
 from abscopt.instances.fields import (
-    AlphaBeta,
     Count,
     Day,
     FractionDose,
-    LibraryTable,
     Name,
-    NonNegative,
-    Positive,
-    Share,
     Table,
-    Weekdays,
-    consistent,
 )
+from abscopt.instances.immune import Immune, Lymphocytes
 from abscopt.instances.lesions import SECOND_MOMENT, Lesion, Technique
 from abscopt.instances.limits import AnyLimit
+from abscopt.instances.organs import CrossMoment, Organ, PriorDose
 from abscopt.instances.reading.problems import CROSS_CHECKS, MOST_LIMITS
 from abscopt.instances.systemic import AgentChoice, Drug, Regimen
 
@@ -54,45 +49,6 @@ class Patient(Table):
     gfr_ml_per_min: Annotated[float, Field(ge=5, le=250)] = 90.0
 
 
-class Calendar(Table):
-    """Day 0, the days on which the machine runs, courses start and drugs are infused.
-
-    Weekdays count from 0 = Monday to 6 = Sunday. A dose planned for a day without infusions is
-    given on the next infusion day; a plan with a dose that would move by more than
-    `infusion_tolerance_days` is not offered. An agent starts on an infusion day.
-    """
-
-    start_date: Annotated[
-        datetime.date, Field(ge=datetime.date(1900, 1, 1), le=datetime.date(2200, 1, 1))
-    ] = datetime.date(2026, 1, 5)
-    hours_between_fractions: Annotated[float, Field(gt=0, le=12)] = Field(
-        default=6.0, description="between two fractions of one day"
-    )
-    machine_weekdays: Weekdays = (0, 1, 2, 3, 4)
-    holidays: tuple[datetime.date, ...] = Field(
-        default=(), description="days on which the machine does not run"
-    )
-    course_start_weekdays: Weekdays | None = Field(
-        default=None,
-        description="machine days on which a uniform course may start; all of them if absent",
-    )
-    course_start_holidays: tuple[datetime.date, ...] = Field(
-        default=(), description="machine days on which no uniform course starts"
-    )
-    infusion_weekdays: Weekdays = Field(
-        default=(0, 1, 2, 3, 4), description="all seven: drugs may be infused on any day"
-    )
-    infusion_holidays: tuple[datetime.date, ...] | None = Field(
-        default=None, description="days without infusions; `holidays` if absent"
-    )
-    infusion_tolerance_days: Annotated[int, Field(ge=0, le=28)] = Field(
-        # Label and trial protocols of three-weekly inhibitors allow a dose 3 days late (recalled);
-        # it takes a dose from Friday, a holiday, to Monday.
-        default=3,
-        description="most days by which a dose may move to the next infusion day",
-    )
-
-
 class Objective(Table):
     """What is maximized, and the gap at which a proof is complete.
 
@@ -111,113 +67,6 @@ class Objective(Table):
     def unit(self) -> str:
         """Unit of the objective and of the gap."""
         return {"tumor_bed": "Gy", "expected_control": "lesion"}.get(self.kind, "nat")
-
-
-class Immune(LibraryTable):
-    """Constants of the systemic effect (design items 2, 3, 4 and 6); rates per day.
-
-    Suppression (Treg, TGF-beta) multiplies the release of a fraction by
-    `max(0, 1 - suppression_per_gy max(0, d - suppression_above_gy)
-    - suppression_per_day max(0, days since the first fraction - suppression_after_days))`.
-    `pdl1_upregulation` q multiplies a lesion's daily effect from its first fraction on by
-    `1 - q (1 - occupancy)`. `burden_limit_cm3` switches the burden rule on: a lesion is credited
-    with systemic effect only where its volume after radiation, `V exp(-E)`, is at most
-    `burden_limit_cm3 (1 + burden_blockade * greatest occupancy)^1.5`.
-    `combination` says how agents that act on one phase combine.
-    """
-
-    gate_low_gy: Positive
-    gate_low_exponent: Positive
-    gate_high_gy: Positive
-    gate_high_exponent: Positive
-    volume_exponent: NonNegative
-    preblockade_sign: Annotated[float, Field(ge=-1, le=1)]
-    clearance_per_day: Annotated[float, Field(gt=0, le=5)]
-    priming_delay_days: Annotated[int, Field(ge=0, le=30)]
-    precursors_initial: NonNegative
-    precursor_inflow_per_day: NonNegative
-    precursor_loss_per_day: Share
-    mobilization_per_day: Share
-    blockade_mobilization_per_day: Share
-    effector_loss_per_day: Share
-    effect_per_effector: NonNegative
-    blockade_effect: NonNegative
-    ctla4_threshold: Annotated[float, Field(ge=1, le=100)]
-    effect_maximum_nats: Positive | None = None
-    release_factor: Annotated[float, Field(ge=0, le=10)] = Field(
-        default=1.0, description="multiplies every lesion's immunogenicity (antigen loss)"
-    )
-    share_factor: Share = Field(
-        default=1.0, description="multiplies every lesion's effector_share (antigen loss)"
-    )
-    release_regrowth: Share = Field(
-        default=0.0, description="share of the growth between fractions that adds antigen"
-    )
-    repeat_release: Annotated[float, Field(ge=0, le=10)] = Field(
-        default=0.0, description="release of a dying cell at each later fraction"
-    )
-    suppression_above_gy: NonNegative = 15.0
-    suppression_per_gy: NonNegative = 0.0
-    suppression_after_days: NonNegative = 14.0
-    suppression_per_day: NonNegative = 0.0
-    pdl1_upregulation: Share = 0.0
-    burden_limit_cm3: Positive | None = None
-    burden_blockade: NonNegative = 0.0
-    combination: Literal["multiplicative", "additive", "strongest"] = "multiplicative"
-
-    @consistent
-    def _rates(self) -> Self:
-        out = (
-            self.precursor_loss_per_day
-            + self.mobilization_per_day
-            + self.blockade_mobilization_per_day
-        )
-        if out > 1:
-            raise ValueError("precursor loss plus mobilization must not exceed 1 per day")
-        return self
-
-
-class Lymphocytes(Table):
-    """Circulating lymphocytes: count before treatment and recovery."""
-
-    initial_1e9_per_l: Annotated[float, Field(gt=0, le=20)] = 1.7
-    recovery_half_time_days: Positive = 35.0
-
-
-class CrossMoment(Table):
-    """mean(delta_s * delta_s') of two lesions in one organ; else the safe geometric mean."""
-
-    organ: Name
-    lesions: tuple[Name, Name]
-    value: NonNegative
-
-
-class Organ(LibraryTable):
-    """A tissue at risk; alpha/beta may come from a library tissue named in `use`."""
-
-    alpha_beta_gy: AlphaBeta
-    sensitizer_enhancement_ratio: Annotated[float, Field(ge=1, le=3)] = Field(
-        default=1.0, description="of its dose on days on which a drug sensitizes"
-    )
-    repair_half_time_hours: Positive | None = Field(
-        default=None, description="of sublethal damage; complete repair between fractions if absent"
-    )
-
-
-class PriorDose(Table):
-    """Dose that a point of an organ has received before: equal fractions, once a day.
-
-    `recovered` is the part of its load that no longer counts. For mean_eqd2 limits the point is
-    'mean' and `second_moment_gy2` = mean(D^2) per fraction is needed.
-    """
-
-    organ: Name
-    point: Name
-    fractions: Count
-    dose_gy: FractionDose
-    second_moment_gy2: NonNegative | None = None
-    recovered: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    source: str
 
 
 class StandardCourse(Table):

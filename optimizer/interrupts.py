@@ -20,10 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from abscopt.optimizer.progress import Clock
+from typing import Protocol
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
 NOTHING_IN_HAND = 4
@@ -34,6 +31,12 @@ PROGRAMS = ("abscopt", "abscopt.exe", "cli.py")
 
 ECHO_SECONDS = 0.1
 """GNU `timeout` sends its signal to the process and again to its group; that is one request."""
+
+
+class Interruptible(Protocol):
+    """Work that stops with the answer so far once `interrupted` is set."""
+
+    interrupted: bool
 
 
 class _Requests:
@@ -133,7 +136,7 @@ def _end_children() -> None:
 
 
 @contextmanager
-def interruptible(clock: Clock) -> Iterator[None]:
+def interruptible(clock: Interruptible) -> Iterator[None]:
     """Let signals stop what runs by a clock, with the best answer so far.
 
     Inside somebody else's process SIGTERM is left alone where that process handles it itself, and

@@ -18,7 +18,8 @@ from abscopt.instances.regimens import dose_problem
 if TYPE_CHECKING:
     import pandas as pd
 
-    from abscopt.instances.schema import Calendar, Instance
+    from abscopt.instances.calendar import Calendar
+    from abscopt.instances.schema import Instance
 
 
 SCHEDULE_COLUMNS = (

@@ -25,11 +25,14 @@ from abscopt.optimizer.search.free.cuts import least_product
 from abscopt.optimizer.search.free.days.courses import Courses
 from abscopt.optimizer.search.free.days.dual import completion
 from abscopt.optimizer.search.free.days.labels import Precision
+from abscopt.optimizer.search.free.days.span import Span
 from abscopt.optimizer.search.free.days.suffix import stages_of
 from abscopt.optimizer.search.free.explore import Planned
-from abscopt.optimizer.search.free.multipliers import Pool, Tried, priced
-from abscopt.optimizer.search.free.objective import Span, Value
-from abscopt.optimizer.search.free.parts import FreePart, Part
+from abscopt.optimizer.search.free.multipliers import Tried, priced
+from abscopt.optimizer.search.free.objective import Value
+from abscopt.optimizer.search.free.part import Part
+from abscopt.optimizer.search.free.parts import FreePart
+from abscopt.optimizer.search.free.pool import Pool
 from abscopt.optimizer.search.free.ranges import bounds_of, tightened
 
 ALL = Precision(1e-9, 1e-9, 1e-9, 10**6, "stop", "doses")

@@ -34,12 +34,15 @@ from abscopt.optimizer.programme.single import solve_single
 from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.search.free.combine import combined
 from abscopt.optimizer.search.free.days.labels import Precision
+from abscopt.optimizer.search.free.days.span import Span
 from abscopt.optimizer.search.free.days.suffix import stages_of
 from abscopt.optimizer.search.free.explore import Planned, Search, solve_free
 from abscopt.optimizer.search.free.master import Mixture
-from abscopt.optimizer.search.free.multipliers import Pool, Priced
-from abscopt.optimizer.search.free.objective import Slopes, Span, Value
-from abscopt.optimizer.search.free.parts import FreePart, Look
+from abscopt.optimizer.search.free.multipliers import Priced
+from abscopt.optimizer.search.free.objective import Slopes, Value
+from abscopt.optimizer.search.free.part import Look
+from abscopt.optimizer.search.free.parts import FreePart
+from abscopt.optimizer.search.free.pool import Pool
 from abscopt.optimizer.search.free.scope import applies
 
 GAP = 1e-4

@@ -32,9 +32,9 @@ from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.search.free.combine import combined
 from abscopt.optimizer.search.free.cuts import SharedDays
 from abscopt.optimizer.search.free.days.labels import Precision
+from abscopt.optimizer.search.free.days.span import Span
 from abscopt.optimizer.search.free.explore import Search
-from abscopt.optimizer.search.free.multipliers import Pool
-from abscopt.optimizer.search.free.objective import Span
+from abscopt.optimizer.search.free.pool import Pool
 from abscopt.optimizer.search.free.scope import applies
 
 TABLE = {"fractions": [1, 3, 5], "limits_gy": [12.0, 20.0, 26.0]}

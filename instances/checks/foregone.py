@@ -11,7 +11,8 @@ from abscopt.instances.prior import counts_voxels, point_of, prior_load
 
 if TYPE_CHECKING:
     from abscopt.instances.limits import OrganLimit
-    from abscopt.instances.schema import Instance, PriorDose
+    from abscopt.instances.organs import PriorDose
+    from abscopt.instances.schema import Instance
 
 TOLERANCE = 1e-9
 """Relative excess that rounding may cause; the judge's own tolerance of a cap."""

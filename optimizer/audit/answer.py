@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from abscopt.instances.checks.notes import Note, note
 from abscopt.optimizer.audit.adding import MOST_WORK, Tried, added, try_courses
 from abscopt.optimizer.audit.breaks import course_words, in_words
+from abscopt.optimizer.audit.gain import no_gain_notes
 from abscopt.optimizer.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -16,30 +17,8 @@ if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.audit.alone import Alone
     from abscopt.optimizer.audit.case import CaseAudit
-    from abscopt.optimizer.evaluation import Evaluation, Judge
+    from abscopt.optimizer.evaluation import Judge
     from abscopt.optimizer.results.result import Result
-
-LEAST_CONTROL = 0.01
-"""Control below which a lesion counts as given up: 1 %, where the default objective concedes."""
-
-
-def no_gain_notes(evaluation: Evaluation, horizons: tuple[int, ...]) -> Iterator[Note]:
-    """Irradiated lesions whose control stays below `LEAST_CONTROL` at every horizon."""
-    for i, found in enumerate(evaluation.lesions):
-        control = max(found.control_probability)
-        if found.fractions and control < LEAST_CONTROL:
-            each = found.dose_per_fraction_gy
-            course = f"{found.fractions} fractions" if each is None else None
-            yield note(
-                "no_gain",
-                f"lesions[{i}]",
-                lesion=found.name,
-                course=course or course_words(found.fractions, each or 0.0),
-                total=found.dose_gy,
-                least=100 * LEAST_CONTROL,
-                control=100 * control,
-                day=horizons[found.control_probability.index(control)],
-            )
 
 
 def answer_notes(judge: Judge, audit: CaseAudit, result: Result) -> tuple[Note, ...]:

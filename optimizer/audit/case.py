@@ -10,8 +10,8 @@ from abscopt.instances.checks.audit import input_notes
 from abscopt.instances.checks.notes import Note, note
 from abscopt.instances.limits import LogisticsLimit
 from abscopt.optimizer.audit.alone import Alone, lesions_alone
-from abscopt.optimizer.audit.answer import no_gain_notes
 from abscopt.optimizer.audit.breaks import course_words, in_words
+from abscopt.optimizer.audit.gain import no_gain_notes
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance

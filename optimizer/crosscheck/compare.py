@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.crosscheck.engines import Engine
     from abscopt.optimizer.evaluation import Evaluation
-    from abscopt.optimizer.programme.build import Data
+    from abscopt.optimizer.programme.data import Data
     from abscopt.optimizer.schedule import Schedule
 
 Transform = Callable[[Programme], Matrix]

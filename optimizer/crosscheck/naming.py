@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.columns import Columns
     from abscopt.optimizer.candidates.plans import Plan
     from abscopt.optimizer.candidates.table import Candidates
-    from abscopt.optimizer.programme.build import Data
+    from abscopt.optimizer.programme.data import Data
     from abscopt.optimizer.schedule import Fraction
 
 LONGEST = 120

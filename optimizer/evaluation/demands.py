@@ -10,7 +10,7 @@ from abscopt.optimizer.evaluation.limits import TOLERANCE, LimitUse
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.evaluation.judge import LesionOutcome
+    from abscopt.optimizer.evaluation.verdict import LesionOutcome
 
 
 def demand_uses(instance: Instance, outcomes: tuple[LesionOutcome, ...]) -> tuple[LimitUse, ...]:

@@ -9,7 +9,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from abscopt.instances.schema import Calendar, Instance
+    from abscopt.instances.calendar import Calendar
+    from abscopt.instances.schema import Instance
     from abscopt.instances.systemic import AgentChoice
     from abscopt.optimizer.schedule import Schedule
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,104 +11,17 @@ from abscopt.models import immune, outcome
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.evaluation.demands import demand_uses
 from abscopt.optimizer.evaluation.lesions import Course, LesionEffect, lesion_effect
-from abscopt.optimizer.evaluation.limits import LimitUse, alc_losses, edric_gy, limit_uses
+from abscopt.optimizer.evaluation.limits import alc_losses, edric_gy, limit_uses
 from abscopt.optimizer.evaluation.menu import broken_rules
 from abscopt.optimizer.evaluation.systemic import SystemicState, systemic_state
+from abscopt.optimizer.evaluation.verdict import Evaluation, LesionOutcome
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from abscopt.instances.lesions import Lesion, Technique
     from abscopt.instances.schema import Instance, Objective
     from abscopt.optimizer.schedule import Infusion, Schedule
 
 TRACE_STEP_DAYS = 7
-
-
-@dataclass(frozen=True)
-class LesionOutcome:
-    """What one lesion received and what comes of it; tuples have one entry per horizon.
-
-    `clone_log_burden` has one such tuple per clone; `technique` is '' where there is no choice or
-    no course; `credited` tells whether the systemic effect counts (burden rule).
-    """
-
-    name: str
-    technique: str
-    fractions: int
-    dose_gy: float
-    dose_per_fraction_gy: float | None
-    bed_gy: float
-    tumor_bed_gy: float
-    clone_log_burden: tuple[tuple[float, ...], ...]
-    log_burden: tuple[float, ...]
-    control_probability: tuple[float, ...]
-    poisson_tcp: tuple[float, ...]
-    value: tuple[float, ...]
-    conceded: bool
-    credited: bool
-    lymphocyte_factor: float
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return {key: _listed(value) for key, value in vars(self).items()}
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The judge's verdict: `objective` is the value less `soft_cost`, all in `unit`."""
-
-    instance: str
-    objective: float
-    soft_cost: float
-    unit: str
-    feasible: bool
-    lesions: tuple[LesionOutcome, ...]
-    limits: tuple[LimitUse, ...]
-    broken_rules: tuple[str, ...]
-    immune: dict[str, Any]
-    lymphocytes: dict[str, Any]
-
-    @property
-    def broken_limits(self) -> tuple[str, ...]:
-        """Names of the hard limits that are not kept."""
-        return tuple(use.name for use in self.limits if use.broken)
-
-    @property
-    def exceeded_soft(self) -> tuple[str, ...]:
-        """Names of the soft limits that are exceeded at a cost."""
-        return tuple(use.name for use in self.limits if not use.kept and not use.broken)
-
-    @property
-    def conceded(self) -> tuple[str, ...]:
-        """Names of lesions given up at the last horizon (default objective)."""
-        return tuple(lesion.name for lesion in self.lesions if lesion.conceded)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data (interface `evaluation` of a result)."""
-        return {
-            "objective": self.objective,
-            "soft_cost": self.soft_cost,
-            "unit": self.unit,
-            "feasible": self.feasible,
-            "lesions": [lesion.to_json() for lesion in self.lesions],
-            "limits": [use.to_json() for use in self.limits],
-            "broken_rules": list(self.broken_rules),
-            "immune": self.immune,
-            "lymphocytes": self.lymphocytes,
-        }
-
-    def lesions_frame(self) -> pd.DataFrame:
-        """One row per lesion."""
-        import pandas as pd
-
-        return pd.DataFrame([lesion.to_json() for lesion in self.lesions])
-
-    def limits_frame(self) -> pd.DataFrame:
-        """One row per limit."""
-        import pandas as pd
-
-        return pd.DataFrame([use.to_json() for use in self.limits])
 
 
 class Judge:
@@ -276,11 +188,6 @@ def _value(instance: Instance, lesions: tuple[LesionOutcome, ...]) -> float:
         lesion.weight * math.fsum(result.value) / len(result.value)
         for lesion, result in zip(instance.lesions, lesions, strict=True)
     )
-
-
-def _listed(value: Any) -> Any:
-    """Tuples as lists, at any depth."""
-    return [_listed(entry) for entry in value] if isinstance(value, tuple) else value
 
 
 def evaluate(instance: Instance, schedule: Schedule) -> Evaluation:

@@ -13,7 +13,8 @@ from abscopt.models import lq, repair, toxicity
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion, Technique
     from abscopt.instances.limits import Exposure, NtcpLimit, OrganLimit
-    from abscopt.instances.schema import Instance, PriorDose
+    from abscopt.instances.organs import PriorDose
+    from abscopt.instances.schema import Instance
     from abscopt.optimizer.evaluation.systemic import SystemicState
     from abscopt.optimizer.schedule import Schedule
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import abscopt.instances.evidence
+from abscopt.instances.immune import Immune
 from abscopt.instances.load import build, library
-from abscopt.instances.schema import Immune
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
 
 if TYPE_CHECKING:

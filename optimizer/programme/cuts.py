@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.columns import Columns
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.evaluation import Evaluation, Judge
-    from abscopt.optimizer.programme.build import Data
+    from abscopt.optimizer.programme.data import Data
 
 MEMBERS_TRIED = 4000
 SAME_EXCESS = 1e-9

@@ -10,7 +10,7 @@ from abscopt.optimizer.answer import Answer
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.reduction import Step
-    from abscopt.optimizer.programme.build import Data
+    from abscopt.optimizer.programme.data import Data
 
 MOST_MARGIN = 1e-7
 """The most that is added to a bound of the solver (nat, or unit of the objective)."""

@@ -23,8 +23,9 @@ from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.flows import flows_of
 from abscopt.optimizer.candidates.reduction import restricted
 from abscopt.optimizer.mip import DoubtError, SolverError, checked
-from abscopt.optimizer.programme.build import Data, build, data_of
+from abscopt.optimizer.programme.build import build
 from abscopt.optimizer.programme.cuts import excess_cuts, excluded_choice, excluded_set, schedule_of
+from abscopt.optimizer.programme.data import Data, data_of
 from abscopt.optimizer.programme.matrix import chosen, matrix_of, value_at
 from abscopt.optimizer.programme.proved import ProgrammeAnswer, least_gap, solver_margin
 from abscopt.optimizer.programme.refinement import (

@@ -16,7 +16,7 @@ from abscopt.optimizer.solver import Matrix, solve_matrix
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.columns import Columns
     from abscopt.optimizer.candidates.table import Candidates
-    from abscopt.optimizer.programme.build import Data
+    from abscopt.optimizer.programme.data import Data
     from abscopt.optimizer.schedule import Fraction, Schedule
 
 

@@ -25,7 +25,8 @@ from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.flows import flows_of
 from abscopt.optimizer.candidates.reduction import offered
 from abscopt.optimizer.candidates.table import Candidates
-from abscopt.optimizer.programme.build import build, data_of
+from abscopt.optimizer.programme.build import build
+from abscopt.optimizer.programme.data import data_of
 from abscopt.optimizer.programme.refinement import Cut, first_refinement
 from abscopt.optimizer.programme.single import _first as first
 

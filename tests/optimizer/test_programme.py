@@ -38,7 +38,7 @@ from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.programme import build as building
 from abscopt.optimizer.programme import single
-from abscopt.optimizer.programme.build import build, data_of
+from abscopt.optimizer.programme.build import build
 from abscopt.optimizer.programme.constraints import (
     choice,
     flow,
@@ -49,6 +49,7 @@ from abscopt.optimizer.programme.constraints import (
     value,
 )
 from abscopt.optimizer.programme.cuts import schedule_of
+from abscopt.optimizer.programme.data import data_of
 from abscopt.optimizer.programme.matrix import matrix_of, value_at
 from abscopt.optimizer.programme.refinement import Cut, first_refinement
 from abscopt.optimizer.progress import Clock

@@ -25,7 +25,7 @@ from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.programme import single
 from abscopt.optimizer.programme.build import build as build_model
-from abscopt.optimizer.programme.build import data_of
+from abscopt.optimizer.programme.data import data_of
 from abscopt.optimizer.programme.matrix import chosen, matrix_of
 from abscopt.optimizer.programme.single import solve_single
 from abscopt.optimizer.programme.start import choice_of, point_of

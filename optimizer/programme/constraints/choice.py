@@ -8,7 +8,7 @@ import numpy as np
 import pyomo.environ as pyo
 
 if TYPE_CHECKING:
-    from abscopt.optimizer.programme.build import Data
+    from abscopt.optimizer.programme.data import Data
     from abscopt.optimizer.programme.refinement import Cut
 
 

@@ -11,7 +11,7 @@ from abscopt.optimizer.programme.constraints.outcome import burden
 from abscopt.optimizer.programme.linear import terms
 
 if TYPE_CHECKING:
-    from abscopt.optimizer.programme.build import Data
+    from abscopt.optimizer.programme.data import Data
 
 
 def least_bed(model: Any, data: Data) -> None:

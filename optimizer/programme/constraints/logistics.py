@@ -12,7 +12,7 @@ from abscopt.optimizer.programme.constraints.choice import treated_days
 from abscopt.optimizer.programme.constraints.organs import allowance
 
 if TYPE_CHECKING:
-    from abscopt.optimizer.programme.build import Data
+    from abscopt.optimizer.programme.data import Data
 
 
 def _limits(data: Data, quantity: str) -> dict[int, LogisticsLimit]:

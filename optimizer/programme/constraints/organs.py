@@ -16,7 +16,7 @@ from abscopt.optimizer.programme.constraints.pairs import over_groups
 from abscopt.optimizer.programme.linear import terms
 
 if TYPE_CHECKING:
-    from abscopt.optimizer.programme.build import Data
+    from abscopt.optimizer.programme.data import Data
 
 
 COEFFICIENT_FLOOR = 1e-12

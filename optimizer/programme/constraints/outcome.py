@@ -15,7 +15,7 @@ from abscopt.optimizer.programme.linear import terms
 from abscopt.optimizer.programme.margins import BAND_SCALE, RANGE_MARGIN
 
 if TYPE_CHECKING:
-    from abscopt.optimizer.programme.build import Data
+    from abscopt.optimizer.programme.data import Data
 
 
 def lymphocyte_bands(model: Any, data: Data) -> None:

@@ -19,24 +19,18 @@ import pyomo.environ as pyo
 
 from abscopt.models import immune
 from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.optimizer.programme.data import ROUNDING
 from abscopt.optimizer.programme.linear import terms
 from abscopt.optimizer.programme.margins import INSIDE, RANGE_MARGIN
 
 if TYPE_CHECKING:
-    from abscopt.optimizer.programme.build import Data
+    from abscopt.optimizer.programme.data import Data
 
 
 LEAST_EFFECT = 1e-6
-ROUNDING = 1e-9
 
 Line = tuple[float, float]
 Piece = tuple[float, float, list[Line]]
-
-
-def pairs_of(data: Data) -> tuple[IntArray, IntArray]:
-    """(pairs,) column and plan of every pair that is left, plan by plan."""
-    plan, column = np.nonzero(data.columns.allowed)
-    return column, plan
 
 
 def weighted(model: Any, data: Data, value: FloatArray, members: IntArray) -> Any:
@@ -212,34 +206,6 @@ def _tangent(t: float, most: float | None) -> Line:
     value = saturated(t, most)
     slope = value if most is None else value * (1.0 - value / most)
     return slope, value - slope * t
-
-
-def effect_range(data: Data) -> tuple[FloatArray, FloatArray]:
-    """(plans, horizons) least and greatest Z that the pairs of a plan can make together."""
-    columns, allowed = data.columns, data.columns.allowed
-    own = columns.gain * np.exp(-columns.loss)[:, :, None]
-    groups = list(data.of_lesion.values())
-    whole = np.all([allowed[:, members].any(axis=1) for members in groups], axis=0)
-    ends = []
-    for loss_of, effect_of, worst in (
-        (np.max, np.min, -np.inf), (np.min, np.max, np.inf),
-    ):  # fmt: skip
-        losses, effects = [], []
-        for members in groups:
-            open_pairs = allowed[whole][:, members]
-            loss = np.where(open_pairs, columns.loss[whole][:, members], worst)
-            effect = np.where(open_pairs[:, :, None], own[whole][:, members, :], -worst)
-            losses.append(loss_of(loss, axis=1))
-            effects.append(effect_of(effect, axis=1))
-        total = sum(losses)
-        side = np.zeros((len(whole), own.shape[2]))  # nothing can be chosen with the other plans
-        side[whole] = sum(
-            np.exp(-(total - loss) - data.chemo[whole])[:, None] * effect
-            for loss, effect in zip(losses, effects, strict=True)
-        )
-        ends.append(side)
-    low, high = ends
-    return low, high + ROUNDING
 
 
 def over_groups(model: Any, data: Data, value: FloatArray, members: IntArray) -> Any:

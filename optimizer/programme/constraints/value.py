@@ -13,7 +13,7 @@ from abscopt.optimizer.programme.margins import INSIDE, RANGE_MARGIN
 from abscopt.optimizer.programme.refinement import FIRST_BREAKS
 
 if TYPE_CHECKING:
-    from abscopt.optimizer.programme.build import Data
+    from abscopt.optimizer.programme.data import Data
 
 
 def of_lesion(model: Any, data: Data) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.free.days.courses import Courses
     from abscopt.optimizer.search.free.days.labels import Precision
     from abscopt.optimizer.search.free.multipliers import Priced
-    from abscopt.optimizer.search.free.parts import Look
+    from abscopt.optimizer.search.free.part import Look
     from abscopt.optimizer.search.free.schedules import Schedules
 
 

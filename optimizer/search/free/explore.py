@@ -27,9 +27,11 @@ from abscopt.optimizer.search.free.combine import combined, most_promising
 from abscopt.optimizer.search.free.cuts import Cut, SharedDays
 from abscopt.optimizer.search.free.days.labels import Precision
 from abscopt.optimizer.search.free.days.terms import chemo_factor, terms_of, whole_of
-from abscopt.optimizer.search.free.multipliers import Pool, Priced, priced
+from abscopt.optimizer.search.free.multipliers import Priced, priced
 from abscopt.optimizer.search.free.objective import Slopes, Value
-from abscopt.optimizer.search.free.parts import FreePart, MenuPart, Part
+from abscopt.optimizer.search.free.part import Part
+from abscopt.optimizer.search.free.parts import FreePart, MenuPart
+from abscopt.optimizer.search.free.pool import Pool
 from abscopt.optimizer.search.free.ranges import bounds_of, narrower, tightened
 from abscopt.optimizer.search.free.schedules import Schedules
 from abscopt.optimizer.search.join import every_row

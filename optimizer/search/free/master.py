@@ -20,8 +20,8 @@ from abscopt.optimizer.solver import ColumnMaster
 
 if TYPE_CHECKING:
     from abscopt.optimizer.search.free.days.courses import Courses
-    from abscopt.optimizer.search.free.multipliers import Pool
     from abscopt.optimizer.search.free.objective import Value
+    from abscopt.optimizer.search.free.pool import Pool
 
 
 BREAKS = 31

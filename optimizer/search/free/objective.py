@@ -25,40 +25,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abscopt.models import immune, outcome
-from abscopt.models.arrays import BoolArray, FloatArray
+from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.candidates.value import value_of_burden
 from abscopt.optimizer.search.free.days.dual import Prices
+from abscopt.optimizer.search.free.days.span import Span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.search.free.days.terms import Whole
-    from abscopt.optimizer.search.free.parts import Part
+    from abscopt.optimizer.search.free.part import Part
 
 
 GROUND = 1e-6
 LEAST = 1e-9
-
-
-@dataclass(frozen=True)
-class Span:
-    """Courses whose kill at the last horizon (growth taken off) and fractions are in a range.
-
-    They have a fraction on all days that are `taken`, and none on those that are `left`.
-    """
-
-    kill: tuple[float, float]
-    count: tuple[int, int]
-    taken: tuple[int, ...] = ()
-    left: tuple[int, ...] = ()
-
-    def holds(self, given: BoolArray) -> BoolArray:
-        """(n,) whether (n, days of the case) fraction days are those of the span."""
-        taken, left = given[:, list(self.taken)], given[:, list(self.left)]
-        kept: BoolArray = np.concatenate([taken, ~left], axis=1)
-        found: BoolArray = np.all(kept, axis=1)
-        return found
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ be worth more than a threshold. `Look` is what it knows at one set of prices.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,7 +17,6 @@ from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.schedule import Fraction
 from abscopt.optimizer.search.free.days.courses import Courses, totals
 from abscopt.optimizer.search.free.days.dual import (
-    Completion,
     Steps,
     completion,
     followed,
@@ -25,8 +24,9 @@ from abscopt.optimizer.search.free.days.dual import (
 )
 from abscopt.optimizer.search.free.days.exchanges import one_change, two_changes
 from abscopt.optimizer.search.free.days.labels import explored
+from abscopt.optimizer.search.free.days.span import Span
 from abscopt.optimizer.search.free.days.suffix import Stage, stages_of
-from abscopt.optimizer.search.free.objective import Span
+from abscopt.optimizer.search.free.part import Look
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,115 +44,6 @@ FINE_PATTERNS = 0.5
 ROOM = 1.5
 """Patterns of days: coarse per course day, fine per pair of them. Those of few fractions serve all
 numbers up to the next power."""
-
-
-@dataclass(frozen=True)
-class Look:
-    """A part at some prices: no course of the span is worth more than `bound`.
-
-    `by_count` bounds those of 0, 1, ... fractions, `completion` is that of a free course; `fine`
-    says which stages it used.
-    """
-
-    prices: Prices
-    span: Span
-    bound: float
-    by_count: FloatArray
-    fine: bool
-    completion: Completion | None
-
-    def with_rows(self, number: int) -> Look:
-        """The same with so many rows more, without a price."""
-        load = np.append(self.prices.load, np.zeros(number))
-        prices, one = replace(self.prices, load=load), self.completion
-        return replace(
-            self, prices=prices, completion=None if one is None else replace(one, prices=prices)
-        )
-
-
-class Part(Protocol):
-    """One lesion that is irradiated."""
-
-    lesion: int
-
-    @property
-    def most_effect(self) -> FloatArray:
-        """(H,) no course has more effect of its own."""
-        ...
-
-    @property
-    def least_kept(self) -> float:
-        """What a course leaves of the others' effect at least."""
-        ...
-
-    @property
-    def whole(self) -> Span:
-        """The span of all its courses."""
-        ...
-
-    def kill_range(self, span: Span) -> tuple[FloatArray, FloatArray]:
-        """(H,) least and most kill of the courses of a span."""
-        ...
-
-    @property
-    def nothing(self) -> IntArray:
-        """(1, T) the empty course."""
-        ...
-
-    @property
-    def days(self) -> IntArray:
-        """Days on which it may have a fraction."""
-        ...
-
-    def of(self, actions: IntArray) -> tuple[Courses, BoolArray]:
-        """What courses do, and which keep the limits by themselves."""
-        ...
-
-    @property
-    def doses(self) -> FloatArray:
-        """(A,) its doses, none first."""
-        ...
-
-    def levels(self, actions: IntArray) -> IntArray:
-        """(n, days of the case) place of each day's dose among the doses."""
-        ...
-
-    def obey(self, further: Sequence[FloatArray], room: FloatArray) -> None:
-        """Further loads (days, A) of the doses of each day, instead of those before.
-
-        `room` (M,) is that of all loads.
-        """
-        ...
-
-    def look(self, prices: Prices, span: Span, fine: bool) -> Look:
-        """Bound of a span at prices."""
-        ...
-
-    def follow(self, look: Look) -> Courses:
-        """The course that the bound is the worth of, with what the bound counts it for."""
-        ...
-
-    def near(
-        self, look: Look, threshold: float, precision: Precision, stop: Callable[[], bool]
-    ) -> tuple[Courses, float] | None:
-        """Courses that stand for all of the span worth more than a threshold; see `explored`."""
-        ...
-
-    def one_change(self, course: IntArray) -> IntArray:
-        """(n, T) courses that differ little from one."""
-        ...
-
-    def two_changes(self, course: IntArray, room: FloatArray, better: Better) -> Courses:
-        """Courses that differ more and fit a room (M,), those that are `better`."""
-        ...
-
-    def count(self, actions: IntArray) -> IntArray:
-        """(n,) fractions."""
-        ...
-
-    def fractions(self, course: IntArray) -> list[Fraction]:
-        """The fractions of a course."""
-        ...
 
 
 class FreePart:

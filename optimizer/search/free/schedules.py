@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.free.days.exchanges import Better
     from abscopt.optimizer.search.free.days.terms import Whole
     from abscopt.optimizer.search.free.objective import Value
-    from abscopt.optimizer.search.free.parts import Part
+    from abscopt.optimizer.search.free.part import Part
 
 
 CHECKED = 2_000

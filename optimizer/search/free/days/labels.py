@@ -23,9 +23,9 @@ from abscopt.optimizer.search.free.days.terms import OTHERS, SURVIVORS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from abscopt.optimizer.search.free.days.span import Span
     from abscopt.optimizer.search.free.days.suffix import Stage
     from abscopt.optimizer.search.free.days.terms import Terms
-    from abscopt.optimizer.search.free.objective import Span
 
 
 CHUNK = 4096
