@@ -36,7 +36,7 @@ GOLDEN = Path(__file__).parent.parent / "golden"
 WRITE = os.environ.get("ABSCOPT_GOLDEN") == "write"
 STATED = re.compile(r"model\.(\w+) = (?:pyo\.Constraint|_needs_one)\(")
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?", re.IGNORECASE)
-SOURCES = sorted(Path(programme.__path__[0]).glob("*.py"))
+SOURCES = sorted(Path(programme.__path__[0]).rglob("*.py"))
 FAMILIES = sorted({name for path in SOURCES for name in STATED.findall(path.read_text())})
 
 SPARING = {"organ": {"mean": 0.4, "max": 0.5}, "lungs": {"mean": 0.1}, "heart": {"mean": 0.1}}

@@ -45,7 +45,7 @@ GAP = 1e-5
 SECONDS = 30.0
 
 STATED = re.compile(r"model\.(\w+) = (?:pyo\.Constraint|_needs_one)\(")
-SOURCES = sorted(Path(programme.__path__[0]).glob("*.py"))
+SOURCES = sorted(Path(programme.__path__[0]).rglob("*.py"))
 PAIRS = ("credited_pairs", "exposed_pairs")  # with those of pairs.py: see test_perturbed_pairs.py
 FAMILIES = sorted(
     {
