@@ -23,12 +23,17 @@ MIXED = 0.1
 
 
 def split(value: Value, found: Priced, excess: float) -> list[Value]:
-    """Values of the parts into which a node is split; none if that would not lower its bound.
+    """Values of the nodes into which a node is split; none if that would not lower its bound.
 
-    Where the majorants of the bound are loose at what the master mixes, by a fair part of the
-    excess over the threshold: the effect of several parts first, then kill if pursued and conceded
-    courses are mixed, then fraction numbers, then kill. Fraction numbers are split until all are
-    known, since few partial courses are alike before.
+    With u the burdens that the master mixes, phi^ and sat^ the majorants it valued them on, a split
+    pays where the gaps at the mixture,
+
+        loose_j = per_j sum_h [phi^(u_jh) - phi(u_jh)],
+        above   = sum_j phi at sat^(Z) - sum_j phi at sat(Z) + loose of lesions at rest,
+
+    are a fair share of the excess over the threshold: the effect of several lesions first, then
+    kill if pursued and conceded courses are mixed, then fraction numbers, then kill. Fraction
+    numbers are split until all are known, since few partial courses are alike before.
     """
     mixture, parts = found.mixture, len(value.parts)
     taken = value.worth(mixture.kill[None], mixture.systemic[None])[0]
@@ -60,7 +65,8 @@ def split(value: Value, found: Priced, excess: float) -> list[Value]:
 def divided(value: Value, found: Priced) -> list[Value]:
     """A node in two that are explored more easily; none if its courses are all alike.
 
-    By a day that only a part of what the master mixes has a fraction on, else by kill.
+    By the day t of a lesion where min(g_t, 1 - g_t) is greatest, with g_t = sum_c x_c [fraction on
+    t] the share of the mixture that has a fraction on it (most fractional branching); else by kill.
     """
     best, where = MIXED, None
     for s, (part, span, one, w) in enumerate(

@@ -47,6 +47,14 @@ def combined(
 ) -> Combined | None:
     """All schedules of a node above a threshold; None if they are too many, or on time.
 
+    With top_s the greatest worth of a course of lesion s, a schedule of the courses c_s has
+
+        objective <= constant + sum_s worth_s(c_s) = constant + sum_s top_s - sum_s loss_s(c_s),
+
+    so that only courses with loss_s <= slack = constant + sum_s top_s - threshold count, and of
+    their products those with sum_s loss_s <= slack. The lesions are explored one after another;
+    each lowers top_s to the best course that it has, and with it the slack of the next.
+
     They keep every limit, by what their courses are credited with.
     """
     tops, below = [look.bound for look in found.looks], -np.inf
@@ -106,7 +114,10 @@ def _width(look: Look) -> float:
 def most_promising(
     schedules: Schedules, found: Priced, precision: Precision, most: int, stop: Callable[[], bool]
 ) -> tuple[list[Courses], IntArray] | None:
-    """Courses that are worth most in each part, and at most so many rows of them."""
+    """Courses that are worth most in each lesion, and at most so many rows of them.
+
+    most^(1/P) of each of P lesions, so that their product is no more.
+    """
     each = max(1, int(most ** (1.0 / len(found.looks))))
     near = []
     for part, look in zip(schedules.parts, found.looks, strict=True):

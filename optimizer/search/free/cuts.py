@@ -66,6 +66,10 @@ class SharedDays:
     """
 
     def __init__(self, candidates: Candidates, schedules: Schedules):
+        """A and M of the module from the loads of single fractions and of pairs on one day.
+
+        load of 1 Gy by lesion i alone = A_i + M_ii,  cross factor (i, j) = M_ij + M_ji = 2 M_ij
+        """
         instance, whole, parts = candidates.instance, schedules.whole, schedules.parts
         limits, number = schedules.limits, len(parts)
         sensitized = candidates.plan_effects.sensitizer[whole.plan] > 1
@@ -87,7 +91,9 @@ class SharedDays:
         self.limits = self.matrix.sum(axis=(1, 2, 3)) > self.diagonal.sum(axis=(1, 2))
 
     def shares(self, pool: Pool, weights: Sequence[FloatArray]) -> Shares:
-        """What a mixture of a pool's courses gives."""
+        """What a mixture of a pool's courses gives: often (days, A) by lesion, mean = often . dose
+        (P, days).
+        """
         often, days = [], self.linear.shape[2]
         for part, one, w, dose in zip(pool.parts, pool.courses, weights, self.doses, strict=True):
             mixed = np.flatnonzero(w > RARE)
@@ -118,7 +124,16 @@ class SharedDays:
         square: FloatArray,
         least: dict[tuple[int, int, int], tuple[FloatArray, FloatArray]],
     ) -> Cut | None:
-        """The row of one limit, None where it is obeyed; `least` remembers the prices by pair."""
+        """The row of one limit, None where it is obeyed; `least` remembers the prices by pair.
+
+        Day by day, with d the doses, c their means (P,) in the mixture, D = diag(M), the greater of
+
+            A . d + 2 c^T M d - c^T M c                                 (tangent at c), or
+            A . d + D . d^2 + 2 sum_{i<j} M_ij (f_ij(d_i) + g_ij(d_j))  (least products),
+
+        where both are compared at the mixture; constants go to the right-hand side, so that no load
+        is negative and none is left without a dose.
+        """
         mean, matrix, days = shares.mean, self.matrix[m], self.linear.shape[2]
         load = [
             np.outer(self.linear[m, s], dose) + np.outer(self.diagonal[m, s], dose**2)
@@ -155,8 +170,16 @@ def least_product(
 ) -> tuple[FloatArray, FloatArray]:
     """(A,) and (A',) prices f, g: f + g is at most the product, and most where doses are `often`.
 
-    The least mean product gives the greatest doses of one with the least of the other; the prices
-    hold for all doses.
+    The dual of a transportation problem with marginals p and q (how often which dose):
+
+        min sum_ab pi_ab d_a d'_b,  sum_b pi_ab = p_a,  sum_a pi_ab = q_b,  pi >= 0
+            = max sum_a p_a f_a + sum_b q_b g_b,  f_a + g_b <= d_a d'_b for all a, b.
+
+    With the doses of one falling the costs have the Monge property, so that the north-west-corner
+    rule is optimal (Hoffman 1963, On simple linear programming problems): the greatest doses of one
+    with the least of the other. Its staircase of basic cells with f_a + g_b = d_a d'_b gives the
+    prices of the doses in use; those of all others are the greatest that hold, g_b = min_a (d_a
+    d'_b - f_a) and f_a = min_b (d_a d'_b - g_b).
     """
     rows, columns = np.flatnonzero(often > RARE), np.flatnonzero(other > RARE)[::-1]
     f = np.zeros(len(rows))

@@ -1,8 +1,41 @@
 """The master of the Lagrangian bound: the best mixture of courses, as a linear programme.
 
-It grows by columns, the courses met so far, and keeps its basis. Rows come first, in the order
-log burdens, effect, limits, fraction numbers; then what sums to 1: the courses of each part, the
-points of each burden and of each horizon's effect.
+The restricted master of a Dantzig-Wolfe decomposition by lesion (Dantzig and Wolfe 1960,
+Decomposition principle for linear programs; Desaulniers, Desrosiers and Solomon 2005, Column
+Generation). Lesions j with weights per_j at each horizon h, irradiated lesions s among them with
+the courses c met so far: kill K, own effect E, others' effect kept O, loads L, n fractions.
+
+Variables, all >= 0:
+
+    x_sc        weight of course c of lesion s
+    mu_jhb      weight of the point u_b of a log burden, nu_hb that of the point z_b of the effect
+                (Z of a lesion alone, else ln Z)
+    a, b, c     what kills (s, h), fractions s and effects h lack to reach their ranges
+
+    maximize  sum_jh per_j sum_b phi(u_b) mu_jhb - MISSED (sum a + sum b + sum c)
+
+    burden  (j, h)   - sum_b u_b mu_jhb - sum_c K_ch x_jc - share_j sum_b sat_hb nu_hb - a_jh
+                                                                           <= - local_jh
+    effect  (h)        sum_b z_b nu_hb - sum_sc E_sch x_sc - c_h <= 0                   alone
+    effect  (h, g)     sum_b z_b nu_hb - sum_sc (E_sch / (O_sc g) + ln O_sc) x_sc - c_h
+                                                       <= rest_h / g - 1 + ln g      several
+    limit   m          sum_sc L_scm x_sc <= room_m
+    count   s          sum_c n_c x_sc <= many_s,        - sum_c n_c x_sc - b_s <= - few_s
+    part    s          sum_c x_sc = 1
+    point   (j, h)     sum_b mu_jhb = 1
+    level   h          sum_b nu_hb = 1
+
+The rows of effect with several lesions are tangents of the logarithm at levels g (Kelley 1960, The
+cutting-plane method for solving convex programs): ln Z = ln G + sum_s ln O_s and
+ln G <= G / g - 1 + ln g with G = rest + sum_s E_s / O_s. Between points, phi and the saturation
+are replaced by their concave majorants, since the maximum mixes the points freely.
+
+The duals are the next multipliers: those of burden k per_j, of effect t with w = sum t_g / g and
+offset = sum t_g (ln g - 1), of limits y. The pricing problem of lesion s, maximize
+per_s k . K + w . E / O + t ln O - y . L over its courses, is the lesion oracle; the duals of the
+counts have no part in it, as the oracle looks at these ranges itself.
+
+The master grows by columns and keeps its basis. Rows are in the order above.
 """
 
 from __future__ import annotations
@@ -58,6 +91,13 @@ class Master:
     """
 
     def __init__(self, value: Value):
+        """Points of the piecewise linear majorants, and the rows.
+
+        Burdens (lesions H, points): some over the whole range [low, high], more where phi is
+        curved, near u = 0. Effects (H, BREAKS): Z from 0 to the most it can be, or ln Z over the
+        cell; levels g of the tangents (H, LEVELS) from the cell's lower end to e^high / prod_s
+        least O_s, the most that G can be.
+        """
         self.value = value
         lesions, horizons = value.whole.local.shape
         wide = np.linspace(value.low, value.high, WIDE_BREAKS, axis=-1)
@@ -81,7 +121,14 @@ class Master:
         self._part_of = np.zeros(0, dtype=np.int64)
 
     def _begun(self) -> ColumnMaster:
-        """All rows, and all columns but those of courses."""
+        """All rows, and all columns but those of courses: the programme of the module.
+
+        Row offsets `burden`, `effect`, .. are cumulated sizes, in the order of the module: lesions
+        H, H levels, M, 2 P, P, lesions H, H. Inequalities come first and have no lower end; the
+        rows of sums are 1 on both sides. A burden's points are columns (points, rows) with -u in
+        their burden row and 1 in their point row; an effect's have -share sat in the burden rows of
+        their horizon, z in all its effect rows and 1 in its level row.
+        """
         value, whole = self.value, self.value.whole
         cells, parts, horizons = self.points.shape[0], len(value.parts), len(self.at)
         above = np.zeros_like(self.levels)
@@ -120,7 +167,11 @@ class Master:
         return master
 
     def _columns(self, s: int, one: Courses) -> FloatArray:
-        """(n, rows) of courses of a part."""
+        """(n, rows) of courses of a part.
+
+        -K in the burden rows, -(E / (O g) + ln O) (or -E alone) in the effect rows, L in the
+        limits, n and -n in the counts, 1 in the row of the part.
+        """
         rows, horizons, number = self._rows, one.kill.shape[1], len(one)
         found = np.zeros((number, rows["end"]))
         found[:, s * horizons : (s + 1) * horizons] = -one.kill
@@ -136,6 +187,8 @@ class Master:
 
     def solve(self, pool: Pool) -> tuple[Slopes, float, Mixture]:
         """Duals of the best mixture of the pool's courses, its value and what it mixes.
+
+            k = dual of burden / per,  (w, t, offset) by `_slopes`,  y = dual of limits,  all >= 0
 
         The pool may only have grown since the last call.
         """
@@ -157,7 +210,11 @@ class Master:
         return slopes, self._master.objective - value.whole.cost, mixture
 
     def _slopes(self, dual: FloatArray) -> FloatArray:
-        """(3, H) prices of effect from duals (H, levels)."""
+        """(3, H) prices of effect from duals (H, levels): a sum of tangents at levels g with
+        weights t_g.
+
+            sum_g t_g ln G <= sum_g t_g (G / g - 1 + ln g) = w G + offset,     t = sum_g t_g
+        """
         price = dual.sum(axis=1)
         if self.value.alone:
             return np.stack([price, np.zeros_like(price), np.zeros_like(price)])
@@ -165,6 +222,12 @@ class Master:
         return np.stack([(dual / self.levels).sum(axis=1), price, offset])
 
     def _mixture(self, pool: Pool, x: FloatArray) -> Mixture:
+        """What the weights x of all columns say: points first, then levels, what is lacking,
+        courses.
+
+            K_s = sum_c x_sc K_c,  n_s = sum_c x_sc n_c,  effect_h = sum_b nu_hb z_b (or e^ of it),
+            systemic_h = sum_b nu_hb sat_hb,    worth_j = per_j sum_hb mu_jhb phi(u_b)
+        """
         value, shape = self.value, self.points.shape
         points = x[: self.points.size].reshape(shape)
         levels = x[self.points.size : self.points.size + self.at.size].reshape(self.at.shape)

@@ -1,9 +1,16 @@
-"""Prices at which the Lagrangian bound of a plan is low, by column generation.
+"""Multipliers at which the Lagrangian bound of a plan is low, by column generation.
 
-Columns are courses of the parts, each with the effect that the bound counted it for. The master
-mixes them within the limits and values the mixture on concave majorants of the objective, broken
-at points; its duals are the next prices, taken part of the way from the best ones known. Whatever
-the prices are, the bound they give is a bound: no tolerance of the master enters it.
+Lagrangian relaxation (Geoffrion 1974, Lagrangean relaxation for integer programming; Fisher 1981,
+The Lagrangian relaxation method for solving integer programming problems): for any multipliers
+(k, effect, y) >= 0
+
+    L = constant(k, effect, y) + sum_s max_{c in span of s} worth_s(c; k, effect, y)
+
+bounds every schedule of the node. Columns are courses of the lesions, each with the effect that the
+bound counted it for. The master mixes them within the limits and values the mixture on concave
+majorants of the objective, broken at points; its duals are the next multipliers, taken part of the
+way from the best ones known. Whatever they are, the bound they give is a bound: no tolerance of
+the master enters it.
 """
 
 from __future__ import annotations
@@ -78,10 +85,17 @@ def priced(
     *,
     fine: bool = True,
 ) -> Priced:
-    """Prices for some spans and a cell of one plan, with columns from and into a pool.
+    """Multipliers for some spans and a cell of one plan, with columns from and into a pool.
 
-    Stops at a bound <= target, or when better prices would lower it by a small part of what it is
-    above the target.
+    In each round, L as in the module by the oracles, their maximizers as columns, the master's
+    duals, and the next multipliers between the best and those, smoothed against oscillation as in
+    stabilized column generation (Desaulniers, Desrosiers and Solomon 2005, Column Generation):
+
+        tried = best + STEP (duals - best),     all the way when no column was new
+
+    Stops at a bound <= target, when better multipliers would lower it by a small share of what it
+    is above the target (the master's value is the lowest that the columns allow), or after some
+    rounds without gain.
     """
     best: Priced | None = None
     master = Master(value)

@@ -4,9 +4,10 @@ With u the log burden of a lesion at a horizon, for all prices k, s >= 0
 
     phi(u) <= max_u' [phi(u') + k u'] - k u,        sat(Z) <= max_Z' [sat(Z') - s Z'] + s Z,
 
-whatever the shape of phi. For a lesion alone, whose effect holds that of the lesions at rest, this
-is linear in kill and effect. The effect of several is Z = G prod O, G = rest + sum E / O, where O
-is what a course's lymphocyte losses leave of the others' effect. There
+whatever the shape of phi (each maximum is a conjugate, each inequality Fenchel's). For a lesion
+alone, whose effect holds that of the lesions at rest, this is linear in kill and effect. The effect
+of several is Z = G prod O, G = rest + sum E / O, where O is what a course's lymphocyte losses leave
+of the others' effect. There
 
     m sat(Z) <= max_l' [m sat(e^l') - t l'] + t ln Z,
     t ln Z = t ln G + t sum ln O <= w G + offset + t sum ln O,
@@ -83,6 +84,16 @@ class Value:
         spans: tuple[Span, ...] | None = None,
         cell: FloatArray | None = None,
     ):
+        """Ranges of effect and burden that the spans and the cell leave.
+
+            systemic = sat(e^cell - (rest - resting))                            (2, H)
+            low  = local - share systemic_max - greatest kill of the span        (lesions, H)
+            high = local - share systemic_min - least kill of the span
+
+        `rest` is the effect of lesions at rest, raised above 0 a little so that its logarithm
+        exists; the cell of a whole plan reaches from ln rest + sum ln least O to ln of the most
+        effect of all.
+        """
         self.instance, self.goal, self.whole, self.parts = (
             instance,
             instance.objective,
@@ -133,7 +144,10 @@ class Value:
         return Value(self.instance, whole, self.parts, self.spans, self.cell)
 
     def effect(self, effect: FloatArray, kept: FloatArray) -> FloatArray:
-        """(n, H) unsaturated systemic effect of (n, P, H) own effects and (n, P) others' kept."""
+        """(n, H) unsaturated systemic effect of (n, P, H) own effects and (n, P) others' kept.
+
+        Z = (resting + sum_s E_s / O_s) prod_s O_s;    Z = E of a lesion alone
+        """
         if self.alone:
             found: FloatArray = effect[:, 0]
             return found
@@ -142,7 +156,10 @@ class Value:
         return found
 
     def worth(self, kill: FloatArray, systemic: FloatArray) -> FloatArray:
-        """(n, lesions) at (n, P, H) kills, growth taken off, and (n, H) saturated effect."""
+        """(n, lesions) at (n, P, H) kills, growth taken off, and (n, H) saturated effect.
+
+        per_j sum_h phi(u_jh),    u_jh = local_jh - share_j sat_h - K_jh
+        """
         whole = self.whole
         burden = whole.local[None] - whole.share[None, :, None] * systemic[:, None, :]
         burden[:, : kill.shape[1]] -= kill
@@ -156,7 +173,17 @@ class Value:
         return total
 
     def prices(self, slopes: Slopes) -> tuple[float, list[Prices]]:
-        """A constant and the prices of each part: a bound of all courses that keep the limits."""
+        """A constant and the prices of each lesion: a bound of all courses that keep the limits.
+
+        With m_h = sum_j per_j share_j k_jh the worth of a nat of saturated effect:
+
+            constant = y . room - cost
+                       + sum_jh per_j (max_{low <= u <= high} [phi(u) + k_jh u] - k_jh local_jh)
+                       + sum_h max_Z [m_h sat(Z) - s_h Z]  alone, or
+                       + sum_h (w_h rest_h + offset_h + max_{l in cell} [m_h sat(e^l) - t_h l])
+            worth_s(c) = per_s k_s . K_c - y . L_c + s . E_c  alone, or
+                       = per_s k_s . K_c - y . L_c + w . E_c / O_c + (sum_h t_h) ln O_c
+        """
         whole = self.whole
         total = float(slopes.load @ whole.room) - whole.cost
         for (s, h), k in np.ndenumerate(slopes.burden):
@@ -179,7 +206,12 @@ class Value:
         return np.maximum(worth, 0.0 if self.maximum is not None else marginal)
 
     def _concave(self, marginal: FloatArray, worth: FloatArray) -> float:
-        """max m sat(Z) - s Z over all Z >= 0, summed over horizons."""
+        """max m sat(Z) - s Z over all Z >= 0, summed over horizons.
+
+        With sat(Z) = Zmax Z / (Z + Zmax), sat' = (1 + Z / Zmax)^-2 = s / m at the maximum, hence
+
+            m Zmax (1 - sqrt(s / m))^2     for s < m, else 0.
+        """
         if self.maximum is None:
             return 0.0
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -189,7 +221,15 @@ class Value:
     def _logistic(
         self, marginal: float, price: float, low: FloatArray, high: FloatArray
     ) -> FloatArray:
-        """max m sat(e^l) - t l in cells (n,): a logistic function of l, or an exponential one."""
+        """max m sat(e^l) - t l in cells (n,): a logistic function of l, or an exponential one.
+
+        sat(e^l) = Zmax p with p = 1 / (1 + e^-(l - ln Zmax)), so that it is stationary where
+
+            m Zmax p (1 - p) = t,     p = 1/2 + sqrt(1/4 - t / (m Zmax)) at the maximum,
+            l = ln Zmax + ln p - ln(1 - p);
+
+        the maximum of a cell is there or at one of its ends (the exponential is convex: at an end).
+        """
         points = [low, high]
         if self.maximum is not None and 0.0 < price < 0.25 * marginal * self.maximum:
             ratio = price / (marginal * self.maximum)
@@ -203,7 +243,11 @@ class Value:
         return best
 
     def _intercept(self, k: float, low: FloatArray, high: FloatArray) -> FloatArray:
-        """max phi(u) + k u over ranges (n,) of burdens."""
+        """max phi(u) + k u over ranges (n,) of burdens: the conjugate of -phi in the range.
+
+        At an end, or where phi' = -k: for -ln(1 + e^u), e^u / (1 + e^u) = k; for the control
+        probability p = 1 / (1 + e^u), p (1 - p) = k; or at the kink where a lesion is conceded.
+        """
         points: list[float] = []
         if self.goal.kind == "expected_control":
             if 0.0 < k < 0.25:  # stationary where p (1 - p) = k; the greater p is the maximum
@@ -225,14 +269,23 @@ class Value:
         return found
 
     def at_levels(self, slopes: Slopes, h: int, edges: FloatArray) -> FloatArray:
-        """(n,) what the constant gains where ln Z of a horizon is between two of n + 1 edges."""
+        """(n,) what the constant gains where ln Z of a horizon is between two of n + 1 edges.
+
+        max_{l in piece} [m sat(e^l) - t l] - max_{l in cell} [m sat(e^l) - t l]  <= 0
+        """
         marginal, price = float(self._marginal(slopes)[h]), float(slopes.effect[1, h])
         pieces = self._logistic(marginal, price, edges[:-1], edges[1:])
         found: FloatArray = pieces - self._logistic(marginal, price, *self.cell[:, h, None])
         return found
 
     def at_kills(self, slopes: Sequence[Slopes], s: int, edges: FloatArray) -> FloatArray:
-        """(prices, n) the same where a part's kill is between two of n + 1 edges."""
+        """(prices, n) the same where a lesion's kill is between two of n + 1 edges.
+
+            per_s sum_h {max_{u in piece} [phi(u) + k_sh u] - max_{u in node} [phi(u) + k_sh u]}
+
+        with the piece of burdens (H, n) local - share systemic - kill, clipped to the range of the
+        node.
+        """
         part, span = self.parts[s], self.spans[s]
         pairs = itertools.pairwise(edges.tolist())
         kills = [part.kill_range(replace(span, kill=pair)) for pair in pairs]

@@ -50,6 +50,13 @@ class FreePart:
     """A free course of one lesion under one plan."""
 
     def __init__(self, terms: Terms, lesion: Lesion, days: int):
+        """The coarse stages, and what no course exceeds.
+
+            most effect = max_p [x_0 . high_0(p) + constant_0(p)] + survivor_0 + E_0          (H,)
+            most kill   = sum_i max_a K_ia                                                    (H,)
+
+        with x_0 and E_0 the state and effect before the first course day.
+        """
         self.terms, self.lesion = terms, terms.lesion
         self._of, self._days = lesion, days
         self._steps: dict[bool, Steps] = {}
@@ -188,6 +195,10 @@ class MenuPart:
     """A menu of uniform courses of one lesion under one plan; its actions are places on it."""
 
     def __init__(self, candidates: Candidates, whole: Whole, s: int, chemo: float):
+        """All courses of the menu with what they do, by place.
+
+        kill = local of no course - local of the course,  effect = chemo E,  kept = e^-loss
+        """
         table, plan = candidates.lesions[s], whole.plan
         self.menu, self.lesion = table.menu, table.menu.lesion
         self._of = candidates.lesion_of(table)

@@ -1,9 +1,13 @@
 """What the prices at hand leave of a node: ranges in which it may still be above a threshold.
 
-Prices with what the parts are worth at them, by fraction number, bound any smaller cell and any
-smaller span as well: of kill and effect only the constant depends. So ranges are cut in pieces,
-each bounded by the best of all prices that were tried, and what is not above the threshold is
-taken off at both ends.
+Prices q with what the lesions are worth at them, by fraction number, bound any smaller cell and
+any smaller span as well: of kill and effect only the constant depends,
+
+    bound(piece) = min_q {constant(q) + [change of the constant in the piece] + sum_s worth_s(q)}.
+
+So ranges are cut in pieces, each bounded by the best of all prices that were tried, and what is
+not above the threshold is taken off at both ends: bound tightening (in linear programming,
+reduced-cost fixing; Wolsey 1998, Integer Programming).
 """
 
 from __future__ import annotations
@@ -48,7 +52,10 @@ def _by_count(value: Value, one: Tried) -> list[FloatArray]:
 def tightened(value: Value, tried: Sequence[Tried], threshold: float) -> tuple[Value | None, float]:
     """A node without the ends that are not above a threshold, and a bound of these.
 
-    None where nothing is left of it.
+        bound_i = min_q [total_q + change_qi],  kept: first to last i with bound_i > threshold
+
+    over prices q and pieces i of each range in turn: fraction numbers, effect, kill. None where
+    nothing is left of it.
     """
     closed = -np.inf
     totals = bounds_of(value, tried)

@@ -77,7 +77,10 @@ class Schedules:
     def kept(self, rows: Sequence[Courses]) -> BoolArray:
         """(n,) whether every limit is kept by courses that keep them by themselves.
 
-        On shared days the least doses of what a course stands for count.
+            load_m = sum_s L_sm + sum_{i<j} sum_t d_it d_jt cross_ijtm <= room_m             (n, M)
+
+        and the change of Miner sums, visits and lymphocyte counts. On shared days the least doses
+        of what a course stands for count.
         """
         if len(rows) == 1:
             return np.ones(len(rows[0]), dtype=bool)
@@ -97,7 +100,12 @@ class Schedules:
         return good
 
     def _miner(self, limit: OrganLimit, daily: list[FloatArray]) -> FloatArray:
-        """(n,) what shared days change in a Miner sum: the organ feels the dose of the day."""
+        """(n,) what shared days change in a Miner sum: the organ feels the dose of the day.
+
+            sum_t [1 / N(sum_s D_st) - sum_s 1 / N(D_st)],     D_st = d_st sparing_st R_t
+
+        with 1 / N the use of one fraction of that dose.
+        """
         assert isinstance(limit, DoseByFractionsLimit)
         ratio = self.instance.organs[limit.organ].sensitizer_enhancement_ratio
         raised = np.where(self._sensitized, ratio, 1.0)
@@ -129,6 +137,10 @@ class Schedules:
         return good
 
     def _alc(self, given: BoolArray) -> BoolArray:
+        """(n,) whether lymphocytes stay above the floor on every fraction day of (P, n, days).
+
+        loss_t = loss_{t-1} kept + sum_s loss_s given_st <= alc_room
+        """
         if not np.isfinite(self.whole.alc_room):
             return np.ones(given.shape[1], dtype=bool)
         half = self.instance.lymphocytes.recovery_half_time_days
@@ -147,7 +159,8 @@ class Schedules:
     ) -> tuple[int, float] | None:
         """Place and objective of the best feasible row above a floor; None without one.
 
-        `rows` (n, P) are places among the courses of each part.
+        Rows with sum_s L_s <= room come in the order of falling objective, in lots; the first that
+        keeps all limits is the best. `rows` (n, P) are places among the courses of each lesion.
         """
         value = self.values(courses, rows)
         load = np.sum([one.load[i] for one, i in zip(courses, rows.T, strict=True)], axis=0)

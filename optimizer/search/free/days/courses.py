@@ -59,7 +59,10 @@ def together(parts: Sequence[Courses]) -> Courses:
 def totals(terms: Terms, end: Stage, actions: IntArray) -> tuple[Courses, BoolArray]:
     """What (n, T) actions do, and which of them keep the limits by themselves.
 
-    `end` is the stage after the last course day.
+        kill = sum_i K_i[a_i] - regrowth(first, last),     load = sum_i L_i[a_i] <= room,
+        effect = E_T + constant + x_T . W_end              (n, H)
+
+    with x_T and E_T from `Terms.give`, day by day. `end` is the stage after the last course day.
     """
     stages = np.arange(len(terms.days))
     state, effect = terms.begin(len(actions))
@@ -74,7 +77,10 @@ def totals(terms: Terms, end: Stage, actions: IntArray) -> tuple[Courses, BoolAr
 
 
 def by_days(terms: Terms, given: BoolArray) -> tuple[BoolArray, FloatArray]:
-    """Whether (n, T) fraction days keep the limits on days, and (n, H) accelerated regrowth."""
+    """Whether (n, T) fraction days keep the limits on days, and (n, H) accelerated regrowth.
+
+    loss_i = loss_{i-1} kept^{days between} + loss per fraction <= alc_room on fraction days
+    """
     good: BoolArray = given.sum(axis=1) <= terms.most_fractions
     if np.isfinite(terms.alc_room):
         lost, worst = np.zeros(len(given)), np.zeros(len(given))

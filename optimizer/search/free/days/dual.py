@@ -6,9 +6,22 @@ effect and O what its lymphocyte losses leave of the others' one of
     worth . E                         where E holds the others' effect, linear in O,
     worth . E / O + steep ln O        where several lesions have effect (`objective`).
 
-It is maximized over all courses: before each course day and for each pattern of later fraction
-days the best is a convex function of the survivors (over O in the second form), stored at grid
-points. Between them it is interpolated, which for a convex function is never too low.
+It is maximized over all courses, by pattern p of later fraction days. With S the survivors (S / O
+in the second form), sigma and rho survivors and release per survivor of the dose a on day i, v_i(p)
+the worth of a unit released and r_ia what the dose is worth in kill less its price in loads,
+
+    f_i(0 p, S) = f_{i+1}(p, S)
+    f_i(1 p, S) = max_a [r_ia + v_i(p) rho_ia S + f_{i+1}(p, sigma_ia S)],        f_end = 0
+
+is a maximum of functions that are linear in S, hence convex: stored at grid points s_0 > s_1 > ..
+and interpolated between them it is never too low (a chord lies above a convex function). A partial
+course with state x and effect E so far is worth at most
+
+    max_p [E . worth + x . W_i(p) . worth + f_i(p, S)]
+
+more than the kill and loads it has: the completion bound, or cost-to-go (Bellman 1957, Dynamic
+Programming; bounding labels by it, Irnich and Desaulniers 2005, Shortest path problems with
+resource constraints). W (N, H) are the adjoints of `suffix`.
 
 `followed` is the course that the maximum takes, with the effect that the maximum counts for it: as
 a column of the master it makes the bound that of the programme over such columns.
@@ -139,7 +152,12 @@ class Completion:
 
 
 def place(survivors: FloatArray) -> tuple[IntArray, FloatArray]:
-    """Grid point at or above each number of survivors, and the weight of the next one."""
+    """Grid point at or above each number of survivors, and the weight of the next one.
+
+        S = (1 - w) s_k + w s_{k+1},     s_k = exp(-k step) >= S >= s_{k+1},     0 <= w <= 1
+
+    so that k = floor(-ln S / step); the last grid point is 0.
+    """
     with np.errstate(divide="ignore"):
         steps = np.minimum(-np.log(survivors) / GRID_STEP, len(GRID) - 1.5)
     index = np.clip(np.floor(steps).astype(np.int64), 0, len(GRID) - 2)
@@ -164,7 +182,17 @@ class Steps:
 
 
 def steps_of(terms: Terms, *, steep: bool) -> Steps:
-    """The second form where `steep`."""
+    """What doses do to the grid of survivors; the second form where `steep`.
+
+    One matrix per course day, (G + 1, A G) for A doses and G grid points s, takes f_{i+1} at the
+    grid and the worth v of a unit released to f_i at the grid for each dose:
+
+        (f, v) -> (1 - w) f_k + w f_{k+1} + v rho_ia top s,     sigma_ia s = (1 - w) s_k + w s_{k+1}
+
+    In the second form survivors are counted in units of the others' effect kept, sigma /
+    others_kept, which may exceed 1: `top` is the greatest product of them, and the grid is top
+    times s.
+    """
     number, size = len(terms.days), len(GRID)
     kept, survival, top = np.ones(number), terms.survival, 1.0
     if steep:
@@ -192,7 +220,16 @@ def completion(
     count: tuple[int, int],
     free: BoolArray,
 ) -> Completion:
-    """Dynamic programming over the course days, backward, for a range of fraction numbers."""
+    """Dynamic programming over the course days, backward, for a range of fraction numbers.
+
+    The recursion f_i of the module at all grid points and patterns at once, by the tables of
+    `steps_of`:
+
+        given_i(p, s) = max_a [r_ia + (f_{i+1}(p, .), v_i(p)) . table_i[:, (a, s)]]      (B', G)
+        f_i(g, s)     = max over patterns 0 p and 1 p of group g                         (B, G)
+
+    `free` (T, 2) forbids days without or with a fraction, which are worth `NEVER`.
+    """
     number, kept = len(terms.days), steps.kept
     reward = terms.kill @ prices.kill - terms.load @ prices.load
     reward = np.where(terms.allowed, reward, -np.inf)
@@ -247,7 +284,14 @@ def completion(
 def _begun(one: Completion, terms: Terms, stage: int, given: FloatArray) -> FloatArray:
     """(B',) bound of all courses that begin on a course day, by the later pattern.
 
-    `given` (B', grid) is the part of doses of the next stage's patterns with a fraction on the day.
+    With x_i, E_i and S_i the state, effect and survivors before day i without any treatment (known
+    exactly), and p the pattern after it:
+
+        begun_i(p) = E_i . worth + x_i . W_i(1 p) . worth + f_i(1 p, S_i) - regrowth(i, last(p))
+
+    -inf where the fractions of p and one more are not in the range. `given` (B', grid) is f_i(1 p,
+    .) at the grid, and the regrowth is that between the first fraction and the earliest last one of
+    p.
     """
     state, effect = terms.untouched[stage]
     worth = one.given[stage].of(one.seen(state, effect))[:, 0]
@@ -276,7 +320,18 @@ def _released(stage: Stage, later: Stage, kept: float, prices: Prices) -> FloatA
 
 
 def followed(one: Completion, terms: Terms, steps: Steps) -> Courses:
-    """The course that the maximum takes, with kill, effect and others' effect kept it counts."""
+    """The course that the maximum takes, with kill, effect and others' effect kept it counts.
+
+    The argmax of the recursion, traced forward from the day and pattern where `begun` is greatest.
+    The effect counted is the one that the bound counts, by the adjoints of joined patterns,
+
+        E = E_i + x_i . W_i(1 p) + constant(p) + sum_j S_j rho_{j a_j} v_j(p_j)           (H,)
+
+    and not what the course has: the column then has no less worth at these prices than the bound,
+    interpolation aside, and cuts it off the dual of the master (Dantzig and Wolfe 1960,
+    Decomposition principle for linear programs: the pricing problem gives a column). In the second
+    form O is the most and E / O that with the least of what the patterns keep.
+    """
     stages, actions = one.stages, np.zeros(len(terms.days), dtype=np.int64)
     begin = int(one.begun.argmax())
     if one.empty >= one.begun[begin]:
@@ -348,6 +403,15 @@ def choices(
 ) -> FloatArray:
     """(n, A) effect so far and what each action of a course day may still add.
 
+    The completion bound of each child of n partial courses, over the patterns p of later days:
+
+        choice(0) = max_p [seen . ahead_i(0 p) + f_{i+1}(p, S) - regrowth]
+        choice(a) = r_ia + max_p [seen . ahead_i(1 p) + f_{i+1}(p, sigma_ia S) + v_i(p) rho_ia S
+                                  - regrowth]
+
+    with `seen` (n, N + 2) of state, effect so far and 1, and regrowth that of `_regrown`. Those
+    without a fraction so far take the greatest of what begins later, for choice(0).
+
     All later days are included; `count`, `first` and `last` (n,) are the number and positions of
     the fractions given before.
     """
@@ -388,7 +452,10 @@ def _regrown(
 ) -> FloatArray:
     """(B', n) worth of what regrows at least under later patterns, beyond what does so far.
 
-    `day` is the position of a fraction on the day of the stage, None without one.
+        grown(first', max(last', earliest last of p)) - grown(first, last)
+
+    with first' and last' including a fraction on the day itself. `day` is the position of a
+    fraction on the day of the stage, None without one.
     """
     begin, end = (first, last) if day is None else (np.where(first < 0, day, first), np.array(day))
     later = np.maximum(one.stages[stage + 1].last[patterns][:, None], end)

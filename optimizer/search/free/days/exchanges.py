@@ -1,7 +1,18 @@
 """Courses that differ little from one: other doses on one or two days, or all days moved.
 
 Of two changes only the states between them and what a state is worth under the days after them
-matter, both linear: all pairs of days and doses are valued exactly by products of the two.
+matter, both linear. With days i < j changed to the doses a and b of a course c, and N components
+of a state x and H horizons,
+
+    E(i, a, j, b) = E_j(i, a) + x_j(i, a) . W_j(b) + C_j                            (H,)
+    K(i, a, j, b) = K(c) + dK(i, a) + dK(j, b) - regrowth of the fraction days      (H,)
+    L(i, a, j, b) = L(c) + dL(i, a) + dL(j, b)                                      (M,)
+    O(i, a, j, b) = product of others_kept over the fraction days                   ()
+
+with x_j(i, a) (N,) and E_j(i, a) (H,) the state and effect before day j of the course with its
+first change, W_j(b) (N, H) what a state is worth before j when j has b and later days are those of
+c, and C_j (H,) what the daily inflow of precursors adds from j on. This is the 2-exchange
+neighborhood of the course, valued exactly by one matrix product for each j.
 """
 
 from __future__ import annotations
@@ -52,6 +63,13 @@ def two_changes(
     better: Better,
 ) -> Courses:
     """Courses with other doses on two days that fit a room (M,) and are wanted.
+
+    All pairs of days and doses are valued by the formulas of the module:
+
+        E[(i, a), b] = E_j[(i, a)] + X_j[(i, a)] . W_j[b] + C_j     for each j and all i < j
+
+    with X_j (j A, N) the states before day j by first change, row i A + a, W_j (A, N, H), hence
+    (j A, A, H); the states are carried on by the dose of the course from one j to the next.
 
     `end` is the stage after the last course day; `better` says which of n courses are wanted by
     kill (n, H), effect (n, H) and what they leave of the others' effect (n,). All of them keep the
@@ -111,7 +129,14 @@ def _patterns(course: IntArray) -> tuple[BoolArray, IntArray]:
 def _worth(terms: Terms, end: Stage, course: IntArray) -> tuple[FloatArray, FloatArray]:
     """(T, A, N, H) worth of a state before each day under each action of it, and (T, H) of inflow.
 
-    Days after it are those of the course.
+    Days after it are those of the course c. With M_j the days from course day j to the next, sigma
+    and rho survivors and release per survivor, v_j the worth of a unit released on j:
+
+        W_j[a] = F_j(a) M_j^T W_{j+1}[c_{j+1}],  F_j(a) = diag(1, others_kept, effectors_kept, 1 ..)
+        W_j[a] of survivors = sigma_ja W_{j+1}[c_{j+1}] of survivors + rho_ja v_j
+
+    where F_j(0) is the identity. The adjoint recursion of a linear system, backward from the last
+    day.
     """
     days, actions = terms.allowed.shape
     after, constant = end.high, end.constant

@@ -1,10 +1,11 @@
-"""All courses of a lesion, day by day: partial courses that may still lead to a better one.
+"""All courses of a lesion, day by day: label setting with dominance and completion bounds.
 
-A partial course is dropped when what it may still reach is not above a threshold; two of them with
-(nearly) the same kill and loads become one where the better one loses at most a tolerance, whatever
-follows. The one that is kept is credited with that loss, and with the better kill and loads, so
-that it stands for both: the best of what arrives at the end bounds all courses. Where the effect of
-others counts it is credited with the better part of it too.
+A label is a partial course that may still lead to a better one (Irnich and Desaulniers 2005,
+Shortest path problems with resource constraints). It is dropped when what it may still reach is not
+above a threshold; two of them with (nearly) the same kill and loads become one where the better one
+loses at most a tolerance, whatever follows. The one that stays is credited with that loss, and with
+the better kill and loads, so that it stands for both: the best of what arrives at the end bounds
+all courses. Where the effect of others counts it is credited with the better part of it too.
 """
 
 from __future__ import annotations
@@ -104,7 +105,14 @@ def explored(
 ) -> tuple[Courses, float] | None:
     """Courses that stand for all of a span above a threshold, with what they are credited with.
 
-    And the best reach of what was not above it. None if there are too many, or on time.
+    And the best reach of what was not above it. None if there are too many, or on time. Stage by
+    stage
+
+        labels_{i+1} = merged { children (l, a) : l in labels_i, a allowed on day i,
+                                earned(l) + choice_i(l, a) > threshold, loads <= room, in the span }
+
+    with `choice` the completion bound of `dual.choices`. What is dropped bounds itself by its
+    reach, and what is merged is bounded by the label that stands for it.
     """
     stages = one.stages
     state, effect = terms.begin()
@@ -138,7 +146,13 @@ def explored(
 def _next(
     terms: Terms, one: Completion, labels: Labels, stage: int, threshold: float
 ) -> tuple[Labels, float]:
-    """Partial courses one course day on, and the best of what was not above the threshold."""
+    """Partial courses one course day on, and the best of what was not above the threshold.
+
+        reach(l, a) = K_l . price of kill - L_l . price of loads [+ steep ln O_l] + choice(l, a)
+
+    for n labels and A actions, (n, A); -inf where a load would exceed what is left, L_l + L_a >
+    room.
+    """
     nowhere = np.zeros(0, dtype=np.int64)
     parents, actions, reaches, below = [nowhere], [nowhere], [np.zeros(0)], -np.inf
     for begin in range(0, len(labels), CHUNK):
@@ -162,7 +176,11 @@ def _next(
 
 
 def _in_range(terms: Terms, span: Span, labels: Labels, stage: int, drift: float) -> IntArray:
-    """Those that can still end in the span; `drift` bounds the kill they are credited with."""
+    """Those that can still end in the span; `drift` bounds the kill they are credited with.
+
+    kill + greatest kill of all later days >= low,     kill <= high + drift (no regrowth later),
+    few - days left <= fractions <= many
+    """
     later = np.where(terms.allowed, terms.kill[:, :, -1], 0.0).max(axis=1)[stage + 1 :].sum()
     kill = labels.kill[:, -1]
     low, high = span.kill
@@ -182,7 +200,13 @@ def _given(
     action: IntArray,
     reach: FloatArray,
 ) -> Labels:
-    """Children after their action; those that break the lymphocyte floor are left out."""
+    """Children after their action; those that break the lymphocyte floor are left out.
+
+    With D the days since the last course day, for a fraction (else the loss only recovers)
+
+        alc = alc_l kept^D + loss <= alc_room,     K = K_l + K_ia - [regrown(first, last) - before],
+        L = L_l + L_ia,                            (x, E) = one course day on (`Terms.give`)
+    """
     given = action > 0
     passed = float(terms.days[stage] - terms.days[max(stage - 1, 0)])
     alc = labels.alc[parent] * terms.alc_kept**passed + np.where(given, terms.alc_loss, 0.0)
@@ -223,7 +247,16 @@ def _merged(
     precision: Precision,
     barred: FloatArray | None,
 ) -> tuple[Labels, float]:
-    """Partial courses that stand for all of them, and the kill they are credited with at most."""
+    """Partial courses that stand for all of them, and the kill they are credited with at most.
+
+    Dominance within a tolerance: in each round the label of greatest reach leads its group, and
+    takes in every label r of it (nearly the same kill and loads) for which
+
+        added(r, leader) <= tolerance          (`_added`: what the credit is worth at the prices)
+
+    The others have another leader in the next round. Where too many are left, the last round takes
+    all in, or the widths and the tolerance are doubled.
+    """
     if len(labels) < 2:
         return labels, 0.0
     order = np.argsort(-labels.reach, kind="stable")
@@ -287,6 +320,12 @@ def _loss(
 ) -> FloatArray:
     """(n, H) effect that the leader lacks against each row, at most, whatever follows.
 
+    With x, E and S the states, effects so far and survivors of row r and leader l, and patterns p
+    of later fraction days with low(p) <= W(p) <= high(p), worth (N, H) of a state:
+
+        loss = [E_r - E_l + max_p {(x_r - x_l)^+ . high(p) - (x_l - x_r)^+ . low(p)}
+                + (S_r - S_l)^+ survivor]^+
+
     `barred` is 0 for the patterns that may follow a number of fractions, the same for both.
     """
     difference = labels.state[rows] - labels.state[leaders]
@@ -317,7 +356,13 @@ def _added(
     loss: FloatArray,
     told: int,
 ) -> FloatArray:
-    """(n,) worth of what the leader is credited with to stand for each row."""
+    """(n,) worth of what the leader is credited with to stand for each row.
+
+        added = loss . price of effect                                                     alone,
+        added = loss . price of effect / O_l + sum_m y_m (L_lm - L_rm)^+ + steep [ln (O_r / O_l)]^+
+
+    with y the prices of the rows of shared days only: other loads are equal within the width.
+    """
     worth: FloatArray = loss @ one.prices.effect
     if one.prices.steep is None:
         return worth
@@ -336,7 +381,11 @@ def _credit(
     rows: IntArray,
     loss: FloatArray,
 ) -> None:
-    """Credit the leaders with the best of what joins them, in place."""
+    """Credit the leaders with the best of what joins them, in place.
+
+    Component by component over the rows r of each leader: E_l + max loss, max of O, kill, last day
+    and reach, min of loads, least doses and lymphocyte loss, so that the leader dominates every r.
+    """
     target = leader[group]
     extra = np.zeros((len(leader), loss.shape[1]))
     np.maximum.at(extra, group, loss)
@@ -356,7 +405,10 @@ def _credit(
 def _ended(
     stage: Stage, labels: Labels, history: list[tuple[IntArray, IntArray]], below: float
 ) -> tuple[Courses, float]:
-    """The courses that led to what arrived."""
+    """The courses that led to what arrived, by their parents.
+
+    E = E_end + constant + x_end . W_end          (n, H), what the days after the course add
+    """
     effect = labels.effect + stage.constant + np.einsum("nk,kh->nh", labels.state, stage.high[0])
     actions = np.zeros((len(labels), len(history)), dtype=np.int64)
     row = np.arange(len(labels))

@@ -75,6 +75,26 @@ class Stage:
 def stages_of(terms: Terms, most: float, fractions: int | None = None) -> list[Stage]:
     """Stages of every course day in order, and one for the end; at most so many patterns each.
 
+    With p a pattern of later fraction days, M_i the transition over course day i and the days up to
+    the next one, and F_i = diag(1, others_kept_i, effectors_kept, 1 ..) what a fraction does to a
+    state, the worth (N, H) of a state before day i is, from W_end = (0, others, 0 ..) backward,
+
+        W_i(0 p) = M_i^T W_{i+1}(p),          no fraction on day i,
+        W_i(1 p) = F_i M_i^T W_{i+1}(p),      one fraction on day i,
+
+    survivors aside (their worth depends on the doses). Patterns are joined in groups g, so that
+    there are B and not 2^T of them:
+
+        high_i(g) = max_{p in g} W_i(p) >= W_i(p) >= low_i(g) = min_{p in g} W_i(p),
+
+    component by component, which holds since states are never negative. A state-space relaxation
+    (Christofides, Mingozzi and Toth 1981, State-space relaxation procedures for the computation of
+    bounds to routing problems). No survivor is worth more than
+
+        survivor_i = max_{j >= i} [max_a rho_ja / (1 - sigma_ja)] max_p v_j(p)            (H,)
+
+    with v_j(p) the worth of a unit released: all doses together kill no more than what survives.
+
     Patterns of more than so many `fractions` are left out, none by default.
     """
     cap = len(terms.days) if fractions is None else fractions
@@ -143,7 +163,19 @@ def stages_of(terms: Terms, most: float, fractions: int | None = None) -> list[S
 def before(
     terms: Terms, day: int, after: FloatArray, constant: FloatArray, kept: float = 1.0
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Worth before a day from that after it, and (B, H) that of a unit released on the day."""
+    """Worth before a day from that after it, and (B, H) that of a unit released on the day.
+
+    The transpose of `Terms.step`, y (B, N, H) the worth after the day and w that before it, by
+    component (e effectors, R precursors, D dying, q_i the queue) and with phi the effect per
+    effector:
+
+        w_e = k_e kept (phi + y_e)            w_R = m (phi + y_e) + s y_R
+        w_D = k_D (pi y_R + y_D)              w_q_i = y_q_{i+1},   w_q_lag = c (pi y_R + y_D)
+        constant = constant + inflow y_R      released = y_q_1, or c (pi y_R + y_D) without a lag
+
+    k_e and k_D are kept per day, m mobilized, s staying, pi priming, c cleared; `kept` is what a
+    fraction of the day leaves of the effectors. Survivors and the others' effect pass unchanged.
+    """
     daily = terms.daily
     worth = np.empty_like(after)
     effector = daily.effect[day] + after[:, EFFECTORS]
@@ -176,9 +208,13 @@ def _joined(
 ) -> tuple[IntArray, int, float]:
     """(B,) number of the group of every pattern, how many groups, and their width.
 
-    Those of a group are alike in what is told of them (B, keys): fractions, and about how much
-    regrows up to the last day; and nearly so in what they leave of the others' effect, in effectors
-    and in precursors.
+    Those of a group are alike in their keys (B, k): fractions, and about how much regrows up to the
+    last day; and nearly so in what they leave of the others' effect, in effectors and in
+    precursors:
+
+        group(p) = (keys(p), floor(ln z(p) / width)),   z(p) = (others kept, sum_h W_e, sum_h W_R)
+
+    with `width` raised until there are at most so many groups.
     """
     own = worth[:, [EFFECTORS, PRECURSORS]].sum(axis=2)
     parts = np.log(np.concatenate([kept[:, None], own], axis=1) + TINY)

@@ -112,7 +112,12 @@ class Terms:
         day: int,
         released: FloatArray | float = 0.0,
     ) -> None:
-        """Go on by one day in place.
+        """Go on by one day in place: x' = M_t x + b_t, effect += phi_t e'.
+
+        In this order, with r the release of the day (q_lag is r itself without a lag):
+
+            D' = k_D D + c q_lag,                      e' = k_e e + m_t R,
+            R' = s_t R + pi_t D' + inflow,             q_1' = r,  q_i' = q_{i-1}
 
         Parameters
         ----------
@@ -140,7 +145,10 @@ class Terms:
     def passing(self) -> list[FloatArray]:
         """(N + 2, N + H) of each course day: from a state, its release and 1 to state and effect.
 
-        N parts of a state; the day itself and all days up to the next course day.
+            (x, r, 1) P_i = (x', effect added),     P_i from course day i to the next
+
+        N components of a state. The rows are those of unit vectors carried on by `step`; that of 1
+        has the inflow of precursors, which is taken off the others.
         """
         parts, found = len(self.start), []
         for day, until in itertools.pairwise([*self.days.tolist(), int(self.days[-1]) + 1]):
@@ -155,7 +163,12 @@ class Terms:
         return found
 
     def give(self, state: FloatArray, effect: FloatArray, stage: int, action: IntArray) -> None:
-        """Actions of one course day and all days up to the next, in place."""
+        """Actions of one course day and all days up to the next, in place.
+
+            (x', dE) = (F x, rho S, 1) P_i,    F = diag(sigma, others_kept, effectors_kept, 1 ..)
+
+        with F's last two only where a fraction is given, by row of n.
+        """
         given, parts = action > 0, state.shape[1]
         before = np.empty((len(state), parts + 2))
         before[:, :parts] = state
@@ -228,7 +241,12 @@ class Whole:
 
 
 def whole_of(candidates: Candidates, columns: Columns, plan: int) -> Whole:
-    """The case under one plan, courses aside."""
+    """The case under one plan, courses aside.
+
+    A limit m can bind if the greatest loads of all lesions exceed what prior doses leave of its
+    cap: sum_i L_im > room_m. Where P lesions share days, (sum_i d_i)^2 <= P sum_i d_i^2 gives P
+    times the sum; loads of a dose table have no such factor and count as able to bind.
+    """
     instance, effects = candidates.instance, candidates.plan_effects
     group = int(effects.group[plan])
     horizons = len(instance.horizon_days)
@@ -294,6 +312,11 @@ def terms_of(
     candidates: Candidates, columns: Columns, flow: Flow | None, whole: Whole, lesion: int
 ) -> Terms:
     """Coefficients of a free lesion (its index in the case) under one plan.
+
+    The columns of the case (one for each day and dose) become tables (T, A), with 0 for no dose:
+
+        kill = -local,   survival = e^{-kill at the last horizon},   staying = (1 - loss - m) s
+        others_kept = e^{-loss of effect},   start = (1, 1, 0, R_0 share, 0 ..)
 
     The effect of a lesion that is alone holds that of those at rest; that of several does not.
     """
