@@ -267,7 +267,9 @@ def new_command(file: str | None, name: str) -> None:
 @_solver_options
 @click.option(
     "--method", type=click.Choice(["auto", "single"]), default="auto", show_default=True,
-    help="single: one MILP without any reduction, for cross-checks.",
+    help="auto: exact search, or one MILP where free courses need what the search does not cover. "
+    "single: one MILP, refined until programme and judge agree, for cross-checks; a case that is "
+    "too large for it is reduced first by dominance and bounds.",
 )  # fmt: skip
 @_strict_option
 @click.option("--simulate", is_flag=True, help="Add the published forward models to the result.")

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from abscopt.optimizer.evaluation import evaluate
+    from abscopt.optimizer.memory import Memory
+    from abscopt.optimizer.pareto import frontier
+    from abscopt.optimizer.pipeline import solve
 
 __all__ = ["Memory", "evaluate", "frontier", "solve"]
 
@@ -26,3 +32,8 @@ def __getattr__(name: str) -> Any:
 
         return evaluate
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Names for completion, those not imported yet included."""
+    return sorted({*globals(), *__all__})

@@ -38,6 +38,7 @@ class Solved:
     least_gap: float | None = None
     doubts: tuple[str, ...] = ()
     withdrawn: bool = False
+    engine: str = "HiGHS"
 
     def closed(self, gap: float) -> bool:
         """Whether bound and claimed objective are within a gap."""

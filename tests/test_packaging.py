@@ -53,8 +53,8 @@ def test_patterns_of_package_data_match_listed_packages() -> None:
     assert set(SETUPTOOLS["package-data"]) <= set(SETUPTOOLS["packages"])
 
 
-def test_root_holds_the_command_line_and_no_package() -> None:
-    assert [path.name for path in ROOT.glob("*.py")] == ["cli.py"]
+def test_root_holds_the_command_line_and_the_version() -> None:
+    assert {path.name for path in ROOT.glob("*.py")} == {"__init__.py", "cli.py"}
     assert (ROOT / "py.typed").is_file()
 
 

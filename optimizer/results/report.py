@@ -314,7 +314,8 @@ def _proof_parts(result: Result, instance: Instance) -> list[object]:
         *parts,
         f"Second stage  {result.certificate.second_stage}; "
         f"best objective before it {_amount(result.certificate.best_objective, unit)}",
-        f"Solved by  {run.name} {run.version}, method {run.method}, {run.seconds:.2f} s, seed "
+        f"Proved by  {run.proved_by or 'nothing'}",
+        f"Solver     {run.name} {run.version}, method {run.method}, {run.seconds:.2f} s, seed "
         f"{result.seed}; {run.columns} choices for lesions and {run.plans} systemic plans "
         f"considered, {run.nodes} nodes",
     ]

@@ -71,6 +71,7 @@ class SolverRun:
 
     Attributes
     ----------
+    name, version : the solver of linear and mixed-integer programs
     seconds : wall time
     nodes : of the search, or of the solver in all rounds
     columns : what lesions may receive, 'no course' included: for the search, the allowed kinds (of
@@ -78,6 +79,7 @@ class SolverRun:
         that act alike on tumors and organs; for the programme, courses that reductions left; for a
         free course, doses by day, or without their days where these do not matter
     plans : systemic plans of the case
+    proved_by : what stated and closed the bound, in words; empty where nothing was searched
     """
 
     name: str
@@ -87,6 +89,7 @@ class SolverRun:
     nodes: int
     columns: int
     plans: int
+    proved_by: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
