@@ -78,11 +78,13 @@ class Calendar(Table):
 
     start_date: Annotated[
         datetime.date, Field(ge=datetime.date(1900, 1, 1), le=datetime.date(2200, 1, 1))
-    ] = datetime.date(2026, 1, 5)
+    ] = Field(default=datetime.date(2026, 1, 5), description="date of day 0")
     hours_between_fractions: Annotated[float, Field(gt=0, le=12)] = Field(
         default=6.0, description="between two fractions of one day"
     )
-    machine_weekdays: Weekdays = (0, 1, 2, 3, 4)
+    machine_weekdays: Weekdays = Field(
+        default=(0, 1, 2, 3, 4), description="days of the week on which the machine runs"
+    )
     holidays: tuple[datetime.date, ...] = Field(
         default=(), description="days on which the machine does not run"
     )

@@ -12,9 +12,9 @@ from abscopt.instances.fields import Count, Day, FractionDose, Table, consistent
 class DoseGrid(Table):
     """Equally spaced doses per fraction."""
 
-    min_gy: FractionDose
-    max_gy: FractionDose
-    step_gy: FractionDose
+    min_gy: FractionDose = Field(description="least dose")
+    max_gy: FractionDose = Field(description="greatest dose")
+    step_gy: FractionDose = Field(description="between two doses")
 
     @consistent
     def _order(self) -> Self:
@@ -46,12 +46,16 @@ def _levels(doses: tuple[float, ...] | DoseGrid) -> tuple[float, ...]:
 class CourseBlock(Table):
     """Further fraction numbers and doses on a uniform menu, with the same start days."""
 
-    fractions: Annotated[tuple[Count, ...], Field(min_length=1)]
-    doses_gy: Doses
-    fractions_per_day: Annotated[int, Field(ge=1, le=3)] = 1
+    fractions: Annotated[tuple[Count, ...], Field(min_length=1)] = Field(
+        description="numbers of fractions on the menu"
+    )
+    doses_gy: Doses = Field(description="doses per fraction on the menu")
+    fractions_per_day: Annotated[int, Field(ge=1, le=3)] = Field(
+        default=1, description="fractions on each treatment day"
+    )
     interval_days: Annotated[
         tuple[Annotated[int, Field(ge=1, le=60)], ...], Field(min_length=1)
-    ] = (1,)
+    ] = Field(default=(1,), description="least days from a treatment day to the next")
 
     @consistent
     def _whole_days(self) -> Self:
@@ -75,11 +79,13 @@ class UniformCourse(CourseBlock):
     `calendar.hours_between_fractions` apart. `also` adds further blocks to the menu.
     """
 
-    form: Literal["uniform"]
-    also: tuple[CourseBlock, ...] = ()
-    first_start_day: Day = 0
-    last_start_day: Day = 0
-    start_step_days: Annotated[int, Field(ge=1, le=365)] = 1
+    form: Literal["uniform"] = Field(description="equal fractions in a regular rhythm")
+    also: tuple[CourseBlock, ...] = Field(default=(), description="further blocks of the menu")
+    first_start_day: Day = Field(default=0, description="first day on which the course may start")
+    last_start_day: Day = Field(default=0, description="last day on which it may start")
+    start_step_days: Annotated[int, Field(ge=1, le=365)] = Field(
+        default=1, description="between two start days"
+    )
 
     @consistent
     def _window(self) -> Self:
@@ -101,10 +107,14 @@ class UniformCourse(CourseBlock):
 class FreeCourse(Table):
     """Any dose of the menu, or none, on each allowed day."""
 
-    form: Literal["free"]
-    days: Annotated[tuple[Day, ...], Field(min_length=1, max_length=200)]
-    doses_gy: Doses
-    max_fractions: Count | None = None
+    form: Literal["free"] = Field(description="any dose on any day")
+    days: Annotated[tuple[Day, ...], Field(min_length=1, max_length=200)] = Field(
+        description="on which a fraction may be given"
+    )
+    doses_gy: Doses = Field(description="doses on the menu, without none")
+    max_fractions: Count | None = Field(
+        default=None, description="greatest number of fractions; the days' if absent"
+    )
 
     @consistent
     def _days(self) -> Self:

@@ -41,9 +41,11 @@ class LibraryTable(Table):
 
     use: str | None = Field(default=None, description="library entry that supplies the rest")
     source: str = Field(description="where the values come from")
-    doi: str | None = None
+    doi: str | None = Field(default=None, description="of the source")
     status: Status = Field(description="how well the values are known")
-    note: str | None = None
+    note: str | None = Field(
+        default=None, description="what a reader should know beside the source"
+    )
 
 
 Checked = TypeVar("Checked", bound=Table)

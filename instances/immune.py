@@ -17,7 +17,7 @@ from abscopt.instances.fields import (
 
 
 class Immune(LibraryTable):
-    """Constants of the systemic effect (design items 2, 3, 4 and 6); rates per day.
+    """Constants of the systemic effect; rates per day.
 
     Suppression (Treg, TGF-beta) multiplies the release of a fraction by
     `max(0, 1 - suppression_per_gy max(0, d - suppression_above_gy)
@@ -29,24 +29,36 @@ class Immune(LibraryTable):
     `combination` says how agents that act on one phase combine.
     """
 
-    gate_low_gy: Positive
-    gate_low_exponent: Positive
-    gate_high_gy: Positive
-    gate_high_exponent: Positive
-    volume_exponent: NonNegative
-    preblockade_sign: Annotated[float, Field(ge=-1, le=1)]
-    clearance_per_day: Annotated[float, Field(gt=0, le=5)]
-    priming_delay_days: Annotated[int, Field(ge=0, le=30)]
-    precursors_initial: NonNegative
-    precursor_inflow_per_day: NonNegative
-    precursor_loss_per_day: Share
-    mobilization_per_day: Share
-    blockade_mobilization_per_day: Share
-    effector_loss_per_day: Share
-    effect_per_effector: NonNegative
-    blockade_effect: NonNegative
-    ctla4_threshold: Annotated[float, Field(ge=1, le=100)]
-    effect_maximum_nats: Positive | None = None
+    gate_low_gy: Positive = Field(description="dose at which release has half of its rise")
+    gate_low_exponent: Positive = Field(description="steepness of the rise")
+    gate_high_gy: Positive = Field(description="dose at which release has half of its fall")
+    gate_high_exponent: Positive = Field(description="steepness of the fall")
+    volume_exponent: NonNegative = Field(description="release grows with this power of the volume")
+    preblockade_sign: Annotated[float, Field(ge=-1, le=1)] = Field(
+        description="change of release per unit of occupancy at irradiation"
+    )
+    clearance_per_day: Annotated[float, Field(gt=0, le=5)] = Field(
+        description="rate at which released antigen is cleared and primes"
+    )
+    priming_delay_days: Annotated[int, Field(ge=0, le=30)] = Field(
+        description="days from release to priming"
+    )
+    precursors_initial: NonNegative = Field(
+        description="precursors of all lesions before treatment"
+    )
+    precursor_inflow_per_day: NonNegative = Field(description="new precursors of all lesions")
+    precursor_loss_per_day: Share = Field(description="share of precursors lost")
+    mobilization_per_day: Share = Field(description="share of precursors that become effectors")
+    blockade_mobilization_per_day: Share = Field(description="further share at full occupancy")
+    effector_loss_per_day: Share = Field(description="share of effectors lost")
+    effect_per_effector: NonNegative = Field(description="log kill per effector and day")
+    blockade_effect: NonNegative = Field(description="gain of the effect at full occupancy")
+    ctla4_threshold: Annotated[float, Field(ge=1, le=100)] = Field(
+        description="Serre's threshold of the priming factor under anti-CTLA-4"
+    )
+    effect_maximum_nats: Positive | None = Field(
+        default=None, description="greatest systemic log kill; unbounded if absent"
+    )
     release_factor: Annotated[float, Field(ge=0, le=10)] = Field(
         default=1.0, description="multiplies every lesion's immunogenicity (antigen loss)"
     )
@@ -59,14 +71,32 @@ class Immune(LibraryTable):
     repeat_release: Annotated[float, Field(ge=0, le=10)] = Field(
         default=0.0, description="release of a dying cell at each later fraction"
     )
-    suppression_above_gy: NonNegative = 15.0
-    suppression_per_gy: NonNegative = 0.0
-    suppression_after_days: NonNegative = 14.0
-    suppression_per_day: NonNegative = 0.0
-    pdl1_upregulation: Share = 0.0
-    burden_limit_cm3: Positive | None = None
-    burden_blockade: NonNegative = 0.0
-    combination: Literal["multiplicative", "additive", "strongest"] = "multiplicative"
+    suppression_above_gy: NonNegative = Field(
+        default=15.0, description="dose above which release is suppressed"
+    )
+    suppression_per_gy: NonNegative = Field(
+        default=0.0, description="suppression of release per Gy above"
+    )
+    suppression_after_days: NonNegative = Field(
+        default=14.0, description="days after the first fraction from which release is suppressed"
+    )
+    suppression_per_day: NonNegative = Field(
+        default=0.0, description="suppression of release per day after"
+    )
+    pdl1_upregulation: Share = Field(
+        default=0.0, description="effect lost without blockade from the lesion's first fraction on"
+    )
+    burden_limit_cm3: Positive | None = Field(
+        default=None,
+        description="volume left after radiation above which a lesion has no systemic effect; "
+        "no rule if absent",
+    )
+    burden_blockade: NonNegative = Field(
+        default=0.0, description="growth of that volume with the greatest occupancy"
+    )
+    combination: Literal["multiplicative", "additive", "strongest"] = Field(
+        default="multiplicative", description="how agents of one phase combine"
+    )
 
     @consistent
     def _rates(self) -> Self:
@@ -83,5 +113,9 @@ class Immune(LibraryTable):
 class Lymphocytes(Table):
     """Circulating lymphocytes: count before treatment and recovery."""
 
-    initial_1e9_per_l: Annotated[float, Field(gt=0, le=20)] = 1.7
-    recovery_half_time_days: Positive = 35.0
+    initial_1e9_per_l: Annotated[float, Field(gt=0, le=20)] = Field(
+        default=1.7, description="count before treatment"
+    )
+    recovery_half_time_days: Positive = Field(
+        default=35.0, description="half time of recovery from a loss"
+    )

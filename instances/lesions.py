@@ -37,8 +37,12 @@ DEMANDS = ("least_bed_gy", "least_eqd2_gy", "least_control")
 class DailyFactors(Table):
     """Sparing factors that vary from day to day."""
 
-    days: Annotated[tuple[Day, ...], Field(min_length=1)]
-    values: Annotated[tuple[Annotated[float, Field(ge=0, le=3)], ...], Field(min_length=1)]
+    days: Annotated[tuple[Day, ...], Field(min_length=1)] = Field(
+        description="fraction days that have a factor; every day on offer must be one"
+    )
+    values: Annotated[tuple[Annotated[float, Field(ge=0, le=3)], ...], Field(min_length=1)] = Field(
+        description="sparing factors"
+    )
 
     @consistent
     def _lengths(self) -> Self:
@@ -62,12 +66,21 @@ SparingFactor = Annotated[
 class Clone(Table):
     """A part of a lesion's clonogens with its own sensitivity; absent values are the lesion's."""
 
-    name: Name
+    name: Name = Field(description="of the clone")
     share: Annotated[float, Field(gt=0, le=1, description="of the lesion's clonogens")]
-    alpha_per_gy: Annotated[float, Field(gt=0, le=3)] | None = None
-    alpha_beta_gy: AlphaBeta | None = None
-    effector_share_factor: Annotated[float, Field(ge=0, le=10)] = 1.0
-    drug_kill_factor: Annotated[float, Field(ge=0, le=10)] = 1.0
+    alpha_per_gy: Annotated[float, Field(gt=0, le=3)] | None = Field(
+        default=None, description="linear coefficient of log kill; the lesion's if absent"
+    )
+    alpha_beta_gy: AlphaBeta | None = Field(
+        default=None,
+        description="ratio of linear and quadratic coefficient; the lesion's if absent",
+    )
+    effector_share_factor: Annotated[float, Field(ge=0, le=10)] = Field(
+        default=1.0, description="multiplies the lesion's share of the systemic effect"
+    )
+    drug_kill_factor: Annotated[float, Field(ge=0, le=10)] = Field(
+        default=1.0, description="multiplies the log kill of cytotoxic drugs"
+    )
 
 
 class Technique(Table):
@@ -79,7 +92,7 @@ class Technique(Table):
     draining node lowers it).
     """
 
-    name: Name
+    name: Name = Field(description="of the technique")
     sparing: dict[Name, dict[Name, SparingFactor]] = Field(
         default_factory=dict, description="replaces the lesion's factors of the organs it names"
     )
@@ -87,12 +100,22 @@ class Technique(Table):
         Annotated[float, Field(gt=0, le=1), Tag("number")]
         | Annotated[dict[Name, Share], Tag("table")],
         Discriminator(_factor_form),
-    ] = 1.0
-    node_factor: Share = 1.0
-    integral_dose_cm3: NonNegative | None = None
-    effector_kill_per_fraction: NonNegative | None = None
-    lymphocyte_loss_per_fraction: Annotated[float, Field(ge=0, le=2)] | None = None
-    lymphocyte_effect_per_fraction: Annotated[float, Field(ge=0, le=2)] | None = None
+    ] = Field(
+        default=1.0, description="part of the clonogens in the beam, of all or clone by clone"
+    )
+    node_factor: Share = Field(default=1.0, description="multiplies the priming of the release")
+    integral_dose_cm3: NonNegative | None = Field(
+        default=None, description="integral dose (Gy cm3) per Gy prescribed"
+    )
+    effector_kill_per_fraction: NonNegative | None = Field(
+        default=None, description="log loss of the lesion's effectors per fraction"
+    )
+    lymphocyte_loss_per_fraction: Annotated[float, Field(ge=0, le=2)] | None = Field(
+        default=None, description="log loss of circulating lymphocytes per fraction"
+    )
+    lymphocyte_effect_per_fraction: Annotated[float, Field(ge=0, le=2)] | None = Field(
+        default=None, description="log loss of other lesions' effectors per fraction"
+    )
 
     def share_of(self, clone: str) -> float:
         """Irradiated share of one clone."""
@@ -107,39 +130,73 @@ class Lesion(LibraryTable):
     fraction / reoxygenation_days) where reoxygenation is stated).
     """
 
-    name: Name
-    organ: str
-    irradiable: bool = True
-    weight: Annotated[float, Field(gt=0, le=100)] = 1.0
-    volume_cm3: Annotated[float, Field(gt=0, le=5000)] | None = None
-    alpha_per_gy: Annotated[float, Field(gt=0, le=3)]
-    alpha_beta_gy: AlphaBeta
-    lql_transition_gy: FractionDose | None = None
-    clonogens: Annotated[float, Field(gt=0, le=1e15)] | None = None
-    clonogens_per_cm3: Annotated[float, Field(gt=0, le=1e12)] | None = None
-    clones: Annotated[tuple[Clone, ...], Field(max_length=6)] = ()
-    oxygen_modification_factor: Annotated[float, Field(ge=1, le=4)] = 1.0
-    reoxygenation_days: Positive | None = None
+    name: Name = Field(description="of the lesion")
+    organ: str = Field(description="where it is")
+    irradiable: bool = Field(default=True, description="whether it may be irradiated")
+    weight: Annotated[float, Field(gt=0, le=100)] = Field(
+        default=1.0, description="in the objective"
+    )
+    volume_cm3: Annotated[float, Field(gt=0, le=5000)] | None = Field(
+        default=None, description="volume before treatment"
+    )
+    alpha_per_gy: Annotated[float, Field(gt=0, le=3)] = Field(
+        description="linear coefficient of log kill"
+    )
+    alpha_beta_gy: AlphaBeta = Field(description="ratio of linear and quadratic coefficient")
+    lql_transition_gy: FractionDose | None = Field(
+        default=None, description="dose above which log kill goes on along its tangent"
+    )
+    clonogens: Annotated[float, Field(gt=0, le=1e15)] | None = Field(
+        default=None, description="number before treatment"
+    )
+    clonogens_per_cm3: Annotated[float, Field(gt=0, le=1e12)] | None = Field(
+        default=None, description="density before treatment"
+    )
+    clones: Annotated[tuple[Clone, ...], Field(max_length=6)] = Field(
+        default=(), description="parts of the clonogens with constants of their own"
+    )
+    oxygen_modification_factor: Annotated[float, Field(ge=1, le=4)] = Field(
+        default=1.0, description="doses act divided by it"
+    )
+    reoxygenation_days: Positive | None = Field(
+        default=None, description="days from the first fraction until the factor is 1"
+    )
     repair_half_time_hours: Positive | None = Field(
         default=None, description="of sublethal damage; complete repair between fractions if absent"
     )
-    growth_doubling_time_days: Positive | None = None
-    repopulation_doubling_time_days: Positive | None = None
-    kick_off_days: Annotated[float, Field(ge=0, le=365)] = 0.0
-    immunogenicity: NonNegative = 1.0
+    growth_doubling_time_days: Positive | None = Field(
+        default=None, description="of untreated growth; no growth if absent"
+    )
+    repopulation_doubling_time_days: Positive | None = Field(
+        default=None, description="of accelerated growth from the kick-off to the last fraction"
+    )
+    kick_off_days: Annotated[float, Field(ge=0, le=365)] = Field(
+        default=0.0, description="days from the first fraction to accelerated growth"
+    )
+    immunogenicity: NonNegative = Field(
+        default=1.0, description="scale of the release of a fraction; 1 is a typical lesion"
+    )
     effector_share: Share = Field(default=0.0, description="H: share of the systemic effect")
     precursor_share: Share = Field(default=0.0, description="share of initial precursors")
-    effector_kill_per_fraction: NonNegative = 0.0
-    lymphocyte_loss_per_fraction: Annotated[float, Field(ge=0, le=2)] = 0.0
+    effector_kill_per_fraction: NonNegative = Field(
+        default=0.0, description="log loss of the lesion's effectors per fraction"
+    )
+    lymphocyte_loss_per_fraction: Annotated[float, Field(ge=0, le=2)] = Field(
+        default=0.0, description="log loss of circulating lymphocytes per fraction"
+    )
     lymphocyte_effect_per_fraction: Annotated[float, Field(ge=0, le=2)] | None = Field(
         default=None, description="lambda'; the loss per fraction unless given"
     )
     integral_dose_cm3: NonNegative | None = Field(
         default=None, description="integral total dose (Gy cm3) per Gy prescribed"
     )
-    sparing: dict[Name, dict[Name, SparingFactor]] = Field(default_factory=dict)
-    techniques: Annotated[tuple[Technique, ...], Field(max_length=8)] = ()
-    course: Course | None = None
+    sparing: dict[Name, dict[Name, SparingFactor]] = Field(
+        default_factory=dict, description="dose at each point of each organ per Gy prescribed"
+    )
+    techniques: Annotated[tuple[Technique, ...], Field(max_length=8)] = Field(
+        default=(), description="ways to irradiate it; the lesion's own values if none"
+    )
+    course: Course | None = Field(default=None, description="menu of courses")
     least_bed_gy: CapGy | None = Field(
         default=None,
         description="hard demand: BED of its course at its own alpha/beta, as the report prints "

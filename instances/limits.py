@@ -29,7 +29,7 @@ class Limit(LibraryTable):
     `penalty * max(0, load / cap - 1)` of the objective, in its unit.
     """
 
-    name: Name
+    name: Name = Field(description="of the limit")
     penalty: Positive | None = Field(
         default=None, description="soft limit: objective lost per unit of load/cap above 1"
     )
@@ -38,38 +38,42 @@ class Limit(LibraryTable):
 class BedLimit(Limit):
     """BED at one evaluation point: `sum_t D_t (1 + D_t / alpha_beta) <= cap_gy`."""
 
-    kind: Literal["bed"]
-    organ: Name
-    point: Name = "max"
-    alpha_beta_gy: AlphaBeta
-    cap_gy: CapGy
+    kind: Literal["bed"] = Field(description="kind of limit")
+    organ: Name = Field(description="at risk")
+    point: Name = Field(default="max", description="of the organ, as in `sparing`")
+    alpha_beta_gy: AlphaBeta = Field(description="of the organ for this limit")
+    cap_gy: CapGy = Field(description="greatest BED")
 
 
 class MeanLimit(Limit):
     """Physical mean dose of an organ: `sum_t D_t <= cap_gy`."""
 
-    kind: Literal["mean"]
-    organ: Name
-    cap_gy: CapGy
+    kind: Literal["mean"] = Field(description="kind of limit")
+    organ: Name = Field(description="at risk")
+    cap_gy: CapGy = Field(description="greatest mean dose")
 
 
 class MeanEqd2Limit(Limit):
     """Mean of the voxels' EQD2; needs the second moment mean(delta^2) of every lesion."""
 
-    kind: Literal["mean_eqd2"]
-    organ: Name
-    alpha_beta_gy: AlphaBeta
-    cap_gy: CapGy
+    kind: Literal["mean_eqd2"] = Field(description="kind of limit")
+    organ: Name = Field(description="at risk")
+    alpha_beta_gy: AlphaBeta = Field(description="of the organ for this limit")
+    cap_gy: CapGy = Field(description="greatest mean EQD2")
 
 
 class DoseByFractionsLimit(Limit):
     """A published table limit(n); unequal fractions by the Miner sum of `models.toxicity`."""
 
-    kind: Literal["dose_by_fractions"]
-    organ: Name
-    point: Name = "max"
-    fractions: Annotated[tuple[Count, ...], Field(min_length=1)]
-    limits_gy: Annotated[tuple[CapGy, ...], Field(min_length=1)]
+    kind: Literal["dose_by_fractions"] = Field(description="kind of limit")
+    organ: Name = Field(description="at risk")
+    point: Name = Field(default="max", description="of the organ, as in `sparing`")
+    fractions: Annotated[tuple[Count, ...], Field(min_length=1)] = Field(
+        description="tabulated numbers of fractions"
+    )
+    limits_gy: Annotated[tuple[CapGy, ...], Field(min_length=1)] = Field(
+        description="total dose allowed in each number of fractions"
+    )
 
     @consistent
     def _falls(self) -> Self:
@@ -92,11 +96,19 @@ class Exposure(Table):
     before to `days_after` days after some fraction that irradiates the organ.
     """
 
-    drugs: Literal["chemotherapy", "checkpoint_inhibitor"]
-    days_before: Annotated[int, Field(ge=0, le=365)]
-    days_after: Annotated[int, Field(ge=0, le=365)]
-    risk_ratio: Annotated[float, Field(ge=1, le=100)] = 1.0
-    odds_ratio: Annotated[float, Field(ge=1, le=100)] = 1.0
+    drugs: Literal["chemotherapy", "checkpoint_inhibitor"] = Field(description="class of drugs")
+    days_before: Annotated[int, Field(ge=0, le=365)] = Field(
+        description="an infusion so many days before a fraction counts"
+    )
+    days_after: Annotated[int, Field(ge=0, le=365)] = Field(
+        description="an infusion so many days after a fraction counts"
+    )
+    risk_ratio: Annotated[float, Field(ge=1, le=100)] = Field(
+        default=1.0, description="multiplies the probability where exposed"
+    )
+    odds_ratio: Annotated[float, Field(ge=1, le=100)] = Field(
+        default=1.0, description="multiplies the odds where exposed"
+    )
 
 
 class NtcpLimit(Limit):
@@ -107,18 +119,30 @@ class NtcpLimit(Limit):
     1/(1 + exp(-(intercept + slope D))); `lkb`: Phi((D - TD50)/(m TD50)).
     """
 
-    kind: Literal["ntcp"]
-    organ: Name
-    point: Name = "mean"
-    dose: Literal["physical", "eqd2"] = "physical"
-    alpha_beta_gy: AlphaBeta | None = None
-    model: Literal["logistic", "lkb"]
-    intercept: Annotated[float, Field(ge=-50, le=0)] | None = None
-    slope_per_gy: Annotated[float, Field(gt=0, le=10)] | None = None
-    td50_gy: CapGy | None = None
-    m: Annotated[float, Field(gt=0, le=5)] | None = None
-    cap: Annotated[float, Field(gt=0, lt=1)]
-    exposures: Annotated[tuple[Exposure, ...], Field(max_length=2)] = ()
+    kind: Literal["ntcp"] = Field(description="kind of limit")
+    organ: Name = Field(description="at risk")
+    point: Name = Field(default="mean", description="of the organ, as in `sparing`")
+    dose: Literal["physical", "eqd2"] = Field(
+        default="physical", description="physical mean dose or mean EQD2"
+    )
+    alpha_beta_gy: AlphaBeta | None = Field(
+        default=None, description="of the organ, for dose = 'eqd2'"
+    )
+    model: Literal["logistic", "lkb"] = Field(description="of the complication probability")
+    intercept: Annotated[float, Field(ge=-50, le=0)] | None = Field(
+        default=None, description="log odds without dose (logistic)"
+    )
+    slope_per_gy: Annotated[float, Field(gt=0, le=10)] | None = Field(
+        default=None, description="log odds per Gy (logistic)"
+    )
+    td50_gy: CapGy | None = Field(default=None, description="dose of probability one half (lkb)")
+    m: Annotated[float, Field(gt=0, le=5)] | None = Field(
+        default=None, description="relative width (lkb)"
+    )
+    cap: Annotated[float, Field(gt=0, lt=1)] = Field(description="greatest probability")
+    exposures: Annotated[tuple[Exposure, ...], Field(max_length=2)] = Field(
+        default=(), description="drugs near fractions that raise the risk"
+    )
 
     @consistent
     def _complete(self) -> Self:
@@ -168,15 +192,17 @@ class NtcpLimit(Limit):
 class AlcLimit(Limit):
     """Absolute lymphocyte count on every fraction day: `ALC >= floor_1e9_per_l`."""
 
-    kind: Literal["alc"]
-    floor_1e9_per_l: Annotated[float, Field(gt=0, le=20)]
+    kind: Literal["alc"] = Field(description="kind of limit")
+    floor_1e9_per_l: Annotated[float, Field(gt=0, le=20)] = Field(
+        description="least count on every fraction day"
+    )
 
 
 class EdricLimit(Limit):
     """Estimated dose to circulating immune cells (EDRIC): `<= cap_gy`."""
 
-    kind: Literal["edric"]
-    cap_gy: CapGy
+    kind: Literal["edric"] = Field(description="kind of limit")
+    cap_gy: CapGy = Field(description="greatest estimated dose to circulating immune cells")
 
 
 class DrugLimit(Limit):
@@ -185,10 +211,12 @@ class DrugLimit(Limit):
     `irae_risk` is `1 - prod(1 - p)` over the infusions of the drug, or of all drugs.
     """
 
-    kind: Literal["drug"]
-    drug: Name | None = None
-    quantity: Literal["dose_mg", "dose_mg_per_m2", "doses", "irae_risk"]
-    cap: Positive
+    kind: Literal["drug"] = Field(description="kind of limit")
+    drug: Name | None = Field(default=None, description="counted; all drugs if absent")
+    quantity: Literal["dose_mg", "dose_mg_per_m2", "doses", "irae_risk"] = Field(
+        description="what is counted"
+    )
+    cap: Positive = Field(description="greatest amount, in the unit of the quantity")
 
     @consistent
     def _sides(self) -> Self:
@@ -210,12 +238,16 @@ class LogisticsLimit(Limit):
     first of another, over all pairs of treated lesions; courses that overlap have a negative gap.
     """
 
-    kind: Literal["logistics"]
+    kind: Literal["logistics"] = Field(description="kind of limit")
     quantity: Literal[
         "lesions", "visits", "lesions_per_day", "overall_days", "machine_days", "course_gap_days"
-    ]
-    cap: Annotated[int, Field(ge=0, le=10_000)] | None = None
-    floor: Annotated[int, Field(ge=0, le=10_000)] | None = None
+    ] = Field(description="what is counted")
+    cap: Annotated[int, Field(ge=0, le=10_000)] | None = Field(
+        default=None, description="greatest number"
+    )
+    floor: Annotated[int, Field(ge=0, le=10_000)] | None = Field(
+        default=None, description="least number"
+    )
     first_day: Day | None = Field(default=None, description="count only days from this one on")
     last_day: Day | None = Field(default=None, description="count only days up to this one")
 

@@ -21,15 +21,15 @@ from abscopt.instances.fields import (
 class CrossMoment(Table):
     """mean(delta_s * delta_s') of two lesions in one organ; else the safe geometric mean."""
 
-    organ: Name
-    lesions: tuple[Name, Name]
-    value: NonNegative
+    organ: Name = Field(description="that both lesions' doses reach")
+    lesions: tuple[Name, Name] = Field(description="the two lesions")
+    value: NonNegative = Field(description="mean of the product of their sparing factors")
 
 
 class Organ(LibraryTable):
     """A tissue at risk; alpha/beta may come from a library tissue named in `use`."""
 
-    alpha_beta_gy: AlphaBeta
+    alpha_beta_gy: AlphaBeta = Field(description="ratio of linear and quadratic coefficient")
     sensitizer_enhancement_ratio: Annotated[float, Field(ge=1, le=3)] = Field(
         default=1.0, description="of its dose on days on which a drug sensitizes"
     )
@@ -45,10 +45,14 @@ class PriorDose(Table):
     'mean' and `second_moment_gy2` = mean(D^2) per fraction is needed.
     """
 
-    organ: Name
-    point: Name
-    fractions: Count
-    dose_gy: FractionDose
-    second_moment_gy2: NonNegative | None = None
-    recovered: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    source: str
+    organ: Name = Field(description="that received it")
+    point: Name = Field(description="of the organ")
+    fractions: Count = Field(description="number of fractions")
+    dose_gy: FractionDose = Field(description="dose of each fraction at the point")
+    second_moment_gy2: NonNegative | None = Field(
+        default=None, description="mean square of the dose of each fraction, for point 'mean'"
+    )
+    recovered: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.0, description="part of its load that no longer counts"
+    )
+    source: str = Field(description="where it is documented")

@@ -34,19 +34,27 @@ FORMAT = 1
 class Provenance(Table):
     """Birth certificate of a case: what was measured, what was assumed, and by whom."""
 
-    source: str
-    doi: str | None = None
-    license: str = "MIT"
-    measured: tuple[str, ...] = ()
-    assumed: tuple[str, ...] = ()
+    source: str = Field(description="where the case comes from")
+    doi: str | None = Field(default=None, description="of the source")
+    license: str = Field(default="MIT", description="of the case file")
+    measured: tuple[str, ...] = Field(
+        default=(), description="places of the case that were measured"
+    )
+    assumed: tuple[str, ...] = Field(default=(), description="places of the case that were assumed")
 
 
 class Patient(Table):
     """Body data that turn mg/kg, mg/m2 and AUC into mg."""
 
-    weight_kg: Annotated[float, Field(ge=20, le=300)] = 70.0
-    bsa_m2: Annotated[float, Field(ge=0.7, le=3.5)] = 1.8
-    gfr_ml_per_min: Annotated[float, Field(ge=5, le=250)] = 90.0
+    weight_kg: Annotated[float, Field(ge=20, le=300)] = Field(
+        default=70.0, description="body mass, for doses per kg"
+    )
+    bsa_m2: Annotated[float, Field(ge=0.7, le=3.5)] = Field(
+        default=1.8, description="body surface area, for doses per m2"
+    )
+    gfr_ml_per_min: Annotated[float, Field(ge=5, le=250)] = Field(
+        default=90.0, description="glomerular filtration rate, for doses by AUC (Calvert)"
+    )
 
 
 class Objective(Table):
@@ -58,10 +66,21 @@ class Objective(Table):
     `tumor_bed`: weighted tumor BED less repopulation, in Gy.
     """
 
-    kind: Literal["default", "log_control", "expected_control", "log_kill", "tumor_bed"] = "default"
-    conceded_at_nats: Annotated[float, Field(ge=1, le=50)] = 4.6
-    conceded_slope: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
-    gap: Annotated[float, Field(gt=0, le=10)] = 0.01
+    kind: Literal["default", "log_control", "expected_control", "log_kill", "tumor_bed"] = Field(
+        default="default", description="what is maximized"
+    )
+    conceded_at_nats: Annotated[float, Field(ge=1, le=50)] = Field(
+        default=4.6,
+        description="log control below -L is replaced by a line: the lesion is conceded",
+    )
+    conceded_slope: Annotated[float, Field(gt=0, lt=0.5)] = Field(
+        default=0.05, description="slope of that line per nat of log burden"
+    )
+    gap: Annotated[float, Field(gt=0, le=10)] = Field(
+        default=0.01,
+        description="absolute gap between bound and objective at which a proof is complete, "
+        "in the objective's unit",
+    )
 
     @property
     def unit(self) -> str:
@@ -72,31 +91,37 @@ class Objective(Table):
 class StandardCourse(Table):
     """One lesion's course in a standard regimen."""
 
-    lesion: Name
-    fractions: Count
-    dose_gy: FractionDose
-    start_day: Day
-    interval_days: Annotated[int, Field(ge=1, le=60)] = 1
-    fractions_per_day: Annotated[int, Field(ge=1, le=3)] = 1
+    lesion: Name = Field(description="irradiated")
+    fractions: Count = Field(description="number of fractions")
+    dose_gy: FractionDose = Field(description="dose of each fraction")
+    start_day: Day = Field(description="day of the first fraction")
+    interval_days: Annotated[int, Field(ge=1, le=60)] = Field(
+        default=1, description="least days from a fraction day to the next"
+    )
+    fractions_per_day: Annotated[int, Field(ge=1, le=3)] = Field(
+        default=1, description="fractions on each treatment day"
+    )
     technique: Name | None = Field(default=None, description="the lesion's first unless given")
 
 
 class StandardAgent(Table):
     """One systemic agent in a standard regimen."""
 
-    agent: Name
-    start_day: Day
-    cycles: Count | None = None
-    regimen: Name | None = None
+    agent: Name = Field(description="agent of the case")
+    start_day: Day = Field(description="planned day of the first dose")
+    cycles: Count | None = Field(
+        default=None, description="number of cycles; the regimen's if absent"
+    )
+    regimen: Name | None = Field(default=None, description="the agent's first if absent")
 
 
 class Standard(Table):
     """The regimen the optimized schedule is compared with."""
 
-    name: str
-    source: str
-    courses: tuple[StandardCourse, ...] = ()
-    agents: tuple[StandardAgent, ...] = ()
+    name: str = Field(description="of the regimen")
+    source: str = Field(description="where the regimen comes from")
+    courses: tuple[StandardCourse, ...] = Field(default=(), description="of its lesions")
+    agents: tuple[StandardAgent, ...] = Field(default=(), description="its drugs")
 
 
 class Instance(Table):
@@ -109,31 +134,52 @@ class Instance(Table):
         ),
     )
 
-    format: Literal[1]
-    name: Name
-    title: str
+    format: Literal[1] = Field(description="version of the file format")
+    name: Name = Field(description="of the case")
+    title: str = Field(description="one line for lists and reports")
     allow_unusual: bool | None = Field(
         default=None, description="numbers outside their `usual_range` are meant"
     )
-    provenance: Provenance
-    patient: Patient = Patient()
-    calendar: Calendar = Calendar()
+    provenance: Provenance = Field(description="where the case comes from and what is assumed")
+    patient: Patient = Field(default=Patient(), description="body data")
+    calendar: Calendar = Field(default=Calendar(), description="days and dates")
     horizon_days: Annotated[
         tuple[Annotated[int, Field(ge=1, le=1500)], ...], Field(min_length=1, max_length=6)
-    ] = (84, 180)
-    objective: Objective = Objective()
-    immune: Immune
-    lymphocytes: Lymphocytes = Lymphocytes()
-    organs: Annotated[dict[Name, Organ], Field(max_length=200)] = Field(default_factory=dict)
+    ] = Field(
+        default=(84, 180),
+        description="days at whose ends outcome counts; the last is the length of the case",
+    )
+    objective: Objective = Field(default=Objective(), description="what is maximized")
+    immune: Immune = Field(description="constants of the systemic effect")
+    lymphocytes: Lymphocytes = Field(default=Lymphocytes(), description="circulating lymphocytes")
+    organs: Annotated[dict[Name, Organ], Field(max_length=200)] = Field(
+        default_factory=dict, description="organs at risk by name"
+    )
     limit_set: str | None = Field(default=None, description="library set that `use` refers to")
-    limits: Annotated[tuple[AnyLimit, ...], Field(max_length=MOST_LIMITS)] = ()
-    prior_doses: Annotated[tuple[PriorDose, ...], Field(max_length=500)] = ()
-    lesions: Annotated[tuple[Lesion, ...], Field(min_length=1, max_length=40)]
-    cross_second_moments: Annotated[tuple[CrossMoment, ...], Field(max_length=1000)] = ()
-    drugs: Annotated[dict[Name, Drug], Field(max_length=100)] = Field(default_factory=dict)
-    regimens: Annotated[dict[Name, Regimen], Field(max_length=100)] = Field(default_factory=dict)
-    agents: Annotated[tuple[AgentChoice, ...], Field(max_length=20)] = ()
-    standard: Standard | None = None
+    limits: Annotated[tuple[AnyLimit, ...], Field(max_length=MOST_LIMITS)] = Field(
+        default=(), description="toxicity and logistics limits"
+    )
+    prior_doses: Annotated[tuple[PriorDose, ...], Field(max_length=500)] = Field(
+        default=(), description="doses that organs received before"
+    )
+    lesions: Annotated[tuple[Lesion, ...], Field(min_length=1, max_length=40)] = Field(
+        description="tumor sites"
+    )
+    cross_second_moments: Annotated[tuple[CrossMoment, ...], Field(max_length=1000)] = Field(
+        default=(), description="mean products of two lesions' sparing factors"
+    )
+    drugs: Annotated[dict[Name, Drug], Field(max_length=100)] = Field(
+        default_factory=dict, description="drugs by name"
+    )
+    regimens: Annotated[dict[Name, Regimen], Field(max_length=100)] = Field(
+        default_factory=dict, description="cycles of infusions by name"
+    )
+    agents: Annotated[tuple[AgentChoice, ...], Field(max_length=20)] = Field(
+        default=(), description="systemic decisions"
+    )
+    standard: Standard | None = Field(
+        default=None, description="regimen that the answer is compared with"
+    )
 
     @model_validator(mode="after")
     def _cross_checks(self, info: ValidationInfo) -> Self:
@@ -193,11 +239,21 @@ def json_schema() -> dict[str, Any]:
     limits.pop("discriminator", None)
     for limit in schema["$defs"].values():
         if "point" in limit.get("properties", {}) and "kind" in limit["properties"]:
-            points = {"type": "array", "items": {"type": "string"}, "minItems": 1}
-            limit["properties"]["points"] = points
+            limit["properties"]["points"] = {
+                "type": "array",
+                "items": {"type": "string"},
+                "minItems": 1,
+                "description": "one limit of the same kind for each of these points",
+            }
     definitions = {**schema["$defs"], Instance.__name__: schema}
     add_to_schema(definitions, _kinds_of_tables(Table))
-    number = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100}
-    schema["properties"] |= {"extends": {"type": "string"}, "scale_caps": number}
+    extends = {"type": "string", "description": "bundled case of which this one states the rest"}
+    scale_caps = {
+        "type": "number",
+        "exclusiveMinimum": 0,
+        "exclusiveMaximum": 100,
+        "description": "multiplies the caps of all limits of the case that is extended",
+    }
+    schema["properties"] |= {"extends": extends, "scale_caps": scale_caps}
     schema["anyOf"] = [{"required": schema.pop("required")}, {"required": ["extends"]}]
     return schema

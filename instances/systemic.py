@@ -25,8 +25,8 @@ DoseUnit = Literal["mg", "mg_per_kg", "mg_per_m2", "auc"]
 class ReferenceDose(Table):
     """A dose of one infusion."""
 
-    amount: Positive
-    unit: DoseUnit
+    amount: Positive = Field(description="in the unit below")
+    unit: DoseUnit = Field(description="of the amount")
 
 
 class Drug(LibraryTable):
@@ -41,23 +41,51 @@ class Drug(LibraryTable):
     reference doses; outside their range they are proportional to the dose.
     """
 
-    kind: Literal["checkpoint_inhibitor", "chemotherapy"]
-    target: Literal["PD-1", "PD-L1", "CTLA-4", "LAG-3", "TIGIT", "OX40", "4-1BB"] | None = None
-    phase: Phase | None = None
-    sign: Literal[-1, 1] | None = None
-    strength: Annotated[float, Field(ge=0, le=20)] | None = None
-    clearance_l_per_day: Positive | None = None
-    central_volume_l: Positive | None = None
-    intercompartmental_clearance_l_per_day: Positive | None = None
-    peripheral_volume_l: Positive | None = None
-    clearance_emax: Annotated[float, Field(ge=-2, le=2)] = 0.0
-    clearance_t50_days: Positive | None = None
-    clearance_hill: Positive | None = None
-    ec50_mg_per_l: Positive | None = None
-    occupancy_hill: Positive = 1.0
-    irae_risk_per_dose: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    sensitizer_enhancement_ratio: Annotated[float, Field(ge=1, le=3)] = 1.0
-    sensitizing_days: Annotated[int, Field(ge=0, le=60)] = 0
+    kind: Literal["checkpoint_inhibitor", "chemotherapy"] = Field(description="class of the drug")
+    target: Literal["PD-1", "PD-L1", "CTLA-4", "LAG-3", "TIGIT", "OX40", "4-1BB"] | None = Field(
+        default=None, description="of a checkpoint inhibitor or agonist"
+    )
+    phase: Phase | None = Field(
+        default=None, description="that the occupancy multiplies; by the target if absent"
+    )
+    sign: Literal[-1, 1] | None = Field(
+        default=None, description="whether occupancy raises or lowers the phase"
+    )
+    strength: Annotated[float, Field(ge=0, le=20)] | None = Field(
+        default=None, description="change of the phase at full occupancy"
+    )
+    clearance_l_per_day: Positive | None = Field(
+        default=None, description="clearance after the first dose"
+    )
+    central_volume_l: Positive | None = Field(
+        default=None, description="volume of the central compartment"
+    )
+    intercompartmental_clearance_l_per_day: Positive | None = Field(
+        default=None, description="exchange between the compartments"
+    )
+    peripheral_volume_l: Positive | None = Field(
+        default=None, description="volume of the peripheral compartment"
+    )
+    clearance_emax: Annotated[float, Field(ge=-2, le=2)] = Field(
+        default=0.0, description="log change of the clearance in the long run"
+    )
+    clearance_t50_days: Positive | None = Field(
+        default=None, description="days from the first dose to half of that change"
+    )
+    clearance_hill: Positive | None = Field(default=None, description="steepness of that change")
+    ec50_mg_per_l: Positive | None = Field(
+        default=None, description="concentration of half occupancy"
+    )
+    occupancy_hill: Positive = Field(default=1.0, description="steepness of occupancy")
+    irae_risk_per_dose: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.0, description="probability of an immune-related adverse event per infusion"
+    )
+    sensitizer_enhancement_ratio: Annotated[float, Field(ge=1, le=3)] = Field(
+        default=1.0, description="multiplies the linear term of the dose to tumors"
+    )
+    sensitizing_days: Annotated[int, Field(ge=0, le=60)] = Field(
+        default=0, description="days from a dose on which it sensitizes"
+    )
     equivalent_bed_gy_per_dose: Annotated[float, Field(ge=0, le=20)] = Field(
         default=0.0,
         description="BED per dose with a fraction within `sensitizing_days` of it",
@@ -65,8 +93,12 @@ class Drug(LibraryTable):
     cytotoxic_log_kill_per_dose: Annotated[float, Field(ge=0, le=20)] = Field(
         default=0.0, description="kill in nats of every clone, irradiated or not"
     )
-    lymphocyte_log_loss_per_dose: NonNegative = 0.0
-    precursor_log_loss_per_dose: Annotated[float, Field(ge=0, le=20)] = 0.0
+    lymphocyte_log_loss_per_dose: NonNegative = Field(
+        default=0.0, description="log loss of circulating lymphocytes"
+    )
+    precursor_log_loss_per_dose: Annotated[float, Field(ge=0, le=20)] = Field(
+        default=0.0, description="log loss of precursors on the day of the dose"
+    )
     taken_at_home: bool = Field(
         default=False,
         description="tablets and the like: any day, never moved to an infusion day of the calendar",
@@ -134,19 +166,23 @@ class Drug(LibraryTable):
 class RegimenDose(Table):
     """One infusion of a cycle."""
 
-    drug: Name
+    drug: Name = Field(description="infused")
     day: Annotated[int, Field(ge=0, le=365, description="day within the cycle, from 0")]
-    amount: Positive
-    unit: DoseUnit
+    amount: Positive = Field(description="in the unit below")
+    unit: DoseUnit = Field(description="of the amount")
 
 
 class Regimen(LibraryTable):
     """Infusions of one cycle, repeated every `cycle_days` at most `max_cycles` times."""
 
-    title: str | None = None
-    cycle_days: Annotated[int, Field(ge=1, le=365)]
-    max_cycles: Annotated[int, Field(ge=1, le=100)]
-    doses: Annotated[tuple[RegimenDose, ...], Field(min_length=1, max_length=60)]
+    title: str | None = Field(default=None, description="one line for reports")
+    cycle_days: Annotated[int, Field(ge=1, le=365)] = Field(
+        description="from the start of a cycle to the next"
+    )
+    max_cycles: Annotated[int, Field(ge=1, le=100)] = Field(description="greatest number of cycles")
+    doses: Annotated[tuple[RegimenDose, ...], Field(min_length=1, max_length=60)] = Field(
+        description="infusions of one cycle"
+    )
 
 
 class AgentChoice(Table):
@@ -157,11 +193,15 @@ class AgentChoice(Table):
     planned after it stay where they are. Doses on or after the last horizon are not given.
     """
 
-    name: Name
-    regimens: Annotated[tuple[Name, ...], Field(min_length=1)]
-    first_start_day: Day
-    last_start_day: Day
-    start_step_days: Annotated[int, Field(ge=1, le=365)] = 1
+    name: Name = Field(description="of the agent")
+    regimens: Annotated[tuple[Name, ...], Field(min_length=1)] = Field(
+        description="of which one is chosen"
+    )
+    first_start_day: Day = Field(description="first planned day on which it may start")
+    last_start_day: Day = Field(description="last planned day on which it may start")
+    start_step_days: Annotated[int, Field(ge=1, le=365)] = Field(
+        default=1, description="between two start days"
+    )
     cycles: Count | None = Field(default=None, description="fewer cycles than the regimen's")
     optional: bool = Field(default=True, description="may the agent be left out?")
     min_days_after_radiation: Annotated[int, Field(ge=0, le=365)] | None = Field(

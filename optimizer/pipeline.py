@@ -427,23 +427,10 @@ def _result(
             nodes=solved.nodes,
             columns=solved.columns,
             plans=solved.plans,
-            proved_by=_proved_by(solved),
+            proved_by=solved.proved_by,
         ),
         seed=seed,
     )
-
-
-def _proved_by(solved: Solved) -> str:
-    """What stated the bound and what closed it; empty where nothing was searched or proved."""
-    if solved.withdrawn or (solved.bound is None and not solved.infeasible):
-        return ""
-    if solved.by_programme:
-        return f"abscopt programme, MILPs by {solved.engine}"
-    if solved.reason:
-        return "abscopt audit of single courses"
-    if solved.by_days:
-        return f"abscopt free search, LPs by {solved.engine}"
-    return f"abscopt search, LPs and MILPs by {solved.engine}"
 
 
 def _true_bound(instance: Instance, solved: Solved) -> float | None:

@@ -40,6 +40,19 @@ class Solved:
     withdrawn: bool = False
     engine: str = "HiGHS"
 
+    @property
+    def proved_by(self) -> str:
+        """What stated the bound and what closed it; empty where nothing was proved."""
+        if self.withdrawn or (self.bound is None and not self.infeasible):
+            return ""
+        if self.by_programme:
+            return f"abscopt programme, MILPs by {self.engine}"
+        if self.reason:
+            return "abscopt audit of single courses"
+        if self.by_days:
+            return f"abscopt free search, LPs by {self.engine}"
+        return f"abscopt search, LPs and MILPs by {self.engine}"
+
     def closed(self, gap: float) -> bool:
         """Whether bound and claimed objective are within a gap."""
         if self.bound is None or self.claimed is None:
