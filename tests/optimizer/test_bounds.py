@@ -27,20 +27,20 @@ from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.chords import above_chord
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet
-from abscopt.optimizer.search.uniform.bounds.priced import Prices
+from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
 from abscopt.optimizer.search.uniform.bounds.rows import Rows, rows_of
 
 
-def random_prices(rows: Rows, horizons: int, rng: np.random.Generator) -> Prices:
-    """Prices as large as the values, a third of them zero; two tangents per horizon."""
+def random_prices(rows: Rows, horizons: int, rng: np.random.Generator) -> DualPrices:
+    """DualPrices as large as the values, a third of them zero; two tangents per horizon."""
     count = len(rows.right)
     price = rows.capped(rng.exponential(0.5, count) * (rng.random(count) < 0.3))
     tangent = rng.exponential(0.5, (horizons, 2)) * (rng.random((horizons, 2)) < 0.7)
     level = np.exp(rng.uniform(-2.0, 3.0, (horizons, 2)))
-    return Prices(
+    return DualPrices(
         rows=price,
-        steep=tangent.sum(axis=1),
-        worth=(tangent / level).sum(axis=1),
+        log_kill=tangent.sum(axis=1),
+        effect=(tangent / level).sum(axis=1),
         offset=float((tangent * (1.0 - np.log(level))).sum()),
     )
 
@@ -81,7 +81,7 @@ def compared(instance: Instance, seed: int) -> int:
         inside = np.maximum(kill, low)
         for _ in range(6):
             prices = random_prices(dual.set.rows, kill.shape[1], rng)
-            one, number = dual.add(prices, dual.set.usable), len(dual.multipliers) - 1
+            one, number = dual.add(prices, dual.set.usable), len(dual.lagrangians) - 1
             bound = dual.bounds_at([number], dual.set.usable, inside)[0]
             assert (bound >= value - 1e-9 * np.maximum(1.0, np.abs(value))).all()
             width = rng.exponential(0.5, (2, *inside.shape))

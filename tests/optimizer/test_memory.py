@@ -418,7 +418,7 @@ def test_bounds_rise_with_the_caps_as_their_prices_say() -> None:
         value = np.where(feasible, tabulated.value(rows), -np.inf)
         for at in np.unique(kill, axis=0):
             one, _, _ = dual.prices_at(at, alive, -math.inf, 1e-9)
-            bound = dual.bounds_at([len(dual.multipliers) - 1], alive, kill)[0]
+            bound = dual.bounds_at([len(dual.lagrangians) - 1], alive, kill)[0]
             rise = grounds._rise(dual.set.rows, rows_of(after, (0,), (0,)), one.prices.rows[None])
             assert (value <= bound + rise + 1e-9).all()
             risen += bool(rise > 0)

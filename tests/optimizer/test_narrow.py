@@ -47,7 +47,7 @@ def test_leaves_find_the_best_kind(name: str, monkeypatch: pytest.MonkeyPatch) -
         assert lesion.best_at(kills, terms) == pytest.approx(greatest)
         most, _ = lesion.best(kills / 1.2, kills * 1.1, terms)
         assert (most.max(axis=2) >= greatest - 1e-12).all()
-        rooms = lesion.rooms(kills / 1.2, kills * 1.1, terms[0], np.zeros(most.shape[1:]))
+        rooms = lesion.ceilings(kills / 1.2, kills * 1.1, terms[0], np.zeros(most.shape[1:]))
         alive = terms[0] > -np.inf
         assert (rooms[alive] >= every.max(axis=0)[alive] - 1e-12).all()
         assert (rooms[~alive] == -np.inf).all()

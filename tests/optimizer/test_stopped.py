@@ -24,7 +24,7 @@ from abscopt.optimizer.search.uniform import leaf
 from abscopt.optimizer.search.uniform.bounds import shapes
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet, families
-from abscopt.optimizer.search.uniform.bounds.priced import Prices
+from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_the_ceiling_of_a_plan_lies_above_its_bound(name: str) -> None:
     for plan in range(0, len(candidates.plans), 7):
         dual = Dual(PlanSet(candidates, (plan,)))
         rows, horizons = len(dual.set.rows.right), len(dual.ground)
-        free = Prices(np.zeros(rows), np.zeros(horizons), np.zeros(horizons), 0.0)
+        free = DualPrices(np.zeros(rows), np.zeros(horizons), np.zeros(horizons), 0.0)
         dual.add(free, dual.set.usable)
         cells = dual.tighten(dual.root(8), dual.set.usable, [0], -math.inf, 1e-6)
         assert ceiling(candidates, plan) >= cells.top - 1e-6  # caps have a tolerance

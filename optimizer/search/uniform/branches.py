@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.coefficients import Shared
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.search.uniform.bounds.bound import Dual
-    from abscopt.optimizer.search.uniform.bounds.mixture import Mixture
+    from abscopt.optimizer.search.uniform.bounds.columns import FractionalChoice
     from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet
-    from abscopt.optimizer.search.uniform.bounds.priced import Prices
+    from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
 
 
 MOST_PRICES = 12
@@ -100,7 +100,7 @@ def _with(alive: Alive, s: int, mask: NDArray[np.bool_]) -> Alive:
 class Branch:
     """One node of the tree: its prices, newest first, and how it was split."""
 
-    prices: list[Prices] = field(default_factory=list)
+    prices: list[DualPrices] = field(default_factory=list)
     cut: Cut | None = None
     children: tuple[Branch, Branch] | None = None
 
@@ -109,7 +109,7 @@ class Branch:
         """Whether an earlier search has been here."""
         return bool(self.prices) or self.children is not None
 
-    def remember(self, prices: Prices) -> None:
+    def remember(self, prices: DualPrices) -> None:
         """Keep prices; the oldest go."""
         self.prices = [prices, *self.prices][:MOST_PRICES]
 
@@ -135,7 +135,7 @@ class Node:
     branch: Branch
 
 
-def parted(dual: Dual, alive: Alive, mixtures: list[Mixture] | None) -> Cut:
+def parted(dual: Dual, alive: Alive, mixtures: list[FractionalChoice] | None) -> Cut:
     """Cut by local log burden of the lesion whose courses the LP mixes most.
 
     Where it mixes none, of the lesion with most kinds.
@@ -153,13 +153,13 @@ def parted(dual: Dual, alive: Alive, mixtures: list[Mixture] | None) -> Cut:
     return Cut(s, middle, in_order=bool(burden[own].max() <= middle))
 
 
-def of_part(node: Node, plans: PlanSet, branch: Branch) -> Node:
+def of_subset(node: Node, plans: PlanSet, branch: Branch) -> Node:
     """The node of a part of the plans, its multipliers not yet tried."""
     cells = node.cells
     own = tuple(mask & usable for mask, usable in zip(node.alive, plans.usable, strict=True))
-    part = node.dual.of_part(plans, cells, own)
+    part = node.dual.of_subset(plans, cells, own)
     around = unknown(cells.low, cells.high, cells.bound)
-    return Node(part, own, around, tuple(range(len(part.multipliers))), branch)
+    return Node(part, own, around, tuple(range(len(part.lagrangians))), branch)
 
 
 class Trees:

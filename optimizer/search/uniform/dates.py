@@ -28,7 +28,7 @@ import numpy as np
 
 from abscopt.instances.limits import AlcLimit, LogisticsLimit
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
-from abscopt.optimizer.search.uniform.bounds.priced import Prices
+from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
 from abscopt.optimizer.solver import Matrix, solve_matrix
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class DateProgramme:
     Parameters
     ----------
     courses : per lesion those that count
-    steep, worth, offset : multipliers of the systemic effect, see `Prices`
+    steep, worth, offset : multipliers of the systemic effect, see `DualPrices`
     low, high : (horizons,) the box
     """
 
@@ -84,7 +84,7 @@ class DateProgramme:
         dual: Dual,
         tabulated: Tabulated,
         courses: Sequence[IntArray],
-        prices: Prices,
+        prices: DualPrices,
         low: FloatArray,
         high: FloatArray,
     ):
@@ -93,22 +93,22 @@ class DateProgramme:
         self.owner = np.repeat(np.arange(len(courses)), [len(own) for own in courses])
         self.course = np.concatenate(self.courses)
         self.menus = [table.menu for table in tabulated.candidates.lesions]
-        free = Prices(np.zeros_like(prices.rows), prices.steep, prices.worth, prices.offset)
+        free = DualPrices(np.zeros_like(prices.rows), prices.log_kill, prices.effect, prices.offset)
         worth, load = [], []
         for s, own in enumerate(self.courses):
             kinds, pattern = tabulated.kinds[s][own], self.menus[s].pattern[own]
             _, rows, loss, gain = dual.set.courses[s].columns(kinds, pattern)
-            term = gain @ free.worth - loss * float(free.steep.sum())
+            term = gain @ free.effect - loss * float(free.log_kill.sum())
             worth.append(dual.values.lesions[s].at(high, kinds) + term)
             load.append(rows)
         self.worth, self.load = np.concatenate(worth), np.concatenate(load)
-        ground = float(free.worth @ dual.ground)
+        ground = float(free.effect @ dual.ground)
         self.constant = (
             ground
             - dual.set.cost
-            - float(free.steep.sum()) * dual.set.chemo
+            - float(free.log_kill.sum()) * dual.set.chemo
             - free.offset
-            - float(np.log(low) @ free.steep)
+            - float(np.log(low) @ free.log_kill)
         )
         self.rows: list[tuple[IntArray, FloatArray, float]] = []  # columns, values, right side
         self.extra_upper: list[float] = []

@@ -22,16 +22,17 @@ from abscopt.optimizer.candidates.by_rows import kill_of_row, values_of_rows
 from abscopt.optimizer.candidates.ceilings import ceiling, ceiling_of_case
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.progress import Stopped
-from abscopt.optimizer.search.uniform.bounds.bound import Dual, Multiplier
+from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.cells import Cells
+from abscopt.optimizer.search.uniform.bounds.columns import FractionalChoice
 from abscopt.optimizer.search.uniform.bounds.infeasible import farkas_prices
-from abscopt.optimizer.search.uniform.bounds.mixture import Mixture
 from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet, families
+from abscopt.optimizer.search.uniform.bounds.prices import Lagrangian
 from abscopt.optimizer.search.uniform.branches import (
     Cut,
     Node,
     Trees,
-    of_part,
+    of_subset,
     parted,
     site_caps,
 )
@@ -269,8 +270,8 @@ class _Search:
         self.found.nodes += 1
         dual, fine = root.dual, FINE * self.gap
         cells = Recall(root, self.threshold, fine, self.found.grounds).of_root()
-        if len(cells) and dual.multipliers:
-            one = dual.multipliers[int(cells.by[cells.bound.argmax()])]
+        if len(cells) and dual.lagrangians:
+            one = dual.lagrangians[int(cells.by[cells.bound.argmax()])]
             self._try(dual, one, root.alive, self._hint(dual), None)
             cells = cells.take_above(self.threshold)
             root = replace(root, cells=cells, alive=dual.alive(cells, root.alive, self.threshold))
@@ -314,7 +315,7 @@ class _Search:
                 return
             self.found.grounds.add(dual.set, one.prices.rows)
             node.branch.remember(one.prices)
-            number = len(dual.multipliers) - 1
+            number = len(dual.lagrangians) - 1
             pool.append(number)
             cells = dual.tighten(cells, alive, [number], self.threshold, fine)
             if value > self.threshold:
@@ -368,10 +369,10 @@ class _Search:
     def _try(
         self,
         dual: Dual,
-        one: Multiplier,
+        one: Lagrangian,
         alive: Alive,
         kill: FloatArray,
-        mixture: list[Mixture] | None,
+        mixture: list[FractionalChoice] | None,
     ) -> None:
         """Look for a better schedule under one of the plans, led by the multipliers."""
         self.tries += 1
@@ -416,7 +417,7 @@ class _Search:
             tabulated = Tabulated(self.candidates, plan)
             self.found.offer(plan, self.found.row, worth(tabulated, self.found.row))
 
-    def _split(self, node: Node, mixture: list[Mixture] | None) -> None:
+    def _split(self, node: Node, mixture: list[FractionalChoice] | None) -> None:
         """Children of a node that stays above the threshold."""
         dual, cells = node.dual, node.cells
         fewer = narrow(dual, node.alive, cells, self.threshold)
@@ -449,7 +450,7 @@ class _Search:
         children, bound = node.branch.split(cut), cells.top + BOUND_SAFETY
         if cut.lesion is None:
             for plans, child in zip(dual.set.halves(), children, strict=True):
-                self._push(of_part(node, plans, child), bound)
+                self._push(of_subset(node, plans, child), bound)
             return
         numbers = tuple(int(j) for j in np.unique(cells.by))
         sides = cut.sides(dual.set.candidates, dual.set.shared, node.alive)
@@ -464,7 +465,7 @@ class _Search:
         plan = plans[len(plans) // 2]
         if self.found.row is not None:
             plan = self._best_plan(plans, self.found.row)
-        alone = of_part(node, PlanSet(dual.set.candidates, (plan,), dual.set), node.branch)
+        alone = of_subset(node, PlanSet(dual.set.candidates, (plan,), dual.set), node.branch)
         numbers = list(alone.numbers)
         left = alone.dual.tighten(alone.cells, alone.alive, numbers, self.threshold, math.inf)
         return top - max(left.top, self.threshold) > PLANS * (top - self.threshold)
@@ -482,7 +483,7 @@ class _Search:
 
     def _mixed(self, dual: Dual, alive: Alive, cells: Cells, at: int) -> int | None:
         """A lesion that the bound may treat by halves: 'no course' loses as little as treatment."""
-        one = dual.multipliers[int(cells.by[at])]
+        one = dual.lagrangians[int(cells.by[at])]
         losses = dual.losses(one, alive, cells.high[at])
         slack = cells.top - self.threshold
         undecided = [s for s, mask in enumerate(alive) if mask[0] and mask[1:].any()]

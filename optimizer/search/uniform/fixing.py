@@ -225,7 +225,7 @@ class _Sweep:
                 if (len(cells), cells.top) != before:
                     continue
             _, value, _ = dual.prices_at(kill, alive, self.threshold, self.precision)
-            pool.append(len(dual.multipliers) - 1)
+            pool.append(len(dual.lagrangians) - 1)
             cells = self._tightened(dual, alive, cells, pool[-1:], fine)
             if value > self.threshold and len(dual.set.plans) > 1:
                 break
@@ -244,7 +244,7 @@ class _Sweep:
         if self.rng is None or (self.idle > MOST_IDLE and self.tries % SELDOM):
             return
         at, k = int(cells.bound.argmax()), dual.set.plans[0]
-        one = dual.multipliers[int(cells.by[at])]
+        one = dual.lagrangians[int(cells.by[at])]
         choices = dual.shortlist(one, alive, cells.high[at], SHORTLIST)
         found = searched(self.candidates, k, choices, self.rng, self.in_hand)
         better = found is not None and found.value > self.in_hand.value
@@ -274,9 +274,9 @@ class _Sweep:
             own = tuple(mask & part for mask, part in zip(alive, left, strict=True))
             if not all(mask.any() for mask in own):
                 continue
-            child = dual.of_part(plans, cells, own)
+            child = dual.of_subset(plans, cells, own)
             around = unknown(cells.low, cells.high, cells.bound)
-            found.append(_Node(child, own, around, list(range(len(child.multipliers)))))
+            found.append(_Node(child, own, around, list(range(len(child.lagrangians)))))
         return found
 
     def _collect(self, dual: Dual, alive: Alive, cells: Cells) -> None:
@@ -285,10 +285,10 @@ class _Sweep:
         found = tuple(np.zeros(part.shape[1], dtype=bool) for part in self.pairs)
         for j in np.unique(cells.by):
             own = cells.take(cells.by == j)
-            prices = dual.multipliers[int(j)].prices
-            for s, room in enumerate(dual.rooms(own, alive, int(j))):
+            prices = dual.lagrangians[int(j)].prices
+            for s, room in enumerate(dual.ceilings(own, alive, int(j))):
                 kinds = np.flatnonzero(
-                    room + dual.multipliers[int(j)].terms[s] > self.threshold - SAFETY
+                    room + dual.lagrangians[int(j)].terms[s] > self.threshold - SAFETY
                 )
                 if not len(kinds):
                     continue
@@ -307,7 +307,7 @@ class _Sweep:
 
 def _halved(dual: Dual, cells: Cells) -> Cells:
     """Each cell in two along the side that costs its bound most."""
-    steep = np.array([dual.multipliers[int(j)].prices.steep for j in cells.by])
+    steep = np.array([dual.lagrangians[int(j)].prices.log_kill for j in cells.by])
     axis = (steep * np.log(cells.high / cells.low)).argmax(axis=1)
     rows, middle = np.arange(len(cells)), np.sqrt(cells.low * cells.high)
     low, high = cells.low.copy(), cells.high.copy()

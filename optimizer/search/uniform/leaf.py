@@ -19,7 +19,7 @@ from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.search.join import count_at_most, joined
 from abscopt.optimizer.search.uniform.bounds.cells import Cells, halved, joined_cells
 from abscopt.optimizer.search.uniform.bounds.grounds import Grounds
-from abscopt.optimizer.search.uniform.bounds.priced import Prices
+from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
 from abscopt.optimizer.search.uniform.bounds.shapes import Shapes
 from abscopt.optimizer.search.uniform.dates import MOST_COURSES, DateProgramme, dated
 
@@ -129,7 +129,7 @@ class Leaf:
         """Bound of a box with all values at its upper corner, and the multiplier that gives it."""
         numbers, width = np.unique(part.by).tolist(), np.log(high / low)
         bounds = self.dual.bounds_at(numbers, alive, high[None])[:, 0]
-        steep = [width @ self.dual.multipliers[j].prices.steep for j in numbers]
+        steep = [width @ self.dual.lagrangians[j].prices.log_kill for j in numbers]
         return min(zip((bounds + steep).tolist(), numbers, strict=True))
 
     def _box(
@@ -137,7 +137,7 @@ class Leaf:
     ) -> bool:
         """Examine one box; False if it holds too many combinations of kinds, or of timings."""
         self.found.grounds.whole = False
-        one = self.dual.multipliers[number]
+        one = self.dual.lagrangians[number]
         losses = self.dual.losses(one, alive, high)
         slack = self._slack(bound, losses)
         near = [np.flatnonzero(loss <= slack) for loss in losses]
@@ -187,17 +187,17 @@ class Leaf:
         self.found.open_dates += 1
         return False
 
-    def _systemic_prices(self, number: int) -> list[Prices]:
+    def _systemic_prices(self, number: int) -> list[DualPrices]:
         """Prices of the systemic effect under which a box is stated: those at hand, then none.
 
         `-steep ln lo` grows with the width of the box. Where the effect hardly acts, as without an
         incumbent that narrows the box, prices of zero bound less: each value at the upper corner.
         """
-        prices = self.dual.multipliers[number].prices
-        if not prices.steep.any():
+        prices = self.dual.lagrangians[number].prices
+        if not prices.log_kill.any():
             return [prices]
-        zero = np.zeros_like(prices.steep)
-        return [prices, Prices(np.zeros_like(prices.rows), zero, zero, 0.0)]
+        zero = np.zeros_like(prices.log_kill)
+        return [prices, DualPrices(np.zeros_like(prices.rows), zero, zero, 0.0)]
 
     def _slack(self, bound: float, losses: list[FloatArray]) -> float:
         """Summed loss that still leaves a combination above the threshold; finite."""

@@ -49,7 +49,7 @@ def narrow(
     for mask, before in zip(own, alive, strict=True):
         mask[0] &= before[0]
     numbers = np.unique(cells.by)
-    part.add_all([dual.multipliers[int(j)].prices for j in numbers], own)
+    part.add_all([dual.lagrangians[int(j)].prices for j in numbers], own)
     by = np.searchsorted(numbers, cells.by)
     return part, own, Cells(cells.low, cells.high, cells.bound, cells.known, by)
 
@@ -58,10 +58,10 @@ def _courses(dual: Dual, alive: Alive, cells: Cells, threshold: float) -> list[N
     """Per lesion 'no course' and the courses that may belong to a schedule above the threshold."""
     found = [np.zeros(len(one.kinds.of), dtype=bool) for one in dual.set.shared]
     for j in np.unique(cells.by):
-        prices = dual.multipliers[int(j)].prices
-        rooms = dual.rooms(cells.take(cells.by == j), alive, int(j))
+        prices = dual.lagrangians[int(j)].prices
+        rooms = dual.ceilings(cells.take(cells.by == j), alive, int(j))
         for s, room in enumerate(rooms):
-            kinds = np.flatnonzero(room + dual.multipliers[int(j)].terms[s] > threshold)
+            kinds = np.flatnonzero(room + dual.lagrangians[int(j)].terms[s] > threshold)
             if len(kinds):
                 course, kind, term = dual.set.courses[s].courses(kinds, prices)
                 found[s][course[room[kind] + term > threshold]] = True

@@ -18,7 +18,7 @@ from abscopt.optimizer.search.uniform.branches import MOST_PRICES, Branch, Node
 if TYPE_CHECKING:
     from abscopt.optimizer.search.uniform.bounds.grounds import Grounds
     from abscopt.optimizer.search.uniform.bounds.plan_set import Alive
-    from abscopt.optimizer.search.uniform.bounds.priced import Prices
+    from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
 
 ROUNDS = 4
 
@@ -47,7 +47,7 @@ class Recall:
     def ends(self) -> Iterator[Node]:
         """Ends of the tree with the cells that the known prices do not close."""
         root = self.root
-        stack: list[tuple[tuple[int, ...], Alive, Branch, list[Prices]]] = []
+        stack: list[tuple[tuple[int, ...], Alive, Branch, list[DualPrices]]] = []
         stack.append((root.dual.set.plans, root.alive, root.branch, []))
         while stack:
             plans, alive, branch, above = stack.pop()
@@ -66,7 +66,7 @@ class Recall:
                 stack.append((part, side, child, [*own, *above]))
 
     def _end(
-        self, plans: tuple[int, ...], alive: Alive, branch: Branch, above: list[Prices]
+        self, plans: tuple[int, ...], alive: Alive, branch: Branch, above: list[DualPrices]
     ) -> Node | None:
         """One end as far as it stays open; None if it is closed."""
         root = self.root
@@ -87,7 +87,9 @@ class Recall:
             alive = dual.alive(cells, alive, self.threshold)
         return Node(dual, alive, cells, (), branch)
 
-    def _bounded(self, dual: Dual, alive: Alive, cells: Cells, known: Sequence[Prices]) -> Cells:
+    def _bounded(
+        self, dual: Dual, alive: Alive, cells: Cells, known: Sequence[DualPrices]
+    ) -> Cells:
         """Cells above the threshold by some prices, halved as long as that tells more."""
         cells = cells.take_above(self.threshold)
         numbers = self._numbers(dual, known) if len(cells) else []
@@ -99,7 +101,7 @@ class Recall:
             alive = dual.alive(cells, alive, self.threshold)
         return cells
 
-    def _numbers(self, dual: Dual, known: Sequence[Prices]) -> list[int]:
+    def _numbers(self, dual: Dual, known: Sequence[DualPrices]) -> list[int]:
         """Numbers of the multipliers with some prices; without those for other rows."""
         rows, plans = dual.set.rows, dual.set.plans
         known = [prices for prices in known if len(prices.rows) == len(rows.right)]
@@ -107,7 +109,7 @@ class Recall:
         if new:
             usable = zip(self.root.alive, dual.set.usable, strict=True)
             alive = tuple(mask & fits for mask, fits in usable)
-            for number, prices in enumerate(new, len(dual.multipliers)):
+            for number, prices in enumerate(new, len(dual.lagrangians)):
                 self.numbers[plans, id(prices)] = number
                 self.grounds.add(dual.set, prices.rows)
             capped = [replace(prices, rows=rows.capped(prices.rows)) for prices in new]

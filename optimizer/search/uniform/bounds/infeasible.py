@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
-from abscopt.optimizer.search.uniform.bounds.priced import Prices
+from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
 from abscopt.optimizer.solver import ColumnMaster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet
-    from abscopt.optimizer.search.uniform.bounds.priced import PricedCourses
+    from abscopt.optimizer.search.uniform.bounds.pricing import LesionPricing
 
 
 MOST_ROUNDS = 60
@@ -72,14 +72,14 @@ def farkas_prices(plans: PlanSet, alive: Alive) -> FloatArray | None:
     return None
 
 
-def _lesions(plans: PlanSet, alive: Alive) -> Iterator[tuple[BoolArray, PricedCourses]]:
+def _lesions(plans: PlanSet, alive: Alive) -> Iterator[tuple[BoolArray, LesionPricing]]:
     return zip(alive, plans.courses, strict=True)
 
 
-def _of_rows(plans: PlanSet, price: FloatArray) -> Prices:
+def _of_rows(plans: PlanSet, price: FloatArray) -> DualPrices:
     """Prices of rows alone."""
     zero = np.zeros(plans.horizons)
-    return Prices(price, zero, zero, 0.0)
+    return DualPrices(price, zero, zero, 0.0)
 
 
 def _add(
@@ -87,7 +87,7 @@ def _add(
     master: ColumnMaster,
     s: int,
     term: FloatArray,
-    prices: Prices,
+    prices: DualPrices,
     known: set[tuple[int, int]],
     hard: IntArray,
 ) -> int:

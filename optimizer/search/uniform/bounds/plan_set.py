@@ -20,7 +20,8 @@ from abscopt.optimizer.candidates.coefficients import (
 )
 from abscopt.optimizer.candidates.plans import allowed_patterns
 from abscopt.optimizer.progress import tick
-from abscopt.optimizer.search.uniform.bounds.priced import ByPattern, PricedCourses, Prices
+from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
+from abscopt.optimizer.search.uniform.bounds.pricing import ByPattern, LesionPricing
 from abscopt.optimizer.search.uniform.bounds.rows import Rows, rows_of
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class PlanSet:
         """Per lesion (kinds,) whether some course of the kind is allowed."""
         return tuple(courses.usable for courses in self.courses)
 
-    def _lesion(self, s: int) -> PricedCourses:
+    def _lesion(self, s: int) -> LesionPricing:
         """Courses of one lesion under the plans."""
         tick()
         candidates, one = self.candidates, self.shared[s]
@@ -130,7 +131,7 @@ class PlanSet:
                     own = block_effects(self.instance, one, block, effects, through, k)
                     own, best = own[..., : self.horizons], dense[number]
                     dense[number] = own if best is None else np.maximum(best, own)
-        return PricedCourses(one, by_way, self._dead(s), dense, self.rows.by_kind[s])
+        return LesionPricing(one, by_way, self._dead(s), dense, self.rows.by_kind[s])
 
     def _dead(self, s: int) -> list[BoolArray | None]:
         """Per block (K, P) pairs that no plan allows; None if all are allowed."""
@@ -179,7 +180,7 @@ class PlanSet:
             self._best[key] = best
         return self._best[key]
 
-    def terms(self, prices: Sequence[Prices], alive: Alive) -> tuple[FloatArray, ...]:
+    def terms(self, prices: Sequence[DualPrices], alive: Alive) -> tuple[FloatArray, ...]:
         """Per lesion (m, kinds) greatest Lagrangian term of each kind's courses; -inf if dead."""
         found = []
         for courses, mask in zip(self.courses, alive, strict=True):

@@ -249,7 +249,7 @@ class LesionValues:
         end = (low if high is None else high)[:, [-1]]
         return self._reaches(local[live][None], share[live][None], end)
 
-    def rooms(
+    def ceilings(
         self, low: FloatArray, high: FloatArray, terms: FloatArray, others: FloatArray
     ) -> FloatArray:
         """(kinds,) greatest of others + chord, raised, in any cell; that of a kind's leaf.

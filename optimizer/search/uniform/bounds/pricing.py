@@ -18,6 +18,7 @@ import numpy as np
 
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.coefficients import released
+from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.coefficients import Shared
@@ -26,24 +27,6 @@ if TYPE_CHECKING:
 
 
 SPARSE = 0.5
-
-
-@dataclass(frozen=True)
-class Prices:
-    """Multipliers of the rows and of `Z >= z` in its linear form.
-
-    Attributes
-    ----------
-    rows : (rows,)
-    steep : (horizons,) price of a unit of ln Z
-    worth : (horizons,) price of a unit of unsaturated effect before everybody's losses
-    offset : sum over the tangents, price (1 - ln level)
-    """
-
-    rows: FloatArray
-    steep: FloatArray
-    worth: FloatArray
-    offset: float
 
 
 @dataclass(frozen=True)
@@ -89,7 +72,7 @@ def _joined(parts: Sequence[ByPattern]) -> ByPattern:
 
 
 @dataclass(frozen=True)
-class _Part:
+class _PricedBlock:
     """One block: its places among all kinds and among all patterns in the order of blocks.
 
     Attributes
@@ -105,13 +88,13 @@ class _Part:
     dead: BoolArray | None
 
 
-class PricedCourses:
+class LesionPricing:
     """Courses of one lesion in the order of blocks.
 
     Parameters
     ----------
     by_way : what patterns do, per technique
-    dead, dense : per block, see `_Part`
+    dead, dense : per block, see `_PricedBlock`
     by_kind : what the kinds put into rows
 
     Attributes
@@ -134,7 +117,7 @@ class PricedCourses:
         ends = np.cumsum([[len(block.kinds), len(block.patterns)] for block in blocks], axis=0)
         self.starts = np.concatenate([[0], ends[:-1, 0]])
         self.parts = tuple(
-            _Part(
+            _PricedBlock(
                 block,
                 slice(int(kinds) - len(block.kinds), int(kinds)),
                 slice(int(days) - len(block.patterns), int(days)),
@@ -153,9 +136,9 @@ class PricedCourses:
         """Greatest log loss of everybody else's effectors."""
         return float(self.patterns.most.max())
 
-    def terms(self, prices: Sequence[Prices], alive: BoolArray) -> FloatArray:
+    def terms(self, prices: Sequence[DualPrices], alive: BoolArray) -> FloatArray:
         """(m, kinds) greatest Lagrangian term of each kind's courses; -inf if dead."""
-        priced = _Priced(self, prices)
+        priced = _LagrangianTerms(self, prices)
         total, live = np.full((len(prices), len(self.kinds)), -np.inf), alive[self.kinds]
         count = np.add.reduceat(live, self.starts, dtype=np.int64)
         for number in np.flatnonzero(count):
@@ -175,9 +158,9 @@ class PricedCourses:
         found -= self.by_kind.charged(priced.rows)
         return found
 
-    def best(self, kinds: IntArray, prices: Prices) -> IntArray:
+    def best(self, kinds: IntArray, prices: DualPrices) -> IntArray:
         """(n,) pattern of the best course of some kinds."""
-        priced = _Priced(self, [prices])
+        priced = _LagrangianTerms(self, [prices])
         pattern = np.zeros(len(kinds), dtype=np.int64)
         for part, own in self._by_block(kinds):
             rows = np.searchsorted(part.block.kinds, kinds[own])
@@ -205,7 +188,7 @@ class PricedCourses:
         rows = self.by_kind.of(kinds) + self.patterns.days[place]
         return course, rows, self.patterns.least[place], gain
 
-    def _effect(self, part: _Part, rows: IntArray, days: IntArray) -> FloatArray:
+    def _effect(self, part: _PricedBlock, rows: IntArray, days: IntArray) -> FloatArray:
         """(n, horizons) greatest effect of pairs of kind and pattern (positions in the block)."""
         if part.dense is not None:
             return part.dense[rows, days]
@@ -237,9 +220,9 @@ class PricedCourses:
         sizes = [len(part.block.patterns) for part in self.parts]
         return self.patterns.take(np.flatnonzero(np.repeat(some, sizes)))
 
-    def courses(self, kinds: IntArray, prices: Prices) -> tuple[IntArray, IntArray, FloatArray]:
+    def courses(self, kinds: IntArray, prices: DualPrices) -> tuple[IntArray, IntArray, FloatArray]:
         """All allowed courses of some kinds in order, their kinds and Lagrangian terms."""
-        priced = _Priced(self, [prices])
+        priced = _LagrangianTerms(self, [prices])
         found: list[tuple[IntArray, IntArray, FloatArray]] = []
         charged = self.by_kind.charged(prices.rows)
         for part, own in self._by_block(kinds):
@@ -252,7 +235,7 @@ class PricedCourses:
         order = np.argsort(course)
         return course[order], kind[order], term[order]
 
-    def _by_block(self, kinds: IntArray) -> Iterator[tuple[_Part, IntArray]]:
+    def _by_block(self, kinds: IntArray) -> Iterator[tuple[_PricedBlock, IntArray]]:
         """Blocks, and which of the kinds (positions) they hold."""
         block = self.block_of[kinds]
         order = np.argsort(block, kind="stable")
@@ -261,7 +244,7 @@ class PricedCourses:
             yield self.parts[number], order[end - size : end]
 
 
-class _Priced:
+class _LagrangianTerms:
     """Lagrangian terms of one lesion's courses at some prices, without what kinds put into rows.
 
     Attributes
@@ -269,18 +252,18 @@ class _Priced:
     rows : (m, rows) prices of the rows
     """
 
-    def __init__(self, courses: PricedCourses, prices: Sequence[Prices]):
+    def __init__(self, courses: LesionPricing, prices: Sequence[DualPrices]):
         self.courses = courses
         patterns = courses.patterns
         self.rows = np.stack([one.rows for one in prices])
-        steep = np.array([one.steep.sum() for one in prices])
-        worth = np.stack([one.worth for one in prices])
+        steep = np.array([one.log_kill.sum() for one in prices])
+        worth = np.stack([one.effect for one in prices])
         self.weight = np.exp(patterns.most)[:, None] * worth[:, None]
         self.base = -(self.rows @ patterns.days.T) - steep[:, None] * patterns.least
         self.product_base = self.base + (patterns.resting * self.weight).sum(axis=2)
         self.product = np.einsum("pnh,mph->mnp", patterns.unit, self.weight)
 
-    def of(self, part: _Part, rows: IntArray | None) -> FloatArray:
+    def of(self, part: _PricedBlock, rows: IntArray | None) -> FloatArray:
         """(m, rows, P) terms of some kinds of a block, or of all."""
         if part.dense is not None:
             dense = part.dense if rows is None else part.dense[rows]

@@ -1,4 +1,4 @@
-"""What a column generation mixes, and what it begins with."""
+"""What the restricted master LP of a column generation chooses, and the columns it begins with."""
 
 from __future__ import annotations
 
@@ -14,8 +14,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Mixture:
-    """What an LP mixes for one lesion: courses with their kinds, weights and scores."""
+class FractionalChoice:
+    """Fractional choice of an LP for one lesion, heaviest course first.
+
+    Attributes
+    ----------
+    courses, kinds : (n,) with a positive weight in the last restricted master
+    weights : (n,) LP values x, which sum to 1 over the courses of a lesion
+    scores : (n,) values at the log kill of the LP, before any price
+    """
 
     courses: IntArray
     kinds: IntArray
@@ -24,14 +31,14 @@ class Mixture:
 
     @property
     def spread(self) -> float:
-        """Mean deviation of the scores."""
+        """Mean deviation of the scores, sum_i w_i |v_i - sum_j w_j v_j| with w = x / sum x."""
         if len(self.weights) < 2:
             return 0.0
         share = self.weights / self.weights.sum()
         return float(share @ np.abs(self.scores - share @ self.scores))
 
 
-class Start:
+class InitialColumns:
     """Columns (kind, pattern) with which the next column generation begins, per lesion."""
 
     def __init__(self, candidates: Candidates):
