@@ -23,15 +23,15 @@ from abscopt.models.arrays import BoolArray, IntArray
 from abscopt.optimizer.search.free.branch import divided, split
 from abscopt.optimizer.search.free.cuts import least_product
 from abscopt.optimizer.search.free.days.courses import Courses
-from abscopt.optimizer.search.free.days.dual import completion
+from abscopt.optimizer.search.free.days.dual import cost_to_go
 from abscopt.optimizer.search.free.days.labels import Precision
 from abscopt.optimizer.search.free.days.span import Span
 from abscopt.optimizer.search.free.days.suffix import stages_of
 from abscopt.optimizer.search.free.explore import Planned
-from abscopt.optimizer.search.free.multipliers import Tried, priced
-from abscopt.optimizer.search.free.objective import Value
-from abscopt.optimizer.search.free.part import Part
-from abscopt.optimizer.search.free.parts import FreePart
+from abscopt.optimizer.search.free.lesion_oracles import FreeOracle
+from abscopt.optimizer.search.free.multipliers import TriedMultipliers, lagrangian_bound
+from abscopt.optimizer.search.free.objective import NodeDomain
+from abscopt.optimizer.search.free.oracle import LesionOracle
 from abscopt.optimizer.search.free.pool import Pool
 from abscopt.optimizer.search.free.ranges import bounds_of, tightened
 
@@ -43,22 +43,22 @@ def never() -> bool:
     return False
 
 
-def offered(part: Part) -> IntArray:
+def offered(part: LesionOracle) -> IntArray:
     """(n, T) all courses of a part, limits on whole courses aside."""
-    if not isinstance(part, FreePart):
+    if not isinstance(part, FreeOracle):
         return np.concatenate([part.nothing, part.one_change(part.nothing[0])])
     allowed = part.terms.allowed
     every = np.indices(allowed.shape[1:] * len(allowed)).reshape(len(allowed), -1).T
     return every[allowed[np.arange(len(allowed)), every].all(axis=1)]
 
 
-def every_course(part: Part) -> IntArray:
+def every_course(part: LesionOracle) -> IntArray:
     """(n, T) all of a part that keep the limits by themselves."""
     every = offered(part)
     return every[part.of(every)[1]]
 
 
-def within(part: Part, span: Span, actions: IntArray) -> BoolArray:
+def within(part: LesionOracle, span: Span, actions: IntArray) -> BoolArray:
     """(n,) whether courses have the fractions and the days of a span."""
     count = part.count(actions)
     good = span.holds(part.levels(actions) > 0)
@@ -74,13 +74,13 @@ class Every:
     value: Any
     level: Any
 
-    def inside(self, value: Value) -> BoolArray:
+    def inside(self, value: NodeDomain) -> BoolArray:
         """(n,) those in the spans and the cell of a node."""
         low, high = value.cell
         good = np.ones(len(self.value), dtype=bool)
         if not value.alone:
             good &= ((self.level >= low - 1e-9) & (self.level <= high + 1e-9)).all(axis=1)
-        for part, span, own in zip(value.parts, value.spans, self.courses, strict=True):
+        for part, span, own in zip(value.oracles, value.spans, self.courses, strict=True):
             kill = own.kill[:, -1]
             good &= (kill >= span.kill[0] - 1e-9) & (kill <= span.kill[1] + 1e-9)
             good &= within(part, span, own.actions)
@@ -88,27 +88,27 @@ class Every:
 
 
 def every_schedule(one: Planned) -> Every:
-    each = [every_course(part) for part in one.parts]
+    each = [every_course(part) for part in one.oracles]
     grid = np.indices([len(own) for own in each]).reshape(len(each), -1)
     rows = [own[at] for own, at in zip(each, grid, strict=True)]
     value = values(one, rows)
     good = np.isfinite(value)
-    courses = [part.of(own[good])[0] for part, own in zip(one.parts, rows, strict=True)]
+    courses = [part.of(own[good])[0] for part, own in zip(one.oracles, rows, strict=True)]
     own = np.stack([course.effect for course in courses], axis=1)
-    kept = np.stack([course.kept for course in courses], axis=1)
-    return Every(one, courses, value[good], np.log(one.value.effect(own, kept)))
+    kept = np.stack([course.others_kept for course in courses], axis=1)
+    return Every(one, courses, value[good], np.log(one.domain.effect(own, kept)))
 
 
-def random_span(one: Planned, part: Part, s: int, random: np.random.Generator) -> Span:
+def random_span(one: Planned, part: LesionOracle, s: int, random: np.random.Generator) -> Span:
     """Some fraction numbers, up to two days taken and up to two left."""
-    few, many = np.sort(random.integers(0, one.value.spans[s].count[1] + 1, 2)).tolist()
+    few, many = np.sort(random.integers(0, one.domain.spans[s].count[1] + 1, 2)).tolist()
     days = random.permutation(part.days).tolist()
     taken, left = random.integers(0, 3, 2)
     return replace(
-        one.value.spans[s],
+        one.domain.spans[s],
         count=(few, many),
         taken=tuple(days[:taken]),
-        left=tuple(days[taken : taken + left]),
+        skipped=tuple(days[taken : taken + left]),
     )
 
 
@@ -126,10 +126,10 @@ PAIRS = ("two", "two, regrowing", "beside a menu")
 def test_courses_of_every_number_of_fractions_are_bounded(name: str) -> None:
     one, random = searched(CASES[name]), np.random.default_rng(1)
     for turn in range(16):
-        spans = tuple(random_span(one, part, s, random) for s, part in enumerate(one.parts))
-        value = one.value if turn % 4 == 0 else one.value.within(spans)
+        spans = tuple(random_span(one, part, s, random) for s, part in enumerate(one.oracles))
+        value = one.domain if turn % 4 == 0 else one.domain.within(spans)
         found = looked(one, value, random_slopes(one, random), fine=turn % 2 > 0)
-        for part, look in zip(one.parts, found.looks, strict=True):
+        for part, look in zip(one.oracles, found.oracle_bounds, strict=True):
             every = every_course(part)
             inside = look.span.holds(part.levels(every) > 0)
             worth, count = look.prices.worth(part.of(every)[0]), part.count(every)
@@ -142,17 +142,17 @@ def test_courses_of_every_number_of_fractions_are_bounded(name: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_spans_hold_the_courses_with_their_fractions_and_days(name: str) -> None:
     one, random = searched(CASES[name]), np.random.default_rng(2)
-    for part in one.parts:
-        if isinstance(part, FreePart):
+    for part in one.oracles:
+        if isinstance(part, FreeOracle):
             part.coarse = stages_of(part.terms, 500)  # no patterns are joined
     told = 0
     for turn in range(16):
-        spans = tuple(random_span(one, part, s, random) for s, part in enumerate(one.parts))
-        found = looked(one, one.value.within(spans), random_slopes(one, random), fine=turn % 2 > 0)
-        for part, look in zip(one.parts, found.looks, strict=True):
+        spans = tuple(random_span(one, part, s, random) for s, part in enumerate(one.oracles))
+        found = looked(one, one.domain.within(spans), random_slopes(one, random), fine=turn % 2 > 0)
+        for part, look in zip(one.oracles, found.oracle_bounds, strict=True):
             every = every_course(part)
             inside = within(part, look.span, every)
-            near = part.near(look, -np.inf, ALL, never)
+            near = part.courses_above(look, -np.inf, ALL, never)
             assert near is not None
             expected = sorted(map(tuple, every[inside].tolist()))
             assert sorted(map(tuple, near[0].actions.tolist())) == expected
@@ -168,8 +168,8 @@ def test_spans_hold_the_courses_with_their_fractions_and_days(name: str) -> None
 @pytest.mark.parametrize("patterns", [1, 4, 500])
 def test_stages_of_few_fractions_bound_all_courses_of_few(name: str, patterns: int) -> None:
     one, random = searched(CASES[name]), np.random.default_rng(3)
-    part = one.parts[0]
-    assert isinstance(part, FreePart)
+    part = one.oracles[0]
+    assert isinstance(part, FreeOracle)
     every = every_course(part)
     courses, count = part.of(every)[0], part.count(every)
     free = np.ones((len(part.days), 2), dtype=bool)
@@ -177,8 +177,8 @@ def test_stages_of_few_fractions_bound_all_courses_of_few(name: str, patterns: i
         stages = stages_of(part.terms, patterns, cap)
         assert all(stage.count.max() <= cap for stage in stages)
         for _ in range(3):
-            prices = one.value.prices(random_slopes(one, random))[1][0]
-            ahead = completion(part.terms, stages, part.steps(prices), prices, (0, cap), free)
+            prices = one.domain.prices(random_slopes(one, random))[1][0]
+            ahead = cost_to_go(part.terms, stages, part.steps(prices), prices, (0, cap), free)
             worth = prices.worth(courses)
             for number in range(cap + 1):
                 best = worth[count == number].max(initial=-np.inf)
@@ -190,17 +190,19 @@ def test_stages_of_few_fractions_bound_all_courses_of_few(name: str, patterns: i
 def test_what_is_taken_off_a_node_is_not_above_the_threshold(name: str) -> None:
     one, random = searched(CASES[name]), np.random.default_rng(4)
     every = every_schedule(one)
-    best = priced(one.value, one.parts, Pool(one.parts), never)
+    best = lagrangian_bound(one.domain, one.oracles, Pool(one.oracles), never)
     narrowed = 0
     for _ in range(40):
         tried = []
         for _ in range(int(random.integers(1, 4))):
-            slopes = best.slopes.towards(random_slopes(one, random), float(random.uniform(0, 0.2)))
-            looks = looked(one, one.value, slopes).looks
-            tried.append(Tried(slopes, tuple(look.by_count for look in looks)))
-        value = one.value
+            slopes = best.multipliers.towards(
+                random_slopes(one, random), float(random.uniform(0, 0.2))
+            )
+            looks = looked(one, one.domain, slopes).oracle_bounds
+            tried.append(TriedMultipliers(slopes, tuple(look.by_count for look in looks)))
+        value = one.domain
         if random.random() < 0.5:
-            spans = [random_span(one, part, s, random) for s, part in enumerate(one.parts)]
+            spans = [random_span(one, part, s, random) for s, part in enumerate(one.oracles)]
             low, high = np.sort(random.choice(every.courses[0].kill[:, -1], 2)).tolist()
             spans[0] = replace(spans[0], kill=(low, high))
             value = value.within(tuple(spans))
@@ -221,20 +223,20 @@ def test_pieces_of_a_range_are_bounded_as_nodes_of_their_own(name: str) -> None:
     one, random = searched(CASES[name]), np.random.default_rng(9)
     for _ in range(20):
         slopes = random_slopes(one, random)
-        whole = one.value.prices(slopes)[0]
-        for s, span in enumerate(one.value.spans):
+        whole = one.domain.prices(slopes)[0]
+        for s, span in enumerate(one.domain.spans):
             edges = np.linspace(*span.kill, 5)
-            changes = one.value.at_kills([slopes], s, edges)[0]
+            changes = one.domain.at_kills([slopes], s, edges)[0]
             for pair, change in zip(itertools.pairwise(edges.tolist()), changes, strict=True):
-                piece = one.value.with_span(s, kill=pair).prices(slopes)[0]
+                piece = one.domain.with_span(s, kill=pair).prices(slopes)[0]
                 assert piece == pytest.approx(whole + change, abs=1e-9)
-        for h in range(0 if one.value.alone else one.value.cell.shape[1]):
-            edges = np.linspace(*one.value.cell[:, h], 5)
-            changes = one.value.at_levels(slopes, h, edges)
+        for h in range(0 if one.domain.alone else one.domain.cell.shape[1]):
+            edges = np.linspace(*one.domain.cell[:, h], 5)
+            changes = one.domain.at_levels(slopes, h, edges)
             for i, change in enumerate(changes):
-                cell = one.value.cell.copy()
+                cell = one.domain.cell.copy()
                 cell[:, h] = edges[i : i + 2]
-                piece = one.value.within(one.value.spans, cell).prices(slopes)[0]
+                piece = one.domain.within(one.domain.spans, cell).prices(slopes)[0]
                 assert piece <= whole + change + 1e-9
 
 
@@ -245,10 +247,10 @@ def test_the_parts_of_a_node_hold_all_its_schedules(name: str, seed: int) -> Non
     one, random = searched(CASES[name]), np.random.default_rng(seed)
     every = every_schedule(one)
     for _ in range(4):
-        value = one.value
+        value = one.domain
         for _ in range(12):
             pool = mixed_pool(every, value, random)
-            found = priced(value, one.parts, pool, never, rounds=1)
+            found = lagrangian_bound(value, one.oracles, pool, never, rounds=1)
             own = [random.dirichlet(np.ones(len(own))) for own in pool.courses]
             found = replace(found, mixture=replace(found.mixture, weights=tuple(own)))
             excess = float(random.exponential(0.3))
@@ -261,9 +263,9 @@ def test_the_parts_of_a_node_hold_all_its_schedules(name: str, seed: int) -> Non
             value = children[int(random.integers(len(children)))]
 
 
-def mixed_pool(every: Every, value: Value, random: np.random.Generator) -> Pool:
+def mixed_pool(every: Every, value: NodeDomain, random: np.random.Generator) -> Pool:
     """Some courses of a node."""
-    pool, inside = Pool(every.one.parts), np.flatnonzero(every.inside(value))
+    pool, inside = Pool(every.one.oracles), np.flatnonzero(every.inside(value))
     if len(inside):
         at = random.choice(inside, 4)
         pool.offer(list(zip(*(own.actions[at] for own in every.courses), strict=True)))

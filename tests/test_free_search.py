@@ -37,11 +37,11 @@ from abscopt.optimizer.search.free.days.labels import Precision
 from abscopt.optimizer.search.free.days.span import Span
 from abscopt.optimizer.search.free.days.suffix import stages_of
 from abscopt.optimizer.search.free.explore import Planned, Search, solve_free
+from abscopt.optimizer.search.free.lesion_oracles import FreeOracle
 from abscopt.optimizer.search.free.master import Mixture
-from abscopt.optimizer.search.free.multipliers import Priced
-from abscopt.optimizer.search.free.objective import Slopes, Value
-from abscopt.optimizer.search.free.part import Look
-from abscopt.optimizer.search.free.parts import FreePart
+from abscopt.optimizer.search.free.multipliers import NodeBound
+from abscopt.optimizer.search.free.objective import Multipliers, NodeDomain
+from abscopt.optimizer.search.free.oracle import OracleBound
 from abscopt.optimizer.search.free.pool import Pool
 from abscopt.optimizer.search.free.scope import applies
 
@@ -238,8 +238,8 @@ def searched(raw: Raw, plan: int = 0) -> Planned:
 def random_rows(one: Planned, number: int, seed: int = 0) -> list[Any]:
     """Courses of every part, aligned; about four in ten days have a fraction."""
     random, rows = np.random.default_rng(seed), []
-    for part in one.parts:
-        assert isinstance(part, FreePart)
+    for part in one.oracles:
+        assert isinstance(part, FreeOracle)
         days, actions = part.terms.allowed.shape
         given = random.random((number, days)) < 0.4
         rows.append(np.where(given, random.integers(1, actions, (number, days)), 0))
@@ -248,40 +248,42 @@ def random_rows(one: Planned, number: int, seed: int = 0) -> list[Any]:
 
 def values(one: Planned, rows: list[Any]) -> Any:
     """(n,) objective of rows of courses, -inf where they break a limit."""
-    done = [part.of(row) for part, row in zip(one.parts, rows, strict=True)]
+    done = [part.of(row) for part, row in zip(one.oracles, rows, strict=True)]
     courses = [courses for courses, _ in done]
-    good = np.all([fine for _, fine in done], axis=0) & one.schedules.kept(courses)
-    good &= (sum(own.load for own in courses) <= one.whole.room).all(axis=1)
+    good = np.all([fine for _, fine in done], axis=0) & one.schedules.within_limits(courses)
+    good &= (sum(own.load for own in courses) <= one.problem.rhs).all(axis=1)
     return np.where(good, one.schedules.values(courses), -np.inf)
 
 
-def random_slopes(one: Planned, random: np.random.Generator) -> Slopes:
+def random_slopes(one: Planned, random: np.random.Generator) -> Multipliers:
     """Any prices; those of effect from tangents of the logarithm at two levels."""
-    whole = one.whole
+    whole = one.problem
     horizons = len(whole.horizons)
     effect = np.zeros((3, horizons))
-    if one.value.alone:
+    if one.domain.alone:
         effect[0] = random.uniform(0, 0.5, horizons)
     else:
-        levels = random.uniform(0.1, 1.0, (2, horizons)) * one.value.most_effect
+        levels = random.uniform(0.1, 1.0, (2, horizons)) * one.domain.most_effect
         price = random.uniform(0, 0.5, (2, horizons))
         effect = np.stack([price / levels, price, price * (np.log(levels) - 1)]).sum(axis=1)
-    return Slopes(
-        random.uniform(0, 1, whole.local.shape), effect, random.uniform(0, 5, len(whole.room))
+    return Multipliers(
+        random.uniform(0, 1, whole.local.shape), effect, random.uniform(0, 5, len(whole.rhs))
     )
 
 
-def looked(one: Planned, value: Value, slopes: Slopes, *, fine: bool = False) -> Priced:
+def looked(
+    one: Planned, value: NodeDomain, slopes: Multipliers, *, fine: bool = False
+) -> NodeBound:
     """The bound of some spans at some prices."""
     constant, prices = value.prices(slopes)
-    looks: list[Look] = [
-        part.look(price, span, fine)
-        for part, price, span in zip(one.parts, prices, value.spans, strict=True)
+    looks: list[OracleBound] = [
+        part.maximize(price, span, fine)
+        for part, price, span in zip(one.oracles, prices, value.spans, strict=True)
     ]
     bound = constant + sum(look.bound for look in looks)
     nothing = np.zeros(0)
     mixture = Mixture(nothing, nothing, nothing, nothing, nothing, ())
-    return Priced(bound, constant, tuple(looks), slopes, mixture, Pool(one.parts))
+    return NodeBound(bound, constant, tuple(looks), slopes, mixture, Pool(one.oracles))
 
 
 @pytest.mark.parametrize("seed", [0, 3])
@@ -291,7 +293,7 @@ def test_whole_courses_are_valued_as_the_judge_does(seed: int) -> None:
     search = Search(Candidates(instance), Judge(instance), GAP, 0, Clock(None, None))
     one, judge = search.plan(0), Judge(instance)
     drawn = random_rows(one, 40)[0]
-    courses, good = one.parts[0].of(drawn)
+    courses, good = one.oracles[0].of(drawn)
     value = one.schedules.values([courses])
     for i, course in enumerate(drawn):
         verdict = judge.evaluate(search.schedule(one, [course]))
@@ -312,23 +314,23 @@ REGROWING = {
 @pytest.mark.parametrize("patterns", [1, 6, 500])
 def test_any_prices_and_any_joining_of_patterns_give_a_bound(patterns: int, fields: Raw) -> None:
     one = searched(random_case(3, days=9, levels=4, lesion=fields))
-    assert one.parts[0].terms.repopulates == bool(fields)  # type: ignore[attr-defined]
-    part = one.parts[0]
-    assert isinstance(part, FreePart)
+    assert one.oracles[0].terms.repopulates == bool(fields)  # type: ignore[attr-defined]
+    part = one.oracles[0]
+    assert isinstance(part, FreeOracle)
     part.coarse = stages_of(part.terms, patterns)
     (drawn,) = random_rows(one, 400)
     value = values(one, [drawn])
     random = np.random.default_rng(1)
-    whole = one.value.spans[0]
+    whole = one.domain.spans[0]
     for _ in range(12):
         slopes = random_slopes(one, random)
         low = int(random.integers(0, 4))
-        few = one.value.within((Span(whole.kill, (low, low + 2)),))
+        few = one.domain.within((Span(whole.kill, (low, low + 2)),))
         within = looked(one, few, slopes).bound
         count = (drawn > 0).sum(axis=1)
         inside = (count >= low) & (count <= low + 2)
         assert within >= value[inside].max() - 1e-9
-        everything = looked(one, one.value, slopes).bound
+        everything = looked(one, one.domain, slopes).bound
         assert everything >= value.max() - 1e-9
         assert everything >= within - 1e-9
 
@@ -342,24 +344,24 @@ def test_what_the_bound_follows_is_worth_the_bound(lesions: int, fields: Raw) ->
         raw["lesions"][0] |= {"effector_share": 0.2, "precursor_share": 0.15}
         raw["lesions"].insert(1, copy.deepcopy(raw["lesions"][0]) | {"name": "second"})
     one, random = searched(raw), np.random.default_rng(4)
-    assert one.value.alone == (lesions == 1)
+    assert one.domain.alone == (lesions == 1)
     for _ in range(12):
-        for look in looked(one, one.value, random_slopes(one, random)).looks:
-            part = one.parts[0]
-            column = part.follow(look)
+        for look in looked(one, one.domain, random_slopes(one, random)).oracle_bounds:
+            part = one.oracles[0]
+            column = part.maximizer(look)
             counted = float(look.prices.worth(column)[0])
             exact, _ = part.of(column.actions)
             assert float(look.prices.worth(exact)[0]) <= counted + 1e-9
             assert look.bound - 0.02 <= counted <= look.bound + 1e-9
 
 
-def enumerated(fields: Raw, days: int) -> tuple[Planned, FreePart, NDArray[np.int64]]:
+def enumerated(fields: Raw, days: int) -> tuple[Planned, FreeOracle, NDArray[np.int64]]:
     """A random case with a lymphocyte limit, its lesion, and every course of so many days."""
     raw = random_case(201, days=days, levels=3, lesion=fields)
     raw["limits"].append(limit("alc", "alc", floor_1e9_per_l=1.1))
     one = searched(raw)
-    part = one.parts[0]
-    assert isinstance(part, FreePart)
+    part = one.oracles[0]
+    assert isinstance(part, FreeOracle)
     days, actions = part.terms.allowed.shape
     return one, part, np.indices((actions,) * days).reshape(days, -1).T
 
@@ -368,12 +370,12 @@ def enumerated(fields: Raw, days: int) -> tuple[Planned, FreePart, NDArray[np.in
 def test_two_changes_are_all_of_them_and_valued_as_whole_courses(fields: Raw) -> None:
     one, part, every = enumerated(fields, 5)
     for course in random_rows(one, 4)[0]:
-        found = part.two_changes(course, one.whole.room, lambda _, __, kept: kept > 0)
+        found = part.two_changes(course, one.problem.rhs, lambda _, __, kept: kept > 0)
         near = every[(every != course).sum(axis=1) == 2]
         near = near[part.of(near)[1]]
         assert sorted(map(tuple, found.actions.tolist())) == sorted(map(tuple, near.tolist()))
         exact, _ = part.of(found.actions)
-        for name in ("kill", "effect", "kept", "load"):
+        for name in ("kill", "effect", "others_kept", "load"):
             assert getattr(found, name) == pytest.approx(getattr(exact, name), abs=1e-12)
 
 
@@ -394,11 +396,11 @@ def test_joining_partial_courses_never_loses_one(repopulates: bool) -> None:
     random = np.random.default_rng(2)
     for turn in range(5):
         low, high = np.sort(random.choice(kill[good, -1], 2)).tolist()
-        span = Span((low, high), (1, 4)) if turn else one.value.spans[0]
+        span = Span((low, high), (1, 4)) if turn else one.domain.spans[0]
         inside = good & (kill[:, -1] >= span.kill[0]) & (kill[:, -1] <= span.kill[1])
         inside &= (count >= span.count[0]) & (count <= span.count[1])
         best = float(value[inside].max())
-        ahead = looked(one, one.value.within((span,)), random_slopes(one, random))
+        ahead = looked(one, one.domain.within((span,)), random_slopes(one, random))
         for precision in (
             Precision(1e-6, 1e-6, 1e-6, 10**6),
             Precision(0.05, 0.05, 0.3, 10**6),

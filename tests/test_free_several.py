@@ -143,11 +143,11 @@ def test_rows_are_valued_and_kept_as_the_judge_does(seed: int) -> None:
     search = Search(Candidates(instance), Judge(instance), GAP, 0, Clock(None, None))
     one, judge = search.plan(0), Judge(instance)
     rows = random_rows(one, 60, seed)
-    done = [part.of(row) for part, row in zip(one.parts, rows, strict=True)]
+    done = [part.of(row) for part, row in zip(one.oracles, rows, strict=True)]
     courses = [courses for courses, _ in done]
     value = one.schedules.values(courses)
     offered = np.all([fine for _, fine in done], axis=0)
-    good, kept = offered & one.schedules.kept(courses), 0
+    good, kept = offered & one.schedules.within_limits(courses), 0
     for i in range(60):
         verdict = judge.evaluate(search.schedule(one, [row[i] for row in rows]))
         assert bool(good[i]) == verdict.feasible
@@ -162,14 +162,14 @@ def test_any_prices_give_a_bound_of_spans_and_cells(seed: int) -> None:
     one = searched(several(seed, days=6, levels=3))
     rows = random_rows(one, 600)
     value = values(one, rows)
-    done = [part.of(row)[0] for part, row in zip(one.parts, rows, strict=True)]
+    done = [part.of(row)[0] for part, row in zip(one.oracles, rows, strict=True)]
     kill, count = done[0].kill[:, -1], (rows[0] > 0).sum(axis=1)
-    kept = np.stack([courses.kept for courses in done], axis=1)
+    kept = np.stack([courses.others_kept for courses in done], axis=1)
     own = np.stack([courses.effect for courses in done], axis=1)
-    level = np.log(one.value.effect(own, kept))
+    level = np.log(one.domain.effect(own, kept))
     random = np.random.default_rng(seed)
     for turn in range(12):
-        spans, cell = list(one.value.spans), one.value.cell.copy()
+        spans, cell = list(one.domain.spans), one.domain.cell.copy()
         inside = np.isfinite(value)
         if turn % 3:
             low, high = np.sort(random.choice(kill, 2)).tolist()
@@ -179,14 +179,14 @@ def test_any_prices_give_a_bound_of_spans_and_cells(seed: int) -> None:
             low, high = np.sort(random.choice(level[:, 0], 2))
             cell[:, 0] = low, high
             inside &= (level[:, 0] >= low + 1e-4) & (level[:, 0] <= high - 1e-4)
-        bound = looked(one, one.value.within(tuple(spans), cell), random_slopes(one, random)).bound
+        bound = looked(one, one.domain.within(tuple(spans), cell), random_slopes(one, random)).bound
         assert bound >= value[inside].max(initial=-np.inf) - 1e-9
 
 
 @pytest.mark.parametrize("seed", [0, 1, 5])
 def test_joining_courses_never_loses_a_schedule(seed: int) -> None:
     one = searched(several(seed))
-    shape = [part.terms.allowed.shape for part in one.parts]  # type: ignore[attr-defined]
+    shape = [part.terms.allowed.shape for part in one.oracles]  # type: ignore[attr-defined]
     each = [np.indices((a,) * t).reshape(t, -1).T for t, a in shape]
     grid = np.indices([len(own) for own in each]).reshape(2, -1)
     rows = [own[at] for own, at in zip(each, grid, strict=True)]
@@ -198,8 +198,8 @@ def test_joining_courses_never_loses_a_schedule(seed: int) -> None:
         Precision(0.01, 1e-3, 1e-2, 8),
     ):
         for _ in range(3):
-            priced = looked(one, one.value, random_slopes(one, random), fine=True)
-            found = combined(one.schedules, priced, best - 0.1, precision, lambda: False)
+            lagrangian_bound = looked(one, one.domain, random_slopes(one, random), fine=True)
+            found = combined(one.schedules, lagrangian_bound, best - 0.1, precision, lambda: False)
             assert found is not None
             assert found.bound >= best - 1e-9
 
@@ -221,18 +221,18 @@ def test_rows_of_shared_days_hold_for_every_feasible_schedule(seed: int) -> None
     shared = SharedDays(candidates, one.schedules)
     random, found = np.random.default_rng(seed), []
     for _ in range(20):
-        pool = Pool(one.parts)
+        pool = Pool(one.oracles)
         pool.offer(list(zip(*random_rows(one, 3, int(random.integers(1000))), strict=True)))
         weights = [random.dirichlet(np.ones(len(own))) for own in pool.courses]
         found += shared.violated(pool, weights)
     assert found
-    levels = [part.levels(row) for part, row in zip(one.parts, rows, strict=True)]
+    levels = [part.levels(row) for part, row in zip(one.oracles, rows, strict=True)]
     days = np.arange(levels[0].shape[1])
     for cut in found:
         load = sum(
             own[days, level].sum(axis=1) for level, own in zip(levels, cut.load, strict=True)
         )
-        assert (np.asarray(load)[feasible] <= cut.right + 1e-9).all()
+        assert (np.asarray(load)[feasible] <= cut.rhs + 1e-9).all()
         assert all((own >= 0).all() and not own[:, 0].any() for own in cut.load)
 
 

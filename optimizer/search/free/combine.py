@@ -1,4 +1,4 @@
-"""Courses of the parts of a node, joined: all schedules of it that may be above a threshold."""
+"""Courses of the lesions of a node, joined: all schedules of it that may be above a threshold."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from abscopt.optimizer.search.free.days.courses import Courses
     from abscopt.optimizer.search.free.days.labels import Precision
-    from abscopt.optimizer.search.free.multipliers import Priced
-    from abscopt.optimizer.search.free.part import Look
+    from abscopt.optimizer.search.free.multipliers import NodeBound
+    from abscopt.optimizer.search.free.oracle import OracleBound
     from abscopt.optimizer.search.free.schedules import Schedules
 
 
@@ -29,7 +29,7 @@ MOST_ROWS = 400_000
 class Combined:
     """Rows above a threshold, best first by what they are credited with, and a bound of all.
 
-    `courses` are those of each part, `rows` (n, P) places among them.
+    `courses` are those of each lesion, `rows` (n, P) places among them.
     """
 
     courses: list[Courses]
@@ -40,7 +40,7 @@ class Combined:
 
 def combined(
     schedules: Schedules,
-    found: Priced,
+    lagrangian: NodeBound,
     threshold: float,
     precision: Precision,
     stop: Callable[[], bool],
@@ -57,34 +57,34 @@ def combined(
 
     They keep every limit, by what their courses are credited with.
     """
-    tops, below = [look.bound for look in found.looks], -np.inf
-    kept_of: dict[int, Courses] = {}
+    tops, below = [oracle_bound.bound for oracle_bound in lagrangian.oracle_bounds], -np.inf
+    courses_of: dict[int, Courses] = {}
     worth_of: dict[int, FloatArray] = {}
-    for s in sorted(range(len(tops)), key=lambda s: _width(found.looks[s])):
-        part, look = schedules.parts[s], found.looks[s]
-        others = found.constant + sum(tops) - tops[s]  # a part's own courses may be worth less
-        own = part.near(look, threshold - others, precision, stop)
-        if own is None:
+    for s in sorted(range(len(tops)), key=lambda s: _width(lagrangian.oracle_bounds[s])):
+        oracle, oracle_bound = schedules.oracles[s], lagrangian.oracle_bounds[s]
+        others = lagrangian.constant + sum(tops) - tops[s]  # its own courses may be worth less
+        explored = oracle.courses_above(oracle_bound, threshold - others, precision, stop)
+        if explored is None:
             return None
-        below = max(below, others + own[1])
-        if not len(own[0]):
-            nothing = [p.of(p.nothing)[0] for p in schedules.parts]
+        below = max(below, others + explored[1])
+        if not len(explored[0]):
+            nothing = [p.of(p.nothing)[0] for p in schedules.oracles]
             return Combined(nothing, np.zeros((0, len(tops)), dtype=np.int64), np.zeros(0), below)
-        kept_of[s], worth_of[s] = own[0], look.prices.worth(own[0])
+        courses_of[s], worth_of[s] = explored[0], oracle_bound.prices.worth(explored[0])
         tops[s] = float(worth_of[s].max())
-    near = [kept_of[s] for s in range(len(tops))]
+    near = [courses_of[s] for s in range(len(tops))]
     worth = [worth_of[s] for s in range(len(tops))]
-    losses = [one.max() - one for one in worth]
-    slack = found.constant + sum(tops) - threshold
+    losses = [worths.max() - worths for worths in worth]
+    slack = lagrangian.constant + sum(tops) - threshold
     if len(near) == 1:
         chunks = iter([np.arange(len(near[0]))[:, None]])
     elif count_at_most(losses, slack) > JOIN_LIMIT:
         return None
     else:
         below = max(below, threshold)
-        loads, right = [one.load for one in near], schedules.whole.room
+        loads, right = [courses.load for courses in near], schedules.problem.rhs
         chunks = joined(losses, loads, right, slack, JOIN_CHUNK)
-    kept, values, number = [], [], 0
+    row_lots, values, number = [], [], 0
     for rows in chunks:
         if stop():
             return None
@@ -92,38 +92,42 @@ def combined(
         good = np.flatnonzero(value > threshold)
         below = max(below, float(np.delete(value, good).max(initial=-np.inf)))
         if len(near) > 1 and len(good):
-            each = [one.take(rows[good, s]) for s, one in enumerate(near)]
-            good = good[schedules.kept(each)]
-        kept.append(rows[good])
+            each = [courses.take(rows[good, s]) for s, courses in enumerate(near)]
+            good = good[schedules.within_limits(each)]
+        row_lots.append(rows[good])
         values.append(value[good])
         number += len(good)
         if number > MOST_ROWS:
             return None
-    rows = np.concatenate([np.zeros((0, len(near)), dtype=np.int64), *kept])
+    rows = np.concatenate([np.zeros((0, len(near)), dtype=np.int64), *row_lots])
     value = np.concatenate([np.zeros(0), *values])
     order = np.argsort(-value, kind="stable")
     bound = max(below, float(value.max(initial=-np.inf)))
     return Combined(near, rows[order], value[order], bound)
 
 
-def _width(look: Look) -> float:
+def _width(oracle_bound: OracleBound) -> float:
     """Few courses are left where the range of kill is narrow."""
-    return look.span.kill[1] - look.span.kill[0] if look.completion else 0.0
+    return oracle_bound.span.kill[1] - oracle_bound.span.kill[0] if oracle_bound.cost_to_go else 0.0
 
 
 def most_promising(
-    schedules: Schedules, found: Priced, precision: Precision, most: int, stop: Callable[[], bool]
+    schedules: Schedules,
+    lagrangian: NodeBound,
+    precision: Precision,
+    limit: int,
+    stop: Callable[[], bool],
 ) -> tuple[list[Courses], IntArray] | None:
     """Courses that are worth most in each lesion, and at most so many rows of them.
 
     most^(1/P) of each of P lesions, so that their product is no more.
     """
-    each = max(1, int(most ** (1.0 / len(found.looks))))
+    each = max(1, int(limit ** (1.0 / len(lagrangian.oracle_bounds))))
     near = []
-    for part, look in zip(schedules.parts, found.looks, strict=True):
-        own = part.near(look, -np.inf, precision, stop)
-        if own is None:
+    for oracle, oracle_bound in zip(schedules.oracles, lagrangian.oracle_bounds, strict=True):
+        explored = oracle.courses_above(oracle_bound, -np.inf, precision, stop)
+        if explored is None:
             return None
-        order = np.argsort(-look.prices.worth(own[0]), kind="stable")[:each]
-        near.append(own[0].take(order))
-    return near, every_row([np.arange(len(one)) for one in near])
+        order = np.argsort(-oracle_bound.prices.worth(explored[0]), kind="stable")[:each]
+        near.append(explored[0].take(order))
+    return near, every_row([np.arange(len(courses)) for courses in near])

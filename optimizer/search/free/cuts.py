@@ -1,7 +1,7 @@
 """Loads of shared days, from below: rows that add up over lesions.
 
 The load of a day is `sum_s A_s d_s + d M d` with d the doses of the lesions and M positive
-semidefinite: the organ feels the dose of the day, not its parts. By lesion alone only the diagonal
+semidefinite: the organ feels the dose of the day, not its shares. By lesion alone only the diagonal
 of M is known. The products of two lesions' doses are at least
 
     d d' >= f(d) + g(d'),        f, g the prices of the least that the product can be
@@ -37,19 +37,19 @@ RARE = 1e-9
 
 
 @dataclass(frozen=True)
-class Cut:
-    """`sum over parts and days of load <= right`.
+class SharedDayRow:
+    """`sum over lesions and days of load <= rhs`.
 
-    `load` are (days, A) by part: of each dose of each day, none without one, never negative.
+    `load` are (days, A) by lesion: of each dose of each day, none without one, never negative.
     """
 
     load: tuple[FloatArray, ...]
-    right: float
+    rhs: float
 
 
 @dataclass(frozen=True)
 class Shares:
-    """What a mixture gives: by part (days, A) how often which dose, (P, days) mean doses."""
+    """What a mixture gives: by lesion (days, A) how often which dose, (P, days) mean doses."""
 
     often: tuple[FloatArray, ...]
     mean: FloatArray
@@ -70,21 +70,21 @@ class SharedDays:
 
         load of 1 Gy by lesion i alone = A_i + M_ii,  cross factor (i, j) = M_ij + M_ji = 2 M_ij
         """
-        instance, whole, parts = candidates.instance, schedules.whole, schedules.parts
-        limits, number = schedules.limits, len(parts)
-        sensitized = candidates.plan_effects.sensitizer[whole.plan] > 1
-        self.room, self.doses = whole.room, [part.doses for part in parts]
+        instance, problem, oracles = candidates.instance, schedules.problem, schedules.oracles
+        limits, number = schedules.limits, len(oracles)
+        sensitized = candidates.plan_effects.sensitizer[problem.plan] > 1
+        self.rhs, self.doses = problem.rhs, [oracle.doses for oracle in oracles]
         self.linear = np.zeros((len(limits), number, instance.days))
         self.matrix = np.zeros((len(limits), number, number, instance.days))
-        lesions = [instance.lesions[part.lesion] for part in parts]
+        lesions = [instance.lesions[oracle.lesion] for oracle in oracles]
         beams = [(lesion, lesion.ways[0], 1) for lesion in lesions]
-        for i, part in enumerate(parts):
-            for day in part.days.tolist():
+        for i, oracle in enumerate(oracles):
+            for day in oracle.days.tolist():
                 for m, limit in enumerate(limits):
-                    own = cross_factor(instance, limit, beams[i], beams[i], day) / 2.0
-                    whole_load = day_load(instance, beams[i], limit, ONE_GY, day, sensitized[day])
-                    self.matrix[m, i, i, day] = own
-                    self.linear[m, i, day] = float(whole_load[0]) - own
+                    square = cross_factor(instance, limit, beams[i], beams[i], day) / 2.0
+                    single_load = day_load(instance, beams[i], limit, ONE_GY, day, sensitized[day])
+                    self.matrix[m, i, i, day] = square
+                    self.linear[m, i, day] = float(single_load[0]) - square
         for (i, j), factor in schedules.cross.items():
             self.matrix[:, i, j] = self.matrix[:, j, i] = factor.T / 2.0
         self.diagonal = np.einsum("miit->mit", self.matrix)
@@ -95,9 +95,11 @@ class SharedDays:
         (P, days).
         """
         often, days = [], self.linear.shape[2]
-        for part, one, w, dose in zip(pool.parts, pool.courses, weights, self.doses, strict=True):
+        for oracle, courses, w, dose in zip(
+            pool.oracles, pool.courses, weights, self.doses, strict=True
+        ):
             mixed = np.flatnonzero(w > RARE)
-            levels = part.levels(one.actions[mixed])
+            levels = oracle.levels(courses.actions[mixed])
             at = np.zeros((days, len(dose)))
             for level, weight in zip(levels, w[mixed], strict=True):
                 at[np.arange(days), level] += weight
@@ -105,25 +107,25 @@ class SharedDays:
         mean = np.stack([at @ dose for at, dose in zip(often, self.doses, strict=True)])
         return Shares(tuple(often), mean)
 
-    def violated(self, pool: Pool, weights: Sequence[FloatArray]) -> list[Cut]:
-        """Rows that a mixture of a pool's courses does not obey, at most one for each limit."""
+    def violated(self, pool: Pool, weights: Sequence[FloatArray]) -> list[SharedDayRow]:
+        """Rows that a mixture of a pool's courses breaks, at most one for each limit."""
         shares = self.shares(pool, weights)
         square = np.stack([at @ d**2 for at, d in zip(shares.often, self.doses, strict=True)])
-        least: dict[tuple[int, int, int], tuple[FloatArray, FloatArray]] = {}
-        found = []
+        least_products: dict[tuple[int, int, int], tuple[FloatArray, FloatArray]] = {}
+        rows = []
         for m in np.flatnonzero(self.limits).tolist():
-            one = self._cut(m, shares, square, least)
-            if one is not None:
-                found.append(one)
-        return found
+            row = self._cut(m, shares, square, least_products)
+            if row is not None:
+                rows.append(row)
+        return rows
 
     def _cut(
         self,
         m: int,
         shares: Shares,
         square: FloatArray,
-        least: dict[tuple[int, int, int], tuple[FloatArray, FloatArray]],
-    ) -> Cut | None:
+        least_products: dict[tuple[int, int, int], tuple[FloatArray, FloatArray]],
+    ) -> SharedDayRow | None:
         """The row of one limit, None where it is obeyed; `least` remembers the prices by pair.
 
         Day by day, with d the doses, c their means (P,) in the mixture, D = diag(M), the greater of
@@ -139,30 +141,34 @@ class SharedDays:
             np.outer(self.linear[m, s], dose) + np.outer(self.diagonal[m, s], dose**2)
             for s, dose in enumerate(self.doses)
         ]
-        right = float(self.room[m])
+        rhs = float(self.rhs[m])
         joint = np.einsum("it,ijt,jt->t", mean, matrix, mean)
         apart = (self.diagonal[m] * square).sum(axis=0)
         for t in range(days):
             products = []
             for i, j in itertools.combinations(np.flatnonzero(mean[:, t] > 0).tolist(), 2):
                 if matrix[i, j, t] > 0:
-                    if (i, j, t) not in least:
+                    if (i, j, t) not in least_products:
                         often = shares.often[i][t], shares.often[j][t]
-                        least[i, j, t] = least_product(*often, self.doses[i], self.doses[j])
-                    own, other = (2.0 * matrix[i, j, t] * f for f in least[i, j, t])
-                    apart[t] += shares.often[i][t] @ own + shares.often[j][t] @ other
-                    products += [(i, own), (j, other)]
+                        least_products[i, j, t] = least_product(
+                            *often, self.doses[i], self.doses[j]
+                        )
+                    price, other_price = (
+                        2.0 * matrix[i, j, t] * f for f in least_products[i, j, t]
+                    )
+                    apart[t] += shares.often[i][t] @ price + shares.often[j][t] @ other_price
+                    products += [(i, price), (j, other_price)]
             if joint[t] > apart[t]:
-                right += float(joint[t])
+                rhs += float(joint[t])
                 slope = 2.0 * matrix[:, :, t] @ mean[:, t] + self.linear[m, :, t]
                 for s, dose in enumerate(self.doses):
                     load[s][t] = slope[s] * dose
             else:
                 for s, more in products:
-                    right -= float(more[0])
+                    rhs -= float(more[0])
                     load[s][t] += more - more[0]
-        mixed = sum(float((at * own).sum()) for at, own in zip(shares.often, load, strict=True))
-        return Cut(tuple(load), right) if mixed > right + VIOLATED else None
+        mixed = sum(float((at * row).sum()) for at, row in zip(shares.often, load, strict=True))
+        return SharedDayRow(tuple(load), rhs) if mixed > rhs + VIOLATED else None
 
 
 def least_product(
@@ -186,18 +192,18 @@ def least_product(
     g = np.zeros(len(columns))
     g[0] = dose[rows[0]] * others[columns[0]]
     i = j = 0
-    left, right = often[rows[0]], other[columns[0]]
+    supply, demand = often[rows[0]], other[columns[0]]
     while i + 1 < len(rows) or j + 1 < len(columns):
-        if j + 1 == len(columns) or (i + 1 < len(rows) and left <= right):
-            right -= left
+        if j + 1 == len(columns) or (i + 1 < len(rows) and supply <= demand):
+            demand -= supply
             i += 1
-            left = often[rows[i]]
+            supply = often[rows[i]]
             f[i] = dose[rows[i]] * others[columns[j]] - g[j]
         else:
-            left -= right
+            supply -= demand
             j += 1
-            right = other[columns[j]]
+            demand = other[columns[j]]
             g[j] = dose[rows[i]] * others[columns[j]] - f[i]
-    theirs = (np.outer(dose[rows], others) - f[:, None]).min(axis=0)
-    mine: FloatArray = (np.outer(dose, others) - theirs).min(axis=1)
-    return mine, theirs
+    all_g = (np.outer(dose[rows], others) - f[:, None]).min(axis=0)
+    all_f: FloatArray = (np.outer(dose, others) - all_g).min(axis=1)
+    return all_f, all_g

@@ -24,13 +24,13 @@ from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.schedule import Infusion, Schedule, standard_schedule
 from abscopt.optimizer.search.free.branch import divided, split
 from abscopt.optimizer.search.free.combine import combined, most_promising
-from abscopt.optimizer.search.free.cuts import Cut, SharedDays
+from abscopt.optimizer.search.free.cuts import SharedDayRow, SharedDays
 from abscopt.optimizer.search.free.days.labels import Precision
-from abscopt.optimizer.search.free.days.terms import chemo_factor, terms_of, whole_of
-from abscopt.optimizer.search.free.multipliers import Priced, priced
-from abscopt.optimizer.search.free.objective import Slopes, Value
-from abscopt.optimizer.search.free.part import Part
-from abscopt.optimizer.search.free.parts import FreePart, MenuPart
+from abscopt.optimizer.search.free.days.terms import chemo_factor, plan_problem_of, terms_of
+from abscopt.optimizer.search.free.lesion_oracles import FreeOracle, MenuOracle
+from abscopt.optimizer.search.free.multipliers import NodeBound, lagrangian_bound
+from abscopt.optimizer.search.free.objective import Multipliers, NodeDomain
+from abscopt.optimizer.search.free.oracle import LesionOracle
 from abscopt.optimizer.search.free.pool import Pool
 from abscopt.optimizer.search.free.ranges import bounds_of, narrower, tightened
 from abscopt.optimizer.search.free.schedules import Schedules
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.evaluation import Judge
     from abscopt.optimizer.progress import Clock
     from abscopt.optimizer.search.free.days.courses import Courses
-    from abscopt.optimizer.search.free.days.terms import Whole
+    from abscopt.optimizer.search.free.days.terms import PlanProblem
 
 
 ROUGH_ROUNDS = 12
@@ -76,45 +76,52 @@ class Planned:
     `known` are rows of courses that keep the limits, `begun` those that were improved.
     """
 
-    whole: Whole
-    parts: tuple[Part, ...]
-    value: Value
+    problem: PlanProblem
+    oracles: tuple[LesionOracle, ...]
+    domain: NodeDomain
     schedules: Schedules
     shared: SharedDays
-    cuts: tuple[Cut, ...] = ()
+    shared_rows: tuple[SharedDayRow, ...] = ()
     known: list[Sequence[IntArray]] = field(default_factory=list)
     begun: set[bytes] = field(default_factory=set)
 
-    def obey(self, cuts: tuple[Cut, ...]) -> None:
+    def set_shared_rows(self, shared_rows: tuple[SharedDayRow, ...]) -> None:
         """Rows of shared days instead of those before."""
-        self.cuts = cuts
-        room = np.append(self.shared.room, [one.right for one in cuts])
-        self.whole = replace(self.whole, room=room)
-        for s, part in enumerate(self.parts):
-            part.obey([one.load[s] for one in cuts], room)
-        self.value = self.value.under(self.whole)
-        self.schedules.whole = self.whole
+        self.shared_rows = shared_rows
+        rhs = np.append(self.shared.rhs, [row.rhs for row in shared_rows])
+        self.problem = replace(self.problem, rhs=rhs)
+        for s, oracle in enumerate(self.oracles):
+            oracle.set_shared_rows([row.load[s] for row in shared_rows], rhs)
+        self.domain = self.domain.under(self.problem)
+        self.schedules.problem = self.problem
 
     def current(self, node: Node) -> Node:
         """A node with all rows; those that came after it have no price."""
-        new = len(self.whole.room) - len(node.value.whole.room)
+        new = len(self.problem.rhs) - len(node.domain.problem.rhs)
         if not new:
             return node
-        found = node.priced
-        looks = tuple(look.with_rows(new) for look in found.looks)
-        tried = tuple(one.with_rows(new) for one in found.tried)
-        value = node.value.under(self.whole)
-        found = replace(found, slopes=found.slopes.with_rows(new), looks=looks, tried=tried)
-        return Node(node.plan, value, found, node.bound)
+        lagrangian = node.lagrangian
+        oracle_bounds = tuple(
+            oracle_bound.with_rows(new) for oracle_bound in lagrangian.oracle_bounds
+        )
+        tried = tuple(trial.with_rows(new) for trial in lagrangian.tried)
+        domain = node.domain.under(self.problem)
+        lagrangian = replace(
+            lagrangian,
+            multipliers=lagrangian.multipliers.with_rows(new),
+            oracle_bounds=oracle_bounds,
+            tried=tried,
+        )
+        return Node(node.plan, domain, lagrangian, node.bound)
 
 
 @dataclass(frozen=True)
 class Node:
-    """Schedules of one plan in the spans and the cell of `value`; none is above `bound`."""
+    """Schedules of one plan in the spans and the cell of `domain`; none is above `bound`."""
 
     plan: int
-    value: Value
-    priced: Priced
+    domain: NodeDomain
+    lagrangian: NodeBound
     bound: float
 
 
@@ -175,35 +182,35 @@ class Search:
         """A plan's numbers."""
         if plan not in self.planned:
             candidates, instance = self.candidates, self.candidates.instance
-            whole = whole_of(candidates, self.columns, plan)
+            problem = plan_problem_of(candidates, self.columns, plan)
             tables = {table.menu.lesion: s for s, table in enumerate(candidates.lesions)}
-            parts: list[Part] = []
-            for i in whole.parts:
+            oracles: list[LesionOracle] = []
+            for i in problem.irradiated:
                 if i in tables:
                     chemo = chemo_factor(candidates, plan)
-                    parts.append(MenuPart(candidates, whole, tables[i], chemo))
+                    oracles.append(MenuOracle(candidates, problem, tables[i], chemo))
                 else:
-                    terms = terms_of(candidates, self.columns, self.flows.get(i), whole, i)
-                    parts.append(FreePart(terms, instance.lesions[i], instance.days))
-            value = Value(instance, whole, tuple(parts))
-            schedules = Schedules(candidates, whole, tuple(parts), value)
+                    terms = terms_of(candidates, self.columns, self.flows.get(i), problem, i)
+                    oracles.append(FreeOracle(terms, instance.lesions[i], instance.days))
+            domain = NodeDomain(instance, problem, tuple(oracles))
+            schedules = Schedules(candidates, problem, tuple(oracles), domain)
             shared = SharedDays(candidates, schedules)
-            self.planned[plan] = Planned(whole, tuple(parts), value, schedules, shared)
+            self.planned[plan] = Planned(problem, tuple(oracles), domain, schedules, shared)
         return self.planned[plan]
 
     def offer(self, planned: Planned, row: Sequence[IntArray]) -> None:
-        """Judge a course of each part and keep them if they are better."""
+        """Judge a course of each lesion and keep them if they are better."""
         if self.take(self.schedule(planned, row)):
             planned.known.append(row)
 
     def schedule(self, planned: Planned, row: Sequence[IntArray]) -> Schedule:
-        """The schedule of a course of each part under its plan."""
+        """The schedule of a course of each lesion under its plan."""
         fractions = [
             fraction
-            for part, course in zip(planned.parts, row, strict=True)
-            for fraction in part.fractions(course)
+            for oracle, course in zip(planned.oracles, row, strict=True)
+            for fraction in oracle.fractions(course)
         ]
-        doses = self.candidates.plans[planned.whole.plan].doses
+        doses = self.candidates.plans[planned.problem.plan].doses
         return Schedule.of(fractions, [Infusion(day, drug, mg) for drug, day, mg in doses])
 
     def take(self, schedule: Schedule) -> bool:
@@ -217,7 +224,7 @@ class Search:
         node: Node,
         courses: Sequence[Courses],
         rows: IntArray,
-        most: int = POLISHED,
+        limit: int = POLISHED,
         *,
         worse: bool = True,
     ) -> float:
@@ -227,30 +234,30 @@ class Search:
 
         Parameters
         ----------
-        rows : (n, P) places among the courses of each part
+        rows : (n, P) places among the courses of each lesion
         worse : whether rows that are no better than the answer are improved too
         """
         planned = self.plan(node.plan)
         schedules, first = planned.schedules, -math.inf
         exact, good = [], np.ones(len(rows), dtype=bool)
-        for s, (part, one) in enumerate(zip(planned.parts, courses, strict=True)):
-            known, fine = part.of(one.actions)
+        for s, (oracle, lot) in enumerate(zip(planned.oracles, courses, strict=True)):
+            known, fine = oracle.of(lot.actions)
             exact.append(known)
             good &= fine[rows[:, s]]
         rows = rows[good]
-        for _ in range(most):
-            found = schedules.best(exact, rows, -math.inf)
-            if found is None:
+        for _ in range(limit):
+            best_row = schedules.best(exact, rows, -math.inf)
+            if best_row is None:
                 break
-            row = [one.actions[k] for one, k in zip(exact, rows[found[0]], strict=True)]
-            rows = np.delete(rows, found[0], axis=0)
-            first = max(first, found[1])
-            if worse or found[1] > self.answer.value:
+            row = [lot.actions[k] for lot, k in zip(exact, rows[best_row[0]], strict=True)]
+            rows = np.delete(rows, best_row[0], axis=0)
+            first = max(first, best_row[1])
+            if worse or best_row[1] > self.answer.value:
                 self.offer(planned, row)
-                begun = b"".join(one.tobytes() for one in row)
+                begun = b"".join(lot.tobytes() for lot in row)
                 if node.bound > self.threshold and begun not in planned.begun:
                     planned.begun.add(begun)
-                    row, _ = schedules.improved(row, found[1], self.rng, self.clock_expired)
+                    row, _ = schedules.improved(row, best_row[1], self.rng, self.clock_expired)
                     self.offer(planned, row)
             if node.bound <= self.threshold:
                 break
@@ -276,7 +283,7 @@ class Search:
         """Bound all plans, then split and explore until nothing open is above the threshold."""
         for plan in sorted(self.unbounded):
             planned = self.plan(plan)
-            self.take(self.schedule(planned, [part.nothing[0] for part in planned.parts]))
+            self.take(self.schedule(planned, [oracle.nothing[0] for oracle in planned.oracles]))
             if self.answer.schedule is not None:
                 break
         before: Node | None = None
@@ -297,30 +304,30 @@ class Search:
             _, serial, node = heapq.heappop(self.open)
             node = self.plan(node.plan).current(node)
             self.answer.nodes += 1
-            rest = self._examined(node)
-            if rest is None:  # stopped on the way
+            children = self._examined(node)
+            if children is None:  # stopped on the way
                 heapq.heappush(self.open, (-node.bound, serial, node))
                 return
-            for child in rest:
+            for child in children:
                 self.push(child)
 
     def _bounded(self, plan: int, before: Node | None) -> Node | None:
         """A first bound of a plan, with the prices and courses of the one before to begin with."""
         planned = self.plan(plan)
-        whole, value = planned.whole, planned.value
-        if not ((whole.room < 0).any() or whole.alc_room < 0):
-            first, pool = None, Pool(planned.parts)
+        problem, domain = planned.problem, planned.domain
+        if not ((problem.rhs < 0).any() or problem.alc_allowance < 0):
+            first, pool = None, Pool(planned.oracles)
             if before is not None:
-                first = before.priced.slopes
-                if len(first.load) != len(whole.room):  # cuts come later
+                first = before.lagrangian.multipliers
+                if len(first.load) != len(problem.rhs):  # rows of shared days come later
                     first = None
-                pool = before.priced.pool.renewed(planned.parts, exact=True)
-            known = -math.inf if self.answer.schedule is None else self.threshold
-            rough = priced(
-                value, planned.parts, pool, self.clock_expired, known, ROUGH_ROUNDS, first,
+                pool = before.lagrangian.pool.renewed(planned.oracles, exact=True)
+            floor = -math.inf if self.answer.schedule is None else self.threshold
+            rough = lagrangian_bound(
+                domain, planned.oracles, pool, self.clock_expired, floor, ROUGH_ROUNDS, first,
                 fine=False,
             )  # fmt: skip
-            self.waiting[plan] = before = Node(plan, value, rough, rough.bound)
+            self.waiting[plan] = before = Node(plan, domain, rough, rough.bound)
             self.climb(before)
         self.unbounded.discard(plan)
         return before
@@ -328,7 +335,7 @@ class Search:
     def _begin(self, node: Node) -> None:
         """Bound a plan well and look for good courses of it."""
         if node.bound > self.threshold:
-            node = self._priced(node.plan, node.value, node)
+            node = self._priced(node.plan, node.domain, node)
             node = self._cut(node, ROOT_ROUNDS, afresh=True)
             self.climb(node)
         self.push(node)
@@ -343,22 +350,26 @@ class Search:
             before = node.bound
             if before <= self.threshold or self.clock.expired:
                 break
-            cuts = planned.shared.violated(node.priced.pool, node.priced.mixture.weights)
-            if not cuts or len(planned.cuts) + len(cuts) > MOST_CUTS:
+            violated = planned.shared.violated(
+                node.lagrangian.pool, node.lagrangian.mixture.weights
+            )
+            if not violated or len(planned.shared_rows) + len(violated) > MOST_CUTS:
                 break
             if afresh:
-                told, load = len(planned.shared.room), node.priced.slopes.load
-                used = np.flatnonzero(load[told:] > PRICED)
-                load = np.concatenate([load[:told], load[told + used], np.zeros(len(cuts))])
-                planned.obey((*(planned.cuts[i] for i in used), *cuts))
-                first = replace(node.priced.slopes, load=load)
-                value = node.value.under(planned.whole)
-                found = self._prices(node.plan, value, node.priced, first, afresh=True)
-                node = Node(node.plan, value, found, min(node.bound, found.bound))
+                organ_rows, load = len(planned.shared.rhs), node.lagrangian.multipliers.load
+                used = np.flatnonzero(load[organ_rows:] > PRICED)
+                load = np.concatenate(
+                    [load[:organ_rows], load[organ_rows + used], np.zeros(len(violated))]
+                )
+                planned.set_shared_rows((*(planned.shared_rows[i] for i in used), *violated))
+                first = replace(node.lagrangian.multipliers, load=load)
+                domain = node.domain.under(planned.problem)
+                lagrangian = self._prices(node.plan, domain, node.lagrangian, first, afresh=True)
+                node = Node(node.plan, domain, lagrangian, min(node.bound, lagrangian.bound))
             else:
-                planned.obey((*planned.cuts, *cuts))
+                planned.set_shared_rows((*planned.shared_rows, *violated))
                 node = planned.current(node)
-                node = self._priced(node.plan, node.value, node)
+                node = self._priced(node.plan, node.domain, node)
             if before - node.bound < WORTH_A_CUT * (before - self.threshold):
                 break
         return node
@@ -371,9 +382,9 @@ class Search:
         """The best of what the master mixes, improved by exchanges."""
         if node.bound <= self.threshold:
             return
-        each = [np.append(0, np.flatnonzero(w > MIXED)) for w in node.priced.mixture.weights]
-        rows = every_row([np.unique(own) for own in each])
-        self.polish(node, node.priced.pool.courses, rows[:PROMISING], 1)
+        each = [np.append(0, np.flatnonzero(w > MIXED)) for w in node.lagrangian.mixture.weights]
+        rows = every_row([np.unique(places) for places in each])
+        self.polish(node, node.lagrangian.pool.courses, rows[:PROMISING], 1)
 
     def dive(self, node: Node) -> None:
         """Good courses of a node: the most promising partial ones only, then exchanges."""
@@ -381,17 +392,17 @@ class Search:
             return
         planned = self.plan(node.plan)
         precision = Precision(DIVE * self.gap, 1e-3, 1e-2, BEAM, "drop")
-        found = most_promising(
-            planned.schedules, node.priced, precision, PROMISING, self.clock_expired
+        promising = most_promising(
+            planned.schedules, node.lagrangian, precision, PROMISING, self.clock_expired
         )
-        if found is not None:
-            self.polish(node, *found)
+        if promising is not None:
+            self.polish(node, *promising)
 
     def _examined(self, node: Node) -> list[Node] | None:
         """Parts of a node that are still open; None when stopped."""
-        parts = split(node.value, node.priced, node.bound - self.threshold)
-        further = parts or divided(node.value, node.priced)
-        if self._explored(node, FEW_LABELS if parts else LABELS, divisible=bool(further)):
+        subdomains = split(node.domain, node.lagrangian, node.bound - self.threshold)
+        further = subdomains or divided(node.domain, node.lagrangian)
+        if self._explored(node, FEW_LABELS if subdomains else LABELS, divisible=bool(further)):
             return []
         planned = self.plan(node.plan)
         if node.plan not in self.dived and len(self.dived) < SEARCHED:
@@ -399,77 +410,83 @@ class Search:
             self.dive(node)
         if self.clock.expired:
             return None
-        found = []
-        for value in further:
+        children = []
+        for domain in further:
             parent = planned.current(node)
-            child = self._priced(node.plan, value.under(planned.whole), parent)
-            found.append(self._cut(child, NODE_ROUNDS))
-        self.climb(max(found, key=lambda child: child.bound))
-        return found
+            child = self._priced(node.plan, domain.under(planned.problem), parent)
+            children.append(self._cut(child, NODE_ROUNDS))
+        self.climb(max(children, key=lambda child: child.bound))
+        return children
 
-    def _priced(self, plan: int, value: Value, parent: Node) -> Node:
+    def _priced(self, plan: int, domain: NodeDomain, parent: Node) -> Node:
         """A node within another: its ranges are tightened and priced as long as that tells."""
-        found, bound = parent.priced, parent.bound
+        lagrangian, bound = parent.lagrangian, parent.bound
         for _ in range(TIGHTENED):
-            before = value
-            tight, closed = tightened(value, found.tried, self.threshold)
+            before = domain
+            tight, closed = tightened(domain, lagrangian.tried, self.threshold)
             self.closed = max(self.closed, closed)
             if tight is None:
-                return Node(plan, value, found, closed)
-            value = tight
-            if found is not parent.priced and not narrower(value, before):
+                return Node(plan, domain, lagrangian, closed)
+            domain = tight
+            if lagrangian is not parent.lagrangian and not narrower(domain, before):
                 break
-            known = bounds_of(value, found.tried)
-            best = int(known.argmin())
-            bound = min(bound, float(known[best]))
-            first = found.tried[best].slopes
-            found = self._prices(plan, value, found, first)
-            bound = min(bound, found.bound)
+            bounds = bounds_of(domain, lagrangian.tried)
+            best = int(bounds.argmin())
+            bound = min(bound, float(bounds[best]))
+            first = lagrangian.tried[best].multipliers
+            lagrangian = self._prices(plan, domain, lagrangian, first)
+            bound = min(bound, lagrangian.bound)
             if bound <= self.threshold or self.clock.expired:
                 break
-        return Node(plan, value, found, bound)
+        return Node(plan, domain, lagrangian, bound)
 
     def _prices(
-        self, plan: int, value: Value, parent: Priced, first: Slopes, *, afresh: bool = False
-    ) -> Priced:
+        self,
+        plan: int,
+        domain: NodeDomain,
+        parent: NodeBound,
+        first: Multipliers,
+        *,
+        afresh: bool = False,
+    ) -> NodeBound:
         """Fine prices of a node within another, with its courses."""
         planned = self.plan(plan)
-        exact = not all(look.fine for look in parent.looks)
-        pool = parent.pool.renewed(planned.parts, exact=exact)
+        exact = not all(oracle_bound.fine for oracle_bound in parent.oracle_bounds)
+        pool = parent.pool.renewed(planned.oracles, exact=exact)
         pool.offer(planned.known)
-        pool.restrict(value.spans)
+        pool.restrict(domain.spans)
         before = () if afresh else parent.tried
-        return priced(
-            value, planned.parts, pool, self.clock_expired, self.threshold, first=first,
+        return lagrangian_bound(
+            domain, planned.oracles, pool, self.clock_expired, self.threshold, first=first,
             before=before,
         )  # fmt: skip
 
-    def _explored(self, node: Node, most: int, *, divisible: bool) -> bool:
+    def _explored(self, node: Node, limit: int, *, divisible: bool) -> bool:
         """Close a node by exploring its courses; False where it must be split, or out of time."""
         planned = self.plan(node.plan)
-        number = len(planned.parts)
+        number = len(planned.oracles)
         tolerance, width = 0.25 * self.gap / number, 1e-3 / number
         bound = node.bound
-        most = most if number == 1 else min(most, FAIR_LABELS)
+        limit = limit if number == 1 else min(limit, FAIR_LABELS)
         apart: Literal["no", "days", "doses"] = "no"
         for turn in range(FINEST):
             if number > 1 and turn >= APART:
                 apart = "days" if turn + 1 < FINEST else "doses"
             precision = Precision(
-                tolerance, width, 10.0 * width, most, "stop" if divisible else "join", apart
+                tolerance, width, 10.0 * width, limit, "stop" if divisible else "join", apart
             )
-            found = combined(
-                planned.schedules, node.priced, self.threshold, precision, self.clock_expired
+            schedules = combined(
+                planned.schedules, node.lagrangian, self.threshold, precision, self.clock_expired
             )
-            if found is None:
+            if schedules is None:
                 if divisible or self.clock.expired:
                     return False
                 break
-            best = self.polish(node, found.courses, found.rows[:JUDGED], worse=False)
+            best = self.polish(node, schedules.courses, schedules.rows[:JUDGED], worse=False)
             if math.isfinite(best):
-                added = max(0.0, found.bound - best)
+                added = max(0.0, schedules.bound - best)
                 self.answer.relaxation_error = max(self.answer.relaxation_error, added)
-            bound = min(found.bound, bound)
+            bound = min(schedules.bound, bound)
             if bound <= self.threshold:
                 break
             tolerance, width = tolerance * FINER, width * FINER

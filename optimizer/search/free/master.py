@@ -19,9 +19,9 @@ Variables, all >= 0:
     effect  (h)        sum_b z_b nu_hb - sum_sc E_sch x_sc - c_h <= 0                   alone
     effect  (h, g)     sum_b z_b nu_hb - sum_sc (E_sch / (O_sc g) + ln O_sc) x_sc - c_h
                                                        <= rest_h / g - 1 + ln g      several
-    limit   m          sum_sc L_scm x_sc <= room_m
+    limit   m          sum_sc L_scm x_sc <= rhs_m
     count   s          sum_c n_c x_sc <= many_s,        - sum_c n_c x_sc - b_s <= - few_s
-    part    s          sum_c x_sc = 1
+    convexity s        sum_c x_sc = 1
     point   (j, h)     sum_b mu_jhb = 1
     level   h          sum_b nu_hb = 1
 
@@ -48,12 +48,12 @@ import numpy as np
 from abscopt.models import immune
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.candidates.value import value_of_burden
-from abscopt.optimizer.search.free.objective import Slopes
+from abscopt.optimizer.search.free.objective import Multipliers
 from abscopt.optimizer.solver import ColumnMaster
 
 if TYPE_CHECKING:
     from abscopt.optimizer.search.free.days.courses import Courses
-    from abscopt.optimizer.search.free.objective import Value
+    from abscopt.optimizer.search.free.objective import NodeDomain
     from abscopt.optimizer.search.free.pool import Pool
 
 
@@ -69,9 +69,9 @@ DEEP = 1e-3
 class Mixture:
     """What a master mixes: (P, H) kill, (P,) fractions, (H,) systemic effect and its saturation.
 
-    The effect is the one that the master counts, at the mean of its logarithm for several parts;
+    The effect is the one that the master counts, at the mean of its logarithm for several;
     `systemic` what it takes the saturated one for, `worth` (lesions,) what each lesion's burdens;
-    `weights` are those of the pool's courses by part.
+    `weights` are those of the pool's courses by lesion.
     """
 
     kill: FloatArray
@@ -87,10 +87,10 @@ class Master:
 
     Variables: weights of points of each log burden and of the effect of each horizon (of a lesion
     alone Z, else ln Z), what kills, fractions and effects lack to reach their ranges, at a high
-    cost, and weights of courses by part.
+    cost, and weights of courses by lesion.
     """
 
-    def __init__(self, value: Value):
+    def __init__(self, domain: NodeDomain):
         """Points of the piecewise linear majorants, and the rows.
 
         Burdens (lesions H, points): some over the whole range [low, high], more where phi is
@@ -98,27 +98,27 @@ class Master:
         cell; levels g of the tangents (H, LEVELS) from the cell's lower end to e^high / prod_s
         least O_s, the most that G can be.
         """
-        self.value = value
-        lesions, horizons = value.whole.local.shape
-        wide = np.linspace(value.low, value.high, WIDE_BREAKS, axis=-1)
+        self.domain = domain
+        lesions, horizons = domain.problem.local.shape
+        wide = np.linspace(domain.low, domain.high, WIDE_BREAKS, axis=-1)
         near = np.broadcast_to(np.linspace(-CURVED, CURVED, BREAKS), (lesions, horizons, BREAKS))
-        near = np.clip(near, value.low[..., None], value.high[..., None])
+        near = np.clip(near, domain.low[..., None], domain.high[..., None])
         self.points = np.concatenate([wide, near], axis=-1).reshape(lesions * horizons, -1)
-        self.worth = value_of_burden(value.goal, self.points)
-        if value.alone:
-            self.at = np.linspace(np.zeros(horizons), value.most_effect, BREAKS, axis=1)
+        self.worth = value_of_burden(domain.goal, self.points)
+        if domain.alone:
+            self.at = np.linspace(np.zeros(horizons), domain.most_effect, BREAKS, axis=1)
             self.levels, self.saturated = np.ones((horizons, 1)), self.at
         else:
-            low, high = value.cell
-            most = high - sum(np.log(part.least_kept) for part in value.parts)
+            low, high = domain.cell
+            greatest = high - sum(np.log(oracle.least_kept) for oracle in domain.oracles)
             low = np.maximum(low, high + np.log(DEEP))
-            self.at = np.linspace(value.cell[0], high, BREAKS, axis=1)
-            self.levels = np.exp(np.linspace(low, most, LEVELS, axis=1))
+            self.at = np.linspace(domain.cell[0], high, BREAKS, axis=1)
+            self.levels = np.exp(np.linspace(low, greatest, LEVELS, axis=1))
             self.saturated = np.exp(self.at)
-        self.saturated = immune.saturate(self.saturated, value.maximum)
+        self.saturated = immune.saturate(self.saturated, domain.maximum)
         self._master = self._begun()
-        self._known = [0] * len(value.parts)
-        self._part_of = np.zeros(0, dtype=np.int64)
+        self._known = [0] * len(domain.oracles)
+        self._lesion_of = np.zeros(0, dtype=np.int64)
 
     def _begun(self) -> ColumnMaster:
         """All rows, and all columns but those of courses: the programme of the module.
@@ -129,85 +129,92 @@ class Master:
         their burden row and 1 in their point row; an effect's have -share sat in the burden rows of
         their horizon, z in all its effect rows and 1 in its level row.
         """
-        value, whole = self.value, self.value.whole
-        cells, parts, horizons = self.points.shape[0], len(value.parts), len(self.at)
+        domain, problem = self.domain, self.domain.problem
+        cells, irradiated, horizons = self.points.shape[0], len(domain.oracles), len(self.at)
         above = np.zeros_like(self.levels)
-        if not value.alone:
-            above = value.rest[:, None] / self.levels - 1.0 + np.log(self.levels)
-        counts = [np.array([span.count[1], -span.count[0]], dtype=float) for span in value.spans]
-        right = [-whole.local.reshape(-1), above.reshape(-1), whole.room, *counts]
-        sizes = [cells, above.size, len(whole.room), 2 * parts, parts, cells, horizons]
+        if not domain.alone:
+            above = domain.rest[:, None] / self.levels - 1.0 + np.log(self.levels)
+        counts = [np.array([span.count[1], -span.count[0]], dtype=float) for span in domain.spans]
+        rhs = [-problem.local.reshape(-1), above.reshape(-1), problem.rhs, *counts]
+        sizes = [cells, above.size, len(problem.rhs), 2 * irradiated, irradiated, cells, horizons]
         places = np.cumsum([0, *sizes]).tolist()
-        burden, effect, limit, count, part, point, level, rows = places
+        burden, effect, limit, count, convexity, point, level, rows = places
         self._rows = {"burden": burden, "effect": effect, "limit": limit, "count": count,
-                      "part": part, "end": rows}  # fmt: skip
-        upper = np.concatenate([*right, np.ones(rows - part)])
-        master = ColumnMaster(np.where(np.arange(rows) < part, -np.inf, upper), upper)
+                      "convexity": convexity, "end": rows}  # fmt: skip
+        upper = np.concatenate([*rhs, np.ones(rows - convexity)])
+        master = ColumnMaster(np.where(np.arange(rows) < convexity, -np.inf, upper), upper)
         points = np.zeros((cells, self.points.shape[1], rows))
         every = np.arange(cells)
         points[every, :, every] = -self.points  # -u <= K + share sat - local
         points[every, :, point + every] = 1.0
-        weight = np.repeat(value.per, horizons)[:, None]
+        weight = np.repeat(domain.per, horizons)[:, None]
         master.add((self.worth * weight).reshape(-1), points.reshape(-1, rows))
         levels = np.zeros((horizons, BREAKS, rows))
         for h in range(horizons):
-            levels[h][:, burden + h : effect : horizons] = -np.outer(self.saturated[h], whole.share)
-            own = slice(effect + h * self.levels.shape[1], effect + (h + 1) * self.levels.shape[1])
-            levels[h][:, own] = self.at[h][:, None]
+            levels[h][:, burden + h : effect : horizons] = -np.outer(
+                self.saturated[h], problem.share
+            )
+            effect_rows = slice(
+                effect + h * self.levels.shape[1], effect + (h + 1) * self.levels.shape[1]
+            )
+            levels[h][:, effect_rows] = self.at[h][:, None]
         levels[np.arange(horizons), :, level + np.arange(horizons)] = 1.0
         master.add(np.zeros(horizons * BREAKS), levels.reshape(-1, rows))
-        lacks = np.zeros((parts * horizons + parts + horizons, rows))
-        lacks[np.arange(parts * horizons), np.arange(parts * horizons)] = -1.0
-        every = np.arange(parts)
-        lacks[parts * horizons + every, count + 1 + 2 * every] = -1.0
+        lacks = np.zeros((irradiated * horizons + irradiated + horizons, rows))
+        lacks[np.arange(irradiated * horizons), np.arange(irradiated * horizons)] = -1.0
+        every = np.arange(irradiated)
+        lacks[irradiated * horizons + every, count + 1 + 2 * every] = -1.0
         for h in range(horizons):
             first = effect + h * self.levels.shape[1]
             lacks[len(lacks) - horizons + h, first : first + self.levels.shape[1]] = -1.0
         master.add(np.full(len(lacks), -MISSED), lacks)
         return master
 
-    def _columns(self, s: int, one: Courses) -> FloatArray:
-        """(n, rows) of courses of a part.
+    def _columns(self, s: int, courses: Courses) -> FloatArray:
+        """(n, rows) of courses of a lesion.
 
         -K in the burden rows, -(E / (O g) + ln O) (or -E alone) in the effect rows, L in the
-        limits, n and -n in the counts, 1 in the row of the part.
+        limits, n and -n in the counts, 1 in its convexity row.
         """
-        rows, horizons, number = self._rows, one.kill.shape[1], len(one)
-        found = np.zeros((number, rows["end"]))
-        found[:, s * horizons : (s + 1) * horizons] = -one.kill
-        gain = np.repeat(one.effect[:, :, None], self.levels.shape[1], axis=2)
-        if not self.value.alone:
-            gain = gain / one.kept[:, None, None] / self.levels + np.log(one.kept)[:, None, None]
-        found[:, rows["effect"] : rows["limit"]] = -gain.reshape(number, -1)
-        found[:, rows["limit"] : rows["count"]] = one.load
-        count = self.value.parts[s].count(one.actions)
-        found[:, rows["count"] + 2 * s], found[:, rows["count"] + 2 * s + 1] = count, -count
-        found[:, rows["part"] + s] = 1.0
-        return found
+        rows, horizons, number = self._rows, courses.kill.shape[1], len(courses)
+        columns = np.zeros((number, rows["end"]))
+        columns[:, s * horizons : (s + 1) * horizons] = -courses.kill
+        gain = np.repeat(courses.effect[:, :, None], self.levels.shape[1], axis=2)
+        if not self.domain.alone:
+            gain = (
+                gain / courses.others_kept[:, None, None] / self.levels
+                + np.log(courses.others_kept)[:, None, None]
+            )
+        columns[:, rows["effect"] : rows["limit"]] = -gain.reshape(number, -1)
+        columns[:, rows["limit"] : rows["count"]] = courses.load
+        count = self.domain.oracles[s].count(courses.actions)
+        columns[:, rows["count"] + 2 * s], columns[:, rows["count"] + 2 * s + 1] = count, -count
+        columns[:, rows["convexity"] + s] = 1.0
+        return columns
 
-    def solve(self, pool: Pool) -> tuple[Slopes, float, Mixture]:
+    def solve(self, pool: Pool) -> tuple[Multipliers, float, Mixture]:
         """Duals of the best mixture of the pool's courses, its value and what it mixes.
 
             k = dual of burden / per,  (w, t, offset) by `_slopes`,  y = dual of limits,  all >= 0
 
         The pool may only have grown since the last call.
         """
-        for s, one in enumerate(pool.courses):
-            new = one.take(slice(self._known[s], None))
+        for s, courses in enumerate(pool.courses):
+            new = courses.take(slice(self._known[s], None))
             if len(new):
                 self._master.add(np.zeros(len(new)), self._columns(s, new))
-                self._part_of = np.append(self._part_of, np.full(len(new), s))
-                self._known[s] = len(one)
+                self._lesion_of = np.append(self._lesion_of, np.full(len(new), s))
+                self._known[s] = len(courses)
         dual = np.maximum(self._master.duals(), 0.0)
-        rows, value = self._rows, self.value
-        shape = value.whole.local.shape
-        slopes = Slopes(
-            dual[: rows["effect"]].reshape(shape) / value.per[:, None],
+        rows, domain = self._rows, self.domain
+        shape = domain.problem.local.shape
+        multipliers = Multipliers(
+            dual[: rows["effect"]].reshape(shape) / domain.per[:, None],
             self._slopes(dual[rows["effect"] : rows["limit"]].reshape(self.levels.shape)),
             dual[rows["limit"] : rows["count"]],
         )
         mixture = self._mixture(pool, self._master.weights())
-        return slopes, self._master.objective - value.whole.cost, mixture
+        return multipliers, self._master.objective - domain.problem.cost, mixture
 
     def _slopes(self, dual: FloatArray) -> FloatArray:
         """(3, H) prices of effect from duals (H, levels): a sum of tangents at levels g with
@@ -216,7 +223,7 @@ class Master:
             sum_g t_g ln G <= sum_g t_g (G / g - 1 + ln g) = w G + offset,     t = sum_g t_g
         """
         price = dual.sum(axis=1)
-        if self.value.alone:
+        if self.domain.alone:
             return np.stack([price, np.zeros_like(price), np.zeros_like(price)])
         offset = (dual * (np.log(self.levels) - 1.0)).sum(axis=1)
         return np.stack([(dual / self.levels).sum(axis=1), price, offset])
@@ -228,24 +235,24 @@ class Master:
             K_s = sum_c x_sc K_c,  n_s = sum_c x_sc n_c,  effect_h = sum_b nu_hb z_b (or e^ of it),
             systemic_h = sum_b nu_hb sat_hb,    worth_j = per_j sum_hb mu_jhb phi(u_b)
         """
-        value, shape = self.value, self.points.shape
+        domain, shape = self.domain, self.points.shape
         points = x[: self.points.size].reshape(shape)
         levels = x[self.points.size : self.points.size + self.at.size].reshape(self.at.shape)
-        own = x[len(x) - len(self._part_of) :]
-        mix = [own[self._part_of == s] for s in range(len(value.parts))]
+        course_weights = x[len(x) - len(self._lesion_of) :]
+        mix = [course_weights[self._lesion_of == s] for s in range(len(domain.oracles))]
         effect = (levels * self.at).sum(axis=1)
         worth = (points * self.worth).sum(axis=1)
         by_part = list(zip(mix, pool.courses, strict=True))
         return Mixture(
-            np.stack([w @ one.kill for w, one in by_part]),
+            np.stack([w @ courses.kill for w, courses in by_part]),
             np.array(
                 [
-                    w @ part.count(one.actions)
-                    for (w, one), part in zip(by_part, value.parts, strict=True)
+                    w @ oracle.count(courses.actions)
+                    for (w, courses), oracle in zip(by_part, domain.oracles, strict=True)
                 ]
             ),
-            effect if value.alone else np.exp(effect),
+            effect if domain.alone else np.exp(effect),
             (levels * self.saturated).sum(axis=1),
-            worth.reshape(-1, len(self.at)).sum(axis=1) * value.per,
+            worth.reshape(-1, len(self.at)).sum(axis=1) * domain.per,
             tuple(mix),
         )

@@ -8,7 +8,7 @@ The Lagrangian relaxation method for solving integer programming problems): for 
 
 bounds every schedule of the node. Columns are courses of the lesions, each with the effect that the
 bound counted it for. The master mixes them within the limits and values the mixture on concave
-majorants of the objective, broken at points; its duals are the next multipliers, taken part of the
+majorants of the objective, broken at points; its duals are the next multipliers, taken some of the
 way from the best ones known. Whatever they are, the bound they give is a bound: no tolerance of
 the master enters it.
 """
@@ -24,13 +24,13 @@ import numpy as np
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.mip import DoubtError, finite
 from abscopt.optimizer.search.free.master import Master, Mixture
-from abscopt.optimizer.search.free.objective import Slopes, Value
+from abscopt.optimizer.search.free.objective import Multipliers, NodeDomain
 from abscopt.optimizer.search.free.pool import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from abscopt.optimizer.search.free.part import Look, Part
+    from abscopt.optimizer.search.free.oracle import LesionOracle, OracleBound
 
 
 ROUNDS = 40
@@ -42,23 +42,23 @@ TOLD = 30
 
 
 @dataclass(frozen=True)
-class Tried:
-    """Prices, and what the parts of a node and of all within it are worth at them at most.
+class TriedMultipliers:
+    """Prices, and what the lesions of a node and of all within it are worth at them at most.
 
-    By part and number of fractions.
+    By lesion and number of fractions.
     """
 
-    slopes: Slopes
+    multipliers: Multipliers
     worth: tuple[FloatArray, ...]
 
-    def with_rows(self, number: int) -> Tried:
+    def with_rows(self, number: int) -> TriedMultipliers:
         """The same with so many rows more, without a price."""
-        return replace(self, slopes=self.slopes.with_rows(number))
+        return replace(self, multipliers=self.multipliers.with_rows(number))
 
 
 @dataclass(frozen=True)
-class Priced:
-    """Best bound of a plan with what the parts know at its prices; `constant` is theirs to add to.
+class NodeBound:
+    """Best bound of a node, the answers of the oracles at its multipliers, and their `constant`.
 
     `mixture` is the master's of the courses of the pool; `tried` are prices that hold for the node,
     the last ones last.
@@ -66,25 +66,25 @@ class Priced:
 
     bound: float
     constant: float
-    looks: tuple[Look, ...]
-    slopes: Slopes
+    oracle_bounds: tuple[OracleBound, ...]
+    multipliers: Multipliers
     mixture: Mixture
     pool: Pool
-    tried: tuple[Tried, ...] = ()
+    tried: tuple[TriedMultipliers, ...] = ()
 
 
-def priced(
-    value: Value,
-    parts: Sequence[Part],
+def lagrangian_bound(
+    domain: NodeDomain,
+    oracles: Sequence[LesionOracle],
     pool: Pool,
     stop: Callable[[], bool],
     target: float = -np.inf,
     rounds: int = ROUNDS,
-    first: Slopes | None = None,
-    before: tuple[Tried, ...] = (),
+    first: Multipliers | None = None,
+    before: tuple[TriedMultipliers, ...] = (),
     *,
     fine: bool = True,
-) -> Priced:
+) -> NodeBound:
     """Multipliers for some spans and a cell of one plan, with columns from and into a pool.
 
     In each round, L as in the module by the oracles, their maximizers as columns, the master's
@@ -97,33 +97,40 @@ def priced(
     is above the target (the master's value is the lowest that the columns allow), or after some
     rounds without gain.
     """
-    best: Priced | None = None
-    master = Master(value)
+    best: NodeBound | None = None
+    master = Master(domain)
     wanted, mixed, mixture = master.solve(pool)
     tried, idle = wanted if first is None else first, 0
     known = list(before)
     for turn in range(rounds):
-        constant, prices = value.prices(tried)
-        looks = tuple(
-            part.look(price, span, fine)
-            for part, price, span in zip(parts, prices, value.spans, strict=True)
+        constant, prices = domain.prices(tried)
+        oracle_bounds = tuple(
+            oracle.maximize(price, span, fine)
+            for oracle, price, span in zip(oracles, prices, domain.spans, strict=True)
         )
-        bound = constant + sum(look.bound for look in looks)
+        bound = constant + sum(oracle_bound.bound for oracle_bound in oracle_bounds)
         finite("a Lagrangian bound", np.array(constant))
         if math.isnan(bound):
             raise DoubtError("a Lagrangian bound is NaN")
-        known.append(Tried(tried, tuple(look.by_count for look in looks)))
+        known.append(
+            TriedMultipliers(tried, tuple(oracle_bound.by_count for oracle_bound in oracle_bounds))
+        )
         idle += 1
         if best is None or bound < best.bound:
             idle = 0 if best is None or bound < best.bound - CLOSE else idle
-            best = Priced(bound, constant, looks, tried, mixture, pool)
+            best = NodeBound(bound, constant, oracle_bounds, tried, mixture, pool)
         if best.bound <= target or stop() or turn + 1 == rounds or idle > IDLE:
             break
-        new = pool.add([part.follow(look) for part, look in zip(parts, looks, strict=True)])
+        new = pool.add(
+            [
+                oracle.maximizer(oracle_bound)
+                for oracle, oracle_bound in zip(oracles, oracle_bounds, strict=True)
+            ]
+        )
         wanted, mixed, mixture = master.solve(pool)
         fair = FAIR * min(best.bound - target, 1.0)
         if best.bound - mixed < max(CLOSE, fair):
             break
-        tried = best.slopes.towards(wanted, STEP if new else 1.0)
+        tried = best.multipliers.towards(wanted, STEP if new else 1.0)
     assert best is not None
     return replace(best, mixture=mixture, tried=tuple(known[-TOLD:]))

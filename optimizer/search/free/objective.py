@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.search.free.days.terms import Whole
-    from abscopt.optimizer.search.free.part import Part
+    from abscopt.optimizer.search.free.days.terms import PlanProblem
+    from abscopt.optimizer.search.free.oracle import LesionOracle
 
 
 GROUND = 1e-6
@@ -44,8 +44,8 @@ LEAST = 1e-9
 
 
 @dataclass(frozen=True)
-class Slopes:
-    """Worth of a nat of each log burden (lesions, H), of effect and of room (M,).
+class Multipliers:
+    """Worth of a nat of each log burden (lesions, H), of effect and of a unit of each load (M,).
 
     `effect` (3, H) are w, t and offset of the module's docstring; for a lesion alone s, 0 and 0.
     """
@@ -54,24 +54,24 @@ class Slopes:
     effect: FloatArray
     load: FloatArray
 
-    def towards(self, other: Slopes, step: float) -> Slopes:
-        """A part of the way to others."""
+    def towards(self, other: Multipliers, step: float) -> Multipliers:
+        """A share of the way to others."""
         mine, theirs = 1.0 - step, step
-        return Slopes(
+        return Multipliers(
             mine * self.burden + theirs * other.burden,
             mine * self.effect + theirs * other.effect,
             mine * self.load + theirs * other.load,
         )
 
-    def with_rows(self, number: int) -> Slopes:
+    def with_rows(self, number: int) -> Multipliers:
         """The same with so many rows more, without a price."""
         return replace(self, load=np.append(self.load, np.zeros(number)))
 
 
-class Value:
+class NodeDomain:
     """The objective of a plan, and its bounds at prices.
 
-    Only courses of the spans (one per part) and effects of the cell ((2, H), ln Z from and to; 0
+    Only courses of the spans (one per lesion) and effects of the cell ((2, H), ln Z from and to; 0
     for a lesion alone) count; log burdens then stay between `low` and `high` (lesions, H).
     `systemic` (2, H) is the least and greatest saturated effect.
     """
@@ -79,8 +79,8 @@ class Value:
     def __init__(
         self,
         instance: Instance,
-        whole: Whole,
-        parts: tuple[Part, ...],
+        problem: PlanProblem,
+        oracles: tuple[LesionOracle, ...],
         spans: tuple[Span, ...] | None = None,
         cell: FloatArray | None = None,
     ):
@@ -94,113 +94,117 @@ class Value:
         exists; the cell of a whole plan reaches from ln rest + sum ln least O to ln of the most
         effect of all.
         """
-        self.instance, self.goal, self.whole, self.parts = (
+        self.instance, self.goal, self.problem, self.oracles = (
             instance,
             instance.objective,
-            whole,
-            parts,
+            problem,
+            oracles,
         )
         self.maximum = instance.immune.effect_maximum_nats
-        self.per = whole.weight / len(whole.horizons)
-        self.spans = tuple(part.whole for part in parts) if spans is None else spans
-        self.alone = len(parts) == 1
-        most = np.sum([part.most_effect for part in parts], axis=0)
+        self.per = problem.weight / len(problem.horizons)
+        self.spans = tuple(oracle.full_span for oracle in oracles) if spans is None else spans
+        self.alone = len(oracles) == 1
+        most_effect = np.sum([oracle.most_effect for oracle in oracles], axis=0)
         if not self.alone:
-            most = most + whole.resting
-        ground = GROUND * most + LEAST
-        self.rest = np.where(whole.resting > ground, whole.resting, whole.resting + ground)
-        self.most_effect = most
+            most_effect = most_effect + problem.resting
+        ground = GROUND * most_effect + LEAST
+        self.rest = np.where(problem.resting > ground, problem.resting, problem.resting + ground)
+        self.most_effect = most_effect
         if self.alone:
-            self.cell = np.zeros((2, len(most)))
-            self.systemic = np.stack([np.zeros(len(most)), immune.saturate(most, self.maximum)])
+            self.cell = np.zeros((2, len(most_effect)))
+            self.systemic = np.stack(
+                [np.zeros(len(most_effect)), immune.saturate(most_effect, self.maximum)]
+            )
         else:
             if cell is None:
-                kept = math.fsum(math.log(part.least_kept) for part in parts)
-                cell = np.stack([np.log(self.rest) + kept, np.log(most + ground)])
+                log_kept = math.fsum(math.log(oracle.least_kept) for oracle in oracles)
+                cell = np.stack([np.log(self.rest) + log_kept, np.log(most_effect + ground)])
             self.cell = cell
-            least = np.maximum(np.exp(cell[0]) - (self.rest - whole.resting), 0.0)
-            self.systemic = immune.saturate(np.stack([least, np.exp(cell[1])]), self.maximum)
-        self.low = whole.local - whole.share[:, None] * self.systemic[1]
-        self.high = whole.local - whole.share[:, None] * self.systemic[0]
-        for s, (part, span) in enumerate(zip(parts, self.spans, strict=True)):
-            least, greatest = part.kill_range(span)
-            self.low[s] -= greatest
-            self.high[s] -= least
+            lower = np.maximum(np.exp(cell[0]) - (self.rest - problem.resting), 0.0)
+            self.systemic = immune.saturate(np.stack([lower, np.exp(cell[1])]), self.maximum)
+        self.low = problem.local - problem.share[:, None] * self.systemic[1]
+        self.high = problem.local - problem.share[:, None] * self.systemic[0]
+        for s, (oracle, span) in enumerate(zip(oracles, self.spans, strict=True)):
+            lower, upper = oracle.kill_range(span)
+            self.low[s] -= upper
+            self.high[s] -= lower
         self.low = np.minimum(self.low, self.high)
 
-    def within(self, spans: tuple[Span, ...], cell: FloatArray | None = None) -> Value:
+    def within(self, spans: tuple[Span, ...], cell: FloatArray | None = None) -> NodeDomain:
         """The same for smaller spans and a smaller cell."""
         cell = self.cell if cell is None else cell
-        return Value(self.instance, self.whole, self.parts, spans, cell)
+        return NodeDomain(self.instance, self.problem, self.oracles, spans, cell)
 
-    def with_span(self, s: int, **changed: Any) -> Value:
-        """The same with other fields of the span of a part."""
+    def with_span(self, s: int, **changed: Any) -> NodeDomain:
+        """The same with other fields of the span of a lesion."""
         spans = list(self.spans)
         spans[s] = replace(spans[s], **changed)
         return self.within(tuple(spans))
 
-    def under(self, whole: Whole) -> Value:
+    def under(self, problem: PlanProblem) -> NodeDomain:
         """The same with other rows."""
-        return Value(self.instance, whole, self.parts, self.spans, self.cell)
+        return NodeDomain(self.instance, problem, self.oracles, self.spans, self.cell)
 
-    def effect(self, effect: FloatArray, kept: FloatArray) -> FloatArray:
+    def effect(self, effect: FloatArray, others_kept: FloatArray) -> FloatArray:
         """(n, H) unsaturated systemic effect of (n, P, H) own effects and (n, P) others' kept.
 
         Z = (resting + sum_s E_s / O_s) prod_s O_s;    Z = E of a lesion alone
         """
         if self.alone:
-            found: FloatArray = effect[:, 0]
-            return found
-        own = (effect / kept[:, :, None]).sum(axis=1) + self.whole.resting
-        found = own * kept.prod(axis=1)[:, None]
-        return found
+            total: FloatArray = effect[:, 0]
+            return total
+        unscaled = (effect / others_kept[:, :, None]).sum(axis=1) + self.problem.resting
+        total = unscaled * others_kept.prod(axis=1)[:, None]
+        return total
 
     def worth(self, kill: FloatArray, systemic: FloatArray) -> FloatArray:
         """(n, lesions) at (n, P, H) kills, growth taken off, and (n, H) saturated effect.
 
         per_j sum_h phi(u_jh),    u_jh = local_jh - share_j sat_h - K_jh
         """
-        whole = self.whole
-        burden = whole.local[None] - whole.share[None, :, None] * systemic[:, None, :]
+        problem = self.problem
+        burden = problem.local[None] - problem.share[None, :, None] * systemic[:, None, :]
         burden[:, : kill.shape[1]] -= kill
-        found: FloatArray = value_of_burden(self.goal, burden).sum(axis=2) * self.per
-        return found
+        worths: FloatArray = value_of_burden(self.goal, burden).sum(axis=2) * self.per
+        return worths
 
-    def __call__(self, kill: FloatArray, effect: FloatArray, kept: FloatArray) -> FloatArray:
-        """(n,) objective of courses by part: (n, P, H), (n, P, H) and (n, P)."""
-        systemic = immune.saturate(self.effect(effect, kept), self.maximum)
-        total: FloatArray = self.worth(kill, systemic).sum(axis=1) - self.whole.cost
+    def __call__(self, kill: FloatArray, effect: FloatArray, others_kept: FloatArray) -> FloatArray:
+        """(n,) objective of courses by lesion: (n, P, H), (n, P, H) and (n, P)."""
+        systemic = immune.saturate(self.effect(effect, others_kept), self.maximum)
+        total: FloatArray = self.worth(kill, systemic).sum(axis=1) - self.problem.cost
         return total
 
-    def prices(self, slopes: Slopes) -> tuple[float, list[Prices]]:
+    def prices(self, multipliers: Multipliers) -> tuple[float, list[Prices]]:
         """A constant and the prices of each lesion: a bound of all courses that keep the limits.
 
         With m_h = sum_j per_j share_j k_jh the worth of a nat of saturated effect:
 
-            constant = y . room - cost
+            constant = y . rhs - cost
                        + sum_jh per_j (max_{low <= u <= high} [phi(u) + k_jh u] - k_jh local_jh)
                        + sum_h max_Z [m_h sat(Z) - s_h Z]  alone, or
                        + sum_h (w_h rest_h + offset_h + max_{l in cell} [m_h sat(e^l) - t_h l])
             worth_s(c) = per_s k_s . K_c - y . L_c + s . E_c  alone, or
                        = per_s k_s . K_c - y . L_c + w . E_c / O_c + (sum_h t_h) ln O_c
         """
-        whole = self.whole
-        total = float(slopes.load @ whole.room) - whole.cost
-        for (s, h), k in np.ndenumerate(slopes.burden):
+        problem = self.problem
+        total = float(multipliers.load @ problem.rhs) - problem.cost
+        for (s, h), k in np.ndenumerate(multipliers.burden):
             above = self._intercept(float(k), self.low[s, h, None], self.high[s, h, None])
-            total += float(self.per[s] * (above[0] - k * whole.local[s, h]))
-        marginal = self._marginal(slopes)
+            total += float(self.per[s] * (above[0] - k * problem.local[s, h]))
+        marginal = self._marginal(multipliers)
         if self.alone:
-            worth, steep = self._linear(slopes.effect[0], marginal), None
+            worth, log_kept = self._linear(multipliers.effect[0], marginal), None
             total += self._concave(marginal, worth)
         else:
-            worth, price, offset = slopes.effect
-            steep = float(price.sum())
+            worth, price, offset = multipliers.effect
+            log_kept = float(price.sum())
             total += float(offset.sum() + worth @ self.rest)
             for h, pair in enumerate(zip(marginal, price, strict=True)):
                 total += float(self._logistic(*pair, *self.cell[:, h, None])[0])
-        kills = self.per[:, None] * slopes.burden
-        return total, [Prices(kills[s], worth, slopes.load, steep) for s in range(len(self.parts))]
+        kills = self.per[:, None] * multipliers.burden
+        return total, [
+            Prices(kills[s], worth, multipliers.load, log_kept) for s in range(len(self.oracles))
+        ]
 
     def _linear(self, worth: FloatArray, marginal: FloatArray) -> FloatArray:
         return np.maximum(worth, 0.0 if self.maximum is not None else marginal)
@@ -263,22 +267,24 @@ class Value:
         best: FloatArray = (value_of_burden(self.goal, at) + k * at).max(axis=0)
         return best
 
-    def _marginal(self, slopes: Slopes) -> FloatArray:
+    def _marginal(self, multipliers: Multipliers) -> FloatArray:
         """(H,) worth of a nat of saturated effect."""
-        found: FloatArray = ((self.per * self.whole.share)[:, None] * slopes.burden).sum(axis=0)
-        return found
+        marginal: FloatArray = ((self.per * self.problem.share)[:, None] * multipliers.burden).sum(
+            axis=0
+        )
+        return marginal
 
-    def at_levels(self, slopes: Slopes, h: int, edges: FloatArray) -> FloatArray:
+    def at_levels(self, multipliers: Multipliers, h: int, edges: FloatArray) -> FloatArray:
         """(n,) what the constant gains where ln Z of a horizon is between two of n + 1 edges.
 
         max_{l in piece} [m sat(e^l) - t l] - max_{l in cell} [m sat(e^l) - t l]  <= 0
         """
-        marginal, price = float(self._marginal(slopes)[h]), float(slopes.effect[1, h])
+        marginal, price = float(self._marginal(multipliers)[h]), float(multipliers.effect[1, h])
         pieces = self._logistic(marginal, price, edges[:-1], edges[1:])
-        found: FloatArray = pieces - self._logistic(marginal, price, *self.cell[:, h, None])
-        return found
+        gains: FloatArray = pieces - self._logistic(marginal, price, *self.cell[:, h, None])
+        return gains
 
-    def at_kills(self, slopes: Sequence[Slopes], s: int, edges: FloatArray) -> FloatArray:
+    def at_kills(self, multipliers: Sequence[Multipliers], s: int, edges: FloatArray) -> FloatArray:
         """(prices, n) the same where a lesion's kill is between two of n + 1 edges.
 
             per_s sum_h {max_{u in piece} [phi(u) + k_sh u] - max_{u in node} [phi(u) + k_sh u]}
@@ -286,18 +292,18 @@ class Value:
         with the piece of burdens (H, n) local - share systemic - kill, clipped to the range of the
         node.
         """
-        part, span = self.parts[s], self.spans[s]
+        oracle, span = self.oracles[s], self.spans[s]
         pairs = itertools.pairwise(edges.tolist())
-        kills = [part.kill_range(replace(span, kill=pair)) for pair in pairs]
-        local, share = self.whole.local[s], self.whole.share[s]
-        low = local - share * self.systemic[1] - np.array([most for _, most in kills])
-        high = local - share * self.systemic[0] - np.array([least for least, _ in kills])
+        kills = [oracle.kill_range(replace(span, kill=pair)) for pair in pairs]
+        local, share = self.problem.local[s], self.problem.share[s]
+        low = local - share * self.systemic[1] - np.array([upper for _, upper in kills])
+        high = local - share * self.systemic[0] - np.array([lower for lower, _ in kills])
         low = np.clip(low, self.low[s], self.high[s])
         high = np.clip(high, low, self.high[s])
-        found = np.zeros((len(slopes), len(kills)))
-        for gain, one in zip(found, slopes, strict=True):
-            for h, k in enumerate(one.burden[s].tolist()):
+        gains = np.zeros((len(multipliers), len(kills)))
+        for gain, trial in zip(gains, multipliers, strict=True):
+            for h, k in enumerate(trial.burden[s].tolist()):
                 gain += self._intercept(k, low[:, h], high[:, h])
                 gain -= self._intercept(k, self.low[s, h, None], self.high[s, h, None])
-        found *= self.per[s]
-        return found
+        gains *= self.per[s]
+        return gains

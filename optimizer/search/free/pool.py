@@ -14,46 +14,50 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from abscopt.optimizer.search.free.days.span import Span
-    from abscopt.optimizer.search.free.part import Part
+    from abscopt.optimizer.search.free.oracle import LesionOracle
 
 
 class Pool:
-    """Columns by part, the empty course first: courses with what bounds counted them for."""
+    """Columns by lesion, the empty course first: courses with what bounds counted them for."""
 
-    def __init__(self, parts: Sequence[Part]):
-        self.parts = parts
-        self.courses = [part.of(part.nothing)[0] for part in parts]
+    def __init__(self, oracles: Sequence[LesionOracle]):
+        self.oracles = oracles
+        self.courses = [oracle.of(oracle.nothing)[0] for oracle in oracles]
 
     def add(self, row: Sequence[Courses]) -> bool:
-        """Add courses of each part; False if all are known."""
-        before = [len(one) for one in self.courses]
+        """Add courses of each lesion; False if all are known."""
+        before = [len(lot) for lot in self.courses]
         for s, new in enumerate(row):
             every = together([self.courses[s], new])
-            told = np.concatenate([every.actions, every.effect, every.kept[:, None]], axis=1)
-            first = np.unique(told, axis=0, return_index=True)[1]
+            identity = np.concatenate(
+                [every.actions, every.effect, every.others_kept[:, None]], axis=1
+            )
+            first = np.unique(identity, axis=0, return_index=True)[1]
             self.courses[s] = every.take(np.sort(first))
-        return before != [len(one) for one in self.courses]
+        return before != [len(lot) for lot in self.courses]
 
     def offer(self, rows: Sequence[Sequence[IntArray]]) -> None:
-        """Add rows of a course of each part, by their actions."""
+        """Add rows of a course of each lesion, by their actions."""
         if rows:
-            each = [np.array(own) for own in zip(*rows, strict=True)]
-            self.add([part.of(own)[0] for part, own in zip(self.parts, each, strict=True)])
+            each = [np.array(actions) for actions in zip(*rows, strict=True)]
+            self.add(
+                [oracle.of(actions)[0] for oracle, actions in zip(self.oracles, each, strict=True)]
+            )
 
-    def renewed(self, parts: Sequence[Part], *, exact: bool) -> Pool:
-        """The same for parts with other loads; `exact` counts courses for what they do."""
-        found, row = Pool(parts), []
-        for part, one in zip(parts, self.courses, strict=True):
-            known = part.of(one.actions)[0]
-            row.append(known if exact else replace(one, load=known.load))
-        found.add(row)
-        return found
+    def renewed(self, oracles: Sequence[LesionOracle], *, exact: bool) -> Pool:
+        """The same for oracles with other loads; `exact` counts courses for what they do."""
+        renewed_pool, row = Pool(oracles), []
+        for oracle, lot in zip(oracles, self.courses, strict=True):
+            known = oracle.of(lot.actions)[0]
+            row.append(known if exact else replace(lot, load=known.load))
+        renewed_pool.add(row)
+        return renewed_pool
 
     def restrict(self, spans: Sequence[Span]) -> None:
         """Leave out all but the empty course whose fractions are not those of a span."""
-        for s, (part, span) in enumerate(zip(self.parts, spans, strict=True)):
-            count = part.count(self.courses[s].actions)
+        for s, (oracle, span) in enumerate(zip(self.oracles, spans, strict=True)):
+            count = oracle.count(self.courses[s].actions)
             good = (count >= span.count[0]) & (count <= span.count[1])
-            good &= span.holds(part.levels(self.courses[s].actions) > 0)
+            good &= span.holds(oracle.levels(self.courses[s].actions) > 0)
             good[0] = True
             self.courses[s] = self.courses[s].take(good)

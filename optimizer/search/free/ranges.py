@@ -21,10 +21,10 @@ from abscopt.models.arrays import FloatArray
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from abscopt.optimizer.search.free.multipliers import Tried
-    from abscopt.optimizer.search.free.objective import Value
+    from abscopt.optimizer.search.free.multipliers import TriedMultipliers
+    from abscopt.optimizer.search.free.objective import NodeDomain
 
-Pieces: TypeAlias = "tuple[FloatArray, Callable[[int, int], Value]]"
+Pieces: TypeAlias = "tuple[FloatArray, Callable[[int, int], NodeDomain]]"
 """(prices, pieces) what a piece of a range adds to the bound of all, and a node of some of them."""
 
 PIECES = 24
@@ -32,24 +32,26 @@ THIN = 1e-3
 WORTH = 0.7
 
 
-def bounds_of(value: Value, tried: Sequence[Tried]) -> FloatArray:
+def bounds_of(domain: NodeDomain, tried: Sequence[TriedMultipliers]) -> FloatArray:
     """(n,) bound of a node by each of the prices that were tried for it or for more."""
-    found = []
-    for one in tried:
-        best = [own.max(initial=-np.inf) for own in _by_count(value, one)]
-        found.append(value.prices(one.slopes)[0] + sum(best))
-    return np.array(found)
+    bounds = []
+    for trial in tried:
+        best = [worth.max(initial=-np.inf) for worth in _by_count(domain, trial)]
+        bounds.append(domain.prices(trial.multipliers)[0] + sum(best))
+    return np.array(bounds)
 
 
-def _by_count(value: Value, one: Tried) -> list[FloatArray]:
-    """What the parts are worth by the fraction numbers of their spans."""
+def _by_count(domain: NodeDomain, trial: TriedMultipliers) -> list[FloatArray]:
+    """What the lesions are worth by the fraction numbers of their spans."""
     return [
-        own[span.count[0] : span.count[1] + 1]
-        for own, span in zip(one.worth, value.spans, strict=True)
+        worth[span.count[0] : span.count[1] + 1]
+        for worth, span in zip(trial.worth, domain.spans, strict=True)
     ]
 
 
-def tightened(value: Value, tried: Sequence[Tried], threshold: float) -> tuple[Value | None, float]:
+def tightened(
+    domain: NodeDomain, tried: Sequence[TriedMultipliers], threshold: float
+) -> tuple[NodeDomain | None, float]:
     """A node without the ends that are not above a threshold, and a bound of these.
 
         bound_i = min_q [total_q + change_qi],  kept: first to last i with bound_i > threshold
@@ -58,13 +60,13 @@ def tightened(value: Value, tried: Sequence[Tried], threshold: float) -> tuple[V
     nothing is left of it.
     """
     closed = -np.inf
-    totals = bounds_of(value, tried)
+    totals = bounds_of(domain, tried)
     if totals.min() <= threshold:
         return None, float(totals.min())
-    parts, horizons = range(len(value.parts)), range(value.cell.shape[1])
-    for pieces, places in ((_counts, parts), (_effects, horizons), (_kills, parts)):
+    lesions, horizons = range(len(domain.oracles)), range(domain.cell.shape[1])
+    for pieces, places in ((_counts, lesions), (_effects, horizons), (_kills, lesions)):
         for place in places:
-            changes, joined = pieces(value, tried, place)
+            changes, joined = pieces(domain, tried, place)
             bound = (totals[:, None] + changes).min(axis=0)
             above = np.flatnonzero(bound > threshold)
             if not len(above):
@@ -72,42 +74,42 @@ def tightened(value: Value, tried: Sequence[Tried], threshold: float) -> tuple[V
             first, last = int(above[0]), int(above[-1]) + 1
             if (first, last) != (0, len(bound)):
                 closed = max(closed, float(np.delete(bound, slice(first, last)).max()))
-                value = joined(first, last)
-                totals = bounds_of(value, tried)
-    return value, closed
+                domain = joined(first, last)
+                totals = bounds_of(domain, tried)
+    return domain, closed
 
 
-def _counts(value: Value, tried: Sequence[Tried], s: int) -> Pieces:
-    """Fraction numbers of a part."""
-    worth = [_by_count(value, one)[s] for one in tried]
+def _counts(domain: NodeDomain, tried: Sequence[TriedMultipliers], s: int) -> Pieces:
+    """Fraction numbers of a lesion."""
+    worth = [_by_count(domain, trial)[s] for trial in tried]
 
-    def joined(first: int, last: int) -> Value:
-        few = value.spans[s].count[0]
-        return value.with_span(s, count=(few + first, few + last - 1))
+    def joined(first: int, last: int) -> NodeDomain:
+        few = domain.spans[s].count[0]
+        return domain.with_span(s, count=(few + first, few + last - 1))
 
-    return np.array([own - own.max() for own in worth]), joined
+    return np.array([worths - worths.max() for worths in worth]), joined
 
 
-def _effects(value: Value, tried: Sequence[Tried], h: int) -> Pieces:
+def _effects(domain: NodeDomain, tried: Sequence[TriedMultipliers], h: int) -> Pieces:
     """Systemic effect at a horizon."""
-    edges = _edges(*value.cell[:, h].tolist())
+    edges = _edges(*domain.cell[:, h].tolist())
 
-    def joined(first: int, last: int) -> Value:
-        cell = value.cell.copy()
+    def joined(first: int, last: int) -> NodeDomain:
+        cell = domain.cell.copy()
         cell[:, h] = edges[first], edges[last]
-        return value.within(value.spans, cell)
+        return domain.within(domain.spans, cell)
 
-    return np.array([value.at_levels(one.slopes, h, edges) for one in tried]), joined
+    return np.array([domain.at_levels(trial.multipliers, h, edges) for trial in tried]), joined
 
 
-def _kills(value: Value, tried: Sequence[Tried], s: int) -> Pieces:
-    """Kill of a part."""
-    edges = _edges(*value.spans[s].kill)
+def _kills(domain: NodeDomain, tried: Sequence[TriedMultipliers], s: int) -> Pieces:
+    """Kill of a lesion."""
+    edges = _edges(*domain.spans[s].kill)
 
-    def joined(first: int, last: int) -> Value:
-        return value.with_span(s, kill=(float(edges[first]), float(edges[last])))
+    def joined(first: int, last: int) -> NodeDomain:
+        return domain.with_span(s, kill=(float(edges[first]), float(edges[last])))
 
-    return value.at_kills([one.slopes for one in tried], s, edges), joined
+    return domain.at_kills([trial.multipliers for trial in tried], s, edges), joined
 
 
 def _edges(low: float, high: float) -> FloatArray:
@@ -115,11 +117,11 @@ def _edges(low: float, high: float) -> FloatArray:
     return np.linspace(low, high, 2 if high - low < THIN else PIECES + 1)
 
 
-def narrower(value: Value, before: Value) -> bool:
+def narrower(domain: NodeDomain, before: NodeDomain) -> bool:
     """Whether so much of a range is gone that better prices can be found."""
-    cells = zip(value.cell.T, before.cell.T, strict=True)
+    cells = zip(domain.cell.T, before.cell.T, strict=True)
     widths = [(now[1] - now[0], was[1] - was[0]) for now, was in cells]
-    for span, was in zip(value.spans, before.spans, strict=True):
+    for span, was in zip(domain.spans, before.spans, strict=True):
         widths.append((span.kill[1] - span.kill[0], was.kill[1] - was.kill[0]))
         widths.append((span.count[1], was.count[1]))
     return any(now < WORTH * was for now, was in widths)

@@ -1,4 +1,4 @@
-"""Courses of all parts together: which limits they keep, shared days included, and exchanges.
+"""Courses of all lesions together: which limits they keep, shared days included, and exchanges.
 
 The judge has the last word; this is what the search uses before it.
 """
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.search.free.days.courses import Courses
     from abscopt.optimizer.search.free.days.exchanges import Better
-    from abscopt.optimizer.search.free.days.terms import Whole
-    from abscopt.optimizer.search.free.objective import Value
-    from abscopt.optimizer.search.free.part import Part
+    from abscopt.optimizer.search.free.days.terms import PlanProblem
+    from abscopt.optimizer.search.free.objective import NodeDomain
+    from abscopt.optimizer.search.free.oracle import LesionOracle
 
 
 CHECKED = 2_000
@@ -35,49 +35,55 @@ PRODUCT = 40_000
 
 
 class Schedules:
-    """Rows of courses, one per part, under one plan.
+    """Rows of courses, one per lesion, under one plan.
 
     Attributes
     ----------
     limits : (M,) the organ limits that bind
-    cross : per pair of parts (days, M) extra load per d d' of fractions on one day
+    cross : per pair of lesions (days, M) extra load per d d' of fractions on one day
     """
 
-    def __init__(self, candidates: Candidates, whole: Whole, parts: tuple[Part, ...], value: Value):
-        self.whole, self.parts, self.value = whole, parts, value
+    def __init__(
+        self,
+        candidates: Candidates,
+        problem: PlanProblem,
+        oracles: tuple[LesionOracle, ...],
+        domain: NodeDomain,
+    ):
+        self.problem, self.oracles, self.domain = problem, oracles, domain
         self.instance = candidates.instance
-        self._lesions = [self.instance.lesions[part.lesion] for part in parts]
-        self.limits = [candidates.limits[m] for m in np.flatnonzero(whole.binding)]
-        self._sensitized = candidates.plan_effects.sensitizer[whole.plan] > 1
+        self._lesions = [self.instance.lesions[oracle.lesion] for oracle in oracles]
+        self.limits = [candidates.limits[m] for m in np.flatnonzero(problem.binding)]
+        self._sensitized = candidates.plan_effects.sensitizer[problem.plan] > 1
         self.cross = {
-            (i, j): self._factors(i, j) for i, j in itertools.combinations(range(len(parts)), 2)
+            (i, j): self._factors(i, j) for i, j in itertools.combinations(range(len(oracles)), 2)
         }
 
     def _factors(self, i: int, j: int) -> FloatArray:
-        """(days, M) of two parts."""
-        one, two = ((self._lesions[s], self._lesions[s].ways[0], 1) for s in (i, j))
-        found = np.zeros((self.instance.days, len(self.limits)))
-        for day in np.intersect1d(self.parts[i].days, self.parts[j].days).tolist():
+        """(days, M) of two lesions."""
+        beam, other_beam = ((self._lesions[s], self._lesions[s].ways[0], 1) for s in (i, j))
+        factors = np.zeros((self.instance.days, len(self.limits)))
+        for day in np.intersect1d(self.oracles[i].days, self.oracles[j].days).tolist():
             for m, limit in enumerate(self.limits):
-                found[day, m] = cross_factor(self.instance, limit, one, two, day)
-        return found
+                factors[day, m] = cross_factor(self.instance, limit, beam, other_beam, day)
+        return factors
 
     def values(self, courses: Sequence[Courses], rows: IntArray | None = None) -> FloatArray:
         """(n,) objective of rows (n, P) of places among courses; limits are not looked at.
 
-        Without rows of n courses per part, aligned.
+        Without rows of n courses per lesion, aligned.
         """
         at = [slice(None)] * len(courses) if rows is None else list(rows.T)
-        return self.value(
-            np.stack([one.kill[i] for one, i in zip(courses, at, strict=True)], axis=1),
-            np.stack([one.effect[i] for one, i in zip(courses, at, strict=True)], axis=1),
-            np.stack([one.kept[i] for one, i in zip(courses, at, strict=True)], axis=1),
+        return self.domain(
+            np.stack([lot.kill[i] for lot, i in zip(courses, at, strict=True)], axis=1),
+            np.stack([lot.effect[i] for lot, i in zip(courses, at, strict=True)], axis=1),
+            np.stack([lot.others_kept[i] for lot, i in zip(courses, at, strict=True)], axis=1),
         )
 
-    def kept(self, rows: Sequence[Courses]) -> BoolArray:
+    def within_limits(self, rows: Sequence[Courses]) -> BoolArray:
         """(n,) whether every limit is kept by courses that keep them by themselves.
 
-            load_m = sum_s L_sm + sum_{i<j} sum_t d_it d_jt cross_ijtm <= room_m             (n, M)
+            load_m = sum_s L_sm + sum_{i<j} sum_t d_it d_jt cross_ijtm <= rhs_m             (n, M)
 
         and the change of Miner sums, visits and lymphocyte counts. On shared days the least doses
         of what a course stands for count.
@@ -85,18 +91,19 @@ class Schedules:
         if len(rows) == 1:
             return np.ones(len(rows[0]), dtype=bool)
         daily = [
-            part.doses[part.levels(one.least)] for part, one in zip(self.parts, rows, strict=True)
+            oracle.doses[oracle.levels(lot.least)]
+            for oracle, lot in zip(self.oracles, rows, strict=True)
         ]
-        told = len(self.limits)  # what comes after them follows from shared days
-        load = np.sum([one.load[:, :told] for one in rows], axis=0)
+        organ_rows = len(self.limits)  # what comes after them follows from shared days
+        load = np.sum([lot.load[:, :organ_rows] for lot in rows], axis=0)
         for (i, j), factor in self.cross.items():
             load += (daily[i] * daily[j]) @ factor
         for m, limit in enumerate(self.limits):
             if isinstance(limit, DoseByFractionsLimit):
                 load[:, m] += self._miner(limit, daily)
-        good: BoolArray = (load <= self.whole.room[:told]).all(axis=1)
-        given = np.stack([dose > 0 for dose in daily])
-        good &= self._logistics(given) & self._alc(given)
+        good: BoolArray = (load <= self.problem.rhs[:organ_rows]).all(axis=1)
+        dosed = np.stack([dose > 0 for dose in daily])
+        good &= self._logistics(dosed) & self._alc(dosed)
         return good
 
     def _miner(self, limit: OrganLimit, daily: list[FloatArray]) -> FloatArray:
@@ -110,9 +117,9 @@ class Schedules:
         ratio = self.instance.organs[limit.organ].sensitizer_enhancement_ratio
         raised = np.where(self._sensitized, ratio, 1.0)
         felt = []
-        for part, lesion, dose in zip(self.parts, self._lesions, daily, strict=True):
+        for oracle, lesion, dose in zip(self.oracles, self._lesions, daily, strict=True):
             factors, point = np.zeros(dose.shape[1]), point_of(limit)
-            for day in part.days.tolist():
+            for day in oracle.days.tolist():
                 factors[day] = lesion.sparing_factor(limit.organ, point, day, lesion.ways[0])
             felt.append(dose * (factors * raised))
         used = toxicity.miner_fraction(
@@ -121,14 +128,14 @@ class Schedules:
         change: FloatArray = (used[0] - used[1:].sum(axis=0)).sum(axis=1)
         return change
 
-    def _logistics(self, given: BoolArray) -> BoolArray:
+    def _logistics(self, dosed: BoolArray) -> BoolArray:
         """(n,) of (P, n, days) whether fractions are given."""
-        per_day = given.sum(axis=0)
-        good = np.ones(given.shape[1], dtype=bool)
+        per_day = dosed.sum(axis=0)
+        good = np.ones(dosed.shape[1], dtype=bool)
         for limit in self.instance.limits:
             if isinstance(limit, LogisticsLimit) and limit.cap is not None:
                 counted = {
-                    "lesions": given.any(axis=2).sum(axis=0),
+                    "lesions": dosed.any(axis=2).sum(axis=0),
                     "visits": (per_day > 0).sum(axis=1),
                     "lesions_per_day": per_day.max(axis=1),
                     "machine_days": per_day.sum(axis=1),
@@ -136,42 +143,42 @@ class Schedules:
                 good &= counted <= limit.cap
         return good
 
-    def _alc(self, given: BoolArray) -> BoolArray:
+    def _alc(self, dosed: BoolArray) -> BoolArray:
         """(n,) whether lymphocytes stay above the floor on every fraction day of (P, n, days).
 
-        loss_t = loss_{t-1} kept + sum_s loss_s given_st <= alc_room
+        loss_t = loss_{t-1} kept + sum_s loss_s given_st <= alc_allowance
         """
-        if not np.isfinite(self.whole.alc_room):
-            return np.ones(given.shape[1], dtype=bool)
+        if not np.isfinite(self.problem.alc_allowance):
+            return np.ones(dosed.shape[1], dtype=bool)
         half = self.instance.lymphocytes.recovery_half_time_days
-        kept = float(lymphocytes.recovery(1.0, half))
+        kept_per_day = float(lymphocytes.recovery(1.0, half))
         each = [lesion.lymphocyte_loss(lesion.ways[0]) for lesion in self._lesions]
-        lost = np.tensordot(np.array(each), given, axes=1)
+        lost = np.tensordot(np.array(each), dosed, axes=1)
         loss, worst = np.zeros(len(lost)), np.zeros(len(lost))
         for day in range(lost.shape[1]):
-            loss = loss * kept + lost[:, day]
-            worst = np.where(given[:, :, day].any(axis=0), np.maximum(worst, loss), worst)
-        found: BoolArray = worst <= self.whole.alc_room
-        return found
+            loss = loss * kept_per_day + lost[:, day]
+            worst = np.where(dosed[:, :, day].any(axis=0), np.maximum(worst, loss), worst)
+        within: BoolArray = worst <= self.problem.alc_allowance
+        return within
 
     def best(
         self, courses: Sequence[Courses], rows: IntArray, floor: float
     ) -> tuple[int, float] | None:
         """Place and objective of the best feasible row above a floor; None without one.
 
-        Rows with sum_s L_s <= room come in the order of falling objective, in lots; the first that
+        Rows with sum_s L_s <= rhs come in the order of falling objective, in lots; the first that
         keeps all limits is the best. `rows` (n, P) are places among the courses of each lesion.
         """
         value = self.values(courses, rows)
-        load = np.sum([one.load[i] for one, i in zip(courses, rows.T, strict=True)], axis=0)
-        order = np.flatnonzero((value > floor) & (load <= self.whole.room).all(axis=1))
+        load = np.sum([lot.load[i] for lot, i in zip(courses, rows.T, strict=True)], axis=0)
+        order = np.flatnonzero((value > floor) & (load <= self.problem.rhs).all(axis=1))
         order = order[np.argsort(-value[order], kind="stable")]
         for begin in range(0, len(order), CHECKED):
-            part = order[begin : begin + CHECKED]
-            each = [one.take(i) for one, i in zip(courses, rows[part].T, strict=True)]
-            good = np.flatnonzero(self.kept(each))
+            chunk = order[begin : begin + CHECKED]
+            each = [lot.take(i) for lot, i in zip(courses, rows[chunk].T, strict=True)]
+            good = np.flatnonzero(self.within_limits(each))
             if len(good):
-                return int(part[good[0]]), float(value[part[good[0]]])
+                return int(chunk[good[0]]), float(value[chunk[good[0]]])
         return None
 
     def improved(
@@ -181,64 +188,68 @@ class Schedules:
         rng: np.random.Generator,
         stop: Callable[[], bool],
     ) -> tuple[list[IntArray], float]:
-        """Courses that no change of two days of one part betters, nor small ones of two parts."""
+        """Courses that no change of two days of one lesion betters, nor small ones of two."""
         for _ in range(TURNS):
             if stop():
                 break
-            found = (
+            better_row = (
                 self._by_one(row, best, few=True)
                 or self._by_one(row, best, few=False)
                 or self._by_two(row, best, rng)
             )
-            if found is None:
+            if better_row is None:
                 break
-            row, best = found
+            row, best = better_row
         return row, best
 
     def _by_one(
         self, row: list[IntArray], best: float, *, few: bool
     ) -> tuple[list[IntArray], float] | None:
-        """The best that changes of one or two days make of the first part that they better."""
-        fixed = [part.of(one[None, :])[0] for part, one in zip(self.parts, row, strict=True)]
-        room = self.whole.room - np.sum([one.load[0] for one in fixed], axis=0)
-        for s, part in enumerate(self.parts):
+        """The best that changes of one or two days make of the first lesion that they better."""
+        fixed = [oracle.of(lot[None, :])[0] for oracle, lot in zip(self.oracles, row, strict=True)]
+        slack = self.problem.rhs - np.sum([lot.load[0] for lot in fixed], axis=0)
+        for s, oracle in enumerate(self.oracles):
             better = self._better(fixed, s, best + BETTER)
             if few:
-                changed, good = part.of(part.one_change(row[s]))
-                changed = changed.take(good & better(changed.kill, changed.effect, changed.kept))
+                changed, good = oracle.of(oracle.one_change(row[s]))
+                changed = changed.take(
+                    good & better(changed.kill, changed.effect, changed.others_kept)
+                )
             else:
-                changed = part.two_changes(row[s], room + fixed[s].load[0], better)
+                changed = oracle.two_changes(row[s], slack + fixed[s].load[0], better)
             rows = np.zeros((len(changed), len(row)), dtype=np.int64)
             rows[:, s] = np.arange(len(changed))
-            courses = [changed if i == s else one for i, one in enumerate(fixed)]
-            found = self.best(courses, rows, best + BETTER)
-            if found is not None:
-                course = changed.actions[found[0]]
-                return [course if i == s else one for i, one in enumerate(row)], found[1]
+            courses = [changed if i == s else lot for i, lot in enumerate(fixed)]
+            best_row = self.best(courses, rows, best + BETTER)
+            if best_row is not None:
+                course = changed.actions[best_row[0]]
+                return [course if i == s else lot for i, lot in enumerate(row)], best_row[1]
         return None
 
     def _better(self, fixed: list[Courses], s: int, floor: float) -> Better:
-        """Whether courses of one part are above a floor beside those of the others."""
+        """Whether courses of one lesion are above a floor beside those of the others."""
 
-        def better(kill: FloatArray, effect: FloatArray, kept: FloatArray) -> BoolArray:
+        def better(kill: FloatArray, effect: FloatArray, others_kept: FloatArray) -> BoolArray:
             each = []
-            for own, name in zip((kill, effect, kept), ("kill", "effect", "kept"), strict=True):
-                others = [np.broadcast_to(getattr(one, name), own.shape) for one in fixed]
-                others[s] = own
+            for trial, name in zip(
+                (kill, effect, others_kept), ("kill", "effect", "others_kept"), strict=True
+            ):
+                others = [np.broadcast_to(getattr(lot, name), trial.shape) for lot in fixed]
+                others[s] = trial
                 each.append(np.stack(others, axis=1))
-            found: BoolArray = self.value(*each) > floor
-            return found
+            above: BoolArray = self.domain(*each) > floor
+            return above
 
         return better
 
     def _by_two(
         self, row: list[IntArray], best: float, rng: np.random.Generator
     ) -> tuple[list[IntArray], float] | None:
-        """Small changes of two parts at once, a sample of them where they are many."""
-        fixed = [part.of(one[None, :])[0] for part, one in zip(self.parts, row, strict=True)]
+        """Small changes of two lesions at once, a sample of them where they are many."""
+        fixed = [oracle.of(lot[None, :])[0] for oracle, lot in zip(self.oracles, row, strict=True)]
         small = []
-        for part, one in zip(self.parts, row, strict=True):
-            changed, good = part.of(part.one_change(one))
+        for oracle, lot in zip(self.oracles, row, strict=True):
+            changed, good = oracle.of(oracle.one_change(lot))
             small.append(changed.take(good))
         for i, j in itertools.combinations(range(len(row)), 2):
             number = len(small[i]) * len(small[j])
@@ -247,9 +258,9 @@ class Schedules:
                 at = rng.choice(number, PRODUCT, replace=False)
             rows = np.zeros((len(at), len(row)), dtype=np.int64)
             rows[:, i], rows[:, j] = np.divmod(at, max(1, len(small[j])))
-            courses = [small[s] if s in (i, j) else one for s, one in enumerate(fixed)]
-            found = self.best(courses, rows, best + BETTER)
-            if found is not None:
-                places = rows[found[0]]
-                return [one.actions[k] for one, k in zip(courses, places, strict=True)], found[1]
+            courses = [small[s] if s in (i, j) else lot for s, lot in enumerate(fixed)]
+            best_row = self.best(courses, rows, best + BETTER)
+            if best_row is not None:
+                places = rows[best_row[0]]
+                return [lot.actions[k] for lot, k in zip(courses, places, strict=True)], best_row[1]
         return None

@@ -58,7 +58,7 @@ def _covered(limit: AnyLimit) -> bool:
     if limit.penalty is not None:
         return False
     if isinstance(limit, LogisticsLimit):
-        whole = (limit.first_day, limit.last_day) == (None, None)
+        all_days = (limit.first_day, limit.last_day) == (None, None)
         counts = limit.quantity in ("visits", "machine_days", "lesions_per_day", "lesions")
-        return whole and counts and limit.cap is not None and not limit.floor
+        return all_days and counts and limit.cap is not None and not limit.floor
     return isinstance(limit, (*ORGAN_KINDS, AlcLimit))

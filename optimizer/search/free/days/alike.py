@@ -11,5 +11,5 @@ def groups_of(table: FloatArray) -> tuple[IntArray, int]:
     """(n,) number of the group of equal rows of (n, k), and how many groups."""
     rows = np.ascontiguousarray(table + 0.0)  # no negative zeros: bytes are compared
     view = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1])))
-    found, groups = np.unique(view.reshape(-1), return_inverse=True)
-    return groups.reshape(-1), len(found)
+    distinct, groups = np.unique(view.reshape(-1), return_inverse=True)
+    return groups.reshape(-1), len(distinct)

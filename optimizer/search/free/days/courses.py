@@ -26,7 +26,7 @@ class Courses:
     actions : (n, T) dose of each course day, 0 for none; (n, 1) places on a menu
     kill : (n, H) log kill that counts at each horizon, accelerated growth taken off
     effect : (n, H) own effect; of a lesion alone with that of the lesions at rest
-    kept : (n,) what lymphocyte losses leave of the others' effect
+    others_kept : (n,) what lymphocyte losses leave of the others' effect
     load : (n, M) parts of the caps
     least : (n, T) actions, or the least of those that a course stands for
     """
@@ -34,23 +34,23 @@ class Courses:
     actions: IntArray
     kill: FloatArray
     effect: FloatArray
-    kept: FloatArray
+    others_kept: FloatArray
     load: FloatArray
     least: IntArray
 
     def __len__(self) -> int:
-        return len(self.kept)
+        return len(self.others_kept)
 
     def take(self, rows: IntArray | BoolArray | slice) -> Courses:
         """Some of them."""
         return Courses(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
-def together(parts: Sequence[Courses]) -> Courses:
+def together(lots: Sequence[Courses]) -> Courses:
     """All courses of several lots."""
     return Courses(
         **{
-            field.name: np.concatenate([getattr(part, field.name) for part in parts])
+            field.name: np.concatenate([getattr(lot, field.name) for lot in lots])
             for field in fields(Courses)
         }
     )
@@ -59,7 +59,7 @@ def together(parts: Sequence[Courses]) -> Courses:
 def totals(terms: Terms, end: Stage, actions: IntArray) -> tuple[Courses, BoolArray]:
     """What (n, T) actions do, and which of them keep the limits by themselves.
 
-        kill = sum_i K_i[a_i] - regrowth(first, last),     load = sum_i L_i[a_i] <= room,
+        kill = sum_i K_i[a_i] - regrowth(first, last),     load = sum_i L_i[a_i] <= rhs,
         effect = E_T + constant + x_T . W_end              (n, H)
 
     with x_T and E_T from `Terms.give`, day by day. `end` is the stage after the last course day.
@@ -72,23 +72,23 @@ def totals(terms: Terms, end: Stage, actions: IntArray) -> tuple[Courses, BoolAr
     good, grown = by_days(terms, actions > 0)
     kill = terms.kill[stages, actions].sum(axis=1) - grown
     load = terms.load[stages, actions].sum(axis=1)
-    good &= (load <= terms.room).all(axis=1) & terms.allowed[stages, actions].all(axis=1)
+    good &= (load <= terms.rhs).all(axis=1) & terms.allowed[stages, actions].all(axis=1)
     return Courses(actions, kill, effect, state[:, OTHERS], load, actions), good
 
 
-def by_days(terms: Terms, given: BoolArray) -> tuple[BoolArray, FloatArray]:
+def by_days(terms: Terms, dosed: BoolArray) -> tuple[BoolArray, FloatArray]:
     """Whether (n, T) fraction days keep the limits on days, and (n, H) accelerated regrowth.
 
-    loss_i = loss_{i-1} kept^{days between} + loss per fraction <= alc_room on fraction days
+    loss_i = loss_{i-1} kept^{days between} + loss per fraction <= alc_allowance on fraction days
     """
-    good: BoolArray = given.sum(axis=1) <= terms.most_fractions
-    if np.isfinite(terms.alc_room):
-        lost, worst = np.zeros(len(given)), np.zeros(len(given))
+    good: BoolArray = dosed.sum(axis=1) <= terms.most_fractions
+    if np.isfinite(terms.alc_allowance):
+        lost, worst = np.zeros(len(dosed)), np.zeros(len(dosed))
         for stage, passed in enumerate(np.diff(terms.days, prepend=terms.days[0]).tolist()):
-            lost = lost * terms.alc_kept**passed + np.where(given[:, stage], terms.alc_loss, 0.0)
-            worst = np.where(given[:, stage], np.maximum(worst, lost), worst)
-        good &= worst <= terms.alc_room
-    treated = given.any(axis=1)
-    first = np.where(treated, given.argmax(axis=1), -1)
-    last = np.where(treated, given.shape[1] - 1 - given[:, ::-1].argmax(axis=1), -1)
+            lost = lost * terms.alc_kept**passed + np.where(dosed[:, stage], terms.alc_loss, 0.0)
+            worst = np.where(dosed[:, stage], np.maximum(worst, lost), worst)
+        good &= worst <= terms.alc_allowance
+    treated = dosed.any(axis=1)
+    first = np.where(treated, dosed.argmax(axis=1), -1)
+    last = np.where(treated, dosed.shape[1] - 1 - dosed[:, ::-1].argmax(axis=1), -1)
     return good, terms.regrown[first, last]

@@ -4,7 +4,7 @@ What a lesion adds to a Lagrangian bound is linear in its kill K and loads L, an
 effect and O what its lymphocyte losses leave of the others' one of
 
     worth . E                         where E holds the others' effect, linear in O,
-    worth . E / O + steep ln O        where several lesions have effect (`objective`).
+    worth . E / O + log_kept ln O        where several lesions have effect (`objective`).
 
 It is maximized over all courses, by pattern p of later fraction days. With S the survivors (S / O
 in the second form), sigma and rho survivors and release per survivor of the dose a on day i, v_i(p)
@@ -58,23 +58,25 @@ NEVER = -1e200
 
 @dataclass(frozen=True)
 class Prices:
-    """What one lesion's course is worth: per nat of kill and of effect, of room, of log loss.
+    """What one lesion's course is worth: per nat of kill and of effect, of load, of ln O.
 
-    `steep` is None in the first form.
+    `log_kept` is None in the first form.
     """
 
     kill: FloatArray
     effect: FloatArray
     load: FloatArray
-    steep: float | None
+    log_kept: float | None
 
     def worth(self, courses: Courses) -> FloatArray:
         """(n,) of whole courses."""
         total: FloatArray = courses.kill @ self.kill - courses.load @ self.load
-        if self.steep is None:
+        if self.log_kept is None:
             return total + courses.effect @ self.effect
-        kept = courses.kept
-        return total + courses.effect @ self.effect / kept + self.steep * np.log(kept)
+        others_kept = courses.others_kept
+        return (
+            total + courses.effect @ self.effect / others_kept + self.log_kept * np.log(others_kept)
+        )
 
 
 @dataclass(frozen=True)
@@ -86,16 +88,16 @@ class Ahead:
 
     def of(self, seen: FloatArray, patterns: IntArray | slice = slice(None)) -> FloatArray:
         """(B, n) for n states, and some patterns."""
-        found: FloatArray = self.worth[patterns] @ seen.T + self.constant[patterns, None]
-        return found
+        bounds: FloatArray = self.worth[patterns] @ seen.T + self.constant[patterns, None]
+        return bounds
 
 
 @dataclass(frozen=True)
-class Completion:
+class CostToGo:
     """What may still be added from each stage on, at some prices.
 
     `best[i]` (B, grid) is the part of doses of the stage's patterns at `top` times the grid,
-    `none[i]` and `given[i]` are those of the next one's patterns without and with a fraction;
+    `no_dose[i]` and `with_dose[i]` those of the next one's patterns without and with a fraction;
     `release[i]` is the worth of a unit released, `survival` (T, A) per survivor in the unit of the
     grid; `barred[i]` (T + 1, B) is -inf where so many fractions before and the pattern's are not
     in the range, `None` where all are; `grown` (T + 1, T + 1) is the worth of regrowth by positions
@@ -116,8 +118,8 @@ class Completion:
     begun_as: IntArray
     by_count: FloatArray
     empty: float
-    none: list[Ahead]
-    given: list[Ahead]
+    no_dose: list[Ahead]
+    with_dose: list[Ahead]
     release: list[FloatArray]
     barred: list[FloatArray] | None
     free: BoolArray
@@ -130,25 +132,29 @@ class Completion:
     def seen(self, state: FloatArray, effect: FloatArray) -> FloatArray:
         """(n, N + 2) what later days multiply."""
         earned = (effect @ self.prices.effect)[:, None]
-        found = np.concatenate([state, earned, np.ones_like(earned)], axis=1)
-        return found if self.prices.steep is None else found / state[:, OTHERS, None]
+        features = np.concatenate([state, earned, np.ones_like(earned)], axis=1)
+        return features if self.prices.log_kept is None else features / state[:, OTHERS, None]
 
     def survivors(self, state: FloatArray) -> FloatArray:
         """(n,) in the unit of the grid."""
-        own = state[:, SURVIVORS]
-        return own if self.prices.steep is None else own / state[:, OTHERS]
+        surviving = state[:, SURVIVORS]
+        return surviving if self.prices.log_kept is None else surviving / state[:, OTHERS]
 
-    def so_far(self, kill: FloatArray, kept: FloatArray, load: FloatArray) -> FloatArray:
+    def so_far(self, kill: FloatArray, others_kept: FloatArray, load: FloatArray) -> FloatArray:
         """(n,) what partial courses have earned, effect aside."""
         total: FloatArray = kill @ self.prices.kill - load @ self.prices.load
-        return total if self.prices.steep is None else total + self.prices.steep * np.log(kept)
+        return (
+            total
+            if self.prices.log_kept is None
+            else total + self.prices.log_kept * np.log(others_kept)
+        )
 
     def between(self, best: FloatArray, survivors: FloatArray) -> FloatArray:
         """(B, ...) interpolated between grid points, at survivors of any shape."""
         index, weight = place(survivors / self.top)
-        found: FloatArray = best[:, index] * (1.0 - weight)
-        found += best[:, index + 1] * weight
-        return found
+        interpolated: FloatArray = best[:, index] * (1.0 - weight)
+        interpolated += best[:, index + 1] * weight
+        return interpolated
 
 
 def place(survivors: FloatArray) -> tuple[IntArray, FloatArray]:
@@ -169,20 +175,20 @@ def place(survivors: FloatArray) -> tuple[IntArray, FloatArray]:
 class Steps:
     """What doses do to the survivors, in the unit of the grid, for one of the two forms.
 
-    `kept` (T,), `survival` and `top` are as in `Completion`. Per course day `actions` are the doses
-    that are allowed, `table` (grid + 1, actions times grid) takes what is worth after the day at
-    the grid and a unit released to what is worth before it at the grid.
+    `others_kept` (T,), `survival` and `top` are as in `CostToGo`. Per course day `actions`
+    are the doses that are allowed, `table` (grid + 1, actions times grid) takes what is worth
+    after the day at the grid and a unit released to what is worth before it at the grid.
     """
 
-    kept: FloatArray
+    others_kept: FloatArray
     survival: FloatArray
     top: float
     actions: list[IntArray]
     table: list[FloatArray]
 
 
-def steps_of(terms: Terms, *, steep: bool) -> Steps:
-    """What doses do to the grid of survivors; the second form where `steep`.
+def steps_of(terms: Terms, *, coupled: bool) -> Steps:
+    """What doses do to the grid of survivors; the second form where `coupled`.
 
     One matrix per course day, (G + 1, A G) for A doses and G grid points s, takes f_{i+1} at the
     grid and the worth v of a unit released to f_i at the grid for each dose:
@@ -194,32 +200,32 @@ def steps_of(terms: Terms, *, steep: bool) -> Steps:
     times s.
     """
     number, size = len(terms.days), len(GRID)
-    kept, survival, top = np.ones(number), terms.survival, 1.0
-    if steep:
-        kept = terms.others_kept
-        survival = survival / kept[:, None]
+    others_kept, survival, top = np.ones(number), terms.survival, 1.0
+    if coupled:
+        others_kept = terms.others_kept
+        survival = survival / others_kept[:, None]
         survival[:, 0] = 1.0
         top = float(np.maximum(survival.max(axis=1), 1.0).prod()) * (1.0 + 1e-12)
     actions = [np.flatnonzero(terms.allowed[i, 1:]) + 1 for i in range(number)]
     table = []
-    for i, own in enumerate(actions):
-        one = np.zeros((size + 1, len(own) * size))
-        index, weight = place(np.outer(survival[i, own], GRID).reshape(-1))
-        column = np.arange(one.shape[1])
-        one[index, column], one[index + 1, column] = 1.0 - weight, weight
-        one[size] = np.outer(terms.release[i, own], top * GRID).reshape(-1)
-        table.append(one)
-    return Steps(kept, survival, top, actions, table)
+    for i, doses in enumerate(actions):
+        interpolation = np.zeros((size + 1, len(doses) * size))
+        index, weight = place(np.outer(survival[i, doses], GRID).reshape(-1))
+        column = np.arange(interpolation.shape[1])
+        interpolation[index, column], interpolation[index + 1, column] = 1.0 - weight, weight
+        interpolation[size] = np.outer(terms.release[i, doses], top * GRID).reshape(-1)
+        table.append(interpolation)
+    return Steps(others_kept, survival, top, actions, table)
 
 
-def completion(
+def cost_to_go(
     terms: Terms,
     stages: list[Stage],
     steps: Steps,
     prices: Prices,
     count: tuple[int, int],
     free: BoolArray,
-) -> Completion:
+) -> CostToGo:
     """Dynamic programming over the course days, backward, for a range of fraction numbers.
 
     The recursion f_i of the module at all grid points and patterns at once, by the tables of
@@ -230,10 +236,10 @@ def completion(
 
     `free` (T, 2) forbids days without or with a fraction, which are worth `NEVER`.
     """
-    number, kept = len(terms.days), steps.kept
+    number, others_kept = len(terms.days), steps.others_kept
     reward = terms.kill @ prices.kill - terms.load @ prices.load
     reward = np.where(terms.allowed, reward, -np.inf)
-    one = Completion(
+    to_go = CostToGo(
         prices=prices,
         stages=stages,
         reward=reward,
@@ -247,14 +253,14 @@ def completion(
         empty=_empty(terms, stages[-1], prices)
         if count[0] == 0 and free[:, 0].all()
         else -math.inf,
-        none=[_ahead(*s.none, later.kept, prices) for s, later in _pairs(stages)],
-        given=[
-            _ahead(*s.given, later.kept * k, prices)
-            for (s, later), k in zip(_pairs(stages), kept, strict=True)
+        no_dose=[_ahead(*s.no_dose, later.others_kept, prices) for s, later in _pairs(stages)],
+        with_dose=[
+            _ahead(*s.with_dose, later.others_kept * k, prices)
+            for (s, later), k in zip(_pairs(stages), others_kept, strict=True)
         ],
         release=[
             _released(s, later, k, prices) @ prices.effect
-            for (s, later), k in zip(_pairs(stages), kept, strict=True)
+            for (s, later), k in zip(_pairs(stages), others_kept, strict=True)
         ],
         barred=None
         if count == (0, number)
@@ -262,26 +268,26 @@ def completion(
         free=free,
     )
     for i in range(number - 1, -1, -1):
-        after, own, stage = one.best[i + 1], steps.actions[i], stages[i]
-        given = np.full_like(after, NEVER)
-        if len(own) and free[i, 1]:
-            told = np.concatenate([after, one.release[i][:, None]], axis=1)
-            worth = (told @ steps.table[i]).reshape(len(after), len(own), len(GRID))
-            worth += reward[i, own][:, None]
-            worth.max(axis=1, out=given)
+        after, doses, stage = to_go.best[i + 1], steps.actions[i], stages[i]
+        with_dose = np.full_like(after, NEVER)
+        if len(doses) and free[i, 1]:
+            values = np.concatenate([after, to_go.release[i][:, None]], axis=1)
+            worth = (values @ steps.table[i]).reshape(len(after), len(doses), len(GRID))
+            worth += reward[i, doses][:, None]
+            worth.max(axis=1, out=with_dose)
             if free[:i, 0].all():
-                begun = _begun(one, terms, i, given)
-                one.begun_as[i] = int(begun.argmax())
-                one.begun[i] = begun[one.begun_as[i]]
-                np.maximum.at(one.by_count, stages[i + 1].count + 1, begun)
-        none = after if free[i, 0] else np.full_like(after, NEVER)
-        both = np.concatenate([none, given])[stage.order]
-        one.best[i] = np.maximum.reduceat(both, stage.begins, axis=0)
-    one.by_count[0] = one.empty
-    return one
+                begun = _begun(to_go, terms, i, with_dose)
+                to_go.begun_as[i] = int(begun.argmax())
+                to_go.begun[i] = begun[to_go.begun_as[i]]
+                np.maximum.at(to_go.by_count, stages[i + 1].count + 1, begun)
+        no_dose = after if free[i, 0] else np.full_like(after, NEVER)
+        both = np.concatenate([no_dose, with_dose])[stage.order]
+        to_go.best[i] = np.maximum.reduceat(both, stage.begins, axis=0)
+    to_go.by_count[0] = to_go.empty
+    return to_go
 
 
-def _begun(one: Completion, terms: Terms, stage: int, given: FloatArray) -> FloatArray:
+def _begun(to_go: CostToGo, terms: Terms, stage: int, with_dose: FloatArray) -> FloatArray:
     """(B',) bound of all courses that begin on a course day, by the later pattern.
 
     With x_i, E_i and S_i the state, effect and survivors before day i without any treatment (known
@@ -289,19 +295,19 @@ def _begun(one: Completion, terms: Terms, stage: int, given: FloatArray) -> Floa
 
         begun_i(p) = E_i . worth + x_i . W_i(1 p) . worth + f_i(1 p, S_i) - regrowth(i, last(p))
 
-    -inf where the fractions of p and one more are not in the range. `given` (B', grid) is f_i(1 p,
-    .) at the grid, and the regrowth is that between the first fraction and the earliest last one of
-    p.
+    -inf where the fractions of p and one more are not in the range. `with_dose` (B', grid) is
+    f_i(1 p, .) at the grid, and the regrowth is that between the first fraction and the earliest
+    last one of p.
     """
     state, effect = terms.untouched[stage]
-    worth = one.given[stage].of(one.seen(state, effect))[:, 0]
-    worth += one.between(given, one.survivors(state))[:, 0]
-    last = one.stages[stage + 1].last
-    worth -= one.grown[stage, np.where(last < 0, stage, last)]
-    if one.barred is not None:
-        worth += one.barred[stage + 1][1]
-    found: FloatArray = np.where(worth > NEVER / 2, worth, -np.inf)
-    return found
+    worth = to_go.with_dose[stage].of(to_go.seen(state, effect))[:, 0]
+    worth += to_go.between(with_dose, to_go.survivors(state))[:, 0]
+    last = to_go.stages[stage + 1].last
+    worth -= to_go.grown[stage, np.where(last < 0, stage, last)]
+    if to_go.barred is not None:
+        worth += to_go.barred[stage + 1][1]
+    bound: FloatArray = np.where(worth > NEVER / 2, worth, -np.inf)
+    return bound
 
 
 def _empty(terms: Terms, end: Stage, prices: Prices) -> float:
@@ -311,15 +317,15 @@ def _empty(terms: Terms, end: Stage, prices: Prices) -> float:
     )
 
 
-def _released(stage: Stage, later: Stage, kept: float, prices: Prices) -> FloatArray:
+def _released(stage: Stage, later: Stage, others_kept: float, prices: Prices) -> FloatArray:
     """(B', H) worth of a unit released on the day of a stage, by the pattern of the next one."""
-    if prices.steep is None:
+    if prices.log_kept is None:
         return stage.release
-    found: FloatArray = stage.release / (later.kept[1] * kept)[:, None]
-    return found
+    per_unit: FloatArray = stage.release / (later.others_kept[1] * others_kept)[:, None]
+    return per_unit
 
 
-def followed(one: Completion, terms: Terms, steps: Steps) -> Courses:
+def followed(to_go: CostToGo, terms: Terms, steps: Steps) -> Courses:
     """The course that the maximum takes, with kill, effect and others' effect kept it counts.
 
     The argmax of the recursion, traced forward from the day and pattern where `begun` is greatest.
@@ -332,58 +338,63 @@ def followed(one: Completion, terms: Terms, steps: Steps) -> Courses:
     Decomposition principle for linear programs: the pricing problem gives a column). In the second
     form O is the most and E / O that with the least of what the patterns keep.
     """
-    stages, actions = one.stages, np.zeros(len(terms.days), dtype=np.int64)
-    begin = int(one.begun.argmax())
-    if one.empty >= one.begun[begin]:
+    stages, actions = to_go.stages, np.zeros(len(terms.days), dtype=np.int64)
+    begin = int(to_go.begun.argmax())
+    if to_go.empty >= to_go.begun[begin]:
         return totals(terms, stages[-1], actions[None])[0]
-    pattern, (state, effect) = int(one.begun_as[begin]), terms.untouched[begin]
-    high, constant = stages[begin].given
+    pattern, (state, effect) = int(to_go.begun_as[begin]), terms.untouched[begin]
+    high, constant = stages[begin].with_dose
     earned = state[0] @ high[pattern] + constant[pattern] + effect[0]
     last = max(begin, int(stages[begin + 1].last[pattern]))
-    left, kept, group = one.survivors(state), 1.0, pattern
-    if one.prices.steep is not None:
-        most, least = stages[begin + 1].kept[:, pattern]
-        kept = float(state[0, OTHERS] * most * steps.kept[begin])
-        earned = earned * most / least
+    survivors, others_kept, group = to_go.survivors(state), 1.0, pattern
+    if to_go.prices.log_kept is not None:
+        most_kept, least_kept = stages[begin + 1].others_kept[:, pattern]
+        others_kept = float(state[0, OTHERS] * most_kept * steps.others_kept[begin])
+        earned = earned * most_kept / least_kept
     for i in range(begin, len(actions)):
-        best, own, to = one.best[i + 1], steps.actions[i], stages[i].to
+        best, doses, to = to_go.best[i + 1], steps.actions[i], stages[i].to
         if i > begin:
-            none, given = (
+            no_dose, with_dose = (
                 np.flatnonzero((ones == group) & may)
-                for ones, may in zip(to, one.free[i], strict=True)
+                for ones, may in zip(to, to_go.free[i], strict=True)
             )
         else:
-            none, given = to[0, :0], np.array([pattern])
-        stay = one.between(best[none], left)[:, 0]
-        worth = one.between(best[given], left * one.survival[i, own])
-        worth += one.release[i][given, None] * left * terms.release[i, own] + one.reward[i, own]
+            no_dose, with_dose = to[0, :0], np.array([pattern])
+        stay = to_go.between(best[no_dose], survivors)[:, 0]
+        worth = to_go.between(best[with_dose], survivors * to_go.survival[i, doses])
+        worth += (
+            to_go.release[i][with_dose, None] * survivors * terms.release[i, doses]
+            + to_go.reward[i, doses]
+        )
         if worth.max(initial=2 * NEVER) <= stay.max(initial=2 * NEVER):
-            group = int(none[stay.argmax()])
+            group = int(no_dose[stay.argmax()])
             continue
         at, a = np.unravel_index(int(worth.argmax()), worth.shape)
-        group, actions[i] = int(given[at]), own[a]
-        unit = _released(stages[i], stages[i + 1], float(steps.kept[i]), one.prices)[group]
-        earned = earned + kept * left * terms.release[i, actions[i]] * unit
-        left = left * one.survival[i, actions[i]]
+        group, actions[i] = int(with_dose[at]), doses[a]
+        unit = _released(stages[i], stages[i + 1], float(steps.others_kept[i]), to_go.prices)[group]
+        earned = earned + others_kept * survivors * terms.release[i, actions[i]] * unit
+        survivors = survivors * to_go.survival[i, actions[i]]
     every = np.arange(len(actions))
     kill = terms.kill[every, actions].sum(axis=0) - terms.regrown[begin, last]
     load = terms.load[every, actions].sum(axis=0)
-    alone = actions[None]
-    return Courses(alone, kill[None], earned[None], np.array([kept]), load[None], alone)
+    row = actions[None]
+    return Courses(row, kill[None], earned[None], np.array([others_kept]), load[None], row)
 
 
 def _pairs(stages: list[Stage]) -> list[tuple[Stage, Stage]]:
     return list(itertools.pairwise(stages))
 
 
-def _ahead(high: FloatArray, constant: FloatArray, kept: FloatArray, prices: Prices) -> Ahead:
-    """Worth of a state by pattern; `kept` (2, B) as of a stage."""
+def _ahead(
+    high: FloatArray, constant: FloatArray, others_kept: FloatArray, prices: Prices
+) -> Ahead:
+    """Worth of a state by pattern; `others_kept` (2, B) as of a stage."""
     ones = np.ones((len(high), 1))
     steady = (constant @ prices.effect)[:, None]
     worth = np.concatenate([high @ prices.effect, ones, steady], axis=1)
-    if prices.steep is None:
+    if prices.log_kept is None:
         return Ahead(worth, np.zeros(len(high)))
-    return Ahead(worth / kept[1][:, None], prices.steep * np.log(kept[0]))
+    return Ahead(worth / others_kept[1][:, None], prices.log_kept * np.log(others_kept[0]))
 
 
 def _barred(stage: Stage, number: int, count: tuple[int, int]) -> FloatArray:
@@ -392,7 +403,7 @@ def _barred(stage: Stage, number: int, count: tuple[int, int]) -> FloatArray:
 
 
 def choices(
-    one: Completion,
+    to_go: CostToGo,
     terms: Terms,
     stage: int,
     state: FloatArray,
@@ -415,35 +426,37 @@ def choices(
     All later days are included; `count`, `first` and `last` (n,) are the number and positions of
     the fractions given before.
     """
-    actions = np.flatnonzero(terms.allowed[stage, 1:] & one.free[stage, 1]) + 1
-    found = np.full((len(state), terms.allowed.shape[1]), -np.inf)
-    best, release = one.best[stage + 1], one.release[stage]
-    seen, survivors = one.seen(state, effect), one.survivors(state)
-    for rows, none, given in _by_count(one, stage, count):
-        at_once = max(1, AT_ONCE // max(1, max(len(none), len(given)) * max(1, len(actions))))
-        for part in np.split(rows, range(at_once, len(rows), at_once)):
-            if len(none) and one.free[stage, 0]:
-                stay = one.none[stage].of(seen[part], none)
-                stay += one.between(best[none], survivors[part])
+    actions = np.flatnonzero(terms.allowed[stage, 1:] & to_go.free[stage, 1]) + 1
+    bounds = np.full((len(state), terms.allowed.shape[1]), -np.inf)
+    best, release = to_go.best[stage + 1], to_go.release[stage]
+    seen, survivors = to_go.seen(state, effect), to_go.survivors(state)
+    for rows, no_dose, with_dose in _by_count(to_go, stage, count):
+        at_once = max(
+            1, AT_ONCE // max(1, max(len(no_dose), len(with_dose)) * max(1, len(actions)))
+        )
+        for chunk in np.split(rows, range(at_once, len(rows), at_once)):
+            if len(no_dose) and to_go.free[stage, 0]:
+                stay = to_go.no_dose[stage].of(seen[chunk], no_dose)
+                stay += to_go.between(best[no_dose], survivors[chunk])
                 if terms.repopulates:
-                    stay -= _regrown(one, stage, first[part], last[part], none, None)
-                found[part, 0] = stay.max(axis=0)
-            if len(actions) and len(given):
-                left = survivors[part, None] * one.survival[stage, actions]
-                released = survivors[part, None] * terms.release[stage, actions]
-                ahead = one.given[stage].of(seen[part], given)
+                    stay -= _regrown(to_go, stage, first[chunk], last[chunk], no_dose, None)
+                bounds[chunk, 0] = stay.max(axis=0)
+            if len(actions) and len(with_dose):
+                surviving = survivors[chunk, None] * to_go.survival[stage, actions]
+                released = survivors[chunk, None] * terms.release[stage, actions]
+                ahead = to_go.with_dose[stage].of(seen[chunk], with_dose)
                 if terms.repopulates:
-                    ahead -= _regrown(one, stage, first[part], last[part], given, stage)
-                later = one.between(best[given], left)
-                later += release[given][:, None, None] * released
+                    ahead -= _regrown(to_go, stage, first[chunk], last[chunk], with_dose, stage)
+                later = to_go.between(best[with_dose], surviving)
+                later += release[with_dose][:, None, None] * released
                 later += ahead[:, :, None]
-                found[part[:, None], actions] = later.max(axis=0) + one.reward[stage, actions]
-    found[first < 0, 0] = max(one.empty, float(one.begun[stage + 1 :].max(initial=-np.inf)))
-    return np.where(found > NEVER / 2, found, -np.inf)
+                bounds[chunk[:, None], actions] = later.max(axis=0) + to_go.reward[stage, actions]
+    bounds[first < 0, 0] = max(to_go.empty, float(to_go.begun[stage + 1 :].max(initial=-np.inf)))
+    return np.where(bounds > NEVER / 2, bounds, -np.inf)
 
 
 def _regrown(
-    one: Completion,
+    to_go: CostToGo,
     stage: int,
     first: IntArray,
     last: IntArray,
@@ -458,20 +471,20 @@ def _regrown(
     fraction on the day of the stage, None without one.
     """
     begin, end = (first, last) if day is None else (np.where(first < 0, day, first), np.array(day))
-    later = np.maximum(one.stages[stage + 1].last[patterns][:, None], end)
-    found: FloatArray = one.grown[begin, later] - one.grown[first, last]
-    return found
+    later = np.maximum(to_go.stages[stage + 1].last[patterns][:, None], end)
+    extra: FloatArray = to_go.grown[begin, later] - to_go.grown[first, last]
+    return extra
 
 
 def _by_count(
-    one: Completion, stage: int, count: IntArray
+    to_go: CostToGo, stage: int, count: IntArray
 ) -> Iterator[tuple[IntArray, IntArray, IntArray]]:
     """Rows of a number of fractions, and patterns they may follow without and with another one."""
-    if one.barred is None:
-        every = np.arange(len(one.best[stage + 1]))
+    if to_go.barred is None:
+        every = np.arange(len(to_go.best[stage + 1]))
         yield np.arange(len(count)), every, every
         return
-    barred = one.barred[stage + 1]
+    barred = to_go.barred[stage + 1]
     for number in np.unique(count).tolist():
-        none, given = (np.flatnonzero(barred[n] == 0.0) for n in (number, number + 1))
-        yield np.flatnonzero(count == number), none, given
+        no_dose, with_dose = (np.flatnonzero(barred[n] == 0.0) for n in (number, number + 1))
+        yield np.flatnonzero(count == number), no_dose, with_dose

@@ -51,18 +51,18 @@ def moved(course: IntArray) -> IntArray:
     by = range(1, min(MOVED, len(course) - 1) + 1)
     later = [np.pad(course[:-days], (days, 0)) for days in by]
     earlier = [np.pad(course[days:], (0, days)) for days in by]
-    found = np.array([*later, *earlier], dtype=np.int64)
-    return found.reshape(-1, len(course))
+    shifted = np.array([*later, *earlier], dtype=np.int64)
+    return shifted.reshape(-1, len(course))
 
 
 def two_changes(
     terms: Terms,
     end: Stage,
     course: IntArray,
-    room: FloatArray,
+    rhs: FloatArray,
     better: Better,
 ) -> Courses:
-    """Courses with other doses on two days that fit a room (M,) and are wanted.
+    """Courses with other doses on two days that keep loads <= rhs (M,) and are wanted.
 
     All pairs of days and doses are valued by the formulas of the module:
 
@@ -77,21 +77,21 @@ def two_changes(
     """
     days, actions = terms.allowed.shape
     stages, taken = np.arange(days), (np.arange(actions) > 0).astype(np.int64)
-    whole = totals(terms, end, course[None, :])[0]
+    unchanged = totals(terms, end, course[None, :])[0]
     other = terms.allowed & (np.arange(actions) != course[:, None])
     more = terms.load - terms.load[stages, course][:, None]
     rise = terms.kill - terms.kill[stages, course][:, None]
-    given, pair = _patterns(course)
-    fine, grown = by_days(terms, given)
+    dosed, pair = _patterns(course)
+    fine, grown = by_days(terms, dosed)
     fine = fine.reshape(-1, 2, 2)
     worth, constant = _worth(terms, end, course)
     base, so_far = terms.begin()
     states, effects = np.zeros((0, base.shape[1])), np.zeros((0, len(terms.horizons)))
-    places, effect = [np.zeros((4, 0), dtype=np.int64)], [whole.effect[:0]]
+    places, effect = [np.zeros((4, 0), dtype=np.int64)], [unchanged.effect[:0]]
     for j in range(days):
         fits = other[:j, :, None] & other[j] & fine[pair[:j, j]][:, taken[:, None], taken]
-        for m, left in enumerate(room - whole.load[0]):
-            fits &= more[:j, :, None, m] + more[j, :, m] <= left
+        for m, slack in enumerate(rhs - unchanged.load[0]):
+            fits &= more[:j, :, None, m] + more[j, :, m] <= slack
         i, a, b = np.nonzero(fits)
         places.append(np.stack([i, a, np.full(len(i), j), b]))
         total = np.tensordot(states, worth[j], axes=(1, 1)) + (effects + constant[j])[:, None]
@@ -103,15 +103,15 @@ def two_changes(
         terms.give(base, so_far, j, course[j : j + 1])
     i, a, j, b = np.concatenate(places, axis=1)
     pattern = pair[i, j] * 4 + taken[a] * 2 + taken[b]
-    kept = np.where(given, terms.others_kept, 1.0).prod(axis=1)[pattern]
+    others_kept = np.where(dosed, terms.others_kept, 1.0).prod(axis=1)[pattern]
     kill = terms.kill[stages, course].sum(axis=0) + rise[i, a] + rise[j, b] - grown[pattern]
     gained = np.concatenate(effect)
-    at = np.flatnonzero(better(kill, gained, kept))
+    at = np.flatnonzero(better(kill, gained, others_kept))
     changed = np.repeat(course[None, :], len(at), axis=0)
     row, i, a, j, b = np.arange(len(at)), i[at], a[at], j[at], b[at]
     changed[row, i], changed[row, j] = a, b
-    load = whole.load + more[i, a] + more[j, b]
-    return Courses(changed, kill[at], gained[at], kept[at], load, changed)
+    load = unchanged.load + more[i, a] + more[j, b]
+    return Courses(changed, kill[at], gained[at], others_kept[at], load, changed)
 
 
 def _patterns(course: IntArray) -> tuple[BoolArray, IntArray]:
@@ -120,10 +120,10 @@ def _patterns(course: IntArray) -> tuple[BoolArray, IntArray]:
     i, j = np.triu_indices(days, 1)
     pair = np.zeros((days, days), dtype=np.int64)
     pair[i, j] = np.arange(len(i))
-    given = np.repeat((course > 0)[None, :], 4 * len(i), axis=0)
-    row = np.arange(len(given))
-    given[row, np.repeat(i, 4)], given[row, np.repeat(j, 4)] = row % 4 > 1, row % 2 == 1
-    return given, pair
+    dosed = np.repeat((course > 0)[None, :], 4 * len(i), axis=0)
+    row = np.arange(len(dosed))
+    dosed[row, np.repeat(i, 4)], dosed[row, np.repeat(j, 4)] = row % 4 > 1, row % 2 == 1
+    return dosed, pair
 
 
 def _worth(terms: Terms, end: Stage, course: IntArray) -> tuple[FloatArray, FloatArray]:
@@ -147,10 +147,10 @@ def _worth(terms: Terms, end: Stage, course: IntArray) -> tuple[FloatArray, Floa
         last = day if stage + 1 == days else int(terms.days[stage + 1]) - 1
         for later in range(last, day, -1):
             after, constant, _ = before(terms, later, after, constant)
-        none, steady_before, _ = before(terms, day, after, constant)
-        given, _, released = before(terms, day, after, constant, terms.effectors_kept)
-        given[:, OTHERS] *= terms.others_kept[stage]
-        worth[stage, 0], worth[stage, 1:] = none[0], given[0]
+        no_dose, steady_before, _ = before(terms, day, after, constant)
+        with_dose, _, released = before(terms, day, after, constant, terms.effectors_kept)
+        with_dose[:, OTHERS] *= terms.others_kept[stage]
+        worth[stage, 0], worth[stage, 1:] = no_dose[0], with_dose[0]
         worth[stage, :, SURVIVORS] = (
             terms.survival[stage, :, None] * after[0, SURVIVORS]
             + terms.release[stage, :, None] * released[0]

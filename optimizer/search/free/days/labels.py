@@ -18,7 +18,7 @@ import numpy as np
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.search.free.days.alike import groups_of
 from abscopt.optimizer.search.free.days.courses import Courses
-from abscopt.optimizer.search.free.days.dual import Completion, choices
+from abscopt.optimizer.search.free.days.dual import CostToGo, choices
 from abscopt.optimizer.search.free.days.terms import OTHERS, SURVIVORS
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Labels:
 
 @dataclass(frozen=True)
 class Precision:
-    """How finely partial courses are told apart.
+    """How finely partial courses are distinguished.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class Precision:
 
 def explored(
     terms: Terms,
-    one: Completion,
+    to_go: CostToGo,
     span: Span,
     threshold: float,
     precision: Precision,
@@ -109,19 +109,19 @@ def explored(
     stage
 
         labels_{i+1} = merged { children (l, a) : l in labels_i, a allowed on day i,
-                                earned(l) + choice_i(l, a) > threshold, loads <= room, in the span }
+                                earned(l) + choice_i(l, a) > threshold, loads <= rhs, in the span }
 
     with `choice` the completion bound of `dual.choices`. What is dropped bounds itself by its
     reach, and what is merged is bounded by the label that stands for it.
     """
-    stages = one.stages
+    stages = to_go.stages
     state, effect = terms.begin()
     horizons = effect.shape[1]
-    whole = np.zeros(1, dtype=np.int64)
+    zeros = np.zeros(1, dtype=np.int64)
     labels = Labels(
-        state, effect, np.zeros((1, horizons)), np.zeros((1, len(terms.room))), whole, np.zeros(1),
-        whole - 1, whole - 1, np.full(1, np.inf), np.zeros((1, len(terms.days)), dtype=np.int64),
-        whole, whole,
+        state, effect, np.zeros((1, horizons)), np.zeros((1, len(terms.rhs))), zeros, np.zeros(1),
+        zeros - 1, zeros - 1, np.full(1, np.inf), np.zeros((1, len(terms.days)), dtype=np.int64),
+        zeros, zeros,
     )  # fmt: skip
     below, drift = -np.inf, 0.0
     counted = span.count != (0, len(terms.days))
@@ -129,12 +129,12 @@ def explored(
     for stage in range(len(terms.days)):
         if stop():
             return None
-        labels, dropped = _next(terms, one, labels, stage, threshold)
+        labels, dropped = _next(terms, to_go, labels, stage, threshold)
         labels = labels.take(_in_range(terms, span, labels, stage, drift))
         below = max(below, dropped)
-        barred = None if one.barred is None else one.barred[stage + 1]
+        barred = None if to_go.barred is None else to_go.barred[stage + 1]
         labels, moved = _merged(
-            terms, stages[stage + 1], one, labels, precision, barred if counted else None
+            terms, stages[stage + 1], to_go, labels, precision, barred if counted else None
         )
         drift += moved
         if precision.beyond == "stop" and len(labels) > precision.most:
@@ -144,26 +144,25 @@ def explored(
 
 
 def _next(
-    terms: Terms, one: Completion, labels: Labels, stage: int, threshold: float
+    terms: Terms, to_go: CostToGo, labels: Labels, stage: int, threshold: float
 ) -> tuple[Labels, float]:
     """Partial courses one course day on, and the best of what was not above the threshold.
 
-        reach(l, a) = K_l . price of kill - L_l . price of loads [+ steep ln O_l] + choice(l, a)
+        reach(l, a) = K_l . price of kill - L_l . price of loads [+ log_kept ln O_l] + choice(l, a)
 
-    for n labels and A actions, (n, A); -inf where a load would exceed what is left, L_l + L_a >
-    room.
+    for n labels and A actions, (n, A); -inf where a load would exceed rhs.
     """
     nowhere = np.zeros(0, dtype=np.int64)
     parents, actions, reaches, below = [nowhere], [nowhere], [np.zeros(0)], -np.inf
     for begin in range(0, len(labels), CHUNK):
-        part = labels.take(np.arange(begin, min(begin + CHUNK, len(labels))))
-        so_far = one.so_far(part.kill, part.state[:, OTHERS], part.load)
-        told = part.count, part.first, part.last
-        reach = choices(one, terms, stage, part.state, part.effect, *told)
+        chunk = labels.take(np.arange(begin, min(begin + CHUNK, len(labels))))
+        so_far = to_go.so_far(chunk.kill, chunk.state[:, OTHERS], chunk.load)
+        fraction_record = chunk.count, chunk.first, chunk.last
+        reach = choices(to_go, terms, stage, chunk.state, chunk.effect, *fraction_record)
         reach += so_far[:, None]
-        for m in range(len(terms.room)):
-            load = part.load[:, m, None] + terms.load[stage, None, :, m]
-            reach[load > terms.room[m]] = -np.inf
+        for m in range(len(terms.rhs)):
+            load = chunk.load[:, m, None] + terms.load[stage, None, :, m]
+            reach[load > terms.rhs[m]] = -np.inf
         good = reach > threshold
         below = max(below, float(reach[~good].max(initial=-np.inf)))
         row, action = np.nonzero(good)
@@ -171,7 +170,7 @@ def _next(
         actions.append(action)
         reaches.append(reach[row, action])
     parent, action = np.concatenate(parents), np.concatenate(actions)
-    grown = _given(terms, labels, stage, parent, action, np.concatenate(reaches))
+    grown = _children(terms, labels, stage, parent, action, np.concatenate(reaches))
     return grown, below
 
 
@@ -192,7 +191,7 @@ def _in_range(terms: Terms, span: Span, labels: Labels, stage: int, drift: float
     return np.flatnonzero(good)
 
 
-def _given(
+def _children(
     terms: Terms,
     labels: Labels,
     stage: int,
@@ -204,22 +203,22 @@ def _given(
 
     With D the days since the last course day, for a fraction (else the loss only recovers)
 
-        alc = alc_l kept^D + loss <= alc_room,     K = K_l + K_ia - [regrown(first, last) - before],
+        alc = alc_l kept^D + loss <= alc_allowance,  K = K_l + K_ia - (new regrowth),
         L = L_l + L_ia,                            (x, E) = one course day on (`Terms.give`)
     """
-    given = action > 0
+    dosed = action > 0
     passed = float(terms.days[stage] - terms.days[max(stage - 1, 0)])
-    alc = labels.alc[parent] * terms.alc_kept**passed + np.where(given, terms.alc_loss, 0.0)
-    good = ~given | (alc <= terms.alc_room)
+    alc = labels.alc[parent] * terms.alc_kept**passed + np.where(dosed, terms.alc_loss, 0.0)
+    good = ~dosed | (alc <= terms.alc_allowance)
     parent, action, reach = parent[good], action[good], reach[good]
-    alc, given = alc[good], given[good]
+    alc, dosed = alc[good], dosed[good]
     state, effect = labels.state[parent], labels.effect[parent]
     terms.give(state, effect, stage, action)
-    least = labels.least[parent]
-    least[:, stage] = action
+    least_doses = labels.least[parent]
+    least_doses[:, stage] = action
     kill = labels.kill[parent] + terms.kill[stage, action]
-    first = np.where(given & (labels.first[parent] < 0), stage, labels.first[parent])
-    last = np.where(given, stage, labels.last[parent])
+    first = np.where(dosed & (labels.first[parent] < 0), stage, labels.first[parent])
+    last = np.where(dosed, stage, labels.last[parent])
     if terms.repopulates:
         before = terms.regrown[labels.first[parent], labels.last[parent]]
         kill -= terms.regrown[first, last] - before
@@ -228,12 +227,12 @@ def _given(
         effect=effect,
         kill=kill,
         load=labels.load[parent] + terms.load[stage, action],
-        count=labels.count[parent] + given,
+        count=labels.count[parent] + dosed,
         alc=alc,
         first=first,
         last=last,
         reach=reach,
-        least=least,
+        least=least_doses,
         parent=parent,
         action=action,
     )
@@ -242,7 +241,7 @@ def _given(
 def _merged(
     terms: Terms,
     stage: Stage,
-    one: Completion,
+    to_go: CostToGo,
     labels: Labels,
     precision: Precision,
     barred: FloatArray | None,
@@ -262,7 +261,7 @@ def _merged(
     order = np.argsort(-labels.reach, kind="stable")
     labels = labels.take(order)
     key = _groups(terms, labels, precision, barred is not None)
-    kept: list[IntArray] = []
+    leaders: list[IntArray] = []
     open_rows = np.arange(len(labels))
     count = 0
     for turn in range(ROUNDS):
@@ -270,17 +269,17 @@ def _merged(
             break
         leader_at = np.unique(key[open_rows], return_index=True)
         leader, group = open_rows[leader_at[1]], np.searchsorted(leader_at[0], key[open_rows])
-        kept.append(leader)
+        leaders.append(leader)
         count += len(leader)
         loss = _loss(labels, stage, open_rows, leader[group], barred)
-        added = _added(labels, one, open_rows, leader[group], loss, terms.told)
+        added = _added(labels, to_go, open_rows, leader[group], loss, terms.organ_rows)
         joined = added <= precision.tolerance
         full = count + len(open_rows) > precision.most
         if turn == ROUNDS - 1 and full and precision.beyond == "join":
             joined[:] = True
-        _credit(labels, one, leader, group[joined], open_rows[joined], loss[joined])
+        _credit(labels, to_go, leader, group[joined], open_rows[joined], loss[joined])
         open_rows = open_rows[~joined]
-    rows = np.sort(np.concatenate([*kept, open_rows]))
+    rows = np.sort(np.concatenate([*leaders, open_rows]))
     if precision.beyond == "drop":
         rows = rows[: precision.most]
     elif precision.beyond == "join" and len(rows) > precision.most and precision.width < WIDEST:
@@ -290,8 +289,8 @@ def _merged(
             width=2.0 * precision.width,
             kill_width=2.0 * precision.kill_width,
         )
-        found, moved = _merged(terms, stage, one, labels.take(rows), wider, barred)
-        return found, moved + precision.kill_width
+        merged, moved = _merged(terms, stage, to_go, labels.take(rows), wider, barred)
+        return merged, moved + precision.kill_width
     return labels.take(rows), precision.kill_width
 
 
@@ -299,15 +298,15 @@ def _groups(terms: Terms, labels: Labels, precision: Precision, counted: bool) -
     """(n,) number of the group: nearly the same kill and loads, and what else must be kept."""
     columns = [
         np.floor(labels.kill / precision.kill_width + 0.5),
-        np.floor(labels.load[:, : terms.told] / precision.width + 0.5),
+        np.floor(labels.load[:, : terms.organ_rows] / precision.width + 0.5),
     ]
     if counted:
         columns.append(labels.count[:, None].astype(float))
     first = labels.first if terms.repopulates else labels.first < 0  # the empty one stays alone
     columns.append(first[:, None].astype(float))
     if precision.apart != "no":
-        least = labels.least > 0 if precision.apart == "days" else labels.least
-        columns.append(least.astype(float))
+        doses = labels.least > 0 if precision.apart == "days" else labels.least
+        columns.append(doses.astype(float))
     return groups_of(np.concatenate(columns, axis=1))[0]
 
 
@@ -330,52 +329,53 @@ def _loss(
     """
     difference = labels.state[rows] - labels.state[leaders]
     more, less = np.maximum(difference, 0.0), np.maximum(-difference, 0.0)
-    found = np.zeros((len(rows), labels.effect.shape[1]))
+    lacking = np.zeros((len(rows), labels.effect.shape[1]))
     count = np.zeros(len(rows), dtype=np.int64) if barred is None else labels.count[rows]
     for number in np.unique(count).tolist():
-        own = np.flatnonzero(count == number)
+        members = np.flatnonzero(count == number)
         follows = slice(None) if barred is None else np.flatnonzero(barred[number] == 0.0)
         high, low = stage.high[follows], stage.low[follows]
         if not len(high):
             continue
-        for part in np.split(own, range(CHUNK, len(own), CHUNK)):
-            for h in range(found.shape[1]):
-                worth = more[part] @ high[:, :, h].T - less[part] @ low[:, :, h].T
-                found[part, h] = worth.max(axis=1)
-    found += labels.effect[rows] - labels.effect[leaders]
-    found += more[:, SURVIVORS, None] * stage.survivor
-    loss: FloatArray = np.maximum(found, 0.0)
+        for chunk in np.split(members, range(CHUNK, len(members), CHUNK)):
+            for h in range(lacking.shape[1]):
+                worth = more[chunk] @ high[:, :, h].T - less[chunk] @ low[:, :, h].T
+                lacking[chunk, h] = worth.max(axis=1)
+    lacking += labels.effect[rows] - labels.effect[leaders]
+    lacking += more[:, SURVIVORS, None] * stage.survivor
+    loss: FloatArray = np.maximum(lacking, 0.0)
     return loss
 
 
 def _added(
     labels: Labels,
-    one: Completion,
+    to_go: CostToGo,
     rows: IntArray,
     leaders: IntArray,
     loss: FloatArray,
-    told: int,
+    organ_rows: int,
 ) -> FloatArray:
     """(n,) worth of what the leader is credited with to stand for each row.
 
         added = loss . price of effect                                                     alone,
-        added = loss . price of effect / O_l + sum_m y_m (L_lm - L_rm)^+ + steep [ln (O_r / O_l)]^+
+        added = loss . price of effect / O_l + sum_m y_m (L_lm - L_rm)^+
+                + log_kept [ln (O_r / O_l)]^+
 
     with y the prices of the rows of shared days only: other loads are equal within the width.
     """
-    worth: FloatArray = loss @ one.prices.effect
-    if one.prices.steep is None:
+    worth: FloatArray = loss @ to_go.prices.effect
+    if to_go.prices.log_kept is None:
         return worth
-    more = np.maximum(labels.load[leaders, told:] - labels.load[rows, told:], 0.0)
-    kept, mine = labels.state[rows, OTHERS], labels.state[leaders, OTHERS]
-    worth = worth / mine + more @ one.prices.load[told:]
-    worth += one.prices.steep * np.maximum(np.log(kept / mine), 0.0)
+    more = np.maximum(labels.load[leaders, organ_rows:] - labels.load[rows, organ_rows:], 0.0)
+    row_kept, leader_kept = labels.state[rows, OTHERS], labels.state[leaders, OTHERS]
+    worth = worth / leader_kept + more @ to_go.prices.load[organ_rows:]
+    worth += to_go.prices.log_kept * np.maximum(np.log(row_kept / leader_kept), 0.0)
     return worth
 
 
 def _credit(
     labels: Labels,
-    one: Completion,
+    to_go: CostToGo,
     leader: IntArray,
     group: IntArray,
     rows: IntArray,
@@ -390,10 +390,10 @@ def _credit(
     extra = np.zeros((len(leader), loss.shape[1]))
     np.maximum.at(extra, group, loss)
     labels.effect[leader] += extra
-    if one.prices.steep is not None:
-        kept = labels.state[:, OTHERS].copy()
-        np.maximum.at(kept, target, kept[rows])
-        labels.state[:, OTHERS] = kept
+    if to_go.prices.log_kept is not None:
+        best_kept = labels.state[:, OTHERS].copy()
+        np.maximum.at(best_kept, target, best_kept[rows])
+        labels.state[:, OTHERS] = best_kept
     np.maximum.at(labels.kill, target, labels.kill[rows])
     np.minimum.at(labels.load, target, labels.load[rows])
     np.minimum.at(labels.least, target, labels.least[rows])
@@ -416,5 +416,5 @@ def _ended(
         parent, action = history[day]
         actions[:, day] = action[row]
         row = parent[row]
-    kept = labels.state[:, OTHERS]
-    return Courses(actions, labels.kill, effect, kept, labels.load, labels.least), below
+    others_kept = labels.state[:, OTHERS]
+    return Courses(actions, labels.kill, effect, others_kept, labels.load, labels.least), below

@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 class Span:
     """Courses whose kill at the last horizon (growth taken off) and fractions are in a range.
 
-    They have a fraction on all days that are `taken`, and none on those that are `left`.
+    They have a fraction on all days that are `taken`, and none on those that are `skipped`.
     """
 
     kill: tuple[float, float]
     count: tuple[int, int]
     taken: tuple[int, ...] = ()
-    left: tuple[int, ...] = ()
+    skipped: tuple[int, ...] = ()
 
-    def holds(self, given: BoolArray) -> BoolArray:
+    def holds(self, dosed: BoolArray) -> BoolArray:
         """(n,) whether (n, days of the case) fraction days are those of the span."""
-        taken, left = given[:, list(self.taken)], given[:, list(self.left)]
-        kept: BoolArray = np.concatenate([taken, ~left], axis=1)
-        found: BoolArray = np.all(kept, axis=1)
-        return found
+        taken, skipped = dosed[:, list(self.taken)], dosed[:, list(self.skipped)]
+        matches: BoolArray = np.concatenate([taken, ~skipped], axis=1)
+        inside: BoolArray = np.all(matches, axis=1)
+        return inside

@@ -1,6 +1,6 @@
 """What a state before a course day is still worth, by which later days have a fraction.
 
-The worth is linear in the state. Its coefficients of all parts but the survivors depend on the
+The worth is linear in the state. Its coefficients of all components but the survivors depend on the
 later fraction days alone, not on their doses: patterns of days, backward from the last one. More
 of them is never worse, so patterns that are nearly alike are joined: `high` bounds all of them
 from above, `low` from below, and what is computed with `high` bounds every course.
@@ -32,24 +32,24 @@ if TYPE_CHECKING:
 FIRST_WIDTH = 1e-4
 WIDER = 1.25
 LEAST_REGROWTH = 0.25
-"""Nats of accelerated regrowth that are told apart."""
+"""Nats of accelerated regrowth that are distinguished."""
 FAIR = 1.5
-"""Patterns at least, for each that is different in what is told of it."""
+"""Patterns at least, for each that is different in its keys."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Patterns of the days from one course day on: B patterns, N = 5 + lag parts of a state.
+    """Patterns of the days from one course day on: B patterns, N = 5 + lag components of a state.
 
     `raw` patterns are those of the next stage without and with a fraction on this day.
 
     Attributes
     ----------
-    high, low : (B, N, H) worth per unit of each part; 0 for the survivors
+    high, low : (B, N, H) worth per unit of each component; 0 for the survivors
     constant : (B, H) worth of the inflow of precursors
-    none, given : (B', N, H) and (B', H) the same before joining, by the next stage's pattern
+    no_dose, with_dose : (B', N, H) and (B', H) the same before joining, by the next stage's pattern
     release : (B', H) worth per unit released on this day
-    kept : (2, B) most and least that the pattern's fractions leave of the others' effect
+    others_kept : (2, B) most and least that the pattern's fractions leave of the others' effect
     survivor : (H,) no survivor is worth more: all of it is released at its best
     to : (2, B') pattern of this stage, without and with a fraction, -1 for what is left out;
         `order` sorts the others, those of each pattern begin at `begins` (B,)
@@ -60,10 +60,10 @@ class Stage:
     high: FloatArray
     low: FloatArray
     constant: FloatArray
-    none: tuple[FloatArray, FloatArray]
-    given: tuple[FloatArray, FloatArray]
+    no_dose: tuple[FloatArray, FloatArray]
+    with_dose: tuple[FloatArray, FloatArray]
     release: FloatArray
-    kept: FloatArray
+    others_kept: FloatArray
     survivor: FloatArray
     to: IntArray
     order: IntArray
@@ -72,7 +72,7 @@ class Stage:
     last: IntArray
 
 
-def stages_of(terms: Terms, most: float, fractions: int | None = None) -> list[Stage]:
+def stages_of(terms: Terms, most_patterns: float, fractions: int | None = None) -> list[Stage]:
     """Stages of every course day in order, and one for the end; at most so many patterns each.
 
     With p a pattern of later fraction days, M_i the transition over course day i and the days up to
@@ -109,14 +109,14 @@ def stages_of(terms: Terms, most: float, fractions: int | None = None) -> list[S
         day -= 1
         high, constant, _ = before(terms, day, high, constant)
     low = high.copy()
-    survivor, kept = np.zeros(horizons), np.ones((2, 1))
+    survivor, others_kept = np.zeros(horizons), np.ones((2, 1))
     with np.errstate(invalid="ignore", divide="ignore"):
         per_killed = np.where(terms.release > 0, terms.release / (1.0 - terms.survival), 0.0)
     nothing = np.zeros((2, 0), dtype=np.int64)
     regrowth = _levels_of_regrowth(terms)
     last = np.full(1, -1)
     no_release = np.zeros((0, 0))
-    end = high, low, constant, empty, empty, no_release, kept, survivor
+    end = high, low, constant, empty, empty, no_release, others_kept, survivor
     stages = [Stage(*end, nothing, nothing[0], nothing[0], count, last)]
     for stage in range(len(terms.days) - 1, -1, -1):
         while day > int(terms.days[stage]) + 1:
@@ -125,43 +125,49 @@ def stages_of(terms: Terms, most: float, fractions: int | None = None) -> list[S
             high, constant, _ = before(terms, day, high, constant)
         day -= 1
         spared = terms.effectors_kept
-        none, steady, release = before(terms, day, high, constant)
-        given, _, _ = before(terms, day, high, constant, spared)
+        no_dose, steady, release = before(terms, day, high, constant)
+        with_dose, _, _ = before(terms, day, high, constant, spared)
         none_low, _, _ = before(terms, day, low, constant)
         given_low, _, _ = before(terms, day, low, constant, spared)
-        given[:, OTHERS] *= terms.others_kept[stage]
+        with_dose[:, OTHERS] *= terms.others_kept[stage]
         given_low[:, OTHERS] *= terms.others_kept[stage]
-        both, counts = np.concatenate([none, given]), np.concatenate([count, count + 1])
-        kepts = np.concatenate([kept, kept * terms.others_kept[stage]], axis=1)
+        both, counts = np.concatenate([no_dose, with_dose]), np.concatenate([count, count + 1])
+        kept_by_pattern = np.concatenate(
+            [others_kept, others_kept * terms.others_kept[stage]], axis=1
+        )
         lasts = np.concatenate([last, np.where(count > 0, last, stage)])
-        told = np.stack([counts, regrowth[lasts]], axis=1)
+        keys = np.stack([counts, regrowth[lasts]], axis=1)
         few, to = counts <= cap, np.full(len(counts), -1)
-        to[few], size, width = _joined(both[few], kepts[0, few], told[few], most, width / WIDER**2)
+        to[few], size, width = _joined(
+            both[few], kept_by_pattern[0, few], keys[few], most_patterns, width / WIDER**2
+        )
         order = np.argsort(to, kind="stable")[len(to) - int(few.sum()) :]
         begins = np.searchsorted(to[order], np.arange(size))
         count = counts[order][begins]
         last = np.minimum.reduceat(lasts[order], begins)
-        high = np.maximum.reduceat(np.concatenate([none, given])[order], begins)
+        high = np.maximum.reduceat(np.concatenate([no_dose, with_dose])[order], begins)
         low = np.minimum.reduceat(np.concatenate([none_low, given_low])[order], begins)
-        kepts = kepts[:, order]
-        kept = np.stack(
+        kept_by_pattern = kept_by_pattern[:, order]
+        others_kept = np.stack(
             [
-                np.maximum.reduceat(kepts[0], begins),
-                np.minimum.reduceat(kepts[1], begins),
+                np.maximum.reduceat(kept_by_pattern[0], begins),
+                np.minimum.reduceat(kept_by_pattern[1], begins),
             ]
         )
         constant = np.maximum.reduceat(np.concatenate([steady, steady])[order], begins)
         survivor = np.maximum(survivor, per_killed[stage].max() * release.max(axis=0))
-        parts = (none, steady), (given, steady)
+        unjoined = (no_dose, steady), (with_dose, steady)
         groups = to.reshape(2, -1), order, begins
         stages.append(
-            Stage(high, low, constant, *parts, release, kept, survivor, *groups, count, last)
+            Stage(
+                high, low, constant, *unjoined, release, others_kept, survivor, *groups, count, last
+            )
         )
     return stages[::-1]
 
 
 def before(
-    terms: Terms, day: int, after: FloatArray, constant: FloatArray, kept: float = 1.0
+    terms: Terms, day: int, after: FloatArray, constant: FloatArray, effectors_kept: float = 1.0
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Worth before a day from that after it, and (B, H) that of a unit released on the day.
 
@@ -169,12 +175,12 @@ def before(
     component (e effectors, R precursors, D dying, q_i the queue) and with phi the effect per
     effector:
 
-        w_e = k_e kept (phi + y_e)            w_R = m (phi + y_e) + s y_R
+        w_e = k_e effectors_kept (phi + y_e)            w_R = m (phi + y_e) + s y_R
         w_D = k_D (pi y_R + y_D)              w_q_i = y_q_{i+1},   w_q_lag = c (pi y_R + y_D)
         constant = constant + inflow y_R      released = y_q_1, or c (pi y_R + y_D) without a lag
 
-    k_e and k_D are kept per day, m mobilized, s staying, pi priming, c cleared; `kept` is what a
-    fraction of the day leaves of the effectors. Survivors and the others' effect pass unchanged.
+    k_e and k_D are kept per day, m mobilized, s staying, pi priming, c cleared; `effectors_kept` is
+    what a fraction leaves of the effectors. Survivors and the others' effect pass unchanged.
     """
     daily = terms.daily
     worth = np.empty_like(after)
@@ -182,7 +188,7 @@ def before(
     dying = daily.priming[day] * after[:, PRECURSORS] + after[:, DYING]
     worth[:, SURVIVORS] = after[:, SURVIVORS]
     worth[:, OTHERS] = after[:, OTHERS]
-    worth[:, EFFECTORS] = daily.effector_kept * kept * effector
+    worth[:, EFFECTORS] = daily.effector_kept * effectors_kept * effector
     worth[:, PRECURSORS] = (
         daily.mobilized[day] * effector + daily.staying[day] * after[:, PRECURSORS]
     )
@@ -199,12 +205,12 @@ def _levels_of_regrowth(terms: Terms) -> IntArray:
     """(T + 1,) by last day: 0 for none, then doubling from `LEAST_REGROWTH` on."""
     grown = terms.regrown[0, :, -1] / LEAST_REGROWTH
     level = np.ceil(np.log2(np.maximum(grown, 1.0))) + 1.0
-    found: IntArray = np.where(grown > 0, level, 0.0).astype(np.int64)
-    return found
+    levels: IntArray = np.where(grown > 0, level, 0.0).astype(np.int64)
+    return levels
 
 
 def _joined(
-    worth: FloatArray, kept: FloatArray, told: IntArray, most: float, width: float
+    worth: FloatArray, others_kept: FloatArray, keys: IntArray, most_groups: float, width: float
 ) -> tuple[IntArray, int, float]:
     """(B,) number of the group of every pattern, how many groups, and their width.
 
@@ -216,11 +222,11 @@ def _joined(
 
     with `width` raised until there are at most so many groups.
     """
-    own = worth[:, [EFFECTORS, PRECURSORS]].sum(axis=2)
-    parts = np.log(np.concatenate([kept[:, None], own], axis=1) + TINY)
-    most = max(most, FAIR * groups_of(told.astype(float))[1])
+    worths = worth[:, [EFFECTORS, PRECURSORS]].sum(axis=2)
+    features = np.log(np.concatenate([others_kept[:, None], worths], axis=1) + TINY)
+    most_groups = max(most_groups, FAIR * groups_of(keys.astype(float))[1])
     while True:
-        groups, number = groups_of(np.concatenate([np.floor(parts / width), told], axis=1))
-        if number <= most:
+        groups, number = groups_of(np.concatenate([np.floor(features / width), keys], axis=1))
+        if number <= most_groups:
             return groups, number, width
         width *= WIDER

@@ -67,14 +67,14 @@ class Terms:
     allowed : (T, A)
     kill : (T, A, H) log kill that counts at each horizon
     survival, release : (T, A) survivors per survivor; release per survivor
-    load, room : (T, A, M) and (M,) parts of the caps, and what is left of them; the first `told`
-        columns tell partial courses apart, the others are cuts
+    load, rhs : (T, A, M) and (M,) shares of the caps, and what is left of them; the first
+        `organ_rows` of them are limits of organs, the others rows of shared days
     effectors_kept : e^-lambda, of the effectors a fraction meets
     others_kept : (T,) of the others' effect after a fraction
     start : (5 + lag,) state before day 0
     others : (H,) worth of a unit of the others' effect; 0 where it is not known beforehand
     growth : extra growth per day of accelerated repopulation, nats; `kick_off` days before it
-    alc_loss, alc_kept, alc_room : per fraction, per day, and in all (infinite without a limit)
+    alc_loss, alc_kept, alc_allowance : per fraction, per day, and in all (infinite without a limit)
     """
 
     lesion: int
@@ -85,8 +85,8 @@ class Terms:
     survival: FloatArray
     release: FloatArray
     load: FloatArray
-    room: FloatArray
-    told: int
+    rhs: FloatArray
+    organ_rows: int
     effectors_kept: float
     others_kept: FloatArray
     daily: Daily
@@ -97,7 +97,7 @@ class Terms:
     kick_off: float
     alc_loss: float
     alc_kept: float
-    alc_room: float
+    alc_allowance: float
     most_fractions: int
 
     @property
@@ -125,21 +125,21 @@ class Terms:
         effect : (n, H) effect so far
         released : (n,) release of the day
         """
-        one = self.daily
-        entering = state[:, QUEUE + one.lag - 1] if one.lag else released
-        state[:, DYING] = one.dying_kept * state[:, DYING] + one.dying_entry * entering
+        daily = self.daily
+        entering = state[:, QUEUE + daily.lag - 1] if daily.lag else released
+        state[:, DYING] = daily.dying_kept * state[:, DYING] + daily.dying_entry * entering
         state[:, EFFECTORS] = (
-            one.effector_kept * state[:, EFFECTORS] + one.mobilized[day] * state[:, PRECURSORS]
+            daily.effector_kept * state[:, EFFECTORS] + daily.mobilized[day] * state[:, PRECURSORS]
         )
         state[:, PRECURSORS] = (
-            one.staying[day] * state[:, PRECURSORS]
-            + one.priming[day] * state[:, DYING]
-            + one.inflow
+            daily.staying[day] * state[:, PRECURSORS]
+            + daily.priming[day] * state[:, DYING]
+            + daily.inflow
         )
-        if one.lag:
+        if daily.lag:
             state[:, QUEUE + 1 :] = state[:, QUEUE:-1].copy()
             state[:, QUEUE] = released
-        effect += state[:, EFFECTORS, None] * one.effect[day]
+        effect += state[:, EFFECTORS, None] * daily.effect[day]
 
     @cached_property
     def passing(self) -> list[FloatArray]:
@@ -150,17 +150,17 @@ class Terms:
         N components of a state. The rows are those of unit vectors carried on by `step`; that of 1
         has the inflow of precursors, which is taken off the others.
         """
-        parts, found = len(self.start), []
+        size, matrices = len(self.start), []
         for day, until in itertools.pairwise([*self.days.tolist(), int(self.days[-1]) + 1]):
-            state, effect = np.eye(parts + 2, parts), np.zeros((parts + 2, len(self.horizons)))
-            released = np.eye(parts + 2)[parts]
+            state, effect = np.eye(size + 2, size), np.zeros((size + 2, len(self.horizons)))
+            released = np.eye(size + 2)[size]
             self.step(state, effect, day, released)
             for later in range(day + 1, until):
                 self.step(state, effect, later)
             both = np.concatenate([state, effect], axis=1)
             both[:-1] -= both[-1]  # all rows have the inflow
-            found.append(both)
-        return found
+            matrices.append(both)
+        return matrices
 
     def give(self, state: FloatArray, effect: FloatArray, stage: int, action: IntArray) -> None:
         """Actions of one course day and all days up to the next, in place.
@@ -169,17 +169,17 @@ class Terms:
 
         with F's last two only where a fraction is given, by row of n.
         """
-        given, parts = action > 0, state.shape[1]
-        before = np.empty((len(state), parts + 2))
-        before[:, :parts] = state
-        before[:, parts] = self.release[stage, action] * state[:, SURVIVORS]
+        dosed, size = action > 0, state.shape[1]
+        before = np.empty((len(state), size + 2))
+        before[:, :size] = state
+        before[:, size] = self.release[stage, action] * state[:, SURVIVORS]
         before[:, -1] = 1.0
         before[:, SURVIVORS] *= self.survival[stage, action]
-        before[:, OTHERS] *= np.where(given, self.others_kept[stage], 1.0)
-        before[:, EFFECTORS] *= np.where(given, self.effectors_kept, 1.0)
+        before[:, OTHERS] *= np.where(dosed, self.others_kept[stage], 1.0)
+        before[:, EFFECTORS] *= np.where(dosed, self.effectors_kept, 1.0)
         both = before @ self.passing[stage]
-        state[:] = both[:, :parts]
-        effect += both[:, parts:]
+        state[:] = both[:, :size]
+        effect += both[:, size:]
 
     def begin(self, n: int = 1) -> tuple[FloatArray, FloatArray]:
         """States and effect before the first day of the course."""
@@ -193,58 +193,58 @@ class Terms:
     def untouched(self) -> list[tuple[FloatArray, FloatArray]]:
         """State (1, N) and effect (1, H) before each course day and after all, untreated."""
         state, effect = self.begin()
-        found = [(state.copy(), effect.copy())]
+        states = [(state.copy(), effect.copy())]
         for stage in range(len(self.days)):
             self.give(state, effect, stage, np.zeros(1, dtype=np.int64))
-            found.append((state.copy(), effect.copy()))
-        return found
+            states.append((state.copy(), effect.copy()))
+        return states
 
     @cached_property
     def regrown(self) -> FloatArray:
         """(T + 1, T + 1, H) accelerated regrowth by positions of first and last day; -1: none."""
         number = len(self.days)
-        found = np.zeros((number + 1, number + 1, len(self.horizons)))
+        table = np.zeros((number + 1, number + 1, len(self.horizons)))
         if self.repopulates:
-            found[:number, :number] = self.growth * repopulation.accelerated_days(
+            table[:number, :number] = self.growth * repopulation.accelerated_days(
                 self.days[:, None, None], self.days[None, :, None], self.kick_off, self.horizons
             )
-        return found
+        return table
 
 
 @dataclass(frozen=True)
-class Whole:
-    """What the lesions of a case share under one plan; P parts are irradiated, free ones first.
+class PlanProblem:
+    """What the lesions of a case share under one plan; P are irradiated, free ones first.
 
     Attributes
     ----------
-    local : (lesions, H) log burdens without fractions and effect; those of the parts are first
+    local : (lesions, H) log burdens without fractions and effect; the irradiated are first
     share, weight : (lesions,)
     horizons : (H,)
     resting : (H,) effect of the lesions that are not irradiated, before any loss
     binding : (organ limits,) those that some schedule can break, M of them
-    room : (M,) what is left of them, as parts of the caps
-    alc_room : log loss of lymphocytes that is left; infinite without a limit
+    rhs : (M,) what is left of them, as shares of the caps
+    alc_allowance : log loss of lymphocytes that is left; infinite without a limit
     cost : of the plan's excess over soft limits on drugs
     """
 
     plan: int
-    parts: tuple[int, ...]
+    irradiated: tuple[int, ...]
     local: FloatArray
     share: FloatArray
     weight: FloatArray
     horizons: FloatArray
     resting: FloatArray
     binding: BoolArray
-    room: FloatArray
-    alc_room: float
+    rhs: FloatArray
+    alc_allowance: float
     cost: float
 
 
-def whole_of(candidates: Candidates, columns: Columns, plan: int) -> Whole:
+def plan_problem_of(candidates: Candidates, columns: Columns, plan: int) -> PlanProblem:
     """The case under one plan, courses aside.
 
     A limit m can bind if the greatest loads of all lesions exceed what prior doses leave of its
-    cap: sum_i L_im > room_m. Where P lesions share days, (sum_i d_i)^2 <= P sum_i d_i^2 gives P
+    cap: sum_i L_im > rhs_m. Where P lesions share days, (sum_i d_i)^2 <= P sum_i d_i^2 gives P
     times the sum; loads of a dose table have no such factor and count as able to bind.
     """
     instance, effects = candidates.instance, candidates.plan_effects
@@ -253,8 +253,8 @@ def whole_of(candidates: Candidates, columns: Columns, plan: int) -> Whole:
     tables = {table.menu.lesion: s for s, table in enumerate(candidates.lesions)}
     alone = candidates.effects(plan)
     uniform = [i for i in instance.irradiable if i not in candidates.free]
-    parts = (*candidates.free, *uniform)
-    order = [*parts, *(i for i in range(len(instance.lesions)) if i not in parts)]
+    irradiated = (*candidates.free, *uniform)
+    order = [*irradiated, *(i for i in range(len(instance.lesions)) if i not in irradiated)]
     local = np.stack(
         [
             alone[tables[i]].local[0, :, 0]
@@ -264,31 +264,31 @@ def whole_of(candidates: Candidates, columns: Columns, plan: int) -> Whole:
         ]
     )
     resting = np.zeros(horizons)
-    for i in order[len(parts) :]:
+    for i in order[len(irradiated) :]:
         resting = resting + chemo_factor(candidates, plan) * alone[tables[i]].effect[0]
-    most = sum(_greatest_load(columns, i, group) for i in parts)
-    room = CAP - candidates.prior
-    binding = most > room
-    if len(parts) > 1:  # days may be shared: no quadratic load is more than P times the sum
+    greatest = sum(_greatest_load(columns, i, group) for i in irradiated)
+    rhs = CAP - candidates.prior
+    binding = greatest > rhs
+    if len(irradiated) > 1:  # days may be shared: no quadratic load is more than P times the sum
         open_ended = [isinstance(limit, DoseByFractionsLimit) for limit in candidates.limits]
-        shared = np.where(open_ended, np.inf, len(parts))
-        binding = np.where(most > 0, shared, 0.0) * np.maximum(most, TINY) > room
-    left = math.inf
+        shared = np.where(open_ended, np.inf, len(irradiated))
+        binding = np.where(greatest > 0, shared, 0.0) * np.maximum(greatest, TINY) > rhs
+    alc_left = math.inf
     for limit in instance.limits:
         if isinstance(limit, AlcLimit):
             allowance = alc_allowance(instance, limit) * CAP
-            left = min(left, allowance - float(effects.chemotherapy_log_loss[plan]))
-    return Whole(
+            alc_left = min(alc_left, allowance - float(effects.chemotherapy_log_loss[plan]))
+    return PlanProblem(
         plan=plan,
-        parts=parts,
+        irradiated=irradiated,
         local=local,
         share=np.array([columns.share[i, 0] for i in order]),
         weight=np.array([instance.lesions[i].weight for i in order]),
         horizons=np.array(instance.horizon_days, dtype=float),
         resting=resting,
         binding=binding,
-        room=room[binding],
-        alc_room=left,
+        rhs=rhs[binding],
+        alc_allowance=alc_left,
         cost=candidates.plan_cost(plan),
     )
 
@@ -300,8 +300,8 @@ def chemo_factor(candidates: Candidates, plan: int) -> float:
 
 def _greatest_load(columns: Columns, lesion: int, group: int) -> FloatArray:
     """(organ limits,) load that no course of a lesion exceeds."""
-    own = np.flatnonzero(columns.lesion == lesion)
-    loads, days = columns.loads[group][own], columns.day[own]
+    rows = np.flatnonzero(columns.lesion == lesion)
+    loads, days = columns.loads[group][rows], columns.day[rows]
     total = np.zeros(loads.shape[1])
     for day in np.unique(days):
         total += loads[days == day].max(axis=0)
@@ -309,7 +309,7 @@ def _greatest_load(columns: Columns, lesion: int, group: int) -> FloatArray:
 
 
 def terms_of(
-    candidates: Candidates, columns: Columns, flow: Flow | None, whole: Whole, lesion: int
+    candidates: Candidates, columns: Columns, flow: Flow | None, problem: PlanProblem, lesion: int
 ) -> Terms:
     """Coefficients of a free lesion (its index in the case) under one plan.
 
@@ -320,50 +320,53 @@ def terms_of(
 
     The effect of a lesion that is alone holds that of those at rest; that of several does not.
     """
-    instance, effects, plan = candidates.instance, candidates.plan_effects, whole.plan
-    one, c = instance.lesions[lesion], instance.immune
-    own = np.flatnonzero(columns.lesion == lesion)
-    dose = np.concatenate([[0.0], np.unique(columns.dose[own])])
-    days = np.unique(columns.day[own])
+    instance, effects, plan = candidates.instance, candidates.plan_effects, problem.plan
+    spec, c = instance.lesions[lesion], instance.immune
+    columns_here = np.flatnonzero(columns.lesion == lesion)
+    dose = np.concatenate([[0.0], np.unique(columns.dose[columns_here])])
+    days = np.unique(columns.day[columns_here])
     if not len(days):  # no dose keeps the limits
-        days = np.array(free_course(one).days[:1])
+        days = np.array(free_course(spec).days[:1])
     shape = (len(days), len(dose))
-    where = np.searchsorted(days, columns.day[own]), np.searchsorted(dose, columns.dose[own])
+    where = (
+        np.searchsorted(days, columns.day[columns_here]),
+        np.searchsorted(dose, columns.dose[columns_here]),
+    )
     group = int(effects.group[plan])
     horizons = len(instance.horizon_days)
     allowed = np.zeros(shape, dtype=bool)
-    allowed[where] = columns.allowed[plan, own]
+    allowed[where] = columns.allowed[plan, columns_here]
     allowed[:, 0] = True
     kill = np.zeros((*shape, horizons))
-    kill[where] = -columns.local[group][own, :, 0]
+    kill[where] = -columns.local[group][columns_here, :, 0]
     survived = np.zeros(shape)
-    survived[where] = -columns.local[group][own, -1, 0]
+    survived[where] = -columns.local[group][columns_here, -1, 0]
     release = np.zeros(shape)
     if flow is not None:
-        rows = [flow.row[int(j)] for j in own]
+        rows = [flow.row[int(j)] for j in columns_here]
         release[where] = flow.release[plan, rows, 0]
-    load = np.zeros((*shape, len(whole.room)))
-    load[where] = columns.loads[group][own][:, whole.binding]
-    given = effects.mobilization[plan]
+    load = np.zeros((*shape, len(problem.rhs)))
+    load[where] = columns.loads[group][columns_here][:, problem.binding]
+    mobilized = effects.mobilization[plan]
     daily = Daily(
         effect=chemo_factor(candidates, plan)
         * (c.effect_per_effector * effects.effect_factor[plan])[:, None]
         * (np.arange(instance.days)[:, None] < np.array(instance.horizon_days)),
-        mobilized=given,
-        staying=(1.0 - c.precursor_loss_per_day - given) * effects.precursor_survival[plan],
+        mobilized=mobilized,
+        staying=(1.0 - c.precursor_loss_per_day - mobilized) * effects.precursor_survival[plan],
         priming=effects.priming_factor[plan],
         effector_kept=1.0 - c.effector_loss_per_day,
         dying_kept=math.exp(-c.clearance_per_day),
         dying_entry=c.clearance_per_day,
-        inflow=c.precursor_inflow_per_day * one.precursor_share,
+        inflow=c.precursor_inflow_per_day * spec.precursor_share,
         lag=int(c.priming_delay_days),
     )
     start = np.zeros(QUEUE + daily.lag)
     start[[SURVIVORS, OTHERS]] = 1.0
-    start[PRECURSORS] = c.precursors_initial * one.precursor_share
-    lost = one.effect_loss(one.ways[0]) * effects.effect_weights[plan][days]
-    growth, kick_off = _repopulation(one)
-    loss = one.lymphocyte_loss(one.ways[0])
+    start[PRECURSORS] = c.precursors_initial * spec.precursor_share
+    lost = spec.effect_loss(spec.ways[0]) * effects.effect_weights[plan][days]
+    growth, kick_off = _repopulation(spec)
+    loss = spec.lymphocyte_loss(spec.ways[0])
     return Terms(
         lesion=lesion,
         days=days,
@@ -373,20 +376,20 @@ def terms_of(
         survival=np.exp(-survived),
         release=release,
         load=load,
-        room=whole.room,
-        told=len(whole.room),
-        effectors_kept=math.exp(-one.effector_kill(one.ways[0])),
+        rhs=problem.rhs,
+        organ_rows=len(problem.rhs),
+        effectors_kept=math.exp(-spec.effector_kill(spec.ways[0])),
         others_kept=np.exp(-lost),
         daily=daily,
         start=start,
-        others=whole.resting if len(whole.parts) == 1 else np.zeros(horizons),
-        horizons=whole.horizons,
+        others=problem.resting if len(problem.irradiated) == 1 else np.zeros(horizons),
+        horizons=problem.horizons,
         growth=growth,
         kick_off=kick_off,
         alc_loss=loss,
         alc_kept=float(lymphocytes.recovery(1.0, instance.lymphocytes.recovery_half_time_days)),
-        alc_room=whole.alc_room,
-        most_fractions=_most_fractions(candidates, one, len(days)),
+        alc_allowance=problem.alc_allowance,
+        most_fractions=_most_fractions(candidates, spec, len(days)),
     )
 
 

@@ -11,7 +11,7 @@ from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.schedule import Fraction
 from abscopt.optimizer.search.free.days.courses import Courses
 from abscopt.optimizer.search.free.days.dual import (
-    Completion,
+    CostToGo,
 )
 from abscopt.optimizer.search.free.days.span import Span
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Look:
-    """A part at some prices: no course of the span is worth more than `bound`.
+class OracleBound:
+    """A lesion at some prices: no course of the span is worth more than `bound`.
 
-    `by_count` bounds those of 0, 1, ... fractions, `completion` is that of a free course; `fine`
+    `by_count` bounds those of 0, 1, ... fractions, `cost_to_go` is that of a free course; `fine`
     says which stages it used.
     """
 
@@ -36,18 +36,18 @@ class Look:
     bound: float
     by_count: FloatArray
     fine: bool
-    completion: Completion | None
+    cost_to_go: CostToGo | None
 
-    def with_rows(self, number: int) -> Look:
+    def with_rows(self, number: int) -> OracleBound:
         """The same with so many rows more, without a price."""
         load = np.append(self.prices.load, np.zeros(number))
-        prices, one = replace(self.prices, load=load), self.completion
+        prices, to_go = replace(self.prices, load=load), self.cost_to_go
         return replace(
-            self, prices=prices, completion=None if one is None else replace(one, prices=prices)
+            self, prices=prices, cost_to_go=None if to_go is None else replace(to_go, prices=prices)
         )
 
 
-class Part(Protocol):
+class LesionOracle(Protocol):
     """One lesion that is irradiated."""
 
     lesion: int
@@ -63,7 +63,7 @@ class Part(Protocol):
         ...
 
     @property
-    def whole(self) -> Span:
+    def full_span(self) -> Span:
         """The span of all its courses."""
         ...
 
@@ -94,23 +94,27 @@ class Part(Protocol):
         """(n, days of the case) place of each day's dose among the doses."""
         ...
 
-    def obey(self, further: Sequence[FloatArray], room: FloatArray) -> None:
+    def set_shared_rows(self, further: Sequence[FloatArray], rhs: FloatArray) -> None:
         """Further loads (days, A) of the doses of each day, instead of those before.
 
-        `room` (M,) is that of all loads.
+        `rhs` (M,) is that of all loads.
         """
         ...
 
-    def look(self, prices: Prices, span: Span, fine: bool) -> Look:
+    def maximize(self, prices: Prices, span: Span, fine: bool) -> OracleBound:
         """Bound of a span at prices."""
         ...
 
-    def follow(self, look: Look) -> Courses:
+    def maximizer(self, oracle_bound: OracleBound) -> Courses:
         """The course that the bound is the worth of, with what the bound counts it for."""
         ...
 
-    def near(
-        self, look: Look, threshold: float, precision: Precision, stop: Callable[[], bool]
+    def courses_above(
+        self,
+        oracle_bound: OracleBound,
+        threshold: float,
+        precision: Precision,
+        stop: Callable[[], bool],
     ) -> tuple[Courses, float] | None:
         """Courses that stand for all of the span worth more than a threshold; see `explored`."""
         ...
@@ -119,8 +123,8 @@ class Part(Protocol):
         """(n, T) courses that differ little from one."""
         ...
 
-    def two_changes(self, course: IntArray, room: FloatArray, better: Better) -> Courses:
-        """Courses that differ more and fit a room (M,), those that are `better`."""
+    def two_changes(self, course: IntArray, rhs: FloatArray, better: Better) -> Courses:
+        """Courses that differ more and keep loads <= rhs (M,), those that are `better`."""
         ...
 
     def count(self, actions: IntArray) -> IntArray:
