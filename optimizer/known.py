@@ -27,6 +27,10 @@ Known = tuple[Schedule, float]
 
 SECONDS = 0.3
 """Most time for all of them: little beside a solve of seconds, and about 200 verdicts."""
+LATE_SECONDS = 0.2
+"""Most time where the limit of the solve is over: a bound that closes just then is checked too."""
+LATE_COURSES = 100_000
+"""Longest menu that is ranked then: a tenth of a second."""
 PART = 0.03
 """Or this part of what the solve took, where that is more."""
 TRIED = 3
@@ -44,12 +48,15 @@ class _Judged:
     def __init__(self, judge: Judge, clock: Clock):
         self.judge, self.clock = judge, clock
         self.best: Known | None = None
-        self._end = time.perf_counter() + max(SECONDS, PART * clock.elapsed)
+        self._begun = time.perf_counter()
+        self._end = self._begun + max(SECONDS, PART * clock.elapsed)
 
     @property
     def over(self) -> bool:
         """Whether time is up."""
-        return self.clock.expired or time.perf_counter() > self._end
+        now = time.perf_counter()
+        late = now > self._begun + LATE_SECONDS and self.clock.expired
+        return late or now > self._end
 
     def value(self, schedule: Schedule) -> float | None:
         """Objective of a schedule; None if it breaks a limit or rule."""
@@ -71,8 +78,16 @@ def best_known(
     answer : what was found; schedules near it are tried first
     """
     judged = _Judged(judge, clock)
-    if clock.expired or not len(candidates.plans):
-        return None
+    with clock.answering():
+        _try(judged, candidates, answer, seed)
+    return judged.best
+
+
+def _try(judged: _Judged, candidates: Candidates, answer: Schedule | None, seed: int) -> None:
+    """Judge one kind of cheap schedule after the other while there is time."""
+    longest = max((len(table.menu) for table in candidates.lesions), default=0)
+    if not len(candidates.plans) or (judged.clock.expired and longest > LATE_COURSES):
+        return
     courses = [list(_strongest(candidates, s)) for s in range(len(candidates.instance.lesions))]
     if answer is not None:
         _changed(judged, courses, answer)
@@ -86,7 +101,6 @@ def best_known(
         if judged.over:
             break
     _random(judged, candidates, seed)
-    return judged.best
 
 
 def _infusions(candidates: Candidates, plan: int) -> list[Infusion]:

@@ -36,7 +36,7 @@ Shape = tuple[tuple[tuple[int, int], ...], tuple[float, ...]]
 Key = tuple[int, float]
 
 
-class _Best:
+class Best:
     """The best feasible schedule so far, and how long others may still be judged."""
 
     def __init__(self, judge: Judge):
@@ -65,7 +65,7 @@ class _Best:
 
 def without_tables(instance: Instance, judge: Judge) -> tuple[Schedule, float] | None:
     """A feasible schedule with its objective; None if none is found in a fraction of a second."""
-    best = _Best(judge)
+    best = Best(judge)
     plans = [Schedule.of((), own) for own in itertools.islice(_plans(instance), PLANS)]
     begun = sorted(((best.key(own), -i) for i, own in enumerate(plans)), reverse=True)
     for turn, (key, number) in enumerate(begun):
@@ -81,7 +81,7 @@ def without_tables(instance: Instance, judge: Judge) -> tuple[Schedule, float] |
 
 
 def _with_least(
-    best: _Best, instance: Instance, schedule: Schedule, key: Key
+    best: Best, instance: Instance, schedule: Schedule, key: Key
 ) -> tuple[Schedule, Key]:
     """A schedule with the least course of each lesion that breaks nothing more.
 
@@ -158,7 +158,7 @@ def _uniform_shapes(instance: Instance, course: UniformCourse) -> Iterator[Shape
 
 
 def _greatest(
-    best: _Best, schedule: Schedule, key: Key, lesion: Lesion, shape: Shape
+    best: Best, schedule: Schedule, key: Key, lesion: Lesion, shape: Shape
 ) -> tuple[Schedule, Key]:
     """The schedule with the greatest dose of a shape that breaks nothing more, if it is better."""
     places, levels = shape

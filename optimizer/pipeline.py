@@ -19,6 +19,7 @@ from abscopt.optimizer.candidates.reduction import of_plans
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Evaluation, Judge
+from abscopt.optimizer.improved import with_lesions_added
 from abscopt.optimizer.known import Known
 from abscopt.optimizer.known_at_once import without_tables
 from abscopt.optimizer.memory import Memory
@@ -101,6 +102,8 @@ def solve(
             solved = _without_search(audit.infeasible.text)
         else:
             solved = _solved(instance, judge, wanted, threads, seed, method, clock, start, memory)
+            bound = _true_bound(instance, solved)
+            solved = with_lesions_added(judge, audit.alone, solved, bound, wanted)
         evaluation = _judged(judge, solved)
         result = _result(instance, judge, solved, evaluation, wanted, method, seed, clock)
         return replace(result, notes=answer_notes(judge, audit, result))

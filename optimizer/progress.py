@@ -117,6 +117,7 @@ class Clock:
         self._limit = time_limit
         self._listener = listener
         self._interrupted = self.closing = False
+        self._until: float | None = None
         self._lock = threading.Lock()
         self._last: Progress | None = None
         self._failure: BaseException | None = None
@@ -143,6 +144,8 @@ class Clock:
     @property
     def expired(self) -> bool:
         """Whether to stop: out of time, or interrupted."""
+        if self._until is not None:
+            return time.perf_counter() >= self._until
         return self.interrupted or (self._limit is not None and self.elapsed >= self._limit)
 
     def report(self, phase: str, incumbent: float | None, bound: float | None) -> None:
@@ -195,6 +198,21 @@ class Clock:
             yield
         finally:
             self.closing = before
+
+    @contextmanager
+    def extended(self, seconds: float) -> Iterator[None]:
+        """Let an answer in hand be improved for so long, whatever the time; then leave the block.
+
+        What is computed there must offer each improvement at once: it is left wherever the clock
+        is looked at.
+        """
+        self._until = time.perf_counter() + seconds
+        try:
+            yield
+        except Stopped:
+            pass
+        finally:
+            self._until = None
 
     def _beat(self, phase: str, done: threading.Event) -> None:
         """Repeat the last report until it is done, or the listener fails."""

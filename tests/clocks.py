@@ -14,5 +14,7 @@ class Stopping(Clock):
 
     @property
     def expired(self) -> bool:
+        if self._until is not None:  # its own, short time
+            return super().expired
         self.looks -= 1
         return self.looks < 0

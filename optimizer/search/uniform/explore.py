@@ -38,6 +38,7 @@ from abscopt.optimizer.search.uniform.branches import (
 )
 from abscopt.optimizer.search.uniform.few import are_few, evaluate
 from abscopt.optimizer.search.uniform.first import first_of_many, first_schedule
+from abscopt.optimizer.search.uniform.last import improve_at_last
 from abscopt.optimizer.search.uniform.leaf import BOUND_SAFETY, Found, Leaf, check
 from abscopt.optimizer.search.uniform.local import (
     climb,
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
 
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.progress import Clock
-
 
 FIRST_CELLS = 8
 NEW_MULTIPLIERS = 10
@@ -105,6 +105,9 @@ def explore(
         pass
     with clock.answering():
         still_open = ceiling_of_case(candidates.instance) if search is None else search.open_bound
+    if search is not None and not found.complete:
+        still_open = max(still_open, search.threshold)  # what was closed may reach it
+        improve_at_last(candidates, found, clock)
     found.bound = max(found.value, min(still_open, proved))
     return found
 

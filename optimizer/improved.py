@@ -1,0 +1,101 @@
+"""Lesions added to a schedule whose gap is open, one by one, as long as the objective gains.
+
+By the judge alone, whatever found the schedule: a solve that is stopped between two lesions must
+not leave one out that its own notes show how to add.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from abscopt.optimizer.audit.adding import MOST_WORK, added, try_courses
+from abscopt.optimizer.known_at_once import Best
+from abscopt.optimizer.schedule import Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from abscopt.instances.lesions import Lesion
+    from abscopt.optimizer.audit.alone import Alone
+    from abscopt.optimizer.evaluation import Judge
+    from abscopt.optimizer.known_at_once import Key
+    from abscopt.optimizer.solved import Solved
+
+
+def with_lesions_added(
+    judge: Judge, alone: Sequence[Alone], solved: Solved, bound: float | None, gap: float
+) -> Solved:
+    """An answer whose gap is open, with each lesion that can be added with gain.
+
+    Parameters
+    ----------
+    alone : lesions by themselves; those without any admissible course are not tried
+    bound : what is proved, or None; an answer within `gap` of it stays as it is
+    """
+    if solved.schedule is None or solved.claimed is None:
+        return solved
+    if replace(solved, bound=bound).closed(gap):
+        return solved
+    best = Best(judge)
+    schedule, key = solved.schedule, best.key(solved.schedule)
+    if key[0] < 0 or not math.isclose(key[1], solved.claimed, rel_tol=1e-7, abs_tol=1e-7):
+        return solved  # our own failure, to be said
+    while not best.over:
+        longer = _one_more(best, alone, schedule, key)
+        if longer is None:
+            break
+        schedule, key = longer
+    if best.best is None or best.best[1] <= solved.claimed:
+        return solved
+    schedule, value = best.best
+    return replace(solved, schedule=schedule, claimed=value, best_objective=value)
+
+
+def _one_more(
+    best: Best, alone: Sequence[Alone], schedule: Schedule, key: Key
+) -> tuple[Schedule, Key] | None:
+    """The schedule with the first lesion that gains by a least course; None if none does."""
+    instance = best.judge.instance
+    treated = {fraction.lesion for fraction in schedule.fractions}
+    left_out = [
+        instance.lesions[one.lesion]
+        for one in alone
+        if not one.excluded and instance.lesions[one.lesion].name not in treated
+    ]
+    for lesion in left_out:
+        if best.over:
+            break
+        course = try_courses(instance, lesion, schedule, MOST_WORK // (2 * len(left_out))).fits
+        if course is None:
+            continue
+        trial = added(schedule, course)
+        found = best.key(trial)
+        if found > key:
+            return _at_greatest_dose(best, trial, found, lesion)
+    return None
+
+
+def _at_greatest_dose(
+    best: Best, schedule: Schedule, key: Key, lesion: Lesion
+) -> tuple[Schedule, Key]:
+    """The schedule with the greatest dose of one lesion's course that breaks nothing, if better."""
+    assert lesion.course is not None
+    blocks = (lesion.course,) if lesion.course.form == "free" else lesion.course.blocks
+    levels = sorted({dose for block in blocks for dose in block.levels_gy})
+    least, low, high = key[0], 0, len(levels)
+    while low < high and not best.over:
+        middle = (low + high) // 2
+        trial = Schedule.of(
+            (
+                replace(one, dose_gy=levels[middle]) if one.lesion == lesion.name else one
+                for one in schedule.fractions
+            ),
+            schedule.infusions,
+        )
+        found = best.key(trial)
+        if found > key:
+            schedule, key = trial, found
+        low, high = (middle + 1, high) if found[0] >= least else (low, middle)
+    return schedule, key
