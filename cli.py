@@ -300,7 +300,7 @@ def solve_command(
 
     start = None
     if start_file is not None:
-        start = schedule_of_file(start_file, instance, checked=False)
+        start = schedule_of_file(start_file, instance, cross=True)
     folder = None if out is None else result_folder(out, "--out")
 
     with ProgressLine() as progress:

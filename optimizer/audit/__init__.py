@@ -1,7 +1,7 @@
 """What courses and the judge say of a case and of an answer: notes beside every report."""
 
 from abscopt.optimizer.audit.alone import Alone, lesions_alone
-from abscopt.optimizer.audit.answer import answer_notes
+from abscopt.optimizer.audit.answer import answer_notes, notes_beside
 from abscopt.optimizer.audit.case import CaseAudit, case_audit, evaluation_notes
 
 __all__ = [
@@ -11,4 +11,5 @@ __all__ = [
     "case_audit",
     "evaluation_notes",
     "lesions_alone",
+    "notes_beside",
 ]

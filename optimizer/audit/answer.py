@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.audit.alone import Alone
     from abscopt.optimizer.audit.case import CaseAudit
-    from abscopt.optimizer.evaluation import Judge
+    from abscopt.optimizer.evaluation import Evaluation, Judge
     from abscopt.optimizer.results.result import Result
 
 
@@ -25,14 +25,16 @@ def answer_notes(judge: Judge, audit: CaseAudit, result: Result) -> tuple[Note, 
     """Notes beside an answer: on the case, on lesions left out, on courses that gain nothing."""
     if result.schedule is None or result.evaluation is None:
         return audit.notes
-    left_out = untreated_notes(
-        judge,
-        result.schedule,
-        audit.alone,
-        result.evaluation.objective,
-        result.status == "optimal",
-    )
-    gains = no_gain_notes(result.evaluation, judge.instance.horizon_days)
+    proved = result.status == "optimal"
+    return notes_beside(judge, audit, result.schedule, result.evaluation, proved)
+
+
+def notes_beside(
+    judge: Judge, audit: CaseAudit, schedule: Schedule, evaluation: Evaluation, proved: bool
+) -> tuple[Note, ...]:
+    """Notes beside a schedule that is an answer, proved to be within its gap or not."""
+    left_out = untreated_notes(judge, schedule, audit.alone, evaluation.objective, proved)
+    gains = no_gain_notes(evaluation, judge.instance.horizon_days)
     return (*audit.notes, *left_out, *gains)
 
 

@@ -24,7 +24,7 @@ from abscopt.optimizer.crosscheck.compare import (
 from abscopt.optimizer.crosscheck.engines import ENGINES
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.progress import Listener, Progress
-from abscopt.optimizer.results.recheck import checked_schedule
+from abscopt.optimizer.results.recheck import check_notes, checked_schedule
 from abscopt.optimizer.results.report import plain_table, plain_text
 from abscopt.optimizer.results.result import DISCLAIMER, FORMAT, check_document, instance_digest
 from abscopt.optimizer.results.schedule_files import Document, read_document, schedule_of_file
@@ -235,6 +235,7 @@ def _read(raw: dict[str, Any], instance: Instance, file: str) -> Finding:
     schedule, evaluation = None, None
     if raw.get("schedule") is None and raw.get("status") in ("infeasible", "unknown"):
         check_document(raw, instance, file)
+        check_notes(raw, instance, file)
     else:
         schedule = checked_schedule(raw, instance, file)
         evaluation = Judge(instance).evaluate(schedule)

@@ -63,16 +63,6 @@ def checked_schedule(raw: Any, instance: Instance, file: str, *, cross: bool = F
     return schedule
 
 
-def schedule_to_start(raw: Any, instance: Instance, file: str) -> Schedule:
-    """Schedule of a file to begin a search with; it may be the answer to a related case.
-
-    What the file claims of it is not used, so it is not checked either.
-    """
-    from abscopt.optimizer.schedule import read_schedule
-
-    return read_schedule(_schedule_table(raw, file), instance, file)
-
-
 def _schedule_table(raw: Any, file: str) -> Any:
     """The table of fractions and doses in a schedule file or in a document of ours."""
     if not isinstance(raw, dict):
@@ -141,7 +131,69 @@ def _claim_problems(
     claimed = {key: raw.get(key) for key in judged}
     places = differences(claimed, judged, "")
     problems = [_disagreement(claimed, judged, place, file) for place in places]
-    return problems + _proof_problems(raw, evaluation, file)
+    problems += _proof_problems(raw, evaluation, file)
+    return problems + _note_problems(raw, notes_of_result(raw, instance, schedule), file)
+
+
+def notes_of_result(
+    raw: dict[str, Any], instance: Instance, schedule: Schedule | None
+) -> list[dict[str, str]]:
+    """What the notes of a result must say, from its case, schedule and status."""
+    from abscopt.optimizer.audit import case_audit, notes_beside
+    from abscopt.optimizer.evaluation import Judge
+
+    judge, audit = Judge(instance), case_audit(instance)
+    if schedule is None:
+        return [note.to_json() for note in audit.notes]
+    proved = raw.get("status") == "optimal"
+    notes = notes_beside(judge, audit, schedule, judge.evaluate(schedule), proved)
+    return [note.to_json() for note in notes]
+
+
+def check_notes(raw: dict[str, Any], instance: Instance, file: str) -> None:
+    """Raise InputError if the notes of a result without schedule are not those of its case."""
+    problems = _note_problems(raw, notes_of_result(raw, instance, None), file)
+    if problems:
+        raise InputError(problems)
+
+
+def _note_problems(raw: dict[str, Any], expected: list[dict[str, str]], file: str) -> list[Problem]:
+    """Notes of a result that do not follow; results of before there were notes have none."""
+    if "notes" not in raw:
+        return []
+    told = raw["notes"]
+    if not isinstance(told, list) or len(told) != len(expected):
+        return [_disagreement(raw, {"notes": expected}, "notes", file)]
+    return [
+        _disagreement(raw, {"notes": expected}, f"notes[{i}]", file)
+        for i, (note, other) in enumerate(zip(told, expected, strict=True))
+        if not _same_note(note, other)
+    ]
+
+
+DECIMAL = re.compile(r"([-+]?\d+\.\d+(?:e[-+]?\d+)?|[-+]?\d+e[-+]?\d+)")
+LAST_DIGIT = 2e-3
+"""Relative difference of numbers in sentences: they have four digits, and machines round the last
+differently."""
+
+
+def _same_note(note: Any, other: dict[str, str]) -> bool:
+    """Whether two notes say the same; numbers with a point may differ in the last digit."""
+    if not isinstance(note, dict) or not isinstance(note.get("text"), str):
+        return False
+    if note | {"text": ""} != other | {"text": ""}:
+        return False
+    (words, numbers), (others, right) = (_parted(text) for text in (note["text"], other["text"]))
+    return words == others and all(
+        math.isclose(a, b, rel_tol=LAST_DIGIT, abs_tol=1e-9)
+        for a, b in zip(numbers, right, strict=True)
+    )
+
+
+def _parted(text: str) -> tuple[list[str], list[float]]:
+    """Words of a sentence, and the numbers with a point between them."""
+    parts = DECIMAL.split(text)
+    return parts[::2], [float(number) for number in parts[1::2]]
 
 
 def _proof_problems(raw: dict[str, Any], evaluation: Evaluation, file: str) -> list[Problem]:

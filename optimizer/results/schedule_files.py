@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from abscopt.instances.load import InputError, Problem, parse_json, read_text
 from abscopt.optimizer.results.files import read_file
-from abscopt.optimizer.results.recheck import checked_schedule, schedule_to_start
+from abscopt.optimizer.results.recheck import checked_schedule
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,15 +83,12 @@ def read_document(path: Path) -> Document:
     return _csv_schedule(text, str(path))
 
 
-def schedule_of_file(
-    file: str, instance: Instance, *, cross: bool = False, checked: bool = True
-) -> Schedule:
+def schedule_of_file(file: str, instance: Instance, *, cross: bool = False) -> Schedule:
     """Schedule in a file, for a case.
 
     Parameters
     ----------
     cross : the file may be the answer to another case; its claims about that case are not used
-    checked : what the file claims of its schedule must agree with the judge
 
     Raises
     ------
@@ -100,8 +97,6 @@ def schedule_of_file(
     """
     document = read_file(file, read_document)
     with document.located():
-        if not checked:
-            return schedule_to_start(document.raw, instance, file)
         return checked_schedule(document.raw, instance, file, cross=cross)
 
 
