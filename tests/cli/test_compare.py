@@ -14,8 +14,10 @@ import pytest
 from abscopt.instances import load
 from abscopt.instances.load import CASES
 from abscopt.optimizer import evaluate
+from abscopt.optimizer.audit import answer_notes, case_audit
 from abscopt.optimizer.crosscheck.comparison import COLUMNS
 from abscopt.optimizer.crosscheck.engines import ENGINES, SizeLicence, solve_highs
+from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.results.result import DISCLAIMER, Certificate, Result, SolverRun
 from abscopt.optimizer.schedule import standard_schedule
 from abscopt.optimizer.solver import Matrix, Outcome
@@ -153,8 +155,9 @@ def test_what_differs_between_schedules_is_told(run: Any, tmp_path: Path) -> Non
         solver=SolverRun("HiGHS", "1.15.1", "auto", 1.25, 7, 25, 5),
         seed=0,
     )
+    notes = answer_notes(Judge(case), case_audit(case), standard)
     path = tmp_path / "standard.json"
-    path.write_text(json.dumps(standard.to_json(case)))
+    path.write_text(json.dumps(replace(standard, notes=notes).to_json(case)))
     (entry,) = compared(run, "toy-blockade", path)["verdicts"]
     told = entry["differences"]
     assert told["count"] == len(told["only_here"]) + len(told["only_in_reference"])

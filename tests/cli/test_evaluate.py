@@ -12,6 +12,8 @@ import pytest
 
 from abscopt.instances import load
 from abscopt.optimizer import evaluate
+from abscopt.optimizer.audit import answer_notes, case_audit
+from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.results.result import DISCLAIMER, Certificate, Result, SolverRun, sealed
 from abscopt.optimizer.schedule import Fraction, Schedule, standard_schedule
 
@@ -26,7 +28,7 @@ def result() -> Result:
     schedule = standard_schedule(case)
     assert schedule is not None
     verdict = evaluate(case, schedule)
-    return Result(
+    judged = Result(
         instance=case.name,
         status="optimal",
         objective=verdict.objective,
@@ -40,6 +42,7 @@ def result() -> Result:
         solver=SolverRun("HiGHS", "1.15.1", "auto", 1.25, 7, 25, 5),
         seed=0,
     )
+    return replace(judged, notes=answer_notes(Judge(case), case_audit(case), judged))
 
 
 @pytest.fixture
