@@ -41,15 +41,8 @@ from abscopt.optimizer.search.uniform.first import first_of_many, first_schedule
 from abscopt.optimizer.search.uniform.last import improve_at_last
 from abscopt.optimizer.search.uniform.leaf import BOUND_SAFETY, Found, Leaf, check
 from abscopt.optimizer.search.uniform.local import (
-    climb,
-    climbed,
-    every_course,
-    local_search,
-    reaching,
-    repaired,
-    rounded,
-    worth,
-)
+    climb, climbed, every_course, local_search, reaching, repaired, rounded, worth,
+)  # fmt: skip
 from abscopt.optimizer.search.uniform.narrow import narrow
 from abscopt.optimizer.search.uniform.recall import Recall
 
