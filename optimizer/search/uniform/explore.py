@@ -41,7 +41,14 @@ from abscopt.optimizer.search.uniform.first import first_of_many, first_schedule
 from abscopt.optimizer.search.uniform.last import improve_at_last
 from abscopt.optimizer.search.uniform.leaf import BOUND_SAFETY, Found, Leaf, check
 from abscopt.optimizer.search.uniform.local import (
-    climb, climbed, every_course, local_search, reaching, repaired, rounded, worth,
+    climb,
+    climbed,
+    every_course,
+    local_search,
+    reaching,
+    repaired,
+    rounded,
+    worth,
 )  # fmt: skip
 from abscopt.optimizer.search.uniform.narrow import narrow
 from abscopt.optimizer.search.uniform.recall import Recall
@@ -99,7 +106,6 @@ def explore(
     with clock.answering():
         still_open = ceiling_of_case(candidates.instance) if search is None else search.open_bound
     if search is not None and not found.complete:
-        still_open = max(still_open, search.threshold)  # what was closed may reach it
         improve_at_last(candidates, found, clock)
     found.bound = max(found.value, min(still_open, proved))
     return found
@@ -155,11 +161,11 @@ class _Search:
 
     @property
     def open_bound(self) -> float:
-        """Bound of everything that is not decided."""
+        """Bound of everything: what is open, and what was closed, which the threshold bounds."""
         late = LATE if self.clock.expired else math.inf
         waiting = [self._ceiling(plans, late) for plans in self.pending]
         top = -self.heap[0][0] if self.heap else -math.inf
-        return max([top, self.current, self.closed, *waiting])
+        return max([top, self.current, self.closed, self.threshold, *waiting])
 
     def _ceiling(self, plans: tuple[int, ...], most: float = math.inf) -> float:
         """Bound of plans before any price; where more groups are known than `most`, of the case."""
