@@ -139,7 +139,7 @@ def release(
     Notes
     -----
     Source: antigen term ``ψ(1 − S)T`` of Serre 2016, doi:10.1158/0008-5472.CAN-15-3567 (recalled).
-    Status: derived (docs/model.md, release).
+    Status: derived (M14 of docs/reference/model.md).
     """
     present = np.asarray(immunogenicity, dtype=np.float64) * (
         np.asarray(volume_cm3, dtype=np.float64) ** volume_exponent
@@ -272,7 +272,7 @@ def clearance_kernel(days: int, rate_per_day: float, delay_days: float) -> Float
     Notes
     -----
     Source: clearance 0.1725/day of Kosinsky 2018, doi:10.1186/s40425-018-0327-9. Status: the rate
-    is verified, the delayed kernel is derived (docs/model.md, precursors).
+    is verified, the delayed kernel is derived (M16 of docs/reference/model.md).
     """
     lag = np.arange(days) - delay_days
     return np.where(lag >= 0.0, rate_per_day * np.exp(-rate_per_day * np.maximum(lag, 0.0)), 0.0)
@@ -310,7 +310,7 @@ def mobilization(
 
     Notes
     -----
-    Source: own model (docs/model.md, precursors). Status: derived.
+    Source: own model (M19 of docs/reference/model.md). Status: derived.
     """
     return baseline_per_day + blockade_per_day * np.asarray(occupancy, dtype=np.float64)
 
@@ -322,7 +322,7 @@ def saturate(effect: ArrayLike, maximum: float | None) -> FloatArray:
 
     Notes
     -----
-    Source: own model (docs/model.md, systemic effect). Status: derived.
+    Source: own model (M21 of docs/reference/model.md). Status: derived.
     """
     raw = np.array(effect, dtype=np.float64)
     return raw if maximum is None else maximum * (raw / (raw + maximum))
@@ -402,7 +402,7 @@ def effector_trace(
     Notes
     -----
     Source: discrete structure of Serre 2016, doi:10.1158/0008-5472.CAN-15-3567 (recalled), and
-    Cho 2023, doi:10.1088/1361-6560/ace819. Status: derived (docs/model.md).
+    Cho 2023, doi:10.1088/1361-6560/ace819. Status: derived (M16 of docs/reference/model.md).
     """
     released, moved, factor, fractions, spare = np.broadcast_arrays(
         np.asarray(release, dtype=np.float64),

@@ -53,7 +53,7 @@ def effect_weights(mobilization: ArrayLike, half_time_days: float | None) -> Flo
 
     Notes
     -----
-    Source: own model (docs/model.md, lymphocyte loss). Status: derived.
+    Source: own model (M20 of docs/reference/model.md). Status: derived.
     """
     mobilized = np.asarray(mobilization, dtype=np.float64)
     kept = float(recovery(1.0, half_time_days))
@@ -96,7 +96,7 @@ def log_loss(
     -----
     Source: log-linear law in the number of fractions from the counts of MacLennan 1978
     (Cancer 41:108, no DOI seen). Status: derived; the recovery factor is
-    own model (docs/model.md, lymphocyte loss).
+    own model (M31 of docs/reference/model.md).
     """
     fractions = np.asarray(fraction_days, dtype=np.float64)
     elapsed = np.asarray(day, dtype=np.float64)[..., np.newaxis] - fractions

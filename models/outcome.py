@@ -32,7 +32,7 @@ def log_control(log_burden: ArrayLike) -> FloatArray:
 
     Notes
     -----
-    Source: own objective (docs/model.md). Status: derived.
+    Source: own objective (M23 of docs/reference/model.md). Status: derived.
     """
     return -np.logaddexp(0.0, np.asarray(log_burden, dtype=np.float64))
 
@@ -44,7 +44,7 @@ def control_probability(log_burden: ArrayLike) -> FloatArray:
 
     Notes
     -----
-    Source: own objective (docs/model.md). Status: derived.
+    Source: own objective (M23 of docs/reference/model.md). Status: derived.
     """
     return np.exp(log_control(log_burden))
 
@@ -70,7 +70,7 @@ def concession_burden(floor_nats: float) -> float:
 
     Notes
     -----
-    Source: own objective (docs/model.md; L = 4.6 is one percent). Status: derived.
+    Source: own objective (M24 of docs/reference/model.md; L = 4.6 is one percent). Status: derived.
     """
     return floor_nats + math.log(-math.expm1(-floor_nats))
 
@@ -99,7 +99,7 @@ def conceding_value(log_burden: ArrayLike, floor_nats: float, slope: float) -> F
     -----
     Taken literally the line would exceed log control again left of ``u_L − L/ρ`` (−87.4 for
     L = 4.6, ρ = 0.05) and reward a thoroughly controlled lesion for being given up.
-    Source: own objective (docs/model.md). Status: derived.
+    Source: own objective (M24 of docs/reference/model.md). Status: derived.
     """
     excess = np.asarray(log_burden, dtype=np.float64) - concession_burden(floor_nats)
     return np.where(excess > 0.0, -floor_nats - slope * excess, log_control(log_burden))

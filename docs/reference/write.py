@@ -268,7 +268,7 @@ def programme_page() -> str:
         "functions below; each docstring states its constraints as a formula. `x` chooses "
         "courses, `y` systemic plans. The text of every constraint on a small case is in "
         "`tests/golden`. How the programme is refined until its bound meets the judge is said in "
-        "`model.md`, section 5.",
+        "`proofs.md` (The programme, P14).",
         "",
         "Written by `python docs/reference/write.py`.",
     ]
