@@ -23,13 +23,13 @@ from abscopt.models.arrays import BoolArray, IntArray
 from abscopt.optimizer.search.free.branch import divided, split
 from abscopt.optimizer.search.free.cuts import least_product
 from abscopt.optimizer.search.free.days.courses import Courses
+from abscopt.optimizer.search.free.days.dominance import Precision
 from abscopt.optimizer.search.free.days.dual import cost_to_go
-from abscopt.optimizer.search.free.days.labels import Precision
 from abscopt.optimizer.search.free.days.span import Span
 from abscopt.optimizer.search.free.days.suffix import stages_of
-from abscopt.optimizer.search.free.explore import Planned
 from abscopt.optimizer.search.free.lesion_oracles import FreeOracle
 from abscopt.optimizer.search.free.multipliers import TriedMultipliers, lagrangian_bound
+from abscopt.optimizer.search.free.node import Planned
 from abscopt.optimizer.search.free.objective import NodeDomain
 from abscopt.optimizer.search.free.oracle import LesionOracle
 from abscopt.optimizer.search.free.pool import Pool

@@ -31,7 +31,7 @@ from abscopt.optimizer.programme.single import solve_single
 from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.search.free.combine import combined
 from abscopt.optimizer.search.free.cuts import SharedDays
-from abscopt.optimizer.search.free.days.labels import Precision
+from abscopt.optimizer.search.free.days.dominance import Precision
 from abscopt.optimizer.search.free.days.span import Span
 from abscopt.optimizer.search.free.explore import Search
 from abscopt.optimizer.search.free.pool import Pool

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from abscopt.optimizer.search.free.days.courses import Courses
-    from abscopt.optimizer.search.free.days.labels import Precision
+    from abscopt.optimizer.search.free.days.dominance import Precision
     from abscopt.optimizer.search.free.multipliers import NodeBound
     from abscopt.optimizer.search.free.oracle import OracleBound
     from abscopt.optimizer.search.free.schedules import Schedules

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -24,14 +24,15 @@ from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.schedule import Infusion, Schedule, standard_schedule
 from abscopt.optimizer.search.free.branch import divided, split
 from abscopt.optimizer.search.free.combine import combined, most_promising
-from abscopt.optimizer.search.free.cuts import SharedDayRow, SharedDays
-from abscopt.optimizer.search.free.days.labels import Precision
-from abscopt.optimizer.search.free.days.terms import chemo_factor, plan_problem_of, terms_of
+from abscopt.optimizer.search.free.cuts import SharedDays
+from abscopt.optimizer.search.free.days.dominance import Precision
 from abscopt.optimizer.search.free.lesion_oracles import FreeOracle, MenuOracle
 from abscopt.optimizer.search.free.multipliers import NodeBound, lagrangian_bound
+from abscopt.optimizer.search.free.node import Node, Planned
 from abscopt.optimizer.search.free.objective import Multipliers, NodeDomain
 from abscopt.optimizer.search.free.oracle import LesionOracle
 from abscopt.optimizer.search.free.pool import Pool
+from abscopt.optimizer.search.free.problem import chemo_factor, plan_problem_of, terms_of
 from abscopt.optimizer.search.free.ranges import bounds_of, narrower, tightened
 from abscopt.optimizer.search.free.schedules import Schedules
 from abscopt.optimizer.search.join import every_row
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.evaluation import Judge
     from abscopt.optimizer.progress import Clock
     from abscopt.optimizer.search.free.days.courses import Courses
-    from abscopt.optimizer.search.free.days.terms import PlanProblem
 
 
 ROUGH_ROUNDS = 12
@@ -67,62 +67,6 @@ PRICED = 1e-6
 TIGHTENED = 6
 APART = 2
 WORTH_A_CUT = 0.05
-
-
-@dataclass
-class Planned:
-    """One plan with what is computed once for it.
-
-    `known` are rows of courses that keep the limits, `begun` those that were improved.
-    """
-
-    problem: PlanProblem
-    oracles: tuple[LesionOracle, ...]
-    domain: NodeDomain
-    schedules: Schedules
-    shared: SharedDays
-    shared_rows: tuple[SharedDayRow, ...] = ()
-    known: list[Sequence[IntArray]] = field(default_factory=list)
-    begun: set[bytes] = field(default_factory=set)
-
-    def set_shared_rows(self, shared_rows: tuple[SharedDayRow, ...]) -> None:
-        """Rows of shared days instead of those before."""
-        self.shared_rows = shared_rows
-        rhs = np.append(self.shared.rhs, [row.rhs for row in shared_rows])
-        self.problem = replace(self.problem, rhs=rhs)
-        for s, oracle in enumerate(self.oracles):
-            oracle.set_shared_rows([row.load[s] for row in shared_rows], rhs)
-        self.domain = self.domain.under(self.problem)
-        self.schedules.problem = self.problem
-
-    def current(self, node: Node) -> Node:
-        """A node with all rows; those that came after it have no price."""
-        new = len(self.problem.rhs) - len(node.domain.problem.rhs)
-        if not new:
-            return node
-        lagrangian = node.lagrangian
-        oracle_bounds = tuple(
-            oracle_bound.with_rows(new) for oracle_bound in lagrangian.oracle_bounds
-        )
-        tried = tuple(trial.with_rows(new) for trial in lagrangian.tried)
-        domain = node.domain.under(self.problem)
-        lagrangian = replace(
-            lagrangian,
-            multipliers=lagrangian.multipliers.with_rows(new),
-            oracle_bounds=oracle_bounds,
-            tried=tried,
-        )
-        return Node(node.plan, domain, lagrangian, node.bound)
-
-
-@dataclass(frozen=True)
-class Node:
-    """Schedules of one plan in the spans and the cell of `domain`; none is above `bound`."""
-
-    plan: int
-    domain: NodeDomain
-    lagrangian: NodeBound
-    bound: float
 
 
 def solve_free(candidates: Candidates, judge: Judge, gap: float, seed: int, clock: Clock) -> Answer:

@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 
     from abscopt.instances.lesions import Lesion
     from abscopt.optimizer.candidates.table import Candidates
-    from abscopt.optimizer.search.free.days.dual import Prices
+    from abscopt.optimizer.search.free.days.cost_to_go import Prices
+    from abscopt.optimizer.search.free.days.dominance import Precision
     from abscopt.optimizer.search.free.days.exchanges import Better
-    from abscopt.optimizer.search.free.days.labels import Precision
-    from abscopt.optimizer.search.free.days.terms import PlanProblem, Terms
+    from abscopt.optimizer.search.free.days.terms import Terms
+    from abscopt.optimizer.search.free.problem import PlanProblem
 
 
 COARSE_PATTERNS = 4

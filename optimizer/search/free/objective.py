@@ -28,15 +28,15 @@ import numpy as np
 from abscopt.models import immune, outcome
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.candidates.value import value_of_burden
-from abscopt.optimizer.search.free.days.dual import Prices
+from abscopt.optimizer.search.free.days.cost_to_go import Prices
 from abscopt.optimizer.search.free.days.span import Span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.search.free.days.terms import PlanProblem
     from abscopt.optimizer.search.free.oracle import LesionOracle
+    from abscopt.optimizer.search.free.problem import PlanProblem
 
 
 GROUND = 1e-6

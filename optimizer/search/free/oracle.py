@@ -9,18 +9,16 @@ import numpy as np
 
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.schedule import Fraction
+from abscopt.optimizer.search.free.days.cost_to_go import CostToGo
 from abscopt.optimizer.search.free.days.courses import Courses
-from abscopt.optimizer.search.free.days.dual import (
-    CostToGo,
-)
 from abscopt.optimizer.search.free.days.span import Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from abscopt.optimizer.search.free.days.dual import Prices
+    from abscopt.optimizer.search.free.days.cost_to_go import Prices
+    from abscopt.optimizer.search.free.days.dominance import Precision
     from abscopt.optimizer.search.free.days.exchanges import Better
-    from abscopt.optimizer.search.free.days.labels import Precision
 
 
 @dataclass(frozen=True)

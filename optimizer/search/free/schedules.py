@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.search.free.days.courses import Courses
     from abscopt.optimizer.search.free.days.exchanges import Better
-    from abscopt.optimizer.search.free.days.terms import PlanProblem
     from abscopt.optimizer.search.free.objective import NodeDomain
     from abscopt.optimizer.search.free.oracle import LesionOracle
+    from abscopt.optimizer.search.free.problem import PlanProblem
 
 
 CHECKED = 2_000

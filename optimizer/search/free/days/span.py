@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from abscopt.models.arrays import BoolArray
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
