@@ -24,7 +24,7 @@ from abscopt.optimizer.search.uniform import leaf
 from abscopt.optimizer.search.uniform.bounds import shapes
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet, families
-from abscopt.optimizer.search.uniform.bounds.priced import Prices
+from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
 
 
 @pytest.mark.parametrize(
@@ -44,12 +44,10 @@ def test_the_bound_of_a_stopped_search_is_true(name: str, looks: int) -> None:
 def test_what_was_closed_within_the_gap_counts_at_a_stop() -> None:
     """A node closed at incumbent plus gap may hold more than what is open is bounded by."""
     found, candidates = leaf.Found(value=1.0, nodes=1), Candidates(load("early-sabr"))
-    clock = Clock(None)
-    search = searching._Search(
-        candidates, 0.01, 0, clock, found, searching.Trees(), proved=math.inf
-    )
+    trees, clock = searching.Trees(), Clock(None)
+    search = searching._Search(candidates, 0.01, 0, clock, found, trees, math.inf)
     search.pending.clear()
-    root = search._root(tuple(range(2)))
+    root = search._root((0, 1))
     search._push(root, 1.002)
     assert search.open_bound == pytest.approx(1.01)
     search._push(root, 1.5)
@@ -71,7 +69,7 @@ def test_the_ceiling_of_a_plan_lies_above_its_bound(name: str) -> None:
     for plan in range(0, len(candidates.plans), 7):
         dual = Dual(PlanSet(candidates, (plan,)))
         rows, horizons = len(dual.set.rows.right), len(dual.ground)
-        free = Prices(np.zeros(rows), np.zeros(horizons), np.zeros(horizons), 0.0)
+        free = DualPrices(np.zeros(rows), np.zeros(horizons), np.zeros(horizons), 0.0)
         dual.add(free, dual.set.usable)
         cells = dual.tighten(dual.root(8), dual.set.usable, [0], -math.inf, 1e-6)
         assert ceiling(candidates, plan) >= cells.top - 1e-6  # caps have a tolerance
