@@ -18,12 +18,12 @@ from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.search.join import every_row
 from abscopt.optimizer.search.uniform.bounds.plan_set import families
 from abscopt.optimizer.search.uniform.few import are_few, evaluate
-from abscopt.optimizer.search.uniform.leaf import Found
+from abscopt.optimizer.search.uniform.leaf import SearchState
 
 MANY_ROWS = 40
 
 
-def decided(candidates: Candidates, gap: float, found: Found) -> Found:
+def decided(candidates: Candidates, gap: float, found: SearchState) -> SearchState:
     """What is found when every family is decided at once."""
     courses = [np.arange(len(table.menu)) for table in candidates.lesions]
     for plans in families(candidates, np.arange(len(candidates.plans))):
@@ -58,7 +58,7 @@ def test_all_schedules_of_random_cases_are_decided() -> None:
         instance = build(random_case(seed))
         candidates, best = Candidates(instance), enumerate_by_judge(instance, Judge(instance)).best
         for gap in (0.0, 0.01):
-            found = decided(candidates, gap, Found())
+            found = decided(candidates, gap, SearchState())
             assert (found.row is None) == (best is None)
             if best is None or found.row is None or found.plan is None:
                 continue
@@ -81,10 +81,10 @@ def test_all_schedules_of_many_plans_are_decided(name: str) -> None:
         tabulated = Tabulated(candidates, plan)
         values.append(np.where(tabulated.feasible(rows), tabulated.value(rows), -np.inf))
     every = np.stack(values)
-    assert decided(candidates, 0.0, Found()).value == pytest.approx(every.max(), rel=1e-12)
+    assert decided(candidates, 0.0, SearchState()).value == pytest.approx(every.max(), rel=1e-12)
     order = np.unique(every[np.isfinite(every)])
-    known = Found(plan=0, row=rows[0], value=float(order[-5]))
+    known = SearchState(plan=0, row=rows[0], value=float(order[-5]))
     assert decided(candidates, 0.0, known).value == pytest.approx(order[-1], rel=1e-12)
     gap = float(order[-1] - order[-5]) * (1 + 1e-6)
-    known = Found(plan=0, row=rows[0], value=float(order[-5]))
+    known = SearchState(plan=0, row=rows[0], value=float(order[-5]))
     assert decided(candidates, gap, known).value == order[-5]

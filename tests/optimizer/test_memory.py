@@ -38,7 +38,7 @@ from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet
 from abscopt.optimizer.search.uniform.bounds.rows import rows_of
 from abscopt.optimizer.search.uniform.branches import Branch, Trees
-from abscopt.optimizer.search.uniform.leaf import Found
+from abscopt.optimizer.search.uniform.leaf import SearchState
 
 SEEDS = (702, 703, 704, 705)
 CASE, GAP = "dual-checkpoint", 0.03
@@ -137,7 +137,7 @@ def test_a_related_bundled_case_is_solved_as_from_nothing() -> None:
 
 
 @cache
-def searched() -> tuple[Found, Trees]:
+def searched() -> tuple[SearchState, Trees]:
     """A case, searched from nothing, and the tree that this left."""
     trees = Trees()
     found = searching.explore(Candidates(load(CASE)), GAP / 2, 0, Clock(), trees=trees)

@@ -33,7 +33,7 @@ MOST_ENDS = 2000
 
 
 @dataclass(frozen=True)
-class Cut:
+class Split:
     """How a node is split in two.
 
     Attributes
@@ -51,9 +51,11 @@ class Cut:
     def sides(
         self, candidates: Candidates, shared: tuple[Shared, ...], alive: Alive
     ) -> list[Alive]:
-        """The kinds of both sides of a cut by lesion; together they hold all that are alive.
+        """The kinds of both sides of a split by lesion; together they hold all that are alive.
 
-        Where the cap on lesions is reached with the treated side, the others have no course there.
+        By burden b: { k: mean burden_k <= b } and the others; without one: {no course} and the
+        others. Where the cap on lesions is reached with the treated side, the others have no course
+        there.
         """
         s = self.lesion
         assert s is not None
@@ -63,7 +65,7 @@ class Cut:
                 below = np.cumsum(alive[s]) <= alive[s].sum() // 2
             return [_with(alive, s, alive[s] & below), _with(alive, s, alive[s] & ~below)]
         none = np.arange(len(alive[s])) == 0
-        left_out, treated = _with(alive, s, alive[s] & none), _with(alive, s, alive[s] & ~none)
+        untreated, treated = _with(alive, s, alive[s] & none), _with(alive, s, alive[s] & ~none)
         caps = site_caps(candidates)
         certain = [i for i, mask in enumerate(treated) if not mask[0]]
         if caps and len(certain) >= min(caps):
@@ -71,12 +73,12 @@ class Cut:
                 mask if i in certain else mask & (np.arange(len(mask)) == 0)
                 for i, mask in enumerate(treated)
             )
-        return [left_out, treated]
+        return [untreated, treated]
 
 
-def mean_burden(one: Shared) -> FloatArray:
+def mean_burden(shared: Shared) -> FloatArray:
     """(kinds,) local log burden, mean over horizons and clones."""
-    burden: FloatArray = one.local.mean(axis=(1, 2))
+    burden: FloatArray = shared.local.mean(axis=(1, 2))
     return burden
 
 
@@ -93,7 +95,7 @@ def site_caps(candidates: Candidates) -> list[float]:
 
 
 def _with(alive: Alive, s: int, mask: NDArray[np.bool_]) -> Alive:
-    return tuple(mask if i == s else other for i, other in enumerate(alive))
+    return tuple(mask if i == s else unchanged for i, unchanged in enumerate(alive))
 
 
 @dataclass
@@ -101,7 +103,7 @@ class Branch:
     """One node of the tree: its prices, newest first, and how it was split."""
 
     prices: list[DualPrices] = field(default_factory=list)
-    cut: Cut | None = None
+    split: Split | None = None
     children: tuple[Branch, Branch] | None = None
 
     @property
@@ -113,9 +115,9 @@ class Branch:
         """Keep prices; the oldest go."""
         self.prices = [prices, *self.prices][:MOST_PRICES]
 
-    def split(self, cut: Cut) -> tuple[Branch, Branch]:
-        """The branches of both sides of a cut."""
-        self.cut, self.children = cut, (Branch(), Branch())
+    def divide(self, split: Split) -> tuple[Branch, Branch]:
+        """The branches of both sides of a split."""
+        self.split, self.children = split, (Branch(), Branch())
         return self.children
 
     @property
@@ -135,31 +137,33 @@ class Node:
     branch: Branch
 
 
-def parted(dual: Dual, alive: Alive, mixtures: list[FractionalChoice] | None) -> Cut:
-    """Cut by local log burden of the lesion whose courses the LP mixes most.
+def split_by_burden(dual: Dual, alive: Alive, mixtures: list[FractionalChoice] | None) -> Split:
+    """Split by local log burden of the lesion s whose courses the LP mixes most (greatest spread).
 
-    Where it mixes none, of the lesion with most kinds.
+    At (min + max) / 2 of the mean burdens (kinds,) that the LP mixes, else at the median of those
+    alive: branching on a lesion's domain, not on single variables. Without any mixture, of the
+    lesion with most kinds.
     """
     s = min(
         (s for s, mask in enumerate(alive) if mask.sum() > 1),
         key=lambda s: (-mixtures[s].spread if mixtures else 0.0, -int(alive[s].sum()), s),
     )
-    burden, own = mean_burden(dual.set.shared[s]), np.flatnonzero(alive[s])
-    mixed = mixtures[s].kinds if mixtures else own[:0]
+    burden, living = mean_burden(dual.set.shared[s]), np.flatnonzero(alive[s])
+    mixed = mixtures[s].kinds if mixtures else living[:0]
     mixed = mixed[alive[s][mixed]]
-    middle = float(np.median(burden[own]))
+    middle = float(np.median(burden[living]))
     if len(mixed) and np.ptp(burden[mixed]) > 0:
         middle = float(burden[mixed].min() + burden[mixed].max()) / 2
-    return Cut(s, middle, in_order=bool(burden[own].max() <= middle))
+    return Split(s, middle, in_order=bool(burden[living].max() <= middle))
 
 
 def of_subset(node: Node, plans: PlanSet, branch: Branch) -> Node:
     """The node of a part of the plans, its multipliers not yet tried."""
     cells = node.cells
-    own = tuple(mask & usable for mask, usable in zip(node.alive, plans.usable, strict=True))
-    part = node.dual.of_subset(plans, cells, own)
-    around = unknown(cells.low, cells.high, cells.bound)
-    return Node(part, own, around, tuple(range(len(part.lagrangians))), branch)
+    living = tuple(mask & usable for mask, usable in zip(node.alive, plans.usable, strict=True))
+    dual = node.dual.of_subset(plans, cells, living)
+    unbounded = unknown(cells.low, cells.high, cells.bound)
+    return Node(dual, living, unbounded, tuple(range(len(dual.lagrangians))), branch)
 
 
 class Trees:

@@ -3,7 +3,7 @@
 For multipliers of the systemic effect (`bound`) and a box `lo <= Z <= hi` of it, no schedule in the
 box is better than
 
-    constant - steep . ln lo + max sum_s sum_c (value_s(c, hi) + term_s(c)) x[s, c]
+    constant - log_kill . ln lo + max sum_s sum_c (value_s(c, hi) + term_s(c)) x[s, c]
 
 over all choices x of one course per lesion that keep the rows (`rows`) as constraints, instead of
 being charged for them. With x integer this is the stronger the more the days decide (slots of a
@@ -75,7 +75,7 @@ class DateProgramme:
     Parameters
     ----------
     courses : per lesion those that count
-    steep, worth, offset : multipliers of the systemic effect, see `DualPrices`
+    prices : multipliers of the systemic effect; the rows are not priced
     low, high : (horizons,) the box
     """
 
@@ -88,27 +88,34 @@ class DateProgramme:
         low: FloatArray,
         high: FloatArray,
     ):
+        """Columns x[s, c]: values v_s(c, hi) + term_s(c) (columns,), loads A (columns, rows).
+
+        term_s(c) = effect . g_c - (sum_h log_kill[h]) a_c; rows are stated, not priced. The
+        constant is effect . ground - cost - (sum_h log_kill[h]) chemo - offset - log_kill . ln lo.
+        """
         self.dual, self.tabulated = dual, tabulated
         self.courses = list(courses)
-        self.owner = np.repeat(np.arange(len(courses)), [len(own) for own in courses])
+        self.owner = np.repeat(np.arange(len(courses)), [len(chosen) for chosen in courses])
         self.course = np.concatenate(self.courses)
         self.menus = [table.menu for table in tabulated.candidates.lesions]
-        free = DualPrices(np.zeros_like(prices.rows), prices.log_kill, prices.effect, prices.offset)
-        worth, load = [], []
-        for s, own in enumerate(self.courses):
-            kinds, pattern = tabulated.kinds[s][own], self.menus[s].pattern[own]
+        unpriced = DualPrices(
+            np.zeros_like(prices.rows), prices.log_kill, prices.effect, prices.offset
+        )
+        values, load = [], []
+        for s, chosen in enumerate(self.courses):
+            kinds, pattern = tabulated.kinds[s][chosen], self.menus[s].pattern[chosen]
             _, rows, loss, gain = dual.set.courses[s].columns(kinds, pattern)
-            term = gain @ free.effect - loss * float(free.log_kill.sum())
-            worth.append(dual.values.lesions[s].at(high, kinds) + term)
+            term = gain @ unpriced.effect - loss * float(unpriced.log_kill.sum())
+            values.append(dual.values.lesions[s].at(high, kinds) + term)
             load.append(rows)
-        self.worth, self.load = np.concatenate(worth), np.concatenate(load)
-        ground = float(free.effect @ dual.ground)
+        self.values, self.load = np.concatenate(values), np.concatenate(load)
+        ground = float(unpriced.effect @ dual.ground)
         self.constant = (
             ground
             - dual.set.cost
-            - float(free.log_kill.sum()) * dual.set.chemo
-            - free.offset
-            - float(np.log(low) @ free.log_kill)
+            - float(unpriced.log_kill.sum()) * dual.set.chemo
+            - unpriced.offset
+            - float(np.log(low) @ unpriced.log_kill)
         )
         self.rows: list[tuple[IntArray, FloatArray, float]] = []  # columns, values, right side
         self.extra_upper: list[float] = []
@@ -132,6 +139,10 @@ class DateProgramme:
         self.rows.append((columns, values, right))
 
     def _state(self) -> None:
+        """Rows sum_c A[r, c] x[c] - e_f <= b_r; e_f >= 0 at penalty p_f where limit f is soft.
+
+        With visits, overall days and rules in time, as the module says.
+        """
         rows = self.dual.set.rows
         relief = [self._further(np.inf, float(price)) for price in rows.penalty]
         for r, right in enumerate(rows.right.tolist()):
@@ -159,10 +170,10 @@ class DateProgramme:
         visit = np.array([self._further(1.0) for _ in days], dtype=np.int64)
         for s in range(len(self.courses)):
             pattern, patterns = self._pattern(s)
-            given = patterns.incidence[pattern][:, days.start : days.stop] > 0
-            for t in np.flatnonzero(given.any(axis=0)):
-                own = self._columns(s)[given[:, t]]
-                self._row(np.append(own, visit[t]), np.append(np.ones(len(own)), -1.0), 0.0)
+            has_fraction = patterns.incidence[pattern][:, days.start : days.stop] > 0
+            for t in np.flatnonzero(has_fraction.any(axis=0)):
+                chosen = self._columns(s)[has_fraction[:, t]]
+                self._row(np.append(chosen, visit[t]), np.append(np.ones(len(chosen)), -1.0), 0.0)
         if len(visit):
             self._row(visit, np.ones(len(visit)), float(limit.cap or 0))
 
@@ -172,44 +183,54 @@ class DateProgramme:
         begin, end = self._further(horizon), self._further(horizon)
         for s in range(len(self.courses)):
             pattern, patterns = self._pattern(s)
-            own, given = self._columns(s), pattern > 0
-            if not given.any():
+            chosen, treats = self._columns(s), pattern > 0
+            if not treats.any():
                 continue
-            own, first = own[given], patterns.first[pattern[given]]
-            last = patterns.last[pattern[given]]
-            self._row(np.append(own, begin), np.append(horizon - first, 1.0), horizon)
-            self._row(np.append(own, end), np.append(last.astype(float), -1.0), 0.0)
+            chosen, first = chosen[treats], patterns.first[pattern[treats]]
+            last = patterns.last[pattern[treats]]
+            self._row(np.append(chosen, begin), np.append(horizon - first, 1.0), horizon)
+            self._row(np.append(chosen, end), np.append(last.astype(float), -1.0), 0.0)
         self._row(np.array([end, begin]), np.array([1.0, -1.0]), float(limit.cap or 0) - 1.0)
 
     def _in_time(self) -> None:
-        """Courses that end (begin) too early (late) need one beside them that does not."""
+        """Per lesion s: sum_(c of s, late) x[s, c] <= sum_(c in time, of any lesion) x[c].
+
+        A rule in time asks for some course that ends (begins) late (early) enough.
+        """
         needs: list[Callable[[Patterns, IntArray], BoolArray]] = []
         end, start = self.tabulated.end_needed, self.tabulated.start_needed
         if end >= 0:
-            needs.append(lambda patterns, own: patterns.last[own] >= end)
+            needs.append(lambda patterns, chosen: patterns.last[chosen] >= end)
         if start >= 0:
-            needs.append(lambda patterns, own: patterns.first[own] <= start)
+            needs.append(lambda patterns, chosen: patterns.first[chosen] <= start)
         for in_time in needs:
-            good, other = [], []
+            timely_by_lesion, untimely_by_lesion = [], []
             for s in range(len(self.courses)):
                 pattern, patterns = self._pattern(s)
                 fits = in_time(patterns, pattern) & (pattern > 0)
-                good.append(self._columns(s)[fits])
-                other.append(self._columns(s)[~fits & (pattern > 0)])
-            some = np.concatenate(good)
-            for own in other:
-                if len(own):
-                    values = np.append(np.ones(len(own)), -np.ones(len(some)))
-                    self._row(np.append(own, some), values, 0.0)
+                timely_by_lesion.append(self._columns(s)[fits])
+                untimely_by_lesion.append(self._columns(s)[~fits & (pattern > 0)])
+            timely = np.concatenate(timely_by_lesion)
+            for chosen in untimely_by_lesion:
+                if len(chosen):
+                    values = np.append(np.ones(len(chosen)), -np.ones(len(timely)))
+                    self._row(np.append(chosen, timely), values, 0.0)
 
     def matrix(self) -> Matrix:
-        """The programme, to be maximized."""
+        """The programme, to be maximized.
+
+        constant + value . x - price . e, sum_c x[s, c] = 1 for each s, rows <= right, x binary, 0
+        <= e <= upper; columns x first, then the continuous ones; rows compressed one after the
+        other.
+        """
         chosen, further = len(self.owner), len(self.extra_upper)
-        rows = [(self._columns(s), np.ones(len(own)), 1.0) for s, own in enumerate(self.courses)]
+        rows = [
+            (self._columns(s), np.ones(len(courses)), 1.0) for s, courses in enumerate(self.courses)
+        ]
         lower = [1.0] * len(rows) + [-np.inf] * len(self.rows)
         rows += self.rows
         return Matrix(
-            cost=np.append(self.worth, -np.array(self.extra_cost)),
+            cost=np.append(self.values, -np.array(self.extra_cost)),
             lower=np.zeros(chosen + further),
             upper=np.append(np.ones(chosen), np.array(self.extra_upper)),
             integer=np.arange(chosen + further) < chosen,
@@ -221,12 +242,12 @@ class DateProgramme:
             offset=self.constant,
         )
 
-    def solve(self, gap: float, clock: Clock, known: Callable[[], float]) -> DateAnswer:
+    def solve(self, gap: float, clock: Clock, incumbent_value: Callable[[], float]) -> DateAnswer:
         """Bound of the box, and choices of courses (lesions,) that may be good schedules.
 
         Parameters
         ----------
-        known : value of the best schedule; a bound within `gap` of it is enough
+        incumbent_value : value of the best schedule; a bound within `gap` of it is enough
         """
         answer = DateAnswer(np.inf, [])
         for _ in range(MOST_CUTS):
@@ -249,7 +270,7 @@ class DateProgramme:
                 return answer
             row = self._row_of(outcome.x)
             answer.rows.append(row)
-            if answer.bound <= known() + gap or self.tabulated.feasible(row[None])[0]:
+            if answer.bound <= incumbent_value() + gap or self.tabulated.feasible(row[None])[0]:
                 return answer
             if outcome.ending != "optimal" or not self._cut(row):
                 return answer
@@ -259,21 +280,26 @@ class DateProgramme:
         """(lesions,) the chosen courses."""
         picked = x[: len(self.owner)]
         return np.array(
-            [own[int(picked[self.owner == s].argmax())] for s, own in enumerate(self.courses)]
+            [
+                courses[int(picked[self.owner == s].argmax())]
+                for s, courses in enumerate(self.courses)
+            ]
         )
 
     def _cut(self, row: IntArray) -> bool:
         """Forbid a smallest part of a choice that breaks a limit; False if no part does.
 
-        Loads only grow with further courses, so whatever contains the part breaks it too.
+        sum_(s in core, c forbidden) x[s, c] <= |core| - 1 (a canonical cut lifted over the courses
+        of its last lesion: Balas and Jeroslow 1972, Canonical cuts on the unit hypercube). Loads
+        only grow with further courses, so whatever contains the core breaks the limit too.
         """
         broken = row.copy()
         if self._keeps(broken):
             return False
         if self.tabulated.end_needed >= 0 or self.tabulated.start_needed >= 0:
             # a rule may ask for the course that is left out: the whole choice is cut off
-            whole = np.flatnonzero(row[self.owner] == self.course)
-            self._row(whole, np.ones(len(whole)), float(len(row)) - 1.0)
+            columns_of_row = np.flatnonzero(row[self.owner] == self.course)
+            self._row(columns_of_row, np.ones(len(columns_of_row)), float(len(row)) - 1.0)
             return True
         for s in np.flatnonzero(row > 0):
             without = broken.copy()

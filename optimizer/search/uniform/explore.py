@@ -29,17 +29,17 @@ from abscopt.optimizer.search.uniform.bounds.infeasible import farkas_prices
 from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet, families
 from abscopt.optimizer.search.uniform.bounds.prices import Lagrangian
 from abscopt.optimizer.search.uniform.branches import (
-    Cut,
     Node,
+    Split,
     Trees,
     of_subset,
-    parted,
     site_caps,
+    split_by_burden,
 )
 from abscopt.optimizer.search.uniform.few import are_few, evaluate
 from abscopt.optimizer.search.uniform.first import first_of_many, first_schedule
 from abscopt.optimizer.search.uniform.last import improve_at_last
-from abscopt.optimizer.search.uniform.leaf import BOUND_SAFETY, Found, Leaf, check
+from abscopt.optimizer.search.uniform.leaf import BOUND_SAFETY, Leaf, SearchState, check
 from abscopt.optimizer.search.uniform.local import (
     climb,
     climbed,
@@ -83,7 +83,7 @@ def explore(
     starts: Sequence[tuple[int, IntArray]] = (),
     trees: Trees | None = None,
     proved: float = math.inf,
-) -> Found:
+) -> SearchState:
     """Best schedule of uniform courses and a bound within `gap` of it.
 
     Parameters
@@ -94,21 +94,21 @@ def explore(
 
     Stops early when the clock says so; the bound is then that of what was left open.
     """
-    found, search = Found(), None
+    state, search = SearchState(), None
     try:
-        first_of_many(candidates, found)
-        search = _Search(candidates, gap, seed, clock, found, trees or Trees(), proved)
+        first_of_many(candidates, state)
+        search = _Search(candidates, gap, seed, clock, state, trees or Trees(), proved)
         search.begin_with(starts)
         search.run()
-        found.complete = True
+        state.complete = True
     except Stopped:
         pass
     with clock.answering():
         still_open = ceiling_of_case(candidates.instance) if search is None else search.open_bound
-    if search is not None and not found.complete:
-        improve_at_last(candidates, found, clock)
-    found.bound = max(found.value, min(still_open, proved))
-    return found
+    if search is not None and not state.complete:
+        improve_at_last(candidates, state, clock)
+    state.bound = max(state.value, min(still_open, proved))
+    return state
 
 
 class _Search:
@@ -130,11 +130,11 @@ class _Search:
         gap: float,
         seed: int,
         clock: Clock,
-        found: Found,
+        state: SearchState,
         trees: Trees,
         proved: float,
     ):
-        self.candidates, self.gap, self.clock, self.found = candidates, gap, clock, found
+        self.candidates, self.gap, self.clock, self.state = candidates, gap, clock, state
         self.most = ENOUGH * gap
         self.trees, self.proved = trees, proved
         trees.fit(candidates)
@@ -152,26 +152,26 @@ class _Search:
     @property
     def threshold(self) -> float:
         """What a schedule must exceed to matter."""
-        return self.found.value + self.gap
+        return self.state.value + self.gap
 
     @property
     def enough(self) -> bool:
         """Whether the bound that was known before is close enough."""
-        return self.proved <= self.found.value + self.most
+        return self.proved <= self.state.value + self.most
 
     @property
     def open_bound(self) -> float:
         """Bound of everything: what is open, and what was closed, which the threshold bounds."""
-        late = LATE if self.clock.expired else math.inf
-        waiting = [self._ceiling(plans, late) for plans in self.pending]
+        limit = LATE if self.clock.expired else math.inf
+        waiting = [self._ceiling(plans, limit) for plans in self.pending]
         top = -self.heap[0][0] if self.heap else -math.inf
         return max([top, self.current, self.closed, self.threshold, *waiting])
 
-    def _ceiling(self, plans: tuple[int, ...], most: float = math.inf) -> float:
-        """Bound of plans before any price; where more groups are known than `most`, of the case."""
+    def _ceiling(self, plans: tuple[int, ...], limit: float = math.inf) -> float:
+        """Bound of plans before any price; where more groups are known than `limit`, of the case."""
         group = int(self.candidates.plan_effects.group[plans[0]])
         if group not in self.ceilings:
-            if len(self.ceilings) >= most:
+            if len(self.ceilings) >= limit:
                 return ceiling_of_case(self.candidates.instance) + BOUND_SAFETY
             self.ceilings[group] = ceiling(self.candidates, plans[0]) + BOUND_SAFETY
         return self.ceilings[group]
@@ -181,22 +181,22 @@ class _Search:
         for plan, row in starts:
             tabulated = Tabulated(self.candidates, plan)
             row = repaired(tabulated, row)
-            self.found.offer(plan, row, worth(tabulated, row))
+            self.state.offer(plan, row, worth(tabulated, row))
 
     def run(self) -> None:
         """Examine everything above the threshold."""
-        known = any(self.trees.of(plans).known for plans in self.pending)
-        self.gap = self.most if known else self.gap
-        in_hand, bounded = self.found.row is not None, math.isfinite(self.proved)
-        if in_hand and (bounded or not known):
+        remembered = any(self.trees.of(plans).known for plans in self.pending)
+        self.gap = self.most if remembered else self.gap
+        in_hand, bounded = self.state.row is not None, math.isfinite(self.proved)
+        if in_hand and (bounded or not remembered):
             self._polish()
         while self.pending and not self.enough:
             check(self.clock)
             plans = self.pending[0]
             if self._at_once(plans):
                 continue
-            if self.found.row is None:
-                first_schedule(self.candidates, plans, self.found)
+            if self.state.row is None:
+                first_schedule(self.candidates, plans, self.state)
                 self._tell()
             node = self._root(plans)
             self.current = self._ceiling(plans)
@@ -213,8 +213,8 @@ class _Search:
         self.heap.clear()
         self.current = -math.inf
         self.closed = self.proved if self.enough else self.threshold
-        if not self.enough and self.found.row is not None:
-            self.found.grounds.bound = self.threshold
+        if not self.enough and self.state.row is not None:
+            self.state.grounds.bound = self.threshold
 
     def _next(self) -> None:
         """Examine the node of the highest bound; where none is above the threshold, close all."""
@@ -230,7 +230,7 @@ class _Search:
 
     def _tell(self) -> None:
         """Report the incumbent and the bound of all that is open."""
-        value = self.found.value if self.found.row is not None else None
+        value = self.state.value if self.state.row is not None else None
         bound = self.open_bound
         self.clock.report("search", value, bound if math.isfinite(bound) else None)
 
@@ -241,17 +241,17 @@ class _Search:
 
     def _polish(self) -> None:
         """Best responses from the schedule in hand."""
-        plan, row = self.found.plan, self.found.row
+        plan, row = self.state.plan, self.state.row
         assert plan is not None and row is not None
         tabulated = Tabulated(self.candidates, plan)
         lesions = list(range(len(row)))
         options = every_course(tabulated)
-        self.found.offer(plan, *climb(tabulated, row, self.found.value, lesions, options))
+        self.state.offer(plan, *climb(tabulated, row, self.state.value, lesions, options))
 
     def _root(self, plans: tuple[int, ...]) -> Node:
         dual = Dual(PlanSet(self.candidates, plans))
         cells = dual.root(FIRST_CELLS)
-        self.found.columns += sum(int(mask.sum()) for mask in dual.set.usable)
+        self.state.columns += sum(int(mask.sum()) for mask in dual.set.usable)
         return Node(dual, dual.set.usable, cells, (), self.trees.of(plans))
 
     def _at_once(self, plans: tuple[int, ...]) -> bool:
@@ -259,33 +259,33 @@ class _Search:
         courses = [np.arange(len(table.menu)) for table in self.candidates.lesions]
         if not are_few(plans, courses):
             return False
-        self.found.nodes += 1
-        self.found.columns += sum(len(one.kinds) for one in self.candidates.shared(plans[0]))
+        self.state.nodes += 1
+        self.state.columns += sum(len(shared.kinds) for shared in self.candidates.shared(plans[0]))
         if self._ceiling(plans) > self.threshold:
-            evaluate(self.candidates, plans, courses, self.gap, self.clock, self.found)
+            evaluate(self.candidates, plans, courses, self.gap, self.clock, self.state)
         self.pending.pop(0)
         self._tell()
         return True
 
     def _recall(self, root: Node) -> None:
         """Push what the prices of an earlier search leave open of a family."""
-        self.found.nodes += 1
+        self.state.nodes += 1
         dual, fine = root.dual, FINE * self.gap
-        cells = Recall(root, self.threshold, fine, self.found.grounds).of_root()
+        cells = Recall(root, self.threshold, fine, self.state.grounds).of_root()
         if len(cells) and dual.lagrangians:
-            one = dual.lagrangians[int(cells.by[cells.bound.argmax()])]
-            self._try(dual, one, root.alive, self._hint(dual), None)
+            lagrangian = dual.lagrangians[int(cells.by[cells.bound.argmax()])]
+            self._try(dual, lagrangian, root.alive, self._hint(dual), None)
             cells = cells.take_above(self.threshold)
             root = replace(root, cells=cells, alive=dual.alive(cells, root.alive, self.threshold))
             self.current = cells.top + BOUND_SAFETY
         if len(cells) and not self.enough:
-            for node in Recall(root, self.threshold, fine, self.found.grounds).ends():
+            for node in Recall(root, self.threshold, fine, self.state.grounds).ends():
                 check(self.clock)
                 self._push(node, node.cells.top + BOUND_SAFETY)
 
     def _examine(self, node: Node) -> None:
         """Bound a node anew; close it, put it back, or split it."""
-        self.found.nodes += 1
+        self.state.nodes += 1
         if self._few(node):
             return
         fine = FINE * self.gap
@@ -305,18 +305,18 @@ class _Search:
             if math.isfinite(cells.top):
                 self.current = cells.top + BOUND_SAFETY
             pool = sorted({*pool[-INHERITED:], *(int(j) for j in np.unique(cells.by) if j >= 0)})
-            kill, known = dual.highest(cells, alive, pool) if pool else (self._hint(dual), math.inf)
-            if known <= self.threshold:  # only the width of cells keeps them
+            kill, bound = dual.highest(cells, alive, pool) if pool else (self._hint(dual), math.inf)
+            if bound <= self.threshold:  # only the width of cells keeps them
                 before = len(cells), cells.top
                 cells = dual.tighten(cells, alive, pool, self.threshold, fine)
                 if (len(cells), cells.top) != before:
                     continue
-            one, value, mixture = dual.prices_at(kill, alive, self.threshold, fine)
+            lagrangian, value, mixture = dual.prices_at(kill, alive, self.threshold, fine)
             if dual.exceeds and farkas_prices(dual.set, alive) is not None:
-                self.found.grounds.whole = False  # other caps might let something in
+                self.state.grounds.whole = False  # other caps might let something in
                 return
-            self.found.grounds.add(dual.set, one.prices.rows)
-            node.branch.remember(one.prices)
+            self.state.grounds.add(dual.set, lagrangian.prices.rows)
+            node.branch.remember(lagrangian.prices)
             number = len(dual.lagrangians) - 1
             pool.append(number)
             cells = dual.tighten(cells, alive, [number], self.threshold, fine)
@@ -324,10 +324,10 @@ class _Search:
                 cells = self._dated(dual, cells, alive)
                 if not len(cells):
                     return
-                self._try(dual, one, alive, kill, mixture)
-                if known - value <= max(fine, OPEN * (value - self.threshold)):
+                self._try(dual, lagrangian, alive, kill, mixture)
+                if bound - value <= max(fine, OPEN * (value - self.threshold)):
                     break
-            elif known <= self.threshold:
+            elif bound <= self.threshold:
                 break
         cells = cells.take_above(self.threshold - BOUND_SAFETY)
         if len(cells):
@@ -343,35 +343,35 @@ class _Search:
         if len(dual.set.plans) > 1 or not dual.without_effect:
             return cells
         tabulated = Tabulated(dual.set.candidates, dual.set.plans[0])
-        leaf = Leaf(dual, tabulated, self.gap, self.clock, self.found)
+        leaf = Leaf(dual, tabulated, self.gap, self.clock, self.state)
         return leaf.examine(cells, alive) if leaf.dated else cells
 
     def _few(self, node: Node) -> bool:
         """Evaluate every schedule of a node that holds few; False if it holds many."""
         dual = node.dual
         courses = [
-            np.flatnonzero(mask[one.kinds.of])
-            for mask, one in zip(node.alive, dual.set.shared, strict=True)
+            np.flatnonzero(mask[shared.kinds.of])
+            for mask, shared in zip(node.alive, dual.set.shared, strict=True)
         ]
         if not are_few(dual.set.plans, courses):
             return False
-        evaluate(dual.set.candidates, dual.set.plans, courses, self.gap, self.clock, self.found)
+        evaluate(dual.set.candidates, dual.set.plans, courses, self.gap, self.clock, self.state)
         return True
 
     def _hint(self, dual: Dual) -> FloatArray:
         """(horizons,) systemic log kill of the incumbent under a plan of the set."""
         horizons = len(dual.ground)
-        if self.found.row is None or not horizons:
+        if self.state.row is None or not horizons:
             middle: FloatArray = np.sqrt(dual.low_and_high[0] * dual.low_and_high[1])
             return middle
-        plan = self._best_plan(dual.set.plans, self.found.row)
-        kill = kill_of_row(self.candidates, plan, self.found.row)
+        plan = self._best_plan(dual.set.plans, self.state.row)
+        kill = kill_of_row(self.candidates, plan, self.state.row)
         return np.clip(kill, *dual.low_and_high)
 
     def _try(
         self,
         dual: Dual,
-        one: Lagrangian,
+        lagrangian: Lagrangian,
         alive: Alive,
         kill: FloatArray,
         mixture: list[FractionalChoice] | None,
@@ -380,44 +380,44 @@ class _Search:
         self.tries += 1
         if self.idle > PATIENCE and self.tries % SELDOM:
             return
-        before, plans, candidates = self.found.value, dual.set.plans, dual.set.candidates
+        before, plans, candidates = self.state.value, dual.set.plans, dual.set.candidates
         plan = plans[len(plans) // 2]
-        if self.found.row is not None:
-            plan = self._best_plan(plans, self.found.row)
+        if self.state.row is not None:
+            plan = self._best_plan(plans, self.state.row)
         tabulated = Tabulated(candidates, plan)
-        choices = dual.shortlist(one, alive, kill, SHORTLIST)
+        choices = dual.shortlist(lagrangian, alive, kill, SHORTLIST)
         options = [np.union1d(c, [0]) for c in choices]
-        spread = [one.spread for one in mixture] if mixture else [0.0] * len(choices)
+        spread = [choice.spread for choice in mixture] if mixture else [0.0] * len(choices)
         first = sorted(range(len(choices)), key=lambda s: (-spread[s], s))
         starts = [rounded(tabulated, choices, first), rounded(tabulated, choices, first[::-1])]
-        own = None if self.found.row is None else candidates.of_case(self.found.row)
-        if own is None and candidates.controlled:
+        incumbent = None if self.state.row is None else candidates.of_case(self.state.row)
+        if incumbent is None and candidates.controlled:
             starts.append(reaching(tabulated, first, options))
-        if own is not None:
-            starts.append(own)
-            options = [np.union1d(o, c) for o, c in zip(options, own, strict=True)]
+        if incumbent is not None:
+            starts.append(incumbent)
+            options = [np.union1d(o, c) for o, c in zip(options, incumbent, strict=True)]
 
         def offer(row: IntArray, value: float) -> None:
-            self.found.offer(plan, candidates.in_case(row), value)
+            self.state.offer(plan, candidates.in_case(row), value)
 
         if mixture and self.tries <= THOROUGH:
             row, value = local_search(tabulated, choices, starts, options, self.rng, offer)
         else:
             row, value = climbed(tabulated, starts, options, offer)
         if row is not None:
-            self.found.offer(plan, candidates.in_case(row), value)
-        if self.found.row is not None and self.found.value > before:
+            self.state.offer(plan, candidates.in_case(row), value)
+        if self.state.row is not None and self.state.value > before:
             self._adopt(plans)
-        self.idle = 0 if self.found.value > before else self.idle + 1
+        self.idle = 0 if self.state.value > before else self.idle + 1
         self._tell()
 
     def _adopt(self, plans: tuple[int, ...]) -> None:
         """The incumbent's courses under the plan that suits them best."""
-        assert self.found.row is not None
-        plan = self._best_plan(plans, self.found.row)
-        if plan != self.found.plan:
+        assert self.state.row is not None
+        plan = self._best_plan(plans, self.state.row)
+        if plan != self.state.plan:
             tabulated = Tabulated(self.candidates, plan)
-            self.found.offer(plan, self.found.row, worth(tabulated, self.found.row))
+            self.state.offer(plan, self.state.row, worth(tabulated, self.state.row))
 
     def _split(self, node: Node, mixture: list[FractionalChoice] | None) -> None:
         """Children of a node that stays above the threshold."""
@@ -427,35 +427,37 @@ class _Search:
             self._push(Node(*fewer, (), node.branch), cells.top + BOUND_SAFETY)
             return
         if self._plans_first(node):
-            self._push_parts(node, Cut())
+            self._push_parts(node, Split())
             return
         at = int(cells.bound.argmax())
         mixed = self._mixed(dual, node.alive, cells, at)
-        spread = max(one.spread for one in mixture) if mixture else 0.0
+        spread = max(choice.spread for choice in mixture) if mixture else 0.0
         several = any(int(mask.sum()) > 1 for mask in node.alive)
         if mixed is not None:
-            self._push_parts(node, Cut(mixed))
+            self._push_parts(node, Split(mixed))
         elif several and spread > MIXED * (cells.top - self.threshold):
-            self._push_parts(node, parted(dual, node.alive, mixture))
+            self._push_parts(node, split_by_burden(dual, node.alive, mixture))
         elif len(dual.set.plans) > 1:
-            self._push_parts(node, Cut())
+            self._push_parts(node, Split())
         else:
             tabulated = Tabulated(dual.set.candidates, dual.set.plans[0])
-            leaf = Leaf(dual, tabulated, self.gap, self.clock, self.found)
-            left = leaf.examine(cells, node.alive)
-            if len(left):
-                self._push_parts(replace(node, cells=left), parted(dual, node.alive, mixture))
+            leaf = Leaf(dual, tabulated, self.gap, self.clock, self.state)
+            open_cells = leaf.examine(cells, node.alive)
+            if len(open_cells):
+                self._push_parts(
+                    replace(node, cells=open_cells), split_by_burden(dual, node.alive, mixture)
+                )
 
-    def _push_parts(self, node: Node, cut: Cut) -> None:
-        """Push both parts of a node that is cut."""
+    def _push_parts(self, node: Node, split: Split) -> None:
+        """Push both parts of a node that is split."""
         dual, cells = node.dual, node.cells
-        children, bound = node.branch.split(cut), cells.top + BOUND_SAFETY
-        if cut.lesion is None:
+        children, bound = node.branch.divide(split), cells.top + BOUND_SAFETY
+        if split.lesion is None:
             for plans, child in zip(dual.set.halves(), children, strict=True):
                 self._push(of_subset(node, plans, child), bound)
             return
         numbers = tuple(int(j) for j in np.unique(cells.by))
-        sides = cut.sides(dual.set.candidates, dual.set.shared, node.alive)
+        sides = split.sides(dual.set.candidates, dual.set.shared, node.alive)
         for side, child in zip(sides, children, strict=True):
             self._push(Node(dual, side, cells, numbers, child), bound)
 
@@ -465,28 +467,28 @@ class _Search:
         if len(plans) == 1:
             return False
         plan = plans[len(plans) // 2]
-        if self.found.row is not None:
-            plan = self._best_plan(plans, self.found.row)
+        if self.state.row is not None:
+            plan = self._best_plan(plans, self.state.row)
         alone = of_subset(node, PlanSet(dual.set.candidates, (plan,), dual.set), node.branch)
         numbers = list(alone.numbers)
-        left = alone.dual.tighten(alone.cells, alone.alive, numbers, self.threshold, math.inf)
-        return top - max(left.top, self.threshold) > PLANS * (top - self.threshold)
+        open_cells = alone.dual.tighten(alone.cells, alone.alive, numbers, self.threshold, math.inf)
+        return top - max(open_cells.top, self.threshold) > PLANS * (top - self.threshold)
 
     def _best_plan(self, plans: tuple[int, ...], row: IntArray) -> int:
         """The plan of a set under which the incumbent's courses do best, limits aside."""
         if self.suited[0] != row.tobytes():
             self.suited = row.tobytes(), {}
-        known = self.suited[1]
-        new = [k for k in plans if k not in known]
-        if new:
-            worth_of = values_of_rows(self.candidates, np.array(new), row[None])[:, 0]
-            known.update(zip(new, worth_of.tolist(), strict=True))
-        return max(plans, key=lambda k: (known[k], -k))
+        value_of = self.suited[1]
+        unvalued = [k for k in plans if k not in value_of]
+        if unvalued:
+            worth_of = values_of_rows(self.candidates, np.array(unvalued), row[None])[:, 0]
+            value_of.update(zip(unvalued, worth_of.tolist(), strict=True))
+        return max(plans, key=lambda k: (value_of[k], -k))
 
     def _mixed(self, dual: Dual, alive: Alive, cells: Cells, at: int) -> int | None:
         """A lesion that the bound may treat by halves: 'no course' loses as little as treatment."""
-        one = dual.lagrangians[int(cells.by[at])]
-        losses = dual.losses(one, alive, cells.high[at])
+        lagrangian = dual.lagrangians[int(cells.by[at])]
+        losses = dual.losses(lagrangian, alive, cells.high[at])
         slack = cells.top - self.threshold
         undecided = [s for s, mask in enumerate(alive) if mask[0] and mask[1:].any()]
         worse = {s: max(float(losses[s][0]), float(losses[s][1:].min())) for s in undecided}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.progress import Clock
-    from abscopt.optimizer.search.uniform.leaf import Found
+    from abscopt.optimizer.search.uniform.leaf import SearchState
 
 
 FEW = 100_000
@@ -26,7 +26,7 @@ FEW = 100_000
 
 def are_few(plans: Sequence[int], courses: Sequence[IntArray]) -> bool:
     """Whether the schedules of some courses, one per lesion, under some plans are few."""
-    return len(plans) * math.prod(len(own) for own in courses) <= FEW
+    return len(plans) * math.prod(len(menu) for menu in courses) <= FEW
 
 
 def evaluate(
@@ -35,21 +35,22 @@ def evaluate(
     courses: Sequence[IntArray],
     gap: float,
     clock: Clock,
-    found: Found,
+    state: SearchState,
 ) -> None:
     """Decide every schedule that is better than the best by more than `gap`.
 
-    Costs of plans are known at once; only plans under which some schedule would then matter are
-    looked at with limits and the costs of soft ones.
+    worths[k, i] (plans, rows) values before limits; plan k matters while max_i worths[k, i] -
+    cost_k > incumbent + gap. Plans by falling ceiling; only rows that would matter are looked at
+    with limits and the costs of soft ones.
     """
     rows = every_row(list(courses))
     worths = values_of_rows(candidates, np.array(plans), rows)
-    most = worths.max(axis=1) - [candidates.plan_cost(k) for k in plans]
-    for i in np.argsort(-most, kind="stable"):
+    ceilings = worths.max(axis=1) - [candidates.plan_cost(k) for k in plans]
+    for i in np.argsort(-ceilings, kind="stable"):
         check(clock)
-        if most[i] <= found.value + gap:
+        if ceilings[i] <= state.value + gap:
             return
-        own = worths[i] > found.value + gap
+        above = worths[i] > state.value + gap
         tabulated = Tabulated(candidates, plans[i])
-        value = worths[i][own] - tabulated.cost(rows[own])
-        decide(tabulated, rows[own], value, gap, found)
+        value = worths[i][above] - tabulated.cost(rows[above])
+        decide(tabulated, rows[above], value, gap, state)

@@ -13,31 +13,31 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from abscopt.optimizer.candidates.table import Candidates
-    from abscopt.optimizer.search.uniform.leaf import Found
+    from abscopt.optimizer.search.uniform.leaf import SearchState
 
 
-def first_schedule(candidates: Candidates, plans: Sequence[int], found: Found) -> None:
+def first_schedule(candidates: Candidates, plans: Sequence[int], state: SearchState) -> None:
     """Offer a schedule of one of some plans: best responses of one lesion, from few lesions."""
     names = list(plans)
     spread = names[:: max(1, len(names) // 8)] if candidates.controlled else ()
     for plan in dict.fromkeys((names[len(names) // 2], names[0], names[-1], *spread)):
-        if _climbed_under(candidates, plan, plan, found):
+        if _climbed_under(candidates, plan, plan, state):
             return
 
 
-def first_of_many(candidates: Candidates, found: Found) -> None:
+def first_of_many(candidates: Candidates, state: SearchState) -> None:
     """Offer a schedule of a few plans before the tables of very many are begun."""
     count = len(candidates.plans)
     if count <= candidates.plans_at_once:
         return
     sample = [count // 2, 0, count - 1]
-    few = of_plans(candidates, sample)
+    sampled = of_plans(candidates, sample)
     for number, plan in enumerate(sample):
-        if _climbed_under(few, number, plan, found):
+        if _climbed_under(sampled, number, plan, state):
             return
 
 
-def _climbed_under(candidates: Candidates, number: int, plan: int, found: Found) -> bool:
+def _climbed_under(candidates: Candidates, number: int, plan: int, state: SearchState) -> bool:
     """Offer what best responses reach under one plan, whose name is given; False if nothing."""
     tabulated = Tabulated(candidates, number)
     lesions, options = list(range(len(candidates.lesions))), every_course(tabulated)
@@ -45,9 +45,9 @@ def _climbed_under(candidates: Candidates, number: int, plan: int, found: Found)
         row = begin(tabulated, lesions, options)
         row, value = climb(
             tabulated, row, worth(tabulated, row), lesions, options,
-            lambda better, its: found.offer(plan, better, its),
+            lambda better, its: state.offer(plan, better, its),
         )  # fmt: skip
         if math.isfinite(value):
-            found.offer(plan, row, value)
+            state.offer(plan, row, value)
             return True
     return False

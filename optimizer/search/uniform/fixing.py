@@ -70,25 +70,25 @@ def reduced(
     Dominance comes last, where few pairs are left to compare; without any feasible schedule in hand
     it comes alone. A better schedule found among the pairs left sharpens the bounds once more.
     """
-    kept = offered(candidates)
-    in_hand = first_in_hand(candidates, kept, gap, seed, clock, known)
+    remaining = offered(candidates)
+    in_hand = first_in_hand(candidates, remaining, gap, seed, clock, known)
     with suppress(Stopped):  # what is kept and in hand holds at any time
         if in_hand is not None:
-            sweep = _Sweep(candidates, kept, in_hand, gap, SHARP * gap, clock, seed)
+            sweep = _Sweep(candidates, remaining, in_hand, gap, SHARP * gap, clock, seed)
             try:
-                kept = sweep.kept_of(kept)
+                remaining = sweep.kept_of(remaining)
             finally:
                 before, in_hand = in_hand, sweep.in_hand
-            in_hand = improved(candidates, kept, in_hand, seed, clock)
+            in_hand = improved(candidates, remaining, in_hand, seed, clock)
             if in_hand.value > before.value:
-                kept = fixed(candidates, kept, in_hand, gap, clock, SHARP * gap)
-        kept = undominated(candidates, kept)
-    return kept, in_hand
+                remaining = fixed(candidates, remaining, in_hand, gap, clock, SHARP * gap)
+        remaining = undominated(candidates, remaining)
+    return remaining, in_hand
 
 
 def fixed(
     candidates: Candidates,
-    kept: Kept,
+    remaining: Kept,
     in_hand: InHand,
     gap: float,
     clock: Clock,
@@ -103,11 +103,11 @@ def fixed(
 
     Stops early when the clock says so; what was not looked at is kept.
     """
-    return _Sweep(candidates, kept, in_hand, gap, looseness, clock).kept_of(kept)
+    return _Sweep(candidates, remaining, in_hand, gap, looseness, clock).kept_of(remaining)
 
 
 @dataclass(frozen=True)
-class _Node:
+class _Subproblem:
     """Plans, kinds and cells; `numbers` are the multipliers not yet tried on them."""
 
     dual: Dual
@@ -129,21 +129,21 @@ class _Sweep:
     def __init__(
         self,
         candidates: Candidates,
-        kept: Kept,
+        remaining: Kept,
         in_hand: InHand,
         gap: float,
         looseness: float,
         clock: Clock,
         seed: int | None = None,
     ):
-        self.candidates, self.kept, self.clock = candidates, kept, clock
+        self.candidates, self.kept, self.clock = candidates, remaining, clock
         self.in_hand, self.gap, self.precision = in_hand, gap, PRECISION * gap
         self.looseness = looseness
         self.rng = None if seed is None else np.random.default_rng(seed)
         self.tries = self.idle = 0
-        self.pairs = tuple(np.zeros_like(part) for part in kept.pairs)
-        self.effect = np.zeros_like(kept.effect)
-        self.least = np.full_like(kept.effect, np.inf)
+        self.pairs = tuple(np.zeros_like(pairs) for pairs in remaining.pairs)
+        self.effect = np.zeros_like(remaining.effect)
+        self.least = np.full_like(remaining.effect, np.inf)
         self.top = -math.inf
 
     @property
@@ -151,18 +151,18 @@ class _Sweep:
         """What a schedule must exceed to matter."""
         return self.in_hand.value + self.gap
 
-    def kept_of(self, kept: Kept) -> Kept:
+    def kept_of(self, remaining: Kept) -> Kept:
         """What is left after a look at every plan."""
         self._run()
         _keep_in_hand(self.candidates, self.in_hand, self)
-        whole = math.isinf(self.looseness)
-        name = "bounds" if whole else f"bounds in cells within {self.looseness:g}"
+        uncut = math.isinf(self.looseness)
+        name = "bounds" if uncut else f"bounds in cells within {self.looseness:g}"
         after = replace(
-            kept,
+            remaining,
             effect=self.effect,
             least_effect=self.least,
-            floor=max(kept.floor, self.threshold),
-            bound=min(kept.bound, max(self.top, self.threshold)),
+            floor=max(remaining.floor, self.threshold),
+            bound=min(remaining.bound, max(self.top, self.threshold)),
         )
         return after.but(f"{name}, {self.in_hand.value:.6g} in hand", self.pairs)
 
@@ -172,11 +172,11 @@ class _Sweep:
                 self._leave(plans, math.inf)
                 continue
             dual = Dual(PlanSet(self.candidates, plans))
-            stack = [_Node(dual, usable(dual.set, self.kept), dual.root(FIRST_CELLS), [])]
+            stack = [_Subproblem(dual, usable(dual.set, self.kept), dual.root(FIRST_CELLS), [])]
             while stack:
                 stack += self._examine(stack.pop())
 
-    def _examine(self, node: _Node) -> list[_Node]:
+    def _examine(self, node: _Subproblem) -> list[_Subproblem]:
         """Bound some plans; what is left of a single one is kept, of several halved."""
         dual, alive, plans = node.dual, node.alive, node.dual.set.plans
         if not all(mask.any() for mask in alive):
@@ -189,7 +189,7 @@ class _Sweep:
             self._leave(plans, cells.top + SAFETY)
             return []
         if len(plans) > 1:
-            return self._halves(_Node(dual, alive, cells, pool))
+            return self._halves(_Subproblem(dual, alive, cells, pool))
         self._search(dual, alive, cells)
         cells = self._sharpened(dual, alive, cells.take_above(self.threshold - SAFETY), pool)
         if len(cells):
@@ -198,28 +198,31 @@ class _Sweep:
 
     def _leave(self, plans: tuple[int, ...], bound: float) -> None:
         """Keep some plans as they are."""
-        own = list(plans)
-        for mask, part in zip(self.pairs, self.kept.pairs, strict=True):
-            mask[own] = part[own]
-        self.effect[own], self.least[own] = self.kept.effect[own], self.kept.least_effect[own]
+        indices = list(plans)
+        for mask, remaining in zip(self.pairs, self.kept.pairs, strict=True):
+            mask[indices] = remaining[indices]
+        self.effect[indices], self.least[indices] = (
+            self.kept.effect[indices],
+            self.kept.least_effect[indices],
+        )
         self.top = max(self.top, bound)
 
-    def _bounded(self, node: _Node) -> tuple[Cells, list[int]]:
+    def _bounded(self, node: _Subproblem) -> tuple[Cells, list[int]]:
         """Cells above the threshold by good multipliers, and the numbers of those."""
         dual, alive, cells, pool = node.dual, node.alive, node.cells, list(node.numbers)
-        whole = math.isinf(self.looseness)
-        fine = math.inf if whole else self.precision
+        uncut = math.isinf(self.looseness)
+        fine = math.inf if uncut else self.precision
         if pool:
             cells = self._tightened(dual, alive, cells, pool, fine)
-        for _ in range(1 if whole else NEW_MULTIPLIERS):
+        for _ in range(1 if uncut else NEW_MULTIPLIERS):
             if not len(cells) or self.clock.expired:
                 break
-            kill, known = (
+            kill, bound = (
                 dual.highest(cells, alive, pool)
                 if pool
                 else (dual.low_and_high.prod(axis=0) ** 0.5, math.inf)
             )
-            if known <= self.threshold and not whole:  # only the width of cells keeps them
+            if bound <= self.threshold and not uncut:  # only the width of cells keeps them
                 before = len(cells), cells.top
                 cells = self._tightened(dual, alive, cells, pool, fine)
                 if (len(cells), cells.top) != before:
@@ -229,7 +232,7 @@ class _Sweep:
             cells = self._tightened(dual, alive, cells, pool[-1:], fine)
             if value > self.threshold and len(dual.set.plans) > 1:
                 break
-            if known - value <= self.precision:
+            if bound - value <= self.precision:
                 break
         return cells, pool
 
@@ -244,13 +247,13 @@ class _Sweep:
         if self.rng is None or (self.idle > MOST_IDLE and self.tries % SELDOM):
             return
         at, k = int(cells.bound.argmax()), dual.set.plans[0]
-        one = dual.lagrangians[int(cells.by[at])]
-        choices = dual.shortlist(one, alive, cells.high[at], SHORTLIST)
-        found = searched(self.candidates, k, choices, self.rng, self.in_hand)
-        better = found is not None and found.value > self.in_hand.value
+        lagrangian = dual.lagrangians[int(cells.by[at])]
+        choices = dual.shortlist(lagrangian, alive, cells.high[at], SHORTLIST)
+        candidate = searched(self.candidates, k, choices, self.rng, self.in_hand)
+        better = candidate is not None and candidate.value > self.in_hand.value
         self.idle = 0 if better else self.idle + 1
-        if found is not None and better:
-            self.in_hand = found
+        if candidate is not None and better:
+            self.in_hand = candidate
 
     def _sharpened(self, dual: Dual, alive: Alive, cells: Cells, pool: list[int]) -> Cells:
         """Cells above the threshold, halved until their width costs little."""
@@ -260,42 +263,46 @@ class _Sweep:
             if not wide.any() or len(cells) + sum(map(len, done)) > MOST_CELLS:
                 break
             done.append(cells.take(~wide))
-            parts = _halved(dual, cells.take(wide))
-            cells = self._tightened(dual, alive, parts, pool, math.inf)
+            children = _halved(dual, cells.take(wide))
+            cells = self._tightened(dual, alive, children, pool, math.inf)
         return joined_cells([*done, cells])
 
-    def _halves(self, node: _Node) -> list[_Node]:
+    def _halves(self, node: _Subproblem) -> list[_Subproblem]:
         """Two sets of plans with the best of the multipliers of both."""
         dual, cells = node.dual, node.cells
         alive = dual.alive(cells, node.alive, self.threshold - SAFETY)
-        found = []
+        nodes = []
         for plans in dual.set.halves():
-            left = usable(plans, self.kept)
-            own = tuple(mask & part for mask, part in zip(alive, left, strict=True))
-            if not all(mask.any() for mask in own):
+            remaining = usable(plans, self.kept)
+            living = tuple(mask & fits for mask, fits in zip(alive, remaining, strict=True))
+            if not all(mask.any() for mask in living):
                 continue
-            child = dual.of_subset(plans, cells, own)
-            around = unknown(cells.low, cells.high, cells.bound)
-            found.append(_Node(child, own, around, list(range(len(child.lagrangians)))))
-        return found
+            child = dual.of_subset(plans, cells, living)
+            unbounded = unknown(cells.low, cells.high, cells.bound)
+            nodes.append(_Subproblem(child, living, unbounded, list(range(len(child.lagrangians)))))
+        return nodes
 
     def _collect(self, dual: Dual, alive: Alive, cells: Cells) -> None:
-        """Keep the pairs of one plan that some cell leaves above the threshold."""
+        """Keep the pairs of one plan that some cell leaves above the threshold.
+
+        Reduced-cost fixing: course c of kind k stays where ceiling_k + term_c > threshold, for the
+        function of some cell. The effect that is left: min lo - ground <= Z <= max hi (horizons,).
+        """
         k = dual.set.plans[0]
-        found = tuple(np.zeros(part.shape[1], dtype=bool) for part in self.pairs)
+        collected = tuple(np.zeros(pairs.shape[1], dtype=bool) for pairs in self.pairs)
         for j in np.unique(cells.by):
-            own = cells.take(cells.by == j)
+            bounded = cells.take(cells.by == j)
             prices = dual.lagrangians[int(j)].prices
-            for s, room in enumerate(dual.ceilings(own, alive, int(j))):
+            for s, ceiling in enumerate(dual.ceilings(bounded, alive, int(j))):
                 kinds = np.flatnonzero(
-                    room + dual.lagrangians[int(j)].terms[s] > self.threshold - SAFETY
+                    ceiling + dual.lagrangians[int(j)].terms[s] > self.threshold - SAFETY
                 )
                 if not len(kinds):
                     continue
                 course, kind, term = dual.set.courses[s].courses(kinds, prices)
-                found[s][course[room[kind] + term > self.threshold - SAFETY]] = True
-        for mask, own_pairs, before in zip(self.pairs, found, self.kept.pairs, strict=True):
-            mask[k] = own_pairs & before[k]
+                collected[s][course[ceiling[kind] + term > self.threshold - SAFETY]] = True
+        for mask, courses, before in zip(self.pairs, collected, self.kept.pairs, strict=True):
+            mask[k] = courses & before[k]
         self.top = max(self.top, cells.top + SAFETY)
         if not dual.set.systemic:
             self.effect[k], self.least[k] = self.kept.effect[k], self.kept.least_effect[k]
@@ -306,7 +313,7 @@ class _Sweep:
 
 
 def _halved(dual: Dual, cells: Cells) -> Cells:
-    """Each cell in two along the side that costs its bound most."""
+    """Each cell in two along argmax_h log_kill[h] ln(hi_h / lo_h), what costs its bound most."""
     steep = np.array([dual.lagrangians[int(j)].prices.log_kill for j in cells.by])
     axis = (steep * np.log(cells.high / cells.low)).argmax(axis=1)
     rows, middle = np.arange(len(cells)), np.sqrt(cells.low * cells.high)

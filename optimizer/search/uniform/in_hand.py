@@ -52,7 +52,7 @@ class InHand:
 
 def first_in_hand(
     candidates: Candidates,
-    kept: Kept,
+    remaining: Kept,
     gap: float,
     seed: int,
     clock: Clock,
@@ -63,31 +63,33 @@ def first_in_hand(
     Further groups are tried only until one has a feasible schedule.
     """
     rng, best = np.random.default_rng(seed), known
-    groups = sorted(families(candidates, kept.plans), key=lambda own: -ceiling(candidates, own[0]))
+    groups = sorted(
+        families(candidates, remaining.plans), key=lambda family: -ceiling(candidates, family[0])
+    )
     for number, plans in enumerate(groups):
         if clock.expired or (number >= SEARCHED_GROUPS and best is not None):
             break
         try:
-            best = _of_group(candidates, kept, plans, gap, rng, best)
+            best = _of_group(candidates, remaining, plans, gap, rng, best)
         except Stopped:
             break
         clock.report("bounds", None if best is None else best.value, None)
     return best
 
 
-def usable(plans: PlanSet, kept: Kept) -> Alive:
+def usable(plans: PlanSet, remaining: Kept) -> Alive:
     """Per lesion (kinds,) the kinds of which some course is left under some plan of a set."""
-    found = []
-    for one, usable, part in zip(plans.shared, plans.usable, kept.pairs, strict=True):
-        left = np.zeros_like(usable)
-        left[one.kinds.of[part[list(plans.plans)].any(axis=0)]] = True
-        found.append(usable & left)
-    return tuple(found)
+    masks = []
+    for shared, usable, pairs in zip(plans.shared, plans.usable, remaining.pairs, strict=True):
+        in_pairs = np.zeros_like(usable)
+        in_pairs[shared.kinds.of[pairs[list(plans.plans)].any(axis=0)]] = True
+        masks.append(usable & in_pairs)
+    return tuple(masks)
 
 
 def _of_group(
     candidates: Candidates,
-    kept: Kept,
+    remaining: Kept,
     plans: tuple[int, ...],
     gap: float,
     rng: np.random.Generator,
@@ -102,43 +104,43 @@ def _of_group(
         row, value = climb(tabulated, row, worth(tabulated, row), lesions, options)
         best = InHand.of(middle, row, value) if math.isfinite(value) else None
     dual = Dual(PlanSet(candidates, plans))
-    alive = usable(dual.set, kept)
+    alive = usable(dual.set, remaining)
     if not all(mask.any() for mask in alive):
         return best
     kill = dual.low_and_high.prod(axis=0) ** 0.5
     if best is not None and dual.set.systemic:
-        around = kill_of_row(candidates, best.plan, np.array(best.row))
-        kill = np.clip(around, *dual.low_and_high)
-    one, _, _ = dual.prices_at(kill, alive, -math.inf, PRECISION * gap)
-    choices = dual.shortlist(one, alive, kill, SHORTLIST)
+        at_row = kill_of_row(candidates, best.plan, np.array(best.row))
+        kill = np.clip(at_row, *dual.low_and_high)
+    lagrangian, _, _ = dual.prices_at(kill, alive, -math.inf, PRECISION * gap)
+    choices = dual.shortlist(lagrangian, alive, kill, SHORTLIST)
     tried: list[int] = []
     idle = 0
     while idle < PATIENCE and len(tried) < min(SEARCHED_PLANS, len(plans)):
         suited = [middle] if best is None else _best_plans(candidates, plans, best)
         tried.append(next(k for k in (*suited, *plans) if k not in tried))
-        found = searched(candidates, tried[-1], choices, rng, best)
-        better = found is not None and (best is None or found.value > best.value)
+        candidate = searched(candidates, tried[-1], choices, rng, best)
+        better = candidate is not None and (best is None or candidate.value > best.value)
         idle = 0 if better else idle + 1
-        best = found if better else best
+        best = candidate if better else best
     return best
 
 
 def improved(
-    candidates: Candidates, kept: Kept, in_hand: InHand, seed: int, clock: Clock
+    candidates: Candidates, remaining: Kept, in_hand: InHand, seed: int, clock: Clock
 ) -> InHand:
     """The schedule in hand, or a better one of the pairs left under plans that suit it."""
     rng, best = np.random.default_rng(seed), in_hand
-    plans = tuple(int(k) for k in kept.plans)
+    plans = tuple(int(k) for k in remaining.plans)
     for k in _best_plans(candidates, plans, in_hand)[:SEARCHED_PLANS]:
         if clock.expired:
             break
-        choices = [np.flatnonzero(part[k]) for part in kept.pairs]
+        choices = [np.flatnonzero(pairs[k]) for pairs in remaining.pairs]
         try:
-            found = searched(candidates, k, choices, rng, best)
+            candidate = searched(candidates, k, choices, rng, best)
         except Stopped:
             break
-        if found is not None and found.value > best.value:
-            best = found
+        if candidate is not None and candidate.value > best.value:
+            best = candidate
     return best
 
 
@@ -158,11 +160,11 @@ def searched(
     best: InHand | None,
 ) -> InHand | None:
     """Local search among some courses under one plan."""
-    options = [np.union1d(own, [0]) for own in choices]
+    options = [np.union1d(courses, [0]) for courses in choices]
     starts = []
     if best is not None:
         row = np.array(best.row, dtype=np.int64)
         starts.append(row)
-        options = [np.union1d(own, [c]) for own, c in zip(options, row, strict=True)]
-    found, value = local_search(Tabulated(candidates, plan), choices, starts, options, rng)
-    return None if found is None or not np.isfinite(value) else InHand.of(plan, found, value)
+        options = [np.union1d(courses, [c]) for courses, c in zip(options, row, strict=True)]
+    best_row, value = local_search(Tabulated(candidates, plan), choices, starts, options, rng)
+    return None if best_row is None or not np.isfinite(value) else InHand.of(plan, best_row, value)

@@ -43,7 +43,7 @@ PATIENCE = 4
 
 
 @dataclass
-class Found:
+class SearchState:
     """State of the exploration: incumbent and what is proved.
 
     Attributes
@@ -79,40 +79,44 @@ def check(clock: Clock) -> None:
 class Leaf:
     """Examines cells of one plan."""
 
-    def __init__(self, dual: Dual, tabulated: Tabulated, gap: float, clock: Clock, found: Found):
+    def __init__(
+        self, dual: Dual, tabulated: Tabulated, gap: float, clock: Clock, state: SearchState
+    ):
         self.dual, self.tabulated = dual, tabulated
-        self.gap, self.clock, self.found = gap, clock, found
+        self.gap, self.clock, self.state = gap, clock, state
         candidates = tabulated.candidates
         self.dated = dated(tabulated)
-        self.room = np.where(candidates.hard, CAP - candidates.prior, np.inf)
+        self.right = np.where(candidates.hard, CAP - candidates.prior, np.inf)
 
     @property
     def threshold(self) -> float:
         """What a schedule must exceed to matter."""
-        return self.found.value + self.gap
+        return self.state.value + self.gap
 
     def examine(self, cells: Cells, alive: Alive) -> Cells:
         """Examine all schedules of the cells above the threshold; cells with too many are left."""
-        left: list[Cells] = []
+        open_cells: list[Cells] = []
         stack = [cells]
         while stack:
             check(self.clock)
-            part = stack.pop()
-            part = part.take(part.bound + BOUND_SAFETY > self.threshold)
-            if not len(part):
+            box = stack.pop()
+            box = box.take(box.bound + BOUND_SAFETY > self.threshold)
+            if not len(box):
                 continue
-            low, high = part.low.min(axis=0), part.high.max(axis=0)
-            bound, number = self._bound(part, alive, low, high)
-            if bound - self.threshold > 2.0 * (part.top - self.threshold):
-                parts = self._parts(part, alive, number)
-                if parts:
-                    stack += parts
+            low, high = box.low.min(axis=0), box.high.max(axis=0)
+            bound, number = self._bound(box, alive, low, high)
+            if bound - self.threshold > 2.0 * (box.top - self.threshold):
+                boxes = self._parts(box, alive, number)
+                if boxes:
+                    stack += boxes
                     continue
             if bound + BOUND_SAFETY > self.threshold and not self._box(
                 alive, low, high, bound, number
             ):
-                left.append(part)
-        return joined_cells(left) if left else cells.take(np.zeros(len(cells), dtype=bool))
+                open_cells.append(box)
+        return (
+            joined_cells(open_cells) if open_cells else cells.take(np.zeros(len(cells), dtype=bool))
+        )
 
     def _parts(self, cells: Cells, alive: Alive, number: int) -> list[Cells]:
         """Narrower boxes; none where a single cell is narrow already."""
@@ -120,14 +124,14 @@ class Leaf:
             return _halves(cells)
         if (cells.high / cells.low).max(initial=1.0) < 1.0 + NARROW:
             return []
-        parts = self.dual.bounded(halved(cells), alive, [number])
-        return [parts.take(slice(i, i + 1)) for i in range(len(parts))]
+        boxes = self.dual.bounded(halved(cells), alive, [number])
+        return [boxes.take(slice(i, i + 1)) for i in range(len(boxes))]
 
     def _bound(
-        self, part: Cells, alive: Alive, low: FloatArray, high: FloatArray
+        self, box: Cells, alive: Alive, low: FloatArray, high: FloatArray
     ) -> tuple[float, int]:
-        """Bound of a box with all values at its upper corner, and the multiplier that gives it."""
-        numbers, width = np.unique(part.by).tolist(), np.log(high / low)
+        """min_j [ L_j(hi) + log_kill_j . ln(hi / lo) ] of a box and its j, values at hi."""
+        numbers, width = np.unique(box.by).tolist(), np.log(high / low)
         bounds = self.dual.bounds_at(numbers, alive, high[None])[:, 0]
         steep = [width @ self.dual.lagrangians[j].prices.log_kill for j in numbers]
         return min(zip((bounds + steep).tolist(), numbers, strict=True))
@@ -135,22 +139,27 @@ class Leaf:
     def _box(
         self, alive: Alive, low: FloatArray, high: FloatArray, bound: float, number: int
     ) -> bool:
-        """Examine one box; False if it holds too many combinations of kinds, or of timings."""
-        self.found.grounds.whole = False
-        one = self.dual.lagrangians[number]
-        losses = self.dual.losses(one, alive, high)
+        """Examine one box; False if it holds too many combinations of kinds, or of timings.
+
+        A schedule above the threshold has sum_s loss_s <= slack = bound - threshold, with the loss
+        of a course loss_c = loss_k + (term_k - term_c) >= 0 of its kind k: kinds (kinds,), then
+        courses, beyond the slack are left out before they are joined.
+        """
+        self.state.grounds.whole = False
+        lagrangian = self.dual.lagrangians[number]
+        losses = self.dual.losses(lagrangian, alive, high)
         slack = self._slack(bound, losses)
-        near = [np.flatnonzero(loss <= slack) for loss in losses]
-        if not all(len(kinds) for kinds in near):
+        kinds_within = [np.flatnonzero(loss <= slack) for loss in losses]
+        if not all(len(kinds) for kinds in kinds_within):
             return True
-        few = [loss[k] for loss, k in zip(losses, near, strict=True)]
-        many = count_at_most(few, slack) > JOIN_LIMIT
-        if many and not (self.dated and sum(len(k) for k in near) <= MOST_COURSES):
+        near_losses = [loss[k] for loss, k in zip(losses, kinds_within, strict=True)]
+        too_many = count_at_most(near_losses, slack) > JOIN_LIMIT
+        if too_many and not (self.dated and sum(len(k) for k in kinds_within) <= MOST_COURSES):
             return False
         courses, course_losses = [], []
-        for s, kinds in enumerate(near):
-            course, kind, term = self.dual.set.courses[s].courses(kinds, one.prices)
-            loss = losses[s][kind] + (one.terms[s][kind] - term)
+        for s, kinds in enumerate(kinds_within):
+            course, kind, term = self.dual.set.courses[s].courses(kinds, lagrangian.prices)
+            loss = losses[s][kind] + (lagrangian.terms[s][kind] - term)
             inside = loss <= slack
             courses.append(course[inside])
             course_losses.append(np.maximum(loss[inside], 0.0))
@@ -160,38 +169,39 @@ class Leaf:
             self._courses(courses, course_losses, slack)
         elif self.dated and self._dates(courses, low, high, number):
             return True
-        elif many:
+        elif too_many:
             return False
         else:
-            several = any(len(kinds) > 1 for kinds in near)
-            most = MOST_TIMINGS if several else math.inf  # else nothing is left to split
-            return self._kinds(courses, course_losses, low, high, slack, most)
+            several = any(len(kinds) > 1 for kinds in kinds_within)
+            timing_limit = MOST_TIMINGS if several else math.inf  # else nothing is left to split
+            return self._kinds(courses, course_losses, low, high, slack, timing_limit)
         return True
 
     def _dates(
         self, courses: list[IntArray], low: FloatArray, high: FloatArray, number: int
     ) -> bool:
         """Close a box by one integer programme over courses and days; False if it stays open."""
-        if sum(len(own) for own in courses) > MOST_COURSES or self.found.open_dates > PATIENCE:
+        if sum(len(menu) for menu in courses) > MOST_COURSES or self.state.open_dates > PATIENCE:
             return False
         bound = math.inf
         for prices in self._systemic_prices(number):
             programme = DateProgramme(self.dual, self.tabulated, courses, prices, low, high)
-            answer = programme.solve(self.gap, self.clock, lambda: self.found.value)
+            answer = programme.solve(self.gap, self.clock, lambda: self.state.value)
             check(self.clock)
             if answer.rows:
                 self.offer(np.stack(answer.rows))
             bound = min(bound, answer.bound)
             if bound + BOUND_SAFETY <= self.threshold:
                 return True
-        self.found.open_dates += 1
+        self.state.open_dates += 1
         return False
 
     def _systemic_prices(self, number: int) -> list[DualPrices]:
         """Prices of the systemic effect under which a box is stated: those at hand, then none.
 
-        `-steep ln lo` grows with the width of the box. Where the effect hardly acts, as without an
-        incumbent that narrows the box, prices of zero bound less: each value at the upper corner.
+        `-log_kill . ln lo` grows with the width of the box. Where the effect hardly acts, as
+        without an incumbent that narrows the box, prices of zero bound less: each value at the
+        upper corner.
         """
         prices = self.dual.lagrangians[number].prices
         if not prices.log_kill.any():
@@ -201,14 +211,16 @@ class Leaf:
 
     def _slack(self, bound: float, losses: list[FloatArray]) -> float:
         """Summed loss that still leaves a combination above the threshold; finite."""
-        most = math.fsum(float(loss[np.isfinite(loss)].max(initial=0.0)) for loss in losses) + 1.0
-        return min(bound + BOUND_SAFETY - self.threshold, most)
+        greatest = (
+            math.fsum(float(loss[np.isfinite(loss)].max(initial=0.0)) for loss in losses) + 1.0
+        )
+        return min(bound + BOUND_SAFETY - self.threshold, greatest)
 
     def _courses(self, courses: list[IntArray], losses: list[FloatArray], slack: float) -> None:
         """Join courses, timings included, and evaluate every combination exactly."""
         kinds = self.tabulated.kinds
         loads = [self.tabulated.loads[s][kinds[s][c]] for s, c in enumerate(courses)]
-        for rows in joined(losses, loads, self.room, slack, JOIN_CHUNK):
+        for rows in joined(losses, loads, self.right, slack, JOIN_CHUNK):
             check(self.clock)
             self.offer(np.stack([c[rows[:, s]] for s, c in enumerate(courses)], axis=1))
 
@@ -221,23 +233,27 @@ class Leaf:
         slack: float,
         most_timings: float,
     ) -> bool:
-        """Join kinds, then timings; False if more timings are left than may be looked at."""
+        """Join kinds, then timings; False if more timings are left than may be looked at.
+
+        Combinations of kinds (n, lesions) with sum_s loss_s <= slack and a ceiling above the
+        threshold, by falling ceiling; each is then expanded into its timings and valued exactly.
+        """
         shapes = Shapes(self.tabulated, courses, losses, low, high)
-        ceilings, near = [], []
-        for rows in joined(shapes.loss, shapes.loads, self.room, slack, JOIN_CHUNK):
+        ceilings, combinations = [], []
+        for rows in joined(shapes.loss, shapes.loads, self.right, slack, JOIN_CHUNK):
             check(self.clock)
             ceiling = shapes.ceiling(rows) + BOUND_SAFETY
             keep = np.flatnonzero(ceiling > self.threshold)
             ceilings.append(ceiling[keep])
-            near.append(rows[keep].astype(np.int32))
-            if self.found.row is None:
+            combinations.append(rows[keep].astype(np.int32))
+            if self.state.row is None:
                 self.offer(_first_timings(shapes, rows))
-        if not near:
+        if not combinations:
             return True
-        most, rows = np.concatenate(ceilings), np.concatenate(near)
+        ceiling_of, rows = np.concatenate(ceilings), np.concatenate(combinations)
         spent = 0
-        for i in np.lexsort((*rows.T[::-1], -most)).tolist():
-            if most[i] <= self.threshold:
+        for i in np.lexsort((*rows.T[::-1], -ceiling_of)).tolist():
+            if ceiling_of[i] <= self.threshold:
                 break
             for timed in shapes.timings(rows[i], lambda: self.threshold):
                 check(self.clock)
@@ -250,28 +266,29 @@ class Leaf:
     def offer(self, rows: IntArray) -> None:
         """Exact value and feasibility of rows; the best feasible one is offered."""
         if len(rows):
-            decide(self.tabulated, rows, self.tabulated.value(rows), self.gap, self.found)
+            decide(self.tabulated, rows, self.tabulated.value(rows), self.gap, self.state)
 
 
 def decide(
-    tabulated: Tabulated, rows: IntArray, value: FloatArray, gap: float, found: Found
+    tabulated: Tabulated, rows: IntArray, value: FloatArray, gap: float, state: SearchState
 ) -> None:
-    """Feasibility of rows of some exact value; the best feasible one is offered.
+    """Feasibility of rows (n, lesions) of some exact value (n,); the best feasible one is offered.
 
-    Only rows above the threshold matter for the proof, so each of those is decided.
+    By falling value, in lots, until one is feasible. Only rows above the threshold matter for the
+    proof, so each of those is decided.
     """
     candidates, plan = tabulated.candidates, tabulated.plan
-    order = np.flatnonzero(value > found.value + gap)
+    order = np.flatnonzero(value > state.value + gap)
     order = order[np.argsort(-value[order], kind="stable")]
-    for part in np.array_split(order, max(1, len(order) // 5000)):
-        good = np.flatnonzero(tabulated.feasible(rows[part]))
-        if found.grounds.whole:
-            rivals = rows[part[: good[0]] if len(good) else part]
+    for lot in np.array_split(order, max(1, len(order) // 5000)):
+        feasible = np.flatnonzero(tabulated.feasible(rows[lot]))
+        if state.grounds.whole:
+            rivals = rows[lot[: feasible[0]] if len(feasible) else lot]
             rivals = rivals[tabulated.feasible(rivals, organs=False)]
-            found.grounds.add_rivals(plan, candidates.in_case(rivals))
-        if len(good):
-            best = part[good[0]]
-            found.offer(plan, candidates.in_case(rows[best]), float(value[best]))
+            state.grounds.add_rivals(plan, candidates.in_case(rivals))
+        if len(feasible):
+            best = lot[feasible[0]]
+            state.offer(plan, candidates.in_case(rows[best]), float(value[best]))
             return
 
 

@@ -65,10 +65,10 @@ def _first_feasible(
     begin, size = 0, FIRST_LOT
     while begin < len(order):
         tick()
-        part = order[begin : begin + size]
-        good = np.flatnonzero(tabulated.feasible(rows[part], floors))
-        if len(good):
-            return int(part[good[0]])
+        lot = order[begin : begin + size]
+        feasible = np.flatnonzero(tabulated.feasible(rows[lot], floors))
+        if len(feasible):
+            return int(lot[feasible[0]])
         begin, size = begin + size, min(LARGER * size, LARGEST_LOT)
     return None
 
@@ -89,27 +89,27 @@ def enough_sites(tabulated: Tabulated, order: list[int], options: Options) -> In
 def in_sequence(tabulated: Tabulated, order: list[int], options: Options) -> IntArray:
     """A row in which each lesion in turn starts as early as costs it little.
 
-    Of the feasible courses it takes the best one among those that start first and reach
-    `EARLY_GAIN` of the gain of the best: what comes later on a full calendar still finds room.
+    Of the feasible courses c with v_c >= v_0 + 0.9 (max v - v_0), v_0 without a course, those that
+    start first, of them the best: what comes later on a full calendar still finds room.
     """
     row = np.zeros(len(tabulated.candidates.lesions), dtype=np.int64)
     for s in order:
         tick()
         menu = tabulated.candidates.lesions[s].menu
         rows = _with(row, s, options[s])
-        good = np.flatnonzero(tabulated.feasible(rows, floors=False))
-        good = good[options[s][good] > 0]
-        if not len(good):
+        feasible = np.flatnonzero(tabulated.feasible(rows, floors=False))
+        feasible = feasible[options[s][feasible] > 0]
+        if not len(feasible):
             continue
-        value = tabulated.value(rows[good])
+        value = tabulated.value(rows[feasible])
         nothing = float(tabulated.value(row[None, :])[0])
         gain = float(value.max()) - nothing
         if gain <= 0 and not tabulated.candidates.demanding[s]:
             continue
-        worth = options[s][good[value >= nothing + min(EARLY_GAIN * gain, gain)]]
-        start = menu.patterns.first[menu.pattern[worth]]
-        first = worth[start == start.min()]
-        row[s] = first[int(tabulated.value(_with(row, s, first)).argmax())]
+        nearly_best = options[s][feasible[value >= nothing + min(EARLY_GAIN * gain, gain)]]
+        start = menu.patterns.first[menu.pattern[nearly_best]]
+        earliest = nearly_best[start == start.min()]
+        row[s] = earliest[int(tabulated.value(_with(row, s, earliest)).argmax())]
     return row
 
 
@@ -179,8 +179,8 @@ def climb(
 def repaired(tabulated: Tabulated, row: IntArray) -> IntArray:
     """The row if it is feasible, else one close to it: one course changed, or some left out.
 
-    While no change of a single course makes it feasible, the course is left out without which the
-    limits are used least.
+    While no change of a single course makes it feasible, the course s is left out for which
+    uses(row without s), rows (treated, lesions), is least.
     """
     row, options = row.copy(), every_course(tabulated)
     while not tabulated.feasible(row[None, :])[0]:
@@ -201,15 +201,22 @@ def repaired(tabulated: Tabulated, row: IntArray) -> IntArray:
 def pair_moves(
     tabulated: Tabulated, row: IntArray, value: float, shortlist: list[IntArray]
 ) -> tuple[IntArray, float]:
-    """Best feasible change of two lesions at once within shortlists; the row itself if none."""
+    """Best feasible change of two lesions at once within shortlists; the row itself if none.
+
+    2-exchange neighborhood: per pair (s, t) all (c_s, c_t), rows (n_s n_t, lesions) by falling
+    value.
+    """
     best, best_value = row, value
     lesions = [s for s in range(len(row)) if len(shortlist[s]) > 1]
     for i, s in enumerate(lesions):
         for t in lesions[:i]:
             tick()
-            one, two = shortlist[s][:PAIR_COURSES], shortlist[t][:PAIR_COURSES]
-            rows = np.repeat(best[None, :], len(one) * len(two), axis=0)
-            rows[:, s], rows[:, t] = np.repeat(one, len(two)), np.tile(two, len(one))
+            courses_s, courses_t = shortlist[s][:PAIR_COURSES], shortlist[t][:PAIR_COURSES]
+            rows = np.repeat(best[None, :], len(courses_s) * len(courses_t), axis=0)
+            rows[:, s], rows[:, t] = (
+                np.repeat(courses_s, len(courses_t)),
+                np.tile(courses_t, len(courses_s)),
+            )
             values = tabulated.value(rows)
             order = np.flatnonzero(values > best_value + 1e-12)
             order = order[np.argsort(-values[order], kind="stable")]

@@ -30,41 +30,42 @@ def narrow(
     Parameters
     ----------
     alive : kinds that may belong to a schedule above the threshold
-    cells : each bounded by a multiplier
+    cells : each bounded by a Lagrangian function; `by` is renumbered, by[i] -> place among the used
     """
     kinds = sum(len(mask) for mask in alive)
     if kinds <= FEW or sum(int(mask.sum()) for mask in alive) > SHARE * kinds:
         return None
     courses = _courses(dual, alive, cells, threshold)
     if all(
-        len(own) == len(one.kinds.of) for own, one in zip(courses, dual.set.shared, strict=True)
+        len(menu) == len(shared.kinds.of)
+        for menu, shared in zip(courses, dual.set.shared, strict=True)
     ):
         return None
     candidates = narrowed(dual.set.candidates, courses)
     plans = PlanSet(candidates, dual.set.plans, dual.set)
     if len(plans.rows.right) != len(dual.set.rows.right):  # prices would mean something else
         return None
-    part = Dual(plans, dual)
-    own = tuple(usable.copy() for usable in plans.usable)
-    for mask, before in zip(own, alive, strict=True):
+    small = Dual(plans, dual)
+    living = tuple(usable.copy() for usable in plans.usable)
+    for mask, before in zip(living, alive, strict=True):
         mask[0] &= before[0]
     numbers = np.unique(cells.by)
-    part.add_all([dual.lagrangians[int(j)].prices for j in numbers], own)
+    small.add_all([dual.lagrangians[int(j)].prices for j in numbers], living)
     by = np.searchsorted(numbers, cells.by)
-    return part, own, Cells(cells.low, cells.high, cells.bound, cells.known, by)
+    return small, living, Cells(cells.low, cells.high, cells.bound, cells.known, by)
 
 
 def _courses(dual: Dual, alive: Alive, cells: Cells, threshold: float) -> list[NDArray[np.int64]]:
-    """Per lesion 'no course' and the courses that may belong to a schedule above the threshold."""
-    found = [np.zeros(len(one.kinds.of), dtype=bool) for one in dual.set.shared]
+    """Per lesion 'no course' and courses c of kinds k, ceiling_k + term_c > threshold somewhere."""
+    masks = [np.zeros(len(shared.kinds.of), dtype=bool) for shared in dual.set.shared]
     for j in np.unique(cells.by):
         prices = dual.lagrangians[int(j)].prices
-        rooms = dual.ceilings(cells.take(cells.by == j), alive, int(j))
-        for s, room in enumerate(rooms):
-            kinds = np.flatnonzero(room + dual.lagrangians[int(j)].terms[s] > threshold)
+        ceilings = dual.ceilings(cells.take(cells.by == j), alive, int(j))
+        for s, ceiling in enumerate(ceilings):
+            kinds = np.flatnonzero(ceiling + dual.lagrangians[int(j)].terms[s] > threshold)
             if len(kinds):
                 course, kind, term = dual.set.courses[s].courses(kinds, prices)
-                found[s][course[room[kind] + term > threshold]] = True
-    for mask in found:
+                masks[s][course[ceiling[kind] + term > threshold]] = True
+    for mask in masks:
         mask[0] = True
-    return [np.flatnonzero(mask) for mask in found]
+    return [np.flatnonzero(mask) for mask in masks]

@@ -51,19 +51,19 @@ class Recall:
         stack.append((root.dual.set.plans, root.alive, root.branch, []))
         while stack:
             plans, alive, branch, above = stack.pop()
-            if branch.cut is None or branch.children is None:
+            if branch.split is None or branch.children is None:
                 node = self._end(plans, alive, branch, above)
                 if node is not None:
                     yield node
                 continue
-            own = [] if branch is root.branch else branch.prices
-            parts, sides = [plans, plans], [alive, alive]
-            if branch.cut.lesion is None:
-                parts = list(plan_halves(plans))
+            prices = [] if branch is root.branch else branch.prices
+            subsets, sides = [plans, plans], [alive, alive]
+            if branch.split.lesion is None:
+                subsets = list(plan_halves(plans))
             else:
-                sides = branch.cut.sides(root.dual.set.candidates, root.dual.set.shared, alive)
-            for part, side, child in zip(parts, sides, branch.children, strict=True):
-                stack.append((part, side, child, [*own, *above]))
+                sides = branch.split.sides(root.dual.set.candidates, root.dual.set.shared, alive)
+            for subset, side, child in zip(subsets, sides, branch.children, strict=True):
+                stack.append((subset, side, child, [*prices, *above]))
 
     def _end(
         self, plans: tuple[int, ...], alive: Alive, branch: Branch, above: list[DualPrices]
@@ -71,16 +71,16 @@ class Recall:
         """One end as far as it stays open; None if it is closed."""
         root = self.root
         if plans not in self.duals:
-            own = PlanSet(root.dual.set.candidates, plans, root.dual.set)
-            self.duals[plans] = Dual(own, root.dual)
+            plan_set = PlanSet(root.dual.set.candidates, plans, root.dual.set)
+            self.duals[plans] = Dual(plan_set, root.dual)
         dual, cells = self.duals[plans], root.cells
         if dual is not root.dual:
             cells = unknown(cells.low, cells.high, cells.bound)
         alive = tuple(mask & fits for mask, fits in zip(alive, dual.set.usable, strict=True))
         if not all(mask.any() for mask in alive):
             return None
-        known = [] if branch is root.branch else [*branch.prices, *above][:MOST_PRICES]
-        cells = self._bounded(dual, alive, cells, known)
+        prices = [] if branch is root.branch else [*branch.prices, *above][:MOST_PRICES]
+        cells = self._bounded(dual, alive, cells, prices)
         if not len(cells):
             return None
         if (cells.by >= 0).all():
@@ -88,11 +88,11 @@ class Recall:
         return Node(dual, alive, cells, (), branch)
 
     def _bounded(
-        self, dual: Dual, alive: Alive, cells: Cells, known: Sequence[DualPrices]
+        self, dual: Dual, alive: Alive, cells: Cells, prices: Sequence[DualPrices]
     ) -> Cells:
         """Cells above the threshold by some prices, halved as long as that tells more."""
         cells = cells.take_above(self.threshold)
-        numbers = self._numbers(dual, known) if len(cells) else []
+        numbers = self._numbers(dual, prices) if len(cells) else []
         for _ in range(ROUNDS if numbers else 0):
             before = len(cells), cells.top
             cells = dual.tighten(cells, alive, numbers, self.threshold, self.fine)
@@ -101,17 +101,17 @@ class Recall:
             alive = dual.alive(cells, alive, self.threshold)
         return cells
 
-    def _numbers(self, dual: Dual, known: Sequence[DualPrices]) -> list[int]:
+    def _numbers(self, dual: Dual, usable_prices: Sequence[DualPrices]) -> list[int]:
         """Numbers of the multipliers with some prices; without those for other rows."""
         rows, plans = dual.set.rows, dual.set.plans
-        known = [prices for prices in known if len(prices.rows) == len(rows.right)]
-        new = [prices for prices in known if (plans, id(prices)) not in self.numbers]
-        if new:
+        usable_prices = [prices for prices in usable_prices if len(prices.rows) == len(rows.right)]
+        unpriced = [prices for prices in usable_prices if (plans, id(prices)) not in self.numbers]
+        if unpriced:
             usable = zip(self.root.alive, dual.set.usable, strict=True)
             alive = tuple(mask & fits for mask, fits in usable)
-            for number, prices in enumerate(new, len(dual.lagrangians)):
+            for number, prices in enumerate(unpriced, len(dual.lagrangians)):
                 self.numbers[plans, id(prices)] = number
                 self.grounds.add(dual.set, prices.rows)
-            capped = [replace(prices, rows=rows.capped(prices.rows)) for prices in new]
+            capped = [replace(prices, rows=rows.capped(prices.rows)) for prices in unpriced]
             dual.add_all(capped, alive)
-        return [self.numbers[plans, id(prices)] for prices in known]
+        return [self.numbers[plans, id(prices)] for prices in usable_prices]

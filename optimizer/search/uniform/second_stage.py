@@ -65,11 +65,15 @@ def second_stage(
 def _step(
     candidates: Candidates, plan: int, row: IntArray, current: Key, floor: float, clock: Clock
 ) -> tuple[int, IntArray, Key] | None:
-    """Best single change; None if none has a smaller key."""
+    """Best single change; None if none has a smaller key.
+
+    min key over (k', row) with value >= floor, then over (k, row with c for lesion s), rows
+    (courses, lesions).
+    """
     best: tuple[int, IntArray, Key] | None = None
     limit = current
     alone = narrowed(candidates, [np.unique([0, c]) for c in row])
-    given = (row > 0).astype(np.int64)[None, :]
+    treated = (row > 0).astype(np.int64)[None, :]
     worth_of = _under_all_plans(candidates, row)
     for k in np.flatnonzero(worth_of >= floor - ROUNDING).tolist():
         if clock.expired:
@@ -77,10 +81,10 @@ def _step(
         if k == plan:
             continue
         tabulated = Tabulated(alone, k)
-        value = worth_of[[k]] - tabulated.cost(given)
-        least = _least(tabulated, given, limit, floor, value=value)
-        if least is not None:
-            best, limit = (k, row, least[1]), least[1]
+        value = worth_of[[k]] - tabulated.cost(treated)
+        improvement = _least(tabulated, treated, limit, floor, value=value)
+        if improvement is not None:
+            best, limit = (k, row, improvement[1]), improvement[1]
     tabulated = Tabulated(candidates, plan)
     for s in range(len(row)):
         if clock.expired:
@@ -88,9 +92,9 @@ def _step(
         courses = _worth_trying(tabulated, row, s, floor)
         rows = np.repeat(row[None, :], len(courses), axis=0)
         rows[:, s] = courses
-        least = _least(tabulated, rows, limit, floor, s)
-        if least is not None:
-            best, limit = (plan, *least), least[1]
+        improvement = _least(tabulated, rows, limit, floor, s)
+        if improvement is not None:
+            best, limit = (plan, *improvement), improvement[1]
     return best
 
 
@@ -105,22 +109,26 @@ def _under_all_plans(candidates: Candidates, row: IntArray) -> FloatArray:
 
 
 def _worth_trying(tabulated: Tabulated, row: IntArray, s: int, floor: float) -> IntArray:
-    """Courses of one lesion whose kinds may reach the floor at the greatest systemic effect."""
+    """Courses c of lesion s whose kinds may reach the floor at the greatest systemic effect.
+
+    Z(c) = e^(-a_c) sum_(i != s) v_i e^(a_i - A) + v_c e^(-A), A = chemo + sum_(i != s) a_i;
+    kill = saturate(max_c Z(c)) (horizons,), at which every kind of s and the others are valued.
+    """
     effects, kinds = tabulated.effects, tabulated.kinds
     if len(kinds[s]) <= LONG or tabulated.instance.objective.kind == "tumor_bed":
         return np.arange(len(kinds[s]))
-    others = [i for i in range(len(row)) if i != s]
-    loss = np.array([effects[i].loss[row[i]] for i in others])
+    unchanged = [i for i in range(len(row)) if i != s]
+    loss = np.array([effects[i].loss[row[i]] for i in unchanged])
     total = tabulated.chemo + float(loss.sum())
-    rest = np.exp(loss - total) @ np.array([effects[i].effect[row[i]] for i in others])
-    raw = np.exp(-effects[s].loss)[:, None] * rest + math.exp(-total) * effects[s].effect
-    most = immune.saturate(raw.max(axis=0), tabulated.instance.immune.effect_maximum_nats)
+    effect = np.exp(loss - total) @ np.array([effects[i].effect[row[i]] for i in unchanged])
+    raw = np.exp(-effects[s].loss)[:, None] * effect + math.exp(-total) * effects[s].effect
+    kill = immune.saturate(raw.max(axis=0), tabulated.instance.immune.effect_maximum_nats)
     goal, weight = tabulated.instance.objective, tabulated.weights
-    value = weight[s] * lesion_value(goal, effects[s].local, effects[s].share, most[None, :])
-    for i in others:
-        own = kinds[i][[row[i]]]
+    value = weight[s] * lesion_value(goal, effects[s].local, effects[s].share, kill[None, :])
+    for i in unchanged:
+        chosen = kinds[i][[row[i]]]
         value += weight[i] * lesion_value(
-            goal, effects[i].local[own], effects[i].share[own], most[None, :]
+            goal, effects[i].local[chosen], effects[i].share[chosen], kill[None, :]
         )
     return np.flatnonzero((value - tabulated.plan_cost >= floor)[kinds[s]])
 
@@ -135,26 +143,28 @@ def _least(
 ) -> tuple[IntArray, Key] | None:
     """Feasible row with value >= floor and the least key below a limit; None if there is none.
 
-    Rows that differ in one lesion s alone are looked at in the order of what they load at least.
+    Rows (n, lesions) that differ in one lesion s alone are looked at in the order of least_use
+    (n,), what they load at least, the first entry of the key: none after the first beyond the limit
+    counts.
     """
-    least = np.full(len(rows), -np.inf) if s is None else tabulated.least_uses(rows, s)
-    order = np.argsort(least, kind="stable")
-    order = order[least[order] <= limit[0] + ROUNDING]
+    least_use = np.full(len(rows), -np.inf) if s is None else tabulated.least_uses(rows, s)
+    order = np.argsort(least_use, kind="stable")
+    order = order[least_use[order] <= limit[0] + ROUNDING]
     worth = tabulated.value(rows[order]) if value is None else value[order]
     order = order[worth >= floor]
     best: tuple[IntArray, Key] | None = None
     for begin in range(0, len(order), CHUNK):
         tick()
-        part = order[begin : begin + CHUNK]
-        if least[part[0]] > limit[0] + ROUNDING:
+        lot = order[begin : begin + CHUNK]
+        if least_use[lot[0]] > limit[0] + ROUNDING:
             break
-        keys = _keys(tabulated, rows[part])
-        near = [i for i in np.lexsort(keys.T[::-1]) if tuple(keys[i]) < limit]
-        good = np.flatnonzero(tabulated.feasible(rows[part[near]]))
-        if len(good):
-            first = near[good[0]]
+        keys = _keys(tabulated, rows[lot])
+        below = [i for i in np.lexsort(keys.T[::-1]) if tuple(keys[i]) < limit]
+        feasible = np.flatnonzero(tabulated.feasible(rows[lot[below]]))
+        if len(feasible):
+            first = below[feasible[0]]
             limit = tuple(keys[first].tolist())
-            best = rows[part[first]], limit
+            best = rows[lot[first]], limit
     return best
 
 
@@ -167,9 +177,9 @@ def _enumerated(
         if clock.expired:
             return best[0], best[1], "stopped"
         with clock.answering():
-            least = _least(Tabulated(candidates, k), rows, best[2], floor)
-        if least is not None:
-            best = (k, *least)
+            improvement = _least(Tabulated(candidates, k), rows, best[2], floor)
+        if improvement is not None:
+            best = (k, *improvement)
     return best[0], best[1], "optimal"
 
 
@@ -178,7 +188,7 @@ def _key(candidates: Candidates, plan: int, row: IntArray) -> Key:
 
 
 def _keys(tabulated: Tabulated, rows: IntArray) -> FloatArray:
-    """(schedules, 5) keys, rounded."""
+    """(schedules, 5) keys, rounded: sum of load / cap, visits, drug doses, moved, sum of starts."""
     plan, tables = tabulated.candidates.plans[tabulated.plan], tabulated.candidates.lesions
     drugs = sum(
         drug_load(tabulated.instance, limit, plan.doses)

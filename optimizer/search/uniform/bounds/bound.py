@@ -126,9 +126,9 @@ class Dual:
         return lagrangians
 
     def _charged(self, prices: Sequence[DualPrices], alive: Alive) -> list[Lagrangian]:
-        """Lagrangian functions at some multipliers, with the constant
+        """Lagrangian functions at some multipliers, not taken in.
 
-        rows . b - cost - (sum_h log_kill_h) chemo - offset + effect . ground.
+        constant = rows . b - cost - (sum_h log_kill_h) chemo - offset + effect . ground
         """
         lagrangians = []
         for y, *terms in zip(prices, *self.set.terms(prices, alive), strict=True):

@@ -52,14 +52,14 @@ class Cells:
         return float(self.bound.max(initial=-math.inf))
 
 
-def joined_cells(parts: list[Cells]) -> Cells:
+def joined_cells(lots: list[Cells]) -> Cells:
     """All cells of several lots."""
     return Cells(
-        np.concatenate([part.low for part in parts]),
-        np.concatenate([part.high for part in parts]),
-        np.concatenate([part.bound for part in parts]),
-        np.concatenate([part.known for part in parts]),
-        np.concatenate([part.by for part in parts]),
+        np.concatenate([cells.low for cells in lots]),
+        np.concatenate([cells.high for cells in lots]),
+        np.concatenate([cells.bound for cells in lots]),
+        np.concatenate([cells.known for cells in lots]),
+        np.concatenate([cells.by for cells in lots]),
     )
 
 
@@ -73,8 +73,8 @@ def corners(low: FloatArray, high: FloatArray) -> FloatArray:
     """(cells, 2^horizons, horizons) corners of boxes; bit h of a corner's number: high in h."""
     horizons = low.shape[1]
     upper = (np.arange(2**horizons)[:, None] >> np.arange(horizons)) & 1 == 1
-    found: FloatArray = np.where(upper[None], high[:, None], low[:, None])
-    return found
+    points: FloatArray = np.where(upper[None], high[:, None], low[:, None])
+    return points
 
 
 def halved(cells: Cells) -> Cells:

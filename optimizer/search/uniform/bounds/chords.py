@@ -42,53 +42,59 @@ def above_chord(
     burdens, shares = zip(*(_burden(local, share, kill) for kill in ends), strict=True)
     width = np.log(high / low)
     gains = _gains(ends[0], ends[1], maximum)
-    least, most = shares[1] * gains[0] * width, shares[0] * gains[1] * width
+    low_slope, high_slope = shares[1] * gains[0] * width, shares[0] * gains[1] * width
     after, before = burdens[1], burdens[0]
     rise = value_of_burden(goal, after) - value_of_burden(goal, before)
     if goal.kind == "log_kill":
-        found = _rise(before - after, least, most)
+        height = _rise(before - after, low_slope, high_slope)
     elif goal.kind == "expected_control":
-        found = _rise(rise, *_of_control(after, before, least, most))
+        height = _rise(rise, *_of_control(after, before, low_slope, high_slope))
     else:
         curve = outcome.log_control(after) - outcome.log_control(before)
         steep = [outcome.control_probability(-burden) for burden in burdens]
-        found = _rise(curve, steep[1] * least, steep[0] * most)
+        height = _rise(curve, steep[1] * low_slope, steep[0] * high_slope)
     if goal.kind == "default":
         edge, slope = outcome.concession_burden(goal.conceded_at_nats), goal.conceded_slope
-        line = _rise(slope * (before - after), slope * least, slope * most)
-        found = np.where(
-            before <= edge, found, np.where(after >= edge, line, np.maximum(found, line))
+        line = _rise(slope * (before - after), slope * low_slope, slope * high_slope)
+        height = np.where(
+            before <= edge, height, np.where(after >= edge, line, np.maximum(height, line))
         )
         crossed = edge - goal.conceded_at_nats / slope  # left of it the line is above log control
-        found = np.where((before > edge) & (after < crossed), rise, found)
-    return np.minimum(found, np.maximum(rise, 0.0))
+        height = np.where((before > edge) & (after < crossed), rise, height)
+    return np.minimum(height, np.maximum(rise, 0.0))
 
 
-def _rise(rise: FloatArray, least: FloatArray, most: FloatArray) -> FloatArray:
-    """Greatest height above the chord: of the chord's rise, the least and the greatest possible."""
-    over: FloatArray = np.maximum((most - rise) * (rise - least), 0.0)
-    return over / np.maximum(most - least, TINY)
+def _rise(rise: FloatArray, low_slope: FloatArray, high_slope: FloatArray) -> FloatArray:
+    """(M - r)(r - m) / (M - m), at least 0: greatest height above the chord.
+
+    r: rise of the chord over the cell's width; m, M: least and greatest slope times the width.
+    """
+    over: FloatArray = np.maximum((high_slope - rise) * (rise - low_slope), 0.0)
+    return over / np.maximum(high_slope - low_slope, TINY)
 
 
 def _of_control(
-    after: FloatArray, before: FloatArray, least: FloatArray, most: FloatArray
+    after: FloatArray, before: FloatArray, low_slope: FloatArray, high_slope: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Least and greatest rise of the control probability over burdens between two."""
     ends = [outcome.control_probability(burden) for burden in (after, before)]
     middle = outcome.control_probability(np.clip(0.0, after, before))
     slopes = [control * (1.0 - control) for control in (*ends, middle)]
-    return np.minimum(slopes[0], slopes[1]) * least, slopes[2] * most
+    return np.minimum(slopes[0], slopes[1]) * low_slope, slopes[2] * high_slope
 
 
 def _burden(
     local: FloatArray, share: FloatArray, kill: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Log burden of all clones and the mean share of what is left."""
+    """Log burden B = ln sum_i e^(b_i), b_i = local_i - share_i kill, and sum_i e^(b_i - B) share_i.
+
+    Shapes (..., clones) to (...): all clones, and the mean share of what is left.
+    """
     if local.shape[-1] == 1:
         return local[..., 0] - share[..., 0] * kill, share[..., 0]
-    left = local - share * kill[..., None]
-    total = outcome.total_log_burden(left)
-    return total, np.sum(np.exp(left - total[..., None]) * share, axis=-1)
+    surviving = local - share * kill[..., None]
+    total = outcome.total_log_burden(surviving)
+    return total, np.sum(np.exp(surviving - total[..., None]) * share, axis=-1)
 
 
 def _gains(

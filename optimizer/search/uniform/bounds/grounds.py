@@ -58,7 +58,7 @@ class Grounds:
         """Note schedules that only caps of organs exclude."""
         if len(rows):
             self.rivals.append((plan, rows))
-            self.whole &= sum(len(own) for _, own in self.rivals) <= MOST_RIVALS
+            self.whole &= sum(len(schedules) for _, schedules in self.rivals) <= MOST_RIVALS
 
 
 @dataclass(frozen=True)
@@ -68,66 +68,70 @@ class Proof:
     candidates: Candidates
     grounds: Grounds
 
-    def bound_for(self, other: Candidates) -> float:
+    def bound_for(self, asked: Candidates) -> float:
         """Bound of a case that has the same tables; infinite where the grounds say nothing of it.
 
         Every schedule of the other case is one of the parts that the grounds closed.
         """
         if not (
             self.grounds.whole
-            and other.plans is self.candidates.plans
-            and caps_differ_alone(other.instance, self.candidates.instance)
-            and _same_exposed(other, self.candidates)
-            and _allows_no_more(other, self.candidates)
+            and asked.plans is self.candidates.plans
+            and caps_differ_alone(asked.instance, self.candidates.instance)
+            and _same_exposed(asked, self.candidates)
+            and _allows_no_more(asked, self.candidates)
         ):
             return math.inf
         rise = 0.0
         for family, prices in self.grounds.prices.items():
             before = rows_of(self.candidates, family, family)
-            rise = max(rise, _rise(before, rows_of(other, family, family), np.array(prices)))
+            rise = max(rise, _rise(before, rows_of(asked, family, family), np.array(prices)))
         bound = self.grounds.bound + rise + SAFETY
         for plan, rows in self.grounds.rivals if math.isfinite(rise) else ():
-            tabulated = Tabulated(other, plan)
+            tabulated = Tabulated(asked, plan)
             value = tabulated.value(rows)
             above = value > bound
             if above.any():
-                good = tabulated.feasible(rows[above])
-                bound = max(bound, float(value[above][good].max(initial=-math.inf)))
+                feasible = tabulated.feasible(rows[above])
+                bound = max(bound, float(value[above][feasible].max(initial=-math.inf)))
         return bound
 
 
-def _same_exposed(one: Candidates, other: Candidates) -> bool:
+def _same_exposed(asked: Candidates, proved: Candidates) -> bool:
     """Whether limits whose caps depend on exposures are the same."""
-    return all(one.limits[row] == other.limits[row] for row, _, _ in one.exposures)
+    return all(asked.limits[row] == proved.limits[row] for row, _, _ in asked.exposures)
 
 
-def _allows_no_more(one: Candidates, other: Candidates) -> bool:
+def _allows_no_more(asked: Candidates, proved: Candidates) -> bool:
     """Whether every course that a case allows by itself is allowed by another one too."""
-    groups = one.plan_effects.group
-    states = np.array(list(np.ndindex(*([2] * len(one.exposures)))), dtype=bool)
+    groups = asked.plan_effects.group
+    states = np.array(list(np.ndindex(*([2] * len(asked.exposures)))), dtype=bool)
     for plan in (int(np.flatnonzero(groups == group)[0]) for group in np.unique(groups)):
-        for own, before in zip(one.loads(plan), other.loads(plan), strict=True):
-            for state in states if one.exposures else ():
-                met = np.broadcast_to(state, (len(own), len(state)))
-                fits = one.within(one.in_state(own, met))
-                if (fits & ~other.within(other.in_state(before, met))).any():
+        for loads, loads_before in zip(asked.loads(plan), proved.loads(plan), strict=True):
+            for state in states if asked.exposures else ():
+                met = np.broadcast_to(state, (len(loads), len(state)))
+                fits = asked.within(asked.in_state(loads, met))
+                if (fits & ~proved.within(proved.in_state(loads_before, met))).any():
                     return False
-            if not one.exposures and (one.within(own) & ~other.within(before)).any():
+            if not asked.exposures and (asked.within(loads) & ~proved.within(loads_before)).any():
                 return False
     return True
 
 
 def _rise(before: Rows, after: Rows, prices: FloatArray) -> float:
-    """How much any prices let the bound rise; infinite where rows are not multiples of others."""
+    """max over prices y of sum_r y_r (b'_r / s_r - b_r), at least 0, where A'_r = s_r A_r.
+
+    How much any prices (n, rows) let the bound rise from rows A x <= b to A' x <= b'; infinite
+    where a priced row is not a multiple of the other.
+    """
     if len(before.right) != len(after.right):
         return math.inf
-    old, new = _loads(before), _loads(after)
+    loads_before, loads_after = _loads(before), _loads(after)
     scale = np.ones(len(before.right))
-    for i, (a, b) in enumerate(zip(old, new, strict=True)):
+    for i, (a, b) in enumerate(zip(loads_before, loads_after, strict=True)):
         if not prices[:, i].any():
             continue
-        most = float(np.abs(a).max(initial=0.0))
-        scale[i] = float(np.abs(b).max(initial=0.0)) / most if most > 0 else 1.0
+        greatest = float(np.abs(a).max(initial=0.0))
+        scale[i] = float(np.abs(b).max(initial=0.0)) / greatest if greatest > 0 else 1.0
         if scale[i] <= 0 or not np.allclose(b, scale[i] * a, rtol=SAME, atol=SAME):
             return math.inf
     change = prices @ (after.right / scale - before.right)
@@ -136,11 +140,11 @@ def _rise(before: Rows, after: Rows, prices: FloatArray) -> float:
 
 def _loads(rows: Rows) -> list[FloatArray]:
     """What kinds and days put into each row."""
-    found: list[list[FloatArray]] = [[] for _ in rows.right]
-    for own in rows.by_kind:
-        for number, load in zip(own.number.tolist(), own.load.T, strict=True):
-            found[number].append(load)
+    by_row: list[list[FloatArray]] = [[] for _ in rows.right]
+    for of_kinds in rows.by_kind:
+        for number, load in zip(of_kinds.number.tolist(), of_kinds.load.T, strict=True):
+            by_row[number].append(load)
     for days in rows.by_days:
-        for number in range(len(found)):
-            found[number].append(days[:, :, number].reshape(-1))
-    return [np.concatenate(parts) for parts in found]
+        for number in range(len(by_row)):
+            by_row[number].append(days[:, :, number].reshape(-1))
+    return [np.concatenate(loads) for loads in by_row]

@@ -39,10 +39,17 @@ CLOSE = 1e-9
 
 
 def farkas_prices(plans: PlanSet, alive: Alive) -> FloatArray | None:
-    """Prices (rows,) between 0 and 1 of the hard rows that show infeasibility; None if none do."""
+    """Prices y (rows,) between 0 and 1 of the hard rows that show infeasibility; None if none do.
+
+    y . r + sum_s max_j [ - y . A_j ] < 0 (Farkas 1902); y are duals of the phase-one master
+
+        minimize sum_r e_r,  sum_c A[r, c] x_c - e_r <= r_r,  sum_(c of s) x_c = 1.
+    """
     rows = plans.rows
     hard = np.flatnonzero(rows.family < 0)
-    if not len(hard) or not all((mask & own.usable).any() for mask, own in _lesions(plans, alive)):
+    if not len(hard) or not all(
+        (mask & courses.usable).any() for mask, courses in _lesions(plans, alive)
+    ):
         return None
     lesions = len(alive)
     master = ColumnMaster(
@@ -51,16 +58,19 @@ def farkas_prices(plans: PlanSet, alive: Alive) -> FloatArray | None:
     )
     excess = np.concatenate([np.zeros((len(hard), lesions)), -np.eye(len(hard))], axis=1)
     master.add(-np.ones(len(hard)), excess)
-    known: list[set[tuple[int, int]]] = [set() for _ in alive]
+    columns: list[set[tuple[int, int]]] = [set() for _ in alive]
     price = np.zeros(len(rows.right))
     for _ in range(MOST_ROUNDS):
         prices = _of_rows(plans, price)
         terms = plans.terms([prices], alive)
-        left = float(price @ rows.right) + sum(float(own[0].max(initial=-np.inf)) for own in terms)
-        if left < -LEAST:
+        farkas_value = float(price @ rows.right) + sum(
+            float(term[0].max(initial=-np.inf)) for term in terms
+        )
+        if farkas_value < -LEAST:
             return price
         added = sum(
-            _add(plans, master, s, own[0], prices, known[s], hard) for s, own in enumerate(terms)
+            _add(plans, master, s, term[0], prices, columns[s], hard)
+            for s, term in enumerate(terms)
         )
         if not added:
             return None
@@ -88,10 +98,14 @@ def _add(
     s: int,
     term: FloatArray,
     prices: DualPrices,
-    known: set[tuple[int, int]],
+    columns: set[tuple[int, int]],
     hard: IntArray,
 ) -> int:
-    """Add the courses of a lesion that load the priced rows least; how many are new."""
+    """Add the courses of a lesion that load the priced rows least; how many are new.
+
+    Pricing problem max_c [ - y . A_c ], the best pattern for each of the kinds of greatest `term`;
+    a column is the unit vector of s (lesions,) over A[hard, c] (hard rows,), at cost 0.
+    """
     kinds = np.argsort(-term, kind="stable")[:NEW_COLUMNS]
     kinds = np.sort(kinds[np.isfinite(term[kinds])])
     if not len(kinds):
@@ -100,14 +114,14 @@ def _add(
     fresh = [
         i
         for i, pair in enumerate(zip(kinds.tolist(), patterns.tolist(), strict=True))
-        if pair not in known
+        if pair not in columns
     ]
     kinds, patterns = kinds[fresh], patterns[fresh]
     course, load, _, _ = plans.courses[s].columns(kinds, patterns)
-    good = course >= 0
-    known.update(zip(kinds[good].tolist(), patterns[good].tolist(), strict=True))
-    unit = np.zeros((int(good.sum()), len(plans.courses)))
+    allowed = course >= 0
+    columns.update(zip(kinds[allowed].tolist(), patterns[allowed].tolist(), strict=True))
+    unit = np.zeros((int(allowed.sum()), len(plans.courses)))
     unit[:, s] = 1.0
     if len(unit):
-        master.add(np.zeros(len(unit)), np.concatenate([unit, load[good][:, hard]], axis=1))
+        master.add(np.zeros(len(unit)), np.concatenate([unit, load[allowed][:, hard]], axis=1))
     return len(unit)

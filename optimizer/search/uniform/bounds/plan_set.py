@@ -38,12 +38,14 @@ Alive = tuple[BoolArray, ...]
 
 def families(candidates: Candidates, plans: IntArray) -> list[tuple[int, ...]]:
     """Those of some plans that may be bounded together; very many of a group in lots."""
-    groups, most = candidates.plan_effects.group[plans], candidates.plans_at_once
-    found = []
+    groups, lot_size = candidates.plan_effects.group[plans], candidates.plans_at_once
+    lots = []
     for g in np.unique(groups):
-        own = plans[groups == g]
-        found += [tuple(lot.tolist()) for lot in np.array_split(own, -(-len(own) // most))]
-    return found
+        in_group = plans[groups == g]
+        lots += [
+            tuple(lot.tolist()) for lot in np.array_split(in_group, -(-len(in_group) // lot_size))
+        ]
+    return lots
 
 
 def plan_halves(plans: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -69,12 +71,16 @@ class PlanSet:
     def __init__(
         self, candidates: Candidates, plans: tuple[int, ...], whole: PlanSet | None = None
     ):
+        """Best coefficients over the plans, so that a bound with them holds for each.
+
+        chemo = min_k chemo_k, cost = min_k cost_k, share[s] = max_k share_k[s] (kinds, clones).
+        """
         self.candidates = candidates
         self.instance: Instance = candidates.instance
         self.plans = plans
         self.family: tuple[int, ...] = plans if whole is None else whole.family
-        known = whole.rows if whole is not None and whole.candidates is candidates else None
-        self.rows: Rows = rows_of(candidates, plans, self.family, known)
+        rows = whole.rows if whole is not None and whole.candidates is candidates else None
+        self.rows: Rows = rows_of(candidates, plans, self.family, rows)
         self.systemic = self.instance.objective.kind != "tumor_bed"
         self.horizons = len(self.instance.horizon_days) if self.systemic else 0
         effects = candidates.plan_effects
@@ -84,12 +90,12 @@ class PlanSet:
         self.share = tuple(
             np.max(
                 [
-                    shares_of(self.instance, candidates.lesion_of(table), one, top)
+                    shares_of(self.instance, candidates.lesion_of(table), shared, top)
                     for top in np.unique(effects.greatest_occupancy[list(plans)])
                 ],
                 axis=0,
             )
-            for table, one in zip(candidates.lesions, self.shared, strict=True)
+            for table, shared in zip(candidates.lesions, self.shared, strict=True)
         )
         self._best: dict[tuple[int, int], FloatArray] = {}
         self.courses = tuple(self._lesion(s) for s in range(len(candidates.lesions)))
@@ -100,9 +106,15 @@ class PlanSet:
         return tuple(courses.usable for courses in self.courses)
 
     def _lesion(self, s: int) -> LesionPricing:
-        """Courses of one lesion under the plans."""
+        """Courses of lesion s under the plans k.
+
+        loss[p, k] = loss of one fraction . sum_t number[p, t] weight[k, t]  (patterns, plans), of
+        which the least and the greatest count; resting[p] = max_k, unit = max_k (`_units`). Where a
+        drug acts on suppression effects are no product: dense[k, p, h] (K, P, horizons), max over
+        plans.
+        """
         tick()
-        candidates, one = self.candidates, self.shared[s]
+        candidates, shared = self.candidates, self.shared[s]
         effects, plans = candidates.plan_effects, list(self.plans)
         table, props = candidates.lesions[s], candidates.propagators(s)
         lesion, patterns = candidates.lesion_of(table), table.menu.patterns
@@ -121,20 +133,25 @@ class PlanSet:
                     days=self.rows.by_days[s][way],
                 )
             )
-        dense: list[FloatArray | None] = [None] * len(one.kinds.blocks)
+        dense: list[FloatArray | None] = [None] * len(shared.kinds.blocks)
         if any(relieves(self.instance, effects, k) for k in plans):
             for k in plans:
                 tick()
                 under = [patterns_under(self.instance, patterns, effects, p, k) for p in props]
-                for number, block in enumerate(one.kinds.blocks):
+                for number, block in enumerate(shared.kinds.blocks):
                     through = under[block.way]
-                    own = block_effects(self.instance, one, block, effects, through, k)
-                    own, best = own[..., : self.horizons], dense[number]
-                    dense[number] = own if best is None else np.maximum(best, own)
-        return LesionPricing(one, by_way, self._dead(s), dense, self.rows.by_kind[s])
+                    effect = block_effects(self.instance, shared, block, effects, through, k)
+                    effect, best = effect[..., : self.horizons], dense[number]
+                    dense[number] = effect if best is None else np.maximum(best, effect)
+        return LesionPricing(shared, by_way, self._dead(s), dense, self.rows.by_kind[s])
 
     def _dead(self, s: int) -> list[BoolArray | None]:
-        """Per block (K, P) pairs that no plan allows; None if all are allowed."""
+        """Per block (K, P) pairs that no plan allows; None if all are allowed.
+
+        dead[k, p] = not (load_k within the caps and some plan allows p), or missing from the menu,
+        or not reached; 'no course' is never dead for its load. With exposures each plan's own state
+        counts.
+        """
         candidates, kinds = self.candidates, self.shared[s].kinds
         patterns = candidates.lesions[s].menu.patterns
         reached = candidates.reached(self.plans[0])[s]
@@ -142,30 +159,30 @@ class PlanSet:
             open_ = np.any([candidates.allowed(k)[s] for k in self.plans], axis=0)
         else:
             fits = candidates.within(candidates.loads(self.plans[0])[s])
-            given = np.any(
+            patterns_fit = np.any(
                 [
                     allowed_patterns(self.instance, candidates.plans[k], patterns)
                     for k in self.plans
                 ],
                 axis=0,
             )
-        found: list[BoolArray | None] = []
+        masks: list[BoolArray | None] = []
         for block in kinds.blocks:
             if candidates.exposures:
                 dead = ~open_[block.course]
             else:
-                dead = ~(fits[block.kinds, None] & given[block.patterns])
+                dead = ~(fits[block.kinds, None] & patterns_fit[block.patterns])
             if block.missing is not None:
                 dead |= block.missing
             dead[block.course == 0] = False
             dead |= ~reached[block.kinds, None]
-            found.append(dead if dead.any() else None)
-        return found
+            masks.append(dead if dead.any() else None)
+        return masks
 
     def _units(self, prop: Propagators, patterns: Patterns) -> FloatArray:
         """(patterns, fractions, horizons) greatest effect per unit of release of the plans.
 
-        Computed once for all lesions that share propagators.
+        unit[p, i, h] = max_k unit_k[p, i, h]. Computed once for all lesions that share propagators.
         """
         key = id(prop.store), id(prop.patterns)
         if key not in self._best:
@@ -174,34 +191,41 @@ class PlanSet:
             for lot in prop.blocks(np.array(self.plans)):
                 prop.store.of(lot)
                 for k in lot.tolist():
-                    own = units(self.instance, patterns.days, effects, prop, k)
-                    best = own if best is None else np.maximum(best, own)
+                    of_plan = units(self.instance, patterns.days, effects, prop, k)
+                    best = of_plan if best is None else np.maximum(best, of_plan)
             assert best is not None
             self._best[key] = best
         return self._best[key]
 
     def terms(self, prices: Sequence[DualPrices], alive: Alive) -> tuple[FloatArray, ...]:
         """Per lesion (m, kinds) greatest Lagrangian term of each kind's courses; -inf if dead."""
-        found = []
+        terms = []
         for courses, mask in zip(self.courses, alive, strict=True):
             tick()
-            found.append(courses.terms(prices, mask))
-        return tuple(found)
+            terms.append(courses.terms(prices, mask))
+        return tuple(terms)
 
     def extent(self) -> tuple[FloatArray, FloatArray]:
-        """(horizons,) bounds of the unsaturated systemic log kill of any schedule."""
+        """(horizons,) bounds of Z_h = sum_s v[s, h] e^(- sum_(j != s) a_j - chemo) of any schedule.
+
+        Greatest effect with least losses, least resting effect with greatest losses, s over
+        lesions.
+        """
         shape = len(self.courses), self.horizons
-        least, most = np.zeros(shape), np.zeros(shape)
+        low_effect, high_effect = np.zeros(shape), np.zeros(shape)
         low_loss, high_loss = np.zeros(shape[0]), np.zeros(shape[0])
         for s, courses in enumerate(self.courses if self.systemic else ()):
             used = courses.used()
             if not len(used.least):  # no schedule at all
                 continue
-            least[s], most[s] = used.least_resting.min(axis=0), courses.greatest_effect()
+            low_effect[s], high_effect[s] = (
+                used.least_resting.min(axis=0),
+                courses.greatest_effect(),
+            )
             low_loss[s], high_loss[s] = used.least.min(), used.most.max(initial=0.0)
         chemo = self.candidates.plan_effects.chemotherapy_log_loss[list(self.plans)]
-        high = np.exp(low_loss - low_loss.sum() - self.chemo) @ most
-        low = np.exp(high_loss - high_loss.sum() - float(chemo.max())) @ least
+        high = np.exp(low_loss - low_loss.sum() - self.chemo) @ high_effect
+        low = np.exp(high_loss - high_loss.sum() - float(chemo.max())) @ low_effect
         return low, high
 
     @property
@@ -212,5 +236,5 @@ class PlanSet:
 
     def halves(self) -> tuple[PlanSet, PlanSet]:
         """Two sets of plans that follow each other."""
-        one, two = plan_halves(self.plans)
-        return PlanSet(self.candidates, one, self), PlanSet(self.candidates, two, self)
+        first, second = plan_halves(self.plans)
+        return PlanSet(self.candidates, first, self), PlanSet(self.candidates, second, self)

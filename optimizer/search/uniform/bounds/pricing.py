@@ -2,7 +2,7 @@
 
 A course's Lagrangian term
 
-    - prices . rows - steep . a + worth . e^a effect
+    - rows . A - (sum_h log_kill_h) a + effect . e^a v
 
 is, block by block, a matrix product of release (kinds x fractions) and propagators (fractions x
 patterns), so that millions of courses are priced without being written down.
@@ -60,14 +60,14 @@ class ByPattern:
         )
 
 
-def _joined(parts: Sequence[ByPattern]) -> ByPattern:
+def _joined(of_blocks: Sequence[ByPattern]) -> ByPattern:
     return ByPattern(
-        np.concatenate([part.unit for part in parts]),
-        np.concatenate([part.resting for part in parts]),
-        np.concatenate([part.least_resting for part in parts]),
-        np.concatenate([part.least for part in parts]),
-        np.concatenate([part.most for part in parts]),
-        np.concatenate([part.days for part in parts]),
+        np.concatenate([of_block.unit for of_block in of_blocks]),
+        np.concatenate([of_block.resting for of_block in of_blocks]),
+        np.concatenate([of_block.least_resting for of_block in of_blocks]),
+        np.concatenate([of_block.least for of_block in of_blocks]),
+        np.concatenate([of_block.most for of_block in of_blocks]),
+        np.concatenate([of_block.days for of_block in of_blocks]),
     )
 
 
@@ -81,7 +81,7 @@ class _PricedBlock:
     dead : (K, P) pairs that no plan allows; None if all that the menu has are allowed
     """
 
-    block: Block
+    source: Block
     kinds: slice
     days: slice
     dense: FloatArray | None
@@ -110,26 +110,32 @@ class LesionPricing:
         dense: Sequence[FloatArray | None],
         by_kind: ByKind,
     ):
+        """Kinds and patterns side by side in the order of blocks, with the slice of each block.
+
+        A kind is usable where some pattern of its block is allowed, any_p not dead[k, p].
+        """
         blocks = shared.kinds.blocks
         self.block_of, self.by_kind = shared.kinds.block, by_kind
         self.kinds, self.release = shared.kinds.by_block, shared.release_by_block
         self.patterns = _joined([by_way[block.way].take(block.patterns) for block in blocks])
         ends = np.cumsum([[len(block.kinds), len(block.patterns)] for block in blocks], axis=0)
         self.starts = np.concatenate([[0], ends[:-1, 0]])
-        self.parts = tuple(
+        self.blocks = tuple(
             _PricedBlock(
                 block,
                 slice(int(kinds) - len(block.kinds), int(kinds)),
                 slice(int(days) - len(block.patterns), int(days)),
-                own,
-                gone,
+                dense_effects,
+                dead_pairs,
             )
-            for block, (kinds, days), own, gone in zip(blocks, ends, dense, dead, strict=True)
+            for block, (kinds, days), dense_effects, dead_pairs in zip(
+                blocks, ends, dense, dead, strict=True
+            )
         )
         self.usable = np.zeros(len(self.kinds), dtype=bool)
-        for part in self.parts:
-            alive = True if part.dead is None else ~part.dead.all(axis=1)
-            self.usable[part.block.kinds] = alive
+        for priced in self.blocks:
+            usable = True if priced.dead is None else ~priced.dead.all(axis=1)
+            self.usable[priced.source.kinds] = usable
 
     @property
     def most_loss(self) -> float:
@@ -137,101 +143,113 @@ class LesionPricing:
         return float(self.patterns.most.max())
 
     def terms(self, prices: Sequence[DualPrices], alive: BoolArray) -> FloatArray:
-        """(m, kinds) greatest Lagrangian term of each kind's courses; -inf if dead."""
+        """(m, kinds) term[m, k] = max_p [ - y_m . A[:, k p] - w_m a_p + effect_m . g[k, p] ].
+
+        The pricing problem of each kind k over its patterns p, for m vectors of multipliers with
+        w = sum_h log_kill[h]; -inf for kinds that are dead or without an allowed pattern.
+        """
         priced = _LagrangianTerms(self, prices)
         total, live = np.full((len(prices), len(self.kinds)), -np.inf), alive[self.kinds]
         count = np.add.reduceat(live, self.starts, dtype=np.int64)
         for number in np.flatnonzero(count):
-            part = self.parts[number]
+            block = self.blocks[number]
             rows: IntArray | None = None
-            if count[number] < SPARSE * len(part.block.kinds):
-                rows = np.flatnonzero(live[part.kinds])
-            term = priced.of(part, rows)
+            if count[number] < SPARSE * len(block.source.kinds):
+                rows = np.flatnonzero(live[block.kinds])
+            term = priced.of(block, rows)
             best = term[:, :, 0] if term.shape[2] == 1 else term.max(axis=2)
             if rows is None:
-                total[:, part.kinds] = best
+                total[:, block.kinds] = best
             else:
-                total[:, part.kinds.start + rows] = best
+                total[:, block.kinds.start + rows] = best
         total[:, ~live] = -np.inf
-        found = np.empty_like(total)
-        found[:, self.kinds] = total
-        found -= self.by_kind.charged(priced.rows)
-        return found
+        by_kind = np.empty_like(total)
+        by_kind[:, self.kinds] = total
+        by_kind -= self.by_kind.charged(priced.rows)
+        return by_kind
 
     def best(self, kinds: IntArray, prices: DualPrices) -> IntArray:
         """(n,) pattern of the best course of some kinds."""
         priced = _LagrangianTerms(self, [prices])
         pattern = np.zeros(len(kinds), dtype=np.int64)
-        for part, own in self._by_block(kinds):
-            rows = np.searchsorted(part.block.kinds, kinds[own])
-            pattern[own] = part.block.patterns[priced.of(part, rows)[0].argmax(axis=1)]
+        for block, positions in self._by_block(kinds):
+            rows = np.searchsorted(block.source.kinds, kinds[positions])
+            pattern[positions] = block.source.patterns[priced.of(block, rows)[0].argmax(axis=1)]
         return pattern
 
     def columns(
         self, kinds: IntArray, patterns: IntArray
     ) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
-        """Course (-1 if no plan allows it), rows, loss and gain of pairs of kind and pattern.
+        """Course (-1 if no plan allows it), rows, loss and gain of pairs of kind k and pattern p.
 
-        Shapes (n,), (n, rows), (n,), (n, horizons).
+        A[:, k p] = by_kind[k] + days[p],  a_p = least[p],  g[k, p] = e^(most[p]) v[k, p]
+
+        with the own effect v. Shapes (n,), (n, rows), (n,), (n, horizons).
         """
         course = np.full(len(kinds), -1, dtype=np.int64)
         place = np.empty(len(kinds), dtype=np.int64)
         gain = np.zeros((len(kinds), self.patterns.resting.shape[1]))
-        for part, own in self._by_block(kinds):
-            row = np.searchsorted(part.block.kinds, kinds[own])
-            day = np.searchsorted(part.block.patterns, patterns[own])
-            alive = True if part.dead is None else ~part.dead[row, day]
-            course[own] = np.where(alive, part.block.course[row, day], -1)
-            place[own] = part.days.start + day
-            gain[own] = self._effect(part, row, day)
+        for block, positions in self._by_block(kinds):
+            row = np.searchsorted(block.source.kinds, kinds[positions])
+            day = np.searchsorted(block.source.patterns, patterns[positions])
+            alive = True if block.dead is None else ~block.dead[row, day]
+            course[positions] = np.where(alive, block.source.course[row, day], -1)
+            place[positions] = block.days.start + day
+            gain[positions] = self._effect(block, row, day)
         gain *= np.exp(self.patterns.most[place])[:, None]
         rows = self.by_kind.of(kinds) + self.patterns.days[place]
         return course, rows, self.patterns.least[place], gain
 
-    def _effect(self, part: _PricedBlock, rows: IntArray, days: IntArray) -> FloatArray:
-        """(n, horizons) greatest effect of pairs of kind and pattern (positions in the block)."""
-        if part.dense is not None:
-            return part.dense[rows, days]
-        release = self.release[part.kinds.start + rows, : part.block.count]
-        unit = self.patterns.unit[part.days.start + days, : part.block.count]
+    def _effect(self, block: _PricedBlock, rows: IntArray, days: IntArray) -> FloatArray:
+        """(n, horizons) v[k, p] = sum_i release[k, i] unit[p, i] + resting[p], i over fractions.
+
+        Greatest effect of pairs of kind and pattern (positions in the block).
+        """
+        if block.dense is not None:
+            return block.dense[rows, days]
+        release = self.release[block.kinds.start + rows, : block.source.count]
+        unit = self.patterns.unit[block.days.start + days, : block.source.count]
         product: FloatArray = np.einsum("cn,cnh->ch", release, unit)
-        product += self.patterns.resting[part.days.start + days]
+        product += self.patterns.resting[block.days.start + days]
         return product
 
     def greatest_effect(self) -> FloatArray:
-        """(horizons,) of any course."""
-        most = np.zeros(self.patterns.resting.shape[1])
-        for part in self.parts:
-            rows = np.flatnonzero(self.usable[part.block.kinds])
+        """(horizons,) max over usable k, p of sum_i release[k, i] unit[p, i] + resting[p]."""
+        greatest = np.zeros(self.patterns.resting.shape[1])
+        for block in self.blocks:
+            rows = np.flatnonzero(self.usable[block.source.kinds])
             if not len(rows):
                 continue
-            if part.dense is not None:
-                effect = part.dense[rows]
+            if block.dense is not None:
+                effect = block.dense[rows]
             else:
-                release = self.release[part.kinds][rows, : part.block.count]
-                unit = self.patterns.unit[part.days, : part.block.count]
-                effect = released(release, unit, self.patterns.resting[part.days])
-            most = np.maximum(most, effect.max(axis=(0, 1)))
-        return most
+                release = self.release[block.kinds][rows, : block.source.count]
+                unit = self.patterns.unit[block.days, : block.source.count]
+                effect = released(release, unit, self.patterns.resting[block.days])
+            greatest = np.maximum(greatest, effect.max(axis=(0, 1)))
+        return greatest
 
     def used(self) -> ByPattern:
         """Patterns of blocks that have some course."""
-        some = [bool(self.usable[part.block.kinds].any()) for part in self.parts]
-        sizes = [len(part.block.patterns) for part in self.parts]
-        return self.patterns.take(np.flatnonzero(np.repeat(some, sizes)))
+        has_course = [bool(self.usable[block.source.kinds].any()) for block in self.blocks]
+        sizes = [len(block.source.patterns) for block in self.blocks]
+        return self.patterns.take(np.flatnonzero(np.repeat(has_course, sizes)))
 
     def courses(self, kinds: IntArray, prices: DualPrices) -> tuple[IntArray, IntArray, FloatArray]:
-        """All allowed courses of some kinds in order, their kinds and Lagrangian terms."""
+        """All allowed courses of some kinds in order, their kinds and Lagrangian terms, each (n,).
+
+        term[k p] = - y . A[:, k p] - w a_p + effect . g[k, p], finite where (k, p) is allowed.
+        """
         priced = _LagrangianTerms(self, [prices])
-        found: list[tuple[IntArray, IntArray, FloatArray]] = []
+        by_block: list[tuple[IntArray, IntArray, FloatArray]] = []
         charged = self.by_kind.charged(prices.rows)
-        for part, own in self._by_block(kinds):
-            term = priced.of(part, np.searchsorted(part.block.kinds, kinds[own]))[0]
+        for block, positions in self._by_block(kinds):
+            term = priced.of(block, np.searchsorted(block.source.kinds, kinds[positions]))[0]
             row, day = np.nonzero(np.isfinite(term))
-            kind = kinds[own][row]
-            place = np.searchsorted(part.block.kinds, kind)
-            found.append((part.block.course[place, day], kind, term[row, day] - charged[kind]))
-        course, kind, term = (np.concatenate(parts) for parts in zip(*found, strict=True))
+            kind = kinds[positions][row]
+            place = np.searchsorted(block.source.kinds, kind)
+            by_block.append((block.source.course[place, day], kind, term[row, day] - charged[kind]))
+        course, kind, term = (np.concatenate(arrays) for arrays in zip(*by_block, strict=True))
         order = np.argsort(course)
         return course[order], kind[order], term[order]
 
@@ -241,7 +259,7 @@ class LesionPricing:
         order = np.argsort(block, kind="stable")
         numbers, count = np.unique(block, return_counts=True)
         for number, end, size in zip(numbers, np.cumsum(count), count, strict=True):
-            yield self.parts[number], order[end - size : end]
+            yield self.blocks[number], order[end - size : end]
 
 
 class _LagrangianTerms:
@@ -253,28 +271,39 @@ class _LagrangianTerms:
     """
 
     def __init__(self, courses: LesionPricing, prices: Sequence[DualPrices]):
+        """Factors of the terms, for m vectors of multipliers, P patterns and N fractions.
+
+        base[m, p] = - rows_m . days[p] - w_m least[p]            (m, P), w = sum_h log_kill[h]
+        weight[m, p, h] = e^(most[p]) effect_m[h]                 (m, P, horizons)
+        product_base = base + sum_h resting[p, h] weight          (m, P)
+        product[m, i, p] = sum_h unit[p, i, h] weight[m, p, h]    (m, N, P)
+        """
         self.courses = courses
         patterns = courses.patterns
-        self.rows = np.stack([one.rows for one in prices])
-        steep = np.array([one.log_kill.sum() for one in prices])
-        worth = np.stack([one.effect for one in prices])
-        self.weight = np.exp(patterns.most)[:, None] * worth[:, None]
-        self.base = -(self.rows @ patterns.days.T) - steep[:, None] * patterns.least
+        self.rows = np.stack([y.rows for y in prices])
+        log_kill = np.array([y.log_kill.sum() for y in prices])
+        effect = np.stack([y.effect for y in prices])
+        self.weight = np.exp(patterns.most)[:, None] * effect[:, None]
+        self.base = -(self.rows @ patterns.days.T) - log_kill[:, None] * patterns.least
         self.product_base = self.base + (patterns.resting * self.weight).sum(axis=2)
         self.product = np.einsum("pnh,mph->mnp", patterns.unit, self.weight)
 
-    def of(self, part: _PricedBlock, rows: IntArray | None) -> FloatArray:
-        """(m, rows, P) terms of some kinds of a block, or of all."""
-        if part.dense is not None:
-            dense = part.dense if rows is None else part.dense[rows]
-            total: FloatArray = np.einsum("kph,mph->mkp", dense, self.weight[:, part.days])
-            total = total + self.base[:, None, part.days]
+    def of(self, block: _PricedBlock, rows: IntArray | None) -> FloatArray:
+        """(m, rows, P) terms of some kinds of a block, or of all, without what kinds put into rows.
+
+        release (rows, N) @ product (m, N, P) + product_base, or where a drug acts on suppression
+        sum_h dense[k, p, h] weight[m, p, h] + base; -inf for pairs that no plan allows.
+        """
+        if block.dense is not None:
+            dense = block.dense if rows is None else block.dense[rows]
+            total: FloatArray = np.einsum("kph,mph->mkp", dense, self.weight[:, block.days])
+            total = total + self.base[:, None, block.days]
         else:
-            release = self.courses.release[part.kinds, : part.block.count]
+            release = self.courses.release[block.kinds, : block.source.count]
             if rows is not None:
                 release = release[rows]
-            total = release @ self.product[:, : part.block.count, part.days]
-            total += self.product_base[:, None, part.days]
-        if part.dead is not None:
-            total[:, part.dead if rows is None else part.dead[rows]] = -np.inf
+            total = release @ self.product[:, : block.source.count, block.days]
+            total += self.product_base[:, None, block.days]
+        if block.dead is not None:
+            total[:, block.dead if rows is None else block.dead[rows]] = -np.inf
         return total

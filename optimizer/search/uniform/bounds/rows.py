@@ -61,9 +61,9 @@ class ByKind:
 
     def of(self, kinds: IntArray) -> FloatArray:
         """(n, rows) load of some kinds in all rows."""
-        found = np.zeros((len(kinds), self.count))
-        found[:, self.number] = self.load[kinds]
-        return found
+        load = np.zeros((len(kinds), self.count))
+        load[:, self.number] = self.load[kinds]
+        return load
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,10 @@ class Rows:
     def capped(self, price: FloatArray) -> FloatArray:
         """Prices of which those of a soft limit sum to its penalty at most."""
         price = price.copy()
-        for i, most in enumerate(self.penalty):
+        for i, penalty in enumerate(self.penalty):
             spent = float(price[self.family == i].sum())
-            if spent > most:
-                price[self.family == i] *= most / spent
+            if spent > penalty:
+                price[self.family == i] *= penalty / spent
         return price
 
 
@@ -99,14 +99,17 @@ def rows_of(
     candidates: Candidates,
     plans: tuple[int, ...],
     family: tuple[int, ...],
-    known: Rows | None = None,
+    family_rows: Rows | None = None,
 ) -> Rows:
-    """Rows that all schedules of some plans of one group obey.
+    """Rows A x <= b that all schedules of some plans of one group obey.
+
+    A[r, c] = by_kind[kind of c, r] + by_days[technique of c, pattern of c, r], r in the order:
+    organ limits (b = cap - prior), exposed states of NTCP limits, further limits.
 
     Parameters
     ----------
     family : plans whose states of exposure decide which rows there are
-    known : rows of other plans of the family
+    family_rows : rows of other plans of the family
     """
     plan = plans[0]
     chemo = float(candidates.plan_effects.chemotherapy_log_loss[list(plans)].min())
@@ -122,7 +125,11 @@ def rows_of(
             for number, right in enumerate(_right(candidates, limit, chemo))
         ]
     origin = [row for row, _, _ in exposures]
-    by_kind = known.by_kind if known else _by_kind(candidates, plan, origin, further, len(columns))
+    by_kind = (
+        family_rows.by_kind
+        if family_rows
+        else _by_kind(candidates, plan, origin, further, len(columns))
+    )
     by_days = []
     for s, table in enumerate(candidates.lesions):
         shape = len(candidates.lesion_of(table).ways), len(table.menu.patterns.count)
@@ -140,20 +147,25 @@ def rows_of(
 def _by_kind(
     candidates: Candidates, plan: int, exposed: list[int], further: list[AnyLimit], count: int
 ) -> tuple[ByKind, ...]:
-    """Loads of kinds in the rows of organ limits, of their exposed states, of further limits."""
-    found, loads = [], candidates.loads(plan)
+    """Loads of kinds per lesion, (kinds, n): organ limits, their exposed states, EDRIC.
+
+    Columns [ load, load of exposed limits, edric / cap ]; `number` are their places among all rows.
+    """
+    by_lesion, loads = [], candidates.loads(plan)
     for s, load in enumerate(loads):
         finite = np.where(np.isfinite(load), load, 0.0)  # else not allowed
-        parts = [finite, finite[:, exposed]]
+        columns = [finite, finite[:, exposed]]
         number = list(range(finite.shape[1] + len(exposed)))
         begin = len(number)
         for limit in further:
             if isinstance(limit, EdricLimit):
-                parts.append(_edric_alone(candidates, limit, s, plan)[:, None])
+                columns.append(_edric_alone(candidates, limit, s, plan)[:, None])
                 number.append(begin)
             begin += len(_right(candidates, limit, 0.0))
-        found.append(ByKind(np.array(number, dtype=np.int64), count, np.concatenate(parts, axis=1)))
-    return tuple(found)
+        by_lesion.append(
+            ByKind(np.array(number, dtype=np.int64), count, np.concatenate(columns, axis=1))
+        )
+    return tuple(by_lesion)
 
 
 @dataclass(frozen=True)
@@ -189,8 +201,8 @@ def _alc_days(candidates: Candidates) -> IntArray:
 
     The loss of a day without a fraction is below that of the day before.
     """
-    given = np.any([p.incidence.any(axis=0) for p in candidates.own_patterns], axis=0)
-    days = np.flatnonzero(given)
+    has_fraction = np.any([p.incidence.any(axis=0) for p in candidates.own_patterns], axis=0)
+    days = np.flatnonzero(has_fraction)
     step = max(1, math.ceil(len(days) / MOST_ALC_ROWS))
     chosen: IntArray = days[::-1][::step]
     return chosen
@@ -202,9 +214,9 @@ def _dated_days(candidates: Candidates, limit: LogisticsLimit) -> IntArray:
         occupied(patterns, limit).any(axis=0).astype(np.int64)
         for patterns in candidates.own_patterns
     )
-    most = 1 if limit.cap is None else limit.cap
-    found: IntArray = np.flatnonzero(np.asarray(able) > most)
-    return found
+    cap = 1 if limit.cap is None else limit.cap
+    crowded: IntArray = np.flatnonzero(np.asarray(able) > cap)
+    return crowded
 
 
 def occupied(patterns: Patterns, limit: LogisticsLimit) -> BoolArray:
@@ -220,8 +232,8 @@ def occupied(patterns: Patterns, limit: LogisticsLimit) -> BoolArray:
         return (patterns.incidence > 0) & inside
     assert limit.floor is not None
     first, last = patterns.first[:, None], patterns.last[:, None]
-    given = patterns.count[:, None] > 0
-    taken: BoolArray = given & (days >= first) & (days <= last + limit.floor - 1)
+    treats = patterns.count[:, None] > 0
+    taken: BoolArray = treats & (days >= first) & (days <= last + limit.floor - 1)
     return taken
 
 
@@ -242,25 +254,29 @@ def _right(candidates: Candidates, limit: AnyLimit, chemo: float) -> list[float]
 def _edric_alone(candidates: Candidates, limit: EdricLimit, s: int, plan: int) -> FloatArray:
     """(kinds,) part of the cap that each kind takes by itself."""
     menu = candidates.shared(plan)[s].kinds.menu
-    own = lymphocytes.edric(*edric_alone(candidates.instance, menu), menu.fractions)
-    return np.asarray(own) / limit.cap_gy
+    dose = lymphocytes.edric(*edric_alone(candidates.instance, menu), menu.fractions)
+    return np.asarray(dose) / limit.cap_gy
 
 
 def _of_days(candidates: Candidates, limit: AnyLimit, s: int, rows: int) -> FloatArray:
-    """(techniques, patterns, rows of the limit) what depends on days."""
+    """(techniques, patterns, rows of the limit) what depends on days.
+
+    Lymphocytes: kappa_w unit[p, t] / allowance; `DATED`: [p takes day t] / scale; else the count
+    of sites or machine days, cap side first, floor side negative.
+    """
     table = candidates.lesions[s]
     lesion, patterns = candidates.lesion_of(table), table.menu.patterns
-    found = np.zeros((len(lesion.ways), len(patterns.count), rows))
+    load = np.zeros((len(lesion.ways), len(patterns.count), rows))
     if isinstance(limit, AlcLimit):
         kappa = np.array([lesion.lymphocyte_loss(way) for way in lesion.ways])
         unit = table.alc_unit[:, _alc_days(candidates)]
-        found[:] = kappa[:, None, None] * (unit / alc_allowance(candidates.instance, limit))
+        load[:] = kappa[:, None, None] * (unit / alc_allowance(candidates.instance, limit))
     elif isinstance(limit, LogisticsLimit) and limit.quantity in DATED:
         scale = float(limit.cap) if limit.penalty is not None and limit.cap else 1.0
-        found[:] = occupied(patterns, limit)[:, _dated_days(candidates, limit)] / scale
+        load[:] = occupied(patterns, limit)[:, _dated_days(candidates, limit)] / scale
     elif isinstance(limit, LogisticsLimit):
-        found[:] = _sides(limit, patterns.added(limit))
-    return found
+        load[:] = _sides(limit, patterns.added(limit))
+    return load
 
 
 def _sides(limit: LogisticsLimit, count: FloatArray) -> FloatArray:
@@ -278,7 +294,7 @@ def _exposure_rows(
     `sum load <= ratio` in the state of the lesion's course, as
     `sum load + (1 - ratio) [course] <= 1`; for several plans the least of what they ask.
     """
-    found = []
+    exposure_rows = []
     limits = sorted({row for row, _, _ in candidates.exposures})
     for row in (i for i in limits if candidates.limits[i].penalty is None):
         for s, table in enumerate(candidates.lesions):
@@ -286,19 +302,19 @@ def _exposure_rows(
             if not any(_extra(candidates, row, s, k).any() for k in family):
                 continue
             extra = np.min([_extra(candidates, row, s, k) for k in plans], axis=0)
-            parts = np.zeros((len(lesion.ways), extra.shape[1]))
-            for own, (_, way, number) in zip(extra, table.beams, strict=True):
+            by_pattern = np.zeros((len(lesion.ways), extra.shape[1]))
+            for of_beam, (_, way, number) in zip(extra, table.beams, strict=True):
                 daily = table.menu.patterns.per_day == number
-                parts[lesion.ways.index(way), daily] = own[daily]
-            found.append((row, s, parts))
-    return found
+                by_pattern[lesion.ways.index(way), daily] = of_beam[daily]
+            exposure_rows.append((row, s, by_pattern))
+    return exposure_rows
 
 
 def _extra(candidates: Candidates, row: int, s: int, plan: int) -> FloatArray:
     """(beams, patterns) what the state of exposure of a lesion's courses costs of a cap."""
-    columns = [i for i, (other, _, _) in enumerate(candidates.exposures) if other == row]
-    near = candidates.near(plan)[s][:, columns]
-    met = near[None] & candidates.touches[s][:, None, columns]
+    columns = [i for i, (limit, _, _) in enumerate(candidates.exposures) if limit == row]
+    within_reach = candidates.near(plan)[s][:, columns]
+    met = within_reach[None] & candidates.touches[s][:, None, columns]
     ratio = np.ones(met.shape[:2])
     for state in candidates.states(row):
         members = (met == np.array(state)).all(axis=2)

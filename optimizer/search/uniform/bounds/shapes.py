@@ -52,6 +52,7 @@ class Shapes:
         low: FloatArray,
         high: FloatArray,
     ):
+        """Levels G_l, geometric from max(lo, 1e-3 hi, 1e-12) to hi e^(chemo + sum_s max a_s)."""
         self.tabulated = tabulated
         self.systemic = tabulated.instance.objective.kind != "tumor_bed"
         self.courses = courses
@@ -69,16 +70,22 @@ class Shapes:
             float(e.loss[c].max()) for e, c in zip(tabulated.effects, courses, strict=True)
         )
         if self.systemic:
-            least, most = float(low.min()), float(high.max())
-            near = (
-                max(least, 1e-3 * most, 1e-12),
-                max(most, 1e-12) * math.exp(tabulated.chemo + spread),
+            low_kill, high_kill = float(low.min()), float(high.max())
+            ends = (
+                max(low_kill, 1e-3 * high_kill, 1e-12),
+                max(high_kill, 1e-12) * math.exp(tabulated.chemo + spread),
             )
-            self.levels = np.geomspace(*near, LEVELS)
+            self.levels = np.geomspace(*ends, LEVELS)
         for s, chosen in enumerate(courses):
             self._group(s, chosen, losses[s])
 
     def _group(self, s: int, chosen: IntArray, losses: FloatArray) -> None:
+        """Kinds k of the chosen courses c of lesion s, with the best of their timings.
+
+        timing_term[c, h, l] = e^(a_c) v[c, h] / G_l - a_c, term[k, h, l] = max_(c of k)
+        timing_term, loss[k] = min_(c of k) loss[c]; shapes (n, horizons, levels), (kinds, horizons,
+        levels), (kinds,).
+        """
         effect = self.tabulated.effects[s]
         kind = effect.kind[chosen]
         order = np.argsort(kind, kind="stable")
@@ -122,7 +129,15 @@ class Shapes:
     def _value(
         self, local: list[FloatArray], share: list[FloatArray], term: FloatArray
     ) -> FloatArray:
-        """Value for summed terms (combinations, horizons, levels) and local log burdens."""
+        """(combinations,) sum_s w_s v_s(kill).
+
+        kill_h = saturate(min_l e^(sum_s term_s[h, l] + ln G_l - 1 - chemo)).
+
+        Parameters
+        ----------
+        term : (combinations, horizons, levels) sum_s term_s
+        local, share : per lesion (combinations, ...) local log burdens and shares of the effect
+        """
         instance = self.tabulated.instance
         offset = np.log(self.levels) - 1.0 - self.tabulated.chemo
         raw = np.exp((term + offset).min(axis=2))
@@ -132,15 +147,18 @@ class Shapes:
             total += self.tabulated.weights[s] * lesion_value(
                 instance.objective, burden, share[s], kill
             )
-        for s, most in self.tabulated.candidates.controlled.items():
-            total[~controllable(local[s], share[s], kill[:, -1], most)] = -np.inf
+        for s, burden_limit in self.tabulated.candidates.controlled.items():
+            total[~controllable(local[s], share[s], kill[:, -1], burden_limit)] = -np.inf
         return total
 
     def timings(self, row: IntArray, threshold: Callable[[], float]) -> Iterator[IntArray]:
         """Rows of course indices of one combination of kinds that could exceed the threshold.
 
-        In lots. Built lesion by lesion; a partial choice is dropped when even the best timings of
-        the other lesions leave it at or below the threshold. The clock is read at every step.
+        In lots, by depth-first search lesion by lesion: a partial choice stays while
+
+            value( sum_(decided) timing_term + sum_(undecided) term ) - cost > threshold.
+
+        The clock is read at every step.
 
         Parameters
         ----------
@@ -164,19 +182,19 @@ class Shapes:
             if depth == lesions:
                 yield rows
                 continue
-            s, left = order[depth], order[depth + 1 :]
-            most = max(1, LOT // max(1, len(members[s])))
-            if len(rows) > most:
-                stack.append((depth, rows[most:], partial[most:]))
-                rows, partial = rows[:most], partial[:most]
+            s, undecided = order[depth], order[depth + 1 :]
+            lot_size = max(1, LOT // max(1, len(members[s])))
+            if len(rows) > lot_size:
+                stack.append((depth, rows[lot_size:], partial[lot_size:]))
+                rows, partial = rows[:lot_size], partial[:lot_size]
             parent = np.repeat(np.arange(len(rows)), len(members[s]))
             child = np.tile(members[s], len(rows))
             rows, partial = rows[parent], partial[parent] + self.timing_term[s][child]
             rows[:, s] = self.courses[s][child]
-            rest = sum((best[other] for other in left), np.zeros_like(best[0]))
-            keep = self._repeated(row, partial + rest) > threshold() + cost
+            best_ahead = sum((best[lesion] for lesion in undecided), np.zeros_like(best[0]))
+            keep = self._repeated(row, partial + best_ahead) > threshold() + cost
             rows, partial = rows[keep], partial[keep]
-            keep = self._extendable(rows, row, left, members)
+            keep = self._extendable(rows, row, undecided, members)
             if keep.any():
                 stack.append((depth + 1, rows[keep], partial[keep]))
 
@@ -190,17 +208,17 @@ class Shapes:
         np.fill_diagonal(fullest, 0.0)
         order = [int(np.argmax(fullest.max(axis=1)))]
         while len(order) < len(row):
-            left = [s for s in range(len(row)) if s not in order]
-            order.append(max(left, key=lambda s: (float(fullest[s, order].max()), -s)))
+            unordered = [s for s in range(len(row)) if s not in order]
+            order.append(max(unordered, key=lambda s: (float(fullest[s, order].max()), -s)))
         return order
 
     def _extendable(
-        self, rows: IntArray, row: IntArray, left: list[int], members: list[IntArray]
+        self, rows: IntArray, row: IntArray, undecided: list[int], members: list[IntArray]
     ) -> NDArray[np.bool_]:
         """Whether a choice for some lesions leaves room for any timing of the lesions left."""
-        loads = sum((self.loads[s][row[s]] for s in left), np.zeros(self.loads[0].shape[1]))
+        loads = sum((self.loads[s][row[s]] for s in undecided), np.zeros(self.loads[0].shape[1]))
         alc = np.zeros(self.tabulated.instance.days)
-        for s in left:
+        for s in undecided:
             table = self.tabulated.candidates.lesions[s]
             chosen = self.courses[s][members[s]]
             first = np.unique(table.menu.pattern[chosen], return_index=True)[1]
@@ -212,10 +230,10 @@ class Shapes:
         """Value of one combination of shapes for many sums of terms."""
         local, share = (
             [
-                np.broadcast_to(part[s][row[s]], (len(term), *part[s].shape[1:]))
+                np.broadcast_to(by_lesion[s][row[s]], (len(term), *by_lesion[s].shape[1:]))
                 for s in range(len(row))
             ]
-            for part in (self.local, self.share)
+            for by_lesion in (self.local, self.share)
         )
         return self._value(local, share, term)
 
@@ -223,9 +241,9 @@ class Shapes:
         self, s: int, members: IntArray, row: IntArray, best: list[FloatArray], threshold: float
     ) -> NDArray[np.bool_]:
         """Which timings of lesion s could exceed the threshold with the others at their best."""
-        others = sum((b for i, b in enumerate(best) if i != s), np.zeros_like(best[0]))
+        terms_beside = sum((b for i, b in enumerate(best) if i != s), np.zeros_like(best[0]))
         alive: NDArray[np.bool_] = (
-            self._repeated(row, self.timing_term[s][members] + others) > threshold
+            self._repeated(row, self.timing_term[s][members] + terms_beside) > threshold
         )
         return alive
 
@@ -238,8 +256,8 @@ class Shapes:
             places = np.unravel_index(which, [len(m) for m in members])
             yield np.stack(
                 [
-                    self.courses[s][own[p]]
-                    for s, (own, p) in enumerate(zip(members, places, strict=True))
+                    self.courses[s][courses[p]]
+                    for s, (courses, p) in enumerate(zip(members, places, strict=True))
                 ],
                 axis=1,
             )

@@ -66,28 +66,32 @@ class _Leaves:
         return values if self.single else np.maximum.reduceat(values[self.order], self.starts)
 
 
-def _leaves(features: FloatArray, most: int) -> _Leaves:
-    """Halve kinds along their widest feature until a leaf has at most kinds / `most` of them."""
+def _leaves(features: FloatArray, leaf_limit: int) -> _Leaves:
+    """Leaves of at most ceil(kinds / leaf_limit) kinds: features (kinds, n) halved at the median.
+
+    Each step halves a set along its widest feature, argmax_n (max - min): a k-d tree (Bentley 1975,
+    Multidimensional binary search trees used for associative searching).
+    """
     kinds = len(features)
-    if kinds <= most:
-        each = np.arange(kinds)
-        return _Leaves(each, each, np.ones(kinds, dtype=np.int64), each)
-    size = -(-kinds // most)
-    stack, found = [np.arange(kinds)], []
+    if kinds <= leaf_limit:
+        identity = np.arange(kinds)
+        return _Leaves(identity, identity, np.ones(kinds, dtype=np.int64), identity)
+    size = -(-kinds // leaf_limit)
+    stack, leaves = [np.arange(kinds)], []
     while stack:
-        own = stack.pop()
-        if len(own) <= size:
-            found.append(np.sort(own))
+        members = stack.pop()
+        if len(members) <= size:
+            leaves.append(np.sort(members))
             continue
-        part = features[own]
-        widest = part[:, int(np.ptp(part, axis=0).argmax())]
-        middle = len(own) // 2
+        member_features = features[members]
+        widest = member_features[:, int(np.ptp(member_features, axis=0).argmax())]
+        middle = len(members) // 2
         halves = np.argpartition(widest, middle)
-        stack += [own[halves[middle:]], own[halves[:middle]]]
-    sizes = np.array([len(own) for own in found])
+        stack += [members[halves[middle:]], members[halves[:middle]]]
+    sizes = np.array([len(members) for members in leaves])
     of = np.empty(kinds, dtype=np.int64)
-    order = np.concatenate(found)
-    of[order] = np.repeat(np.arange(len(found)), sizes)
+    order = np.concatenate(leaves)
+    of[order] = np.repeat(np.arange(len(leaves)), sizes)
     return _Leaves(order, np.cumsum(sizes) - sizes, sizes, of)
 
 
@@ -95,7 +99,7 @@ class _Memo:
     """Rows of numbers for all leaves by key; forgotten when they take too much memory."""
 
     def __init__(self, leaves: int, memos: int):
-        self.leaves, self.most = leaves, MOST_BYTES // (16 * memos * leaves)
+        self.leaves, self.row_limit = leaves, MOST_BYTES // (16 * memos * leaves)
         self._place: dict[tuple[float, ...], int] = {}
         self._known = np.empty((FIRST_ROWS, leaves))
 
@@ -105,19 +109,22 @@ class _Memo:
         live: IntArray,
         of: Callable[[FloatArray, slice], FloatArray],
     ) -> FloatArray:
-        """(n, live) rows of keys (n, m); `of` computes what is new."""
-        if len(self._place) + len(keys) > max(self.most, len(keys)):
+        """(n, live) rows of keys (n, m); `of` computes what is new.
+
+        table[place[key]], place: key -> row; the table (rows, leaves) doubles when it is full.
+        """
+        if len(self._place) + len(keys) > max(self.row_limit, len(keys)):
             self._place.clear()
         asked = list(zip(*keys.T.tolist(), strict=True))
-        new = [key for key in dict.fromkeys(asked) if key not in self._place]
-        begin, end = len(self._place), len(self._place) + len(new)
-        self._place.update({key: begin + i for i, key in enumerate(new)})
+        missing = [key for key in dict.fromkeys(asked) if key not in self._place]
+        begin, end = len(self._place), len(self._place) + len(missing)
+        self._place.update({key: begin + i for i, key in enumerate(missing)})
         if len(self._known) < end:
             grown = np.empty((max(end, 2 * len(self._known)), self.leaves))
             grown[:begin] = self._known[:begin]
             self._known = grown
-        if new:
-            self._known[begin:end] = of(np.array(new), slice(None))
+        if missing:
+            self._known[begin:end] = of(np.array(missing), slice(None))
         rows = np.array([self._place[key] for key in asked], dtype=np.int64)
         return self._known[rows] if len(live) == self.leaves else self._known[rows[:, None], live]
 
@@ -130,7 +137,7 @@ class LesionValues:
     weight : of the lesion in the objective
     shared : of the kinds under one group of plans
     share : (kinds, clones) of the systemic effect
-    most : log burden that the lesion may have at the last horizon, if it demands control
+    burden_limit : log burden that the lesion may have at the last horizon, if it demands control
     """
 
     def __init__(
@@ -139,9 +146,13 @@ class LesionValues:
         weight: float,
         shared: Shared,
         share: FloatArray,
-        most: float | None = None,
+        burden_limit: float | None = None,
     ):
-        self.instance, self.weight, self.most = instance, weight, most
+        """Leaves over local burdens and shares; corner[leaf] = (min local, max share) of its kinds.
+
+        A value falls with local and rises with share: that of the corner is an upper bound.
+        """
+        self.instance, self.weight, self.burden_limit = instance, weight, burden_limit
         self.systemic = instance.objective.kind != "tumor_bed"
         self.horizons = len(instance.horizon_days) if self.systemic else 0
         self.local, self.share, self.tumor_bed = shared.local, share, shared.tumor_bed
@@ -161,21 +172,21 @@ class LesionValues:
         if not self.systemic:
             return self.weight * self.tumor_bed[kinds]
         local, share = self.local[kinds], self.share[kinds]
-        parts = [self._part(h, local, share, kill[h]) for h in range(self.horizons)]
-        total: FloatArray = np.sum(parts, axis=0)
+        by_horizon = [self._part(h, local, share, kill[h]) for h in range(self.horizons)]
+        total: FloatArray = np.sum(by_horizon, axis=0)
         return total
 
     def reaches(self, kill: FloatArray, kinds: IntArray) -> BoolArray:
         """(n,) whether some kinds keep what the lesion demands at a raw log kill (horizons,)."""
-        if self.most is None:
+        if self.burden_limit is None:
             return np.ones(len(kinds), dtype=bool)
         return self._reaches(self.local[kinds], self.share[kinds], kill[-1])
 
     def _reaches(self, local: FloatArray, share: FloatArray, kill: FloatArray | float) -> BoolArray:
         """Whether burdens keep the demand at raw log kills of the last horizon."""
-        assert self.most is not None
+        assert self.burden_limit is not None
         saturated = immune.saturate(kill, self.instance.immune.effect_maximum_nats)
-        return controllable(local, share, np.asarray(saturated), self.most)
+        return controllable(local, share, np.asarray(saturated), self.burden_limit)
 
     def best_at(self, kills: FloatArray, terms: FloatArray) -> FloatArray:
         """(m, n) greatest value + term of any kind at raw log kills (n, horizons).
@@ -189,11 +200,12 @@ class LesionValues:
     def best(
         self, low: FloatArray, high: FloatArray | None, terms: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        """(m, cells, corners) no kind's chord, raised over its value, + term is greater.
+        """(m, cells, corners) max_k [ sum_h (v_kh(z_h) + rise_kh) + terms[m, k] ] at the corners z.
 
-        Kinds that fall short of a demand even at a cell's upper end do not count there. Corners
-        of the cells (cells, horizons) in the order of `cells.corners`. Second, by how much the
-        chord of the leaf that is greatest was raised. Without an upper end: of points.
+        rise_kh: how far the value of kind k in horizon h rises above its chord over the cell
+        (`chords`). Kinds that fall short of a demand even at a cell's upper end do not count there.
+        Corners of the cells (cells, horizons) in the order of `cells.corners`. Second, the rise of
+        the leaf that is greatest. Without an upper end: of points.
         """
         greatest = self.leaves.greatest(terms.T).T
         live = np.flatnonzero((greatest > -np.inf).any(axis=0))
@@ -202,10 +214,10 @@ class LesionValues:
         step = max(1, CHUNK // len(terms))
         for begin in range(0, len(low) if len(live) else 0, step):
             tick()
-            part = slice(begin, begin + step)
-            ends = None if high is None else high[part]
-            found = self._opened(low[part], ends, terms, live, greatest[:, live])
-            value[:, part], rise[:, part] = found
+            lot = slice(begin, begin + step)
+            ends = None if high is None else high[lot]
+            lot_result = self._opened(low[lot], ends, terms, live, greatest[:, live])
+            value[:, lot], rise[:, lot] = lot_result
         return value, rise
 
     def _opened(
@@ -216,32 +228,38 @@ class LesionValues:
         live: IntArray,
         greatest: FloatArray,
     ) -> tuple[FloatArray, FloatArray]:
-        """Greatest value of the kinds; only leaves that may hold it are looked into."""
+        """(m, cells, corners) greatest value of the kinds; only leaves that may hold it are opened.
+
+        upper[leaf] = value(corner of leaf) + rise + max_(k in leaf) terms[m, k]. For every (m,
+        cell, corner), a row of `flat`, the leaf of the greatest upper bound is replaced by its
+        exact maximum until the greatest entry is exact (best-first branch and bound, Land and Doig
+        1960).
+        """
         upper = self._leaf_values(low, high, live)
         rises = None if high is None else self._rises_of(low, high, live)
         if rises is not None:
             upper = upper + rises[:, None]
-        if self.most is not None:
+        if self.burden_limit is not None:
             upper = np.where(self._leaves_reach(low, high, live)[:, None], upper, -np.inf)
         cells, number, leaves = upper.shape
         flat = (upper + greatest[:, None, None]).reshape(-1, leaves)
-        every, leaf = np.arange(len(flat)), flat.argmax(axis=1)
-        one, place = np.divmod(every, cells * number)
+        index, leaf = np.arange(len(flat)), flat.argmax(axis=1)
+        function, place = np.divmod(index, cells * number)
         cell = place // number
         if not self.leaves.single:
             kills = low if high is None else corners(low, high).reshape(-1, self.horizons)
-            rows, known = every, np.zeros(flat.shape, dtype=bool)
+            rows, exact = index, np.zeros(flat.shape, dtype=bool)
             while len(rows):
-                rows = rows[~known[rows, leaf[rows]]]
-                own = None if high is None else (low[cell[rows]], high[cell[rows]])
+                rows = rows[~exact[rows, leaf[rows]]]
+                box = None if high is None else (low[cell[rows]], high[cell[rows]])
                 flat[rows, leaf[rows]] = self._exact(
-                    kills[place[rows]], own, live[leaf[rows]], terms, one[rows]
+                    kills[place[rows]], box, live[leaf[rows]], terms, function[rows]
                 )
-                known[rows, leaf[rows]] = True
+                exact[rows, leaf[rows]] = True
                 leaf[rows] = flat[rows].argmax(axis=1)
-        rise = np.zeros(len(every)) if rises is None else rises[cell, leaf]
+        rise = np.zeros(len(index)) if rises is None else rises[cell, leaf]
         shape = len(terms), cells, number
-        return flat[every, leaf].reshape(shape), rise.reshape(shape)
+        return flat[index, leaf].reshape(shape), rise.reshape(shape)
 
     def _leaves_reach(self, low: FloatArray, high: FloatArray | None, live: IntArray) -> BoolArray:
         """(cells, live) whether the corner of a leaf keeps the demand at a cell's upper end."""
@@ -250,27 +268,27 @@ class LesionValues:
         return self._reaches(local[live][None], share[live][None], end)
 
     def ceilings(
-        self, low: FloatArray, high: FloatArray, terms: FloatArray, others: FloatArray
+        self, low: FloatArray, high: FloatArray, terms: FloatArray, beside: FloatArray
     ) -> FloatArray:
-        """(kinds,) greatest of others + chord, raised, in any cell; that of a kind's leaf.
+        """(kinds,) max over cells and corners z of beside(z) + value(z) + rise, of a kind's leaf.
 
         Parameters
         ----------
         low, high : (cells, horizons)
         terms : (kinds,) -inf for kinds that do not count
-        others : (cells, corners)
+        beside : (cells, corners) bound without this lesion
         """
         live = np.flatnonzero(self.leaves.greatest(terms) > -np.inf)
-        room = np.full(len(self.leaves.starts), -np.inf)
+        ceiling = np.full(len(self.leaves.starts), -np.inf)
         for begin in range(0, len(low), CHUNK):
             tick()
-            part = slice(begin, begin + CHUNK)
-            value = self._leaf_values(low[part], high[part], live) + others[part][:, :, None]
-            most = value.max(axis=1) + self._rises_of(low[part], high[part], live)
-            if self.most is not None:
-                most = np.where(self._leaves_reach(low[part], high[part], live), most, -np.inf)
-            room[live] = np.maximum(room[live], most.max(axis=0, initial=-np.inf))
-        return np.where(terms > -np.inf, room[self.leaves.of], -np.inf)
+            lot = slice(begin, begin + CHUNK)
+            value = self._leaf_values(low[lot], high[lot], live) + beside[lot][:, :, None]
+            of_leaf = value.max(axis=1) + self._rises_of(low[lot], high[lot], live)
+            if self.burden_limit is not None:
+                of_leaf = np.where(self._leaves_reach(low[lot], high[lot], live), of_leaf, -np.inf)
+            ceiling[live] = np.maximum(ceiling[live], of_leaf.max(axis=0, initial=-np.inf))
+        return np.where(terms > -np.inf, ceiling[self.leaves.of], -np.inf)
 
     def _exact(
         self,
@@ -278,30 +296,36 @@ class LesionValues:
         ends: tuple[FloatArray, FloatArray] | None,
         leaf: IntArray,
         terms: FloatArray,
-        one: IntArray,
+        function: IntArray,
     ) -> FloatArray:
         """(n,) greatest value + term of the kinds of one leaf each, at one kill each.
 
+        max_(k in leaf) [ terms[function, k] + sum_h (v_kh(z_h) + rise_kh) ]. Arrays (n, largest
+        leaf); shorter leaves repeat their last kind.
+
         Parameters
         ----------
-        one : (n,) which of the terms (m, kinds)
+        function : (n,) which of the terms (m, kinds)
         """
         sizes = self.leaves.sizes[leaf]
         offset = np.minimum(np.arange(int(sizes.max(initial=1))), sizes[:, None] - 1)
         kinds = self.leaves.order[self.leaves.starts[leaf][:, None] + offset]
         local, share = self.local[kinds], self.share[kinds]
-        total = terms[one[:, None], kinds]
+        total = terms[function[:, None], kinds]
         for h in range(self.horizons):
             total += self._part(h, local, share, kills[:, h][:, None])
             if ends is not None:
                 total += self._rise(h, local, share, *(end[:, h][:, None] for end in ends))
-        if self.most is not None:
+        if self.burden_limit is not None:
             end = kills if ends is None else ends[1]
             total = np.where(self._reaches(local, share, end[:, [-1]]), total, -np.inf)
         return np.asarray(total.max(axis=1))
 
     def _leaf_values(self, low: FloatArray, high: FloatArray | None, live: IntArray) -> FloatArray:
-        """(cells, corners, live) no kind of some leaves is worth more in a corner of a cell."""
+        """(cells, corners, live) sum_h v_h(corner of leaf, z_h): no kind of the leaf is worth more.
+
+        Bit h of a corner's number says whether z_h is the upper end of the cell.
+        """
         number = 1 if high is None else 2**self.horizons
         if not self.systemic:
             shape = len(low), number, len(live)
@@ -309,11 +333,11 @@ class LesionValues:
         total = np.zeros((len(low), number, len(live)))
         for h in range(self.horizons):
             ends = low[None, :, h] if high is None else np.stack([low[:, h], high[:, h]])
-            found = self._rows(
+            ends_values = self._rows(
                 self._values[h], ends.reshape(-1, 1), live, partial(self._leaf_part, h)
             )
             upper = np.arange(number) >> h & 1
-            total += found.reshape(len(ends), len(low), -1)[upper].swapaxes(0, 1)
+            total += ends_values.reshape(len(ends), len(low), -1)[upper].swapaxes(0, 1)
         return total
 
     def _rises_of(self, low: FloatArray, high: FloatArray, live: IntArray) -> FloatArray:
@@ -345,17 +369,17 @@ class LesionValues:
     ) -> FloatArray:
         """What one horizon adds to weighted values; the arrays broadcast before their last axes."""
         saturated = immune.saturate(kill, self.instance.immune.effect_maximum_nats)
-        part: FloatArray = (self.weight / self.horizons) * lesion_value(
+        weighted: FloatArray = (self.weight / self.horizons) * lesion_value(
             self.instance.objective, local[..., [h], :], share, np.asarray(saturated)[..., None]
         )
-        return part
+        return weighted
 
     def _rise(
         self, h: int, local: FloatArray, share: FloatArray, low: FloatArray, high: FloatArray
     ) -> FloatArray:
         """How far what one horizon adds rises above its chord between two kills."""
-        goal, most = self.instance.objective, self.instance.immune.effect_maximum_nats
-        rise = above_chord(goal, local[..., h, :], share, low, high, most)
+        goal, maximum = self.instance.objective, self.instance.immune.effect_maximum_nats
+        rise = above_chord(goal, local[..., h, :], share, low, high, maximum)
         return (self.weight / self.horizons) * rise
 
 
@@ -374,11 +398,11 @@ class Values:
             LesionValues(
                 candidates.instance,
                 candidates.lesion_of(table).weight,
-                one,
-                own,
+                of_kinds,
+                of_lesion,
                 candidates.controlled.get(s),
             )
-            for s, (table, one, own) in enumerate(
+            for s, (table, of_kinds, of_lesion) in enumerate(
                 zip(candidates.lesions, shared, share, strict=True)
             )
         )
