@@ -168,7 +168,7 @@ class _Search:
         return max([top, self.current, self.closed, self.threshold, *waiting])
 
     def _ceiling(self, plans: tuple[int, ...], limit: float = math.inf) -> float:
-        """Bound of plans before any price; where more groups are known than `limit`, of the case."""
+        """Bound of plans before any price; with more groups known than `limit`, of the case."""
         group = int(self.candidates.plan_effects.group[plans[0]])
         if group not in self.ceilings:
             if len(self.ceilings) >= limit:
