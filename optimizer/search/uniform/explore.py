@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models.arrays import FloatArray, IntArray
-from abscopt.optimizer.candidates.by_rows import kill_of_row, values_of_rows
+from abscopt.models.arrays import IntArray
 from abscopt.optimizer.candidates.ceilings import ceiling, ceiling_of_case
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.progress import Stopped
@@ -27,7 +26,6 @@ from abscopt.optimizer.search.uniform.bounds.cells import Cells
 from abscopt.optimizer.search.uniform.bounds.columns import FractionalChoice
 from abscopt.optimizer.search.uniform.bounds.infeasible import farkas_prices
 from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet, families
-from abscopt.optimizer.search.uniform.bounds.prices import Lagrangian
 from abscopt.optimizer.search.uniform.branches import (
     Node,
     Split,
@@ -38,16 +36,13 @@ from abscopt.optimizer.search.uniform.branches import (
 )
 from abscopt.optimizer.search.uniform.few import are_few, evaluate
 from abscopt.optimizer.search.uniform.first import first_of_many, first_schedule
+from abscopt.optimizer.search.uniform.improve import Improver
 from abscopt.optimizer.search.uniform.last import improve_at_last
 from abscopt.optimizer.search.uniform.leaf import BOUND_SAFETY, Leaf, SearchState, check
 from abscopt.optimizer.search.uniform.local import (
     climb,
-    climbed,
     every_course,
-    local_search,
-    reaching,
     repaired,
-    rounded,
     worth,
 )  # fmt: skip
 from abscopt.optimizer.search.uniform.narrow import narrow
@@ -63,10 +58,6 @@ FIRST_CELLS = 8
 NEW_MULTIPLIERS = 10
 INHERITED = 4
 FINE = 0.05
-THOROUGH = 3
-PATIENCE = 3
-SELDOM = 10
-SHORTLIST = 1500
 MIXED = 0.1
 PLANS = 0.05
 OPEN = 0.25
@@ -119,7 +110,6 @@ class _Search:
     pending : families of plans that have no node yet
     current : bound of the node that is being examined
     closed : bound of all that was examined, once nothing is open
-    suited : the incumbent's courses, and what they are worth under plans
     ceilings : by group of plans, as far as they were asked for
     in_lots : whether some group has so many plans that it is bounded lot by lot
     """
@@ -138,7 +128,8 @@ class _Search:
         self.most = ENOUGH * gap
         self.trees, self.proved = trees, proved
         trees.fit(candidates)
-        self.rng = np.random.default_rng(seed)
+        rng = np.random.default_rng(seed)
+        self.improver = Improver(candidates, state, rng, self._tell)
         self.heap: list[tuple[float, int, Node]] = []
         self.count = itertools.count()
         self.pending = families(candidates, np.arange(len(candidates.plans)))
@@ -146,8 +137,6 @@ class _Search:
         self.in_lots = len(self.pending) > len(np.unique(candidates.plan_effects.group))
         self.closed = -math.inf
         self.current = -math.inf
-        self.idle = self.tries = 0
-        self.suited: tuple[bytes, dict[int, float]] = (b"", {})
 
     @property
     def threshold(self) -> float:
@@ -274,7 +263,7 @@ class _Search:
         cells = Recall(root, self.threshold, fine, self.state.grounds).of_root()
         if len(cells) and dual.lagrangians:
             lagrangian = dual.lagrangians[int(cells.by[cells.bound.argmax()])]
-            self._try(dual, lagrangian, root.alive, self._hint(dual), None)
+            self.improver.attempt(dual, lagrangian, root.alive, self.improver.hint(dual), None)
             cells = cells.take_above(self.threshold)
             root = replace(root, cells=cells, alive=dual.alive(cells, root.alive, self.threshold))
             self.current = cells.top + BOUND_SAFETY
@@ -305,7 +294,9 @@ class _Search:
             if math.isfinite(cells.top):
                 self.current = cells.top + BOUND_SAFETY
             pool = sorted({*pool[-INHERITED:], *(int(j) for j in np.unique(cells.by) if j >= 0)})
-            kill, bound = dual.highest(cells, alive, pool) if pool else (self._hint(dual), math.inf)
+            kill, bound = (
+                dual.highest(cells, alive, pool) if pool else (self.improver.hint(dual), math.inf)
+            )
             if bound <= self.threshold:  # only the width of cells keeps them
                 before = len(cells), cells.top
                 cells = dual.tighten(cells, alive, pool, self.threshold, fine)
@@ -324,7 +315,7 @@ class _Search:
                 cells = self._dated(dual, cells, alive)
                 if not len(cells):
                     return
-                self._try(dual, lagrangian, alive, kill, mixture)
+                self.improver.attempt(dual, lagrangian, alive, kill, mixture)
                 if bound - value <= max(fine, OPEN * (value - self.threshold)):
                     break
             elif bound <= self.threshold:
@@ -357,67 +348,6 @@ class _Search:
             return False
         evaluate(dual.set.candidates, dual.set.plans, courses, self.gap, self.clock, self.state)
         return True
-
-    def _hint(self, dual: Dual) -> FloatArray:
-        """(horizons,) systemic log kill of the incumbent under a plan of the set."""
-        horizons = len(dual.ground)
-        if self.state.row is None or not horizons:
-            middle: FloatArray = np.sqrt(dual.low_and_high[0] * dual.low_and_high[1])
-            return middle
-        plan = self._best_plan(dual.set.plans, self.state.row)
-        kill = kill_of_row(self.candidates, plan, self.state.row)
-        return np.clip(kill, *dual.low_and_high)
-
-    def _try(
-        self,
-        dual: Dual,
-        lagrangian: Lagrangian,
-        alive: Alive,
-        kill: FloatArray,
-        mixture: list[FractionalChoice] | None,
-    ) -> None:
-        """Look for a better schedule under one of the plans, led by the multipliers."""
-        self.tries += 1
-        if self.idle > PATIENCE and self.tries % SELDOM:
-            return
-        before, plans, candidates = self.state.value, dual.set.plans, dual.set.candidates
-        plan = plans[len(plans) // 2]
-        if self.state.row is not None:
-            plan = self._best_plan(plans, self.state.row)
-        tabulated = Tabulated(candidates, plan)
-        choices = dual.shortlist(lagrangian, alive, kill, SHORTLIST)
-        options = [np.union1d(c, [0]) for c in choices]
-        spread = [choice.spread for choice in mixture] if mixture else [0.0] * len(choices)
-        first = sorted(range(len(choices)), key=lambda s: (-spread[s], s))
-        starts = [rounded(tabulated, choices, first), rounded(tabulated, choices, first[::-1])]
-        incumbent = None if self.state.row is None else candidates.of_case(self.state.row)
-        if incumbent is None and candidates.controlled:
-            starts.append(reaching(tabulated, first, options))
-        if incumbent is not None:
-            starts.append(incumbent)
-            options = [np.union1d(o, c) for o, c in zip(options, incumbent, strict=True)]
-
-        def offer(row: IntArray, value: float) -> None:
-            self.state.offer(plan, candidates.in_case(row), value)
-
-        if mixture and self.tries <= THOROUGH:
-            row, value = local_search(tabulated, choices, starts, options, self.rng, offer)
-        else:
-            row, value = climbed(tabulated, starts, options, offer)
-        if row is not None:
-            self.state.offer(plan, candidates.in_case(row), value)
-        if self.state.row is not None and self.state.value > before:
-            self._adopt(plans)
-        self.idle = 0 if self.state.value > before else self.idle + 1
-        self._tell()
-
-    def _adopt(self, plans: tuple[int, ...]) -> None:
-        """The incumbent's courses under the plan that suits them best."""
-        assert self.state.row is not None
-        plan = self._best_plan(plans, self.state.row)
-        if plan != self.state.plan:
-            tabulated = Tabulated(self.candidates, plan)
-            self.state.offer(plan, self.state.row, worth(tabulated, self.state.row))
 
     def _split(self, node: Node, mixture: list[FractionalChoice] | None) -> None:
         """Children of a node that stays above the threshold."""
@@ -468,22 +398,11 @@ class _Search:
             return False
         plan = plans[len(plans) // 2]
         if self.state.row is not None:
-            plan = self._best_plan(plans, self.state.row)
+            plan = self.improver.best_plan(plans, self.state.row)
         alone = of_subset(node, PlanSet(dual.set.candidates, (plan,), dual.set), node.branch)
         numbers = list(alone.numbers)
         open_cells = alone.dual.tighten(alone.cells, alone.alive, numbers, self.threshold, math.inf)
         return top - max(open_cells.top, self.threshold) > PLANS * (top - self.threshold)
-
-    def _best_plan(self, plans: tuple[int, ...], row: IntArray) -> int:
-        """The plan of a set under which the incumbent's courses do best, limits aside."""
-        if self.suited[0] != row.tobytes():
-            self.suited = row.tobytes(), {}
-        value_of = self.suited[1]
-        unvalued = [k for k in plans if k not in value_of]
-        if unvalued:
-            worth_of = values_of_rows(self.candidates, np.array(unvalued), row[None])[:, 0]
-            value_of.update(zip(unvalued, worth_of.tolist(), strict=True))
-        return max(plans, key=lambda k: (value_of[k], -k))
 
     def _mixed(self, dual: Dual, alive: Alive, cells: Cells, at: int) -> int | None:
         """A lesion that the bound may treat by halves: 'no course' loses as little as treatment."""

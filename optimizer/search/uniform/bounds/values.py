@@ -10,7 +10,6 @@ over horizons and cells, halved geometrically, meet at few kills.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from abscopt.optimizer.candidates.value import controllable, lesion_value
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.uniform.bounds.cells import corners
 from abscopt.optimizer.search.uniform.bounds.chords import above_chord
+from abscopt.optimizer.search.uniform.bounds.leaves import Memo, leaves_of
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
@@ -29,104 +29,9 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
 
 
-MOST_BYTES = 60_000_000
 MOST_LEAVES = 2048
-FIRST_ROWS = 64
 CHUNK = 128
 FEW = 0.2
-
-
-@dataclass(frozen=True)
-class _Leaves:
-    """Groups of kinds that are near each other.
-
-    Attributes
-    ----------
-    order : (kinds,) leaf by leaf; in a leaf rising
-    starts, sizes : (leaves,)
-    of : (kinds,) leaf of each kind
-    """
-
-    order: IntArray
-    starts: IntArray
-    sizes: IntArray
-    of: IntArray
-
-    @property
-    def single(self) -> bool:
-        """Whether every leaf is one kind."""
-        return len(self.starts) == len(self.order)
-
-    def least(self, values: FloatArray) -> FloatArray:
-        """(leaves, ...) least of values of the kinds."""
-        return values if self.single else np.minimum.reduceat(values[self.order], self.starts)
-
-    def greatest(self, values: FloatArray) -> FloatArray:
-        """(leaves, ...) greatest of values of the kinds."""
-        return values if self.single else np.maximum.reduceat(values[self.order], self.starts)
-
-
-def _leaves(features: FloatArray, leaf_limit: int) -> _Leaves:
-    """Leaves of at most ceil(kinds / leaf_limit) kinds: features (kinds, n) halved at the median.
-
-    Each step halves a set along its widest feature, argmax_n (max - min): a k-d tree (Bentley 1975,
-    Multidimensional binary search trees used for associative searching).
-    """
-    kinds = len(features)
-    if kinds <= leaf_limit:
-        identity = np.arange(kinds)
-        return _Leaves(identity, identity, np.ones(kinds, dtype=np.int64), identity)
-    size = -(-kinds // leaf_limit)
-    stack, leaves = [np.arange(kinds)], []
-    while stack:
-        members = stack.pop()
-        if len(members) <= size:
-            leaves.append(np.sort(members))
-            continue
-        member_features = features[members]
-        widest = member_features[:, int(np.ptp(member_features, axis=0).argmax())]
-        middle = len(members) // 2
-        halves = np.argpartition(widest, middle)
-        stack += [members[halves[middle:]], members[halves[:middle]]]
-    sizes = np.array([len(members) for members in leaves])
-    of = np.empty(kinds, dtype=np.int64)
-    order = np.concatenate(leaves)
-    of[order] = np.repeat(np.arange(len(leaves)), sizes)
-    return _Leaves(order, np.cumsum(sizes) - sizes, sizes, of)
-
-
-class _Memo:
-    """Rows of numbers for all leaves by key; forgotten when they take too much memory."""
-
-    def __init__(self, leaves: int, memos: int):
-        self.leaves, self.row_limit = leaves, MOST_BYTES // (16 * memos * leaves)
-        self._place: dict[tuple[float, ...], int] = {}
-        self._known = np.empty((FIRST_ROWS, leaves))
-
-    def rows(
-        self,
-        keys: FloatArray,
-        live: IntArray,
-        of: Callable[[FloatArray, slice], FloatArray],
-    ) -> FloatArray:
-        """(n, live) rows of keys (n, m); `of` computes what is new.
-
-        table[place[key]], place: key -> row; the table (rows, leaves) doubles when it is full.
-        """
-        if len(self._place) + len(keys) > max(self.row_limit, len(keys)):
-            self._place.clear()
-        asked = list(zip(*keys.T.tolist(), strict=True))
-        missing = [key for key in dict.fromkeys(asked) if key not in self._place]
-        begin, end = len(self._place), len(self._place) + len(missing)
-        self._place.update({key: begin + i for i, key in enumerate(missing)})
-        if len(self._known) < end:
-            grown = np.empty((max(end, 2 * len(self._known)), self.leaves))
-            grown[:begin] = self._known[:begin]
-            self._known = grown
-        if missing:
-            self._known[begin:end] = of(np.array(missing), slice(None))
-        rows = np.array([self._place[key] for key in asked], dtype=np.int64)
-        return self._known[rows] if len(live) == self.leaves else self._known[rows[:, None], live]
 
 
 class LesionValues:
@@ -157,15 +62,15 @@ class LesionValues:
         self.horizons = len(instance.horizon_days) if self.systemic else 0
         self.local, self.share, self.tumor_bed = shared.local, share, shared.tumor_bed
         if not self.systemic:
-            self.leaves = _leaves(self.tumor_bed[:, None], len(self.tumor_bed))
+            self.leaves = leaves_of(self.tumor_bed[:, None], len(self.tumor_bed))
             self._values, self._rises = [], []
             return
         features = [shared.local.reshape(len(shared.local), -1), share]
-        self.leaves = _leaves(np.concatenate(features, axis=1), MOST_LEAVES)
+        self.leaves = leaves_of(np.concatenate(features, axis=1), MOST_LEAVES)
         self.corner = self.leaves.least(shared.local), self.leaves.greatest(share)
         leaves = len(self.leaves.starts)
-        self._values = [_Memo(leaves, self.horizons) for _ in range(self.horizons)]
-        self._rises = [_Memo(leaves, self.horizons) for _ in range(self.horizons)]
+        self._values = [Memo(leaves, self.horizons) for _ in range(self.horizons)]
+        self._rises = [Memo(leaves, self.horizons) for _ in range(self.horizons)]
 
     def at(self, kill: FloatArray, kinds: IntArray) -> FloatArray:
         """(n,) values of some kinds at a raw log kill (horizons,)."""
@@ -349,7 +254,7 @@ class LesionValues:
         return total
 
     def _rows(
-        self, memo: _Memo, keys: FloatArray, live: IntArray, of: Callable[..., FloatArray]
+        self, memo: Memo, keys: FloatArray, live: IntArray, of: Callable[..., FloatArray]
     ) -> FloatArray:
         """(n, live) numbers of some leaves; remembered for all, or of few computed anew."""
         if len(live) < FEW * len(self.leaves.starts):
