@@ -15,7 +15,6 @@ import numpy as np
 from abscopt.optimizer.as_rows import closest_row, schedule_of_row
 from abscopt.optimizer.audit import answer_notes, case_audit
 from abscopt.optimizer.candidates.ceilings import ceiling_of_case
-from abscopt.optimizer.candidates.reduction import of_plans
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Evaluation, Judge
@@ -355,7 +354,7 @@ def _second(
         return schedule_of_row(candidates, plan, row), value, status
     with clock.answering():
         if "plan_effects" not in vars(candidates):  # stopped before the tables of all plans
-            valued = Tabulated(of_plans(candidates, [plan]), 0)
+            valued = Tabulated(candidates.of_plans([plan]), 0)
         else:
             valued = Tabulated(candidates, plan)
         claimed = float(valued.value(row[None, :])[0])

@@ -17,9 +17,7 @@ days that two lesions share.
 
 from __future__ import annotations
 
-import copy
 import math
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -27,20 +25,14 @@ import numpy as np
 
 from abscopt.instances.limits import AlcLimit, DoseByFractionsLimit, LogisticsLimit
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
-from abscopt.optimizer.candidates.courses import Menu, Patterns
 from abscopt.optimizer.candidates.loads import alc_allowance
 from abscopt.optimizer.candidates.table import CAP, Candidates
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from abscopt.optimizer.candidates.table import LesionTable
 
 
-OF_PLANS = ("plan_effects", "_propagators")
-OF_COURSES = ("treated", "edric_parts")
-STORES = ("_effects", "_shared", "_allowed", "_near", "_common", "_loads")
 MOST_ALIKE = 400
 
 
@@ -227,69 +219,7 @@ def restricted(candidates: Candidates, kept: Kept) -> tuple[Candidates, Kept]:
     menus: list[BoolArray] = [np.asarray(part[plans].any(axis=0)) for part in kept.pairs]
     for keep in menus:
         keep[0] = True
-    small = narrowed(candidates, [np.flatnonzero(keep) for keep in menus])
-    for name in OF_PLANS:
-        small.__dict__.pop(name, None)
-    small.plans = tuple(candidates.plans[k] for k in plans)
+    small = candidates.restricted([np.flatnonzero(keep) for keep in menus], plans)
     pairs = tuple(part[plans][:, keep] for part, keep in zip(kept.pairs, menus, strict=True))
     effects = kept.effect[plans], kept.least_effect[plans]
     return small, replace(kept, pairs=pairs, effect=effects[0], least_effect=effects[1])
-
-
-def of_plans(candidates: Candidates, plans: Sequence[int]) -> Candidates:
-    """Candidates of some of the plans, their tables not yet begun; courses are the same."""
-    small = copy.copy(candidates)
-    for name in OF_PLANS:
-        small.__dict__.pop(name, None)
-    for name in STORES:
-        setattr(small, name, OrderedDict())
-    small.plans = tuple(candidates.plans[k] for k in plans)
-    return small
-
-
-def narrowed(candidates: Candidates, courses: Sequence[IntArray]) -> Candidates:
-    """Candidates with some of the courses of each lesion, 'no course' among them, in order.
-
-    Plans are the same; only the day patterns that are used are kept.
-    """
-    small = copy.copy(candidates)
-    for name in OF_COURSES:
-        small.__dict__.pop(name, None)
-    for name in STORES:
-        setattr(small, name, OrderedDict())
-    used = [
-        np.unique(table.menu.pattern[own], return_inverse=True)
-        for table, own in zip(candidates.lesions, courses, strict=True)
-    ]
-    small.lesions = tuple(
-        _smaller(table, own, patterns, pattern.reshape(-1))
-        for table, own, (patterns, pattern) in zip(candidates.lesions, courses, used, strict=True)
-    )
-    small._propagators = tuple(
-        tuple(prop.take(patterns) for prop in candidates.propagators(s))
-        for s, (patterns, _) in enumerate(used)
-    )
-    origin = candidates.origin
-    small.origin = tuple(own if origin is None else origin[s][own] for s, own in enumerate(courses))
-    return small
-
-
-def _smaller(
-    table: LesionTable, courses: IntArray, used: IntArray, pattern: IntArray
-) -> LesionTable:
-    """A table with some of the courses, and only the day patterns they use."""
-    menu, patterns = table.menu, table.menu.patterns
-    fewer = Patterns(
-        patterns.days[used],
-        patterns.slot[used],
-        patterns.count[used],
-        patterns.per_day[used],
-        patterns.incidence[used],
-    )
-    return replace(
-        table,
-        menu=Menu(menu.lesion, fewer, pattern, menu.dose[courses], menu.technique[courses]),
-        alc_unit=table.alc_unit[used],
-        kappa=table.kappa[courses],
-        variant=table.variant[courses],
-    )

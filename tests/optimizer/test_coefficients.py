@@ -20,12 +20,14 @@ from abscopt.instances.load import build
 from abscopt.instances.schema import Instance
 from abscopt.models import lymphocytes, toxicity
 from abscopt.optimizer import solve
+from abscopt.optimizer.candidates import table
 from abscopt.optimizer.candidates.table import Candidates
+from abscopt.optimizer.candidates.tables import effects, limits, loads, menus, plans
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.solver import SolverError
 
-TABLE = "abscopt.optimizer.candidates.table"
+TABLES = (table, limits, menus, plans, effects, loads)
 TOYS = ("toy-blockade", "toy-fractionation", "toy-two-lesions")
 BUNDLED = (*TOYS, "early-sabr", "stage3-crt", "pembro-rt")
 
@@ -92,14 +94,20 @@ def scaled(function: Callable[..., Any], factor: float) -> Callable[..., Any]:
 
 def damage_field(monkeypatch: pytest.MonkeyPatch, function: str, field: str, factor: float) -> None:
     """Multiply one array of what a function of the candidates returns."""
-    import abscopt.optimizer.candidates.table as table
-
     if function == "propagators":  # computed in lots when they are asked for
         damage_lots(monkeypatch, field, factor)
         return
-    monkeypatch.setattr(
-        f"{TABLE}.{function}", scaled_field(getattr(table, function), field, factor)
-    )
+    damage_function(monkeypatch, function, lambda right: scaled_field(right, field, factor))
+
+
+def damage_function(
+    monkeypatch: pytest.MonkeyPatch, name: str, changed: Callable[[Any], Any]
+) -> None:
+    """Change what a function returns wherever the tables of candidates call it."""
+    users = [module for module in TABLES if hasattr(module, name)]
+    assert users
+    for module in users:
+        monkeypatch.setattr(module, name, changed(getattr(module, name)))
 
 
 def damage_lots(monkeypatch: pytest.MonkeyPatch, field: str, factor: float) -> None:
@@ -267,18 +275,16 @@ def just_broken(
 
 def damage_loads(monkeypatch: pytest.MonkeyPatch, kind: str, factor: float) -> None:
     """Multiply the loads of one kind of limit wherever the search reads them."""
-    import abscopt.optimizer.candidates.table as table
-
     if kind == "alc":
-        monkeypatch.setattr(f"{TABLE}.alc_unit", scaled(table.alc_unit, factor))
+        damage_function(monkeypatch, "alc_unit", lambda right: scaled(right, factor))
         return
     if kind == "edric":
         wrong = SimpleNamespace(edric=scaled(lymphocytes.edric, factor))
         monkeypatch.setattr("abscopt.optimizer.candidates.tabulated.lymphocytes", wrong)
         monkeypatch.setattr("abscopt.optimizer.search.uniform.bounds.rows.lymphocytes", wrong)
         return
-    monkeypatch.setattr(f"{TABLE}.menu_loads", scaled(table.menu_loads, factor))
-    monkeypatch.setattr(f"{TABLE}.cross_factor", scaled(table.cross_factor, factor))
+    damage_function(monkeypatch, "menu_loads", lambda right: scaled(right, factor))
+    damage_function(monkeypatch, "cross_factor", lambda right: scaled(right, factor))
     shared = SimpleNamespace(miner_fraction=scaled(toxicity.miner_fraction, factor))
     monkeypatch.setattr("abscopt.optimizer.candidates.tabulated.toxicity", shared)
 
@@ -313,10 +319,8 @@ def test_the_agreement_test_notices_a_load(
 def test_a_term_of_shared_days_off_alone_is_rejected_by_the_judge(
     monkeypatch: pytest.MonkeyPatch, kind: str, case: str
 ) -> None:
-    import abscopt.optimizer.candidates.table as table
-
     instance = just_broken(kind, CASES[case])
-    monkeypatch.setattr(f"{TABLE}.cross_factor", scaled(table.cross_factor, 0.9))
+    damage_function(monkeypatch, "cross_factor", lambda right: scaled(right, 0.9))
     assert disagreements(instance, seed=3)["feasibility"] > 0
     with pytest.raises(SolverError, match="judge rejects"):
         solve(instance, gap=1e-4)
@@ -326,13 +330,11 @@ def test_a_term_of_shared_days_off_alone_is_rejected_by_the_judge(
 def test_a_prior_dose_one_percent_low_is_rejected_by_the_judge(
     monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    import abscopt.optimizer.candidates.table as table
-
     point = "max" if kind in ("bed", "dose_by_fractions") else "mean"
     prior = {**PRIOR, "point": point, "second_moment_gy2": 2.0}
     instance = just_broken(kind, richer_raw, prior, excess=1.0005)
     assert disagreements(instance, seed=3)["feasibility"] == 0
-    monkeypatch.setattr(f"{TABLE}.prior_load", scaled(table.prior_load, 0.99))
+    damage_function(monkeypatch, "prior_load", lambda right: scaled(right, 0.99))
     assert disagreements(instance, seed=3)["feasibility"] > 0
     with pytest.raises(SolverError, match="judge rejects"):
         solve(instance, gap=1e-4)
@@ -343,12 +345,12 @@ def test_a_cap_of_exposed_patients_one_percent_high_is_rejected_by_the_judge(
     monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     instance = just_broken(kind, richer_raw)
-    right = Candidates.ntcp_ratio
+    right = limits.LimitTables.ntcp_ratio
 
-    def wrong(self: Candidates, row: int, state: tuple[bool, ...]) -> float:
+    def wrong(self: limits.LimitTables, row: int, state: tuple[bool, ...]) -> float:
         return right(self, row, state) * (1.01 if any(state) else 1.0)
 
-    monkeypatch.setattr(Candidates, "ntcp_ratio", wrong)
+    monkeypatch.setattr(limits.LimitTables, "ntcp_ratio", wrong)
     assert disagreements(instance, seed=3)["feasibility"] > 0
     with pytest.raises(SolverError, match="judge rejects"):
         solve(instance, gap=1e-4)
@@ -373,14 +375,12 @@ def test_the_cost_of_a_soft_limit_off_by_a_percent_is_an_error(
 def test_the_cost_of_a_plan_off_by_a_percent_is_an_error(
     monkeypatch: pytest.MonkeyPatch, quantity: str, method: str
 ) -> None:
-    import abscopt.optimizer.candidates.table as table
-
     limit: Raw = {"name": "soft", "kind": "drug", "drug": "durvalumab", "quantity": quantity}
     raw = richer_raw(({**limit, "cap": 0.05, "penalty": 0.1},))
     raw["drugs"]["durvalumab"] = {"use": "durvalumab", "irae_risk_per_dose": 0.1}
     instance = build(raw)
     assert disagreements(instance, seed=3)["value"] == 0
-    monkeypatch.setattr(f"{TABLE}.plan_cost", scaled(table.plan_cost, 1.01))
+    damage_function(monkeypatch, "plan_cost", lambda right: scaled(right, 1.01))
     assert disagreements(instance, seed=3)["value"] > 0
     with pytest.raises(SolverError, match=r"claimed|disagree"):
         solve(instance, gap=1e-4, method="auto" if method == "auto" else "single")

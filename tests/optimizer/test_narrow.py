@@ -18,7 +18,6 @@ import abscopt.optimizer.search.uniform.narrow as narrowing
 from abscopt.instances import load
 from abscopt.instances.load import build
 from abscopt.optimizer import solve
-from abscopt.optimizer.candidates.reduction import narrowed
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Judge
@@ -84,8 +83,8 @@ def test_narrowed_nodes_end_at_the_optimum(monkeypatch: pytest.MonkeyPatch) -> N
 def test_narrowed_candidates_are_worth_the_same(name: str) -> None:
     candidates, rng = Candidates(load(name)), np.random.default_rng(5)
     kept = [np.unique([0, *rng.integers(0, len(t.menu), 12).tolist()]) for t in candidates.lesions]
-    few = narrowed(candidates, kept)
-    again = narrowed(few, [np.arange(0, len(own), 2) for own in kept])
+    few = candidates.narrowed(kept)
+    again = few.narrowed([np.arange(0, len(own), 2) for own in kept])
     for small, courses in ((few, kept), (again, [own[::2] for own in kept])):
         rows = np.stack([rng.integers(0, len(own), 40) for own in courses], axis=1)
         wide = np.stack([small.in_case(row) for row in rows])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from abscopt.optimizer.candidates.reduction import of_plans
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.search.uniform.local import climb, constructions, every_course, worth
 
@@ -31,7 +30,7 @@ def first_of_many(candidates: Candidates, state: SearchState) -> None:
     if count <= candidates.plans_at_once:
         return
     sample = [count // 2, 0, count - 1]
-    sampled = of_plans(candidates, sample)
+    sampled = candidates.of_plans(sample)
     for number, plan in enumerate(sample):
         if _climbed_under(sampled, number, plan, state):
             return

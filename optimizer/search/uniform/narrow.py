@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.optimizer.candidates.reduction import narrowed
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.cells import Cells
 from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet
@@ -41,7 +40,7 @@ def narrow(
         for menu, shared in zip(courses, dual.set.shared, strict=True)
     ):
         return None
-    candidates = narrowed(dual.set.candidates, courses)
+    candidates = dual.set.candidates.narrowed(courses)
     plans = PlanSet(candidates, dual.set.plans, dual.set)
     if len(plans.rows.right) != len(dual.set.rows.right):  # prices would mean something else
         return None

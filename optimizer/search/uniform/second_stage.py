@@ -17,7 +17,6 @@ from abscopt.models import immune
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.by_rows import values_of_rows
 from abscopt.optimizer.candidates.plans import drug_load
-from abscopt.optimizer.candidates.reduction import narrowed
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.candidates.value import lesion_value
 from abscopt.optimizer.progress import Stopped, tick
@@ -72,7 +71,7 @@ def _step(
     """
     best: tuple[int, IntArray, Key] | None = None
     limit = current
-    alone = narrowed(candidates, [np.unique([0, c]) for c in row])
+    alone = candidates.narrowed([np.unique([0, c]) for c in row])
     treated = (row > 0).astype(np.int64)[None, :]
     worth_of = _under_all_plans(candidates, row)
     for k in np.flatnonzero(worth_of >= floor - ROUNDING).tolist():

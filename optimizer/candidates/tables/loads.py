@@ -1,0 +1,184 @@
+"""Loads of courses on limits, and which courses a plan allows."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from abscopt.instances.prior import point_of
+from abscopt.models.arrays import BoolArray, FloatArray
+from abscopt.optimizer.candidates.loads import Beam, cross_factor, edric_alone, menu_loads
+from abscopt.optimizer.candidates.plans import allowed_patterns, exposures_of
+from abscopt.optimizer.candidates.tables.effects import MOST_GROUPS
+
+if TYPE_CHECKING:
+    from abscopt.instances.schema import Instance
+    from abscopt.optimizer.candidates.tables.effects import EffectTables
+    from abscopt.optimizer.candidates.tables.limits import LimitTables
+    from abscopt.optimizer.candidates.tables.menus import MenuTables
+
+MOST_EXPOSED = 1000
+"""Sets of courses that plans allow, kept where plans differ by the courses that meet infusions."""
+
+
+@dataclass(frozen=True, eq=False)
+class BeamTables:
+    """What a technique of one lesion, or of two on one day, does to the organs of limits."""
+
+    instance: Instance
+    limits: LimitTables
+    beams: tuple[tuple[Beam, ...], ...]
+
+    @cached_property
+    def touches(self) -> tuple[BoolArray, ...]:
+        """Per lesion: (beams, exposures) whether a beam reaches the organ of an exposure."""
+        rows = [self.limits.limits[row] for row, _, _ in self.limits.exposures]
+        return tuple(
+            np.array(
+                [
+                    [
+                        lesion.sparing_factor(limit.organ, point_of(limit), 0, way) > 0
+                        for limit in rows
+                    ]
+                    for lesion, way, _ in beams
+                ],
+                dtype=bool,
+            ).reshape(len(beams), len(rows))
+            for beams in self.beams
+        )
+
+    @cached_property
+    def cross(self) -> dict[tuple[int, int], FloatArray]:
+        """(organ limits, beams of i, beams of j) extra load per d d' of fractions on one day."""
+        factors = {}
+        for (i, first), (j, second) in itertools.product(enumerate(self.beams), repeat=2):
+            if i != j:
+                factors[i, j] = np.array(
+                    [
+                        [
+                            [cross_factor(self.instance, limit, a, b, 0) for b in second]
+                            for a in first
+                        ]
+                        for limit in self.limits.limits
+                    ]
+                ).reshape(len(self.limits.limits), len(first), len(second))
+        return factors
+
+
+@dataclass(frozen=True, eq=False)
+class EdricTables:
+    """Parts of the dose to immune cells that add up over courses."""
+
+    instance: Instance
+    menus: MenuTables
+
+    @cached_property
+    def parts(self) -> tuple[FloatArray, ...]:
+        """Per lesion (4, courses): lung, heart and integral dose, number of fractions."""
+        menus = [table.menu for table in self.menus.lesions]
+        return tuple(np.stack([*edric_alone(self.instance, m), m.fractions]) for m in menus)
+
+
+@dataclass(frozen=True, eq=False)
+class LoadTables:
+    """Loads of courses on organ limits under one plan after another, and who keeps them."""
+
+    instance: Instance
+    limits: LimitTables
+    beams: BeamTables
+    effects: EffectTables
+    _loads: dict[int, tuple[FloatArray, ...]] = field(default_factory=dict, repr=False)
+    _near: dict[int, tuple[BoolArray, ...]] = field(default_factory=dict, repr=False)
+    _allowed: dict[tuple[int | bytes, ...], tuple[BoolArray, ...]] = field(
+        default_factory=dict, repr=False
+    )
+
+    def loads(self, plan: int) -> tuple[FloatArray, ...]:
+        """Per lesion: (kinds, organ limits) load of each kind alone, without prior doses."""
+        effects = self.effects.plans.effects
+        group = int(effects.group[plan])
+        if group not in self._loads:
+            sensitized = effects.sensitizer[plan] > 1
+            loads = tuple(
+                menu_loads(self.instance, shared.kinds.menu, sensitized)
+                for shared in self.effects.shared(plan)
+            )
+            if len(self._loads) >= MOST_GROUPS:
+                self._loads.clear()
+            self._loads[group] = loads
+        return self._loads[group]
+
+    def near(self, plan: int) -> tuple[BoolArray, ...]:
+        """Per lesion: (patterns, exposures) whether some fraction is near the plan's infusions."""
+        if plan not in self._near:
+            exposures = tuple(exposure for _, _, exposure in self.limits.exposures)
+            systemic = self.effects.plans.plans[plan]
+            self._near[plan] = tuple(
+                exposures_of(self.instance, systemic, table.menu.patterns, exposures)
+                for table in self.effects.menus.lesions
+            )
+        return self._near[plan]
+
+    def exposed(self, plan: int) -> tuple[BoolArray, ...]:
+        """Per lesion: (courses, exposures) whether a course meets the plan's infusions."""
+        return tuple(
+            near[table.menu.pattern] & touched[table.variant]
+            for table, near, touched in zip(
+                self.effects.menus.lesions, self.near(plan), self.beams.touches, strict=True
+            )
+        )
+
+    def reached(self, plan: int) -> tuple[BoolArray, ...]:
+        """Per lesion: (kinds,) whether a kind has the BED that the lesion demands."""
+        return tuple(
+            shared.bed >= (self.instance.lesions[table.menu.lesion].least_bed or 0.0)
+            for table, shared in zip(
+                self.effects.menus.lesions, self.effects.shared(plan), strict=True
+            )
+        )
+
+    def allowed(self, plan: int) -> tuple[BoolArray, ...]:
+        """Per lesion: (courses,) whether intervals, hard limits and demands allow the course."""
+        tables, exposed = self.effects.menus.lesions, self.exposed(plan)
+        systemic = self.effects.plans.plans[plan]
+        patterns = [
+            allowed_patterns(self.instance, systemic, table.menu.patterns) for table in tables
+        ]
+        group = int(self.effects.plans.effects.group[plan])
+        marks: list[bytes] = [array.tobytes() for array in (*patterns, *exposed)]
+        key: tuple[int | bytes, ...] = (group, *marks)
+        if key not in self._allowed:
+            most = MOST_EXPOSED if self.limits.exposures else MOST_GROUPS
+            allowed = self._allowed_anew(plan, patterns, exposed)
+            if len(self._allowed) >= most:
+                self._allowed.clear()
+            self._allowed[key] = allowed
+        return self._allowed[key]
+
+    def _allowed_anew(
+        self, plan: int, patterns: list[BoolArray], exposed: tuple[BoolArray, ...]
+    ) -> tuple[BoolArray, ...]:
+        """`allowed`, given per lesion the (patterns,) that intervals allow."""
+        result = []
+        for table, open_patterns, shared, load, met, enough in zip(
+            self.effects.menus.lesions,
+            patterns,
+            self.effects.shared(plan),
+            self.loads(plan),
+            exposed,
+            self.reached(plan),
+            strict=True,
+        ):
+            kind = shared.kinds.of
+            if self.limits.exposures:
+                good = self.limits.within(self.limits.in_state(load[kind], met))
+            else:
+                good = self.limits.within(load)[kind]
+            good &= open_patterns[table.menu.pattern]
+            good[0] = True
+            result.append(good & enough[kind])
+        return tuple(result)

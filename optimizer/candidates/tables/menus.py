@@ -1,0 +1,198 @@
+"""Courses on the menus of a case, with all that does not depend on the systemic plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from abscopt.models.arrays import BoolArray, FloatArray, IntArray
+from abscopt.optimizer.candidates.courses import Menu, Patterns, enumerate_menu
+from abscopt.optimizer.candidates.loads import Beam, alc_unit, by_technique, menu_loads
+
+if TYPE_CHECKING:
+    from abscopt.instances.schema import Instance
+    from abscopt.optimizer.candidates.tables.limits import LimitTables
+
+MOST_PAIRS = 1_000_000
+"""Pairs of day patterns whose shared days are stored: 8 MB; beyond, they are counted when asked."""
+
+
+@dataclass(frozen=True)
+class LesionTable:
+    """Courses of one uniform lesion with all that does not depend on the plan.
+
+    Attributes
+    ----------
+    kept : (courses of the lesion in the case,) those that limits left in its own menu
+    alc_unit : (patterns, days) log loss of lymphocytes at a loss of 1 per fraction
+    kappa : (courses,) loss per fraction
+    variant : (courses,) index into `beams`
+    beams : the techniques and numbers of fractions a day on the menu
+    """
+
+    menu: Menu
+    kept: BoolArray
+    alc_unit: FloatArray
+    kappa: FloatArray
+    variant: IntArray
+    beams: tuple[Beam, ...]
+
+    def alc_loss(self, courses: IntArray) -> FloatArray:
+        """(courses, days) log loss of lymphocytes of some courses on each day."""
+        loss: FloatArray = self.kappa[courses, None] * self.alc_unit[self.menu.pattern[courses]]
+        return loss
+
+
+@dataclass(frozen=True, eq=False)
+class MenuTables:
+    """The menus of all lesions.
+
+    Attributes
+    ----------
+    lesions : tables of the lesions without a free course, 'no course' the first of each
+    free : lesions of the case with a free course, which have no menu here
+    own_patterns : per lesion the day patterns of the case's own menus
+    last_day : last treatment day of the case's own menus
+    origin : per lesion (courses,) which courses of the case's own menus these are; None for all
+    """
+
+    lesions: tuple[LesionTable, ...]
+    free: tuple[int, ...]
+    own_patterns: tuple[Patterns, ...]
+    last_day: int
+    origin: tuple[IntArray, ...] | None = None
+    _common: dict[tuple[int, int], FloatArray] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, instance: Instance, limits: LimitTables) -> MenuTables:
+        """Menus of a case; courses that break a hard limit by themselves are left out."""
+        free = tuple(
+            i
+            for i in instance.irradiable
+            if (course := instance.lesions[i].course) is not None and course.form == "free"
+        )
+        lesions = tuple(
+            _table(instance, i, limits) for i in range(len(instance.lesions)) if i not in free
+        )
+        return cls(
+            lesions,
+            free,
+            own_patterns=tuple(table.menu.patterns for table in lesions),
+            last_day=max((int(t.menu.patterns.last.max()) for t in lesions), default=-1),
+        )
+
+    def hold(self, instance: Instance, limits: LimitTables) -> bool:
+        """Whether these menus have every course that another case allows."""
+        return not any(
+            (fitting(instance, enumerate_menu(instance, table.menu.lesion), limits) & ~table.kept)
+            .any()
+            for table in self.lesions
+        )  # fmt: skip
+
+    def narrowed(self, courses: Sequence[IntArray]) -> tuple[MenuTables, list[IntArray]]:
+        """Menus of some courses of each lesion, and which of the day patterns these use.
+
+        'No course' must be among them, in order.
+        """
+        used = [
+            np.unique(table.menu.pattern[chosen], return_inverse=True)
+            for table, chosen in zip(self.lesions, courses, strict=True)
+        ]
+        lesions = tuple(
+            _smaller(table, chosen, patterns, pattern.reshape(-1))
+            for table, chosen, (patterns, pattern) in zip(self.lesions, courses, used, strict=True)
+        )
+        origin = tuple(
+            chosen if self.origin is None else self.origin[s][chosen]
+            for s, chosen in enumerate(courses)
+        )
+        smaller = MenuTables(lesions, self.free, self.own_patterns, self.last_day, origin)
+        return smaller, [patterns for patterns, _ in used]
+
+    def in_case(self, row: IntArray) -> IntArray:
+        """A row, or rows (schedules, lesions), of these courses among those of the case."""
+        if self.origin is None:
+            return row
+        columns = np.moveaxis(row, -1, 0)
+        return np.stack([o[c] for o, c in zip(self.origin, columns, strict=True)], axis=-1)
+
+    def of_case(self, row: IntArray) -> IntArray | None:
+        """A row of the case's courses among these; None if some course is not among them."""
+        if self.origin is None:
+            return row
+        places = [np.flatnonzero(o == c) for o, c in zip(self.origin, row, strict=True)]
+        return np.concatenate(places) if all(map(len, places)) else None
+
+    @cached_property
+    def treated(self) -> tuple[BoolArray, ...]:
+        """Per lesion: (patterns, days up to the last fraction of all) days with fractions."""
+        last = max(int(table.menu.patterns.last.max()) for table in self.lesions)
+        return tuple(table.menu.patterns.incidence[:, : last + 1] > 0 for table in self.lesions)
+
+    def common_days(self, i: int, j: int, one: IntArray, two: IntArray) -> FloatArray:
+        """(n,) number of treatment days that patterns of lesion i and of lesion j share.
+
+        common[a, b] = sum_t incidence_i[a, t] incidence_j[b, t]
+        """
+        first, second = (self.lesions[k].menu.patterns for k in (i, j))
+        if len(first.count) * len(second.count) > MOST_PAIRS:
+            both = self.treated[i][one] & self.treated[j][two]
+            return np.asarray(both.sum(axis=1), dtype=np.float64)
+        if (i, j) not in self._common:
+            self._common[i, j] = first.incidence @ second.incidence.T
+        common: FloatArray = self._common[i, j][one, two]
+        return common
+
+
+def fitting(instance: Instance, menu: Menu, limits: LimitTables) -> BoolArray:
+    """(courses,) whether each course by itself keeps every hard cap, no drug acting."""
+    lesion = instance.lesions[menu.lesion]
+    levels, dose = np.unique(menu.dose, return_inverse=True)
+    ways, most = len(lesion.ways), int(menu.patterns.per_day.max()) + 1
+    key = ((menu.fractions * len(levels) + dose) * ways + menu.technique) * most + menu.per_day
+    _, first, shape = np.unique(key, return_index=True, return_inverse=True)
+    loads = menu_loads(instance, menu.take(first), np.zeros(instance.days, bool))
+    keep: BoolArray = limits.within(loads)[shape.reshape(-1)]
+    keep[0] = True
+    return keep
+
+
+def _table(instance: Instance, index: int, limits: LimitTables) -> LesionTable:
+    menu, lesion = enumerate_menu(instance, index), instance.lesions[index]
+    keep, most = fitting(instance, menu, limits), int(menu.patterns.per_day.max()) + 1
+    menu = menu.take(keep)
+    beam = menu.technique * most + menu.per_day
+    beams, variant = np.unique(beam, return_inverse=True)
+    return LesionTable(
+        menu=menu,
+        kept=keep,
+        alc_unit=alc_unit(instance, menu),
+        kappa=by_technique(lesion, menu, lesion.lymphocyte_loss),
+        variant=variant.reshape(-1),
+        beams=tuple((lesion, lesion.ways[int(b) // most], int(b) % most) for b in beams),
+    )
+
+
+def _smaller(
+    table: LesionTable, courses: IntArray, used: IntArray, pattern: IntArray
+) -> LesionTable:
+    """A table with some of the courses, and only the day patterns they use."""
+    menu, patterns = table.menu, table.menu.patterns
+    fewer = Patterns(
+        patterns.days[used],
+        patterns.slot[used],
+        patterns.count[used],
+        patterns.per_day[used],
+        patterns.incidence[used],
+    )
+    return replace(
+        table,
+        menu=Menu(menu.lesion, fewer, pattern, menu.dose[courses], menu.technique[courses]),
+        alc_unit=table.alc_unit[used],
+        kappa=table.kappa[courses],
+        variant=table.variant[courses],
+    )
