@@ -298,7 +298,8 @@ def _round(
     refined = _refined(candidates, judge, data, picked, plan, verdict, excess)
     if refined != data.refinement or not how.exact:
         return refined
-    if answer.relaxation_error > EXACT_TOLERANCE * max(1.0, abs(answer.value)):
+    claimed = -math.inf if outcome.objective is None else outcome.objective
+    if claimed - verdict.objective > EXACT_TOLERANCE * max(1.0, abs(verdict.objective)):
         raise SolverError("programme and judge disagree where the programme is exact")
     # Counts cannot be excluded; every bound of another engine is to hold for the whole case.
     apart = how.engine is None and verdict.feasible and not data.columns.counted

@@ -32,3 +32,9 @@ def test_the_comparison_sees_a_wrong_bound_and_a_wrong_claim() -> None:
     assert optima.disagreement(result, result.bound + 1e-3, gap, 1e-9) is not None
     assert optima.disagreement(result, result.objective - 1e-3, gap, 1e-9) is not None
     assert optima.disagreement(result, None, gap, 1e-9) is not None
+
+
+@pytest.mark.parametrize("seed", [496, 3496])
+def test_cases_that_failed_once(seed: int) -> None:
+    """An open gap of a large objective; a plan of equal value met where the rows are exact."""
+    assert not optima.examine(seed).faults
