@@ -219,7 +219,7 @@ def restricted(candidates: Candidates, kept: Kept) -> tuple[Candidates, Kept]:
     menus: list[BoolArray] = [np.asarray(part[plans].any(axis=0)) for part in kept.pairs]
     for keep in menus:
         keep[0] = True
-    small = candidates.restricted([np.flatnonzero(keep) for keep in menus], plans)
+    small = candidates.restricted([np.flatnonzero(keep) for keep in menus], plans.tolist())
     pairs = tuple(part[plans][:, keep] for part, keep in zip(kept.pairs, menus, strict=True))
     effects = kept.effect[plans], kept.least_effect[plans]
     return small, replace(kept, pairs=pairs, effect=effects[0], least_effect=effects[1])
