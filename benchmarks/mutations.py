@@ -151,8 +151,8 @@ def tests_of(module: str) -> tuple[str, ...]:
     """Tests that are named after a module, or those of the judge."""
     if module.startswith("optimizer/evaluation/"):
         return JUDGE
-    own = f"tests/models/test_{Path(module).stem}.py"
-    return (own,) if (ROOT / own).exists() else ("tests/models",)
+    named = f"tests/models/test_{Path(module).stem}.py"
+    return (named,) if (ROOT / named).exists() else ("tests/models",)
 
 
 def noticed(copy: Path, mutant: Mutant) -> bool:

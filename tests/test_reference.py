@@ -136,3 +136,14 @@ def test_files_and_functions_that_are_named_exist(page: Path) -> None:
     assert [path for path in FILE.findall(text) if not (ROOT / path).exists()] == []
     named = NAMED.findall(text)
     assert [(path, name) for path, name in named if name not in names_in(path)] == []
+
+
+def test_every_room_is_on_the_map() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    tree = text.split("```text\n")[1].split("```")[0]
+    rooms = {f"{path.parent.name}/" for room in ROOMS[:3] for path in _packages(ROOT / room)}
+    assert {room for room in rooms if room not in tree} == set()
+
+
+def _packages(room: Path) -> list[Path]:
+    return list(room.rglob("__init__.py"))
