@@ -13,6 +13,7 @@ from abscopt.instances.calendar import course_days, date_of
 from abscopt.instances.fields import Day, FractionDose, Name, Positive, Table
 from abscopt.instances.infusion_days import given_infusions
 from abscopt.instances.load import InputError, Problem, problems_of
+from abscopt.instances.reading.problems import first_of
 from abscopt.instances.regimens import dose_problem
 
 if TYPE_CHECKING:
@@ -178,8 +179,8 @@ def read_schedule(raw: Any, instance: Instance, label: str) -> Schedule:
     try:
         entry = ScheduleFile.model_validate_json(json.dumps(raw))
     except ValidationError as error:
-        raise InputError(list(problems_of(error, label))) from None
-    problems = list(_problems(entry, instance, label))
+        raise InputError(first_of(problems_of(error, label))) from None
+    problems = first_of(_problems(entry, instance, label))
     if problems:
         raise InputError(problems)
     calendar = instance.calendar

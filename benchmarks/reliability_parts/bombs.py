@@ -1,6 +1,7 @@
 """Part `bombs`: inputs meant to use up time or memory are refused with a sentence.
 
-Each is given to `instances check` or `solve` in a process of its own; refused means exit code 2
+Each is given to `instances check` or `solve`, or to a command that reads schedules and results, in
+a process of its own; refused means exit code 2
 (or an answer that was cheap), within 2 s and 500 MB as the system counts them. Seconds are those of
 the processor: what else runs on the machine does not count.
 """
@@ -17,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from reliability_parts import hidden_bombs
+from reliability_parts import hidden_bombs, schedule_bombs
 from reliability_parts.tally import Tally
 
 SECONDS, MEGABYTES = 2.0, 500.0
@@ -270,26 +271,31 @@ BOMBS: tuple[Callable[[], Raw | str], ...] = (
     huge_exponent, huge_text, huge_name, too_long, deep_lists, deep_tables, deep_toml,
     deep_toml_keys, deep_toml_tables, many_toml_tables, equal_keys, extends_many, points_of_limits,
     *(bomb.of(_case, _lesion) for bomb in hidden_bombs.CASES), *hidden_bombs.TEXTS,
+    *schedule_bombs.DOCUMENTS,
 )  # fmt: skip
 
 
 def examine(seed: int) -> Tally:
-    """Give one bomb to `instances check` (even rounds) or `solve`."""
+    """Give one bomb to `instances check` (even rounds) or `solve`; schedules in turn to others."""
     tally, bomb = Tally(), BOMBS[seed % len(BOMBS)]
     document = bomb()
     text = document if isinstance(document, str) else json.dumps(document)
-    suffix = "toml" if "toml" in bomb.__name__ else "json"
-    solved = seed // len(BOMBS) % 2 == 1
+    suffix = next((one for one in ("toml", "csv") if one in bomb.__name__), "json")
+    solved, read = seed // len(BOMBS) % 2 == 1, bomb in schedule_bombs.DOCUMENTS
     command = ["solve", "--time-limit", "1"] if solved else ["instances", "check"]
     with TemporaryDirectory() as folder:
         file = Path(folder) / f"bomb.{suffix}"
         file.write_text(text, encoding="utf-8")
-        used = measured([*command, file.name], Path(folder))
+        arguments = [*command, file.name]
+        if read:
+            arguments = schedule_bombs.command_of(seed // len(BOMBS) + seed, file.name)
+        used = measured(arguments, Path(folder))
     tally.counts.update(["bombs", f"exit code {used.code}"])
-    says = f"seed {seed} {command[0]} {bomb.__name__}: exit code {used.code}, "
+    says = f"seed {seed} {arguments[0]} {bomb.__name__}: exit code {used.code}, "
     says += f"{used.seconds:.1f} s, {used.megabytes:.0f} MB"
     # An input that is not refused was asked to be solved for a second.
-    seconds = SECONDS + (1.0 if solved and used.code in (0, 3, 4) else 0.0)
+    more = (solved and used.code in (0, 3, 4)) or (read and arguments[0] in ("compare", "simulate"))
+    seconds = SECONDS + (1.0 if more else 0.0)  # those two take a second to load
     told = used.code in (0, 3, 4) or (used.code == 2 and len(used.stderr) > 0)
     if not told or "Traceback" in used.stderr or "internal error" in used.stderr:
         tally.faults.append(f"{says}: {' '.join(used.stderr.split())[-200:]}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import heapq
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -86,6 +87,14 @@ def listed(problems: list[Problem]) -> list[Problem]:
         *problems[:MOST_SHOWN],
         Problem(problems[0].file, "file", f"{more} more problems", "not listed"),
     ]
+
+
+def first_of(problems: Iterable[Problem]) -> list[Problem]:
+    """The first `MOST_SHOWN` problems and whether there are more: to find all may take long."""
+    first = list(itertools.islice(problems, MOST_SHOWN + 1))
+    if len(first) <= MOST_SHOWN:
+        return first
+    return [*first[:-1], Problem(first[0].file, "file", "more problems", "not listed")]
 
 
 def nearest_names(name: object, known: Iterable[str]) -> list[str]:

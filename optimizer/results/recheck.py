@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from abscopt.instances.load import InputError, Problem
+from abscopt.instances.reading.problems import first_of
 from abscopt.optimizer.results.result import DISCLAIMER, FORMAT
 
 if TYPE_CHECKING:
@@ -51,15 +52,15 @@ def checked_schedule(raw: Any, instance: Instance, file: str, *, cross: bool = F
         return read_schedule(plan, instance, file)
     if cross and raw.get("instance_digest") != instance_digest(instance):
         if problems := _seal_problems(raw, None, file):
-            raise InputError(problems)
+            raise InputError(first_of(problems))
         return read_schedule(plan, instance, file)
     problems = _seal_problems(raw, instance, file)
     if any(problem.place == "instance_digest" for problem in problems):
-        raise InputError(problems)
+        raise InputError(first_of(problems))
     schedule = read_schedule(plan, instance, file)
     problems += _claim_problems(raw, schedule, instance, file)
     if problems:
-        raise InputError(problems)
+        raise InputError(first_of(problems))
     return schedule
 
 
@@ -154,7 +155,7 @@ def check_notes(raw: dict[str, Any], instance: Instance, file: str) -> None:
     """Raise InputError if the notes of a result without schedule are not those of its case."""
     problems = _note_problems(raw, notes_of_result(raw, instance, None), file)
     if problems:
-        raise InputError(problems)
+        raise InputError(first_of(problems))
 
 
 def _note_problems(raw: dict[str, Any], expected: list[dict[str, str]], file: str) -> list[Problem]:

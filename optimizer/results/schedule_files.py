@@ -23,6 +23,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from abscopt.instances.load import InputError, Problem, parse_json, read_text
+from abscopt.instances.reading.problems import MOST_SHOWN, first_of
+from abscopt.instances.reading.read import MOST_LINES
 from abscopt.optimizer.results.files import read_file
 from abscopt.optimizer.results.recheck import checked_schedule
 
@@ -112,13 +114,18 @@ def _csv_schedule(text: str, file: str) -> Document:
         key = "doses_of_drugs" if row["kind"] == "drug" else "fractions"
         lines[f"{key}[{len(tables[key])}]"] = line
         tables[key].append(entry)
+        if len(problems) > MOST_SHOWN:
+            break
     if problems:
-        raise InputError(problems)
+        raise InputError(first_of(problems))
     return Document(tables, lines)
 
 
 def _rows(text: str, file: str) -> list[tuple[int, dict[str, str]]]:
     """(line, column -> stripped text) of every row that is not blank."""
+    if text.count("\n") > MOST_LINES:
+        rule = f"at most {MOST_LINES} lines"
+        raise InputError([Problem(file, "file", "too long", rule)])
     first = text.lstrip("\r\n").split("\n", 1)[0]
     delimiter = max((",", ";", "\t"), key=first.count)
     reader = csv.reader(io.StringIO(text), delimiter=delimiter)
@@ -137,7 +144,7 @@ def _rows(text: str, file: str) -> list[tuple[int, dict[str, str]]]:
         rule = f"needs a line of columns: {', '.join(COLUMNS)}"
         raise InputError([Problem(file, "file", "empty", rule)])
     line, header = table[0][0], [name.lower() for name in table[0][1]]
-    problems = list(_header_problems(header, line, file))
+    problems = first_of(_header_problems(header, line, file))
     if problems:
         raise InputError(problems)
     if len(table) == 1:
@@ -149,7 +156,7 @@ def _rows(text: str, file: str) -> list[tuple[int, dict[str, str]]]:
         if len(cells) != len(header)
     ]
     if wide:
-        raise InputError(wide)
+        raise InputError(first_of(wide))
     return [(at, dict(zip(header, cells, strict=True))) for at, cells in table[1:]]
 
 
