@@ -9,17 +9,11 @@ import numpy as np
 
 from abscopt.models import immune, outcome
 from abscopt.models.arrays import FloatArray
+from abscopt.optimizer.search.free import settings
 
 if TYPE_CHECKING:
     from abscopt.optimizer.search.free.multipliers import NodeBound
     from abscopt.optimizer.search.free.objective import NodeDomain
-
-
-NARROW = 0.02
-LOOSE = 0.3
-FRACTIONAL = 0.02
-EDGE = 0.25
-MIXED = 0.1
 
 
 def split(domain: NodeDomain, lagrangian: NodeBound, excess: float) -> list[NodeDomain]:
@@ -42,9 +36,9 @@ def split(domain: NodeDomain, lagrangian: NodeBound, excess: float) -> list[Node
     loose = mixture.worth - counted
     above = float(counted.sum() - exact.sum() + loose[irradiated:].sum())
     widths = domain.cell[1] - domain.cell[0]
-    if widths.max() >= NARROW and above > LOOSE * excess:
+    if widths.max() >= settings.CURRENT.narrow and above > settings.CURRENT.loose * excess:
         return _by_effect(domain, mixture.effect, np.abs(mixture.systemic - saturated))
-    if loose[:irradiated].max() > LOOSE * excess:
+    if loose[:irradiated].max() > settings.CURRENT.loose * excess:
         s = int(np.argmax(loose[:irradiated]))
         low, high = domain.spans[s].kill
         conceded = outcome.concession_burden(domain.goal.conceded_at_nats)
@@ -55,9 +49,9 @@ def split(domain: NodeDomain, lagrangian: NodeBound, excess: float) -> list[Node
     by_count = _by_count(domain, lagrangian)
     if by_count:
         return by_count
-    kills = [span.kill[1] - span.kill[0] >= NARROW for span in domain.spans]
+    kills = [span.kill[1] - span.kill[0] >= settings.CURRENT.narrow for span in domain.spans]
     s = int(np.argmax(np.where(kills, loose[:irradiated], -np.inf)))
-    if kills[s] and loose[s] > LOOSE * excess:
+    if kills[s] and loose[s] > settings.CURRENT.loose * excess:
         return _by_kill(domain, s, float(mixture.kill[s, -1]))
     return _by_open_count(domain, lagrangian)
 
@@ -68,7 +62,7 @@ def divided(domain: NodeDomain, lagrangian: NodeBound) -> list[NodeDomain]:
     By the day t of a lesion where min(g_t, 1 - g_t) is greatest, with g_t = sum_c x_c [fraction on
     t] the share of the mixture that has a fraction on it (most fractional branching); else by kill.
     """
-    best, where = MIXED, None
+    best, where = settings.CURRENT.mixed_day, None
     for s, (oracle, span, courses, w) in enumerate(
         zip(
             domain.oracles,
@@ -88,7 +82,11 @@ def divided(domain: NodeDomain, lagrangian: NodeBound) -> list[NodeDomain]:
         return _by_day(domain, *where)
     widths = [span.kill[1] - span.kill[0] for span in domain.spans]
     s = int(np.argmax(widths))
-    return [] if widths[s] < NARROW else _by_kill(domain, s, float(lagrangian.mixture.kill[s, -1]))
+    return (
+        []
+        if widths[s] < settings.CURRENT.narrow
+        else _by_kill(domain, s, float(lagrangian.mixture.kill[s, -1]))
+    )
 
 
 def _by_count(domain: NodeDomain, lagrangian: NodeBound) -> list[NodeDomain]:
@@ -96,7 +94,7 @@ def _by_count(domain: NodeDomain, lagrangian: NodeBound) -> list[NodeDomain]:
     for s, (span, count) in enumerate(zip(domain.spans, lagrangian.mixture.count, strict=True)):
         few, many = span.count
         lower = math.floor(count + 1e-6)
-        if few < many and (count - lower > FRACTIONAL or few < lower < many):
+        if few < many and (count - lower > settings.CURRENT.fractional or few < lower < many):
             apart = min(count - lower, lower + 1 - count)
             options.append((-apart, s, lower))
     return _at_count(domain, *min(options)[1:]) if options else []
@@ -127,9 +125,11 @@ def _by_day(domain: NodeDomain, s: int, day: int) -> list[NodeDomain]:
     ]
 
 
-def _by_kill(domain: NodeDomain, s: int, kill: float, edge: float = EDGE) -> list[NodeDomain]:
+def _by_kill(
+    domain: NodeDomain, s: int, kill: float, edge: float | None = None
+) -> list[NodeDomain]:
     low, high = domain.spans[s].kill
-    edge = edge * (high - low)
+    edge = (settings.CURRENT.edge if edge is None else edge) * (high - low)
     middle = min(max(kill, low + edge), high - edge)
     return [domain.with_span(s, kill=kill) for kill in ((low, middle), (middle, high))]
 
@@ -140,8 +140,8 @@ def _by_effect(domain: NodeDomain, effect: FloatArray, error: FloatArray) -> lis
     A little below what is mixed, so that the lower cell loses by more than the width of the upper.
     """
     widths = domain.cell[1] - domain.cell[0]
-    h = int(np.where(widths >= NARROW, error, -1.0).argmax())
-    edge = EDGE * min(float(widths[h]), 1.0)
+    h = int(np.where(widths >= settings.CURRENT.narrow, error, -1.0).argmax())
+    edge = settings.CURRENT.edge * min(float(widths[h]), 1.0)
     middle = min(
         max(math.log(effect[h]) - edge, domain.cell[0, h] + edge), domain.cell[1, h] - edge
     )

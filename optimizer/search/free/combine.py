@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.optimizer.search.free import settings
 from abscopt.optimizer.search.join import count_at_most, every_row, joined
 
 if TYPE_CHECKING:
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.free.multipliers import NodeBound
     from abscopt.optimizer.search.free.oracle import OracleBound
     from abscopt.optimizer.search.free.schedules import Schedules
-
-
-JOIN_CHUNK = 200_000
-JOIN_LIMIT = 4e7
-MOST_ROWS = 400_000
 
 
 @dataclass(frozen=True)
@@ -78,12 +74,12 @@ def combined(
     slack = lagrangian.constant + sum(tops) - threshold
     if len(near) == 1:
         chunks = iter([np.arange(len(near[0]))[:, None]])
-    elif count_at_most(losses, slack) > JOIN_LIMIT:
+    elif count_at_most(losses, slack) > settings.CURRENT.join_limit:
         return None
     else:
         below = max(below, threshold)
         loads, right = [courses.load for courses in near], schedules.problem.rhs
-        chunks = joined(losses, loads, right, slack, JOIN_CHUNK)
+        chunks = joined(losses, loads, right, slack, settings.CURRENT.join_chunk)
     row_lots, values, number = [], [], 0
     for rows in chunks:
         if stop():
@@ -97,7 +93,7 @@ def combined(
         row_lots.append(rows[good])
         values.append(value[good])
         number += len(good)
-        if number > MOST_ROWS:
+        if number > settings.CURRENT.joined_rows:
             return None
     rows = np.concatenate([np.zeros((0, len(near)), dtype=np.int64), *row_lots])
     value = np.concatenate([np.zeros(0), *values])

@@ -22,6 +22,7 @@ import numpy as np
 
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.candidates.loads import cross_factor, day_load
+from abscopt.optimizer.search.free import settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,9 +32,9 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.free.schedules import Schedules
 
 
-VIOLATED = 2e-3
 ONE_GY = np.array([1.0])
 RARE = 1e-9
+"""Weight of a mixture that is rounding of the solver."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ class SharedDays:
                     rhs -= float(more[0])
                     load[s][t] += more - more[0]
         mixed = sum(float((at * row).sum()) for at, row in zip(shares.often, load, strict=True))
-        return SharedDayRow(tuple(load), rhs) if mixed > rhs + VIOLATED else None
+        return SharedDayRow(tuple(load), rhs) if mixed > rhs + settings.CURRENT.violated else None
 
 
 def least_product(

@@ -22,6 +22,7 @@ from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.flows import flows_of
 from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.schedule import Infusion, Schedule, standard_schedule
+from abscopt.optimizer.search.free import settings
 from abscopt.optimizer.search.free.branch import divided, split
 from abscopt.optimizer.search.free.combine import combined, most_promising
 from abscopt.optimizer.search.free.cuts import SharedDays
@@ -46,27 +47,10 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.free.days.courses import Courses
 
 
-ROUGH_ROUNDS = 12
-MIXED = 1e-6
+MIXED, PRICED = 1e-6, 1e-6
+"""Weights and duals at or below it are rounding of the solver, whose tolerance is 1e-7."""
 SAFETY = 1e-9
-BEAM = 200
-DIVE = 0.2
-"""Partial courses kept when looking for good ones, and the part of the gap at which they join."""
-SEARCHED = 4
-POLISHED = 2
-JUDGED = 40
-PROMISING = 40_000
-FEW_LABELS = 4_000
-FAIR_LABELS = 20_000
-LABELS = 60_000
-FINER = 0.3
-FINEST = 6
-ROOT_ROUNDS, NODE_ROUNDS = 12, 2
-MOST_CUTS = 80
-PRICED = 1e-6
-TIGHTENED = 6
-APART = 2
-WORTH_A_CUT = 0.05
+"""Objective that rounding of the bounds may cost: sums of some hundred doubles of size 1e3."""
 
 
 def solve_free(candidates: Candidates, judge: Judge, gap: float, seed: int, clock: Clock) -> Answer:
@@ -168,7 +152,7 @@ class Search:
         node: Node,
         courses: Sequence[Courses],
         rows: IntArray,
-        limit: int = POLISHED,
+        limit: int | None = None,
         *,
         worse: bool = True,
     ) -> float:
@@ -189,7 +173,7 @@ class Search:
             exact.append(known)
             good &= fine[rows[:, s]]
         rows = rows[good]
-        for _ in range(limit):
+        for _ in range(settings.CURRENT.polished if limit is None else limit):
             best_row = schedules.best(exact, rows, -math.inf)
             if best_row is None:
                 break
@@ -268,8 +252,8 @@ class Search:
                 pool = before.lagrangian.pool.renewed(planned.oracles, exact=True)
             floor = -math.inf if self.answer.schedule is None else self.threshold
             rough = lagrangian_bound(
-                domain, planned.oracles, pool, self.clock_expired, floor, ROUGH_ROUNDS, first,
-                fine=False,
+                domain, planned.oracles, pool, self.clock_expired, floor,
+                settings.CURRENT.rough_rounds, first, fine=False,
             )  # fmt: skip
             self.waiting[plan] = before = Node(plan, domain, rough, rough.bound)
             self.climb(before)
@@ -280,7 +264,7 @@ class Search:
         """Bound a plan well and look for good courses of it."""
         if node.bound > self.threshold:
             node = self._priced(node.plan, node.domain, node)
-            node = self._cut(node, ROOT_ROUNDS, afresh=True)
+            node = self._cut(node, settings.CURRENT.root_rows, afresh=True)
             self.climb(node)
         self.push(node)
 
@@ -297,7 +281,10 @@ class Search:
             violated = planned.shared.violated(
                 node.lagrangian.pool, node.lagrangian.mixture.weights
             )
-            if not violated or len(planned.shared_rows) + len(violated) > MOST_CUTS:
+            if (
+                not violated
+                or len(planned.shared_rows) + len(violated) > settings.CURRENT.most_rows
+            ):
                 break
             if afresh:
                 organ_rows, load = len(planned.shared.rhs), node.lagrangian.multipliers.load
@@ -314,7 +301,7 @@ class Search:
                 planned.set_shared_rows((*planned.shared_rows, *violated))
                 node = planned.current(node)
                 node = self._priced(node.plan, node.domain, node)
-            if before - node.bound < WORTH_A_CUT * (before - self.threshold):
+            if before - node.bound < settings.CURRENT.rows_gain * (before - self.threshold):
                 break
         return node
 
@@ -328,16 +315,22 @@ class Search:
             return
         each = [np.append(0, np.flatnonzero(w > MIXED)) for w in node.lagrangian.mixture.weights]
         rows = every_row([np.unique(places) for places in each])
-        self.polish(node, node.lagrangian.pool.courses, rows[:PROMISING], 1)
+        self.polish(node, node.lagrangian.pool.courses, rows[: settings.CURRENT.promising], 1)
 
     def dive(self, node: Node) -> None:
         """Good courses of a node: the most promising partial ones only, then exchanges."""
         if node.bound <= self.threshold:
             return
         planned = self.plan(node.plan)
-        precision = Precision(DIVE * self.gap, 1e-3, 1e-2, BEAM, "drop")
+        precision = Precision(
+            settings.CURRENT.dive * self.gap, 1e-3, 1e-2, settings.CURRENT.beam, "drop"
+        )
         promising = most_promising(
-            planned.schedules, node.lagrangian, precision, PROMISING, self.clock_expired
+            planned.schedules,
+            node.lagrangian,
+            precision,
+            settings.CURRENT.promising,
+            self.clock_expired,
         )
         if promising is not None:
             self.polish(node, *promising)
@@ -346,10 +339,14 @@ class Search:
         """Parts of a node that are still open; None when stopped."""
         subdomains = split(node.domain, node.lagrangian, node.bound - self.threshold)
         further = subdomains or divided(node.domain, node.lagrangian)
-        if self._explored(node, FEW_LABELS if subdomains else LABELS, divisible=bool(further)):
+        if self._explored(
+            node,
+            settings.CURRENT.few_labels if subdomains else settings.CURRENT.labels,
+            divisible=bool(further),
+        ):
             return []
         planned = self.plan(node.plan)
-        if node.plan not in self.dived and len(self.dived) < SEARCHED:
+        if node.plan not in self.dived and len(self.dived) < settings.CURRENT.searched:
             self.dived.add(node.plan)
             self.dive(node)
         if self.clock.expired:
@@ -358,14 +355,14 @@ class Search:
         for domain in further:
             parent = planned.current(node)
             child = self._priced(node.plan, domain.under(planned.problem), parent)
-            children.append(self._cut(child, NODE_ROUNDS))
+            children.append(self._cut(child, settings.CURRENT.node_rows))
         self.climb(max(children, key=lambda child: child.bound))
         return children
 
     def _priced(self, plan: int, domain: NodeDomain, parent: Node) -> Node:
         """A node within another: its ranges are tightened and priced as long as that tells."""
         lagrangian, bound = parent.lagrangian, parent.bound
-        for _ in range(TIGHTENED):
+        for _ in range(settings.CURRENT.tightened):
             before = domain
             tight, closed = tightened(domain, lagrangian.tried, self.threshold)
             self.closed = max(self.closed, closed)
@@ -411,11 +408,11 @@ class Search:
         number = len(planned.oracles)
         tolerance, width = 0.25 * self.gap / number, 1e-3 / number
         bound = node.bound
-        limit = limit if number == 1 else min(limit, FAIR_LABELS)
+        limit = limit if number == 1 else min(limit, settings.CURRENT.fair_labels)
         apart: Literal["no", "days", "doses"] = "no"
-        for turn in range(FINEST):
-            if number > 1 and turn >= APART:
-                apart = "days" if turn + 1 < FINEST else "doses"
+        for turn in range(settings.CURRENT.finest):
+            if number > 1 and turn >= settings.CURRENT.apart_from:
+                apart = "days" if turn + 1 < settings.CURRENT.finest else "doses"
             precision = Precision(
                 tolerance, width, 10.0 * width, limit, "stop" if divisible else "join", apart
             )
@@ -426,14 +423,16 @@ class Search:
                 if divisible or self.clock.expired:
                     return False
                 break
-            best = self.polish(node, schedules.courses, schedules.rows[:JUDGED], worse=False)
+            best = self.polish(
+                node, schedules.courses, schedules.rows[: settings.CURRENT.judged], worse=False
+            )
             if math.isfinite(best):
                 added = max(0.0, schedules.bound - best)
                 self.answer.relaxation_error = max(self.answer.relaxation_error, added)
             bound = min(schedules.bound, bound)
             if bound <= self.threshold:
                 break
-            tolerance, width = tolerance * FINER, width * FINER
+            tolerance, width = tolerance * settings.CURRENT.finer, width * settings.CURRENT.finer
         else:
             if divisible:
                 return False

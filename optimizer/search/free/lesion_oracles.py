@@ -15,6 +15,7 @@ import numpy as np
 
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.schedule import Fraction
+from abscopt.optimizer.search.free import settings
 from abscopt.optimizer.search.free.days.courses import Courses, totals
 from abscopt.optimizer.search.free.days.dual import (
     Steps,
@@ -40,13 +41,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.free.problem import PlanProblem
 
 
-COARSE_PATTERNS = 4
-FINE_PATTERNS = 0.5
-ROOM = 1.5
-"""Patterns of days: coarse per course day, fine per pair of them. Those of few fractions serve all
-numbers up to the next power."""
-
-
 class FreeOracle:
     """A free course of one lesion under one plan."""
 
@@ -62,7 +56,7 @@ class FreeOracle:
         self._of, self._days = lesion, days
         self._steps: dict[bool, Steps] = {}
         self._fine: dict[int, list[Stage]] = {}
-        self.coarse = stages_of(terms, COARSE_PATTERNS * len(terms.days))
+        self.coarse = stages_of(terms, settings.CURRENT.coarse_patterns * len(terms.days))
         state, effect = terms.begin()
         reach = np.einsum("bkh,k->bh", self.coarse[0].high, state[0]) + self.coarse[0].constant
         self._most_effect: FloatArray = reach.max(axis=0) + self.coarse[0].survivor + effect[0]
@@ -80,10 +74,10 @@ class FreeOracle:
         if not fine:
             return self.coarse
         days = len(self.terms.days)
-        steps = math.ceil(math.log(max(fractions, 1)) / math.log(ROOM))
-        cap = min(math.ceil(ROOM**steps), days)
+        steps = math.ceil(math.log(max(fractions, 1)) / math.log(settings.CURRENT.count_ratio))
+        cap = min(math.ceil(settings.CURRENT.count_ratio**steps), days)
         if cap not in self._fine:
-            most_patterns = min(FINE_PATTERNS * days * days, days * (cap + 1.0))
+            most_patterns = min(settings.CURRENT.fine_patterns * days * days, days * (cap + 1.0))
             self._fine[cap] = stages_of(self.terms, most_patterns, cap)
         return self._fine[cap]
 

@@ -12,7 +12,7 @@ Variables, all >= 0:
                 (Z of a lesion alone, else ln Z)
     a, b, c     what kills (s, h), fractions s and effects h lack to reach their ranges
 
-    maximize  sum_jh per_j sum_b phi(u_b) mu_jhb - MISSED (sum a + sum b + sum c)
+    maximize  sum_jh per_j sum_b phi(u_b) mu_jhb - missed (sum a + sum b + sum c)
 
     burden  (j, h)   - sum_b u_b mu_jhb - sum_c K_ch x_jc - share_j sum_b sat_hb nu_hb - a_jh
                                                                            <= - local_jh
@@ -48,6 +48,7 @@ import numpy as np
 from abscopt.models import immune
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.candidates.value import value_of_burden
+from abscopt.optimizer.search.free import settings
 from abscopt.optimizer.search.free.objective import Multipliers
 from abscopt.optimizer.solver import ColumnMaster
 
@@ -55,14 +56,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.free.days.courses import Courses
     from abscopt.optimizer.search.free.objective import NodeDomain
     from abscopt.optimizer.search.free.pool import Pool
-
-
-BREAKS = 31
-WIDE_BREAKS = 9
-CURVED = 6.0
-MISSED = 20.0
-LEVELS = 16
-DEEP = 1e-3
 
 
 @dataclass(frozen=True)
@@ -94,26 +87,33 @@ class Master:
         """Points of the piecewise linear majorants, and the rows.
 
         Burdens (lesions H, points): some over the whole range [low, high], more where phi is
-        curved, near u = 0. Effects (H, BREAKS): Z from 0 to the most it can be, or ln Z over the
-        cell; levels g of the tangents (H, LEVELS) from the cell's lower end to e^high / prod_s
-        least O_s, the most that G can be.
+        curved, near u = 0. Effects (H, breaks): Z from 0 to the most it can be, or ln Z over the
+        cell; levels g of the tangents (H, tangent_levels) from the cell's lower end to
+        e^high / prod_s least O_s, the most that G can be.
         """
         self.domain = domain
         lesions, horizons = domain.problem.local.shape
-        wide = np.linspace(domain.low, domain.high, WIDE_BREAKS, axis=-1)
-        near = np.broadcast_to(np.linspace(-CURVED, CURVED, BREAKS), (lesions, horizons, BREAKS))
+        wide = np.linspace(domain.low, domain.high, settings.CURRENT.wide_breaks, axis=-1)
+        near = np.broadcast_to(
+            np.linspace(-settings.CURRENT.curved, settings.CURRENT.curved, settings.CURRENT.breaks),
+            (lesions, horizons, settings.CURRENT.breaks),
+        )
         near = np.clip(near, domain.low[..., None], domain.high[..., None])
         self.points = np.concatenate([wide, near], axis=-1).reshape(lesions * horizons, -1)
         self.worth = value_of_burden(domain.goal, self.points)
         if domain.alone:
-            self.at = np.linspace(np.zeros(horizons), domain.most_effect, BREAKS, axis=1)
+            self.at = np.linspace(
+                np.zeros(horizons), domain.most_effect, settings.CURRENT.breaks, axis=1
+            )
             self.levels, self.saturated = np.ones((horizons, 1)), self.at
         else:
             low, high = domain.cell
             greatest = high - sum(np.log(oracle.least_kept) for oracle in domain.oracles)
-            low = np.maximum(low, high + np.log(DEEP))
-            self.at = np.linspace(domain.cell[0], high, BREAKS, axis=1)
-            self.levels = np.exp(np.linspace(low, greatest, LEVELS, axis=1))
+            low = np.maximum(low, high + np.log(settings.CURRENT.deep))
+            self.at = np.linspace(domain.cell[0], high, settings.CURRENT.breaks, axis=1)
+            self.levels = np.exp(
+                np.linspace(low, greatest, settings.CURRENT.tangent_levels, axis=1)
+            )
             self.saturated = np.exp(self.at)
         self.saturated = immune.saturate(self.saturated, domain.maximum)
         self._master = self._begun()
@@ -149,7 +149,7 @@ class Master:
         points[every, :, point + every] = 1.0
         weight = np.repeat(domain.per, horizons)[:, None]
         master.add((self.worth * weight).reshape(-1), points.reshape(-1, rows))
-        levels = np.zeros((horizons, BREAKS, rows))
+        levels = np.zeros((horizons, settings.CURRENT.breaks, rows))
         for h in range(horizons):
             levels[h][:, burden + h : effect : horizons] = -np.outer(
                 self.saturated[h], problem.share
@@ -159,7 +159,7 @@ class Master:
             )
             levels[h][:, effect_rows] = self.at[h][:, None]
         levels[np.arange(horizons), :, level + np.arange(horizons)] = 1.0
-        master.add(np.zeros(horizons * BREAKS), levels.reshape(-1, rows))
+        master.add(np.zeros(horizons * settings.CURRENT.breaks), levels.reshape(-1, rows))
         lacks = np.zeros((irradiated * horizons + irradiated + horizons, rows))
         lacks[np.arange(irradiated * horizons), np.arange(irradiated * horizons)] = -1.0
         every = np.arange(irradiated)
@@ -167,7 +167,7 @@ class Master:
         for h in range(horizons):
             first = effect + h * self.levels.shape[1]
             lacks[len(lacks) - horizons + h, first : first + self.levels.shape[1]] = -1.0
-        master.add(np.full(len(lacks), -MISSED), lacks)
+        master.add(np.full(len(lacks), -settings.CURRENT.missed), lacks)
         return master
 
     def _columns(self, s: int, courses: Courses) -> FloatArray:

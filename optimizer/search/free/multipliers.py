@@ -23,6 +23,7 @@ import numpy as np
 
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.mip import DoubtError, finite
+from abscopt.optimizer.search.free import settings
 from abscopt.optimizer.search.free.master import Master, Mixture
 from abscopt.optimizer.search.free.objective import Multipliers, NodeDomain
 from abscopt.optimizer.search.free.pool import Pool
@@ -31,14 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from abscopt.optimizer.search.free.oracle import LesionOracle, OracleBound
-
-
-ROUNDS = 40
-STEP = 0.6
-CLOSE = 2e-4
-FAIR = 0.1
-IDLE = 8
-TOLD = 30
 
 
 @dataclass(frozen=True)
@@ -79,7 +72,7 @@ def lagrangian_bound(
     pool: Pool,
     stop: Callable[[], bool],
     target: float = -np.inf,
-    rounds: int = ROUNDS,
+    rounds: int | None = None,
     first: Multipliers | None = None,
     before: tuple[TriedMultipliers, ...] = (),
     *,
@@ -91,12 +84,13 @@ def lagrangian_bound(
     duals, and the next multipliers between the best and those, smoothed against oscillation as in
     stabilized column generation (Desaulniers, Desrosiers and Solomon 2005, Column Generation):
 
-        tried = best + STEP (duals - best),     all the way when no column was new
+        tried = best + step (duals - best),     all the way when no column was new
 
     Stops at a bound <= target, when better multipliers would lower it by a small share of what it
     is above the target (the master's value is the lowest that the columns allow), or after some
     rounds without gain.
     """
+    rounds = settings.CURRENT.rounds if rounds is None else rounds
     best: NodeBound | None = None
     master = Master(domain)
     wanted, mixed, mixture = master.solve(pool)
@@ -117,9 +111,9 @@ def lagrangian_bound(
         )
         idle += 1
         if best is None or bound < best.bound:
-            idle = 0 if best is None or bound < best.bound - CLOSE else idle
+            idle = 0 if best is None or bound < best.bound - settings.CURRENT.close else idle
             best = NodeBound(bound, constant, oracle_bounds, tried, mixture, pool)
-        if best.bound <= target or stop() or turn + 1 == rounds or idle > IDLE:
+        if best.bound <= target or stop() or turn + 1 == rounds or idle > settings.CURRENT.idle:
             break
         new = pool.add(
             [
@@ -128,9 +122,9 @@ def lagrangian_bound(
             ]
         )
         wanted, mixed, mixture = master.solve(pool)
-        fair = FAIR * min(best.bound - target, 1.0)
-        if best.bound - mixed < max(CLOSE, fair):
+        fair = settings.CURRENT.fair * min(best.bound - target, 1.0)
+        if best.bound - mixed < max(settings.CURRENT.close, fair):
             break
-        tried = best.multipliers.towards(wanted, STEP if new else 1.0)
+        tried = best.multipliers.towards(wanted, settings.CURRENT.step if new else 1.0)
     assert best is not None
-    return replace(best, mixture=mixture, tried=tuple(known[-TOLD:]))
+    return replace(best, mixture=mixture, tried=tuple(known[-settings.CURRENT.remembered :]))

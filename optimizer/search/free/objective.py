@@ -28,6 +28,7 @@ import numpy as np
 from abscopt.models import immune, outcome
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.candidates.value import value_of_burden
+from abscopt.optimizer.search.free import settings
 from abscopt.optimizer.search.free.days.cost_to_go import Prices
 from abscopt.optimizer.search.free.days.span import Span
 
@@ -37,10 +38,6 @@ if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.search.free.oracle import LesionOracle
     from abscopt.optimizer.search.free.problem import PlanProblem
-
-
-GROUND = 1e-6
-LEAST = 1e-9
 
 
 @dataclass(frozen=True)
@@ -107,7 +104,7 @@ class NodeDomain:
         most_effect = np.sum([oracle.most_effect for oracle in oracles], axis=0)
         if not self.alone:
             most_effect = most_effect + problem.resting
-        ground = GROUND * most_effect + LEAST
+        ground = settings.CURRENT.ground * most_effect + settings.CURRENT.least_ground
         self.rest = np.where(problem.resting > ground, problem.resting, problem.resting + ground)
         self.most_effect = most_effect
         if self.alone:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from abscopt.models.arrays import FloatArray
+from abscopt.optimizer.search.free import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 
 Pieces: TypeAlias = "tuple[FloatArray, Callable[[int, int], NodeDomain]]"
 """(prices, pieces) what a piece of a range adds to the bound of all, and a node of some of them."""
-
-PIECES = 24
-THIN = 1e-3
-WORTH = 0.7
 
 
 def bounds_of(domain: NodeDomain, tried: Sequence[TriedMultipliers]) -> FloatArray:
@@ -114,7 +111,9 @@ def _kills(domain: NodeDomain, tried: Sequence[TriedMultipliers], s: int) -> Pie
 
 def _edges(low: float, high: float) -> FloatArray:
     """Of the pieces of a range, one where it is thin."""
-    return np.linspace(low, high, 2 if high - low < THIN else PIECES + 1)
+    return np.linspace(
+        low, high, 2 if high - low < settings.CURRENT.thin else settings.CURRENT.pieces + 1
+    )
 
 
 def narrower(domain: NodeDomain, before: NodeDomain) -> bool:
@@ -124,4 +123,4 @@ def narrower(domain: NodeDomain, before: NodeDomain) -> bool:
     for span, was in zip(domain.spans, before.spans, strict=True):
         widths.append((span.kill[1] - span.kill[0], was.kill[1] - was.kill[0]))
         widths.append((span.count[1], was.count[1]))
-    return any(now < WORTH * was for now, was in widths)
+    return any(now < settings.CURRENT.narrowed * was for now, was in widths)

@@ -15,6 +15,7 @@ from abscopt.instances.prior import point_of
 from abscopt.models import lymphocytes, toxicity
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.loads import cross_factor
+from abscopt.optimizer.search.free import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,10 +29,8 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.free.problem import PlanProblem
 
 
-CHECKED = 2_000
 BETTER = 1e-9
-TURNS = 30
-PRODUCT = 40_000
+"""Objective that an exchange must gain, so that rounding makes no circles."""
 
 
 class Schedules:
@@ -173,8 +172,8 @@ class Schedules:
         load = np.sum([lot.load[i] for lot, i in zip(courses, rows.T, strict=True)], axis=0)
         order = np.flatnonzero((value > floor) & (load <= self.problem.rhs).all(axis=1))
         order = order[np.argsort(-value[order], kind="stable")]
-        for begin in range(0, len(order), CHECKED):
-            chunk = order[begin : begin + CHECKED]
+        for begin in range(0, len(order), settings.CURRENT.checked):
+            chunk = order[begin : begin + settings.CURRENT.checked]
             each = [lot.take(i) for lot, i in zip(courses, rows[chunk].T, strict=True)]
             good = np.flatnonzero(self.within_limits(each))
             if len(good):
@@ -189,7 +188,7 @@ class Schedules:
         stop: Callable[[], bool],
     ) -> tuple[list[IntArray], float]:
         """Courses that no change of two days of one lesion betters, nor small ones of two."""
-        for _ in range(TURNS):
+        for _ in range(settings.CURRENT.exchange_turns):
             if stop():
                 break
             better_row = (
@@ -254,8 +253,8 @@ class Schedules:
         for i, j in itertools.combinations(range(len(row)), 2):
             number = len(small[i]) * len(small[j])
             at = np.arange(number)
-            if number > PRODUCT:
-                at = rng.choice(number, PRODUCT, replace=False)
+            if number > settings.CURRENT.exchange_pairs:
+                at = rng.choice(number, settings.CURRENT.exchange_pairs, replace=False)
             rows = np.zeros((len(at), len(row)), dtype=np.int64)
             rows[:, i], rows[:, j] = np.divmod(at, max(1, len(small[j])))
             courses = [small[s] if s in (i, j) else lot for s, lot in enumerate(fixed)]

@@ -42,7 +42,9 @@ def applies(candidates: Candidates) -> bool:
 
 
 MOST_LESIONS = 12
+"""Ranges, prices and rows are per lesion: more have not been tried."""
 MOST_COURSES = 100_000
+"""Of a menu, all of which are valued at each set of prices."""
 
 
 def _plain(candidates: Candidates, s: int) -> bool:

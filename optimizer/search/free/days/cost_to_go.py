@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.free.days.suffix import Stage
 
 
+# A chord of the grid is less loose the smaller the step, in time as 1 / step; survivors below
+# e^-GRID_END release nothing of weight and share one chord down to none. Both numbers are round.
 GRID_STEP = 0.4
 
 

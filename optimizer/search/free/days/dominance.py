@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.optimizer.search.free import settings
 from abscopt.optimizer.search.free.days.alike import groups_of
 from abscopt.optimizer.search.free.days.terms import OTHERS, SURVIVORS
 
@@ -20,13 +21,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.free.days.cost_to_go import CostToGo
     from abscopt.optimizer.search.free.days.suffix import Stage
     from abscopt.optimizer.search.free.days.terms import Terms
-
-
-CHUNK = 4096
-ROUNDS = 12
-
-
-WIDEST = 16.0
 
 
 @dataclass(frozen=True)
@@ -116,7 +110,7 @@ def merged(
     leaders: list[IntArray] = []
     open_rows = np.arange(len(labels))
     count = 0
-    for turn in range(ROUNDS):
+    for turn in range(settings.CURRENT.merge_rounds):
         if not len(open_rows):
             break
         leader_at = np.unique(key[open_rows], return_index=True)
@@ -127,14 +121,18 @@ def merged(
         added = _added(labels, to_go, open_rows, leader[group], loss, terms.organ_rows)
         joined = added <= precision.tolerance
         full = count + len(open_rows) > precision.most
-        if turn == ROUNDS - 1 and full and precision.beyond == "join":
+        if turn == settings.CURRENT.merge_rounds - 1 and full and precision.beyond == "join":
             joined[:] = True
         _credit(labels, to_go, leader, group[joined], open_rows[joined], loss[joined])
         open_rows = open_rows[~joined]
     rows = np.sort(np.concatenate([*leaders, open_rows]))
     if precision.beyond == "drop":
         rows = rows[: precision.most]
-    elif precision.beyond == "join" and len(rows) > precision.most and precision.width < WIDEST:
+    elif (
+        precision.beyond == "join"
+        and len(rows) > precision.most
+        and precision.width < settings.CURRENT.widest
+    ):
         wider = replace(
             precision,
             tolerance=2.0 * precision.tolerance,
@@ -189,7 +187,9 @@ def _loss(
         high, low = stage.high[follows], stage.low[follows]
         if not len(high):
             continue
-        for chunk in np.split(members, range(CHUNK, len(members), CHUNK)):
+        for chunk in np.split(
+            members, range(settings.CURRENT.label_chunk, len(members), settings.CURRENT.label_chunk)
+        ):
             for h in range(lacking.shape[1]):
                 worth = more[chunk] @ high[:, :, h].T - less[chunk] @ low[:, :, h].T
                 lacking[chunk, h] = worth.max(axis=1)

@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
+from abscopt.optimizer.search.free import settings
 from abscopt.optimizer.search.free.days.cost_to_go import GRID, Ahead, CostToGo, Prices, place
 from abscopt.optimizer.search.free.days.courses import Courses, totals
 from abscopt.optimizer.search.free.days.terms import OTHERS
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.free.days.terms import Terms
 
 
-AT_ONCE = 400_000
 NEVER = -1e200
 """Worth of what is impossible: finite, so that it can be interpolated."""
 
@@ -314,7 +314,9 @@ def choices(
     seen, survivors = to_go.seen(state, effect), to_go.survivors(state)
     for rows, no_dose, with_dose in _by_count(to_go, stage, count):
         at_once = max(
-            1, AT_ONCE // max(1, max(len(no_dose), len(with_dose)) * max(1, len(actions)))
+            1,
+            settings.CURRENT.bounds_at_once
+            // max(1, max(len(no_dose), len(with_dose)) * max(1, len(actions))),
         )
         for chunk in np.split(rows, range(at_once, len(rows), at_once)):
             if len(no_dose) and to_go.free[stage, 0]:

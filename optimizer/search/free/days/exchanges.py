@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
+from abscopt.optimizer.search.free import settings
 from abscopt.optimizer.search.free.days.courses import Courses, by_days, totals
 from abscopt.optimizer.search.free.days.suffix import before
 from abscopt.optimizer.search.free.days.terms import OTHERS, SURVIVORS
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.free.days.terms import Terms
 
 Better: TypeAlias = "Callable[[FloatArray, FloatArray, FloatArray], BoolArray]"
-
-MOVED = 3
 
 
 def one_change(terms: Terms, course: IntArray) -> IntArray:
@@ -48,7 +47,7 @@ def one_change(terms: Terms, course: IntArray) -> IntArray:
 
 def moved(course: IntArray) -> IntArray:
     """(n, T) the course moved by a few of its days."""
-    by = range(1, min(MOVED, len(course) - 1) + 1)
+    by = range(1, min(settings.CURRENT.moved_days, len(course) - 1) + 1)
     later = [np.pad(course[:-days], (days, 0)) for days in by]
     earlier = [np.pad(course[days:], (0, days)) for days in by]
     shifted = np.array([*later, *earlier], dtype=np.int64)

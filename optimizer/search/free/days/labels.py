@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.optimizer.search.free import settings
 from abscopt.optimizer.search.free.days.courses import Courses
 from abscopt.optimizer.search.free.days.dominance import Labels, Precision, merged
 from abscopt.optimizer.search.free.days.dual import choices
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.free.days.span import Span
     from abscopt.optimizer.search.free.days.suffix import Stage
     from abscopt.optimizer.search.free.days.terms import Terms
-
-
-CHUNK = 4096
 
 
 def explored(
@@ -91,8 +89,10 @@ def _next(
     """
     nowhere = np.zeros(0, dtype=np.int64)
     parents, actions, reaches, below = [nowhere], [nowhere], [np.zeros(0)], -np.inf
-    for begin in range(0, len(labels), CHUNK):
-        chunk = labels.take(np.arange(begin, min(begin + CHUNK, len(labels))))
+    for begin in range(0, len(labels), settings.CURRENT.label_chunk):
+        chunk = labels.take(
+            np.arange(begin, min(begin + settings.CURRENT.label_chunk, len(labels)))
+        )
         so_far = to_go.so_far(chunk.kill, chunk.state[:, OTHERS], chunk.load)
         fraction_record = chunk.count, chunk.first, chunk.last
         reach = choices(to_go, terms, stage, chunk.state, chunk.effect, *fraction_record)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.optimizer.search.free import settings
 from abscopt.optimizer.search.free.days.alike import groups_of
 from abscopt.optimizer.search.free.days.terms import (
     DYING,
@@ -27,14 +28,6 @@ from abscopt.optimizer.search.free.days.terms import (
 
 if TYPE_CHECKING:
     from abscopt.optimizer.search.free.days.terms import Terms
-
-
-FIRST_WIDTH = 1e-4
-WIDER = 1.25
-LEAST_REGROWTH = 0.25
-"""Nats of accelerated regrowth that are distinguished."""
-FAIR = 1.5
-"""Patterns at least, for each that is different in its keys."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +96,7 @@ def stages_of(terms: Terms, most_patterns: float, fractions: int | None = None) 
     high[0, OTHERS] = terms.others
     constant = np.zeros((1, horizons))
     empty = np.zeros((0, 0, 0)), np.zeros((0, 0))
-    count, width = np.zeros(1, dtype=np.int64), FIRST_WIDTH
+    count, width = np.zeros(1, dtype=np.int64), settings.CURRENT.first_width
     day = len(daily.mobilized)
     while day > int(terms.days[-1]) + 1:
         day -= 1
@@ -139,7 +132,11 @@ def stages_of(terms: Terms, most_patterns: float, fractions: int | None = None) 
         keys = np.stack([counts, regrowth[lasts]], axis=1)
         few, to = counts <= cap, np.full(len(counts), -1)
         to[few], size, width = _joined(
-            both[few], kept_by_pattern[0, few], keys[few], most_patterns, width / WIDER**2
+            both[few],
+            kept_by_pattern[0, few],
+            keys[few],
+            most_patterns,
+            width / settings.CURRENT.wider**2,
         )
         order = np.argsort(to, kind="stable")[len(to) - int(few.sum()) :]
         begins = np.searchsorted(to[order], np.arange(size))
@@ -202,8 +199,8 @@ def before(
 
 
 def _levels_of_regrowth(terms: Terms) -> IntArray:
-    """(T + 1,) by last day: 0 for none, then doubling from `LEAST_REGROWTH` on."""
-    grown = terms.regrown[0, :, -1] / LEAST_REGROWTH
+    """(T + 1,) by last day: 0 for none, then doubling from `least_regrowth` on."""
+    grown = terms.regrown[0, :, -1] / settings.CURRENT.least_regrowth
     level = np.ceil(np.log2(np.maximum(grown, 1.0))) + 1.0
     levels: IntArray = np.where(grown > 0, level, 0.0).astype(np.int64)
     return levels
@@ -224,9 +221,9 @@ def _joined(
     """
     worths = worth[:, [EFFECTORS, PRECURSORS]].sum(axis=2)
     features = np.log(np.concatenate([others_kept[:, None], worths], axis=1) + TINY)
-    most_groups = max(most_groups, FAIR * groups_of(keys.astype(float))[1])
+    most_groups = max(most_groups, settings.CURRENT.key_patterns * groups_of(keys.astype(float))[1])
     while True:
         groups, number = groups_of(np.concatenate([np.floor(features / width), keys], axis=1))
         if number <= most_groups:
             return groups, number, width
-        width *= WIDER
+        width *= settings.CURRENT.wider

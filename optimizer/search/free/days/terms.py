@@ -22,6 +22,7 @@ from abscopt.models import repopulation
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 
 TINY = 1e-12
+"""Added where a logarithm or a quotient would meet zero; far below every load and worth."""
 SURVIVORS, OTHERS, EFFECTORS, PRECURSORS, DYING, QUEUE = range(6)
 """Positions in a state; the queue of releases begins at `QUEUE`."""
 
