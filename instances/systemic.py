@@ -184,6 +184,18 @@ class Regimen(LibraryTable):
         description="infusions of one cycle"
     )
 
+    @consistent
+    def _one_dose_a_day(self) -> Self:
+        """A drug is infused once a day, doses of later cycles included."""
+        for i, dose in enumerate(self.doses):
+            for other in self.doses[:i]:
+                cycles, rest = divmod(abs(dose.day - other.day), self.cycle_days)
+                if dose.drug == other.drug and rest == 0 and cycles < self.max_cycles:
+                    raise ValueError(
+                        f"{dose.drug} is given twice on one day: state one dose of the sum"
+                    )
+        return self
+
 
 class AgentChoice(Table):
     """One systemic decision: which regimen, started on which day, or not given.

@@ -66,6 +66,14 @@ EXPOSED = {"drugs": "chemotherapy", "days_before": 0, "days_after": 7}
 FREE = plain.free([0, 1], [2.0])
 CLONES = [{"name": "a", "share": 0.5}, {"name": "b", "share": 0.5}]
 
+
+def regimen(*days: int) -> Edit:
+    """A regimen of cycles of 21 days with a drug on some days of the cycle."""
+    doses = [{"drug": "pembrolizumab", "day": t, "amount": 200, "unit": "mg"} for t in days]
+    twice = {"cycle_days": 21, "max_cycles": 2, "doses": doses, "source": "x", "status": "assumed"}
+    return top(regimens={"twice": twice})
+
+
 SPOILED: dict[str, tuple[Edit, str, str]] = {
     "clones of half a lesion": (lesion(clones=CLONES[:1]), "lesions[0]", "add up to 0.5, not 1"),
     "clones of one name": (lesion(clones=[CLONES[0]] * 2), "lesions[0]", "must be unique"),
@@ -183,6 +191,9 @@ SPOILED: dict[str, tuple[Edit, str, str]] = {
     ),
     "combination": (
         top(immune={"use": "default", "combination": "vote"}), "immune.combination", "strongest",
+    ),
+    "a drug twice on one day": (
+        regimen(0, 21), "regimens.twice", "given twice on one day",
     ),
     "extends nothing": (top(extends="atlantis"), "extends", "no such bundled case"),
     "scale of a word": (top(scale_caps="half"), "scale_caps", "between 0 and 100"),

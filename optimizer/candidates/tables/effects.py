@@ -74,18 +74,18 @@ class EffectTables:
         """By lesion and technique; lesions with equal patterns and effector kill share them."""
         if self._taken is not None:
             return self._taken
-        known: dict[tuple[float, bytes], Propagators] = {}
-        most, result = PROPAGATORS // max(1, self._different_patterns()), []
+        by_beam: dict[tuple[float, bytes], Propagators] = {}
+        budget, result = PROPAGATORS // max(1, self._different_patterns()), []
         for table in self.menus.lesions:
             lesion, patterns = self.instance.lesions[table.menu.lesion], table.menu.patterns
             by_way = []
             for way in lesion.ways:
                 key = (lesion.effector_kill(way), patterns.days.tobytes())
-                if key not in known:
-                    known[key] = propagators(
-                        self.instance, lesion, way, patterns, self.plans.effects, most
+                if key not in by_beam:
+                    by_beam[key] = propagators(
+                        self.instance, lesion, way, patterns, self.plans.effects, budget
                     )
-                by_way.append(known[key].of_share(lesion.precursor_share))
+                by_way.append(by_beam[key].of_share(lesion.precursor_share))
             result.append(tuple(by_way))
         return tuple(result)
 

@@ -60,8 +60,8 @@ class LimitTables:
     def within(self, loads: FloatArray) -> BoolArray:
         """(n,) whether (n, limits) loads keep every hard cap, and lie inside every table."""
         total = loads + self.prior
-        good: BoolArray = np.asarray(((total <= CAP) | ~self.hard).all(axis=1))
-        return good & np.isfinite(total).all(axis=1)
+        within_caps: BoolArray = np.asarray(((total <= CAP) | ~self.hard).all(axis=1))
+        return within_caps & np.isfinite(total).all(axis=1)
 
     def ntcp_ratio(self, row: int, state: State) -> float:
         """Cap of an NTCP limit in a state of exposure, over its cap without exposure."""

@@ -152,9 +152,9 @@ class LoadTables:
         marks: list[bytes] = [array.tobytes() for array in (*patterns, *exposed)]
         key: tuple[int | bytes, ...] = (group, *marks)
         if key not in self._allowed:
-            most = MOST_EXPOSED if self.limits.exposures else MOST_GROUPS
+            capacity = MOST_EXPOSED if self.limits.exposures else MOST_GROUPS
             allowed = self._allowed_anew(plan, patterns, exposed)
-            if len(self._allowed) >= most:
+            if len(self._allowed) >= capacity:
                 self._allowed.clear()
             self._allowed[key] = allowed
         return self._allowed[key]
@@ -175,10 +175,10 @@ class LoadTables:
         ):
             kind = shared.kinds.of
             if self.limits.exposures:
-                good = self.limits.within(self.limits.in_state(load[kind], met))
+                feasible = self.limits.within(self.limits.in_state(load[kind], met))
             else:
-                good = self.limits.within(load)[kind]
-            good &= open_patterns[table.menu.pattern]
-            good[0] = True
-            result.append(good & enough[kind])
+                feasible = self.limits.within(load)[kind]
+            feasible &= open_patterns[table.menu.pattern]
+            feasible[0] = True
+            result.append(feasible & enough[kind])
         return tuple(result)

@@ -133,18 +133,18 @@ class MenuTables:
         last = max(int(table.menu.patterns.last.max()) for table in self.lesions)
         return tuple(table.menu.patterns.incidence[:, : last + 1] > 0 for table in self.lesions)
 
-    def common_days(self, i: int, j: int, one: IntArray, two: IntArray) -> FloatArray:
+    def common_days(self, i: int, j: int, of_i: IntArray, of_j: IntArray) -> FloatArray:
         """(n,) number of treatment days that patterns of lesion i and of lesion j share.
 
         common[a, b] = sum_t incidence_i[a, t] incidence_j[b, t]
         """
         first, second = (self.lesions[k].menu.patterns for k in (i, j))
         if len(first.count) * len(second.count) > MOST_PAIRS:
-            both = self.treated[i][one] & self.treated[j][two]
+            both = self.treated[i][of_i] & self.treated[j][of_j]
             return np.asarray(both.sum(axis=1), dtype=np.float64)
         if (i, j) not in self._common:
             self._common[i, j] = first.incidence @ second.incidence.T
-        common: FloatArray = self._common[i, j][one, two]
+        common: FloatArray = self._common[i, j][of_i, of_j]
         return common
 
 
@@ -152,8 +152,8 @@ def fitting(instance: Instance, menu: Menu, limits: LimitTables) -> BoolArray:
     """(courses,) whether each course by itself keeps every hard cap, no drug acting."""
     lesion = instance.lesions[menu.lesion]
     levels, dose = np.unique(menu.dose, return_inverse=True)
-    ways, most = len(lesion.ways), int(menu.patterns.per_day.max()) + 1
-    key = ((menu.fractions * len(levels) + dose) * ways + menu.technique) * most + menu.per_day
+    ways, slots = len(lesion.ways), int(menu.patterns.per_day.max()) + 1
+    key = ((menu.fractions * len(levels) + dose) * ways + menu.technique) * slots + menu.per_day
     _, first, shape = np.unique(key, return_index=True, return_inverse=True)
     loads = menu_loads(instance, menu.take(first), np.zeros(instance.days, bool))
     keep: BoolArray = limits.within(loads)[shape.reshape(-1)]
@@ -163,9 +163,9 @@ def fitting(instance: Instance, menu: Menu, limits: LimitTables) -> BoolArray:
 
 def _table(instance: Instance, index: int, limits: LimitTables) -> LesionTable:
     menu, lesion = enumerate_menu(instance, index), instance.lesions[index]
-    keep, most = fitting(instance, menu, limits), int(menu.patterns.per_day.max()) + 1
+    keep, slots = fitting(instance, menu, limits), int(menu.patterns.per_day.max()) + 1
     menu = menu.take(keep)
-    beam = menu.technique * most + menu.per_day
+    beam = menu.technique * slots + menu.per_day
     beams, variant = np.unique(beam, return_inverse=True)
     return LesionTable(
         menu=menu,
@@ -173,7 +173,7 @@ def _table(instance: Instance, index: int, limits: LimitTables) -> LesionTable:
         alc_unit=alc_unit(instance, menu),
         kappa=by_technique(lesion, menu, lesion.lymphocyte_loss),
         variant=variant.reshape(-1),
-        beams=tuple((lesion, lesion.ways[int(b) // most], int(b) % most) for b in beams),
+        beams=tuple((lesion, lesion.ways[int(b) // slots], int(b) % slots) for b in beams),
     )
 
 

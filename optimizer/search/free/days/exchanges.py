@@ -38,8 +38,8 @@ Better: TypeAlias = "Callable[[FloatArray, FloatArray, FloatArray], BoolArray]"
 
 def one_change(terms: Terms, course: IntArray) -> IntArray:
     """(n, T) every other dose of every day, and the course moved."""
-    other = np.arange(terms.allowed.shape[1]) != course[:, None]
-    stages, actions = np.nonzero(terms.allowed & other)
+    replacement = np.arange(terms.allowed.shape[1]) != course[:, None]
+    stages, actions = np.nonzero(terms.allowed & replacement)
     tries = np.repeat(course[None, :], len(stages), axis=0)
     tries[np.arange(len(stages)), stages] = actions
     return np.concatenate([tries, moved(course)])
@@ -77,7 +77,7 @@ def two_changes(
     days, actions = terms.allowed.shape
     stages, taken = np.arange(days), (np.arange(actions) > 0).astype(np.int64)
     unchanged = totals(terms, end, course[None, :])[0]
-    other = terms.allowed & (np.arange(actions) != course[:, None])
+    replacement = terms.allowed & (np.arange(actions) != course[:, None])
     more = terms.load - terms.load[stages, course][:, None]
     rise = terms.kill - terms.kill[stages, course][:, None]
     dosed, pair = _patterns(course)
@@ -88,7 +88,9 @@ def two_changes(
     states, effects = np.zeros((0, base.shape[1])), np.zeros((0, len(terms.horizons)))
     places, effect = [np.zeros((4, 0), dtype=np.int64)], [unchanged.effect[:0]]
     for j in range(days):
-        fits = other[:j, :, None] & other[j] & fine[pair[:j, j]][:, taken[:, None], taken]
+        fits = (
+            replacement[:j, :, None] & replacement[j] & fine[pair[:j, j]][:, taken[:, None], taken]
+        )
         for m, slack in enumerate(rhs - unchanged.load[0]):
             fits &= more[:j, :, None, m] + more[j, :, m] <= slack
         i, a, b = np.nonzero(fits)
