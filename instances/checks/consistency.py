@@ -221,7 +221,8 @@ def _limits(instance: Instance) -> Iterator[Problem]:
 
 def _organ_limit(instance: Instance, place: str, limit: OrganLimit) -> Iterator[Problem]:
     if limit.organ not in instance.organs:
-        yield f"{place}.organ", limit.organ, f"unknown organ{nearest(limit.organ, instance.organs)}"
+        hint = nearest(limit.organ, instance.organs) or f"; [organs] has {listing(instance.organs)}"
+        yield f"{place}.organ", limit.organ, f"unknown organ{hint}"
         return
     point = getattr(limit, "point", "mean")
     stated = [
