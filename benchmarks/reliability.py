@@ -12,7 +12,8 @@ every write, rename and sync of a file), `bombs` (inputs meant to use up time or
 Seeds run from --seed on, COUNT of them in each part (default: the part's own), in blocks. --log
 appends one line per block and skips, at the next run, blocks of the same part that it holds for
 this version of the sources: a campaign may be stopped and gone on with. --seconds ends each part
-after so long. --write keeps environment, seeds, counts and faults of the log in RELIABILITY.md.
+after so long. --write keeps environment, seeds, counts and faults of the log in RELIABILITY.md, by
+version of the sources.
 Exit code 1 if anything was found.
 """
 
@@ -136,12 +137,11 @@ def crashed(part: str, block: tuple[int, int]) -> dict[str, Any]:
     return line | {"seconds": 0.0, "processor_seconds": 0.0}
 
 
-def read_log(log: Path | None, version: str) -> list[dict[str, Any]]:
-    """Lines of the log that belong to this version of the sources."""
+def read_log(log: Path | None) -> list[dict[str, Any]]:
+    """Lines of the log, of all versions of the sources that it was kept for."""
     if log is None or not log.exists():
         return []
-    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line]
-    return [line for line in lines if line["sources"] == version]
+    return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line]
 
 
 def main() -> int:
@@ -156,7 +156,7 @@ def main() -> int:
     options = parser.parse_args()
     version = sources()
     print(json.dumps({"machine": machine(), "versions": versions(), "sources": version}))
-    lines = read_log(options.log, version)
+    lines = [line for line in read_log(options.log) if line["sources"] == version]
     for part in options.parts:
         done = {(line["part"], line["first"], line["last"]) for line in lines}
         count = PARTS[part].seeds if options.count is None else options.count
@@ -171,7 +171,8 @@ def main() -> int:
                 print(f"{part}: {fault}", flush=True)
         _say(part, [line for line in lines if line["part"] == part])
     if options.write:
-        PAGE.write_text(page(lines, machine(), versions()), encoding="utf-8")
+        logged = read_log(options.log) or lines
+        PAGE.write_text(page(logged, machine(), versions()), encoding="utf-8")
     return int(any(line["faults"] for line in lines))
 
 

@@ -35,14 +35,21 @@ def page(lines: list[dict[str, Any]], machine: dict[str, Any], versions: dict[st
         "",
         f"{machine['system']}, {machine['cpu']}, {machine['cores']} cores; {named}.",
         "",
-        "| part | seeds | items | faults | processor seconds | last block (UTC) |",
-        "|---|---|---|---|---|---|",
+        "Sources are named by the digest of their files, the latest last; a fault stands with the "
+        "version it was found in.",
+        "",
+        "| sources | part | seeds | items | faults | processor seconds | last block (UTC) |",
+        "|---|---|---|---|---|---|---|",
     ]
-    parts = [part for part in WHAT if any(line["part"] == part for line in lines)]
-    for part in parts:
-        text.append(_row(part, [line for line in lines if line["part"] == part]))
-    for part in parts:
-        text += _section(part, [line for line in lines if line["part"] == part])
+    groups = [
+        (version, part, members)
+        for version in dict.fromkeys(line["sources"] for line in lines)
+        for part in WHAT
+        if (members := [x for x in lines if (x["sources"], x["part"]) == (version, part)])
+    ]
+    text += [_row(version, part, members) for version, part, members in groups]
+    for version, part, members in groups:
+        text += _section(version, part, members)
     return "\n".join(text) + "\n"
 
 
@@ -65,7 +72,7 @@ def _counts(lines: list[dict[str, Any]]) -> Counter[str]:
     return counts
 
 
-def _row(part: str, lines: list[dict[str, Any]]) -> str:
+def _row(version: str, part: str, lines: list[dict[str, Any]]) -> str:
     seeds = f"{min(line['first'] for line in lines)} to {max(line['last'] for line in lines) - 1}"
     missing = max(line["last"] for line in lines) - min(line["first"] for line in lines)
     missing -= sum(line["last"] - line["first"] for line in lines)
@@ -74,13 +81,13 @@ def _row(part: str, lines: list[dict[str, Any]]) -> str:
     faults = sum(len(line["faults"]) for line in lines)
     used = sum(line["processor_seconds"] for line in lines)
     ended = max(line["ended"] for line in lines)
-    return f"| {part} | {seeds} | {items} | {faults} | {used:.0f} | {ended} |"
+    return f"| {version} | {part} | {seeds} | {items} | {faults} | {used:.0f} | {ended} |"
 
 
-def _section(part: str, lines: list[dict[str, Any]]) -> list[str]:
+def _section(version: str, part: str, lines: list[dict[str, Any]]) -> list[str]:
     counts = _counts(lines)
     shown = {k: n for k, n in sorted(counts.items()) if n and not k.startswith(HIDDEN)}
-    text = ["", f"## {part}", "", WHAT[part], ""]
+    text = ["", f"## {part}, sources {version}", "", WHAT[part], ""]
     text.append("; ".join(f"{name} {number}" for name, number in shown.items()) + ".")
     faults = [fault for line in lines for fault in line["faults"]]
     if faults:
