@@ -73,6 +73,7 @@ HARDEST: tuple[tuple[str, int], ...] = (
 
 LARGEST: dict[str, dict[str, Any]] = {
     "long-menus": {"lesions": 6, "step_gy": 0.55, "last_start_day": 158, "long": True},
+    "longest-menus": {"lesions": 6, "step_gy": 0.045, "last_start_day": 158, "long": True},
     "twelve-lesions": {"lesions": 12},
     "two-agents": {"last_start_day": 158, "second": True},
 }
