@@ -85,6 +85,7 @@ CASES = (
         lambda: {
             "course": COURSE | {
                 "fractions": list(range(1, 21)), "last_start_day": 120,
+                "interval_days": list(range(1, 7)),
                 "doses_gy": {"min_gy": 0.1, "max_gy": 20, "step_gy": 0.1},
             }
         },
