@@ -303,7 +303,9 @@ def _round(
         raise SolverError("programme and judge disagree where the programme is exact")
     # Counts cannot be excluded; every bound of another engine is to hold for the whole case.
     apart = how.engine is None and verdict.feasible and not data.columns.counted
-    if apart and answer.excluded < MOST_EXCLUDED:
+    # Where the floor of what was dropped is the bound, no choice that is left can lower it.
+    useful = answer.bound is not None and answer.bound > answer.floor
+    if apart and useful and answer.excluded < MOST_EXCLUDED:
         answer.excluded += 1
         answer.floor = max(answer.floor, verdict.objective)
         answer.relaxation_error = 0.0
