@@ -20,11 +20,11 @@ from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.progress import Clock, Progress, Stopped, tick
 from abscopt.optimizer.search.uniform import explore as searching
-from abscopt.optimizer.search.uniform import leaf
 from abscopt.optimizer.search.uniform.bounds import shapes
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet, families
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
+from abscopt.optimizer.search.uniform.leaf import SearchState
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_the_bound_of_a_stopped_search_is_true(name: str, looks: int) -> None:
 
 def test_what_was_closed_within_the_gap_counts_at_a_stop() -> None:
     """A node closed at incumbent plus gap may hold more than what is open is bounded by."""
-    found, candidates = leaf.Found(value=1.0, nodes=1), Candidates(load("early-sabr"))
+    found, candidates = SearchState(value=1.0, nodes=1), Candidates(load("early-sabr"))
     trees, clock = searching.Trees(), Clock(None)
     search = searching._Search(candidates, 0.01, 0, clock, found, trees, math.inf)
     search.pending.clear()
