@@ -20,6 +20,7 @@ from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.progress import Clock, Progress, Stopped, tick
 from abscopt.optimizer.search.uniform import explore as searching
+from abscopt.optimizer.search.uniform import leaf
 from abscopt.optimizer.search.uniform.bounds import shapes
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet, families
