@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from abscopt.optimizer.audit.adding import MOST_WORK, added, try_courses
-from abscopt.optimizer.known_at_once import Best
+from abscopt.optimizer.known_at_once import Best, at_greatest_dose
 from abscopt.optimizer.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -84,18 +84,12 @@ def _at_greatest_dose(
     assert lesion.course is not None
     blocks = (lesion.course,) if lesion.course.form == "free" else lesion.course.blocks
     levels = sorted({dose for block in blocks for dose in block.levels_gy})
-    least, low, high = key[0], 0, len(levels)
-    while low < high and not best.over:
-        middle = (low + high) // 2
-        trial = Schedule.of(
-            (
-                replace(one, dose_gy=levels[middle]) if one.lesion == lesion.name else one
-                for one in schedule.fractions
-            ),
-            schedule.infusions,
+
+    def at_dose(dose_gy: float) -> Schedule:
+        fractions = (
+            replace(fraction, dose_gy=dose_gy) if fraction.lesion == lesion.name else fraction
+            for fraction in schedule.fractions
         )
-        found = best.key(trial)
-        if found > key:
-            schedule, key = trial, found
-        low, high = (middle + 1, high) if found[0] >= least else (low, middle)
-    return schedule, key
+        return Schedule.of(fractions, schedule.infusions)
+
+    return at_greatest_dose(best, schedule, key, levels, at_dose)

@@ -16,7 +16,7 @@ from abscopt.instances.infusion_days import given_infusions
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from abscopt.instances.courses import FreeCourse, UniformCourse
     from abscopt.instances.lesions import Lesion
@@ -162,10 +162,32 @@ def _greatest(
 ) -> tuple[Schedule, Key]:
     """The schedule with the greatest dose of a shape that breaks nothing more, if it is better."""
     places, levels = shape
+    return at_greatest_dose(
+        best, schedule, key, levels, lambda dose_gy: _with(schedule, lesion, places, dose_gy)
+    )
+
+
+def at_greatest_dose(
+    best: Best,
+    schedule: Schedule,
+    key: Key,
+    levels: Sequence[float],
+    at_dose: Callable[[float], Schedule],
+) -> tuple[Schedule, Key]:
+    """A schedule at the greatest of its doses that breaks nothing more, if it is better.
+
+    By bisection: what breaks limits at a dose breaks them at greater ones.
+
+    Parameters
+    ----------
+    schedule, key : what it must be better than
+    levels : doses on offer in Gy, least first
+    at_dose : the schedule at a dose
+    """
     least, low, high = key[0], 0, len(levels)
     while low < high and not best.over:
         middle = (low + high) // 2
-        trial = _with(schedule, lesion, places, levels[middle])
+        trial = at_dose(levels[middle])
         found = best.key(trial)
         if found > key:
             schedule, key = trial, found

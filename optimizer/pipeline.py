@@ -353,10 +353,10 @@ def _second(
     if clock.expired and status.startswith("skipped"):  # its tables may take a second
         return schedule_of_row(candidates, plan, row), value, status
     with clock.answering():
-        if "plan_effects" not in vars(candidates):  # stopped before the tables of all plans
-            valued = Tabulated(candidates.of_plans([plan]), 0)
-        else:
+        if candidates.parts.plans.begun:
             valued = Tabulated(candidates, plan)
+        else:  # stopped before the tables of all plans
+            valued = Tabulated(candidates.of_plans([plan]), 0)
         claimed = float(valued.value(row[None, :])[0])
     return schedule_of_row(candidates, plan, row), claimed, status
 

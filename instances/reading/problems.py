@@ -59,13 +59,9 @@ def refused(file: str, place: str, value: object, rule: str) -> InputError:
     return InputError([Problem(file, place, short(value), rule)])
 
 
-SHOWN = str.maketrans({"\t": "\\t", "\n": "\\n", "\r": "\\r"})
-"""A value may be wrong by these alone, which nobody would see."""
-
-
 def short(value: object) -> str:
     """A value on one line of at most `LONGEST_VALUE` characters; tabs and line breaks are shown."""
-    text = value[: 10 * LONGEST_VALUE].translate(SHOWN) if isinstance(value, str) else _start(value)
+    text = printable(value[: 10 * LONGEST_VALUE]) if isinstance(value, str) else _start(value)
     text = " ".join(text.split())
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 3] + "..."
 

@@ -151,19 +151,9 @@ class Candidates:
         return self.parts.menus.free
 
     @property
-    def origin(self) -> tuple[IntArray, ...] | None:
-        """Per lesion (courses,) which courses of the case's own menus these are; None for all."""
-        return self.parts.menus.origin
-
-    @property
     def own_patterns(self) -> tuple[Patterns, ...]:
         """Per lesion the day patterns of the case's own menus."""
         return self.parts.menus.own_patterns
-
-    @property
-    def last_day(self) -> int:
-        """Last treatment day of the case's own menus."""
-        return self.parts.menus.last_day
 
     @property
     def treated(self) -> tuple[BoolArray, ...]:

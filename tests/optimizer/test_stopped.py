@@ -55,6 +55,14 @@ def test_what_was_closed_within_the_gap_counts_at_a_stop() -> None:
     assert search.open_bound == 1.5
 
 
+def test_tables_that_stand_are_not_built_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def again(self: Candidates, plans: object) -> Candidates:
+        raise AssertionError(f"tables of {plans} are built again")
+
+    monkeypatch.setattr(Candidates, "of_plans", again)
+    assert solve(load("early-sabr")).status == "optimal"
+
+
 def test_every_reported_bound_is_true_and_none_rises() -> None:
     told: list[Progress] = []
     best = solve(load("dual-checkpoint"), listener=told.append).certificate.best_objective

@@ -55,7 +55,7 @@ class EffectTables:
         none of these.
         """
         if instance.immune == self.instance.immune:
-            known = self.__dict__.get("propagators", self._taken)
+            known = vars(self).get("propagators", self._taken)
             return EffectTables(
                 instance, self.menus, self.plans, known, self._effects, self._shared
             )

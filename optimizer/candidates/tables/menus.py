@@ -56,14 +56,12 @@ class MenuTables:
     lesions : tables of the lesions without a free course, 'no course' the first of each
     free : lesions of the case with a free course, which have no menu here
     own_patterns : per lesion the day patterns of the case's own menus
-    last_day : last treatment day of the case's own menus
     origin : per lesion (courses,) which courses of the case's own menus these are; None for all
     """
 
     lesions: tuple[LesionTable, ...]
     free: tuple[int, ...]
     own_patterns: tuple[Patterns, ...]
-    last_day: int
     origin: tuple[IntArray, ...] | None = None
     _common: dict[tuple[int, int], FloatArray] = field(default_factory=dict, repr=False)
 
@@ -82,7 +80,6 @@ class MenuTables:
             lesions,
             free,
             own_patterns=tuple(table.menu.patterns for table in lesions),
-            last_day=max((int(t.menu.patterns.last.max()) for t in lesions), default=-1),
         )
 
     def hold(self, instance: Instance, limits: LimitTables) -> bool:
@@ -110,7 +107,7 @@ class MenuTables:
             chosen if self.origin is None else self.origin[s][chosen]
             for s, chosen in enumerate(courses)
         )
-        smaller = MenuTables(lesions, self.free, self.own_patterns, self.last_day, origin)
+        smaller = MenuTables(lesions, self.free, self.own_patterns, origin)
         return smaller, [patterns for patterns, _ in used]
 
     def in_case(self, row: IntArray) -> IntArray:

@@ -29,6 +29,11 @@ class PlanTables:
         """Some of the plans, in this order."""
         return PlanTables(self.instance, tuple(self.plans[k] for k in plans))
 
+    @property
+    def begun(self) -> bool:
+        """Whether the effects have been asked for."""
+        return "effects" in vars(self)
+
     @cached_property
     def effects(self) -> PlanEffects:
         """Daily effects of all plans."""

@@ -295,11 +295,14 @@ class MenuOracle:
         np.maximum.at(by_count, self.menu.fractions[inside], worth)
         return OracleBound(prices, span, float(by_count.max()), by_count, fine, None)
 
+    def _worth(self, oracle_bound: OracleBound) -> FloatArray:
+        """(courses,) worth at the prices of a bound; -inf outside its span."""
+        inside = self._inside(oracle_bound.span)
+        return np.where(inside, oracle_bound.prices.worth(self._all), -np.inf)
+
     def maximizer(self, oracle_bound: OracleBound) -> Courses:
         """See `LesionOracle`."""
-        worth = np.where(
-            self._inside(oracle_bound.span), oracle_bound.prices.worth(self._all), -np.inf
-        )
+        worth = self._worth(oracle_bound)
         return self._all.take(np.array([int(worth.argmax())]))
 
     def courses_above(
@@ -310,9 +313,7 @@ class MenuOracle:
         stop: Callable[[], bool],
     ) -> tuple[Courses, float] | None:
         """See `LesionOracle`."""
-        worth = np.where(
-            self._inside(oracle_bound.span), oracle_bound.prices.worth(self._all), -np.inf
-        )
+        worth = self._worth(oracle_bound)
         order = np.argsort(-worth, kind="stable")
         number = int((worth > threshold).sum())
         below = float(worth[order[number]]) if number < len(order) else -np.inf
