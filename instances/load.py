@@ -13,7 +13,7 @@ from abscopt.instances.reading.fill import completed
 from abscopt.instances.reading.problems import (
     InputError,
     Problem,
-    listed,
+    first_of,
     printable,
     problems_of,
     refused,
@@ -107,4 +107,4 @@ def build(raw: Raw, label: str = "instance") -> Instance:
             return Instance.model_validate_json(text)
         except ValidationError:
             pass
-    raise InputError(listed(all_problems(json.loads(text), lookups)))
+    raise InputError(first_of(all_problems(json.loads(text), lookups)))

@@ -78,23 +78,16 @@ def _start(value: object) -> str:
         return type(value).__name__
 
 
-def listed(problems: list[Problem]) -> list[Problem]:
-    """The first `MOST_SHOWN` problems, and how many more there are."""
-    if len(problems) <= MOST_SHOWN:
-        return problems
-    more = len(problems) - MOST_SHOWN
-    return [
-        *problems[:MOST_SHOWN],
-        Problem(problems[0].file, "file", f"{more} more problems", "not listed"),
-    ]
-
-
 def first_of(problems: Iterable[Problem]) -> list[Problem]:
-    """The first `MOST_SHOWN` problems and whether there are more: to find all may take long."""
+    """The first `MOST_SHOWN` problems and whether there are more.
+
+    How many more is said of a list; to find all that an iterator has may take long.
+    """
     first = list(itertools.islice(problems, MOST_SHOWN + 1))
     if len(first) <= MOST_SHOWN:
         return first
-    return [*first[:-1], Problem(first[0].file, "file", "more problems", "not listed")]
+    more = f"{len(problems) - MOST_SHOWN} " if isinstance(problems, list) else ""
+    return [*first[:-1], Problem(first[0].file, "file", f"{more}more problems", "not listed")]
 
 
 def nearest_names(name: object, known: Iterable[str]) -> list[str]:

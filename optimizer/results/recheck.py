@@ -12,6 +12,9 @@ from abscopt.instances.reading.problems import first_of
 from abscopt.optimizer.results.result import DISCLAIMER, FORMAT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from abscopt.instances.checks.notes import Note
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.evaluation import Evaluation
     from abscopt.optimizer.schedule import Schedule
@@ -22,20 +25,29 @@ def evaluation_document(
 ) -> dict[str, Any]:
     """The sealed document that `evaluate --json` prints."""
     from abscopt.optimizer.audit import evaluation_notes
-    from abscopt.optimizer.results.result import instance_digest, sealed
+    from abscopt.optimizer.results.result import sealed
 
-    return sealed(
-        {
-            "format": FORMAT,
-            "kind": "evaluation",
-            "notice": DISCLAIMER,
-            "instance": instance.name,
-            "instance_digest": instance_digest(instance),
-            "schedule": schedule.to_json(instance),
-            "evaluation": evaluation.to_json(),
-            "notes": [note.to_json() for note in evaluation_notes(instance, evaluation)],
-        }
-    )
+    document = _verdict_of(evaluation, schedule, instance)
+    return sealed(document | {"notes": _plain(evaluation_notes(instance, evaluation))})
+
+
+def _verdict_of(evaluation: Evaluation, schedule: Schedule, instance: Instance) -> dict[str, Any]:
+    """A document of a schedule and what the judge says of it, without notes and seal."""
+    from abscopt.optimizer.results.result import instance_digest
+
+    return {
+        "format": FORMAT,
+        "kind": "evaluation",
+        "notice": DISCLAIMER,
+        "instance": instance.name,
+        "instance_digest": instance_digest(instance),
+        "schedule": schedule.to_json(instance),
+        "evaluation": evaluation.to_json(),
+    }
+
+
+def _plain(notes: Iterable[Note]) -> list[dict[str, str]]:
+    return [note.to_json() for note in notes]
 
 
 def checked_schedule(raw: Any, instance: Instance, file: str, *, cross: bool = False) -> Schedule:
@@ -109,16 +121,17 @@ def _claim_problems(
     raw: dict[str, Any], schedule: Schedule, instance: Instance, file: str
 ) -> list[Problem]:
     """Every claim of a document that the judge does not confirm."""
-    from abscopt.optimizer import evaluate
+    from abscopt.optimizer.audit import case_audit, evaluation_notes, notes_beside
+    from abscopt.optimizer.evaluation import Judge
     from abscopt.optimizer.results.result import differences
     from abscopt.optimizer.schedule import standard_schedule
 
-    evaluation = evaluate(instance, schedule)
-    judged = evaluation_document(evaluation, schedule, instance)
-    del judged["digest"]
-    if raw["kind"] == "result" or "notes" not in raw:
-        del judged["notes"]  # those of a result tell of its search as well; older ones have none
+    judge = Judge(instance)
+    evaluation = judge.evaluate(schedule)
+    judged = _verdict_of(evaluation, schedule, instance)
     if raw["kind"] == "evaluation":
+        if "notes" in raw:  # older documents have none
+            judged["notes"] = _plain(evaluation_notes(instance, evaluation))
         claimed = {key: value for key, value in raw.items() if key != "digest"}
         places = differences(claimed, judged, "")
         return [_disagreement(claimed, judged, place, file) for place in places]
@@ -127,34 +140,22 @@ def _claim_problems(
         "kind": "result",
         "objective": evaluation.objective,
         "gap_unit": evaluation.unit,
-        "standard": None if standard is None else evaluate(instance, standard).to_json(),
+        "standard": None if standard is None else judge.evaluate(standard).to_json(),
     }
     claimed = {key: raw.get(key) for key in judged}
     places = differences(claimed, judged, "")
     problems = [_disagreement(claimed, judged, place, file) for place in places]
     problems += _proof_problems(raw, evaluation, file)
-    return problems + _note_problems(raw, notes_of_result(raw, instance, schedule), file)
-
-
-def notes_of_result(
-    raw: dict[str, Any], instance: Instance, schedule: Schedule | None
-) -> list[dict[str, str]]:
-    """What the notes of a result must say, from its case, schedule and status."""
-    from abscopt.optimizer.audit import case_audit, notes_beside
-    from abscopt.optimizer.evaluation import Judge
-
-    judge, audit = Judge(instance), case_audit(instance)
-    if schedule is None:
-        return [note.to_json() for note in audit.notes]
     proved = raw.get("status") == "optimal"
-    notes = notes_beside(judge, audit, schedule, judge.evaluate(schedule), proved)
-    return [note.to_json() for note in notes]
+    notes = notes_beside(judge, case_audit(instance), schedule, evaluation, proved)
+    return problems + _note_problems(raw, _plain(notes), file)
 
 
 def check_notes(raw: dict[str, Any], instance: Instance, file: str) -> None:
     """Raise InputError if the notes of a result without schedule are not those of its case."""
-    problems = _note_problems(raw, notes_of_result(raw, instance, None), file)
-    if problems:
+    from abscopt.optimizer.audit import case_audit
+
+    if problems := _note_problems(raw, _plain(case_audit(instance).notes), file):
         raise InputError(first_of(problems))
 
 
