@@ -12,7 +12,7 @@ from abscopt.optimizer.search.free import settings
 
 
 def test_other_settings_prove_the_same_optimum_and_end_with_their_block() -> None:
-    case, before = load("toy-free-pair"), settings.CURRENT
+    case, before = load("toy-free-20"), settings.CURRENT
     usual = solve(case)
     coarse = replace(before, fine_patterns=0.2, label_chunk=64, rounds=5, labels=500)
     with settings.using(coarse):
