@@ -88,7 +88,7 @@ def test_the_judge_knows_nothing_of_how_a_schedule_was_found(module: Path) -> No
     assert tops(module) <= {"numpy", "pandas"}
 
 
-FOLDERS = (ROOT, ROOT / "docs", ROOT / "benchmarks")
+FOLDERS = (ROOT, ROOT / "docs", ROOT / "benchmarks/timings", ROOT / "benchmarks/studies")
 PAGE = re.compile(r"[\w./-]+\.md\b")
 SOURCES = sorted(
     path

@@ -1,4 +1,4 @@
-"""`benchmarks/clock.py` counts what it says: lateness, missing schedules, bounds that are wrong."""
+"""`clock.py` of the timings counts what it says: lateness, missing schedules, wrong bounds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
+FOLDER = Path(__file__).resolve().parents[1] / "benchmarks" / "timings"
 
 
 @pytest.fixture(scope="module")

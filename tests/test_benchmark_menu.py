@@ -13,7 +13,7 @@ import pytest
 from abscopt.instances import load
 from abscopt.optimizer.evaluation import Judge
 
-FOLDER = Path(__file__).parents[1] / "benchmarks"
+FOLDER = Path(__file__).parents[1] / "benchmarks" / "timings"
 
 # Between them: several lesions and agents, shared days, soft limits, exposures, clones, rules.
 CASES = ("sequencing", "capacity", "resistance", "hfrt-crt", "resistant-clone", "reirradiation")

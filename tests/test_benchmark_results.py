@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-FOLDER = Path(__file__).parents[1] / "benchmarks"
+FOLDER = Path(__file__).parents[1] / "benchmarks" / "timings"
 ENVIRONMENT: dict[str, Any] = {
     "machine": {"system": "Linux", "cpu": "some", "cores": 2},
     "versions": {"python": "3.11", "abscopt": "0"},

@@ -14,7 +14,7 @@ from abscopt.optimizer.candidates.table import Candidates
 
 pytest.importorskip("pyscipopt")
 
-FOLDER = Path(__file__).parents[1] / "benchmarks"
+FOLDER = Path(__file__).parents[1] / "benchmarks" / "timings"
 TOLERANCE = 1e-5  # of SCIP on its constraints
 
 

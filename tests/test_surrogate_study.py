@@ -20,6 +20,7 @@ from abscopt.optimizer.simulation.pooled import CHO
 from abscopt.optimizer.simulation.terms import terms_of, without
 
 ROOT = Path(__file__).parents[1]
+STUDIES = str(ROOT / "benchmarks" / "studies")
 CASE, NUMBER = "pulsar", 30
 BLOCKS = ("random", "optima")
 
@@ -29,13 +30,13 @@ def scripts() -> Iterator[dict[str, ModuleType]]:
     """The scripts as modules; they import each other by their bare names."""
     wanted = ("random_schedules", "surrogate_error", "surrogate_page", "simulated_optima")
     before = set(sys.modules)
-    sys.path.insert(0, str(ROOT / "benchmarks"))
+    sys.path.insert(0, STUDIES)
     try:
         yield {name: importlib.import_module(name) for name in wanted}
     finally:
-        sys.path.remove(str(ROOT / "benchmarks"))
+        sys.path.remove(STUDIES)
         for name in set(sys.modules) - before:
-            if str(getattr(sys.modules[name], "__file__", "")).startswith(str(ROOT / "benchmarks")):
+            if str(getattr(sys.modules[name], "__file__", "")).startswith(STUDIES):
                 del sys.modules[name]
 
 

@@ -128,8 +128,8 @@ def test_some_case_uses_up(wanted: str) -> None:
 
 @lru_cache(maxsize=1)
 def terms_script() -> ModuleType:
-    """`benchmarks/terms.py` as a module."""
-    spec = importlib.util.spec_from_file_location("terms", ROOT / "benchmarks" / "terms.py")
+    """`benchmarks/studies/terms.py` as a module."""
+    spec = importlib.util.spec_from_file_location("terms", ROOT / "benchmarks/studies/terms.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

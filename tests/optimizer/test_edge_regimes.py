@@ -21,7 +21,7 @@ from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.results.result import Result
 from abscopt.optimizer.solved import Solved
 
-BENCHMARKS = str(Path(__file__).resolve().parents[2] / "benchmarks")
+BENCHMARKS = str(Path(__file__).resolve().parents[2] / "benchmarks" / "studies")
 if BENCHMARKS not in sys.path:
     sys.path.append(BENCHMARKS)
 
