@@ -14,7 +14,6 @@ import numpy as np
 from pyscipopt import Model, exp, quicksum, sqrt
 
 from abscopt.instances.limits import (
-    ORGAN_KINDS,
     AlcLimit,
     BedLimit,
     DoseByFractionsLimit,
@@ -22,6 +21,7 @@ from abscopt.instances.limits import (
     EdricLimit,
     LogisticsLimit,
     MeanEqd2Limit,
+    OrganLimit,
 )
 from abscopt.models import lymphocytes, outcome
 from abscopt.models.arrays import FloatArray, IntArray
@@ -274,7 +274,7 @@ def _blood(stated: Programme) -> None:
                 model.addCons(total + chemo <= allowance)
         elif isinstance(limit, EdricLimit):
             _edric(stated, limit.cap_gy)
-        elif not isinstance(limit, (*ORGAN_KINDS, DrugLimit, LogisticsLimit)):
+        elif not isinstance(limit, OrganLimit | DrugLimit | LogisticsLimit):
             raise ValueError(f"not stated: {limit.kind}")
 
 

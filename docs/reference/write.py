@@ -180,11 +180,18 @@ def range_of(entry: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
+def _kinds_of_limits(table: type[Limit]) -> Iterator[type[Limit]]:
+    for derived in table.__subclasses__():
+        yield from _kinds_of_limits(derived)
+        if "kind" in derived.model_fields:
+            yield derived
+
+
 def _library_entries(table: str) -> Iterator[dict[str, Any]]:
     if table in LIBRARIES:
         entries = library(LIBRARIES[table]).values()
         yield from (entry for entry in entries if isinstance(entry, dict))
-    kinds = {kind.__name__: kind for kind in Limit.__subclasses__()}
+    kinds = {kind.__name__: kind for kind in _kinds_of_limits(Limit)}
     if table in kinds:
         (kind,) = kinds[table].model_fields["kind"].annotation.__args__  # type: ignore[union-attr]
         for stated in library("limits")["sets"].values():

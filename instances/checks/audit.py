@@ -13,8 +13,8 @@ from abscopt.instances.checks.offer import timings
 from abscopt.instances.checks.unusual import unusual_values
 from abscopt.instances.checks.windows import unplaced_by_agent
 from abscopt.instances.infusion_days import given_infusions
-from abscopt.instances.limits import ORGAN_KINDS, AlcLimit, DrugLimit, EdricLimit
-from abscopt.instances.prior import point_of, prior_load
+from abscopt.instances.limits import AlcLimit, DrugLimit, OrganLimit
+from abscopt.instances.prior import prior_load
 from abscopt.instances.regimens import dose_in_mg
 
 if TYPE_CHECKING:
@@ -44,12 +44,7 @@ def _counted_points(instance: Instance) -> dict[tuple[str, str], list[str]]:
     """(organ, point) -> names of the limits that count the dose there."""
     found: dict[tuple[str, str], list[str]] = {}
     for limit in instance.limits:
-        points: list[tuple[str, str]] = []
-        if isinstance(limit, ORGAN_KINDS):
-            points = [(limit.organ, point_of(limit))]
-        elif isinstance(limit, EdricLimit):
-            points = [("lungs", "mean"), ("heart", "mean")]
-        for key in points:
+        for key in limit.counted_points:
             found.setdefault(key, []).append(limit.name)
     return found
 
@@ -188,7 +183,7 @@ def _cut(instance: Instance, course: UniformCourse) -> Iterator[str]:
 def _prior(instance: Instance) -> Iterator[Note]:
     """Soft limits that prior doses alone exceed; hard ones are wrong input."""
     for i, limit in enumerate(instance.limits):
-        if isinstance(limit, ORGAN_KINDS) and limit.penalty is not None:
+        if isinstance(limit, OrganLimit) and limit.penalty is not None:
             use = prior_load(instance, limit)
             if use > 1 + 1e-9:
                 yield note("prior_over_soft", f"limits[{i}]", use=100 * use, limit=limit.name)

@@ -15,22 +15,13 @@ from abscopt.instances.checks.foregone import missing_cycles, used_up
 from abscopt.instances.checks.ranges import outside
 from abscopt.instances.checks.size import too_large
 from abscopt.instances.lesions import DEMANDS
-from abscopt.instances.limits import (
-    ORGAN_KINDS,
-    AlcLimit,
-    DrugLimit,
-    EdricLimit,
-    LogisticsLimit,
-    MeanEqd2Limit,
-    NtcpLimit,
-)
+from abscopt.instances.limits import OrganLimit
 from abscopt.instances.reading.problems import listing, nearest
 from abscopt.instances.sources import library
 
 if TYPE_CHECKING:
     from abscopt.instances.courses import FreeCourse, UniformCourse
     from abscopt.instances.lesions import Lesion
-    from abscopt.instances.limits import OrganLimit
     from abscopt.instances.schema import Instance, StandardAgent
     from abscopt.instances.systemic import AgentChoice
 
@@ -184,68 +175,7 @@ def _free(instance: Instance, i: int, lesion: Lesion, course: FreeCourse) -> Ite
 
 def _limits(instance: Instance) -> Iterator[Problem]:
     for i, limit in enumerate(instance.limits):
-        place = f"limits[{i}]"
-        if isinstance(limit, ORGAN_KINDS):
-            yield from _organ_limit(instance, place, limit)
-        elif isinstance(limit, EdricLimit):
-            for lesion in instance.lesions:
-                ways = [lesion.integral_dose_cm3, *(w.integral_dose_cm3 for w in lesion.ways)]
-                if lesion.irradiable and ways[0] is None and None in ways[1:]:
-                    yield (
-                        f"lesions.{lesion.name}.integral_dose_cm3",
-                        None,
-                        "an edric limit needs the integral dose of every irradiable lesion",
-                    )
-        elif isinstance(limit, AlcLimit):
-            if limit.floor_1e9_per_l >= instance.lymphocytes.initial_1e9_per_l:
-                yield (
-                    f"{place}.floor_1e9_per_l",
-                    limit.floor_1e9_per_l,
-                    "contradiction: the count before treatment is already at or below the floor",
-                )
-        elif isinstance(limit, DrugLimit):
-            if limit.drug is not None and limit.drug not in instance.drugs:
-                yield f"{place}.drug", limit.drug, f"unknown drug; known {listing(instance.drugs)}"
-        elif (
-            isinstance(limit, LogisticsLimit)
-            and limit.quantity == "lesions"
-            and limit.floor is not None
-            and limit.floor > len(instance.irradiable)
-        ):
-            yield (
-                f"{place}.floor",
-                limit.floor,
-                f"contradiction: only {len(instance.irradiable)} lesions may be irradiated",
-            )
-
-
-def _organ_limit(instance: Instance, place: str, limit: OrganLimit) -> Iterator[Problem]:
-    if limit.organ not in instance.organs:
-        hint = nearest(limit.organ, instance.organs) or f"; [organs] has {listing(instance.organs)}"
-        yield f"{place}.organ", limit.organ, f"unknown organ{hint}"
-        return
-    point = getattr(limit, "point", "mean")
-    stated = [
-        (lesion, points)
-        for lesion in instance.lesions
-        for points in [
-            lesion.sparing.get(limit.organ, {}),
-            *(way.sparing.get(limit.organ, {}) for way in lesion.techniques),
-        ]
-        if lesion.irradiable and point in points
-    ]
-    if instance.irradiable and not stated:
-        yield f"{place}", f"{limit.organ}.{point}", "no lesion states this sparing factor"
-    voxels = isinstance(limit, MeanEqd2Limit) or (
-        isinstance(limit, NtcpLimit) and limit.dose == "eqd2"
-    )
-    for lesion, points in stated if voxels else []:
-        if "second_moment" not in points:
-            yield (
-                f"lesions.{lesion.name}.sparing.{limit.organ}",
-                "mean",
-                "a mean EQD2 needs second_moment = mean(delta^2)",
-            )
+        yield from limit.problems(f"limits[{i}]", instance)
 
 
 def _prior(instance: Instance) -> Iterator[Problem]:
@@ -254,16 +184,13 @@ def _prior(instance: Instance) -> Iterator[Problem]:
         limits = [
             limit
             for limit in instance.limits
-            if isinstance(limit, ORGAN_KINDS)
-            and (limit.organ, getattr(limit, "point", "mean")) == (prior.organ, prior.point)
+            if isinstance(limit, OrganLimit)
+            and (limit.organ, limit.evaluation_point) == (prior.organ, prior.point)
         ]
         if not limits:
             yield place, f"{prior.organ}.{prior.point}", "no limit counts this dose"
         square = prior.second_moment_gy2
-        voxels = any(
-            isinstance(limit, MeanEqd2Limit) or getattr(limit, "dose", "") == "eqd2"
-            for limit in limits
-        )
+        voxels = any(limit.counts_voxels for limit in limits)
         if voxels and square is None:
             yield f"{place}.second_moment_gy2", None, "a mean EQD2 needs mean(D^2)"
         if square is not None and square < prior.dose_gy**2 * 0.999:

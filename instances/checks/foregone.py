@@ -6,11 +6,10 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from abscopt.instances.limits import ORGAN_KINDS, DoseByFractionsLimit
-from abscopt.instances.prior import counts_voxels, point_of, prior_load
+from abscopt.instances.limits import OrganLimit
+from abscopt.instances.prior import prior_load
 
 if TYPE_CHECKING:
-    from abscopt.instances.limits import OrganLimit
     from abscopt.instances.organs import PriorDose
     from abscopt.instances.schema import Instance
 
@@ -27,31 +26,26 @@ def used_up(instance: Instance) -> Iterator[Problem]:
     finite load.
     """
     for limit in instance.limits:
-        if not isinstance(limit, ORGAN_KINDS):
+        if not isinstance(limit, OrganLimit):
             continue
         counted = [
             (i, prior)
             for i, prior in enumerate(instance.prior_doses)
-            if (prior.organ, prior.point) == (limit.organ, point_of(limit))
+            if (prior.organ, prior.point) == (limit.organ, limit.evaluation_point)
         ]
-        if counts_voxels(limit) and any(p.second_moment_gy2 is None for _, p in counted):
+        if limit.counts_voxels and any(p.second_moment_gy2 is None for _, p in counted):
             continue  # named by the check of prior doses
         use = prior_load(instance, limit)
         if use > 1 + TOLERANCE and (limit.penalty is None or math.isinf(use)):
             place = ", ".join(f"prior_doses[{i}]" for i, _ in counted)
-            value = f"{limit.organ}.{point_of(limit)}"
+            value = f"{limit.organ}.{limit.evaluation_point}"
             yield place, value, _sentence(limit, use, [prior for _, prior in counted])
 
 
 def _sentence(limit: OrganLimit, use: float, priors: list[PriorDose]) -> str:
     if math.isinf(use):
-        assert isinstance(limit, DoseByFractionsLimit)
-        dose = max(prior.dose_gy for prior in priors)
-        most = limit.limits_gy[0] / limit.fractions[0]
-        return (
-            f"contradiction: {dose:g} Gy in one fraction is beyond the table of limit "
-            f"{limit.name} (at most {most:g} Gy in one fraction), so no schedule can keep it"
-        )
+        reason = limit.no_room_for(max(prior.dose_gy for prior in priors))
+        return f"contradiction: {reason}, so no schedule can keep it"
     given = " + ".join(
         f"{prior.fractions} x {prior.dose_gy:g} Gy"
         + (f" less {100 * prior.recovered:g} %" if prior.recovered else "")

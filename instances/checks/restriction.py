@@ -8,7 +8,7 @@ say of the caps.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from abscopt.instances.limits import OrganLimit
 
@@ -46,7 +46,7 @@ def caps_differ_alone(one: Instance, other: Instance) -> bool:
     if _rest(one) != _rest(other) or len(one.limits) != len(other.limits):
         return False
     for own, before in zip(one.limits, other.limits, strict=True):
-        caps = CAPS if isinstance(own, get_args(OrganLimit)) else ()
+        caps = CAPS if isinstance(own, OrganLimit) else ()
         told = {*REMARKS, *caps}
         if own.model_dump(exclude=told) != before.model_dump(exclude=told):
             return False

@@ -6,14 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from abscopt.instances.limits import ORGAN_KINDS, DoseByFractionsLimit
-from abscopt.instances.prior import point_of
 from abscopt.optimizer.evaluation.organs import daily_parts
 
 if TYPE_CHECKING:
-    from abscopt.instances.limits import AnyLimit, OrganLimit
+    from abscopt.instances.limits import AnyLimit
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.evaluation import LimitUse
     from abscopt.optimizer.schedule import Schedule
@@ -41,45 +37,39 @@ def breaks_of(
 
 
 def _break(instance: Instance, schedule: Schedule, limit: AnyLimit, use: LimitUse) -> Break:
-    if isinstance(limit, ORGAN_KINDS):
+    if len(limit.counted_points) == 1:
         return _organ_break(instance, schedule, limit, use)
     if use.use is None:
         value = "none" if use.value is None else f"{use.value:g}"
         return Break(limit.name, math.inf, f"{limit.name} ({value} of at least {use.bound:g})")
-    side = "of at least" if limit.kind == "alc" else "of"
-    times = "x " if limit.kind == "alc" else ""
+    side = "of at least" if limit.from_below(use.value) else "of"
+    times = "x " if use.unit.startswith("1e") else ""
     amount = f"{use.value:.4g} {side} {use.bound:g} {times}{use.unit}"
     return Break(limit.name, use.use, f"{limit.name} {_percent(use.use)} ({amount})")
 
 
-def _organ_break(instance: Instance, schedule: Schedule, limit: OrganLimit, use: LimitUse) -> Break:
+def _organ_break(instance: Instance, schedule: Schedule, limit: AnyLimit, use: LimitUse) -> Break:
     """Use of an organ limit with the dose that its point receives in one day.
 
     Beyond a table there is no Miner sum; then the greatest daily dose D of n days is compared with
     limit(n)/n.
     """
-    daily = daily_parts(instance, schedule, limit.organ, point_of(limit))
+    ((organ, point),) = limit.counted_points
+    daily = daily_parts(instance, schedule, organ, point)
     doses = [sum(part.organ_gy for part in parts) for parts in daily.values()]
     doses = [dose for dose in doses if dose > 0]
-    greatest, spot = max(doses, default=0.0), f"{limit.organ}.{point_of(limit)}"
+    greatest, spot = max(doses, default=0.0), f"{organ}.{point}"
     if use.use is not None:
         words = f"{limit.name} {_percent(use.use)} ({spot} {greatest:.4g} Gy a day)"
         return Break(limit.name, use.use, words)
-    assert isinstance(limit, DoseByFractionsLimit)
-    allowed = _allowed_gy(limit, len(doses))
+    allowed = limit.greatest_daily_gy(len(doses))
+    assert allowed is not None
     ratio = greatest / allowed
     words = (
         f"{limit.name} {_percent(ratio)} ({spot} {greatest:.4g} Gy a day, allowed are "
         f"{allowed:.3g} Gy on {len(doses)} days)"
     )
     return Break(limit.name, ratio, words)
-
-
-def _allowed_gy(limit: DoseByFractionsLimit, days: int) -> float:
-    """limit(n)/n: the dose that each of n days may give, log-log between the rows of the table."""
-    n = min(max(days, limit.fractions[0]), limit.fractions[-1])
-    total = math.exp(np.interp(math.log(n), np.log(limit.fractions), np.log(limit.limits_gy)))
-    return total / max(days, n)
 
 
 def _percent(use: float) -> str:

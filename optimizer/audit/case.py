@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from abscopt.instances.checks.audit import input_notes
 from abscopt.instances.checks.notes import Note, note
-from abscopt.instances.limits import LogisticsLimit
 from abscopt.optimizer.audit.alone import Alone, lesions_alone
 from abscopt.optimizer.audit.breaks import course_words, in_words
 from abscopt.optimizer.audit.gain import no_gain_notes
@@ -58,10 +57,8 @@ def _floors(instance: Instance, alone: tuple[Alone, ...]) -> Iterator[Note]:
     possible = sum(not one.excluded for one in alone)
     without = ", ".join(instance.lesions[one.lesion].name for one in alone if one.excluded)
     for i, limit in enumerate(instance.limits):
-        if not isinstance(limit, LogisticsLimit) or limit.quantity != "lesions":
-            continue
-        if limit.floor is not None and limit.floor > possible:
-            facts: dict[str, object] = {"limit": limit.name, "floor": limit.floor}
+        if limit.least_lesions > possible:
+            facts: dict[str, object] = {"limit": limit.name, "floor": limit.least_lesions}
             yield note(
                 "floor_unreachable", f"limits[{i}].floor", possible=possible, without=without,
                 **facts,

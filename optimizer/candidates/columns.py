@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.instances.limits import AlcLimit, LogisticsLimit
-from abscopt.instances.prior import point_of
 from abscopt.models import chemotherapy, lq, lymphocytes, repopulation
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.courses import Patterns
@@ -274,9 +273,10 @@ def _free_exposed(
     tick()
     kinds = tuple(exposure for _, _, exposure in candidates.exposures)
     limits = [candidates.limits[number] for number, _, _ in candidates.exposures]
+    points = [(limit.organ, limit.evaluation_point) for limit in limits]
     touched = np.array(
         [
-            [lesion.sparing_factor(i.organ, point_of(i), t, lesion.ways[0]) > 0 for i in limits]
+            [lesion.sparing_factor(*point, t, lesion.ways[0]) > 0 for point in points]
             for t in day.tolist()
         ],
         dtype=bool,

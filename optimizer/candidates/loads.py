@@ -10,20 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.instances.limits import (
-    ORGAN_KINDS,
     BedLimit,
     DoseByFractionsLimit,
     MeanLimit,
     NtcpLimit,
+    OrganLimit,
 )
-from abscopt.instances.prior import counts_voxels, point_of, reference_cap
 from abscopt.models import lq, lymphocytes, repair, toxicity
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion, Technique
-    from abscopt.instances.limits import AlcLimit, OrganLimit
+    from abscopt.instances.limits import AlcLimit, AnyOrganLimit
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.courses import Menu
 
@@ -32,12 +31,12 @@ Beam = tuple["Lesion", "Technique", int]
 """A lesion, its technique and its fractions per treatment day."""
 
 
-def organ_limits(instance: Instance) -> tuple[OrganLimit, ...]:
+def organ_limits(instance: Instance) -> tuple[AnyOrganLimit, ...]:
     """The limits on organ doses, in the order of the case."""
-    return tuple(limit for limit in instance.limits if isinstance(limit, ORGAN_KINDS))
+    return tuple(limit for limit in instance.limits if isinstance(limit, OrganLimit))
 
 
-def unrepaired_in(instance: Instance, limit: OrganLimit) -> float:
+def unrepaired_in(instance: Instance, limit: AnyOrganLimit) -> float:
     """Share of the damage of one fraction that the next one of the day finds unrepaired."""
     half = instance.organs[limit.organ].repair_half_time_hours
     return float(repair.unrepaired(instance.calendar.hours_between_fractions, half))
@@ -46,7 +45,7 @@ def unrepaired_in(instance: Instance, limit: OrganLimit) -> float:
 def day_load(
     instance: Instance,
     beam: Beam,
-    limit: OrganLimit,
+    limit: AnyOrganLimit,
     dose_gy: FloatArray,
     day: int,
     sensitized: bool = False,
@@ -59,9 +58,9 @@ def day_load(
     sensitized day, else 1.
     """
     lesion, technique, number = beam
-    cap = reference_cap(limit)
-    mean = lesion.sparing_factor(limit.organ, point_of(limit), day, technique) * dose_gy
-    if isinstance(limit, MeanLimit) or (isinstance(limit, NtcpLimit) and not counts_voxels(limit)):
+    cap = limit.reference_cap
+    mean = lesion.sparing_factor(limit.organ, limit.evaluation_point, day, technique) * dose_gy
+    if isinstance(limit, MeanLimit) or (isinstance(limit, NtcpLimit) and not limit.counts_voxels):
         return number * mean / cap
     organ = instance.organs[limit.organ]
     ser = organ.sensitizer_enhancement_ratio if sensitized else 1.0
@@ -69,19 +68,19 @@ def day_load(
         return toxicity.miner_fraction(ser * number * mean, limit.fractions, limit.limits_gy)
     assert limit.alpha_beta_gy is not None
     square = mean**2
-    if counts_voxels(limit):
+    if limit.counts_voxels:
         moment = lesion.sparing_factor(limit.organ, "second_moment", day, technique)
         square = moment * dose_gy**2
     pairs = float(repair.paired_slots(number, number, unrepaired_in(instance, limit)))
     bed = number * ser * mean + pairs * square / limit.alpha_beta_gy
-    return (lq.eqd2(bed, limit.alpha_beta_gy) if counts_voxels(limit) else bed) / cap
+    return (lq.eqd2(bed, limit.alpha_beta_gy) if limit.counts_voxels else bed) / cap
 
 
 def cross_factor(
-    instance: Instance, limit: OrganLimit, first: Beam, second: Beam, day: int
+    instance: Instance, limit: AnyOrganLimit, first: Beam, second: Beam, day: int
 ) -> float:
     """F in the extra load F d d' (part of the cap) of two lesions on one day; 0 if none."""
-    if not (isinstance(limit, BedLimit) or counts_voxels(limit)):
+    if not (isinstance(limit, BedLimit) or limit.counts_voxels):
         return 0.0
     ratio = float(getattr(limit, "alpha_beta_gy", math.nan))
     pairs = float(repair.paired_slots(first[2], second[2], unrepaired_in(instance, limit)))
@@ -90,7 +89,7 @@ def cross_factor(
         two = second[0].sparing_factor(limit.organ, limit.point, day, second[1])
         return 2.0 * pairs * one * two / ratio / limit.cap_gy
     moment = instance.cross_moment(limit.organ, first[:2], second[:2], day)
-    return float(lq.eqd2(2.0 * pairs * moment / ratio, ratio)) / reference_cap(limit)
+    return float(lq.eqd2(2.0 * pairs * moment / ratio, ratio)) / limit.reference_cap
 
 
 def by_technique(lesion: Lesion, menu: Menu, value: Callable[[Technique], float]) -> FloatArray:

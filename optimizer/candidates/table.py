@@ -27,7 +27,7 @@ from abscopt.optimizer.candidates.tables.plans import PlanTables
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
-    from abscopt.instances.limits import Exposure, OrganLimit
+    from abscopt.instances.limits import AnyOrganLimit, Exposure
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.courses import Patterns
 
@@ -161,7 +161,7 @@ class Candidates:
         return self.parts.menus.treated
 
     @property
-    def limits(self) -> tuple[OrganLimit, ...]:
+    def limits(self) -> tuple[AnyOrganLimit, ...]:
         """Organ limits."""
         return self.parts.limits.limits
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abscopt.instances.limits import (
-    ORGAN_KINDS,
     AlcLimit,
     BedLimit,
     DoseByFractionsLimit,
@@ -20,12 +19,13 @@ from abscopt.instances.limits import (
     LogisticsLimit,
     MeanEqd2Limit,
     NtcpLimit,
+    OrganLimit,
 )
 from abscopt.models import lymphocytes, risk
 from abscopt.optimizer.evaluation.organs import exposure_state, organ_load, physical_gy
 
 if TYPE_CHECKING:
-    from abscopt.instances.limits import AnyLimit, OrganLimit
+    from abscopt.instances.limits import AnyLimit, AnyOrganLimit
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.evaluation.systemic import SystemicState
     from abscopt.optimizer.schedule import Schedule
@@ -92,7 +92,7 @@ def limit_uses(
 def _limit_use(
     instance: Instance, schedule: Schedule, limit: AnyLimit, state: SystemicState
 ) -> LimitUse:
-    if isinstance(limit, ORGAN_KINDS):
+    if isinstance(limit, OrganLimit):
         return _organ(instance, schedule, limit, state)
     if isinstance(limit, AlcLimit):
         return _alc(instance, schedule, limit, state.chemotherapy_log_loss)
@@ -131,7 +131,7 @@ def _capped(limit: AnyLimit, value: float, cap: float, unit: str) -> LimitUse:
 
 
 def _organ(
-    instance: Instance, schedule: Schedule, limit: OrganLimit, state: SystemicState
+    instance: Instance, schedule: Schedule, limit: AnyOrganLimit, state: SystemicState
 ) -> LimitUse:
     load = organ_load(instance, schedule, limit, state)
     if isinstance(limit, NtcpLimit):

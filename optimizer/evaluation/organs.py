@@ -12,7 +12,7 @@ from abscopt.models import lq, repair, toxicity
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion, Technique
-    from abscopt.instances.limits import Exposure, NtcpLimit, OrganLimit
+    from abscopt.instances.limits import AnyOrganLimit, Exposure, NtcpLimit
     from abscopt.instances.organs import PriorDose
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.evaluation.systemic import SystemicState
@@ -52,7 +52,7 @@ def physical_gy(instance: Instance, schedule: Schedule, organ: str, point: str) 
 
 
 def organ_load(
-    instance: Instance, schedule: Schedule, limit: OrganLimit, state: SystemicState
+    instance: Instance, schedule: Schedule, limit: AnyOrganLimit, state: SystemicState
 ) -> float:
     """Load of an organ limit in the unit of its cap, prior doses included."""
     if isinstance(limit, BedLimit):

@@ -18,7 +18,6 @@ from abscopt.optimizer.results.result import DISCLAIMER, FORMAT, instance_digest
 from abscopt.optimizer.results.wording import (
     course_rows,
     date_words,
-    limit_words,
     menu_words,
     no_radiation_words,
     note_lines,
@@ -288,11 +287,7 @@ def _mark(use: LimitUse) -> str:
 
 def _is_floor(use: LimitUse, limit: AnyLimit | None) -> bool:
     """Whether a limit is one from below; demands of lesions are no limits of the case's list."""
-    if limit is None:
-        return True
-    if limit.kind == "logistics" and limit.floor is not None:
-        return limit.cap is None or (use.value is not None and use.value < limit.floor)
-    return use.kind == "alc"
+    return limit is None or limit.from_below(use.value)
 
 
 def _proof_parts(result: Result, instance: Instance) -> list[object]:
@@ -377,7 +372,7 @@ def _limit_list(instance: Instance) -> list[object]:
         source = limit.source + (f" (doi {limit.doi})" if limit.doi else "")
         number = sources.setdefault(source, len(sources) + 1)
         soft = "" if limit.penalty is None else f" (soft, {limit.penalty:g} {unit})"
-        table.add_row(limit.name, limit_words(limit) + soft, limit.status, f"[{number}]")
+        table.add_row(limit.name, limit.words + soft, limit.status, f"[{number}]")
     return [table, *(f"[{number}]  {source}" for source, number in sources.items()), ""]
 
 

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from abscopt.instances.checks.notes import Note
     from abscopt.instances.courses import CourseBlock
     from abscopt.instances.lesions import Lesion
-    from abscopt.instances.limits import AnyLimit
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.schedule import Schedule
 
@@ -84,33 +83,6 @@ def _block(block: CourseBlock) -> str:
 def _span(values: Sequence[float]) -> str:
     low, high = min(values), max(values)
     return f"{low:g}" if low == high else f"{low:g}-{high:g}"
-
-
-def limit_words(limit: AnyLimit) -> str:
-    """What a limit demands."""
-    if limit.kind == "bed":
-        return f"{limit.organ}.{limit.point} BED{limit.alpha_beta_gy:g} <= {limit.cap_gy:g} Gy"
-    if limit.kind == "mean":
-        return f"{limit.organ} mean <= {limit.cap_gy:g} Gy"
-    if limit.kind == "mean_eqd2":
-        return f"{limit.organ} mean EQD2({limit.alpha_beta_gy:g}) <= {limit.cap_gy:g} Gy"
-    if limit.kind == "dose_by_fractions":
-        doses = "/".join(f"{dose:g}" for dose in limit.limits_gy)
-        counts = "/".join(str(count) for count in limit.fractions)
-        return f"{limit.organ}.{limit.point} <= {doses} Gy in {counts}"
-    if limit.kind == "ntcp":
-        return f"{limit.organ}.{limit.point} NTCP ({limit.model}) <= {100 * limit.cap:g} %"
-    if limit.kind == "alc":
-        return f"lymphocytes >= {limit.floor_1e9_per_l:g} x 1e9/L"
-    if limit.kind == "edric":
-        return f"EDRIC <= {limit.cap_gy:g} Gy"
-    if limit.kind == "drug":
-        return f"{limit.drug or 'all drugs'} {limit.quantity} <= {limit.cap:g}"
-    floor = "" if limit.floor is None else f"{limit.floor} <= "
-    window = "" if limit.first_day is None else f" from day {limit.first_day}"
-    window += "" if limit.last_day is None else f" to day {limit.last_day}"
-    cap = "" if limit.cap is None else f" <= {limit.cap}"
-    return f"{floor}{limit.quantity}{window}{cap}"
 
 
 def note_lines(notes: Iterable[Note]) -> list[str]:

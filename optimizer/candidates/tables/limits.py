@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.instances.limits import Exposure, NtcpLimit
-from abscopt.instances.prior import prior_load, reference_cap
+from abscopt.instances.prior import prior_load
 from abscopt.models.arrays import BoolArray, FloatArray
 from abscopt.optimizer.candidates.loads import organ_limits
 
 if TYPE_CHECKING:
-    from abscopt.instances.limits import OrganLimit
+    from abscopt.instances.limits import AnyOrganLimit
     from abscopt.instances.schema import Instance
 
 CAP = 1.0 + 1e-9
@@ -35,7 +35,7 @@ class LimitTables:
     exposures : (limit, position among its exposures, exposure) of every NTCP limit
     """
 
-    limits: tuple[OrganLimit, ...]
+    limits: tuple[AnyOrganLimit, ...]
     hard: BoolArray
     prior: FloatArray
     exposures: tuple[tuple[int, int, Exposure], ...]
@@ -68,7 +68,7 @@ class LimitTables:
         if (row, state) not in self._ratios:
             limit = self.limits[row]
             assert isinstance(limit, NtcpLimit)
-            self._ratios[row, state] = limit.cap_gy(state) / reference_cap(limit)
+            self._ratios[row, state] = limit.cap_gy(state) / limit.reference_cap
         return self._ratios[row, state]
 
     def states(self, row: int) -> list[State]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.instances.prior import point_of
 from abscopt.models.arrays import BoolArray, FloatArray
 from abscopt.optimizer.candidates.loads import Beam, cross_factor, edric_alone, menu_loads
 from abscopt.optimizer.candidates.plans import allowed_patterns, exposures_of
@@ -41,7 +40,7 @@ class BeamTables:
             np.array(
                 [
                     [
-                        lesion.sparing_factor(limit.organ, point_of(limit), 0, way) > 0
+                        lesion.sparing_factor(limit.organ, limit.evaluation_point, 0, way) > 0
                         for limit in rows
                     ]
                     for lesion, way, _ in beams

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyomo.environ as pyo
 
-from abscopt.instances.limits import ORGAN_KINDS, AlcLimit, DrugLimit, EdricLimit
+from abscopt.instances.limits import AlcLimit, DrugLimit, EdricLimit, OrganLimit
 from abscopt.models import lymphocytes
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.candidates.loads import alc_allowance
@@ -64,7 +64,7 @@ def soft_cost(data: Data, model: Any) -> Any:
 
 def _numbers(data: Data) -> list[int]:
     """Number in the case of every organ limit."""
-    return [i for i, limit in enumerate(data.instance.limits) if isinstance(limit, ORGAN_KINDS)]
+    return [i for i, limit in enumerate(data.instance.limits) if isinstance(limit, OrganLimit)]
 
 
 def exposures(model: Any, data: Data) -> None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.instances.limits import DoseByFractionsLimit, LogisticsLimit
-from abscopt.instances.prior import point_of
 from abscopt.models import lymphocytes, toxicity
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.loads import cross_factor
@@ -20,7 +19,7 @@ from abscopt.optimizer.search.free import settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from abscopt.instances.limits import OrganLimit
+    from abscopt.instances.limits import AnyOrganLimit
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.search.free.days.courses import Courses
     from abscopt.optimizer.search.free.days.exchanges import Better
@@ -105,7 +104,7 @@ class Schedules:
         good &= self._logistics(dosed) & self._alc(dosed)
         return good
 
-    def _miner(self, limit: OrganLimit, daily: list[FloatArray]) -> FloatArray:
+    def _miner(self, limit: AnyOrganLimit, daily: list[FloatArray]) -> FloatArray:
         """(n,) what shared days change in a Miner sum: the organ feels the dose of the day.
 
             sum_t [1 / N(sum_s D_st) - sum_s 1 / N(D_st)],     D_st = d_st sparing_st R_t
@@ -117,7 +116,7 @@ class Schedules:
         raised = np.where(self._sensitized, ratio, 1.0)
         felt = []
         for oracle, lesion, dose in zip(self.oracles, self._lesions, daily, strict=True):
-            factors, point = np.zeros(dose.shape[1]), point_of(limit)
+            factors, point = np.zeros(dose.shape[1]), limit.evaluation_point
             for day in oracle.days.tolist():
                 factors[day] = lesion.sparing_factor(limit.organ, point, day, lesion.ways[0])
             felt.append(dose * (factors * raised))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from abscopt.instances.lesions import DEMANDS
-from abscopt.instances.limits import ORGAN_KINDS, AlcLimit, DrugLimit, LogisticsLimit
+from abscopt.instances.limits import AlcLimit, DrugLimit, LogisticsLimit, OrganLimit
 from abscopt.optimizer.candidates.columns import countable
 
 if TYPE_CHECKING:
@@ -63,4 +63,4 @@ def _covered(limit: AnyLimit) -> bool:
         all_days = (limit.first_day, limit.last_day) == (None, None)
         counts = limit.quantity in ("visits", "machine_days", "lesions_per_day", "lesions")
         return all_days and counts and limit.cap is not None and not limit.floor
-    return isinstance(limit, (*ORGAN_KINDS, AlcLimit))
+    return isinstance(limit, OrganLimit | AlcLimit)

@@ -1,41 +1,21 @@
-"""Toxicity and logistics limits: one class per kind, `load <= cap` (or `>= floor`) each."""
+"""Limits on organ doses: one class per kind."""
 
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Annotated, Literal, Self
 
+import numpy as np
 from pydantic import Field
 
-from abscopt.instances.fields import (
-    AlphaBeta,
-    CapGy,
-    Count,
-    Day,
-    LibraryTable,
-    Name,
-    Positive,
-    Table,
-    consistent,
-)
-from abscopt.models import ntcp
-from abscopt.models.toxicity import check_tolerance_table
+from abscopt.instances.fields import AlphaBeta, CapGy, Count, Name, Table, consistent
+from abscopt.instances.limits.limit import OrganLimit
+from abscopt.models import lq, ntcp
+from abscopt.models.toxicity import check_tolerance_table, miner_fraction
 
 
-class Limit(LibraryTable):
-    """What every limit has: a name unique in its case, a source, and perhaps a penalty.
-
-    A limit with a penalty is soft: it may be broken, and costs
-    `penalty * max(0, load / cap - 1)` of the objective, in its unit.
-    """
-
-    name: Name = Field(description="of the limit")
-    penalty: Positive | None = Field(
-        default=None, description="soft limit: objective lost per unit of load/cap above 1"
-    )
-
-
-class BedLimit(Limit):
+class BedLimit(OrganLimit):
     """BED at one evaluation point: `sum_t D_t (1 + D_t / alpha_beta) <= cap_gy`."""
 
     kind: Literal["bed"] = Field(description="kind of limit")
@@ -44,16 +24,45 @@ class BedLimit(Limit):
     alpha_beta_gy: AlphaBeta = Field(description="of the organ for this limit")
     cap_gy: CapGy = Field(description="greatest BED")
 
+    @property
+    def reference_cap(self) -> float:
+        """The cap."""
+        return self.cap_gy
 
-class MeanLimit(Limit):
+    @property
+    def words(self) -> str:
+        """`cord.max BED2 <= 100 Gy`."""
+        return f"{self.organ}.{self.point} BED{self.alpha_beta_gy:g} <= {self.cap_gy:g} Gy"
+
+    def load_of_fraction(self, dose_gy: float, second_moment_gy2: float | None) -> float:
+        """D (1 + D / alpha_beta) / cap."""
+        return float(lq.bed(dose_gy, self.alpha_beta_gy)) / self.cap_gy
+
+
+class MeanLimit(OrganLimit):
     """Physical mean dose of an organ: `sum_t D_t <= cap_gy`."""
 
     kind: Literal["mean"] = Field(description="kind of limit")
     organ: Name = Field(description="at risk")
     cap_gy: CapGy = Field(description="greatest mean dose")
 
+    @property
+    def reference_cap(self) -> float:
+        """The cap."""
+        return self.cap_gy
 
-class MeanEqd2Limit(Limit):
+    @property
+    def words(self) -> str:
+        """`lungs mean <= 20 Gy`."""
+        return f"{self.organ} mean <= {self.cap_gy:g} Gy"
+
+    @property
+    def evaluation_point(self) -> str:
+        """The mean."""
+        return "mean"
+
+
+class MeanEqd2Limit(OrganLimit):
     """Mean of the voxels' EQD2; needs the second moment mean(delta^2) of every lesion."""
 
     kind: Literal["mean_eqd2"] = Field(description="kind of limit")
@@ -61,8 +70,38 @@ class MeanEqd2Limit(Limit):
     alpha_beta_gy: AlphaBeta = Field(description="of the organ for this limit")
     cap_gy: CapGy = Field(description="greatest mean EQD2")
 
+    @property
+    def reference_cap(self) -> float:
+        """The cap."""
+        return self.cap_gy
 
-class DoseByFractionsLimit(Limit):
+    @property
+    def words(self) -> str:
+        """`lungs mean EQD2(3) <= 20 Gy`."""
+        return f"{self.organ} mean EQD2({self.alpha_beta_gy:g}) <= {self.cap_gy:g} Gy"
+
+    @property
+    def evaluation_point(self) -> str:
+        """The mean."""
+        return "mean"
+
+    @property
+    def counts_voxels(self) -> bool:
+        """It does."""
+        return True
+
+    def load_of_fraction(self, dose_gy: float, second_moment_gy2: float | None) -> float:
+        """Mean EQD2 of the voxels over the cap."""
+        return mean_eqd2(dose_gy, second_moment_gy2, self.alpha_beta_gy) / self.cap_gy
+
+
+def mean_eqd2(dose_gy: float, second_moment_gy2: float | None, alpha_beta_gy: float) -> float:
+    """Mean over voxels of the EQD2 of one fraction: (mean(D) + mean(D^2)/r) / (1 + 2/r)."""
+    assert second_moment_gy2 is not None
+    return float(lq.eqd2(dose_gy + second_moment_gy2 / alpha_beta_gy, alpha_beta_gy))
+
+
+class DoseByFractionsLimit(OrganLimit):
     """A published table limit(n); unequal fractions by the Miner sum of `models.toxicity`."""
 
     kind: Literal["dose_by_fractions"] = Field(description="kind of limit")
@@ -88,6 +127,36 @@ class DoseByFractionsLimit(Limit):
                 )
         return self
 
+    @property
+    def words(self) -> str:
+        """`cord.max <= 14/21.9 Gy in 1/3`."""
+        doses = "/".join(f"{dose:g}" for dose in self.limits_gy)
+        counts = "/".join(str(count) for count in self.fractions)
+        return f"{self.organ}.{self.point} <= {doses} Gy in {counts}"
+
+    @property
+    def reference_cap(self) -> float:
+        """1: the load is a Miner sum."""
+        return 1.0
+
+    def load_of_fraction(self, dose_gy: float, second_moment_gy2: float | None) -> float:
+        """Miner fraction of one dose; infinite beyond the table."""
+        return float(miner_fraction(dose_gy, self.fractions, self.limits_gy))
+
+    def greatest_daily_gy(self, days: int) -> float | None:
+        """limit(n)/n, log-log between the rows of the table."""
+        n = min(max(days, self.fractions[0]), self.fractions[-1])
+        doses = np.interp(math.log(n), np.log(self.fractions), np.log(self.limits_gy))
+        return math.exp(doses) / max(days, n)
+
+    def no_room_for(self, dose_gy: float) -> str:
+        """The dose lies beyond the table."""
+        most = self.limits_gy[0] / self.fractions[0]
+        return (
+            f"{dose_gy:g} Gy in one fraction is beyond the table of limit {self.name} "
+            f"(at most {most:g} Gy in one fraction)"
+        )
+
 
 class Exposure(Table):
     """A drug class whose doses near a fraction raise the risk, by a risk or an odds ratio.
@@ -111,7 +180,7 @@ class Exposure(Table):
     )
 
 
-class NtcpLimit(Limit):
+class NtcpLimit(OrganLimit):
     """Complication probability `NTCP(dose) <= cap`, per state of exposure.
 
     The dose is the physical mean dose (or an equivalent uniform dose, which adds up to at most
@@ -162,6 +231,28 @@ class NtcpLimit(Limit):
                 raise ValueError(f"no dose keeps the cap {self.cap:g} in exposure state {state}")
         return self
 
+    @property
+    def words(self) -> str:
+        """`lungs.mean NTCP (logistic) <= 20 %`."""
+        return f"{self.organ}.{self.point} NTCP ({self.model}) <= {100 * self.cap:g} %"
+
+    @property
+    def counts_voxels(self) -> bool:
+        """Where the dose is the mean EQD2 of the voxels."""
+        return self.dose == "eqd2"
+
+    @property
+    def reference_cap(self) -> float:
+        """Dose in Gy that keeps the cap without exposure."""
+        return self.cap_gy((False,) * len(self.exposures))
+
+    def load_of_fraction(self, dose_gy: float, second_moment_gy2: float | None) -> float:
+        """The dose that the probability is of, over the cap without exposure."""
+        if not self.counts_voxels:
+            return dose_gy / self.reference_cap
+        assert self.alpha_beta_gy is not None
+        return mean_eqd2(dose_gy, second_moment_gy2, self.alpha_beta_gy) / self.reference_cap
+
     def _ratios(self, state: tuple[bool, ...]) -> tuple[float, float]:
         risk = odds = 1.0
         for exposed, exposure in zip(state, self.exposures, strict=True):
@@ -189,104 +280,4 @@ class NtcpLimit(Limit):
         return float(ntcp.dose_at_lkb(base, self.td50_gy, self.m))
 
 
-class AlcLimit(Limit):
-    """Absolute lymphocyte count on every fraction day: `ALC >= floor_1e9_per_l`."""
-
-    kind: Literal["alc"] = Field(description="kind of limit")
-    floor_1e9_per_l: Annotated[float, Field(gt=0, le=20)] = Field(
-        description="least count on every fraction day"
-    )
-
-
-class EdricLimit(Limit):
-    """Estimated dose to circulating immune cells (EDRIC): `<= cap_gy`."""
-
-    kind: Literal["edric"] = Field(description="kind of limit")
-    cap_gy: CapGy = Field(description="greatest estimated dose to circulating immune cells")
-
-
-class DrugLimit(Limit):
-    """Cumulative dose, dose per body surface or number of doses of one drug, or irAE risk.
-
-    `irae_risk` is `1 - prod(1 - p)` over the infusions of the drug, or of all drugs.
-    """
-
-    kind: Literal["drug"] = Field(description="kind of limit")
-    drug: Name | None = Field(default=None, description="counted; all drugs if absent")
-    quantity: Literal["dose_mg", "dose_mg_per_m2", "doses", "irae_risk"] = Field(
-        description="what is counted"
-    )
-    cap: Positive = Field(description="greatest amount, in the unit of the quantity")
-
-    @consistent
-    def _sides(self) -> Self:
-        if self.drug is None and self.quantity != "irae_risk":
-            raise ValueError("drug is missing (only 'irae_risk' may count all drugs)")
-        if self.quantity == "irae_risk" and self.cap >= 1:
-            raise ValueError("the cap of 'irae_risk' is a probability below 1")
-        return self
-
-
-WINDOWED = ("visits", "lesions_per_day", "machine_days")
-
-
-class LogisticsLimit(Limit):
-    """Numbers of lesions, visits, machine days, lesions on one day; overall time; gaps.
-
-    `machine_days` counts every lesion's treatment days (a visit for two lesions is two).
-    `course_gap_days` is the least number of days from the last fraction of one lesion to the
-    first of another, over all pairs of treated lesions; courses that overlap have a negative gap.
-    """
-
-    kind: Literal["logistics"] = Field(description="kind of limit")
-    quantity: Literal[
-        "lesions", "visits", "lesions_per_day", "overall_days", "machine_days", "course_gap_days"
-    ] = Field(description="what is counted")
-    cap: Annotated[int, Field(ge=0, le=10_000)] | None = Field(
-        default=None, description="greatest number"
-    )
-    floor: Annotated[int, Field(ge=0, le=10_000)] | None = Field(
-        default=None, description="least number"
-    )
-    first_day: Day | None = Field(default=None, description="count only days from this one on")
-    last_day: Day | None = Field(default=None, description="count only days up to this one")
-
-    @consistent
-    def _sides(self) -> Self:
-        if self.cap is None and self.floor is None:
-            raise ValueError("give cap, floor or both")
-        if self.floor is not None and self.quantity not in ("lesions", "course_gap_days"):
-            raise ValueError("floor is defined for quantities 'lesions' and 'course_gap_days' only")
-        if self.quantity == "course_gap_days" and (self.cap is not None or self.floor == 0):
-            raise ValueError("'course_gap_days' has a floor of 1 or more and no cap")
-        if self.cap is not None and self.floor is not None and self.floor > self.cap:
-            raise ValueError("floor must not exceed cap")
-        if self.penalty is not None and (self.floor is not None or self.cap == 0):
-            raise ValueError("a soft logistics limit has a cap of 1 or more and no floor")
-        if (self.first_day, self.last_day) != (None, None) and self.quantity not in WINDOWED:
-            raise ValueError(f"first_day and last_day belong to {', '.join(WINDOWED)}")
-        if None not in (self.first_day, self.last_day) and self.days(1501) == range(0):
-            raise ValueError("last_day must not be before first_day")
-        return self
-
-    def days(self, horizon: int) -> range:
-        """Days on which the quantity is counted."""
-        first = 0 if self.first_day is None else self.first_day
-        last = horizon - 1 if self.last_day is None else min(self.last_day, horizon - 1)
-        return range(first, last + 1) if last >= first else range(0)
-
-
-AnyLimit = Annotated[
-    BedLimit
-    | MeanLimit
-    | MeanEqd2Limit
-    | DoseByFractionsLimit
-    | NtcpLimit
-    | AlcLimit
-    | EdricLimit
-    | DrugLimit
-    | LogisticsLimit,
-    Field(discriminator="kind"),
-]
-OrganLimit = BedLimit | MeanLimit | MeanEqd2Limit | DoseByFractionsLimit | NtcpLimit
-ORGAN_KINDS = (BedLimit, MeanLimit, MeanEqd2Limit, DoseByFractionsLimit, NtcpLimit)
+AnyOrganLimit = BedLimit | MeanLimit | MeanEqd2Limit | DoseByFractionsLimit | NtcpLimit

@@ -1,0 +1,47 @@
+"""Toxicity and logistics limits as a case states them: one class per kind.
+
+Enter: fields of a table, functions of `models`. A class knows its own keys and what follows from
+them alone; which schedules keep it is the judge's to say (`optimizer/evaluation`), and how a search
+counts it is that of `optimizer/candidates/limits`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from abscopt.instances.limits.blood import AlcLimit, AnyBloodLimit, EdricLimit
+from abscopt.instances.limits.drugs import DrugLimit
+from abscopt.instances.limits.limit import Limit, OrganLimit
+from abscopt.instances.limits.logistics import LogisticsLimit
+from abscopt.instances.limits.organs import (
+    AnyOrganLimit,
+    BedLimit,
+    DoseByFractionsLimit,
+    Exposure,
+    MeanEqd2Limit,
+    MeanLimit,
+    NtcpLimit,
+)
+
+__all__ = [
+    "AlcLimit",
+    "AnyLimit",
+    "AnyOrganLimit",
+    "BedLimit",
+    "DoseByFractionsLimit",
+    "DrugLimit",
+    "EdricLimit",
+    "Exposure",
+    "Limit",
+    "LogisticsLimit",
+    "MeanEqd2Limit",
+    "MeanLimit",
+    "NtcpLimit",
+    "OrganLimit",
+]
+
+AnyLimit = Annotated[
+    AnyOrganLimit | AnyBloodLimit | DrugLimit | LogisticsLimit, Field(discriminator="kind")
+]
