@@ -10,7 +10,9 @@ from __future__ import annotations
 import abscopt.optimizer.interrupts as interrupts  # Ctrl-C during the imports is silent
 
 # isort: split
+import atexit
 import errno
+import gc
 import json
 import math
 import os
@@ -29,6 +31,7 @@ from abscopt.instances.load import (
 from abscopt.optimizer.progress import ProgressLine, Stopped
 from abscopt.optimizer.results.files import load_case as _load
 from abscopt.optimizer.results.result import DISCLAIMER, FORMAT
+from abscopt.optimizer.started import is_program, time_left
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
@@ -43,6 +46,8 @@ class _Guarded(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run as a program."""
+        if is_program():
+            atexit.register(gc.freeze)  # else Python looks for garbage at its end: up to 0.4 s
         with interrupts.program():
             return super().main(*args, **kwargs)
 
@@ -137,7 +142,14 @@ def _finite(ctx: click.Context, param: click.Parameter, value: float | None) -> 
     return value
 
 
-def _solver_options(command: Callable[..., Any]) -> Callable[..., Any]:
+LIMIT_OF_COMMAND = (
+    "Wall seconds from the start of the command to its end, at least half of them for the solve; "
+    "default: none."
+)
+LIMIT_OF_SOLVES = "Wall seconds of each solve; default: none."
+
+
+def _solver_options(limit_help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Gap, time limit, threads and seed."""
     options = (
         click.option(
@@ -146,7 +158,7 @@ def _solver_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--time-limit", type=float, callback=_finite, metavar="S",
-            help="Seconds; default: none.",
+            help=limit_help,
         ),
         click.option(
             "--threads", type=click.IntRange(1, 64), default=1, show_default=True, metavar="N",
@@ -157,9 +169,18 @@ def _solver_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Seed of the search and of the solver.",
         ),
     )  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
+
+    def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return with_options
+
+
+def _from_the_start(options: dict[str, Any]) -> dict[str, Any]:
+    """Options of a solve that begins now; the time limit counts from the start of the command."""
+    return options | {"time_limit": time_left(options["time_limit"])}
 
 
 def _cross_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -264,7 +285,7 @@ def new_command(file: str | None, name: str) -> None:
 @click.argument("case", metavar="NAME|FILE")
 @click.option("--out", metavar="DIR", help="Write result.json, report.txt and CSV files there.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON document.")
-@_solver_options
+@_solver_options(LIMIT_OF_COMMAND)
 @click.option(
     "--method", type=click.Choice(["auto", "single"]), default="auto", show_default=True,
     help="auto: exact search, or one MILP where free courses need what the search does not cover. "
@@ -304,16 +325,17 @@ def solve_command(
     folder = None if out is None else result_folder(out, "--out")
 
     with ProgressLine() as progress:
-        result = solve(instance, **options, listener=progress, start=start)
-    from abscopt.optimizer.results.report import solve_report
-
-    simulated, report = None, solve_report(result, instance)
+        result = solve(instance, **_from_the_start(options), listener=progress, start=start)
+    simulated, text, report = None, "", ""
     if simulate and result.schedule is not None:
         from abscopt.optimizer.simulation.document import simulation
 
         simulated, text = simulation(instance, result.schedule, "optimized", False)
-        report += "\n" + text
     document = json.dumps(result.to_json(instance, simulated), indent=2, allow_nan=False)
+    if folder is not None or not as_json:  # what lays out tables takes 0.1 s to load
+        from abscopt.optimizer.results.report import solve_report
+
+        report = solve_report(result, instance) + (f"\n{text}" if text else "")
     try:
         if folder is not None:
             write_result(folder, result, instance, document, report)
@@ -458,7 +480,7 @@ def regimens_command(as_json: bool) -> None:
 )  # fmt: skip
 @click.option("--csv", "csv_file", metavar="FILE|-", help="Write the rows as CSV.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@_solver_options
+@_solver_options(LIMIT_OF_SOLVES)
 @click.pass_context
 def compare_command(
     ctx: click.Context,
@@ -496,7 +518,7 @@ def compare_command(
 )  # fmt: skip
 @click.option("--csv", "csv_file", metavar="FILE|-", help="Write the rows as CSV.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@_solver_options
+@_solver_options(LIMIT_OF_SOLVES)
 def frontier_command(
     case: str, name: str, caps: str, csv_file: str | None, as_json: bool, **options: Any
 ) -> None:
@@ -518,7 +540,7 @@ def frontier_command(
 @click.option("--format", "form", type=click.Choice(["mps", "lp"]), required=True)
 @click.option("--out", metavar="FILE|-", default="-", help="Default: stdout.")
 @click.option("--first", is_flag=True, help="The first relaxation, neither solved nor refined.")
-@_solver_options
+@_solver_options(LIMIT_OF_COMMAND)
 def export_command(case: str, form: str, out: str, first: bool, **options: Any) -> None:
     """Write the programme of a case for any solver.
 
@@ -531,7 +553,8 @@ def export_command(case: str, form: str, out: str, first: bool, **options: Any) 
     from abscopt.optimizer.results.files import write_file
 
     with ProgressLine() as progress:
-        found = export_programme(instance, first=first, listener=progress, **options)
+        limited = _from_the_start(options)
+        found = export_programme(instance, first=first, listener=progress, **limited)
     text = {"mps": writer.mps, "lp": writer.lp}[form](found.programme)
     if out == "-":
         _say(text.rstrip("\n"))

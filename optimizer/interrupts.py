@@ -18,16 +18,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from types import FrameType
 from typing import Protocol
+
+from abscopt.optimizer.started import is_program
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
 NOTHING_IN_HAND = 4
 """Exit code of a command that is stopped before it has anything to answer."""
-
-PROGRAMS = ("abscopt", "abscopt.exe", "cli.py")
-"""How the program may have been started: as installed, or as a module."""
 
 ECHO_SECONDS = 0.1
 """GNU `timeout` sends its signal to the process and again to its group; that is one request."""
@@ -79,8 +77,7 @@ def asked() -> bool:
 
 def _quiet_start() -> None:
     """Let Ctrl-C end the program `abscopt` silently while it still imports what it needs."""
-    started = Path(sys.argv[0] if sys.argv else "").name
-    if started in PROGRAMS and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    if is_program() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         with suppress(ValueError):  # not in the main thread
             signal.signal(signal.SIGINT, signal.SIG_DFL)
 

@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +13,11 @@ import pytest
 
 from abscopt import optimizer
 from abscopt.instances.schema import Instance
-from abscopt.optimizer import evaluate
+from abscopt.optimizer import evaluate, started
 from abscopt.optimizer.progress import Clock, Progress, ProgressLine
 from abscopt.optimizer.results.result import Certificate, Result, ResultStatus, SolverRun
 from abscopt.optimizer.schedule import standard_schedule
+from abscopt.optimizer.started import ANSWER_SECONDS, time_left
 
 CASE = "toy-blockade"
 FILES = {"result.json", "schedule.csv", "schedule.json", "limits.csv", "lesions.csv", "report.txt"}
@@ -83,11 +86,29 @@ def test_options_arrive(run: Any, pipeline: Fake) -> None:
     run("solve", CASE, *some, "--seed", "7", "--method", "single")
     for call in calls:
         del call["listener"]
-    begun = {"start": None}
+    begun, left = {"start": None}, time_left(9.0)
     assert calls == [
         {"gap": None, "time_limit": None, "threads": 1, "seed": 0, "method": "auto"} | begun,
-        {"gap": 0.5, "time_limit": 9.0, "threads": 3, "seed": 7, "method": "single"} | begun,
+        {"gap": 0.5, "time_limit": left, "threads": 3, "seed": 7, "method": "single"} | begun,
     ]
+
+
+def test_a_limit_counts_from_the_start_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert started.elapsed() == 0.0, "inside somebody else's process"
+    monkeypatch.setattr(started, "elapsed", lambda: 2.0)
+    assert time_left(10.0) == pytest.approx(8.0 - ANSWER_SECONDS)
+    assert time_left(2.0) == 1.0, "half is for the solve"
+    assert time_left(0.0) == 0.0
+    assert time_left(None) is None
+
+
+def test_what_the_interpreter_took_counts_in_a_program() -> None:
+    code = (
+        "import sys, time; sys.argv[:] = ['abscopt']; used = time.process_time()\n"
+        "from abscopt.optimizer import started; print(started.elapsed() >= used > 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
 
 
 def test_progress_is_one_line_every_few_seconds(run: Any, pipeline: Fake) -> None:

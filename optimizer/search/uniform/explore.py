@@ -63,7 +63,9 @@ PLANS = 0.05
 OPEN = 0.25
 ENOUGH = 1.5
 LATE = 2
-"""Groups of plans whose ceilings are computed although the time is over; a fraction of a second."""
+"""Groups of plans whose ceilings are computed although the time is over."""
+LATE_SECONDS = 0.2
+"""Most time for them: the tables of a menu of a million courses take a second each."""
 
 
 def explore(
@@ -94,6 +96,9 @@ def explore(
         state.complete = True
     except Stopped:
         pass
+    if search is not None and not state.complete:
+        with clock.extended(LATE_SECONDS):
+            search.bound_pending()
     with clock.answering():
         still_open = ceiling_of_case(candidates.instance) if search is None else search.open_bound
     if search is not None and not state.complete:
@@ -151,10 +156,15 @@ class _Search:
     @property
     def open_bound(self) -> float:
         """Bound of everything: what is open, and what was closed, which the threshold bounds."""
-        limit = LATE if self.clock.expired else math.inf
+        limit = 0.0 if self.clock.expired else math.inf
         waiting = [self._ceiling(plans, limit) for plans in self.pending]
         top = -self.heap[0][0] if self.heap else -math.inf
         return max([top, self.current, self.closed, self.threshold, *waiting])
+
+    def bound_pending(self) -> None:
+        """Know the ceilings of a few groups of plans that have no node yet."""
+        for plans in self.pending:
+            self._ceiling(plans, LATE)
 
     def _ceiling(self, plans: tuple[int, ...], limit: float = math.inf) -> float:
         """Bound of plans before any price; with more groups known than `limit`, of the case."""

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from abscopt.models.arrays import BoolArray
 from abscopt.optimizer.candidates.by_rows import kill_of_row
 from abscopt.optimizer.candidates.reduction import Kept, offered, undominated
-from abscopt.optimizer.progress import Stopped
+from abscopt.optimizer.progress import Stopped, tick
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.cells import Cells, joined_cells, unknown
 from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet, families
@@ -141,7 +142,10 @@ class _Sweep:
         self.looseness = looseness
         self.rng = None if seed is None else np.random.default_rng(seed)
         self.tries = self.idle = 0
-        self.pairs = tuple(np.zeros_like(pairs) for pairs in remaining.pairs)
+        tick()  # nothing is examined where the time is over
+        self.pairs: tuple[BoolArray, ...] = tuple(
+            np.zeros(pairs.shape, dtype=bool) for pairs in remaining.pairs
+        )
         self.effect = np.zeros_like(remaining.effect)
         self.least = np.full_like(remaining.effect, np.inf)
         self.top = -math.inf
