@@ -20,6 +20,7 @@ from abscopt.models.arrays import BoolArray
 from abscopt.optimizer.candidates.by_rows import kill_of_row
 from abscopt.optimizer.candidates.reduction import Kept, offered, undominated
 from abscopt.optimizer.progress import Stopped, tick
+from abscopt.optimizer.search.tree import Tree
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.cells import Cells, joined_cells, unknown
 from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet, families
@@ -33,6 +34,8 @@ from abscopt.optimizer.search.uniform.in_hand import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.progress import Clock
 
@@ -118,13 +121,14 @@ class _Subproblem:
 
 
 class _Sweep:
-    """All plans, set by set.
+    """All plans, set by set, each set to the end before the next is begun.
 
     Attributes
     ----------
     in_hand : best schedule so far; a better one is looked for if there is a seed
     pairs, effect, least : as in `Kept`, what is left so far
-    top : no schedule seen so far is better, if it is better than the threshold
+    pending : families of plans without a node
+    tree : sets of plans; what it closes above the threshold is what is left
     """
 
     def __init__(
@@ -138,7 +142,7 @@ class _Sweep:
         seed: int | None = None,
     ):
         self.candidates, self.kept, self.clock = candidates, remaining, clock
-        self.in_hand, self.gap, self.precision = in_hand, gap, PRECISION * gap
+        self.in_hand, self.precision = in_hand, PRECISION * gap
         self.looseness = looseness
         self.rng = None if seed is None else np.random.default_rng(seed)
         self.tries = self.idle = 0
@@ -148,12 +152,20 @@ class _Sweep:
         )
         self.effect = np.zeros_like(remaining.effect)
         self.least = np.full_like(remaining.effect, np.inf)
-        self.top = -math.inf
+        self.pending: list[tuple[int, ...]] = []
+        self.tree: Tree[_Subproblem] = Tree(
+            lambda: self.in_hand.value, gap, self._unbounded,
+            depth_first=True, closes_at_threshold=True,
+        )  # fmt: skip
 
     @property
     def threshold(self) -> float:
         """What a schedule must exceed to matter."""
-        return self.in_hand.value + self.gap
+        return self.tree.threshold
+
+    def _unbounded(self) -> Iterable[float]:
+        """Families that wait have no bound."""
+        return (math.inf for _ in self.pending)
 
     def kept_of(self, remaining: Kept) -> Kept:
         """What is left after a look at every plan."""
@@ -166,39 +178,43 @@ class _Sweep:
             effect=self.effect,
             least_effect=self.least,
             floor=max(remaining.floor, self.threshold),
-            bound=min(remaining.bound, max(self.top, self.threshold)),
+            bound=min(remaining.bound, self.tree.proved),
         )
         return after.but(f"{name}, {self.in_hand.value:.6g} in hand", self.pairs)
 
     def _run(self) -> None:
-        for plans in families(self.candidates, self.kept.plans):
+        self.pending = families(self.candidates, self.kept.plans)
+        while self.pending:
+            plans = self.pending[0]
             if self.clock.expired:
                 self._leave(plans, math.inf)
-                continue
-            dual = Dual(PlanSet(self.candidates, plans))
-            stack = [_Subproblem(dual, usable(dual.set, self.kept), dual.root(FIRST_CELLS), [])]
-            while stack:
-                stack += self._examine(stack.pop())
+            else:
+                dual = Dual(PlanSet(self.candidates, plans))
+                root = _Subproblem(dual, usable(dual.set, self.kept), dual.root(FIRST_CELLS), [])
+                self.tree.push(root, math.inf)
+            self.pending.pop(0)
+            while (node := self.tree.take()) is not None:
+                self._examine(node)
 
-    def _examine(self, node: _Subproblem) -> list[_Subproblem]:
+    def _examine(self, node: _Subproblem) -> None:
         """Bound some plans; what is left of a single one is kept, of several halved."""
         dual, alive, plans = node.dual, node.alive, node.dual.set.plans
         if not all(mask.any() for mask in alive):
-            return []
+            return
         cells, pool = self._bounded(node)
-        self.clock.report("bounds", None, None)
+        self.tree.report(self.clock, "bounds")
         if not len(cells):
-            return []
+            return
         if self.clock.expired or (cells.by < 0).any():
             self._leave(plans, cells.top + SAFETY)
-            return []
-        if len(plans) > 1:
-            return self._halves(_Subproblem(dual, alive, cells, pool))
-        self._search(dual, alive, cells)
-        cells = self._sharpened(dual, alive, cells.take_above(self.threshold - SAFETY), pool)
-        if len(cells):
-            self._collect(dual, alive, cells)
-        return []
+        elif len(plans) > 1:
+            for half in self._halves(_Subproblem(dual, alive, cells, pool)):
+                self.tree.push(half, cells.top + SAFETY)
+        else:
+            self._search(dual, alive, cells)
+            cells = self._sharpened(dual, alive, cells.take_above(self.threshold - SAFETY), pool)
+            if len(cells):
+                self._collect(dual, alive, cells)
 
     def _leave(self, plans: tuple[int, ...], bound: float) -> None:
         """Keep some plans as they are."""
@@ -209,7 +225,7 @@ class _Sweep:
             self.kept.effect[indices],
             self.kept.least_effect[indices],
         )
-        self.top = max(self.top, bound)
+        self.tree.close(bound)
 
     def _bounded(self, node: _Subproblem) -> tuple[Cells, list[int]]:
         """Cells above the threshold by good multipliers, and the numbers of those."""
@@ -307,7 +323,7 @@ class _Sweep:
                 collected[s][course[ceiling[kind] + term > self.threshold - SAFETY]] = True
         for mask, courses, before in zip(self.pairs, collected, self.kept.pairs, strict=True):
             mask[k] = courses & before[k]
-        self.top = max(self.top, cells.top + SAFETY)
+        self.tree.close(cells.top + SAFETY)
         if not dual.set.systemic:
             self.effect[k], self.least[k] = self.kept.effect[k], self.kept.least_effect[k]
             return
