@@ -12,6 +12,7 @@ import ctypes
 import os
 import sys
 import time
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,7 @@ __all__ = [
     "Outcome",
     "SolverError",
     "canary",
+    "held",
     "presolve_loses",
     "solve_file",
     "solve_matrix",
@@ -298,6 +300,22 @@ def _pass(highs: Any, matrix: Matrix) -> None:
     )
     if status == highspy.HighsStatus.kError:
         raise SolverError("HiGHS refuses the model")
+
+
+def held(matrix: Matrix, *, negated: bool = False) -> Any:
+    """HiGHS that holds a program and does nothing yet: maximize, or minimize minus the objective.
+
+    Raises
+    ------
+    SolverError
+        If the arrays hold NaN, or HiGHS refuses them.
+    """
+    check_matrix(matrix)
+    highs = _quiet(1, 0)
+    _pass(highs, replace(matrix, cost=-matrix.cost, offset=-matrix.offset) if negated else matrix)
+    if negated:
+        highs.changeObjectiveSense(highspy.ObjSense.kMinimize)
+    return highs
 
 
 def _begin_at(highs: Any, start: FloatArray) -> None:

@@ -259,13 +259,16 @@ def _numbered(text: str, file: str, programme: str | None) -> list[tuple[str, st
 
 
 def _names_in_order(programme: str) -> list[str]:
-    """Column names of an MPS or LP file that this package wrote."""
+    """Column names of an MPS or LP file that this package wrote, in the order of a reader.
+
+    Readers of LP files number columns as they come, in the objective first.
+    """
     if "\nCOLUMNS\n" in programme:
         section = programme.partition("\nCOLUMNS\n")[2].partition("\nRHS\n")[0]
-        names = (line.split()[0] for line in section.splitlines())
-        return list(dict.fromkeys(name for name in names if name != "MARKER"))
-    section = programme.partition("\nMaximize\n")[2].partition("\nSubject To\n")[0]
-    return [token for token in section.split()[1:] if re.match(r"[A-Za-z]", token)]
+        lines = (line for line in section.splitlines() if "'MARKER'" not in line)
+        return list(dict.fromkeys(line.split()[0] for line in lines))
+    section = programme.partition("\nMaximize\n")[2].partition("\nBounds\n")[0]
+    return list(dict.fromkeys(re.findall(r"[-+][\d.e+-]+ ([A-Za-z]\S*)", section)))
 
 
 def _attribute(line: str, key: str) -> str:
