@@ -25,7 +25,7 @@ ALLOWED = {
     "optimizer": 8.0,
     "optimizer/audit": 9.5,
     "optimizer/candidates": 11.0,
-    "optimizer/crosscheck": 8.0,
+    "optimizer/crosscheck": 7.5,
     "optimizer/evaluation": 6.0,
     "optimizer/evidence": 7.5,
     "optimizer/programme": 7.5,

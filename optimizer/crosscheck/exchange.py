@@ -43,12 +43,12 @@ class Export:
     @property
     def summary(self) -> str:
         """One line: what the optimum of the written programme means."""
-        found, size = self.answer, f"{len(self.programme.columns)} columns"
-        size += f", {len(self.programme.rows)} rows, {found.rounds} rounds"
-        if found.infeasible:
+        answer, size = self.answer, f"{len(self.programme.columns)} columns"
+        size += f", {len(self.programme.rows)} rows, {answer.rounds} rounds"
+        if answer.infeasible:
             return f"{self.programme.name}: {size}; infeasible"
-        value = "none" if found.evaluation is None else f"{found.value:.9g}"
-        bound = "none" if found.bound is None else f"{found.bound:.9g}"
+        value = "none" if answer.evaluation is None else f"{answer.value:.9g}"
+        bound = "none" if answer.bound is None else f"{answer.bound:.9g}"
         return f"{self.programme.name}: {size}; judged objective {value}, bound {bound}"
 
 
@@ -168,19 +168,21 @@ def _choice_problems(
         rule = "must choose exactly one systemic plan (one y = 1)"
         problems.append(Problem(file, "systemic plan", f"{len(plans)} chosen", rule))
     for s, lesion in enumerate(candidates.instance.lesions):
-        own = [j for j in picked if columns.lesion[j] == s]
+        of_lesion = [j for j in picked if columns.lesion[j] == s]
         if s not in candidates.free:
-            if len(own) != 1:
+            if len(of_lesion) != 1:
                 rule = "must choose exactly one course, 'none' is one (one x = 1)"
-                problems.append(Problem(file, lesion.name, f"{len(own)} courses chosen", rule))
+                problems.append(
+                    Problem(file, lesion.name, f"{len(of_lesion)} courses chosen", rule)
+                )
             continue
-        most = max((int(columns.slots[j]) for j in own), default=1)
-        if most > 1:
-            if len(own) > most:
-                rule = f"must choose at most {most}"
-                problems.append(Problem(file, lesion.name, f"{len(own)} doses", rule))
+        slots = max((int(columns.slots[j]) for j in of_lesion), default=1)
+        if slots > 1:
+            if len(of_lesion) > slots:
+                rule = f"must choose at most {slots}"
+                problems.append(Problem(file, lesion.name, f"{len(of_lesion)} doses", rule))
             continue
-        days = [int(columns.day[j]) for j in own]
+        days = [int(columns.day[j]) for j in of_lesion]
         for day in sorted({day for day in days if days.count(day) > 1}):
             value = f"{days.count(day)} doses on day {day}"
             problems.append(Problem(file, lesion.name, value, "must choose at most one"))
@@ -201,7 +203,7 @@ def solution_values(
         ]
     else:
         pairs = _listed(text)
-    found: dict[str, tuple[float, str]] = {}
+    values: dict[str, tuple[float, str]] = {}
     for name, value, place in pairs:
         if not CHOICE.fullmatch(name):
             continue
@@ -210,18 +212,18 @@ def solution_values(
         except ValueError:
             rule = "must be followed by its value"
             raise InputError([Problem(file, place, f"{name} {value}"[:120], rule)]) from None
-        if name in found:
+        if name in values:
             raise InputError([Problem(file, place, name, "given twice")])
-        found[name] = (number, place)
-    if not found:
+        values[name] = (number, place)
+    if not values:
         rule = "no value of a choice of a course or plan, such as x(lung,none) 1"
         raise InputError([Problem(file, "file", "nothing", rule)])
-    return found
+    return values
 
 
 def _listed(text: str) -> list[tuple[str, str, str]]:
     """Names followed by values, on one line or (GLPK's report) on two; duals are left out."""
-    found: list[tuple[str, str, str]] = []
+    pairs: list[tuple[str, str, str]] = []
     waiting: tuple[str, str] | None = None
     for number, line in enumerate(text.splitlines(), 1):
         if line.startswith(("# Dual", "# Basis")):
@@ -229,14 +231,14 @@ def _listed(text: str) -> list[tuple[str, str, str]]:
         for token in line.split():
             if CHOICE.fullmatch(token):
                 if waiting is not None:
-                    found.append((waiting[0], "", waiting[1]))
+                    pairs.append((waiting[0], "", waiting[1]))
                 waiting = (token, f"line {number}")
             elif waiting is not None and token != "*":
-                found.append((waiting[0], token, waiting[1]))
+                pairs.append((waiting[0], token, waiting[1]))
                 waiting = None
     if waiting is not None:
-        found.append((waiting[0], "", waiting[1]))
-    return found
+        pairs.append((waiting[0], "", waiting[1]))
+    return pairs
 
 
 def _numbered(text: str, file: str, programme: str | None) -> list[tuple[str, str, str]]:
@@ -245,7 +247,7 @@ def _numbered(text: str, file: str, programme: str | None) -> list[tuple[str, st
         rule = "this format numbers the columns: give the written programme with --programme"
         raise InputError([Problem(file, "file", "glpsol -w", rule)])
     names = _names_in_order(programme)
-    found = []
+    pairs = []
     for number, line in enumerate(text.splitlines(), 1):
         match = re.match(r"j (\d+) (?:\w )?(\S+)", line)
         if match is None:
@@ -254,8 +256,8 @@ def _numbered(text: str, file: str, programme: str | None) -> list[tuple[str, st
         if not 1 <= column <= len(names):
             rule = f"the programme has {len(names)} columns"
             raise InputError([Problem(file, f"line {number}", str(column), rule)])
-        found.append((names[column - 1], match.group(2), f"line {number}"))
-    return found
+        pairs.append((names[column - 1], match.group(2), f"line {number}"))
+    return pairs
 
 
 def _names_in_order(programme: str) -> list[str]:
@@ -272,5 +274,5 @@ def _names_in_order(programme: str) -> list[str]:
 
 
 def _attribute(line: str, key: str) -> str:
-    found = re.search(rf'\b{key}="([^"]*)"', line)
-    return found.group(1).replace("&amp;", "&") if found else ""
+    quoted = re.search(rf'\b{key}="([^"]*)"', line)
+    return quoted.group(1).replace("&amp;", "&") if quoted else ""
