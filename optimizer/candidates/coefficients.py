@@ -107,9 +107,11 @@ def shared_effects(instance: Instance, whole: Menu, sensitizer: FloatArray, plan
     menu = kinds.menu
     tick()
     fractions = _fractions(instance, lesion, menu, sensitizer)
+    tick()
     kills = [_kill(lesion, clone, fractions) for clone in lesion.populations]
     tick()
     survival = _survival(lesion, menu, kills)
+    tick()
     extra = _equivalent_bed(instance, menu, plan)
     bed = (
         np.where(

@@ -129,6 +129,7 @@ def menu_loads(instance: Instance, menu: Menu, sensitized: NDArray[np.bool_]) ->
 
 def edric_alone(instance: Instance, menu: Menu) -> tuple[FloatArray, FloatArray, FloatArray]:
     """(courses,) mean lung dose, mean heart dose and integral dose of each course."""
+    tick()
     lesion, total = instance.lesions[menu.lesion], menu.fractions * menu.dose
     lung, heart, integral = (
         by_technique(lesion, menu, value)

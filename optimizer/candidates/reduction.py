@@ -95,10 +95,12 @@ def offered(candidates: Candidates) -> Kept:
     for k in plans:
         tick()
         allowed.append(candidates.allowed(k))
-    tick()
-    pairs = tuple(np.stack([part[s] for part in allowed]) for s in range(len(candidates.lesions)))
+    pairs = []
+    for s in range(len(candidates.lesions)):
+        tick()
+        pairs.append(np.stack([part[s] for part in allowed]))
     shape = (len(plans), len(candidates.instance.horizon_days))
-    kept = Kept(pairs, (), -math.inf, np.full(shape, math.inf), np.zeros(shape))
+    kept = Kept(tuple(pairs), (), -math.inf, np.full(shape, math.inf), np.zeros(shape))
     return replace(kept, steps=(Step("offered", kept.count),))
 
 

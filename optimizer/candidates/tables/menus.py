@@ -12,6 +12,7 @@ import numpy as np
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.courses import Menu, Patterns, enumerate_menu
 from abscopt.optimizer.candidates.loads import Beam, alc_unit, by_technique, menu_loads
+from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
@@ -140,6 +141,7 @@ class MenuTables:
             both = self.treated[i][of_i] & self.treated[j][of_j]
             return np.asarray(both.sum(axis=1), dtype=np.float64)
         if (i, j) not in self._common:
+            tick()
             self._common[i, j] = first.incidence @ second.incidence.T
         common: FloatArray = self._common[i, j][of_i, of_j]
         return common
@@ -152,6 +154,7 @@ def fitting(instance: Instance, menu: Menu, limits: LimitTables) -> BoolArray:
     ways, slots = len(lesion.ways), int(menu.patterns.per_day.max()) + 1
     key = ((menu.fractions * len(levels) + dose) * ways + menu.technique) * slots + menu.per_day
     _, first, shape = np.unique(key, return_index=True, return_inverse=True)
+    tick()
     loads = menu_loads(instance, menu.take(first), np.zeros(instance.days, bool))
     keep: BoolArray = limits.within(loads)[shape.reshape(-1)]
     keep[0] = True

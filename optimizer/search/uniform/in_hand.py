@@ -12,7 +12,7 @@ from abscopt.models.arrays import IntArray
 from abscopt.optimizer.candidates.by_rows import kill_of_row, values_of_rows
 from abscopt.optimizer.candidates.ceilings import ceiling
 from abscopt.optimizer.candidates.tabulated import Tabulated
-from abscopt.optimizer.progress import Stopped
+from abscopt.optimizer.progress import Stopped, tick
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet, families
 from abscopt.optimizer.search.uniform.local import (
@@ -81,6 +81,7 @@ def usable(plans: PlanSet, remaining: Kept) -> Alive:
     """Per lesion (kinds,) the kinds of which some course is left under some plan of a set."""
     masks = []
     for shared, usable, pairs in zip(plans.shared, plans.usable, remaining.pairs, strict=True):
+        tick()
         in_pairs = np.zeros_like(usable)
         in_pairs[shared.kinds.of[pairs[list(plans.plans)].any(axis=0)]] = True
         masks.append(usable & in_pairs)

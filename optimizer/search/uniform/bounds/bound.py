@@ -282,6 +282,7 @@ class Dual:
         """Per lesion at most `count` courses of least reduced loss, best first."""
         courses_of = []
         for s, loss in enumerate(self.losses(lagrangian, alive, kill, demands=False)):
+            tick()
             kinds = np.argsort(loss, kind="stable")[:count]
             kinds = np.sort(kinds[np.isfinite(loss[kinds])])
             course, kind, term = self.set.courses[s].courses(kinds, lagrangian.prices)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.optimizer.progress import tick
 
 MOST_BYTES = 60_000_000
 FIRST_ROWS = 64
@@ -56,6 +57,7 @@ def leaves_of(features: FloatArray, leaf_limit: int) -> Leaves:
     size = -(-kinds // leaf_limit)
     stack, leaves = [np.arange(kinds)], []
     while stack:
+        tick()
         members = stack.pop()
         if len(members) <= size:
             leaves.append(np.sort(members))

@@ -26,6 +26,7 @@ from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.courses import ADDED
 from abscopt.optimizer.candidates.loads import alc_allowance, edric_alone
 from abscopt.optimizer.candidates.table import CAP
+from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
     from abscopt.instances.limits import AnyLimit
@@ -153,6 +154,7 @@ def _by_kind(
     """
     by_lesion, loads = [], candidates.loads(plan)
     for s, load in enumerate(loads):
+        tick()
         finite = np.where(np.isfinite(load), load, 0.0)  # else not allowed
         columns = [finite, finite[:, exposed]]
         number = list(range(finite.shape[1] + len(exposed)))
