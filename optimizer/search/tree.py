@@ -99,16 +99,28 @@ class Tree(Generic[Node]):
     def take(self) -> Node | None:
         """The next node above the threshold, which is in hand then; None if all are closed.
 
-        The node that was in hand before is done with: its parts were pushed or closed.
+        What was in hand before is done with: its parts are open or closed.
         """
-        self.in_hand = -math.inf
+        self.release()
         while self._open:
             _, _, bound, node = heapq.heappop(self._open)
             if bound > self.threshold:
-                self.in_hand = bound
+                self.hold(bound)
                 return node
             self.close(bound)
         return None
+
+    def hold(self, bound: float) -> None:
+        """Have something in hand that was no open node, until `release` or the next `take`."""
+        self.in_hand = bound
+
+    def lower(self, bound: float) -> None:
+        """Know a better bound of what is in hand."""
+        self.in_hand = min(self.in_hand, bound)
+
+    def release(self) -> None:
+        """Have nothing in hand: all of its parts are open or closed."""
+        self.in_hand = -math.inf
 
     def close(self, bound: float) -> None:
         """Look at something no more, which holds nothing above `bound`."""
@@ -117,7 +129,7 @@ class Tree(Generic[Node]):
     def settle(self, bound: float) -> None:
         """Look at nothing that is open or in hand any more: `bound` is known to hold for it."""
         self._open.clear()
-        self.in_hand = -math.inf
+        self.release()
         self.close(bound)
 
     def report(self, clock: Clock, phase: str) -> None:

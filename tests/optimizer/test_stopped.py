@@ -46,13 +46,13 @@ def test_what_was_closed_within_the_gap_counts_at_a_stop() -> None:
     """A node closed at incumbent plus gap may hold more than what is open is bounded by."""
     found, candidates = SearchState(value=1.0, nodes=1), Candidates(load("early-sabr"))
     trees, clock = searching.Trees(), Clock(None)
-    search = searching._Search(candidates, 0.01, 0, clock, found, trees, math.inf)
+    search = searching.Search(candidates, 0.01, 0, clock, found, trees, math.inf)
     search.pending.clear()
     root = search._root((0, 1))
-    search._push(root, 1.002)
-    assert search.open_bound == pytest.approx(1.01)
-    search._push(root, 1.5)
-    assert search.open_bound == 1.5
+    search.examiner.push(root, 1.002)
+    assert search.tree.proved == pytest.approx(1.01)
+    search.examiner.push(root, 1.5)
+    assert search.tree.proved == 1.5
 
 
 def test_tables_that_stand_are_not_built_again(monkeypatch: pytest.MonkeyPatch) -> None:

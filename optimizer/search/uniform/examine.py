@@ -1,0 +1,221 @@
+"""What becomes of a node: bounded anew, it is closed, put back, split, or its schedules are valued.
+
+A node that stays above the threshold is split: a lesion treated or not where the bound has it by
+halves, the plans in two, and under one plan the doses of a lesion; what has few combinations is
+joined and evaluated exactly (`leaf`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.search.uniform.bounds.infeasible import farkas_prices
+from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet
+from abscopt.optimizer.search.uniform.branches import (
+    Node,
+    Split,
+    of_subset,
+    site_caps,
+    split_by_burden,
+)
+from abscopt.optimizer.search.uniform.few import are_few, evaluate
+from abscopt.optimizer.search.uniform.leaf import BOUND_SAFETY, Leaf, check
+from abscopt.optimizer.search.uniform.narrow import narrow
+
+if TYPE_CHECKING:
+    from abscopt.optimizer.candidates.table import Candidates
+    from abscopt.optimizer.progress import Clock
+    from abscopt.optimizer.search.tree import Tree
+    from abscopt.optimizer.search.uniform.bounds.bound import Dual
+    from abscopt.optimizer.search.uniform.bounds.cells import Cells
+    from abscopt.optimizer.search.uniform.bounds.columns import FractionalChoice
+    from abscopt.optimizer.search.uniform.bounds.plan_set import Alive
+    from abscopt.optimizer.search.uniform.improve import Improver
+    from abscopt.optimizer.search.uniform.leaf import SearchState
+
+NEW_MULTIPLIERS = 10
+INHERITED = 4
+FINE = 0.05
+MIXED = 0.1
+PLANS = 0.05
+OPEN = 0.25
+
+
+class Examiner:
+    """Examines nodes of one tree, and pushes their parts.
+
+    Parameters
+    ----------
+    state : holds the incumbent, and what closed what was examined
+    """
+
+    def __init__(
+        self,
+        candidates: Candidates,
+        tree: Tree[Node],
+        state: SearchState,
+        improver: Improver,
+        clock: Clock,
+    ):
+        self.candidates, self.tree, self.state = candidates, tree, state
+        self.improver, self.clock = improver, clock
+
+    def push(self, node: Node, bound: float) -> None:
+        """Keep a node that still holds something."""
+        if len(node.cells) and all(mask.any() for mask in node.alive):
+            self.tree.push(node, bound)
+
+    def examine(self, node: Node) -> None:
+        """Bound a node anew; close it, put it back, or split it."""
+        self.state.nodes += 1
+        if self._few(node):
+            return
+        fine, tree = FINE * self.tree.gap, self.tree
+        dual, alive, cells = node.dual, node.alive, node.cells
+        if node.numbers:
+            cells = dual.tighten(cells, alive, list(node.numbers), tree.threshold, fine)
+            if cells.top < min(tree.highest, tree.in_hand - tree.gap):
+                self.push(Node(dual, alive, cells, (), node.branch), cells.top + BOUND_SAFETY)
+                return
+        pool, mixture = list(node.numbers), None
+        for _ in range(NEW_MULTIPLIERS):
+            check(self.clock)
+            cells = cells.take_above(tree.threshold - BOUND_SAFETY)
+            if not len(cells):
+                return
+            if math.isfinite(cells.top):
+                tree.lower(cells.top + BOUND_SAFETY)
+            pool = sorted({*pool[-INHERITED:], *(int(j) for j in np.unique(cells.by) if j >= 0)})
+            kill, bound = (
+                dual.highest(cells, alive, pool) if pool else (self.improver.hint(dual), math.inf)
+            )
+            if bound <= tree.threshold:  # only the width of cells keeps them
+                before = len(cells), cells.top
+                cells = dual.tighten(cells, alive, pool, tree.threshold, fine)
+                if (len(cells), cells.top) != before:
+                    continue
+            lagrangian, value, mixture = dual.prices_at(kill, alive, tree.threshold, fine)
+            if dual.exceeds and farkas_prices(dual.set, alive) is not None:
+                self.state.grounds.whole = False  # other caps might let something in
+                return
+            self.state.grounds.add(dual.set, lagrangian.prices.rows)
+            node.branch.remember(lagrangian.prices)
+            number = len(dual.lagrangians) - 1
+            pool.append(number)
+            cells = dual.tighten(cells, alive, [number], tree.threshold, fine)
+            if value > tree.threshold:
+                cells = self._dated(dual, cells, alive)
+                if not len(cells):
+                    return
+                self.improver.attempt(dual, lagrangian, alive, kill, mixture)
+                if bound - value <= max(fine, OPEN * (value - tree.threshold)):
+                    break
+            elif bound <= tree.threshold:
+                break
+        cells = cells.take_above(tree.threshold - BOUND_SAFETY)
+        if len(cells):
+            tree.lower(cells.top + BOUND_SAFETY)
+            alive = dual.alive(cells, alive, tree.threshold)
+            self._split(Node(dual, alive, cells, (), node.branch), mixture)
+
+    def _dated(self, dual: Dual, cells: Cells, alive: Alive) -> Cells:
+        """Cells that an integer programme over courses and days leaves open.
+
+        Where days couple lesions under one plan and no systemic effect acts, it decides them all.
+        """
+        if len(dual.set.plans) > 1 or not dual.without_effect:
+            return cells
+        tabulated = Tabulated(dual.set.candidates, dual.set.plans[0])
+        leaf = Leaf(dual, tabulated, self.tree.gap, self.clock, self.state)
+        return leaf.examine(cells, alive) if leaf.dated else cells
+
+    def _few(self, node: Node) -> bool:
+        """Evaluate every schedule of a node that holds few; False if it holds many."""
+        dual = node.dual
+        courses = [
+            np.flatnonzero(mask[shared.kinds.of])
+            for mask, shared in zip(node.alive, dual.set.shared, strict=True)
+        ]
+        if not are_few(dual.set.plans, courses):
+            return False
+        evaluate(
+            dual.set.candidates, dual.set.plans, courses, self.tree.gap, self.clock, self.state
+        )
+        return True
+
+    def _split(self, node: Node, mixture: list[FractionalChoice] | None) -> None:
+        """Children of a node that stays above the threshold."""
+        dual, cells = node.dual, node.cells
+        fewer = narrow(dual, node.alive, cells, self.tree.threshold)
+        if fewer is not None:
+            self.push(Node(*fewer, (), node.branch), cells.top + BOUND_SAFETY)
+            return
+        if self._plans_first(node):
+            self._push_parts(node, Split())
+            return
+        at = int(cells.bound.argmax())
+        mixed = self._mixed(dual, node.alive, cells, at)
+        spread = max(choice.spread for choice in mixture) if mixture else 0.0
+        several = any(int(mask.sum()) > 1 for mask in node.alive)
+        if mixed is not None:
+            self._push_parts(node, Split(mixed))
+        elif several and spread > MIXED * (cells.top - self.tree.threshold):
+            self._push_parts(node, split_by_burden(dual, node.alive, mixture))
+        elif len(dual.set.plans) > 1:
+            self._push_parts(node, Split())
+        else:
+            tabulated = Tabulated(dual.set.candidates, dual.set.plans[0])
+            leaf = Leaf(dual, tabulated, self.tree.gap, self.clock, self.state)
+            open_cells = leaf.examine(cells, node.alive)
+            if len(open_cells):
+                self._push_parts(
+                    replace(node, cells=open_cells), split_by_burden(dual, node.alive, mixture)
+                )
+
+    def _push_parts(self, node: Node, split: Split) -> None:
+        """Push both parts of a node that is split."""
+        dual, cells = node.dual, node.cells
+        children, bound = node.branch.divide(split), cells.top + BOUND_SAFETY
+        if split.lesion is None:
+            for plans, child in zip(dual.set.halves(), children, strict=True):
+                self.push(of_subset(node, plans, child), bound)
+            return
+        numbers = tuple(int(j) for j in np.unique(cells.by))
+        sides = split.sides(dual.set.candidates, dual.set.shared, node.alive)
+        for side, child in zip(sides, children, strict=True):
+            self.push(Node(dual, side, cells, numbers, child), bound)
+
+    def _plans_first(self, node: Node) -> bool:
+        """Whether the best plan alone is bounded so much lower that plans should be split first."""
+        dual, top, plans = node.dual, node.cells.top, node.dual.set.plans
+        if len(plans) == 1:
+            return False
+        plan = plans[len(plans) // 2]
+        if self.state.row is not None:
+            plan = self.improver.best_plan(plans, self.state.row)
+        alone = of_subset(node, PlanSet(dual.set.candidates, (plan,), dual.set), node.branch)
+        numbers = list(alone.numbers)
+        open_cells = alone.dual.tighten(
+            alone.cells, alone.alive, numbers, self.tree.threshold, math.inf
+        )
+        return top - max(open_cells.top, self.tree.threshold) > PLANS * (top - self.tree.threshold)
+
+    def _mixed(self, dual: Dual, alive: Alive, cells: Cells, at: int) -> int | None:
+        """A lesion that the bound may treat by halves: 'no course' loses as little as treatment."""
+        lagrangian = dual.lagrangians[int(cells.by[at])]
+        losses = dual.losses(lagrangian, alive, cells.high[at])
+        slack = cells.top - self.tree.threshold
+        undecided = [s for s, mask in enumerate(alive) if mask[0] and mask[1:].any()]
+        worse = {s: max(float(losses[s][0]), float(losses[s][1:].min())) for s in undecided}
+        if not worse:
+            return None
+        caps = site_caps(self.candidates)
+        possible = sum(bool(mask[1:].any()) for mask in alive)
+        s = min(worse, key=lambda i: (worse[i], i))
+        crowded = bool(caps) and possible > min(caps)
+        return s if crowded or worse[s] <= MIXED * slack else None
