@@ -43,6 +43,7 @@ from abscopt.optimizer.search.free.multipliers import NodeBound
 from abscopt.optimizer.search.free.node import Planned
 from abscopt.optimizer.search.free.objective import Multipliers, NodeDomain
 from abscopt.optimizer.search.free.oracle import OracleBound
+from abscopt.optimizer.search.free.plans import Plans
 from abscopt.optimizer.search.free.pool import Pool
 from abscopt.optimizer.search.free.scope import applies
 
@@ -233,7 +234,7 @@ def test_the_programme_agrees() -> None:
 def searched(raw: Raw, plan: int = 0) -> Planned:
     """One plan of a case as the search sees it."""
     instance = build(raw)
-    return Search(Candidates(instance), Judge(instance), GAP, 0, Clock(None, None)).plan(plan)
+    return Plans(Candidates(instance)).of(plan)
 
 
 def random_rows(one: Planned, number: int, seed: int = 0) -> list[Any]:
@@ -292,12 +293,12 @@ def test_whole_courses_are_valued_as_the_judge_does(seed: int) -> None:
     raw = random_case(seed, days=8, levels=4)
     instance = build(raw)
     search = Search(Candidates(instance), Judge(instance), GAP, 0, Clock(None, None))
-    one, judge = search.plan(0), Judge(instance)
+    one, judge = search.plans.of(0), Judge(instance)
     drawn = random_rows(one, 40)[0]
     courses, good = one.oracles[0].of(drawn)
     value = one.schedules.values([courses])
     for i, course in enumerate(drawn):
-        verdict = judge.evaluate(search.schedule(one, [course]))
+        verdict = judge.evaluate(search.improver.schedule(one, [course]))
         unsaturated = verdict.immune["unsaturated_effect_nats"]
         assert value[i] == pytest.approx(verdict.objective, abs=1e-9)
         assert courses.effect[i] == pytest.approx(unsaturated, abs=1e-9)

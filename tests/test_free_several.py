@@ -34,6 +34,7 @@ from abscopt.optimizer.search.free.cuts import SharedDays
 from abscopt.optimizer.search.free.days.dominance import Precision
 from abscopt.optimizer.search.free.days.span import Span
 from abscopt.optimizer.search.free.explore import Search
+from abscopt.optimizer.search.free.plans import Plans
 from abscopt.optimizer.search.free.pool import Pool
 from abscopt.optimizer.search.free.scope import applies
 
@@ -141,7 +142,7 @@ def test_the_programme_agrees() -> None:
 def test_rows_are_valued_and_kept_as_the_judge_does(seed: int) -> None:
     instance = build(several(seed, days=5, levels=3))
     search = Search(Candidates(instance), Judge(instance), GAP, 0, Clock(None, None))
-    one, judge = search.plan(0), Judge(instance)
+    one, judge = search.plans.of(0), Judge(instance)
     rows = random_rows(one, 60, seed)
     done = [part.of(row) for part, row in zip(one.oracles, rows, strict=True)]
     courses = [courses for courses, _ in done]
@@ -149,7 +150,7 @@ def test_rows_are_valued_and_kept_as_the_judge_does(seed: int) -> None:
     offered = np.all([fine for _, fine in done], axis=0)
     good, kept = offered & one.schedules.within_limits(courses), 0
     for i in range(60):
-        verdict = judge.evaluate(search.schedule(one, [row[i] for row in rows]))
+        verdict = judge.evaluate(search.improver.schedule(one, [row[i] for row in rows]))
         assert bool(good[i]) == verdict.feasible
         if offered[i]:
             assert value[i] == pytest.approx(verdict.objective, abs=1e-9)
@@ -214,7 +215,7 @@ def test_rows_of_shared_days_hold_for_every_feasible_schedule(seed: int) -> None
         lesion["sparing"] = {"organ": {"max": {"days": days, "values": [0.9] * len(days)}}}
     instance = build(raw)
     candidates = Candidates(instance)
-    one = Search(candidates, Judge(instance), GAP, 0, Clock(None, None)).plan(0)
+    one = Plans(candidates).of(0)
     rows = random_rows(one, 2000)
     feasible = np.isfinite(values(one, rows))
     assert feasible.any()

@@ -12,7 +12,7 @@ from random_instances import random_case
 from widened_instances import widened_case
 
 import abscopt.optimizer.search.uniform.bounds.values as valuing
-import abscopt.optimizer.search.uniform.explore as searching
+import abscopt.optimizer.search.uniform.examine as examining
 import abscopt.optimizer.search.uniform.few as few
 import abscopt.optimizer.search.uniform.narrow as narrowing
 from abscopt.instances import load
@@ -63,7 +63,7 @@ def test_narrowed_nodes_end_at_the_optimum(monkeypatch: pytest.MonkeyPatch) -> N
         return found
 
     monkeypatch.setattr(few, "FEW", 0)
-    monkeypatch.setattr(searching, "narrow", counted)
+    monkeypatch.setattr(examining, "narrow", counted)
     monkeypatch.setattr(narrowing, "FEW", 0)
     monkeypatch.setattr(narrowing, "SHARE", 0.95)
     monkeypatch.setattr(valuing, "MOST_LEAVES", 5)

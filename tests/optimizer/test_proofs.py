@@ -252,7 +252,7 @@ def test_reductions_that_are_stopped_keep_what_they_have(
 
 def test_a_free_search_that_is_stopped_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     instance = load("toy-free-pair")
-    monkeypatch.setattr(Search, "_examined", stopping)
+    monkeypatch.setattr(Search, "_examine", stopping)
     answer = solve_free(Candidates(instance), Judge(instance), 1e-6, 0, Clock())
     assert answer.evaluation is not None
     best = solve(instance)
