@@ -1,5 +1,6 @@
 """Published findings that the biology has to answer to, and their split."""
 
+from abscopt.instances.evidence.effects import Effect
 from abscopt.instances.evidence.findings import (
     Arm,
     Block,
@@ -11,4 +12,14 @@ from abscopt.instances.evidence.findings import (
     findings,
 )
 
-__all__ = ["Arm", "Block", "Drug", "Finding", "Fraction", "Ordering", "Setting", "findings"]
+__all__ = [
+    "Arm",
+    "Block",
+    "Drug",
+    "Effect",
+    "Finding",
+    "Fraction",
+    "Ordering",
+    "Setting",
+    "findings",
+]

@@ -1,6 +1,7 @@
 """Published findings as named schedules and the expected order of their outcomes.
 
-The list is `findings.toml`. Its items say which of the project's required findings each one is:
+The list is `findings.toml` and, added after the first calibration, `further_findings.toml`. Its
+items say which of the project's required findings each one is:
 
 - ``P1`` ... ``P11``: preclinical data points and clinical anchors (interferon and TREX1; CTLA-4
   with fractionation; concomitant PD-L1; CTLA-4 and OX40 around 20 Gy; iso-BED sets; blockade before
@@ -21,8 +22,9 @@ among the arms; wherever the source gives none they are placeholders (``assumed`
 All arms of one finding share a clock. Human arms name drugs of the library with the dose of each
 infusion (70 kg, 1.8 m², glomerular filtration 90 mL/min), mouse arms name targets.
 
-The split into a training and a held-back part depends on the id of a finding and on nothing else,
-so it is fixed once the id is; see `Finding.split`.
+Two splits into a training and a held-back part, each fixed by a name and nothing else: that of the
+first calibration by the id of a finding (`Finding.split`), and that of effect sizes by the cohort,
+so that no source straddles it (`Finding.half`). A cohort is therefore never renamed.
 """
 
 from __future__ import annotations
@@ -36,9 +38,10 @@ from typing import Annotated, Literal, NamedTuple, Self, cast
 
 from pydantic import Field, model_validator
 
+from abscopt.instances.evidence.effects import Effect
 from abscopt.instances.fields import Day, FractionDose, Name, Positive, Table
 
-FILE = Path(__file__).parent / "findings.toml"
+FILES = [Path(__file__).parent / name for name in ("findings.toml", "further_findings.toml")]
 
 Status = Literal["verified", "verified-secondary", "derived", "recalled"]
 Certainty = Literal["verified", "derived", "recalled", "assumed"]
@@ -59,14 +62,17 @@ Topic = Literal[
     "mechanism",
 ]
 Endpoint = Literal[
-    "out_of_field", "irradiated", "all_lesions", "priming", "progression", "survival",
-    "lymphocytes", "toxicity", "marker",
+    "out_of_field", "irradiated", "all_lesions", "priming", "release", "infiltration",
+    "progression", "survival", "lymphocytes", "toxicity", "marker",
 ]  # fmt: skip
 Relation = Literal[">", ">=", "~"]
 Target = Literal["PD-1", "PD-L1", "CTLA-4", "OX40", "TIGIT", "cytotoxic"]
 Condition = Literal[
     "alc-high", "alc-low", "immunogenic", "poorly-immunogenic", "blockade-resistant",
+    "cd8-depleted", "release-0",
 ]  # fmt: skip
+
+Key = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
 
 ORDERING = r"^\S+ (>=|>|~) \S+$"
 
@@ -145,7 +151,8 @@ class Arm(Table):
     ----------
     condition
         State of patient or tumor: lymphocytes above or below the median of the patients, a tumor
-        that immunity sees well or hardly, a tumor that progressed under blockade.
+        that immunity sees well or hardly, a tumor that progressed under blockade, a host without
+        effectors (``cd8-depleted``), irradiated cells that release nothing (``release-0``).
     read_at
         Lesion on which this arm is read, in place of `Setting.assessed`.
     read_day
@@ -178,7 +185,9 @@ class Setting(Table):
         What is compared; more is better, except for ``toxicity``, where less is better:
         ``out_of_field`` (systemic effect where no dose went), ``irradiated`` (effect where dose
         went), ``all_lesions`` (local and systemic effect together on the lesions assessed),
-        ``priming`` (T cells or what raises them), ``progression`` and ``survival`` (time to),
+        ``priming`` (T cells or what raises them), ``release`` (what irradiated cells give off:
+        interferon, antigen), ``infiltration`` (antigen-presenting cells in the tumor, on the day
+        that an arm is read), ``progression`` and ``survival`` (time to),
         ``lymphocytes`` (blood count), ``toxicity``, ``marker``.
     background
         Treatment of all arms alike, which is not listed in them.
@@ -202,10 +211,17 @@ class Finding(Table):
 
     Parameters
     ----------
+    study
+        Source study: one trial, one experiment.
+    cohort
+        Patients or mice, where several studies report on the same or on overlapping ones; None:
+        those of the study alone. See `patients`.
     days, doses
         How well the days and the doses of the arms are known.
     expected
         Published orderings of the arms, the better one first.
+    effects
+        Published sizes of such comparisons, on this finding's endpoint.
     contested
         Two scenarios between which the sign is unsettled; None if it is settled.
     supports
@@ -214,13 +230,15 @@ class Finding(Table):
         Why schedules of the surrogate and of the simulators cannot express it.
     """
 
-    id: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
+    id: Key
     title: str
     topic: Topic
     item: Item
     source: Annotated[str, Field(min_length=1)]
     doi: Annotated[str, Field(pattern=r"^10\.\S+/\S+$")] | None = None
     pmc: Annotated[str, Field(pattern=r"^PMC\d+$")] | None = None
+    study: Key
+    cohort: Key | None = None
     status: Status
     scale: Literal["mouse", "human"]
     setting: Setting
@@ -228,6 +246,7 @@ class Finding(Table):
     doses: Certainty
     arms: dict[Name, Arm] = Field(default_factory=dict)
     expected: tuple[Annotated[str, Field(pattern=ORDERING)], ...] = ()
+    effects: tuple[Effect, ...] = ()
     contested: tuple[Name, Name] | None = None
     supports: Name | None = None
     outside: str | None = None
@@ -235,8 +254,9 @@ class Finding(Table):
 
     @model_validator(mode="after")
     def _checks(self) -> Self:
-        for ordering in self.orderings:
-            for arm in (ordering.better, ordering.worse):
+        named = [(ordering.better, ordering.worse) for ordering in self.orderings]
+        for pair in [*named, *((effect.of, effect.against) for effect in self.effects)]:
+            for arm in pair:
                 if arm not in self.arms:
                     raise ValueError(f"no arm {arm}; known: {sorted(self.arms)}")
         if not self.expected and self.outside is None:
@@ -259,14 +279,31 @@ class Finding(Table):
         return tuple(Ordering(a, cast(Relation, relation), b) for a, relation, b in found)
 
     @property
+    def patients(self) -> str:
+        """Cohort of patients or mice: it counts once, and is never split."""
+        return self.cohort or self.study
+
+    @property
+    def half(self) -> Literal["training", "held_back"]:
+        """Training if the first hex digit of the SHA-256 of `patients` is even, else held back.
+
+        Every finding on the same patients is on the same side.
+        """
+        return _side(self.patients)
+
+    @property
     def split(self) -> Literal["training", "held_back"]:
         """Training if the first hex digit of the SHA-256 of the id is even, else held back."""
-        digit = hashlib.sha256(self.id.encode("utf-8")).hexdigest()[0]
-        return "held_back" if int(digit, 16) % 2 else "training"
+        return _side(self.id)
+
+
+def _side(name: str) -> Literal["training", "held_back"]:
+    digit = hashlib.sha256(name.encode("utf-8")).hexdigest()[0]
+    return "held_back" if int(digit, 16) % 2 else "training"
 
 
 class _List(Table):
-    """The whole file."""
+    """Both files as one."""
 
     format: Literal[1]
     findings: tuple[Finding, ...]
@@ -289,5 +326,6 @@ def findings() -> tuple[Finding, ...]:
     pydantic.ValidationError
         The list breaks a rule of its tables.
     """
-    raw = tomllib.loads(FILE.read_text(encoding="utf-8"))
-    return _List.model_validate_json(json.dumps(raw)).findings
+    lists = [tomllib.loads(file.read_text(encoding="utf-8")) for file in FILES]
+    every = [finding for raw in lists for finding in raw.pop("findings", [])]
+    return _List.model_validate_json(json.dumps(lists[0] | {"findings": every})).findings

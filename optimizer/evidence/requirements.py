@@ -71,6 +71,7 @@ def _trial(name: str, arms: dict[str, dict[str, Any]]) -> Trial:
                 "topic": "timing",
                 "item": "C1",
                 "source": "requirement of the project",
+                "study": "requirement",
                 "status": "derived",
                 "scale": "human",
                 "setting": {

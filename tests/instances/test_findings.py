@@ -20,6 +20,18 @@ IDS_AT_FIRST_CALIBRATION = 82
 BOTH_SIDES = {"preblockade-helps", "preblockade-harms"}
 
 
+EFFECT = {
+    "of": "concomitant",
+    "against": "sequential",
+    "kind": "hazard_ratio",
+    "value": 0.5,
+    "interval": (0.25, 1.0),
+    "endpoint": "survival",
+    "status": "recalled",
+    "randomized": True,
+}
+
+
 def named(name: str) -> Finding:
     (found,) = (finding for finding in EVERY if finding.id == name)
     return found
@@ -50,6 +62,18 @@ def test_split_is_the_parity_of_a_hash_of_the_id() -> None:
         assert finding.split == ("held_back" if odd else "training")
     renamed = Finding.model_validate(raw() | {"title": "other", "status": "recalled"})
     assert renamed.split == named(renamed.id).split
+
+
+def test_no_cohort_straddles_the_halves() -> None:
+    """Studies of the same patients are on one side, and the sides are those first committed."""
+    halves: dict[str, set[str]] = {}
+    for finding in EVERY:
+        halves.setdefault(finding.patients, set()).add(finding.half)
+        odd = sha256(finding.patients.encode()).digest()[0] >> 4 & 1
+        assert finding.half == ("held_back" if odd else "training")
+    assert all(len(sides) == 1 for sides in halves.values())
+    first = "\n".join(finding.patients for finding in EVERY[:IDS_AT_FIRST_CALIBRATION])
+    assert sha256(first.encode()).hexdigest()[:16] == "e25a167cf5904a28"
 
 
 def test_both_halves_hold_scored_findings() -> None:
@@ -161,6 +185,8 @@ def test_orderings_are_taken_apart() -> None:
         ({"id": "Dovedi 2014"}, "pattern"),
         ({"status": "assumed"}, "Input should be"),
         ({"unknown": 1}, "Extra inputs"),
+        ({"study": None}, "valid string"),
+        ({"effects": (dict(EFFECT, against="never"),)}, "no arm never"),
         ({"setting": {"tumor": "x", "endpoint": "survival", "lesions": ("a",)}}, "arms use"),
     ],
 )

@@ -41,6 +41,7 @@ def finding(**changes: object) -> Finding:
         "topic": "dose per fraction",
         "item": "P1",
         "source": "this test",
+        "study": "this-test",
         "status": "verified",
         "scale": "mouse",
         "days": "verified",
