@@ -94,7 +94,13 @@ class Figure(Table):
 
 
 class Study(Table):
-    """Figures of one study: the same lesions at several times, or its arms."""
+    """Figures of one study: the same lesions at several times, or its arms.
+
+    Parameters
+    ----------
+    held_out
+        Kept from the fit, to test it; the rule is in the file.
+    """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
     source: Annotated[str, Field(min_length=1)]
@@ -107,6 +113,7 @@ class Study(Table):
     prescribed: Literal["periphery", "isocenter", "mean", "maximum", "unstated"]
     status: Literal["verified", "recalled"]
     note: str | None = None
+    held_out: bool = False
     figures: Annotated[tuple[Figure, ...], Field(min_length=1)]
 
     @model_validator(mode="after")

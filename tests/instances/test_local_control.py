@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -40,6 +41,17 @@ def test_more_dose_at_one_time_controls_more_within_a_study() -> None:
                 if same and less and one.control_percent < other.control_percent:
                     turned.add(study.id)
     assert turned == {"rtog-0617-stage3", "rtog-0915-early-lung"}
+
+
+def test_every_third_study_of_a_site_by_hash_is_held_out() -> None:
+    fitted = [study for study in STUDIES if study.fitted]
+    held_out = {study.id for study in STUDIES if study.held_out}
+    expected = set()
+    for site in {study.site for study in fitted}:
+        ids = [study.id for study in fitted if study.site == site]
+        expected |= set(sorted(ids, key=lambda name: sha256(name.encode()).hexdigest())[1::3])
+    assert held_out == expected
+    assert 10 <= len(held_out) <= len(fitted) // 2
 
 
 def figure(**changes: Any) -> dict[str, Any]:
