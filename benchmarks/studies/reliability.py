@@ -58,7 +58,7 @@ PARTS = {
     "schedules": Part(1_020, 4),
     "inputs": Part(10_500, 50),
     "faults": Part(400, 20),
-    "kills": Part(60, 10),
+    "kills": Part(12, 4),
     "bombs": Part(98, 7),
     "environment": Part(12, 4),
 }

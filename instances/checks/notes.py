@@ -84,11 +84,13 @@ class Note:
     kind: str
     place: str
     text: str
+    meant: bool = False
+    """Whether the case says that what is unusual is meant (`allow_unusual = true`)."""
 
     @property
     def level(self) -> str:
         """`warning` for a probable mistake, which `--strict` refuses; else `note`."""
-        return "note" if self.kind in REMARKS else "warning"
+        return "note" if self.meant or self.kind in REMARKS else "warning"
 
     def to_json(self) -> dict[str, str]:
         """Plain data."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from abscopt.instances.checks.notes import Note, note
@@ -29,9 +30,10 @@ if TYPE_CHECKING:
 
 
 def unusual_values(instance: Instance) -> Iterator[Note]:
-    """Every number of a case that lies outside its usual range."""
+    """Every number of a case that lies outside its usual range; remarks where it is meant."""
     for check in (_body, _lesions, _amounts, _menu_doses, _standard, _prior):
-        yield from check(instance)
+        for found in check(instance):
+            yield replace(found, meant=bool(instance.allow_unusual))
     for place, facts in unusual_sizes(instance):
         yield note("unusual_size", place, **facts)
 

@@ -24,6 +24,12 @@ class Node:
         for one in self.choices():
             yield from one.schema.get("properties", {})
 
+    def kinds_with(self, key: str) -> list[str]:
+        """Kinds of table here, by their `kind` or `form`, that have a key."""
+        tables = [one.schema.get("properties", {}) for one in self.choices()]
+        marks = (table.get("kind", table.get("form", {})) for table in tables if key in table)
+        return [mark["const"] for mark in marks if "const" in mark]
+
     def choices(self) -> Iterator[Node]:
         """The kinds of value that this place may have."""
         schema = _resolved(self.schema)

@@ -135,6 +135,14 @@ def test_an_unknown_set_is_one_line() -> None:
     assert line.startswith("limit_set: uk-helse: no such set")
 
 
+def test_a_key_of_another_kind_of_limit_names_the_kinds_that_have_it() -> None:
+    raw = tomllib.loads((CASES / "oligomet-4.toml").read_text())
+    mean = {"name": "x", "kind": "mean", "organ": "lungs", "cap_gy": 8, "alpha_beta_gy": 3}
+    raw["limits"] = [*raw.get("limits", []), mean | {"source": "x", "status": "assumed"}]
+    (line,) = lines_of(raw)
+    assert line.endswith("unknown key of this kind; 'bed', 'mean_eqd2', 'ntcp' have it")
+
+
 @pytest.mark.parametrize("name", ["oligomet-4", "stage3-crt", "toy-free-20", "co-targets"])
 def test_each_single_fault_is_one_line(name: str) -> None:
     """A leaf of a case replaced by a list in a list is named alone, with its place."""

@@ -137,6 +137,9 @@ def test_amounts_outside_usual_ranges(unit: str, amount: float, usual: bool) -> 
     regimen = {"cycle_days": 21, "max_cycles": 1, "doses": [dose], "source": "t"}
     raw = with_drug("own") | {"regimens": {"own": regimen | {"status": "assumed"}}}
     assert bool(notes(raw, "unusual_value")) is not usual
+    assert {note.level for note in notes(raw, "unusual_value")} <= {"warning"}
+    meant = notes(raw | {"allow_unusual": True}, "unusual_value")
+    assert {note.level for note in meant} == (set() if usual else {"note"})
 
 
 def test_volumes_body_and_factors_outside_usual_ranges() -> None:
@@ -223,3 +226,4 @@ def test_a_prior_dose_beyond_the_table_is_refused_even_by_a_soft_limit() -> None
 def test_bundled_cases_leave_nothing_open(name: str) -> None:
     kinds = {note.kind for note in input_notes(load(name))}
     assert not kinds & {"sparing_not_stated", "loss_not_stated", "value_assumed", "menu_empty"}
+    assert not [note for note in input_notes(load(name)) if note.level == "warning"]
