@@ -115,7 +115,7 @@ class _Gathered:
             self.unresolved.add(place_of(tuple(above)))
             return f'; a point splits a key: write "{split}" in quotes'
         node = node_at(self.case, above)
-        if node is not None and (kinds := node.kinds_with(key)):
+        if node is not None and (kinds := node.kinds_with(str(key))):
             return f" of this kind; {', '.join(map(repr, kinds))} have it"
         like = nearest_names(key, node.keys()) if node is not None else []
         self.meant |= {place_of((*above, name)) for name in like}
