@@ -49,7 +49,7 @@ from abscopt.optimizer.schedule import standard_schedule
 
 PAGE = Path(__file__).with_name("CLOCK.md")
 LATE = 1.5
-"""Seconds beyond the limit: the start of Python takes one of them on a slow machine."""
+"""Seconds beyond the limit, which counts from the start of the command, that are no fault."""
 TOLERANCE = 1e-6
 """A bound may lie below a judged objective by what rows of a programme may be broken by."""
 

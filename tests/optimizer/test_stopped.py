@@ -42,6 +42,25 @@ def test_the_bound_of_a_stopped_search_is_true(name: str, looks: int) -> None:
     assert best - 1e-9 <= found.bound < math.inf
 
 
+@pytest.mark.parametrize("seconds", [0.0, 60.0])
+def test_a_stopped_search_tabulates_for_its_bound_only_while_there_is_time(
+    seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = load("early-sabr")
+    clock = Stopping(10**9)
+
+    def out_of_time(search: object) -> None:
+        clock.looks = 0
+        raise Stopped
+
+    monkeypatch.setattr(searching.Search, "run", out_of_time)
+    monkeypatch.setattr(searching, "LATE_SECONDS", seconds)
+    with clock.running("test"):
+        found = searching.explore(Candidates(case), 0.005, 0, clock)
+    assert found.bound is not None
+    assert (found.bound < ceiling_of_case(case)) == (seconds > 0)
+
+
 def test_what_was_closed_within_the_gap_counts_at_a_stop() -> None:
     """A node closed at incumbent plus gap may hold more than what is open is bounded by."""
     found, candidates = SearchState(value=1.0, nodes=1), Candidates(load("early-sabr"))
