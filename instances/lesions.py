@@ -21,9 +21,11 @@ from abscopt.instances.fields import (
     Table,
     consistent,
 )
+from abscopt.models.population import sensitivity_factors
 
 if TYPE_CHECKING:
     from abscopt.instances.immune import Immune
+    from abscopt.models.arrays import FloatArray
 
 SECOND_MOMENT = "second_moment"
 KEPT = 1.0 + 1e-9
@@ -143,6 +145,11 @@ class Lesion(LibraryTable):
         description="linear coefficient of log kill"
     )
     alpha_beta_gy: AlphaBeta = Field(description="ratio of linear and quadratic coefficient")
+    alpha_cv: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None,
+        description="coefficient of variation of alpha between patients, over which control is "
+        "averaged; one tumor of mean alpha if absent",
+    )
     lql_transition_gy: FractionDose | None = Field(
         default=None, description="dose above which log kill goes on along its tangent"
     )
@@ -251,6 +258,16 @@ class Lesion(LibraryTable):
     def populations(self) -> tuple[Clone, ...]:
         """The clones; a lesion that states none has one."""
         return self.clones or (Clone(name="all", share=1.0),)
+
+    @property
+    def spread(self) -> bool:
+        """Whether its control is a mean over radiosensitivities."""
+        return bool(self.alpha_cv)
+
+    @property
+    def sensitivities(self) -> tuple[FloatArray, FloatArray]:
+        """Factors of alpha and their weights, (nodes,) each; one node without a spread."""
+        return sensitivity_factors(self.alpha_cv or 0.0)
 
     @property
     def ways(self) -> tuple[Technique, ...]:

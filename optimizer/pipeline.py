@@ -22,13 +22,10 @@ from abscopt.optimizer.improved import with_lesions_added
 from abscopt.optimizer.known import Known
 from abscopt.optimizer.known_at_once import without_tables
 from abscopt.optimizer.memory import Memory
+from abscopt.optimizer.programme.data import refuse_spread
 from abscopt.optimizer.progress import Clock, Listener, Stopped, tick
 from abscopt.optimizer.results.result import Certificate, Result, ResultStatus, SolverRun
-from abscopt.optimizer.schedule import (
-    Schedule,
-    read_schedule,
-    standard_schedule,
-)
+from abscopt.optimizer.schedule import Schedule, read_schedule, standard_schedule
 from abscopt.optimizer.search.free.scope import applies
 from abscopt.optimizer.search.uniform.explore import explore
 from abscopt.optimizer.search.uniform.second_stage import second_stage
@@ -89,8 +86,10 @@ def solve(
     Raises
     ------
     InputError
-        If the start names what the case does not have.
+        If the start names what the case does not have, or the method does not cover the case.
     """
+    if method == "single":
+        refuse_spread(instance)
     clock = Clock(time_limit, listener)
     if start is not None:
         start = read_schedule(start.to_json(instance), instance, "start")
@@ -181,6 +180,8 @@ def _begun(
 
     def ways() -> Iterator[Way]:
         yield _name(method, candidates), first
+        if any(lesion.spread for lesion in instance.lesions):  # the programme does not cover it
+            return
         yield "HiGHS without presolve", lambda known: other(known, None)
         engine = _other_engine()  # asking what is installed takes half a second
         if engine is not None:

@@ -14,6 +14,7 @@ from abscopt.instances.regimens import infusions
 from abscopt.instances.schema import Instance
 from abscopt.instances.systemic import AgentChoice
 from abscopt.optimizer.evaluation import Evaluation, Judge
+from abscopt.optimizer.results.result import Result
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
 
 Course = tuple[Fraction, ...]
@@ -209,3 +210,17 @@ def greedy(instance: Instance, judge: Judge) -> float | None:
         and verdict.feasible
     ]
     return max(values, default=None)
+
+
+def agrees(result: Result, best: float | None, gap: float, tolerance: float = 1e-9) -> bool:
+    """Same status, objective within the gap of the best and bound not below it."""
+    if best is None:
+        return result.status == "infeasible" and result.schedule is None
+    if result.status != "optimal" or result.objective is None or result.bound is None:
+        return False
+    slack = tolerance * max(1.0, abs(best))
+    return (
+        best - gap - slack <= result.objective <= best + slack
+        and result.bound >= best - slack
+        and result.bound - result.objective <= gap + slack
+    )

@@ -120,7 +120,9 @@ class Tables:
         total = np.zeros(len(rows))
         for s in lesions:
             local, share = (self.stacks[name][s].at(plans, kinds[s]) for name in ("local", "share"))
-            total += weights[s] * lesion_value(self.instance.objective, local, share, systemic)
+            total += weights[s] * lesion_value(
+                self.instance.objective, self.plans[0].nodes[s], local, share, systemic
+            )
         return total
 
     def _cost(self, plans: IntArray, rows: IntArray, loads: FloatArray) -> FloatArray:

@@ -61,7 +61,9 @@ def _values_of_group(candidates: Candidates, plans: IntArray, rows: IntArray) ->
             total += lesion.weight * one.tumor_bed[kinds]
             continue
         share = np.stack([shares_of(instance, lesion, one, top)[kinds] for top in tops])[of]
-        value = lesion_value(instance.objective, one.local[kinds], share, kill)
+        value = lesion_value(
+            instance.objective, lesion.sensitivities[1], one.local[kinds], share, kill
+        )
         total += lesion.weight * value
     return total
 

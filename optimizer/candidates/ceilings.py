@@ -48,9 +48,10 @@ def ceiling(candidates: Candidates, plan: int) -> float:
         if bed:
             total += lesion.weight * float(shared.tumor_bed.max())
             continue
+        nodes = lesion.sensitivities[1]
         factors = np.array([clone.effector_share_factor for clone in lesion.populations])
-        share = lesion.effector_share * instance.immune.share_factor * factors
+        share = lesion.effector_share * instance.immune.share_factor * np.tile(factors, len(nodes))
         kill = np.full((1, len(instance.horizon_days)), most)
-        value = lesion_value(instance.objective, shared.local, share[None, :], kill)
+        value = lesion_value(instance.objective, nodes, shared.local, share[None, :], kill)
         total += lesion.weight * float(value.max())
     return total

@@ -37,11 +37,11 @@ class CourseEffects:
     Attributes
     ----------
     kind : (courses,) kind of each course
-    local : (kinds, horizons, clones) log burden of each clone without systemic effect
+    local : (kinds, horizons, nodes x clones) log burden of each clone without systemic effect
     effect : (courses, horizons) own effector log kill, before any lymphocyte factor
     loss : (courses,) a_s, log loss of everybody else's effectors
     tumor_bed : (kinds,) Gy, less repopulation
-    share : (kinds, clones) share of the systemic effect, 0 without credit
+    share : (kinds, nodes x clones) share of the systemic effect, 0 without credit
     """
 
     kind: IntArray
@@ -76,7 +76,8 @@ class Shared:
     kinds : kinds of courses; all arrays have a row for each of them
     survival : (kinds, fractions + 1) of the whole lesion
     antigen : (kinds, fractions) that each fraction meets, in shares of the lesion
-    local : (kinds, horizons, clones) log burden without systemic effect
+    local : (kinds, horizons, nodes x clones) log burden without systemic effect, the clones of
+        each of the lesion's radiosensitivities side by side
     bed : (kinds,) Gy, sensitizers and equivalent BED included, without loss to repopulation
     tumor_bed : (kinds,) the same less repopulation
     unsuppressed, release : (kinds, fractions) release of antigen by each fraction, no drug acting
@@ -128,7 +129,8 @@ def shared_effects(instance: Instance, whole: Menu, sensitizer: FloatArray, plan
         + extra[:, -1]
     )
     local = [
-        _local(instance, lesion, menu, clone, kill, fractions, extra, plan)
+        _local(instance, lesion, menu, clone, kill, factor, fractions, extra, plan)
+        for factor in lesion.sensitivities[0]
         for clone, kill in zip(lesion.populations, kills, strict=True)
     ]
     tick()
@@ -391,14 +393,15 @@ def _suppression(
 
 
 def shares_of(instance: Instance, lesion: Lesion, shared: Shared, occupancy: float) -> FloatArray:
-    """(kinds, clones) share of the systemic effect that each clone feels.
+    """(kinds, nodes x clones) share of the systemic effect that each clone feels.
 
     Parameters
     ----------
     occupancy : greatest occupancy of PD-(L)1 under the plan
     """
     c, survival = instance.immune, shared.survival
-    factors = np.array([clone.effector_share_factor for clone in lesion.populations])
+    of_clones = [clone.effector_share_factor for clone in lesion.populations]
+    factors = np.tile(of_clones, len(lesion.sensitivities[1]))
     shares = np.broadcast_to(
         lesion.effector_share * c.share_factor * factors, (len(survival), len(factors))
     )
@@ -433,11 +436,12 @@ def _local(
     menu: Menu,
     clone: Clone,
     kill: FloatArray,
+    factor: float,
     fractions: _Fractions,
     extra: FloatArray,
     plan: Plan,
 ) -> FloatArray:
-    """(kinds, horizons) log burden of one clone without systemic effect."""
+    """(kinds, horizons) log burden of one clone without systemic effect, alpha times a factor."""
     alpha, _ = lesion.clone_constants(clone)
     irradiated = _irradiated(lesion, menu, clone)
     number = math.log(lesion.clonogen_number * clone.share)
@@ -450,6 +454,7 @@ def _local(
             _accelerated(lesion, menu, horizon),
         )
         killed = np.where(fractions.days < horizon, kill, 0.0).sum(axis=1) + alpha * extra[:, h]
+        killed = factor * killed
         partial = np.where(irradiated < 1, irradiated, 0.0)
         outside = -np.log1p(partial * np.expm1(-killed))
         poisoned = clone.drug_kill_factor * sum(

@@ -17,8 +17,9 @@ from abscopt.instances.limits import (
     EdricLimit,
     LogisticsLimit,
 )
-from abscopt.models import immune, lymphocytes, outcome, toxicity
+from abscopt.models import immune, lymphocytes, toxicity
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
+from abscopt.models.population import population_log_burden
 from abscopt.optimizer.candidates.courses import ADDED
 from abscopt.optimizer.candidates.loads import alc_allowance
 from abscopt.optimizer.candidates.table import CAP
@@ -38,6 +39,7 @@ class Tabulated:
 
     Attributes
     ----------
+    nodes : per lesion the weights of its radiosensitivities
     allowed : per lesion (courses,) what rules, limits and demands allow
     begun : the same with 'no course', which stands for a course still to be chosen
     """
@@ -59,6 +61,7 @@ class Tabulated:
         self.sensitized = candidates.plan_effects.sensitizer[plan] > 1
         lesions = [self.instance.lesions[t.menu.lesion] for t in candidates.lesions]
         self.weights = np.array([lesion.weight for lesion in lesions])
+        self.nodes = [lesion.sensitivities[1] for lesion in lesions]
         limits = self.instance.limits
         self.soft = any(limit.penalty is not None for limit in limits)
 
@@ -117,7 +120,11 @@ class Tabulated:
         for s, effect in enumerate(self.effects):
             chosen = effect.kind[rows[:, s]]
             total += self.weights[s] * lesion_value(
-                self.instance.objective, effect.local[chosen], effect.share[chosen], systemic
+                self.instance.objective,
+                self.nodes[s],
+                effect.local[chosen],
+                effect.share[chosen],
+                systemic,
             )
         return total
 
@@ -147,7 +154,8 @@ class Tabulated:
         for s, most in self.candidates.controlled.items():
             effect = self.effects[s]
             chosen = effect.kind[rows[:, s]]
-            good &= controllable(effect.local[chosen], effect.share[chosen], kill, most)
+            local, share = effect.local[chosen], effect.share[chosen]
+            good &= controllable(self.nodes[s], local, share, kill, most)
         return good
 
     def shortfall(self, rows: IntArray) -> FloatArray:
@@ -157,7 +165,7 @@ class Tabulated:
             effect = self.effects[s]
             chosen = effect.kind[rows[:, s]]
             left = effect.local[chosen, -1] - effect.share[chosen] * kill[:, None]
-            total += np.maximum(0.0, outcome.total_log_burden(left) - most)
+            total += np.maximum(0.0, population_log_burden(left, self.nodes[s]) - most)
         return total
 
     def beside(self, row: IntArray, s: int, courses: IntArray) -> BoolArray:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from abscopt.models import outcome
 from abscopt.models.arrays import FloatArray
+from abscopt.models.population import population_log_burden
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Objective
@@ -30,37 +31,41 @@ def value_of_burden(goal: Objective, burden: FloatArray) -> FloatArray:
 
 
 def lesion_value(
-    goal: Objective, local: FloatArray, share: FloatArray, systemic: FloatArray
+    goal: Objective, nodes: FloatArray, local: FloatArray, share: FloatArray, systemic: FloatArray
 ) -> FloatArray:
     """Mean over horizons of one lesion's value; the arrays broadcast in all but the last axes.
 
     Parameters
     ----------
-    local : (..., horizons, clones) log burdens without systemic effect
-    share : (..., clones) of the systemic effect
+    nodes : weights of the lesion's radiosensitivities (`Lesion.sensitivities`)
+    local : (..., horizons, nodes x clones) log burdens without systemic effect
+    share : (..., nodes x clones) of the systemic effect
     systemic : (..., horizons) saturated systemic log kill
     """
     if local.shape[-1] == 1:
         burden = local[..., 0] - share * systemic
     else:
-        burden = outcome.total_log_burden(local - share[..., None, :] * systemic[..., None])
+        left = local - share[..., None, :] * systemic[..., None]
+        burden = population_log_burden(left, nodes)
     mean: FloatArray = value_of_burden(goal, burden).mean(axis=-1)
     return mean
 
 
 def controllable(
-    local: FloatArray, share: FloatArray, kill: FloatArray, most: float
+    nodes: FloatArray, local: FloatArray, share: FloatArray, kill: FloatArray, most: float
 ) -> NDArray[np.bool_]:
     """Whether log burdens at the last horizon are at most those that a demand allows.
 
-    `ln sum_c e^(local_c - share_c S) <= most`; falls with the burdens, rises with the effect S.
+    `U <= most`, of one tumor U = ln sum_c e^(local_c - share_c S); falls with the burdens, rises
+    with the effect S.
 
     Parameters
     ----------
-    local : (..., horizons, clones) log burdens without systemic effect
-    share : (..., clones) of the systemic effect
+    nodes : weights of the lesion's radiosensitivities (`Lesion.sensitivities`)
+    local : (..., horizons, nodes x clones) log burdens without systemic effect
+    share : (..., nodes x clones) of the systemic effect
     kill : (...) saturated systemic log kill at the last horizon
     """
-    burden = outcome.total_log_burden(local[..., -1, :] - share * kill[..., None])
+    burden = population_log_burden(local[..., -1, :] - share * kill[..., None], nodes)
     kept: NDArray[np.bool_] = np.asarray(burden <= most + ROUNDING * (1.0 + abs(most)))
     return kept

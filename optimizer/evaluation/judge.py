@@ -9,6 +9,7 @@ import numpy as np
 
 from abscopt.models import immune, outcome
 from abscopt.models.arrays import FloatArray
+from abscopt.models.population import burdens_by_node, population_log_burden
 from abscopt.optimizer.evaluation.demands import demand_uses
 from abscopt.optimizer.evaluation.lesions import Course, LesionEffect, lesion_effect
 from abscopt.optimizer.evaluation.limits import alc_losses, edric_gy, limit_uses
@@ -94,13 +95,18 @@ class Judge:
     ) -> LesionOutcome:
         lesion, goal = self.instance.lesions[index], self.instance.objective
         doses = [dose for _, dose, _ in schedule.course(lesion.name)]
+        nodes = lesion.sensitivities[1]
+        shares = effect.effector_share * len(nodes)
         clones = np.array(
             [
                 np.array(local) - share * np.array(systemic)
-                for local, share in zip(effect.local_log_burden, effect.effector_share, strict=True)
+                for local, share in zip(effect.local_log_burden, shares, strict=True)
             ]
         )
-        burden = outcome.total_log_burden(clones.T)
+        burden = population_log_burden(clones.T, nodes)
+        poisson = outcome.poisson_tcp(burdens_by_node(clones.T, len(nodes))) @ nodes
+        middle = len(nodes) // 2 * len(lesion.populations)
+        median = clones[middle : middle + len(lesion.populations)]
         beyond = outcome.conceded(burden, goal.conceded_at_nats)
         return LesionOutcome(
             name=lesion.name,
@@ -110,10 +116,10 @@ class Judge:
             dose_per_fraction_gy=doses[0] if len(set(doses)) == 1 else None,
             bed_gy=effect.bed_gy,
             tumor_bed_gy=effect.tumor_bed_gy,
-            clone_log_burden=tuple(tuple(float(u) for u in clone) for clone in clones),
+            clone_log_burden=tuple(tuple(float(u) for u in clone) for clone in median),
             log_burden=tuple(float(u) for u in burden),
             control_probability=tuple(float(p) for p in outcome.control_probability(burden)),
-            poisson_tcp=tuple(float(p) for p in outcome.poisson_tcp(burden)),
+            poisson_tcp=tuple(float(p) for p in poisson),
             value=tuple(float(v) for v in _values(goal, burden, effect.tumor_bed_gy)),
             conceded=goal.kind == "default" and bool(beyond[-1]),
             credited=effect.credited,

@@ -25,8 +25,8 @@ TOLERANCE = 1e-9
 class LesionEffect:
     """Effects of one course under one systemic state.
 
-    `local_log_burden` has one tuple per clone with one entry per horizon, `effector_share` one
-    entry per clone (0 without credit), `effector_log_kill` one entry per horizon.
+    `local_log_burden` has one tuple per radiosensitivity and clone with one entry per horizon,
+    `effector_share` one entry per clone (0 without credit), `effector_log_kill` one per horizon.
     """
 
     bed_gy: float
@@ -90,9 +90,12 @@ def lesion_effect(
         tumor_bed_gy=bed - _bed_loss(lesion, days),
         local_log_burden=tuple(
             tuple(
-                _local_log_burden(instance, lesion, technique, clone, days, killed, state, horizon)
+                _local_log_burden(
+                    instance, lesion, technique, clone, days, killed, state, horizon, float(factor)
+                )
                 for horizon in instance.horizon_days
             )
+            for factor in lesion.sensitivities[0]
             for clone, killed in zip(lesion.populations, kills, strict=True)
         ),
         effector_share=tuple(
@@ -159,8 +162,9 @@ def _local_log_burden(
     kills: list[float],
     state: SystemicState,
     horizon: int,
+    factor: float,
 ) -> float:
-    """Log clonogens of one clone at a horizon, without systemic effect."""
+    """Log clonogens of one clone at a horizon, without systemic effect, alpha times a factor."""
     grown = repopulation.log_growth(
         horizon,
         lesion.growth_doubling_time_days,
@@ -173,7 +177,7 @@ def _local_log_burden(
     return (
         math.log(lesion.clonogen_number * clone.share)
         + float(grown)
-        - _partial_kill(killed, technique.share_of(clone.name))
+        - _partial_kill(factor * killed, technique.share_of(clone.name))
         - clone.drug_kill_factor * _cytotoxic_kill(instance, state, horizon)
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from abscopt.instances.load import InputError, Problem
 from abscopt.models import immune, repopulation
 from abscopt.models import outcome as control
 from abscopt.models.arrays import FloatArray, IntArray
@@ -256,10 +257,30 @@ class Data:
         return self._bed_loss_per_day(s) * self.instance.days if s in self.free else 0.0
 
 
+def refuse_spread(instance: Instance) -> None:
+    """Raise InputError if the control of some lesion is a mean over radiosensitivities."""
+    rule = "the stated programme has one alpha per clone: leave it out, or solve by method auto"
+    problems = [
+        Problem(instance.name, f"lesions[{i}].alpha_cv", f"{lesion.alpha_cv:g}", rule)
+        for i, lesion in enumerate(instance.lesions)
+        if lesion.spread
+    ]
+    if problems:
+        raise InputError(problems)
+
+
 def data_of(
     candidates: Candidates, columns: Columns, refinement: Refinement, kept: Kept | None = None
 ) -> Data:
-    """What the constraint functions read, from the candidates of a case."""
+    """What the constraint functions read, from the candidates of a case.
+
+    Raises
+    ------
+    InputError
+        If some lesion's control is a mean over radiosensitivities, which the programme has no
+        constraint for.
+    """
+    refuse_spread(candidates.instance)
     return Data(candidates, columns, refinement, flows_of(candidates, columns), kept)
 
 

@@ -19,6 +19,7 @@ from abscopt.instances.load import build
 from abscopt.instances.schema import Instance, Objective
 from abscopt.models import immune
 from abscopt.models.arrays import FloatArray
+from abscopt.models.population import sensitivity_factors
 from abscopt.optimizer.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
@@ -135,22 +136,26 @@ def test_rows_count_what_the_judge_counts() -> None:
 
 @pytest.mark.parametrize("kind", ["default", "log_control", "expected_control", "log_kill"])
 @pytest.mark.parametrize("clones", [1, 2])
+@pytest.mark.parametrize("alpha_cv", [0.0, 0.3])
 @pytest.mark.parametrize("maximum", [None, 6.0])
 def test_no_value_rises_further_above_its_chord(
-    kind: Any, clones: int, maximum: float | None
+    kind: Any, clones: int, alpha_cv: float, maximum: float | None
 ) -> None:
     goal, rng = Objective(kind=kind), np.random.default_rng(clones)
+    factors, nodes = sensitivity_factors(alpha_cv)
     gaps, widths = [], []
     for _ in range(300):
-        local, share = rng.uniform(-100.0, 40.0, clones), rng.uniform(0.0, 3.0, clones)
+        number, killed = rng.uniform(0.0, 40.0, clones), rng.uniform(0.0, 100.0, clones)
+        local = (number - factors[:, None] * killed).reshape(-1)
+        share = np.tile(rng.uniform(0.0, 3.0, clones), len(nodes))
         low = 10.0 ** rng.uniform(-3.0, 1.5)
         width = 10.0 ** rng.uniform(-2.0, 1.0)
         part = np.linspace(0.0, 1.0, 101)
         kill = immune.saturate(low * np.exp(part * width), maximum)
-        value = lesion_value(goal, local[None, None], share[None], kill[:, None])
+        value = lesion_value(goal, nodes, local[None, None], share[None], kill[:, None])
         over = float((value - value[0] - part * (value[-1] - value[0])).max())
         high = np.array(low * math.exp(width))
-        most = float(above_chord(goal, local, share, np.array(low), high, maximum))
+        most = float(above_chord(goal, nodes, local, share, np.array(low), high, maximum))
         assert most >= over - 1e-9
         assert most <= value[-1] - value[0] + 1e-9
         gaps.append(most)

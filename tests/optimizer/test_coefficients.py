@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from random_instances import Raw, random_case
 from rich_cases import rich, rich_raw, richer, richer_raw
+from spread_cases import spread
 from table_rows import schedule_of
 from widened_instances import widened_case
 
@@ -75,6 +76,13 @@ def test_tables_and_judge_agree_on_widened_cases() -> None:
         assert (found["value"], found["feasibility"]) == (0, 0), seed
         kept += found["kept"]
     assert kept >= 200
+
+
+def test_tables_and_judge_agree_where_radiosensitivity_is_spread() -> None:
+    for seed in range(4100, 4112):
+        for raw in (random_case(seed), widened_case(seed)):
+            found = disagreements(build(spread(raw, seed)), seed)
+            assert (found["value"], found["feasibility"]) == (0, 0), seed
 
 
 def scaled_field(function: Callable[..., Any], field: str, factor: float) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from brute_force import Enumeration, binding, enumerate_by_judge, greedy, schedules
+from brute_force import Enumeration, agrees, binding, enumerate_by_judge, greedy, schedules
 from random_instances import LARGER, Raw, random_case
 from table_rows import schedule_of
 
@@ -20,7 +20,6 @@ from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.results.result import Result
 
 GAP = 1e-4
 MILP_TOLERANCE = 1e-6
@@ -47,20 +46,6 @@ def random_enumerated(seed: int) -> Case:
     instance = build(random_case(seed))
     judge = Judge(instance)
     return Case(instance, enumerate_by_judge(instance, judge), greedy(instance, judge))
-
-
-def agrees(result: Result, best: float | None, gap: float, tolerance: float = 1e-9) -> bool:
-    """Same status, objective within the gap of the best and bound not below it."""
-    if best is None:
-        return result.status == "infeasible" and result.schedule is None
-    if result.status != "optimal" or result.objective is None or result.bound is None:
-        return False
-    slack = tolerance * max(1.0, abs(best))
-    return (
-        best - gap - slack <= result.objective <= best + slack
-        and result.bound >= best - slack
-        and result.bound - result.objective <= gap + slack
-    )
 
 
 @pytest.mark.parametrize("name", TOYS)

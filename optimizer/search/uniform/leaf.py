@@ -35,6 +35,9 @@ COURSE_LIMIT = 2e5
 MOST_TIMINGS = 3_000_000
 """Timings of one box that are valued, some ten seconds; a box with more is split."""
 
+FEW_TIMINGS = 100_000
+"""Timings that are valued, some tenths of a second, before days go to an integer programme."""
+
 JOIN_CHUNK = 200_000
 BOUND_SAFETY = 1e-9
 NARROW = 1e-3
@@ -167,14 +170,18 @@ class Leaf:
             return True
         if count_at_most(course_losses, slack) <= COURSE_LIMIT:
             self._courses(courses, course_losses, slack)
-        elif self.dated and self._dates(courses, low, high, number):
-            return True
         elif too_many:
-            return False
+            return self._dates(courses, low, high, number)
         else:
             several = any(len(kinds) > 1 for kinds in kinds_within)
             timing_limit = MOST_TIMINGS if several else math.inf  # else nothing is left to split
-            return self._kinds(courses, course_losses, low, high, slack, timing_limit)
+            if not self.dated:
+                return self._kinds(courses, course_losses, low, high, slack, timing_limit)
+            return (
+                self._kinds(courses, course_losses, low, high, slack, FEW_TIMINGS)
+                or self._dates(courses, low, high, number)
+                or self._kinds(courses, course_losses, low, high, slack, timing_limit)
+            )
         return True
 
     def _dates(

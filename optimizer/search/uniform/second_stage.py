@@ -123,11 +123,14 @@ def _worth_trying(tabulated: Tabulated, row: IntArray, s: int, floor: float) -> 
     raw = np.exp(-effects[s].loss)[:, None] * effect + math.exp(-total) * effects[s].effect
     kill = immune.saturate(raw.max(axis=0), tabulated.instance.immune.effect_maximum_nats)
     goal, weight = tabulated.instance.objective, tabulated.weights
-    value = weight[s] * lesion_value(goal, effects[s].local, effects[s].share, kill[None, :])
+    nodes = tabulated.nodes
+    value = weight[s] * lesion_value(
+        goal, nodes[s], effects[s].local, effects[s].share, kill[None, :]
+    )
     for i in unchanged:
         chosen = kinds[i][[row[i]]]
         value += weight[i] * lesion_value(
-            goal, effects[i].local[chosen], effects[i].share[chosen], kill[None, :]
+            goal, nodes[i], effects[i].local[chosen], effects[i].share[chosen], kill[None, :]
         )
     return np.flatnonzero((value - tabulated.plan_cost >= floor)[kinds[s]])
 

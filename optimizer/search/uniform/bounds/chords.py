@@ -7,12 +7,16 @@ cell's width costs its bound falls with the square of the width.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from abscopt.models import immune, outcome
 from abscopt.models.arrays import FloatArray
+from abscopt.models.population import population_log_burden
 from abscopt.optimizer.candidates.value import value_of_burden
 
 if TYPE_CHECKING:
@@ -20,10 +24,16 @@ if TYPE_CHECKING:
 
 
 TINY = 1e-300
+MOST_POWER = 50.0
+"""Greater powers of e are beyond the least upper bound that is known besides."""
+
+Ends = Sequence[FloatArray]
+"""Two arrays: at the lower and at the upper end of a cell, or least and greatest."""
 
 
 def above_chord(
     goal: Objective,
+    nodes: FloatArray,
     local: FloatArray,
     share: FloatArray,
     low: FloatArray,
@@ -33,29 +43,31 @@ def above_chord(
     """Bound of value less chord for raw log kills between two, shapes (..., clones), (...).
 
     A function whose slope stays within [d, D] and whose chord has the slope m rises at most
-    w (D - m)(m - d)/(D - d) above it over a width w. The slope in ln z is the fall of the value per
-    nat of burden, times the mean share of the clones left (it falls with the effect), times that
-    of the saturated kill S, S (1 - S/S_max). A conceded lesion's value is the greater of log
-    control and a line, whose chords lie below its own: the greater of their rises is a bound.
+    w (D - m)(m - d)/(D - d) above it over a width w. The slope in ln z is that of the value in the
+    saturated kill S (`slopes`), times that of S, S (1 - S/S_max). A conceded lesion's value is the
+    greater of log control and a line, whose chords lie below its own: the greater of their rises
+    is a bound.
+
+    Parameters
+    ----------
+    nodes : weights of the lesion's radiosensitivities
     """
     ends = [immune.saturate(z, maximum) for z in (low, high)]
-    burdens, shares = zip(*(_burden(local, share, kill) for kill in ends), strict=True)
     width = np.log(high / low)
-    gains = _gains(ends[0], ends[1], maximum)
-    low_slope, high_slope = shares[1] * gains[0] * width, shares[0] * gains[1] * width
-    after, before = burdens[1], burdens[0]
+    gains = tuple(gain * width for gain in _gains(ends[0], ends[1], maximum))
+    slopes = _slopes_of_one if len(nodes) == 1 else partial(_slopes_of_population, nodes)
+    cell = slopes(goal.kind, local, share, ends, gains)
+    before, after = cell.before, cell.after
     rise = value_of_burden(goal, after) - value_of_burden(goal, before)
     if goal.kind == "log_kill":
-        height = _rise(before - after, low_slope, high_slope)
+        height = _rise(before - after, *cell.burden)
     elif goal.kind == "expected_control":
-        height = _rise(rise, *_of_control(after, before, low_slope, high_slope))
+        height = _rise(rise, *cell.value)
     else:
-        curve = outcome.log_control(after) - outcome.log_control(before)
-        steep = [outcome.control_probability(-burden) for burden in burdens]
-        height = _rise(curve, steep[1] * low_slope, steep[0] * high_slope)
+        height = _rise(outcome.log_control(after) - outcome.log_control(before), *cell.value)
     if goal.kind == "default":
         edge, slope = outcome.concession_burden(goal.conceded_at_nats), goal.conceded_slope
-        line = _rise(slope * (before - after), slope * low_slope, slope * high_slope)
+        line = _rise(slope * (before - after), *(slope * fall for fall in cell.burden))
         height = np.where(
             before <= edge, height, np.where(after >= edge, line, np.maximum(height, line))
         )
@@ -73,14 +85,97 @@ def _rise(rise: FloatArray, low_slope: FloatArray, high_slope: FloatArray) -> Fl
     return over / np.maximum(high_slope - low_slope, TINY)
 
 
-def _of_control(
-    after: FloatArray, before: FloatArray, low_slope: FloatArray, high_slope: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Least and greatest rise of the control probability over burdens between two."""
+@dataclass(frozen=True)
+class _Cell:
+    """A lesion between two saturated kills: least and greatest slope, times the cell's width.
+
+    Attributes
+    ----------
+    before, after : log burdens at the lesser and the greater kill
+    burden : by how much the log burden falls
+    value : by how much log control (or, where it is the goal, control) rises
+    """
+
+    before: FloatArray
+    after: FloatArray
+    burden: tuple[FloatArray, FloatArray]
+    value: tuple[FloatArray, FloatArray]
+
+
+def _slopes_of_one(
+    kind: str, local: FloatArray, share: FloatArray, ends: Ends, gains: Ends
+) -> _Cell:
+    """One tumor of clones: du/dS = -s, d ln P/dS = (1 - P) s, dP/dS = P (1 - P) s.
+
+    s, the mean share of what is left, falls with the effect: clones of greater share die first.
+    """
+    burdens, shares = zip(*(_burden(local, share, kill) for kill in ends), strict=True)
+    low, high = shares[1] * gains[0], shares[0] * gains[1]
+    if kind == "expected_control":
+        value = _of_control(burdens[1], burdens[0])
+        return _Cell(burdens[0], burdens[1], (low, high), (value[0] * low, value[1] * high))
+    steep = [outcome.control_probability(-burden) for burden in burdens]
+    return _Cell(burdens[0], burdens[1], (low, high), (steep[1] * low, steep[0] * high))
+
+
+def _slopes_of_population(
+    nodes: FloatArray, kind: str, local: FloatArray, share: FloatArray, ends: Ends, gains: Ends
+) -> _Cell:
+    """Tumors of several radiosensitivities: P = sum_q w_q P_q, U = ln(1/P - 1), P_q = 1/(1+e^u_q).
+
+    dP/dS = N = sum_q w_q P_q (1 - P_q) s_q, d ln P/dS = N/P, -dU/dS = N/(P (1 - P)). In the cell
+    P_q rises and s_q falls, so N lies between the sums of the least and greatest of each
+    P_q (1 - P_q) and s_q, and P and P (1 - P) between those of the ends. Besides, -dU/dS <= max s_q
+    as E[P_q (1 - P_q)] <= P (1 - P) (Jensen), and d ln P/dS, the mean of (1 - P_q) s_q with
+    weights w_q P_q, lies between the least and the greatest of it.
+    """
+    local, share = (one.reshape(*one.shape[:-1], len(nodes), -1) for one in (local, share))
+    by_node = [_burden(local, share, kill[..., None]) for kill in ends]
+    (before, most_share), (after, least_share) = by_node
+    whole = [population_log_burden(burden, nodes) for burden, _ in by_node]
+    rates, of_whole = _log_rates(after, before), _log_rates(whole[1], whole[0])
+
+    def mean(which: int, share: FloatArray, less: FloatArray | float) -> FloatArray:
+        """sum_q w_q s_q e^(least or greatest ln P_q (1 - P_q) - less)."""
+        powers = np.minimum(rates[which] - np.asarray(less)[..., None], MOST_POWER)
+        rate: FloatArray = (np.exp(powers) * share) @ nodes
+        return rate
+
+    fall = (
+        mean(0, least_share, of_whole[1]) * gains[0],
+        np.minimum(mean(1, most_share, of_whole[0]), most_share.max(axis=-1)) * gains[1],
+    )
+    if kind == "expected_control":
+        value = mean(0, least_share, 0.0) * gains[0], mean(1, most_share, 0.0) * gains[1]
+        return _Cell(whole[0], whole[1], fall, value)
+    control = [outcome.log_control(burden) for burden in whole]
+    lost = (
+        outcome.control_probability(-after) * least_share,
+        outcome.control_probability(-before) * most_share,
+    )
+    value = (
+        np.maximum(mean(0, least_share, control[1]), lost[0].min(axis=-1)) * gains[0],
+        np.minimum(mean(1, most_share, control[0]), lost[1].max(axis=-1)) * gains[1],
+    )
+    return _Cell(whole[0], whole[1], fall, value)
+
+
+def _log_rates(after: FloatArray, before: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Least and greatest ln P (1 - P), P = 1/(1 + e^u), over burdens u between two.
+
+    P (1 - P) rises until u = 0 and falls from there on.
+    """
+    ends = [-np.abs(u) - 2.0 * np.log1p(np.exp(-np.abs(u))) for u in (after, before)]
+    nearest = np.abs(np.clip(0.0, after, before))
+    return np.minimum(*ends), -nearest - 2.0 * np.log1p(np.exp(-nearest))
+
+
+def _of_control(after: FloatArray, before: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Least and greatest P (1 - P), P = 1/(1 + e^u), over burdens u between two."""
     ends = [outcome.control_probability(burden) for burden in (after, before)]
     middle = outcome.control_probability(np.clip(0.0, after, before))
     slopes = [control * (1.0 - control) for control in (*ends, middle)]
-    return np.minimum(slopes[0], slopes[1]) * low_slope, slopes[2] * high_slope
+    return np.minimum(slopes[0], slopes[1]), slopes[2]
 
 
 def _burden(

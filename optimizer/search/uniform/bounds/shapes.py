@@ -142,13 +142,14 @@ class Shapes:
         offset = np.log(self.levels) - 1.0 - self.tabulated.chemo
         raw = np.exp((term + offset).min(axis=2))
         kill = immune.saturate(raw, instance.immune.effect_maximum_nats)
-        total = np.zeros(len(term))
+        total, nodes = np.zeros(len(term)), self.tabulated.nodes
         for s, burden in enumerate(local):
             total += self.tabulated.weights[s] * lesion_value(
-                instance.objective, burden, share[s], kill
+                instance.objective, nodes[s], burden, share[s], kill
             )
         for s, burden_limit in self.tabulated.candidates.controlled.items():
-            total[~controllable(local[s], share[s], kill[:, -1], burden_limit)] = -np.inf
+            kept = controllable(nodes[s], local[s], share[s], kill[:, -1], burden_limit)
+            total[~kept] = -np.inf
         return total
 
     def timings(self, row: IntArray, threshold: Callable[[], float]) -> Iterator[IntArray]:

@@ -24,6 +24,7 @@ from abscopt.optimizer.search.uniform.bounds.chords import above_chord
 from abscopt.optimizer.search.uniform.bounds.leaves import Memo, leaves_of
 
 if TYPE_CHECKING:
+    from abscopt.instances.lesions import Lesion
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.coefficients import Shared
     from abscopt.optimizer.candidates.table import Candidates
@@ -39,25 +40,24 @@ class LesionValues:
 
     Parameters
     ----------
-    weight : of the lesion in the objective
+    lesion : of the kinds
     shared : of the kinds under one group of plans
-    share : (kinds, clones) of the systemic effect
-    burden_limit : log burden that the lesion may have at the last horizon, if it demands control
+    share : (kinds, nodes x clones) of the systemic effect
     """
 
     def __init__(
         self,
         instance: Instance,
-        weight: float,
+        lesion: Lesion,
         shared: Shared,
         share: FloatArray,
-        burden_limit: float | None = None,
     ):
         """Leaves over local burdens and shares; corner[leaf] = (min local, max share) of its kinds.
 
         A value falls with local and rises with share: that of the corner is an upper bound.
         """
-        self.instance, self.weight, self.burden_limit = instance, weight, burden_limit
+        self.instance, self.weight = instance, lesion.weight
+        self.burden_limit, self.nodes = lesion.most_log_burden, lesion.sensitivities[1]
         self.systemic = instance.objective.kind != "tumor_bed"
         self.horizons = len(instance.horizon_days) if self.systemic else 0
         self.local, self.share, self.tumor_bed = shared.local, share, shared.tumor_bed
@@ -91,7 +91,7 @@ class LesionValues:
         """Whether burdens keep the demand at raw log kills of the last horizon."""
         assert self.burden_limit is not None
         saturated = immune.saturate(kill, self.instance.immune.effect_maximum_nats)
-        return controllable(local, share, np.asarray(saturated), self.burden_limit)
+        return controllable(self.nodes, local, share, np.asarray(saturated), self.burden_limit)
 
     def best_at(self, kills: FloatArray, terms: FloatArray) -> FloatArray:
         """(m, n) greatest value + term of any kind at raw log kills (n, horizons).
@@ -275,7 +275,11 @@ class LesionValues:
         """What one horizon adds to weighted values; the arrays broadcast before their last axes."""
         saturated = immune.saturate(kill, self.instance.immune.effect_maximum_nats)
         weighted: FloatArray = (self.weight / self.horizons) * lesion_value(
-            self.instance.objective, local[..., [h], :], share, np.asarray(saturated)[..., None]
+            self.instance.objective,
+            self.nodes,
+            local[..., [h], :],
+            share,
+            np.asarray(saturated)[..., None],
         )
         return weighted
 
@@ -284,7 +288,7 @@ class LesionValues:
     ) -> FloatArray:
         """How far what one horizon adds rises above its chord between two kills."""
         goal, maximum = self.instance.objective, self.instance.immune.effect_maximum_nats
-        rise = above_chord(goal, local[..., h, :], share, low, high, maximum)
+        rise = above_chord(goal, self.nodes, local[..., h, :], share, low, high, maximum)
         return (self.weight / self.horizons) * rise
 
 
@@ -293,21 +297,13 @@ class Values:
 
     Parameters
     ----------
-    share : per lesion (kinds, clones) of the systemic effect
+    share : per lesion (kinds, nodes x clones) of the systemic effect
     """
 
     def __init__(
         self, candidates: Candidates, shared: tuple[Shared, ...], share: tuple[FloatArray, ...]
     ):
         self.lesions = tuple(
-            LesionValues(
-                candidates.instance,
-                candidates.lesion_of(table).weight,
-                of_kinds,
-                of_lesion,
-                candidates.controlled.get(s),
-            )
-            for s, (table, of_kinds, of_lesion) in enumerate(
-                zip(candidates.lesions, shared, share, strict=True)
-            )
+            LesionValues(candidates.instance, candidates.lesion_of(table), of_kinds, of_lesion)
+            for table, of_kinds, of_lesion in zip(candidates.lesions, shared, share, strict=True)
         )
