@@ -77,7 +77,7 @@ def solve(
     Parameters
     ----------
     gap : absolute, in the objective's unit; the case's own if None
-    time_limit : seconds; on expiry the best schedule so far is returned with its true bound
+    time_limit : seconds from this call; then the best schedule so far has its true bound
     method : `auto` (exact search, or the programme for free courses that it does not cover), or
         `single` (one MILP)
     start : a schedule to begin with; where it is feasible, the answer is at least as good
