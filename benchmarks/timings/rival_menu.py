@@ -22,12 +22,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.instances.limits import AlcLimit, EdricLimit, LogisticsLimit
 from abscopt.instances.schema import Instance
 from abscopt.models import immune
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.courses import Menu as Courses
+from abscopt.optimizer.candidates.limits.calendar.counted import CalendarLoad
+from abscopt.optimizer.candidates.limits.protocol import CourseLoad
 from abscopt.optimizer.candidates.table import CAP, Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.candidates.value import lesion_value
@@ -127,32 +128,28 @@ class Tables:
 
     def _cost(self, plans: IntArray, rows: IntArray, loads: FloatArray) -> FloatArray:
         total = self.plan_cost[plans].copy()
-        for column, limit in enumerate(self.candidates.limits):
-            if limit.penalty is not None:
-                total += limit.penalty * np.maximum(0.0, loads[:, column] - 1.0)
-        for other in self.instance.limits:
-            if other.penalty is not None and isinstance(
-                other, AlcLimit | EdricLimit | LogisticsLimit
-            ):
-                total += other.penalty * np.maximum(0.0, self._use(plans, rows, other) - 1.0)
+        for column, load in enumerate(self.candidates.on_organs):
+            if load.limit.penalty is not None:
+                total += load.limit.penalty * np.maximum(0.0, loads[:, column] - 1.0)
+        for other in self.candidates.on_courses:
+            if other.limit.penalty is not None:
+                excess = np.maximum(0.0, self._use(plans, rows, other) - 1.0)
+                total += other.limit.penalty * excess
         return total
 
     def _loads(self, plans: IntArray, rows: IntArray) -> FloatArray:
         """(n, organ limits) parts of the caps; plans that act alike on organs at once."""
-        loads = np.empty((len(rows), len(self.candidates.limits)))
+        loads = np.empty((len(rows), len(self.candidates.on_organs)))
         like = self.like[plans]
         for plan in np.unique(like):
             own = np.flatnonzero(like == plan)
             loads[own] = self.plans[plan].organ_loads(rows[own])
         return loads
 
-    def _use(
-        self, plans: IntArray, rows: IntArray, limit: AlcLimit | EdricLimit | LogisticsLimit
-    ) -> FloatArray:
-        use = self.plans[0]._use(rows, limit)
-        if isinstance(limit, AlcLimit):
-            before = self.instance.lymphocytes.initial_1e9_per_l
-            allowance = math.log(before / limit.floor_1e9_per_l)
+    def _use(self, plans: IntArray, rows: IntArray, load: CourseLoad[Any]) -> FloatArray:
+        use = load.use(self.plans[0], rows)
+        if load.feels_chemotherapy:
+            allowance = load.log_loss_allowance(self.instance)
             use = use + (self.chemo[plans] - self.chemo[0]) / allowance
         return use
 
@@ -165,17 +162,15 @@ class Tables:
         for s, allowed in enumerate(self.allowed):
             total += ~allowed.at(plans, rows[:, s]).astype(bool)
         total += self._rules(plans, rows)
-        for limit in self.instance.limits:
-            if limit.penalty is not None:
+        for load in self.candidates.on_courses:
+            if not load.hard:
                 continue
-            if isinstance(limit, AlcLimit | EdricLimit) or (
-                isinstance(limit, LogisticsLimit) and limit.cap is not None
-            ):
-                use = self._use(plans, rows, limit)
+            if load.counts:
+                use = self._use(plans, rows, load)
                 total += np.where(use > CAP, np.minimum(use - 1.0, MOST_EXCESS), 0.0)
-            if isinstance(limit, LogisticsLimit) and limit.floor:
-                short = limit.floor - self.plans[0].quantity(rows, limit)
-                total += np.maximum(0.0, short) / limit.floor
+            if isinstance(load, CalendarLoad) and load.limit.floor:
+                short = load.limit.floor - load.number(self.plans[0], rows)
+                total += np.maximum(0.0, short) / load.limit.floor
         return total
 
     @cached_property

@@ -25,7 +25,7 @@ from abscopt.instances.limits import (
 )
 from abscopt.models import lymphocytes, outcome
 from abscopt.models.arrays import FloatArray, IntArray
-from abscopt.optimizer.candidates.loads import edric_alone
+from abscopt.optimizer.candidates.limits.blood.edric import edric_alone
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 
@@ -173,7 +173,7 @@ def _refuse(candidates: Candidates, tables: list[Tabulated]) -> None:
     problems["tables by fraction number on shared days"] = not alone and any(
         isinstance(limit, DoseByFractionsLimit)
         and sum(bool((tables[0].loads[s][:, row] > 0).any()) for s in active) > 1
-        for row, limit in enumerate(candidates.limits)
+        for row, limit in enumerate(load.limit for load in candidates.on_organs)
     )
     found = [name for name, there in problems.items() if there]
     if found:
@@ -225,7 +225,7 @@ def _organs(stated: Programme) -> None:
     """Load of the courses, and twice the product of doses of one day, at most the cap."""
     candidates, model = stated.candidates, stated.model
     doses: dict[tuple[int, int], Any] = {}
-    for row, limit in enumerate(candidates.limits):
+    for row, limit in enumerate(load.limit for load in candidates.on_organs):
         total = quicksum(
             stated.course_sum(s, _of_courses(stated.tables[0], s, "loads")[:, row])
             for s in stated.active

@@ -28,6 +28,14 @@ class Limit(LibraryTable):
         default=None, description="soft limit: objective lost per unit of load/cap above 1"
     )
 
+    if TYPE_CHECKING:  # a field of each kind
+        kind: str
+
+    @property
+    def measure(self) -> str:
+        """What is measured: every measure has one module of `optimizer/candidates/limits`."""
+        return self.kind
+
     @property
     def words(self) -> str:
         """What the limit demands, on one line."""

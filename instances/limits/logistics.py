@@ -57,6 +57,11 @@ class LogisticsLimit(Limit):
         return self
 
     @property
+    def measure(self) -> str:
+        """The quantity."""
+        return self.quantity
+
+    @property
     def words(self) -> str:
         """`2 <= lesions <= 3`, `visits from day 5 to day 9 <= 3`."""
         floor = "" if self.floor is None else f"{self.floor} <= "

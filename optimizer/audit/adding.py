@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from abscopt.instances.limits import EdricLimit, LogisticsLimit, MeanLimit
 from abscopt.optimizer.audit.breaks import Break, breaks_of, worst
 from abscopt.optimizer.audit.least import Course, least_courses
+from abscopt.optimizer.candidates.limits.registry import load_of
 from abscopt.optimizer.evaluation.limits import limit_uses
 from abscopt.optimizer.evaluation.menu import broken_rules
 from abscopt.optimizer.evaluation.systemic import systemic_state
@@ -95,7 +95,7 @@ class _Trial:
             names = {one.limit for one in breaks} | {limit.name for limit in self._suspects}
             self._suspects = tuple(x for x in self.instance.limits if x.name in names)
         self.timeless = any(
-            _timeless(limit, not self.base.fractions)
+            load_of(limit).timeless(not self.base.fractions)
             for limit in self._suspects
             if limit.name in {one.limit for one in breaks}
         )
@@ -125,16 +125,3 @@ class _Trial:
         """What is known when the trial ends."""
         common = tuple(sorted(self._common or ()))
         return Tried(fits, self.nearest, self._breaks, common, complete)
-
-
-def _timeless(limit: AnyLimit, alone: bool) -> bool:
-    """Whether the load of a limit is the same whenever a course is given.
-
-    Alone and without drugs only lymphocytes and limits on days look at the day; beside other
-    courses organs add up on shared days as well.
-    """
-    if isinstance(limit, MeanLimit | EdricLimit):
-        return True
-    if isinstance(limit, LogisticsLimit):
-        return limit.quantity == "lesions"
-    return alone and limit.kind != "alc"

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.instances.limits import AlcLimit, LogisticsLimit
 from abscopt.models import chemotherapy, lq, lymphocytes, repopulation
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.courses import Patterns
-from abscopt.optimizer.candidates.loads import day_load, edric_alone
+from abscopt.optimizer.candidates.limits.blood.edric import edric_alone
 from abscopt.optimizer.candidates.plans import allowed_patterns, direct_doses, exposures_of
 from abscopt.optimizer.mip import finite_fields
 from abscopt.optimizer.progress import tick
@@ -242,12 +241,12 @@ def _free_loads(
 ) -> FloatArray:
     """(days x levels, organ limits) load of each dose on each day under one plan."""
     beam = (lesion, lesion.ways[0], 1)
-    loads = np.zeros((len(days) * len(levels), len(candidates.limits)))
-    for column, limit in enumerate(candidates.limits):
+    loads = np.zeros((len(days) * len(levels), len(candidates.on_organs)))
+    for column, load in enumerate(candidates.on_organs):
         loads[:, column] = np.concatenate(
             [
-                day_load(
-                    candidates.instance, beam, limit, levels, day,
+                load.day_load(
+                    candidates.instance, beam, levels, day,
                     bool(candidates.plan_effects.sensitizer[plan, day] > 1),
                 )
                 for day in days
@@ -272,7 +271,7 @@ def _free_exposed(
     """(plans, columns, exposures) whether a dose on its day meets the plan's infusions."""
     tick()
     kinds = tuple(exposure for _, _, exposure in candidates.exposures)
-    limits = [candidates.limits[number] for number, _, _ in candidates.exposures]
+    limits = [candidates.on_organs[number].limit for number, _, _ in candidates.exposures]
     points = [(limit.organ, limit.evaluation_point) for limit in limits]
     touched = np.array(
         [
@@ -351,17 +350,7 @@ def countable(candidates: Candidates) -> bool:
     plain = instance.objective.kind == "tumor_bed" or instance.immune.effect_per_effector == 0
     rested = plain or not lesion.immune_active(instance.immune)
     spared = plain or lesion.effect_loss(way) == 0
-    dated = any(
-        isinstance(limit, AlcLimit)
-        or (
-            isinstance(limit, LogisticsLimit)
-            and (
-                limit.quantity in ("lesions_per_day", "overall_days", "course_gap_days")
-                or (limit.first_day, limit.last_day) != (None, None)
-            )
-        )
-        for limit in instance.limits
-    )
+    dated = any(limit.tied_to_days for limit in candidates.on_courses)
     return (
         constant
         and rested

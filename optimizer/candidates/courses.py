@@ -15,13 +15,9 @@ from abscopt.optimizer.progress import tick
 if TYPE_CHECKING:
     from abscopt.instances.courses import CourseBlock, UniformCourse
     from abscopt.instances.lesions import Lesion
-    from abscopt.instances.limits import LogisticsLimit
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.schedule import Fraction
 
-
-ADDED = ("lesions", "machine_days")
-"""Quantities of logistics limits to which each course adds by itself."""
 
 BLOCK = 4096
 """Patterns between two looks at the clock: some hundredths of a second."""
@@ -87,14 +83,6 @@ class Patterns:
         """(patterns, days of the case) fractions on each day."""
         number: FloatArray = self.incidence * self.per_day[:, None]
         return number
-
-    def added(self, limit: LogisticsLimit) -> FloatArray:
-        """(patterns,) what a course adds to a limit of a quantity in `ADDED`."""
-        if limit.quantity == "lesions":
-            return (self.count > 0).astype(float)
-        window = limit.days(self.incidence.shape[1])
-        total: FloatArray = self.incidence[:, window.start : window.stop].sum(axis=1)
-        return total
 
 
 @dataclass(frozen=True)

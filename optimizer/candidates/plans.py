@@ -5,19 +5,21 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.instances.infusion_days import given_infusions
-from abscopt.instances.limits import DrugLimit
 from abscopt.instances.load import InputError, Problem
 from abscopt.instances.regimens import infusions, relative_dose
-from abscopt.models import chemotherapy, immune, lymphocytes, pharmacokinetics, risk
+from abscopt.models import chemotherapy, immune, lymphocytes, pharmacokinetics
 from abscopt.models.arrays import BoolArray, FloatArray
+from abscopt.optimizer.candidates.limits.protocol import CAP
+from abscopt.optimizer.candidates.limits.registry import plan_loads
 from abscopt.optimizer.mip import finite_fields
 from abscopt.optimizer.progress import tick
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
     from abscopt.instances.systemic import AgentChoice
     from abscopt.optimizer.candidates.courses import Patterns
+    from abscopt.optimizer.candidates.limits.protocol import PlanLoad
 
 MOST_PLAN_DAYS = 20_000_000
 """Nine tables of 8 bytes per plan and day: 1.5 GB."""
@@ -119,6 +122,7 @@ def enumerate_plans(instance: Instance) -> tuple[Plan, ...]:
     combinations = math.prod(len(options) for options in per_agent)
     if combinations > MOST_COMBINATIONS:
         raise _too_many(instance, combinations, MOST_COMBINATIONS)
+    limits = [limit for limit in plan_loads(instance) if limit.hard]
     found: dict[Doses, Plan] = {}
     most = MOST_PLAN_DAYS // instance.days
     for number, options in enumerate(itertools.product(*per_agent)):
@@ -127,7 +131,7 @@ def enumerate_plans(instance: Instance) -> tuple[Plan, ...]:
         if len(found) > most:
             raise _too_many(instance, combinations, most)
         plan = Plan(options)
-        if plan.doses not in found and _within_drug_limits(instance, plan):
+        if plan.doses not in found and _admissible(instance, limits, plan):
             found[plan.doses] = plan
     return tuple(found.values())
 
@@ -149,32 +153,17 @@ def _options(instance: Instance, index: int, agent: AgentChoice) -> list[Option]
     return options
 
 
-def drug_load(instance: Instance, limit: DrugLimit, doses: Doses) -> float:
-    """Part of a drug limit's cap that some infusions use up."""
-    given = [(name, mg) for name, _, mg in doses if limit.drug in (None, name)]
-    if limit.quantity == "irae_risk":
-        spent = sum(risk.risk_budget(instance.drugs[name].irae_risk_per_dose) for name, _ in given)
-        return float(spent / risk.risk_budget(limit.cap))
-    if limit.quantity == "doses":
-        return len(given) / limit.cap
-    area = instance.patient.bsa_m2 if limit.quantity == "dose_mg_per_m2" else 1.0
-    return sum(milligrams for _, milligrams in given) / area / limit.cap
+def _admissible(instance: Instance, limits: Sequence[PlanLoad[Any]], plan: Plan) -> bool:
+    """Whether a plan keeps the hard limits on drugs."""
+    return all(limit.use_of_doses(instance, plan.doses) <= CAP for limit in limits)
 
 
-def _within_drug_limits(instance: Instance, plan: Plan) -> bool:
-    return all(
-        drug_load(instance, limit, plan.doses) <= 1 + 1e-9
-        for limit in instance.limits
-        if isinstance(limit, DrugLimit) and limit.penalty is None
-    )
-
-
-def plan_cost(instance: Instance, plan: Plan) -> float:
-    """What a plan's excess over soft drug limits costs the objective."""
+def plan_cost(instance: Instance, limits: Sequence[PlanLoad[Any]], plan: Plan) -> float:
+    """sum penalty max(0, use - 1): what a plan's excess over soft limits costs the objective."""
     return math.fsum(
-        limit.penalty * max(0.0, drug_load(instance, limit, plan.doses) - 1.0)
-        for limit in instance.limits
-        if isinstance(limit, DrugLimit) and limit.penalty is not None
+        penalty * max(0.0, limit.use_of_doses(instance, plan.doses) - 1.0)
+        for limit in limits
+        if (penalty := limit.limit.penalty) is not None
     )
 
 

@@ -19,17 +19,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abscopt.instances.limits import AlcLimit, DoseByFractionsLimit, LogisticsLimit
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
-from abscopt.optimizer.candidates.loads import alc_allowance
-from abscopt.optimizer.candidates.table import CAP, Candidates
+from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
+    from abscopt.optimizer.candidates.limits.protocol import OrganLoad
     from abscopt.optimizer.candidates.table import LesionTable
 
 
@@ -165,50 +164,34 @@ def _dominated(merit: FloatArray) -> BoolArray:
 
 def _days_count(candidates: Candidates, s: int) -> bool:
     """Whether the days of a course of lesion s matter by themselves."""
-    for limit in candidates.instance.limits:
-        if isinstance(limit, LogisticsLimit) and limit.quantity != "lesions":
-            return True
-        if isinstance(limit, AlcLimit) and _could_bind(candidates, limit):
-            return True
-    return _shares_an_organ(candidates, s)
-
-
-def _could_bind(candidates: Candidates, limit: AlcLimit) -> bool:
-    """Whether the floor could be reached if every lesion lost most on every day."""
-    chemo = float(candidates.plan_effects.chemotherapy_log_loss.max())
-    loss = np.zeros(candidates.instance.days)
-    for table in candidates.lesions:
-        loss += float(table.kappa.max()) * table.alc_unit.max(axis=0)
-    worst = float(loss.max()) + chemo
-    return worst > alc_allowance(candidates.instance, limit) * CAP
+    dated = any(limit.days_matter(candidates) for limit in candidates.on_courses)
+    return dated or _shares_an_organ(candidates, s)
 
 
 def _shares_an_organ(candidates: Candidates, s: int) -> bool:
     """Whether a day shared with another lesion adds load to some organ."""
-    caps = [
-        limit.cap
-        for limit in candidates.instance.limits
-        if isinstance(limit, LogisticsLimit)
-        and limit.quantity == "lesions"
-        and limit.cap is not None
-        and limit.penalty is None
-    ]
-    if min(caps, default=2) < 2:
+    if min(site_caps(candidates), default=2) < 2:
         return False
     others = [i for i, t in enumerate(candidates.lesions) if i != s and len(t.menu) > 1]
     if any(candidates.cross[s, i].any() for i in others):
         return True
     return any(
         _reaches(candidates, s, limit) and any(_reaches(candidates, i, limit) for i in others)
-        for limit in candidates.limits
-        if isinstance(limit, DoseByFractionsLimit)
+        for limit in candidates.on_organs
+        if limit.of_daily_dose
     )
 
 
-def _reaches(candidates: Candidates, s: int, limit: DoseByFractionsLimit) -> bool:
+def site_caps(candidates: Candidates) -> list[float]:
+    """Hard caps on the number of treated lesions."""
+    caps = (limit.most_lesions for limit in candidates.on_courses)
+    return [float(cap) for cap in caps if cap is not None]
+
+
+def _reaches(candidates: Candidates, s: int, load: OrganLoad[Any]) -> bool:
+    point = load.limit.organ, load.limit.evaluation_point
     return any(
-        lesion.sparing_factor(limit.organ, limit.point, 0, way) > 0
-        for lesion, way, _ in candidates.lesions[s].beams
+        lesion.sparing_factor(*point, 0, way) > 0 for lesion, way, _ in candidates.lesions[s].beams
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from abscopt.instances.limits import DrugLimit
+from abscopt.optimizer.candidates.limits.registry import plan_loads
 from abscopt.optimizer.candidates.table import Candidates
 
 if TYPE_CHECKING:
@@ -43,5 +43,4 @@ def _early(instance: Instance) -> dict[str, Any]:
     found["immune"] = instance.immune.model_dump(exclude=OF_EFFECTORS)
     for lesion in found["lesions"]:
         lesion.pop("weight")
-    drug_limits = [limit for limit in instance.limits if isinstance(limit, DrugLimit)]
-    return found | {"drug_limits": [limit.model_dump() for limit in drug_limits]}
+    return found | {"of_plans": [load.limit.model_dump() for load in plan_loads(instance)]}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.coefficients import CourseEffects, Shared
+from abscopt.optimizer.candidates.limits.protocol import CAP
 from abscopt.optimizer.candidates.plans import (
     Plan,
     PlanEffects,
@@ -20,16 +21,22 @@ from abscopt.optimizer.candidates.plans import (
 )
 from abscopt.optimizer.candidates.propagators import Propagators
 from abscopt.optimizer.candidates.tables.effects import EffectTables
-from abscopt.optimizer.candidates.tables.limits import CAP, LimitTables
+from abscopt.optimizer.candidates.tables.limits import LimitTables
 from abscopt.optimizer.candidates.tables.loads import BeamTables, EdricTables, LoadTables
 from abscopt.optimizer.candidates.tables.menus import LesionTable, MenuTables
 from abscopt.optimizer.candidates.tables.plans import PlanTables
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
-    from abscopt.instances.limits import AnyOrganLimit, Exposure
+    from abscopt.instances.limits import Exposure
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.courses import Patterns
+    from abscopt.optimizer.candidates.limits.protocol import (
+        CourseLoad,
+        LimitLoad,
+        OrganLoads,
+        PlanLoad,
+    )
 
 __all__ = ["CAP", "Candidates", "LesionTable", "Parts"]
 
@@ -161,9 +168,24 @@ class Candidates:
         return self.parts.menus.treated
 
     @property
-    def limits(self) -> tuple[AnyOrganLimit, ...]:
-        """Organ limits."""
-        return self.parts.limits.limits
+    def every_limit(self) -> tuple[LimitLoad[Any], ...]:
+        """What is asked of every limit of the case, in its order."""
+        return self.parts.limits.every
+
+    @property
+    def on_organs(self) -> OrganLoads:
+        """The limits on organs: each has a column of loads."""
+        return self.parts.limits.on_organs
+
+    @property
+    def on_courses(self) -> tuple[CourseLoad[Any], ...]:
+        """The limits that depend on courses in another way."""
+        return self.parts.limits.on_courses
+
+    @property
+    def on_plans(self) -> tuple[PlanLoad[Any], ...]:
+        """The limits on drugs alone."""
+        return self.parts.limits.on_plans
 
     @property
     def hard(self) -> BoolArray:
@@ -177,7 +199,7 @@ class Candidates:
 
     @property
     def exposures(self) -> tuple[tuple[int, int, Exposure], ...]:
-        """(limit, position among its exposures, exposure) of every NTCP limit."""
+        """(organ limit, position among its exposures, exposure) of all that have some."""
         return self.parts.limits.exposures
 
     @property
@@ -232,12 +254,8 @@ class Candidates:
         return self.parts.limits.within(loads)
 
     def ntcp_ratio(self, row: int, state: tuple[bool, ...]) -> float:
-        """Cap of an NTCP limit in a state of exposure, over its cap without exposure."""
+        """Cap of an organ limit in a state of exposure, over its cap without exposure."""
         return self.parts.limits.ntcp_ratio(row, state)
-
-    def states(self, row: int) -> list[tuple[bool, ...]]:
-        """States of exposure of an NTCP limit."""
-        return self.parts.limits.states(row)
 
     def in_state(self, loads: FloatArray, exposed: BoolArray) -> FloatArray:
         """(n, organ limits) loads as parts of the caps of their own state of exposure."""
@@ -285,4 +303,4 @@ class Candidates:
 
     def plan_cost(self, plan: int) -> float:
         """What the plan's excess over soft drug limits costs the objective."""
-        return plan_cost(self.instance, self.plans[plan])
+        return plan_cost(self.instance, self.on_plans, self.plans[plan])

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.instances.limits import AlcLimit, DrugLimit
 from abscopt.optimizer.candidates.columns import closest_days
 from abscopt.optimizer.programme.constraints.organs import soft
 from abscopt.optimizer.programme.refinement import Cut
@@ -69,11 +68,7 @@ def excluded_set(
     limit too. The widened group holds every other column of one lesion (or day) that breaks a
     limit with the rest of the choice.
     """
-    growing = {
-        limit.name
-        for limit in candidates.instance.limits
-        if not isinstance(limit, DrugLimit) and getattr(limit, "floor", None) is None
-    }
+    growing = {load.limit.name for load in candidates.every_limit if load.grows}
 
     def broken(choice: list[int]) -> bool:
         verdict = judge.evaluate(schedule_of(candidates, data.columns, choice, plan))
@@ -147,7 +142,7 @@ def _smallest(
 def _alike(data: Data, plan: int) -> tuple[int, ...]:
     """Plans under which every choice loads organs and lymphocytes as under this one."""
     columns, group = data.columns, data.group
-    dated = any(isinstance(limit, AlcLimit) for limit in data.instance.limits)
+    dated = any(limit.feels_chemotherapy for limit in data.candidates.on_courses)
     same = [
         (columns.loads[group[k]] == columns.loads[group[plan]]).all()
         and (columns.exposed[k] == columns.exposed[plan]).all()

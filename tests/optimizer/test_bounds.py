@@ -14,13 +14,13 @@ from random_instances import random_case
 from widened_instances import widened_case
 
 from abscopt.instances import load
-from abscopt.instances.limits import LogisticsLimit
 from abscopt.instances.load import build
 from abscopt.instances.schema import Instance, Objective
 from abscopt.models import immune
 from abscopt.models.arrays import FloatArray
 from abscopt.models.population import sensitivity_factors
 from abscopt.optimizer.as_rows import schedule_of_row
+from abscopt.optimizer.candidates.limits.calendar.counted import CalendarLoad
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.candidates.value import lesion_value
@@ -123,14 +123,14 @@ def test_rows_count_what_the_judge_counts() -> None:
     menus = [table.menu for table in candidates.lesions]
     pairs = np.array(list(itertools.product(*(range(len(menu)) for menu in menus))))
     used = [judge.evaluate(schedule_of_row(candidates, 0, row)).limits for row in pairs]
-    for number, limit in enumerate(instance.limits):
+    for number, counted in enumerate(candidates.on_courses):
         judged = [use[number].value for use in used]
         by_days = [
             days[0, menu.pattern[own], number]
             for days, menu, own in zip(stated.by_days, menus, pairs.T, strict=True)
         ]
-        assert isinstance(limit, LogisticsLimit) and len(set(judged)) > 2
-        assert tabulated.quantity(pairs, limit).tolist() == judged
+        assert isinstance(counted, CalendarLoad) and len(set(judged)) > 2
+        assert counted.number(tabulated, pairs).tolist() == judged
         assert sum(by_days).tolist() == judged
 
 

@@ -19,9 +19,12 @@ from abscopt.instances import load
 from abscopt.instances.limits import NtcpLimit
 from abscopt.instances.load import build
 from abscopt.instances.schema import Instance
-from abscopt.models import lymphocytes, toxicity
+from abscopt.models import lymphocytes
 from abscopt.optimizer import solve
 from abscopt.optimizer.candidates import table
+from abscopt.optimizer.candidates.limits.blood import edric
+from abscopt.optimizer.candidates.limits.organs.daily_dose import DailyDoseLoad
+from abscopt.optimizer.candidates.limits.registry import kinds_of_limits
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tables import effects, limits, loads, menus, plans
 from abscopt.optimizer.candidates.tabulated import Tabulated
@@ -288,13 +291,19 @@ def damage_loads(monkeypatch: pytest.MonkeyPatch, kind: str, factor: float) -> N
         return
     if kind == "edric":
         wrong = SimpleNamespace(edric=scaled(lymphocytes.edric, factor))
-        monkeypatch.setattr("abscopt.optimizer.candidates.tabulated.lymphocytes", wrong)
-        monkeypatch.setattr("abscopt.optimizer.search.uniform.bounds.rows.lymphocytes", wrong)
+        monkeypatch.setattr(edric, "lymphocytes", wrong)
         return
     damage_function(monkeypatch, "menu_loads", lambda right: scaled(right, factor))
-    damage_function(monkeypatch, "cross_factor", lambda right: scaled(right, factor))
-    shared = SimpleNamespace(miner_fraction=scaled(toxicity.miner_fraction, factor))
-    monkeypatch.setattr("abscopt.optimizer.candidates.tabulated.toxicity", shared)
+    damage_shared_days(monkeypatch, factor)
+
+
+def damage_shared_days(monkeypatch: pytest.MonkeyPatch, factor: float) -> None:
+    """Multiply what days that lesions share add to loads of organs, of every kind."""
+    for kind in kinds_of_limits().values():
+        if "cross_factor" in vars(kind):
+            right = vars(kind)["cross_factor"]
+            monkeypatch.setattr(kind, "cross_factor", scaled(right, factor))
+    monkeypatch.setattr(DailyDoseLoad, "_change", scaled(DailyDoseLoad._change, factor))
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -328,7 +337,7 @@ def test_a_term_of_shared_days_off_alone_is_rejected_by_the_judge(
     monkeypatch: pytest.MonkeyPatch, kind: str, case: str
 ) -> None:
     instance = just_broken(kind, CASES[case])
-    damage_function(monkeypatch, "cross_factor", lambda right: scaled(right, 0.9))
+    damage_shared_days(monkeypatch, 0.9)
     assert disagreements(instance, seed=3)["feasibility"] > 0
     with pytest.raises(SolverError, match="judge rejects"):
         solve(instance, gap=1e-4)

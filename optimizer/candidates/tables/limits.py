@@ -2,40 +2,48 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abscopt.instances.limits import Exposure, NtcpLimit
 from abscopt.instances.prior import prior_load
 from abscopt.models.arrays import BoolArray, FloatArray
-from abscopt.optimizer.candidates.loads import organ_limits
+from abscopt.optimizer.candidates.limits.protocol import (
+    CAP,
+    CourseLoad,
+    LimitLoad,
+    OrganLoad,
+    OrganLoads,
+    PlanLoad,
+    State,
+)
+from abscopt.optimizer.candidates.limits.registry import load_of
 
 if TYPE_CHECKING:
-    from abscopt.instances.limits import AnyOrganLimit
+    from abscopt.instances.limits import Exposure
     from abscopt.instances.schema import Instance
-
-CAP = 1.0 + 1e-9
-"""Greatest part of its cap at which a limit is kept; the judge allows the same."""
-
-State = tuple[bool, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class LimitTables:
-    """Organ limits, one column of loads each, as parts of the caps.
+    """What is asked of the limits of a case, in its order; organ limits as columns of loads.
 
     Attributes
     ----------
-    limits : the organ limits
-    hard : (limits,) whether a limit must be kept
-    prior : (limits,) load of doses given before
-    exposures : (limit, position among its exposures, exposure) of every NTCP limit
+    every : all limits
+    on_organs : those that have a column of loads
+    on_courses : those that depend on courses in another way
+    on_plans : those on drugs alone
+    hard : (organ limits,) whether a limit must be kept
+    prior : (organ limits,) load of doses given before
+    exposures : (organ limit, position among its exposures, exposure) of all that have some
     """
 
-    limits: tuple[AnyOrganLimit, ...]
+    every: tuple[LimitLoad[Any], ...]
+    on_organs: OrganLoads
+    on_courses: tuple[CourseLoad[Any], ...]
+    on_plans: tuple[PlanLoad[Any], ...]
     hard: BoolArray
     prior: FloatArray
     exposures: tuple[tuple[int, int, Exposure], ...]
@@ -43,17 +51,20 @@ class LimitTables:
 
     @classmethod
     def of(cls, instance: Instance) -> LimitTables:
-        """The organ limits of a case."""
-        limits = organ_limits(instance)
+        """The limits of a case."""
+        loads = tuple(load_of(limit) for limit in instance.limits)
+        on_organs = tuple(load for load in loads if isinstance(load, OrganLoad))
         return cls(
-            limits,
-            np.array([limit.penalty is None for limit in limits], bool),
-            np.array([prior_load(instance, limit) for limit in limits]),
+            loads,
+            on_organs,
+            tuple(load for load in loads if isinstance(load, CourseLoad)),
+            tuple(load for load in loads if isinstance(load, PlanLoad)),
+            np.array([load.hard for load in on_organs], bool),
+            np.array([prior_load(instance, load.limit) for load in on_organs]),
             tuple(
                 (row, position, exposure)
-                for row, limit in enumerate(limits)
-                if isinstance(limit, NtcpLimit)
-                for position, exposure in enumerate(limit.exposures)
+                for row, load in enumerate(on_organs)
+                for position, exposure in enumerate(load.exposures)
             ),
         )
 
@@ -64,18 +75,10 @@ class LimitTables:
         return within_caps & np.isfinite(total).all(axis=1)
 
     def ntcp_ratio(self, row: int, state: State) -> float:
-        """Cap of an NTCP limit in a state of exposure, over its cap without exposure."""
+        """Cap of an organ limit in a state of exposure, over its cap without exposure."""
         if (row, state) not in self._ratios:
-            limit = self.limits[row]
-            assert isinstance(limit, NtcpLimit)
-            self._ratios[row, state] = limit.cap_gy(state) / limit.reference_cap
+            self._ratios[row, state] = self.on_organs[row].ratio(state)
         return self._ratios[row, state]
-
-    def states(self, row: int) -> list[State]:
-        """States of exposure of an NTCP limit."""
-        limit = self.limits[row]
-        assert isinstance(limit, NtcpLimit)
-        return list(itertools.product((False, True), repeat=len(limit.exposures)))
 
     def in_state(self, loads: FloatArray, exposed: BoolArray) -> FloatArray:
         """Loads with NTCP columns as parts of the caps of their own state; prior doses likewise.
@@ -90,7 +93,7 @@ class LimitTables:
         result = loads.copy()
         for row in sorted({row for row, _, _ in self.exposures}):
             columns = [i for i, (other, _, _) in enumerate(self.exposures) if other == row]
-            for state in self.states(row):
+            for state in self.on_organs[row].states():
                 members = (exposed[:, columns] == np.array(state)).all(axis=1)
                 ratio = self.ntcp_ratio(row, state)
                 total = (loads[members, row] + self.prior[row]) / ratio

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models.arrays import BoolArray, FloatArray
-from abscopt.optimizer.candidates.loads import Beam, cross_factor, edric_alone, menu_loads
+from abscopt.optimizer.candidates.limits.blood.edric import edric_alone
+from abscopt.optimizer.candidates.loads import Beam, menu_loads
 from abscopt.optimizer.candidates.plans import allowed_patterns, exposures_of
 from abscopt.optimizer.candidates.tables.effects import MOST_GROUPS
 
@@ -35,18 +36,18 @@ class BeamTables:
     @cached_property
     def touches(self) -> tuple[BoolArray, ...]:
         """Per lesion: (beams, exposures) whether a beam reaches the organ of an exposure."""
-        rows = [self.limits.limits[row] for row, _, _ in self.limits.exposures]
+        limits = [self.limits.on_organs[row].limit for row, _, _ in self.limits.exposures]
         return tuple(
             np.array(
                 [
                     [
                         lesion.sparing_factor(limit.organ, limit.evaluation_point, 0, way) > 0
-                        for limit in rows
+                        for limit in limits
                     ]
                     for lesion, way, _ in beams
                 ],
                 dtype=bool,
-            ).reshape(len(beams), len(rows))
+            ).reshape(len(beams), len(limits))
             for beams in self.beams
         )
 
@@ -58,13 +59,10 @@ class BeamTables:
             if i != j:
                 factors[i, j] = np.array(
                     [
-                        [
-                            [cross_factor(self.instance, limit, a, b, 0) for b in second]
-                            for a in first
-                        ]
-                        for limit in self.limits.limits
+                        [[load.cross_factor(self.instance, a, b, 0) for b in second] for a in first]
+                        for load in self.limits.on_organs
                     ]
-                ).reshape(len(self.limits.limits), len(first), len(second))
+                ).reshape(len(self.limits.on_organs), len(first), len(second))
         return factors
 
 
@@ -103,7 +101,7 @@ class LoadTables:
         if group not in self._loads:
             sensitized = effects.sensitizer[plan] > 1
             loads = tuple(
-                menu_loads(self.instance, shared.kinds.menu, sensitized)
+                menu_loads(self.instance, shared.kinds.menu, self.limits.on_organs, sensitized)
                 for shared in self.effects.shared(plan)
             )
             if len(self._loads) >= MOST_GROUPS:

@@ -11,7 +11,8 @@ import numpy as np
 
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.courses import Menu, Patterns, enumerate_menu
-from abscopt.optimizer.candidates.loads import Beam, alc_unit, by_technique, menu_loads
+from abscopt.optimizer.candidates.limits.blood.alc import alc_unit
+from abscopt.optimizer.candidates.loads import Beam, by_technique, menu_loads
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def fitting(instance: Instance, menu: Menu, limits: LimitTables) -> BoolArray:
     key = ((menu.fractions * len(levels) + dose) * ways + menu.technique) * slots + menu.per_day
     _, first, shape = np.unique(key, return_index=True, return_inverse=True)
     tick()
-    loads = menu_loads(instance, menu.take(first), np.zeros(instance.days, bool))
+    loads = menu_loads(instance, menu.take(first), limits.on_organs, np.zeros(instance.days, bool))
     keep: BoolArray = limits.within(loads)[shape.reshape(-1)]
     keep[0] = True
     return keep

@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import pyomo.environ as pyo
 
-from abscopt.instances.limits import LogisticsLimit
+from abscopt.optimizer.candidates.limits.calendar.counted import CalendarLoad
 from abscopt.optimizer.programme.constraints.choice import treated_days
 from abscopt.optimizer.programme.constraints.organs import allowance
 
 if TYPE_CHECKING:
+    from abscopt.instances.limits import LogisticsLimit
     from abscopt.optimizer.programme.data import Data
 
 
 def _limits(data: Data, quantity: str) -> dict[int, LogisticsLimit]:
     """Limits on one quantity by their number in the case."""
     return {
-        i: limit
-        for i, limit in enumerate(data.instance.limits)
-        if isinstance(limit, LogisticsLimit) and limit.quantity == quantity
+        i: load.limit
+        for i, load in enumerate(data.candidates.every_limit)
+        if isinstance(load, CalendarLoad) and load.measure == quantity
     }
 
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyomo.environ as pyo
 
-from abscopt.instances.limits import AlcLimit, DrugLimit, EdricLimit, OrganLimit
 from abscopt.models import lymphocytes
 from abscopt.models.arrays import FloatArray
-from abscopt.optimizer.candidates.loads import alc_allowance
+from abscopt.optimizer.candidates.limits.blood.alc import LymphocyteFloor
+from abscopt.optimizer.candidates.limits.blood.edric import DoseToImmuneCells
+from abscopt.optimizer.candidates.limits.protocol import OrganLoad, PlanLoad
 from abscopt.optimizer.programme.constraints.choice import together, treated_days
 from abscopt.optimizer.programme.constraints.pairs import over_groups
 from abscopt.optimizer.programme.linear import terms
@@ -28,9 +29,9 @@ def soft(data: Data) -> dict[int, float]:
     Soft limits on drugs are costs of plans.
     """
     return {
-        i: limit.penalty
-        for i, limit in enumerate(data.instance.limits)
-        if limit.penalty is not None and not isinstance(limit, DrugLimit)
+        i: penalty
+        for i, load in enumerate(data.candidates.every_limit)
+        if (penalty := load.limit.penalty) is not None and not isinstance(load, PlanLoad)
     }
 
 
@@ -64,7 +65,7 @@ def soft_cost(data: Data, model: Any) -> Any:
 
 def _numbers(data: Data) -> list[int]:
     """Number in the case of every organ limit."""
-    return [i for i, limit in enumerate(data.instance.limits) if isinstance(limit, OrganLimit)]
+    return [i for i, load in enumerate(data.candidates.every_limit) if isinstance(load, OrganLoad)]
 
 
 def exposures(model: Any, data: Data) -> None:
@@ -169,7 +170,7 @@ def exposed_caps(model: Any, data: Data) -> None:
         (row, group, state)
         for row in sorted({row for row, _, _ in data.candidates.exposures})
         for group in ([-1] if (loads[:, :, row] == loads[0, :, row]).all() else data.groups)
-        for state in data.candidates.states(row)
+        for state in data.candidates.on_organs[row].states()
         if any(state)
     ]
 
@@ -197,12 +198,14 @@ def exposed_caps(model: Any, data: Data) -> None:
 def lymphocyte_count(model: Any, data: Data) -> None:
     """sum_j loss[j, day] x[j] + sum_k chemo[k] y[k] <= ln(ALC0 / floor) on every fraction day."""
     floors = {
-        i: limit for i, limit in enumerate(data.instance.limits) if isinstance(limit, AlcLimit)
+        i: load
+        for i, load in enumerate(data.candidates.every_limit)
+        if isinstance(load, LymphocyteFloor)
     }
     days = [int(day) for day in treated_days(data)] or [0]
 
     def rule(m: Any, i: int, day: int) -> Any:
-        most = alc_allowance(data.instance, floors[i])
+        most = floors[i].log_loss_allowance(data.instance)
         chemo = sum(
             float(data.chemo[k]) * data.chosen(m, k) for k in range(data.plans) if data.chemo[k] > 0
         )
@@ -221,7 +224,9 @@ def edric(model: Any, data: Data) -> None:
     <= cap + M_N (1 - z[N]);  sum_N z[N] = 1;  sum_N N z[N] = sum_j n_j x[j].
     """
     caps = {
-        i: limit for i, limit in enumerate(data.instance.limits) if isinstance(limit, EdricLimit)
+        i: load.limit.cap_gy
+        for i, load in enumerate(data.candidates.every_limit)
+        if isinstance(load, DoseToImmuneCells)
     }
     if not caps:
         return
@@ -235,7 +240,7 @@ def edric(model: Any, data: Data) -> None:
     )
 
     def rule(m: Any, i: int, n: int) -> Any:
-        load = lymphocytes.edric(lung, heart, integral, n) / caps[i].cap_gy
+        load = lymphocytes.edric(lung, heart, integral, n) / caps[i]
         greatest = data.greatest(load)
         if greatest <= 1:
             return pyo.Constraint.Skip

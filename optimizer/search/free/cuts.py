@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models.arrays import FloatArray
-from abscopt.optimizer.candidates.loads import cross_factor, day_load
 from abscopt.optimizer.search.free import settings
 
 if TYPE_CHECKING:
@@ -82,8 +81,10 @@ class SharedDays:
         for i, oracle in enumerate(oracles):
             for day in oracle.days.tolist():
                 for m, limit in enumerate(limits):
-                    square = cross_factor(instance, limit, beams[i], beams[i], day) / 2.0
-                    single_load = day_load(instance, beams[i], limit, ONE_GY, day, sensitized[day])
+                    square = limit.cross_factor(instance, beams[i], beams[i], day) / 2.0
+                    single_load = limit.day_load(
+                        instance, beams[i], ONE_GY, day, bool(sensitized[day])
+                    )
                     self.matrix[m, i, i, day] = square
                     self.linear[m, i, day] = float(single_load[0]) - square
         for (i, j), factor in schedules.cross.items():

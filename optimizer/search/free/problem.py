@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.instances.limits import AlcLimit, DoseByFractionsLimit, LogisticsLimit
 from abscopt.models import lymphocytes
 from abscopt.models.arrays import BoolArray, FloatArray
 from abscopt.optimizer.candidates.columns import free_course
-from abscopt.optimizer.candidates.loads import alc_allowance
 from abscopt.optimizer.candidates.table import CAP
 from abscopt.optimizer.search.free.days.terms import (
     OTHERS,
@@ -90,14 +88,12 @@ def plan_problem_of(candidates: Candidates, columns: Columns, plan: int) -> Plan
     rhs = CAP - candidates.prior
     binding = greatest > rhs
     if len(irradiated) > 1:  # days may be shared: no quadratic load is more than P times the sum
-        open_ended = [isinstance(limit, DoseByFractionsLimit) for limit in candidates.limits]
-        shared = np.where(open_ended, np.inf, len(irradiated))
+        shared = np.array([load.shared_at_most(len(irradiated)) for load in candidates.on_organs])
         binding = np.where(greatest > 0, shared, 0.0) * np.maximum(greatest, TINY) > rhs
     alc_left = math.inf
-    for limit in instance.limits:
-        if isinstance(limit, AlcLimit):
-            allowance = alc_allowance(instance, limit) * CAP
-            alc_left = min(alc_left, allowance - float(effects.chemotherapy_log_loss[plan]))
+    for limit in candidates.on_courses:
+        allowance = limit.log_loss_allowance(instance) * CAP
+        alc_left = min(alc_left, allowance - float(effects.chemotherapy_log_loss[plan]))
     return PlanProblem(
         plan=plan,
         irradiated=irradiated,
@@ -217,13 +213,8 @@ def _most_fractions(candidates: Candidates, lesion: Lesion, days: int) -> int:
     """Most fractions of a free course: its days, its own cap, visits and machine days."""
     course = free_course(lesion)
     caps = [days] if course.max_fractions is None else [days, course.max_fractions]
-    for limit in candidates.instance.limits:
-        if isinstance(limit, LogisticsLimit) and limit.cap is not None:
-            if limit.quantity in ("visits", "machine_days"):
-                caps.append(limit.cap)
-            elif limit.cap == 0:
-                caps.append(0)
-    return min(caps)
+    limits = (limit.most_fractions for limit in candidates.on_courses)
+    return min([*caps, *(most for most in limits if most is not None)])
 
 
 def _repopulation(lesion: Lesion) -> tuple[float, float]:

@@ -6,20 +6,18 @@ The judge has the last word; this is what the search uses before it.
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abscopt.instances.limits import DoseByFractionsLimit, LogisticsLimit
-from abscopt.models import lymphocytes, toxicity
+from abscopt.models import lymphocytes
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
-from abscopt.optimizer.candidates.loads import cross_factor
 from abscopt.optimizer.search.free import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from abscopt.instances.limits import AnyOrganLimit
+    from abscopt.optimizer.candidates.limits.protocol import OrganLoad
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.search.free.days.courses import Courses
     from abscopt.optimizer.search.free.days.exchanges import Better
@@ -49,9 +47,9 @@ class Schedules:
         domain: NodeDomain,
     ):
         self.problem, self.oracles, self.domain = problem, oracles, domain
-        self.instance = candidates.instance
+        self.instance, self._on_courses = candidates.instance, candidates.on_courses
         self._lesions = [self.instance.lesions[oracle.lesion] for oracle in oracles]
-        self.limits = [candidates.limits[m] for m in np.flatnonzero(problem.binding)]
+        self.limits = [candidates.on_organs[m] for m in np.flatnonzero(problem.binding)]
         self._sensitized = candidates.plan_effects.sensitizer[problem.plan] > 1
         self.cross = {
             (i, j): self._factors(i, j) for i, j in itertools.combinations(range(len(oracles)), 2)
@@ -63,7 +61,7 @@ class Schedules:
         factors = np.zeros((self.instance.days, len(self.limits)))
         for day in np.intersect1d(self.oracles[i].days, self.oracles[j].days).tolist():
             for m, limit in enumerate(self.limits):
-                factors[day, m] = cross_factor(self.instance, limit, beam, other_beam, day)
+                factors[day, m] = limit.cross_factor(self.instance, beam, other_beam, day)
         return factors
 
     def values(self, courses: Sequence[Courses], rows: IntArray | None = None) -> FloatArray:
@@ -97,48 +95,35 @@ class Schedules:
         for (i, j), factor in self.cross.items():
             load += (daily[i] * daily[j]) @ factor
         for m, limit in enumerate(self.limits):
-            if isinstance(limit, DoseByFractionsLimit):
-                load[:, m] += self._miner(limit, daily)
+            if limit.of_daily_dose:
+                load[:, m] += self._change_on_shared_days(limit, daily)
         good: BoolArray = (load <= self.problem.rhs[:organ_rows]).all(axis=1)
         dosed = np.stack([dose > 0 for dose in daily])
         good &= self._logistics(dosed) & self._alc(dosed)
         return good
 
-    def _miner(self, limit: AnyOrganLimit, daily: list[FloatArray]) -> FloatArray:
-        """(n,) what shared days change in a Miner sum: the organ feels the dose of the day.
+    def _change_on_shared_days(self, limit: OrganLoad[Any], daily: list[FloatArray]) -> FloatArray:
+        """(n,) what shared days change where the organ feels the dose of the day.
 
-            sum_t [1 / N(sum_s D_st) - sum_s 1 / N(D_st)],     D_st = d_st sparing_st R_t
-
-        with 1 / N the use of one fraction of that dose.
+        sum_t [f(sum_s D_st) - sum_s f(D_st)],     D_st = d_st sparing_st R_t
         """
-        assert isinstance(limit, DoseByFractionsLimit)
-        ratio = self.instance.organs[limit.organ].sensitizer_enhancement_ratio
-        raised = np.where(self._sensitized, ratio, 1.0)
+        raised = np.where(self._sensitized, limit.enhancement(self.instance, True), 1.0)
+        point = limit.limit.organ, limit.limit.evaluation_point
         felt = []
         for oracle, lesion, dose in zip(self.oracles, self._lesions, daily, strict=True):
-            factors, point = np.zeros(dose.shape[1]), limit.evaluation_point
+            factors = np.zeros(dose.shape[1])
             for day in oracle.days.tolist():
-                factors[day] = lesion.sparing_factor(limit.organ, point, day, lesion.ways[0])
+                factors[day] = lesion.sparing_factor(*point, day, lesion.ways[0])
             felt.append(dose * (factors * raised))
-        used = toxicity.miner_fraction(
-            np.array([np.sum(felt, axis=0), *felt]), limit.fractions, limit.limits_gy
-        )
+        used = limit.use_of_daily_dose(np.array([np.sum(felt, axis=0), *felt]))
         change: FloatArray = (used[0] - used[1:].sum(axis=0)).sum(axis=1)
         return change
 
     def _logistics(self, dosed: BoolArray) -> BoolArray:
         """(n,) of (P, n, days) whether fractions are given."""
-        per_day = dosed.sum(axis=0)
         good = np.ones(dosed.shape[1], dtype=bool)
-        for limit in self.instance.limits:
-            if isinstance(limit, LogisticsLimit) and limit.cap is not None:
-                counted = {
-                    "lesions": dosed.any(axis=2).sum(axis=0),
-                    "visits": (per_day > 0).sum(axis=1),
-                    "lesions_per_day": per_day.max(axis=1),
-                    "machine_days": per_day.sum(axis=1),
-                }[limit.quantity]
-                good &= counted <= limit.cap
+        for limit in self._on_courses:
+            good &= limit.kept_on_days(dosed)
         return good
 
     def _alc(self, dosed: BoolArray) -> BoolArray:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from abscopt.instances.lesions import DEMANDS
-from abscopt.instances.limits import AlcLimit, DrugLimit, LogisticsLimit, OrganLimit
 from abscopt.optimizer.candidates.columns import countable
 
 if TYPE_CHECKING:
-    from abscopt.instances.limits import AnyLimit
     from abscopt.optimizer.candidates.table import Candidates
 
 
@@ -34,7 +32,7 @@ def applies(candidates: Candidates) -> bool:
         and instance.immune.burden_limit_cm3 is None
         and not candidates.exposures
         and all(_plain(candidates, s) for s in range(len(candidates.lesions)))
-        and all(_covered(limit) for limit in instance.limits)
+        and all(limit.covered_by_free_search for limit in candidates.every_limit)
         and all(candidates.latest_end_needed(k) < 0 for k in plans)
         and all(candidates.earliest_start_needed(k) < 0 for k in plans)
         and not countable(candidates)
@@ -52,15 +50,3 @@ def _plain(candidates: Candidates, s: int) -> bool:
     table = candidates.lesions[s]
     one_way = len(candidates.lesion_of(table).ways) == 1 and int(table.menu.per_day.max()) == 1
     return len(table.menu) == 1 or (one_way and len(table.menu) <= MOST_COURSES)
-
-
-def _covered(limit: AnyLimit) -> bool:
-    if isinstance(limit, DrugLimit):
-        return True
-    if limit.penalty is not None:
-        return False
-    if isinstance(limit, LogisticsLimit):
-        all_days = (limit.first_day, limit.last_day) == (None, None)
-        counts = limit.quantity in ("visits", "machine_days", "lesions_per_day", "lesions")
-        return all_days and counts and limit.cap is not None and not limit.floor
-    return isinstance(limit, OrganLimit | AlcLimit)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.instances.limits import LogisticsLimit
 from abscopt.models.arrays import FloatArray
+from abscopt.optimizer.candidates.reduction import site_caps
 from abscopt.optimizer.search.uniform.bounds.cells import Cells, unknown
 
 if TYPE_CHECKING:
@@ -80,18 +80,6 @@ def mean_burden(shared: Shared) -> FloatArray:
     """(kinds,) local log burden, mean over horizons and clones."""
     burden: FloatArray = shared.local.mean(axis=(1, 2))
     return burden
-
-
-def site_caps(candidates: Candidates) -> list[float]:
-    """Hard caps on the number of treated lesions."""
-    return [
-        float(limit.cap)
-        for limit in candidates.instance.limits
-        if isinstance(limit, LogisticsLimit)
-        and limit.quantity == "lesions"
-        and limit.cap is not None
-        and limit.penalty is None
-    ]
 
 
 def _with(alive: Alive, s: int, mask: NDArray[np.bool_]) -> Alive:

@@ -10,8 +10,7 @@ being charged for them. With x integer this is the stronger the more the days de
 machine, gaps, visits, lymphocytes that recover). Where no systemic effect acts, value and term are
 the objective itself and one programme decides the plan. It also states
 
-* visits: v[t] >= x[s, c] for the fraction days t of c, sum of v within the window <= cap,
-* overall days: S <= first, E >= last, E - S + 1 <= cap,
+* what limits add to rows of courses (`CourseLoad.state`): visits, overall days,
 * rules between radiation and drugs that ask for some course: others only beside one in time.
 
 What no row states (doses of shared days, EDRIC of all fractions together) is found in the answer
@@ -26,7 +25,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.instances.limits import AlcLimit, LogisticsLimit
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
 from abscopt.optimizer.solver import Matrix, solve_matrix
@@ -51,14 +49,7 @@ MARGIN = 1e-6
 
 def dated(tabulated: Tabulated) -> bool:
     """Whether some hard limit lets days couple lesions."""
-    return any(
-        limit.penalty is None
-        and (
-            isinstance(limit, AlcLimit)
-            or (isinstance(limit, LogisticsLimit) and limit.quantity != "lesions")
-        )
-        for limit in tabulated.instance.limits
-    )
+    return any(limit.hard and limit.dated for limit in tabulated.candidates.on_courses)
 
 
 @dataclass
@@ -122,75 +113,52 @@ class DateProgramme:
         self.extra_cost: list[float] = []
         self._state()
 
-    def _pattern(self, s: int) -> tuple[IntArray, Patterns]:
+    @property
+    def days(self) -> int:
+        """Days of the case."""
+        return self.tabulated.instance.days
+
+    @property
+    def lesions(self) -> range:
+        """Lesions that choose one course each."""
+        return range(len(self.courses))
+
+    def pattern(self, s: int) -> tuple[IntArray, Patterns]:
+        """(courses,) day pattern of each column of a lesion."""
         return self.menus[s].pattern[self.courses[s]], self.menus[s].patterns
 
-    def _columns(self, s: int) -> IntArray:
+    def columns(self, s: int) -> IntArray:
+        """Columns of a lesion's courses."""
         return np.flatnonzero(self.owner == s)
 
-    def _further(self, upper: float, cost: float = 0.0) -> int:
+    def further(self, upper: float, cost: float = 0.0) -> int:
         """A continuous column between 0 and `upper`; its number."""
         self.extra_upper.append(upper)
         self.extra_cost.append(cost)
         return len(self.owner) + len(self.extra_upper) - 1
 
-    def _row(self, columns: IntArray, values: FloatArray, right: float) -> None:
+    def row(self, columns: IntArray, values: FloatArray, right: float) -> None:
         """sum values x <= right."""
         self.rows.append((columns, values, right))
 
     def _state(self) -> None:
         """Rows sum_c A[r, c] x[c] - e_f <= b_r; e_f >= 0 at penalty p_f where limit f is soft.
 
-        With visits, overall days and rules in time, as the module says.
+        With what limits state themselves and rules in time, as the module says.
         """
         rows = self.dual.set.rows
-        relief = [self._further(np.inf, float(price)) for price in rows.penalty]
+        relief = [self.further(np.inf, float(price)) for price in rows.penalty]
         for r, right in enumerate(rows.right.tolist()):
             used = np.flatnonzero(self.load[:, r])
             values, family = self.load[used, r], int(rows.family[r])
             if family >= 0:  # soft: what exceeds it costs its penalty
                 used, values = np.append(used, relief[family]), np.append(values, -1.0)
             if len(used):
-                self._row(used, values, right)
-        for limit in self.tabulated.instance.limits:
-            if (
-                isinstance(limit, LogisticsLimit)
-                and limit.penalty is None
-                and limit.cap is not None
-            ):
-                if limit.quantity == "visits":
-                    self._visits(limit)
-                if limit.quantity == "overall_days":
-                    self._overall(limit)
+                self.row(used, values, right)
+        for limit in self.tabulated.candidates.on_courses:
+            if limit.hard:
+                limit.state(self)
         self._in_time()
-
-    def _visits(self, limit: LogisticsLimit) -> None:
-        """v[t] >= sum_c x[s, c] over the courses with a fraction on t; sum_t v[t] <= cap."""
-        days = limit.days(self.tabulated.instance.days)
-        visit = np.array([self._further(1.0) for _ in days], dtype=np.int64)
-        for s in range(len(self.courses)):
-            pattern, patterns = self._pattern(s)
-            has_fraction = patterns.incidence[pattern][:, days.start : days.stop] > 0
-            for t in np.flatnonzero(has_fraction.any(axis=0)):
-                chosen = self._columns(s)[has_fraction[:, t]]
-                self._row(np.append(chosen, visit[t]), np.append(np.ones(len(chosen)), -1.0), 0.0)
-        if len(visit):
-            self._row(visit, np.ones(len(visit)), float(limit.cap or 0))
-
-    def _overall(self, limit: LogisticsLimit) -> None:
-        """E - S + 1 <= cap with S + (T - first_c) x[s, c] <= T, E >= last_c x[s, c]."""
-        horizon = float(self.tabulated.instance.days)
-        begin, end = self._further(horizon), self._further(horizon)
-        for s in range(len(self.courses)):
-            pattern, patterns = self._pattern(s)
-            chosen, treats = self._columns(s), pattern > 0
-            if not treats.any():
-                continue
-            chosen, first = chosen[treats], patterns.first[pattern[treats]]
-            last = patterns.last[pattern[treats]]
-            self._row(np.append(chosen, begin), np.append(horizon - first, 1.0), horizon)
-            self._row(np.append(chosen, end), np.append(last.astype(float), -1.0), 0.0)
-        self._row(np.array([end, begin]), np.array([1.0, -1.0]), float(limit.cap or 0) - 1.0)
 
     def _in_time(self) -> None:
         """Per lesion s: sum_(c of s, late) x[s, c] <= sum_(c in time, of any lesion) x[c].
@@ -206,15 +174,15 @@ class DateProgramme:
         for in_time in needs:
             timely_by_lesion, untimely_by_lesion = [], []
             for s in range(len(self.courses)):
-                pattern, patterns = self._pattern(s)
+                pattern, patterns = self.pattern(s)
                 fits = in_time(patterns, pattern) & (pattern > 0)
-                timely_by_lesion.append(self._columns(s)[fits])
-                untimely_by_lesion.append(self._columns(s)[~fits & (pattern > 0)])
+                timely_by_lesion.append(self.columns(s)[fits])
+                untimely_by_lesion.append(self.columns(s)[~fits & (pattern > 0)])
             timely = np.concatenate(timely_by_lesion)
             for chosen in untimely_by_lesion:
                 if len(chosen):
                     values = np.append(np.ones(len(chosen)), -np.ones(len(timely)))
-                    self._row(np.append(chosen, timely), values, 0.0)
+                    self.row(np.append(chosen, timely), values, 0.0)
 
     def matrix(self) -> Matrix:
         """The programme, to be maximized.
@@ -225,7 +193,7 @@ class DateProgramme:
         """
         chosen, further = len(self.owner), len(self.extra_upper)
         rows = [
-            (self._columns(s), np.ones(len(courses)), 1.0) for s, courses in enumerate(self.courses)
+            (self.columns(s), np.ones(len(courses)), 1.0) for s, courses in enumerate(self.courses)
         ]
         lower = [1.0] * len(rows) + [-np.inf] * len(self.rows)
         rows += self.rows
@@ -299,7 +267,7 @@ class DateProgramme:
         if self.tabulated.end_needed >= 0 or self.tabulated.start_needed >= 0:
             # a rule may ask for the course that is left out: the whole choice is cut off
             columns_of_row = np.flatnonzero(row[self.owner] == self.course)
-            self._row(columns_of_row, np.ones(len(columns_of_row)), float(len(row)) - 1.0)
+            self.row(columns_of_row, np.ones(len(columns_of_row)), float(len(row)) - 1.0)
             return True
         for s in np.flatnonzero(row > 0):
             without = broken.copy()
@@ -317,9 +285,9 @@ class DateProgramme:
         tried[:, last] = self.courses[last]
         bad = ~self.tabulated.feasible(tried, floors=False) & (self.courses[last] > 0)
         bad |= self.courses[last] == broken[last]
-        columns.append(self._columns(last)[bad])
+        columns.append(self.columns(last)[bad])
         forbidden = np.concatenate(columns)
-        self._row(forbidden, np.ones(len(forbidden)), float(len(core)) - 1.0)
+        self.row(forbidden, np.ones(len(forbidden)), float(len(core)) - 1.0)
         return True
 
     def _keeps(self, row: IntArray) -> bool:

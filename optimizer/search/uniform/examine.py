@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from abscopt.optimizer.candidates.reduction import site_caps
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.search.uniform.bounds.infeasible import farkas_prices
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet
@@ -20,7 +21,6 @@ from abscopt.optimizer.search.uniform.branches import (
     Node,
     Split,
     of_subset,
-    site_caps,
     split_by_burden,
 )
 from abscopt.optimizer.search.uniform.few import are_few, evaluate

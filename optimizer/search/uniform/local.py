@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.instances.limits import LogisticsLimit
 from abscopt.models.arrays import IntArray
 from abscopt.optimizer.progress import tick
 
@@ -228,10 +227,7 @@ def pair_moves(
 
 def _crowded(tabulated: Tabulated) -> bool:
     """Whether a limit couples the calendars of the lesions."""
-    return any(
-        isinstance(limit, LogisticsLimit) and limit.quantity != "lesions"
-        for limit in tabulated.instance.limits
-    )
+    return any(limit.on_calendar for limit in tabulated.candidates.on_courses)
 
 
 def local_search(

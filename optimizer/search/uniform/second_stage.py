@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.instances.limits import DrugLimit
 from abscopt.models import immune
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.by_rows import values_of_rows
-from abscopt.optimizer.candidates.plans import drug_load
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.candidates.value import lesion_value
 from abscopt.optimizer.progress import Stopped, tick
@@ -193,9 +191,9 @@ def _keys(tabulated: Tabulated, rows: IntArray) -> FloatArray:
     """(schedules, 5) keys, rounded: sum of load / cap, visits, drug doses, moved, sum of starts."""
     plan, tables = tabulated.candidates.plans[tabulated.plan], tabulated.candidates.lesions
     drugs = sum(
-        drug_load(tabulated.instance, limit, plan.doses)
-        for limit in tabulated.instance.limits
-        if isinstance(limit, DrugLimit) and limit.penalty is None
+        limit.use_of_doses(tabulated.instance, plan.doses)
+        for limit in tabulated.candidates.on_plans
+        if limit.hard
     )
     starts = np.full(len(rows), float(sum(option.start or 0 for option in plan.options)))
     for s, table in enumerate(tables):

@@ -98,7 +98,9 @@ class Proof:
 
 def _same_exposed(asked: Candidates, proved: Candidates) -> bool:
     """Whether limits whose caps depend on exposures are the same."""
-    return all(asked.limits[row] == proved.limits[row] for row, _, _ in asked.exposures)
+    return all(
+        asked.on_organs[row].limit == proved.on_organs[row].limit for row, _, _ in asked.exposures
+    )
 
 
 def _allows_no_more(asked: Candidates, proved: Candidates) -> bool:

@@ -14,32 +14,17 @@ multipliers that sum to at most the penalty.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.instances.limits import AlcLimit, EdricLimit, LogisticsLimit
-from abscopt.models import lymphocytes
-from abscopt.models.arrays import BoolArray, FloatArray, IntArray
-from abscopt.optimizer.candidates.courses import ADDED
-from abscopt.optimizer.candidates.loads import alc_allowance, edric_alone
+from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.table import CAP
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
-    from abscopt.instances.limits import AnyLimit
-    from abscopt.optimizer.candidates.courses import Patterns
     from abscopt.optimizer.candidates.table import Candidates
-
-
-MOST_ALC_ROWS = 48
-"""Days on which lymphocytes are counted in rows: every fraction day of about ten weeks; of longer
-cases every second, third ..., where the loss of a day is at most some percent above its neighbors'.
-"""
-DATED = ("lesions_per_day", "course_gap_days")
-"""Quantities of logistics limits that have one row for each day."""
 
 
 @dataclass(frozen=True)
@@ -116,41 +101,37 @@ def rows_of(
     chemo = float(candidates.plan_effects.chemotherapy_log_loss[list(plans)].min())
     exposures = _exposure_rows(candidates, plans, family)
     columns: list[_Row] = [
-        _Row(CAP - candidates.prior[i], limit.penalty) for i, limit in enumerate(candidates.limits)
+        _Row(CAP - prior, load.limit.penalty)
+        for prior, load in zip(candidates.prior, candidates.on_organs, strict=True)
     ]
     columns += [_Row(CAP - candidates.prior[row], None) for row, _, _ in exposures]
-    further = [limit for limit in candidates.instance.limits if _has_rows(limit)]
-    for limit in further:
+    for on_courses in candidates.on_courses:
         columns += [
-            _Row(right, limit.penalty, number)
-            for number, right in enumerate(_right(candidates, limit, chemo))
+            _Row(right, on_courses.limit.penalty, number)
+            for number, right in enumerate(on_courses.rhs(candidates, chemo))
         ]
     origin = [row for row, _, _ in exposures]
     by_kind = (
-        family_rows.by_kind
-        if family_rows
-        else _by_kind(candidates, plan, origin, further, len(columns))
+        family_rows.by_kind if family_rows else _by_kind(candidates, plan, origin, len(columns))
     )
     by_days = []
     for s, table in enumerate(candidates.lesions):
         shape = len(candidates.lesion_of(table).ways), len(table.menu.patterns.count)
-        days = [np.zeros((*shape, len(candidates.limits)))]
+        days = [np.zeros((*shape, len(candidates.on_organs)))]
         for _, owner, extra in exposures:
             days.append((extra if owner == s else np.zeros(shape))[:, :, None])
-        days += [
-            _of_days(candidates, limit, s, len(_right(candidates, limit, 0.0))) for limit in further
-        ]
+        days += [limit.of_days(candidates, s) for limit in candidates.on_courses]
         by_days.append(np.concatenate(days, axis=2))
     shared_by, penalty = _families(columns)
     return Rows(by_kind, tuple(by_days), np.array([c.right for c in columns]), shared_by, penalty)
 
 
 def _by_kind(
-    candidates: Candidates, plan: int, exposed: list[int], further: list[AnyLimit], count: int
+    candidates: Candidates, plan: int, exposed: list[int], count: int
 ) -> tuple[ByKind, ...]:
-    """Loads of kinds per lesion, (kinds, n): organ limits, their exposed states, EDRIC.
+    """Loads of kinds per lesion, (kinds, n): organ limits, their exposed states, further limits.
 
-    Columns [ load, load of exposed limits, edric / cap ]; `number` are their places among all rows.
+    Columns [ load, load of exposed limits, of_kinds ]; `number` are their places among all rows.
     """
     by_lesion, loads = [], candidates.loads(plan)
     for s, load in enumerate(loads):
@@ -159,11 +140,12 @@ def _by_kind(
         columns = [finite, finite[:, exposed]]
         number = list(range(finite.shape[1] + len(exposed)))
         begin = len(number)
-        for limit in further:
-            if isinstance(limit, EdricLimit):
-                columns.append(_edric_alone(candidates, limit, s, plan)[:, None])
-                number.append(begin)
-            begin += len(_right(candidates, limit, 0.0))
+        for limit in candidates.on_courses:
+            by_kind = limit.of_kinds(candidates, s, plan)
+            if by_kind is not None:
+                columns.append(by_kind)
+                number += range(begin, begin + by_kind.shape[1])
+            begin += len(limit.rhs(candidates, 0.0))
         by_lesion.append(
             ByKind(np.array(number, dtype=np.int64), count, np.concatenate(columns, axis=1))
         )
@@ -192,102 +174,6 @@ def _families(rows: list[_Row]) -> tuple[IntArray, FloatArray]:
     return np.array(family, dtype=np.int64), np.array(penalty)
 
 
-def _has_rows(limit: AnyLimit) -> bool:
-    return isinstance(limit, EdricLimit | AlcLimit) or (
-        isinstance(limit, LogisticsLimit) and limit.quantity in (*ADDED, *DATED)
-    )
-
-
-def _alc_days(candidates: Candidates) -> IntArray:
-    """Days on which some course has a fraction, the last one always among them.
-
-    The loss of a day without a fraction is below that of the day before.
-    """
-    has_fraction = np.any([p.incidence.any(axis=0) for p in candidates.own_patterns], axis=0)
-    days = np.flatnonzero(has_fraction)
-    step = max(1, math.ceil(len(days) / MOST_ALC_ROWS))
-    chosen: IntArray = days[::-1][::step]
-    return chosen
-
-
-def _dated_days(candidates: Candidates, limit: LogisticsLimit) -> IntArray:
-    """Days of a limit in `DATED` on which so many lesions can meet that it may be broken."""
-    able = sum(
-        occupied(patterns, limit).any(axis=0).astype(np.int64)
-        for patterns in candidates.own_patterns
-    )
-    cap = 1 if limit.cap is None else limit.cap
-    crowded: IntArray = np.flatnonzero(np.asarray(able) > cap)
-    return crowded
-
-
-def occupied(patterns: Patterns, limit: LogisticsLimit) -> BoolArray:
-    """(patterns, days) days that each pattern takes of a limit in `DATED`.
-
-    Fraction days within the limit's window; or with a gap g between courses, the days from the
-    first fraction to g - 1 days after the last: courses keep the gap if no day is taken twice.
-    """
-    days = np.arange(patterns.incidence.shape[1])
-    if limit.quantity == "lesions_per_day":
-        window = limit.days(len(days))
-        inside = (days >= window.start) & (days < window.stop)
-        return (patterns.incidence > 0) & inside
-    assert limit.floor is not None
-    first, last = patterns.first[:, None], patterns.last[:, None]
-    treats = patterns.count[:, None] > 0
-    taken: BoolArray = treats & (days >= first) & (days <= last + limit.floor - 1)
-    return taken
-
-
-def _right(candidates: Candidates, limit: AnyLimit, chemo: float) -> list[float]:
-    if isinstance(limit, EdricLimit):
-        return [CAP]
-    if isinstance(limit, AlcLimit):
-        right = CAP - chemo / alc_allowance(candidates.instance, limit)
-        return [right] * len(_alc_days(candidates))
-    assert isinstance(limit, LogisticsLimit)
-    if limit.quantity in DATED:
-        right = 1.0 if limit.cap is None or limit.penalty is not None else float(limit.cap)
-        return [right] * len(_dated_days(candidates, limit))
-    sides = [] if limit.cap is None else [1.0 if limit.penalty is not None else float(limit.cap)]
-    return sides if limit.floor is None else [*sides, -float(limit.floor)]
-
-
-def _edric_alone(candidates: Candidates, limit: EdricLimit, s: int, plan: int) -> FloatArray:
-    """(kinds,) part of the cap that each kind takes by itself."""
-    menu = candidates.shared(plan)[s].kinds.menu
-    dose = lymphocytes.edric(*edric_alone(candidates.instance, menu), menu.fractions)
-    return np.asarray(dose) / limit.cap_gy
-
-
-def _of_days(candidates: Candidates, limit: AnyLimit, s: int, rows: int) -> FloatArray:
-    """(techniques, patterns, rows of the limit) what depends on days.
-
-    Lymphocytes: kappa_w unit[p, t] / allowance; `DATED`: [p takes day t] / scale; else the count
-    of sites or machine days, cap side first, floor side negative.
-    """
-    table = candidates.lesions[s]
-    lesion, patterns = candidates.lesion_of(table), table.menu.patterns
-    load = np.zeros((len(lesion.ways), len(patterns.count), rows))
-    if isinstance(limit, AlcLimit):
-        kappa = np.array([lesion.lymphocyte_loss(way) for way in lesion.ways])
-        unit = table.alc_unit[:, _alc_days(candidates)]
-        load[:] = kappa[:, None, None] * (unit / alc_allowance(candidates.instance, limit))
-    elif isinstance(limit, LogisticsLimit) and limit.quantity in DATED:
-        scale = float(limit.cap) if limit.penalty is not None and limit.cap else 1.0
-        load[:] = occupied(patterns, limit)[:, _dated_days(candidates, limit)] / scale
-    elif isinstance(limit, LogisticsLimit):
-        load[:] = _sides(limit, patterns.added(limit))
-    return load
-
-
-def _sides(limit: LogisticsLimit, count: FloatArray) -> FloatArray:
-    scale = float(limit.cap) if limit.penalty is not None and limit.cap else 1.0
-    sides = [count / scale] if limit.cap is not None else []
-    sides += [-count] if limit.floor is not None else []
-    return np.stack(sides, axis=1)
-
-
 def _exposure_rows(
     candidates: Candidates, plans: tuple[int, ...], family: tuple[int, ...]
 ) -> list[tuple[int, int, FloatArray]]:
@@ -298,7 +184,7 @@ def _exposure_rows(
     """
     exposure_rows = []
     limits = sorted({row for row, _, _ in candidates.exposures})
-    for row in (i for i in limits if candidates.limits[i].penalty is None):
+    for row in (i for i in limits if candidates.hard[i]):
         for s, table in enumerate(candidates.lesions):
             lesion = candidates.lesion_of(table)
             if not any(_extra(candidates, row, s, k).any() for k in family):
@@ -318,7 +204,7 @@ def _extra(candidates: Candidates, row: int, s: int, plan: int) -> FloatArray:
     within_reach = candidates.near(plan)[s][:, columns]
     met = within_reach[None] & candidates.touches[s][:, None, columns]
     ratio = np.ones(met.shape[:2])
-    for state in candidates.states(row):
+    for state in candidates.on_organs[row].states():
         members = (met == np.array(state)).all(axis=2)
         if any(state) and members.any():
             ratio[members] = candidates.ntcp_ratio(row, state)

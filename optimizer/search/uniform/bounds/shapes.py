@@ -62,7 +62,7 @@ class Shapes:
         self.local: list[FloatArray] = []
         self.share: list[FloatArray] = []
         self.prior = tabulated.candidates.prior
-        limits = tabulated.candidates.limits
+        limits = [load.limit for load in tabulated.candidates.on_organs]
         self.penalty = np.array([limit.penalty or 0.0 for limit in limits])
         self.term: list[FloatArray] = []
         self.timing_term: list[FloatArray] = []

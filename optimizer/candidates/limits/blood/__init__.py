@@ -1,0 +1,1 @@
+"""Limits on what the blood suffers: lymphocytes left on fraction days, dose to immune cells."""
