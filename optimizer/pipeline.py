@@ -180,8 +180,6 @@ def _begun(
 
     def ways() -> Iterator[Way]:
         yield _name(method, candidates), first
-        if any(lesion.spread for lesion in instance.lesions):  # the programme does not cover it
-            return
         yield "HiGHS without presolve", lambda known: other(known, None)
         engine = _other_engine()  # asking what is installed takes half a second
         if engine is not None:

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 class Columns:
     """Everything the programme needs to know of what may be chosen.
 
-    J columns, K plans, G groups of plans that act alike on tumors and organs, C clones (of the
-    lesion that has most of them; entries beyond a lesion's own are 0).
+    J columns, K plans, G groups of plans that act alike on tumors and organs, C clones times
+    radiosensitivities (of the lesion that has most of them; entries beyond a lesion's own are 0).
 
     Attributes
     ----------
@@ -323,7 +323,8 @@ def _drug_kill(candidates: Candidates, plan: int) -> FloatArray:
 def _share(instance: Instance, most: int) -> FloatArray:
     share = np.zeros((len(instance.lesions), most))
     for s, lesion in enumerate(instance.lesions):
-        for c, clone in enumerate(lesion.populations):
+        clones = lesion.populations * len(lesion.sensitivities[1])
+        for c, clone in enumerate(clones):
             factor = instance.immune.share_factor * clone.effector_share_factor
             share[s, c] = lesion.effector_share * factor
     return share

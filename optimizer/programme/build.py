@@ -14,6 +14,7 @@ from abscopt.optimizer.programme.constraints import (
     organs,
     outcome,
     pairs,
+    population,
     value,
 )
 from abscopt.optimizer.programme.data import Data
@@ -93,6 +94,7 @@ def _built(data: Data) -> Any:
         flow.burden_rule_of_free_courses(model, data)
         outcome.log_burden(model, data)
         outcome.total_burden(model, data)
+        population.population_burden(model, data)
         demands.least_control(model, data)
         tick()
         value.of_lesion(model, data)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from abscopt.instances.load import InputError, Problem
 from abscopt.models import immune, repopulation
-from abscopt.models import outcome as control
 from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.models.population import population_log_burden
 from abscopt.optimizer.candidates.flows import flows_of
 from abscopt.optimizer.programme.margins import RANGE_MARGIN
 from abscopt.optimizer.progress import tick
@@ -86,8 +86,29 @@ class Data:
         return range(len(self.refinement.bands))
 
     def clones(self, s: int) -> range:
-        """Indices of a lesion's clones."""
-        return range(len(self.instance.lesions[s].populations))
+        """Indices of a lesion's clones; none where tumors differ: they have one burden."""
+        lesion = self.instance.lesions[s]
+        return range(0 if lesion.spread else len(lesion.populations))
+
+    @cached_property
+    def spread(self) -> tuple[int, ...]:
+        """Lesions whose control is a mean over radiosensitivities."""
+        return tuple(s for s in self.lesions if self.instance.lesions[s].spread)
+
+    def steepest(self, s: int) -> float:
+        """By how much a lesion's log burden falls at most per nat of systemic kill."""
+        return float(self.columns.share[s].max())
+
+    def population(self, s: int, h: int, kill: float) -> FloatArray:
+        """(groups, columns) log burden of a lesion of several radiosensitivities at a kill.
+
+        Columns of other lesions are 0.
+        """
+        members, weights, size = self.of_lesion[s], self._weights(s), self._size(s)
+        left = self.columns.local[:, members, h, :size] - self.columns.share[s, :size] * kill
+        burdens = np.zeros(self.columns.local.shape[:2])
+        burdens[:, members] = population_log_burden(left, weights)
+        return burdens
 
     @cached_property
     def of_lesion(self) -> dict[int, list[int]]:
@@ -212,11 +233,21 @@ class Data:
         """(lesions, horizons) least and greatest log burden of any choice."""
         low, high = (
             np.array(
-                [control.total_log_burden(side[s][:, : len(self.clones(s))]) for s in self.lesions]
+                [
+                    population_log_burden(side[s][:, : self._size(s)], self._weights(s))
+                    for s in self.lesions
+                ]
             )
             for side in self.clone_range
         )
         return low, high
+
+    def _weights(self, s: int) -> FloatArray:
+        return self.instance.lesions[s].sensitivities[1]
+
+    def _size(self, s: int) -> int:
+        """Burdens of one lesion: nodes x clones."""
+        return len(self._weights(s)) * len(self.instance.lesions[s].populations)
 
     def repopulates(self, s: int) -> bool:
         """Whether a lesion has accelerated repopulation."""
@@ -258,8 +289,10 @@ class Data:
 
 
 def refuse_spread(instance: Instance) -> None:
-    """Raise InputError if the control of some lesion is a mean over radiosensitivities."""
-    rule = "the stated programme has one alpha per clone: leave it out, or solve by method auto"
+    """Raise InputError for means over radiosensitivities under a burden rule."""
+    if instance.immune.burden_limit_cm3 is None:
+        return
+    rule = "the stated programme has no burden_limit_cm3 beside it: solve by method auto"
     problems = [
         Problem(instance.name, f"lesions[{i}].alpha_cv", f"{lesion.alpha_cv:g}", rule)
         for i, lesion in enumerate(instance.lesions)
@@ -277,8 +310,8 @@ def data_of(
     Raises
     ------
     InputError
-        If some lesion's control is a mean over radiosensitivities, which the programme has no
-        constraint for.
+        If some lesion's control is a mean over radiosensitivities under a burden rule, for which
+        the programme has no constraint.
     """
     refuse_spread(candidates.instance)
     return Data(candidates, columns, refinement, flows_of(candidates, columns), kept)

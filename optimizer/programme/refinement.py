@@ -82,6 +82,7 @@ class Refinement:
     burdens : log burdens at which log control has a tangent
     breaks : (lesion, horizon, u > 0), further break points of the control probability
     planes : tangent planes of the total burden of lesions of several clones
+    kills : systemic kills at which pieces end, for lesions of several radiosensitivities
     cuts : sets of columns that no schedule may contain together, or that cost something together
     """
 
@@ -91,6 +92,7 @@ class Refinement:
     free_bands: tuple[tuple[int, tuple[Band, ...]], ...] = ()
     breaks: tuple[tuple[int, int, float], ...] = ()
     planes: tuple[Plane, ...] = ()
+    kills: tuple[float, ...] = ()
     cuts: tuple[Cut, ...] = ()
     gains: tuple[float, ...] = ()
 
@@ -114,7 +116,11 @@ class Refinement:
         )
 
     def with_point(
-        self, effects: list[float], burdens: FloatArray, clones: list[FloatArray]
+        self,
+        effects: list[float],
+        burdens: FloatArray,
+        clones: list[FloatArray],
+        kills: list[float],
     ) -> Refinement:
         """Tangents at one schedule.
 
@@ -123,6 +129,7 @@ class Refinement:
         effects : (horizons,) unsaturated systemic log kill
         burdens : (lesions, horizons) log burdens
         clones : per lesion (horizons, clones) log burdens
+        kills : (horizons,) saturated kill, for lesions of several radiosensitivities
         """
         breaks = list(self.breaks)
         for (s, h), u in np.ndenumerate(burdens):
@@ -142,6 +149,7 @@ class Refinement:
             burdens=_extended(self.burdens, burdens.reshape(-1).tolist()),
             breaks=tuple(sorted(breaks)),
             planes=tuple(planes),
+            kills=_extended(self.kills, kills),
         )
 
 
@@ -187,7 +195,7 @@ def first_refinement(instance: Instance, columns: Columns, active: tuple[int, ..
     planes = [
         plane
         for s, lesion in enumerate(instance.lesions)
-        if len(lesion.populations) > 1
+        if len(lesion.populations) > 1 and not lesion.spread
         for plane in _first_planes(s, len(lesion.populations))
     ]
     return Refinement(

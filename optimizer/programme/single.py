@@ -201,7 +201,7 @@ def _first(candidates: Candidates, columns: Columns, kept: Kept | None) -> Refin
     blank = Refinement(bands=(), effects=(), gains=(1.0,))
     return first_pairs(
         len(candidates.plans),
-        [len(lesion.populations) for lesion in instance.lesions],
+        [1 if lesion.spread else len(lesion.populations) for lesion in instance.lesions],
         data_of(candidates, columns, blank, kept).effect_range,
         (losses[0], losses[1]),
         instance.immune.effect_maximum_nats,
@@ -494,5 +494,6 @@ def _exact_at(data: Data, picked: list[int], plan: int, verdict: Evaluation) -> 
     return refined.with_point(
         effects,
         np.array([lesion.log_burden for lesion in verdict.lesions]),
-        [np.array(lesion.clone_log_burden).T for lesion in verdict.lesions],
+        [np.array(verdict.lesions[s].clone_log_burden)[data.clones(s)].T for s in data.lesions],
+        verdict.immune["systemic_effect_nats"] if data.spread else [],
     )

@@ -136,6 +136,7 @@ VARIANTS: dict[str, Raw] = {
     "pairs": case(UNIFORM, LIMITS, **BURDEN),
     "tumor_bed": case(UNIFORM, LIMITS[:2], "tumor_bed", lesion={"clones": []}),
     "demands": case(UNIFORM, [], lesion={"least_bed_gy": 9.0, "least_control": 0.1}),
+    "spread": case(UNIFORM, [], lesion={"alpha_cv": 0.3}),
     "counted": plain.plain_case(
         [plain.lesion("one", repopulation_doubling_time_days=3, kick_off_days=1, course=COUNTED)],
         [],

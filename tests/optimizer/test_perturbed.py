@@ -207,6 +207,21 @@ def systemic() -> Raw:
     )
 
 
+def spread() -> Raw:
+    """Uniform courses with systemic effect of tumors that differ in radiosensitivity."""
+    return immune_case(
+        releasing("one", uniform([1, 2], [6]), alpha_cv=0.3),
+        releasing("two", uniform([1], [5, 8]), alpha_cv=0.4),
+    )
+
+
+def spread_once() -> Raw:
+    """One course and so little effect that one piece of kill ends where the effect does."""
+    course = one_day(0, 6)
+    fields = {"effector_share": 0.05, "lymphocyte_loss_per_fraction": 0.0, "weight": 5.0}
+    return immune_case(releasing("one", course, alpha_cv=0.02, **fields), effect_per_effector=0.1)
+
+
 def unsaturated() -> Raw:
     """Systemic effect without a maximum."""
     return immune_case(releasing("one", uniform([1], [6])), effect_maximum_nats=None)
@@ -299,6 +314,8 @@ BINDING: dict[Case, tuple[str, ...]] = {
         "band_above", "band_below", "conceded_line", "log_burden", "pursued", "saturation",
         "systemic_effect", "total_burden",
     ),
+    spread: ("population_from_start",),
+    spread_once: ("kill_of_pieces", "one_kill_piece", "population_at_end"),
     unsaturated: ("saturation",),
     systemic_free: (
         "effect_parts", "effectors_present", "log_burden", "other_band_above", "other_band_below",

@@ -176,9 +176,12 @@ def log_burden(model: Any, data: Data) -> None:
 
 
 def total_burden(model: Any, data: Data) -> None:
-    """U[s, h] >= tangent planes of ln sum_c e^{u[s, h, c]}, for lesions of several clones."""
+    """U[s, h] >= tangent planes of ln sum_c e^{u[s, h, c]}, for lesions of several clones.
+
+    Where control is a mean over radiosensitivities, `population_burden` has the rows of U.
+    """
     low, high = data.burden_range
-    several = [s for s in data.lesions if len(data.clones(s)) > 1]
+    several = [s for s in data.lesions if len(data.clones(s)) != 1]
     model.total = pyo.Var(
         several,
         data.horizons,
@@ -195,7 +198,7 @@ def total_burden(model: Any, data: Data) -> None:
 
 
 def burden(model: Any, data: Data, s: int, h: int) -> Any:
-    """Total log burden of a lesion: its only clone's, or the variable over all of them."""
+    """Total log burden of a lesion: its only clone's, or the variable over clones or tumors."""
     return model.burden[s, h, 0] if len(data.clones(s)) == 1 else model.total[s, h]
 
 
