@@ -23,8 +23,8 @@ All arms of one finding share a clock. Human arms name drugs of the library with
 infusion (70 kg, 1.8 m², glomerular filtration 90 mL/min), mouse arms name targets.
 
 Two splits into a training and a held-back part, each fixed by a name and nothing else: that of the
-first calibration by the id of a finding (`Finding.split`), and that of effect sizes by the cohort,
-so that no source straddles it (`Finding.half`). A cohort is therefore never renamed.
+first calibration by the id of a finding (`Finding.first_split`), and the present one by the cohort,
+so that no source straddles it (`Finding.split`). A cohort is therefore never renamed.
 """
 
 from __future__ import annotations
@@ -178,9 +178,12 @@ class Setting(Table):
     Parameters
     ----------
     lesions
-        Lesions that the comparison needs, irradiated or not.
+        Lesions that the comparison needs, irradiated or not. ``occult`` stands for hidden disease,
+        which is no visible lesion.
     assessed
         Those among them on which the endpoint was read; empty for endpoints of the whole body.
+    resected
+        Lesions that are removed before the outcome is read.
     endpoint
         What is compared; more is better, except for ``toxicity``, where less is better:
         ``out_of_field`` (systemic effect where no dose went), ``irradiated`` (effect where dose
@@ -196,13 +199,14 @@ class Setting(Table):
     tumor: str
     lesions: Annotated[tuple[Name, ...], Field(min_length=1)] = ("primary",)
     assessed: tuple[Name, ...] = ()
+    resected: tuple[Name, ...] = ()
     endpoint: Endpoint
     background: str | None = None
 
     @model_validator(mode="after")
     def _checks(self) -> Self:
-        if not set(self.assessed) <= set(self.lesions):
-            raise ValueError("assessed lesions must be among the lesions")
+        if not {*self.assessed, *self.resected} <= set(self.lesions):
+            raise ValueError("assessed and resected lesions must be among the lesions")
         return self
 
 
@@ -284,7 +288,7 @@ class Finding(Table):
         return self.cohort or self.study
 
     @property
-    def half(self) -> Literal["training", "held_back"]:
+    def split(self) -> Literal["training", "held_back"]:
         """Training if the first hex digit of the SHA-256 of `patients` is even, else held back.
 
         Every finding on the same patients is on the same side.
@@ -292,8 +296,8 @@ class Finding(Table):
         return _side(self.patients)
 
     @property
-    def split(self) -> Literal["training", "held_back"]:
-        """Training if the first hex digit of the SHA-256 of the id is even, else held back."""
+    def first_split(self) -> Literal["training", "held_back"]:
+        """Split of the first calibration: as `split`, by the id."""
         return _side(self.id)
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from abscopt.instances.evidence import findings
 from abscopt.models.arrays import FloatArray
-from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.evidence.measures import (
     SYSTEMIC,
     Verdict,
@@ -57,8 +56,9 @@ class Scored:
 
     @property
     def counts(self) -> bool:
-        """Whether it is scored: a verified source and a settled sign."""
-        return self.finding.status == SCORED and self.surrogate != "scenario"
+        """Whether it is scored: a verified source, a settled sign and an order to be had."""
+        unscored = ("scenario", "not_informative")
+        return self.finding.status == SCORED and self.surrogate not in unscored
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,9 @@ def trials() -> tuple[tuple[Finding, Trial | str], ...]:
 
 def measured(trial: Trial) -> dict[str, FloatArray]:
     """What the judge says of every arm."""
-    setting, arms = trial.finding.setting, trial.finding.arms
+    arms = trial.finding.arms
     return {
-        name: surrogate_measure(setting, arms[name], Judge(case).evaluate(schedule))
+        name: surrogate_measure(trial.finding, arms[name], case, schedule)
         for name, (case, schedule) in trial.arms.items()
     }
 
@@ -104,7 +104,7 @@ def measured(trial: Trial) -> dict[str, FloatArray]:
 def surrogate_verdict(trial: Trial) -> tuple[Verdict, dict[str, FloatArray]]:
     """Verdict of the judge on one finding, and the measures of its arms."""
     values = measured(trial)
-    return verdict_of(trial.finding, values, scale_of(trial.finding.setting)), values
+    return verdict_of(trial.finding, values, scale_of(trial.finding)), values
 
 
 def baseline_verdict(trial: Trial) -> Verdict:

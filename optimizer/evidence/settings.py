@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 FILE = Path(abscopt.instances.evidence.__file__).parent / "settings.toml"
 OCCULT_FOR = ("progression", "survival")
 """Endpoints of the whole patient: hidden disease counts as well."""
+HIDDEN = "occult"
+"""Name in a finding of disease that is hidden and nothing else."""
 
 
 class Unrepresented(ValueError):
@@ -31,7 +33,7 @@ class Unrepresented(ValueError):
 class Trial:
     """A finding as cases; `arms` holds a case and a schedule per arm.
 
-    The cases differ only where an arm states a condition of the patient.
+    The cases differ only where an arm states a condition of the patient or a doublet.
     """
 
     finding: Finding
@@ -114,6 +116,22 @@ def _arm(finding: Finding, arm: Arm) -> tuple[Instance, Schedule]:
     return case, Schedule.of((f for f in fractions if f.day < case.days), infusions)
 
 
+def read_to_size(finding: Finding) -> bool:
+    """Whether an outcome is the time until tumors have a size: survival of mice."""
+    return finding.scale == "mouse" and finding.setting.endpoint == "survival"
+
+
+def size_at_death(finding: Finding) -> tuple[float, int, int]:
+    """Size that ends a mouse's life relative to that on the day of the first treatment of any arm.
+
+    That day and the last day on which a mouse is looked at come with it.
+    """
+    days = [f.day for arm in finding.arms.values() for f in arm.fractions]
+    days += [day for arm in finding.arms.values() for drug in arm.drugs for day in drug.days]
+    stated = _settings()["mouse"]["survival"]
+    return float(stated["size_factor"]), min(days, default=0), int(stated["last_day"])
+
+
 def _drug_name(drug: Any) -> str:
     return str(drug.agent or f"anti-{drug.target}".lower())
 
@@ -127,9 +145,12 @@ def _milligrams(drug: Any) -> float:
 def _raw(finding: Finding, arm: Arm) -> dict[str, Any]:
     """The case of one arm as an instance file would state it."""
     scale = _settings()[finding.scale]
-    names = finding.setting.lesions
-    hidden = finding.scale == "human" and finding.setting.endpoint in OCCULT_FOR
-    share = 1.0 / (len(names) + hidden)
+    setting = finding.setting
+    names = [name for name in setting.lesions if name != HIDDEN]
+    hidden = finding.scale == "human" and (
+        HIDDEN in setting.lesions or setting.endpoint in OCCULT_FOR
+    )
+    share = (1.0 - hidden * scale.get("occult", {}).get("effector_share", 0.0)) / len(names)
     large = {
         block.site
         for every in finding.arms.values()
@@ -143,37 +164,44 @@ def _raw(finding: Finding, arm: Arm) -> dict[str, Any]:
         for name in names
     ]
     if hidden:
-        lesions.append(
-            scale["occult"]
-            | {"name": "hidden", "organ": "disseminated", "clonogens": 5}
-            | {"effector_share": share, "precursor_share": share}
-        )
-    drugs = {
-        _drug_name(drug): _drug(drug, finding)
-        for every in finding.arms.values()
-        for drug in every.drugs
-    }
-    return {
+        lesions.append(scale["occult"])
+    case = {
         "format": 1,
         "name": finding.id,
         "title": finding.title,
         "provenance": {"source": finding.source},
-        "horizon_days": _horizons(scale, arm),
+        "horizon_days": _horizons(finding, arm),
         "calendar": {
             "machine_weekdays": list(range(7)),
             "infusion_weekdays": list(range(7)),
         },
         "immune": {"use": "default"},
-        "drugs": drugs,
+        "drugs": _drugs(finding, arm),
         "lesions": lesions,
     }
+    return case | _condition(arm).get("case", {})
 
 
-def _horizons(scale: dict[str, Any], arm: Arm) -> list[int]:
+def _drugs(finding: Finding, arm: Arm) -> dict[str, Any]:
+    """Drugs of all arms; one that `arm` gives in a doublet has the enhancement of the doublet."""
+    drugs = {
+        _drug_name(drug): _drug(drug, finding)
+        for every in finding.arms.values()
+        for drug in every.drugs
+    }
+    for drug in arm.drugs:
+        for partner, changed in _settings()["with"].get(_drug_name(drug), {}).items():
+            if partner in drugs:
+                drugs[partner] = drugs[partner] | changed
+    return drugs
+
+
+def _horizons(finding: Finding, arm: Arm) -> list[int]:
     """Horizons of the scale; around the day on which the arm is read, if it states one."""
-    if arm.read_day is None:
-        return list(scale["horizon_days"])
-    return [max(1, arm.read_day), max(1, arm.read_day) + 1]
+    scale = _settings()[finding.scale]
+    if arm.read_day is not None:
+        return [max(1, arm.read_day), max(1, arm.read_day) + 1]
+    return list(scale["horizon_days"])
 
 
 def _site(name: str, share: float) -> dict[str, Any]:

@@ -43,7 +43,10 @@ def simulated_verdict(model: Model, trial: Trial) -> Verdict:
     cases = [case for case, _ in trial.arms.values()]
     schedules = [schedule for _, schedule in trial.arms.values()]
     counts = setting.endpoint == "lymphocytes"
-    special = any(arm.condition or arm.read_at or arm.read_day is not None for arm in arms.values())
+    special = bool(setting.resected) or setting.endpoint in ("release", "infiltration")
+    special |= any(
+        arm.condition or arm.read_at or arm.read_day is not None for arm in arms.values()
+    )
     if counts != (model.against == "nadir") or special:
         return "outside_range"
     distant = setting.endpoint == "out_of_field"

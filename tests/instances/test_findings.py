@@ -56,21 +56,19 @@ def test_ids_are_unique_and_none_was_dropped_or_renamed() -> None:
     assert sha256(first.encode()).hexdigest()[:16] == "6c3e2f1b95053463"
 
 
-def test_split_is_the_parity_of_a_hash_of_the_id() -> None:
+def test_first_split_is_the_parity_of_a_hash_of_the_id() -> None:
     for finding in EVERY:
         odd = sha256(finding.id.encode()).digest()[0] >> 4 & 1
-        assert finding.split == ("held_back" if odd else "training")
-    renamed = Finding.model_validate(raw() | {"title": "other", "status": "recalled"})
-    assert renamed.split == named(renamed.id).split
+        assert finding.first_split == ("held_back" if odd else "training")
 
 
 def test_no_cohort_straddles_the_halves() -> None:
     """Studies of the same patients are on one side, and the sides are those first committed."""
     halves: dict[str, set[str]] = {}
     for finding in EVERY:
-        halves.setdefault(finding.patients, set()).add(finding.half)
+        halves.setdefault(finding.patients, set()).add(finding.split)
         odd = sha256(finding.patients.encode()).digest()[0] >> 4 & 1
-        assert finding.half == ("held_back" if odd else "training")
+        assert finding.split == ("held_back" if odd else "training")
     assert all(len(sides) == 1 for sides in halves.values())
     first = "\n".join(finding.patients for finding in EVERY[:IDS_AT_FIRST_CALIBRATION])
     assert sha256(first.encode()).hexdigest()[:16] == "e25a167cf5904a28"

@@ -1,0 +1,158 @@
+"""How likely published effects are under the model, beside what any model must beat.
+
+A randomized comparison of patients published a log ratio x with standard error s (see
+`instances/evidence/effects.py`). The model predicts the difference mu of its measures of the two
+arms, averaged over horizons: a nat of burden is a nat of log hazard or log odds (status: assumed).
+With w = 1 / (comparisons of the same cohort), so that patients count once,
+
+    ln L = sum_i w_i [ -(x_i - mu_i)^2 / (2 s_i^2) - ln s_i - ln(2 pi) / 2 ].
+
+Rivals: no effect (mu = 0); one constant c whatever the schedule, mu = c where an arm has all that
+the other has and more, -c the other way round, 0 between schedules of the same treatments; and the
+model with one factor b on all of its predictions. Both c and b have the weighted least squares
+
+    c = sum w x g / s^2 / sum w g^2 / s^2,
+
+with g the sign or the prediction, fitted to all cohorts but the one that is scored.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from abscopt.models.arrays import FloatArray
+from abscopt.optimizer.evidence.measures import scale_of
+
+if TYPE_CHECKING:
+    from abscopt.instances.evidence import Arm, Effect, Finding
+    from abscopt.optimizer.evidence.score import Scored
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A published effect beside the model's; both in log ratios, more is better for `effect.of`.
+
+    Attributes
+    ----------
+    sign : whether the first arm has more treatments than the second (1), fewer (-1), or the same
+    """
+
+    finding: Finding
+    effect: Effect
+    predicted: float
+    sign: Literal[-1, 0, 1]
+
+    @property
+    def inside(self) -> bool:
+        """Whether the prediction lies in the published 95 % interval."""
+        low, high = self.effect.log_interval
+        return low <= self.predicted <= high
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Log likelihood and weighted chi square of a set of predictions."""
+
+    log_likelihood: float
+    chi_square: float
+
+
+def comparisons(results: Sequence[Scored]) -> list[Comparison]:
+    """Randomized comparisons of patients with a published size that the model expresses."""
+    return [
+        Comparison(
+            one.finding,
+            effect,
+            predicted(one, effect),
+            _sign(one.finding.arms[effect.of], one.finding.arms[effect.against]),
+        )
+        for one in results
+        if one.finding.scale == "human" and one.finding.status == "verified" and one.measures
+        for effect in one.finding.effects
+        if effect.randomized and effect.status != "recalled"
+    ]
+
+
+def predicted(one: Scored, effect: Effect) -> float:
+    """The model's log ratio: a difference of nats, or of the logarithms of amounts."""
+    of, against = one.measures[effect.of], one.measures[effect.against]
+    if scale_of(one.finding).relative:
+        of, against = np.log(of), np.log(against)
+    return float(np.mean(of - against))
+
+
+def _sign(of: Arm, against: Arm) -> Literal[-1, 0, 1]:
+    """1 where the first arm has every treatment of the second and more, -1 the other way round."""
+    more, less = _treatments(of), _treatments(against)
+    if more == less:
+        return 0
+    if more > less:
+        return 1
+    return -1 if more < less else 0
+
+
+def _treatments(arm: Arm) -> frozenset[str]:
+    radiation = {f"radiation {fraction.site}" for fraction in arm.fractions}
+    return frozenset(radiation | {str(drug.agent or drug.target) for drug in arm.drugs})
+
+
+def weights(compared: Sequence[Comparison]) -> FloatArray:
+    """One over the number of comparisons of the same cohort, shape (comparisons,)."""
+    count = Counter(one.finding.patients for one in compared)
+    return np.array([1.0 / count[one.finding.patients] for one in compared])
+
+
+def fit(compared: Sequence[Comparison], predictions: FloatArray) -> Fit:
+    """ln L and chi square of predictions, shape (comparisons,)."""
+    published = np.array([one.effect.log_value for one in compared])
+    errors = np.array([one.effect.standard_error for one in compared])
+    square = ((published - predictions) / errors) ** 2
+    weight = weights(compared)
+    each = -0.5 * square - np.log(errors) - 0.5 * math.log(2.0 * math.pi)
+    return Fit(float(weight @ each), float(weight @ square))
+
+
+def left_out(compared: Sequence[Comparison], shape: FloatArray) -> FloatArray:
+    """Predictions `b * shape` with b fitted to the other cohorts, shape (comparisons,).
+
+    Without another cohort, or one that says anything, b is 0.
+    """
+    published = np.array([one.effect.log_value for one in compared])
+    precision = weights(compared) / np.array([one.effect.standard_error for one in compared]) ** 2
+    cohort = np.array([one.finding.patients for one in compared])
+    fitted = np.zeros(len(compared))
+    for name in np.unique(cohort):
+        other = cohort != name
+        size = float(precision[other] @ shape[other] ** 2)
+        if size > 0.0:
+            factor = float((precision * published * shape)[other].sum()) / size
+            fitted[~other] = factor * shape[~other]
+    return fitted
+
+
+def fits(compared: Sequence[Comparison]) -> dict[str, Fit]:
+    """The model beside its rivals, by name."""
+    model = np.array([one.predicted for one in compared])
+    sign = np.array([one.sign for one in compared], dtype=np.float64)
+    rivals: dict[str, Callable[[], FloatArray]] = {
+        "model": lambda: model,
+        "model_times_factor": lambda: left_out(compared, model),
+        "constant": lambda: left_out(compared, sign),
+        "no_effect": lambda: np.zeros(len(compared)),
+    }
+    return {name: fit(compared, predictions()) for name, predictions in rivals.items()}
+
+
+def constant(compared: Sequence[Comparison]) -> float:
+    """The one log ratio fitted to all comparisons."""
+    published = np.array([one.effect.log_value for one in compared])
+    sign = np.array([one.sign for one in compared], dtype=np.float64)
+    precision = weights(compared) / np.array([one.effect.standard_error for one in compared]) ** 2
+    size = float(precision @ sign**2)
+    return float(precision @ (published * sign)) / size if size else 0.0
