@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 from abscopt.instances.evidence import findings
+from abscopt.optimizer.evidence.document import evidence_document
 from abscopt.optimizer.evidence.score import scored
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -38,3 +39,10 @@ def test_the_page_names_every_finding(benchmark: ModuleType) -> None:
         assert f"| {finding.id} |" in text
     for name in benchmark.REASONS:
         assert f"* `{name}` (contradicted)" in text
+
+
+def test_readme_gives_every_score_with_its_baselines(benchmark: ModuleType) -> None:
+    """The rows of the table, as the page of now has them."""
+    readme = benchmark.README.read_text(encoding="utf-8")
+    shown = readme.split(benchmark.MARKS[0])[1].split(benchmark.MARKS[1])[0].strip().splitlines()
+    assert shown == list(benchmark.scores(evidence_document(scored(), [])))

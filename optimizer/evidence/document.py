@@ -8,20 +8,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import abscopt.instances.evidence
+from abscopt.optimizer.evidence.likelihood import Comparison, comparisons, fits, predicted
 from abscopt.optimizer.evidence.score import Score, Scored, score_of
 from abscopt.optimizer.results.report import plain_table, plain_text
 from abscopt.optimizer.results.result import DISCLAIMER, FORMAT
 
 if TYPE_CHECKING:
+    from abscopt.instances.evidence import Effect
     from abscopt.optimizer.evidence.measures import Verdict
     from abscopt.optimizer.evidence.requirements import Requirement
 
-CALIBRATION = Path(abscopt.instances.evidence.__file__).with_name("calibration.json")
+BASELINES = Path(abscopt.instances.evidence.__file__).with_name("baselines.json")
 SPLITS = ("training", "held_back")
+RIVALS = {
+    "model": "model",
+    "model_times_factor": "model times a factor",
+    "constant": "one constant whatever the schedule",
+    "no_effect": "no effect",
+}
 SHORT = {
     "reproduced": "yes",
     "contradicted": "no",
     "outside_range": "-",
+    "not_informative": "none",
     "scenario": "scenario",
 }
 
@@ -35,6 +44,7 @@ def evidence_document(
         "kind": "evidence",
         "notice": DISCLAIMER,
         "summary": {split: _summary(_half(results, split), split) for split in SPLITS},
+        "effect_sizes": _effect_sizes(results),
         "requirements": [
             {"statement": r.statement, "holds": r.holds, "numbers": dict(r.numbers)}
             for r in requirements
@@ -43,20 +53,46 @@ def evidence_document(
     }
 
 
+def baselines() -> dict[str, Any]:
+    """Scores of random constants, see benchmarks/studies/evidence_baselines.py."""
+    scores: dict[str, Any] = json.loads(BASELINES.read_text(encoding="utf-8"))
+    return scores
+
+
+def _effect_sizes(results: Sequence[Scored]) -> dict[str, Any]:
+    """Published effects beside the model's, and the likelihood of the model and its rivals."""
+    return {
+        split: _sizes(compared)
+        | {"random_constants_log_likelihood": baselines()[split]["log_likelihood"]}
+        for split in SPLITS
+        for compared in [comparisons(_half(results, split))]
+    } | {"all": _sizes(comparisons(results))}
+
+
+def _sizes(compared: Sequence[Comparison]) -> dict[str, Any]:
+    return {
+        "comparisons": len(compared),
+        "cohorts": len({comparison.finding.patients for comparison in compared}),
+        "inside_interval": sum(comparison.inside for comparison in compared),
+        "fits": {
+            name: {
+                "log_likelihood": round(fit.log_likelihood, 4),
+                "chi_square": round(fit.chi_square, 4),
+            }
+            for name, fit in fits(compared).items()
+        },
+    }
+
+
 def _half(results: Sequence[Scored], split: str) -> list[Scored]:
     return [one for one in results if one.finding.split == split]
 
 
 def _summary(results: Sequence[Scored], split: str) -> dict[str, Any]:
-    random = json.loads(CALIBRATION.read_text(encoding="utf-8"))["scores"][split]
     return {
         "surrogate": _score(score_of(results)),
         "tumor_bed": _score(score_of(results, lambda one: one.baseline)),
-        "random_constants": {
-            "mean": random["random_mean"],
-            "best": random["random_best"],
-            "quartiles": random["random_quartiles"],
-        },
+        "random_constants": baselines()[split]["reproduced"],
         "simulators": {
             name: _score(score_of(results, _simulator(name))) for name in _simulators(results)
         },
@@ -84,14 +120,16 @@ def _score(score: Score) -> dict[str, Any]:
     }
 
 
-def _finding(one: Scored) -> dict[str, Any]:
-    finding = one.finding
+def _finding(scored: Scored) -> dict[str, Any]:
+    finding = scored.finding
     return {
         "id": finding.id,
         "title": finding.title,
         "source": finding.source,
         "doi": finding.doi,
         "pmc": finding.pmc,
+        "study": finding.study,
+        "cohort": finding.patients,
         "status": finding.status,
         "days": finding.days,
         "doses": finding.doses,
@@ -100,18 +138,36 @@ def _finding(one: Scored) -> dict[str, Any]:
         "scale": finding.scale,
         "endpoint": finding.setting.endpoint,
         "split": finding.split,
-        "scored": one.counts,
+        "first_split": finding.first_split,
+        "scored": scored.counts,
         "expected": list(finding.expected),
-        "surrogate": one.surrogate,
+        "effects": [_effect(scored, effect) for effect in finding.effects],
+        "surrogate": scored.surrogate,
         "measures": {
             name: [round(float(value), 9) for value in values]
-            for name, values in one.measures.items()
+            for name, values in scored.measures.items()
         },
-        "scenarios": dict(one.scenarios),
+        "scenarios": dict(scored.scenarios),
         "supports": finding.supports,
-        "tumor_bed": one.baseline,
-        "simulators": dict(one.simulators),
-        "outside": one.reason,
+        "tumor_bed": scored.baseline,
+        "simulators": dict(scored.simulators),
+        "outside": scored.reason,
+    }
+
+
+def _effect(scored: Scored, effect: Effect) -> dict[str, Any]:
+    """A published effect as a log ratio, more is better for `of`, beside the model's."""
+    low, high = effect.log_interval
+    return {
+        "of": effect.of,
+        "against": effect.against,
+        "endpoint": effect.endpoint,
+        "kind": effect.kind,
+        "randomized": effect.randomized,
+        "status": effect.status,
+        "log_ratio": round(effect.log_value, 6),
+        "interval": [round(low, 6), round(high, 6)],
+        "model": round(predicted(scored, effect), 6) if scored.measures else None,
     }
 
 
@@ -119,11 +175,16 @@ def evidence_report(results: Sequence[Scored], requirements: Sequence[Requiremen
     """The verdicts for a person: scores, requirements, and every finding with its arms."""
     names = _simulators(results)
     parts: list[object] = [
-        "Does the model give the published orders? Training half: the default constants were "
-        "chosen on it. Held back: looked at afterwards. Only findings with a verified source "
-        "count; outside the range counts as not reproduced.",
+        "Does the model give the published orders and sizes? The halves are split by cohort of "
+        "patients or mice. Only findings with a verified source count; outside the range counts as "
+        "not reproduced; alike counts only where a published interval lies within the margin.",
         "",
         _scores(results, names),
+        "",
+        "Published sizes: randomized comparisons of patients, one weight per cohort; log "
+        "likelihood (more is better) and chi square. Factor and constant are fitted to the other "
+        "cohorts.",
+        _likelihoods(results),
         "",
         "Required at every horizon",
         *(f"  {'holds' if r.holds else 'FAILS'}  {r.statement}" for r in requirements),
@@ -135,7 +196,8 @@ def evidence_report(results: Sequence[Scored], requirements: Sequence[Requiremen
             title = f"{split.replace('_', ' ').capitalize()} ({len(half)} findings)"
             parts += [title, _findings(half, names), *_reasons(half), ""]
     parts += [
-        "yes: reproduced at every horizon; no: contradicted; -: outside the range. Two words: a "
+        "yes: reproduced at every horizon; no: contradicted; -: outside the range; none: no "
+        "interval narrow enough to say that the arms are alike. Two words: a "
         "contested finding under preblockade-helps and preblockade-harms. *: not scored (no "
         "verified source, or contested).",
         "",
@@ -156,11 +218,27 @@ def _scores(results: Sequence[Scored], names: Sequence[str]) -> object:
             score = score_of(_half(results, split), which)
             cells.append(f"{score.reproduced} of {score.total} ({score.outside_range} outside)")
         table.add_row(label, *cells)
-    calibration = json.loads(CALIBRATION.read_text(encoding="utf-8"))["scores"]
-    table.add_row(
-        "random constants, mean",
-        *(f"{100 * calibration[split]['random_mean']:.0f} %" for split in SPLITS),
-    )
+    for label in ("mean", "best"):
+        shares = [baselines()[split]["reproduced"][label] for split in SPLITS]
+        table.add_row(f"random constants, {label}", *(f"{100 * share:.0f} %" for share in shares))
+    return table
+
+
+def _likelihoods(results: Sequence[Scored]) -> object:
+    """Model and rivals, per half and together."""
+    halves = {split: comparisons(_half(results, split)) for split in SPLITS}
+    halves["all"] = comparisons(results)
+    titles = [f"{split.replace('_', ' ')} ({len(half)})" for split, half in halves.items()]
+    table = plain_table("", "", *titles)
+    columns = [fits(half) for half in halves.values()]
+    for name, label in RIVALS.items():
+        cells = [
+            f"{column[name].log_likelihood:.1f} ({column[name].chi_square:.1f})"
+            for column in columns
+        ]
+        table.add_row(label, *cells)
+    random = [baselines()[split]["log_likelihood"]["mean"] for split in SPLITS]
+    table.add_row("random constants, mean", *(f"{value:.1f}" for value in random), "")
     return table
 
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -67,22 +67,24 @@ def comparisons(results: Sequence[Scored]) -> list[Comparison]:
     """Randomized comparisons of patients with a published size that the model expresses."""
     return [
         Comparison(
-            one.finding,
+            scored.finding,
             effect,
-            predicted(one, effect),
-            _sign(one.finding.arms[effect.of], one.finding.arms[effect.against]),
+            predicted(scored, effect),
+            _sign(scored.finding.arms[effect.of], scored.finding.arms[effect.against]),
         )
-        for one in results
-        if one.finding.scale == "human" and one.finding.status == "verified" and one.measures
-        for effect in one.finding.effects
+        for scored in results
+        if scored.finding.scale == "human"
+        and scored.finding.status == "verified"
+        and scored.measures
+        for effect in scored.finding.effects
         if effect.randomized and effect.status != "recalled"
     ]
 
 
-def predicted(one: Scored, effect: Effect) -> float:
+def predicted(scored: Scored, effect: Effect) -> float:
     """The model's log ratio: a difference of nats, or of the logarithms of amounts."""
-    of, against = one.measures[effect.of], one.measures[effect.against]
-    if scale_of(one.finding).relative:
+    of, against = scored.measures[effect.of], scored.measures[effect.against]
+    if scale_of(scored.finding).relative:
         of, against = np.log(of), np.log(against)
     return float(np.mean(of - against))
 
@@ -104,55 +106,61 @@ def _treatments(arm: Arm) -> frozenset[str]:
 
 def weights(compared: Sequence[Comparison]) -> FloatArray:
     """One over the number of comparisons of the same cohort, shape (comparisons,)."""
-    count = Counter(one.finding.patients for one in compared)
-    return np.array([1.0 / count[one.finding.patients] for one in compared])
+    count = Counter(comparison.finding.patients for comparison in compared)
+    return np.array([1.0 / count[comparison.finding.patients] for comparison in compared])
 
 
 def fit(compared: Sequence[Comparison], predictions: FloatArray) -> Fit:
     """ln L and chi square of predictions, shape (comparisons,)."""
-    published = np.array([one.effect.log_value for one in compared])
-    errors = np.array([one.effect.standard_error for one in compared])
+    published, errors = _published(compared)
     square = ((published - predictions) / errors) ** 2
     weight = weights(compared)
-    each = -0.5 * square - np.log(errors) - 0.5 * math.log(2.0 * math.pi)
-    return Fit(float(weight @ each), float(weight @ square))
+    terms = -0.5 * square - np.log(errors) - 0.5 * math.log(2.0 * math.pi)
+    return Fit(float(weight @ terms), float(weight @ square))
+
+
+def factor(compared: Sequence[Comparison], shape: FloatArray) -> float:
+    """The factor b of predictions `b * shape` by weighted least squares; 0 if nothing tells it."""
+    published, errors = _published(compared)
+    precision = weights(compared) / errors**2
+    size = float(precision @ shape**2)
+    return float(precision @ (published * shape)) / size if size > 0.0 else 0.0
 
 
 def left_out(compared: Sequence[Comparison], shape: FloatArray) -> FloatArray:
-    """Predictions `b * shape` with b fitted to the other cohorts, shape (comparisons,).
-
-    Without another cohort, or one that says anything, b is 0.
-    """
-    published = np.array([one.effect.log_value for one in compared])
-    precision = weights(compared) / np.array([one.effect.standard_error for one in compared]) ** 2
-    cohort = np.array([one.finding.patients for one in compared])
-    fitted = np.zeros(len(compared))
-    for name in np.unique(cohort):
-        other = cohort != name
-        size = float(precision[other] @ shape[other] ** 2)
-        if size > 0.0:
-            factor = float((precision * published * shape)[other].sum()) / size
-            fitted[~other] = factor * shape[~other]
-    return fitted
-
-
-def fits(compared: Sequence[Comparison]) -> dict[str, Fit]:
-    """The model beside its rivals, by name."""
-    model = np.array([one.predicted for one in compared])
-    sign = np.array([one.sign for one in compared], dtype=np.float64)
-    rivals: dict[str, Callable[[], FloatArray]] = {
-        "model": lambda: model,
-        "model_times_factor": lambda: left_out(compared, model),
-        "constant": lambda: left_out(compared, sign),
-        "no_effect": lambda: np.zeros(len(compared)),
-    }
-    return {name: fit(compared, predictions()) for name, predictions in rivals.items()}
+    """Predictions `b * shape` with b fitted to the other cohorts, shape (comparisons,)."""
+    cohorts = [comparison.finding.patients for comparison in compared]
+    predictions = np.zeros(len(compared))
+    for cohort in set(cohorts):
+        other = [i for i, name in enumerate(cohorts) if name != cohort]
+        own = [i for i, name in enumerate(cohorts) if name == cohort]
+        predictions[own] = factor([compared[i] for i in other], shape[other]) * shape[own]
+    return predictions
 
 
 def constant(compared: Sequence[Comparison]) -> float:
     """The one log ratio fitted to all comparisons."""
-    published = np.array([one.effect.log_value for one in compared])
-    sign = np.array([one.sign for one in compared], dtype=np.float64)
-    precision = weights(compared) / np.array([one.effect.standard_error for one in compared]) ** 2
-    size = float(precision @ sign**2)
-    return float(precision @ (published * sign)) / size if size else 0.0
+    return factor(compared, _signs(compared))
+
+
+def fits(compared: Sequence[Comparison]) -> dict[str, Fit]:
+    """The model beside its rivals, by name."""
+    model = np.array([comparison.predicted for comparison in compared])
+    predictions = {
+        "model": model,
+        "model_times_factor": left_out(compared, model),
+        "constant": left_out(compared, _signs(compared)),
+        "no_effect": np.zeros(len(compared)),
+    }
+    return {name: fit(compared, values) for name, values in predictions.items()}
+
+
+def _published(compared: Sequence[Comparison]) -> tuple[FloatArray, FloatArray]:
+    """Published log ratios and their standard errors."""
+    values = [comparison.effect.log_value for comparison in compared]
+    errors = [comparison.effect.standard_error for comparison in compared]
+    return np.array(values, dtype=np.float64), np.array(errors, dtype=np.float64)
+
+
+def _signs(compared: Sequence[Comparison]) -> FloatArray:
+    return np.array([comparison.sign for comparison in compared], dtype=np.float64)

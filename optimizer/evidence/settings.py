@@ -165,7 +165,7 @@ def _raw(finding: Finding, arm: Arm) -> dict[str, Any]:
     ]
     if hidden:
         lesions.append(scale["occult"])
-    case = {
+    case: dict[str, Any] = {
         "format": 1,
         "name": finding.id,
         "title": finding.title,
@@ -179,7 +179,8 @@ def _raw(finding: Finding, arm: Arm) -> dict[str, Any]:
         "drugs": _drugs(finding, arm),
         "lesions": lesions,
     }
-    return case | _condition(arm).get("case", {})
+    changed: dict[str, Any] = _condition(arm).get("case", {})
+    return case | changed
 
 
 def _drugs(finding: Finding, arm: Arm) -> dict[str, Any]:
