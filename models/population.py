@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from abscopt.models.arrays import FloatArray
-from abscopt.models.outcome import total_log_burden
+from abscopt.models.outcome import EXPONENT_CAP, total_log_burden
 
 STEP = 0.4
 """Distance of nodes in standard deviations. 1/(1 + e^u) has its nearest poles π from the real line,
@@ -96,17 +96,27 @@ def population_log_burden(log_burdens: ArrayLike, weights: FloatArray) -> FloatA
     if len(weights) == 1:
         return total_log_burden(log_burdens)
     burdens = burdens_by_node(log_burdens, len(weights))
-    small = np.exp(-np.abs(burdens))
-    less, more = small / (1.0 + small), 1.0 / (1.0 + small)
-    positive = burdens > 0.0
-    lost = np.where(positive, more, less) @ weights
-    controlled = np.where(positive, less, more) @ weights
+    lost, controlled = (share @ weights for share in shares_by_node(burdens))
     with np.errstate(divide="ignore"):
         found = np.asarray(np.log(lost) - np.log(controlled), dtype=np.float64)
     deep = ~(np.minimum(lost, controlled) > UNDERFLOW)
     if deep.any():
         found[deep] = _in_log_space(burdens[deep], weights)
     return found
+
+
+def shares_by_node(burdens: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return ``1/(1 + e^{−u})`` and ``1/(1 + e^u)``, any shape, small ones to full precision.
+
+    Beyond |u| = 700 the smaller one stays at ``e^{−700}``.
+
+    Notes
+    -----
+    Source: as for `control_probability`. Status: derived.
+    """
+    odds = np.exp(np.clip(burdens, -EXPONENT_CAP, EXPONENT_CAP))
+    controlled = 1.0 / (1.0 + odds)
+    return odds * controlled, controlled
 
 
 def _in_log_space(burdens: FloatArray, weights: FloatArray) -> FloatArray:

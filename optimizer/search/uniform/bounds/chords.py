@@ -16,7 +16,7 @@ import numpy as np
 
 from abscopt.models import immune, outcome
 from abscopt.models.arrays import FloatArray
-from abscopt.models.population import population_log_burden
+from abscopt.models.population import UNDERFLOW, population_log_burden, shares_by_node
 from abscopt.optimizer.candidates.value import value_of_burden
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 
 TINY = 1e-300
-MOST_POWER = 50.0
-"""Greater powers of e are beyond the least upper bound that is known besides."""
 
 Ends = Sequence[FloatArray]
 """Two arrays: at the lower and at the upper end of a cell, or least and greatest."""
@@ -129,45 +127,49 @@ def _slopes_of_population(
     as E[P_q (1 - P_q)] <= P (1 - P) (Jensen), and d ln P/dS, the mean of (1 - P_q) s_q with
     weights w_q P_q, lies between the least and the greatest of it.
     """
-    local, share = (one.reshape(*one.shape[:-1], len(nodes), -1) for one in (local, share))
-    by_node = [_burden(local, share, kill[..., None]) for kill in ends]
-    (before, most_share), (after, least_share) = by_node
-    whole = [population_log_burden(burden, nodes) for burden, _ in by_node]
-    rates, of_whole = _log_rates(after, before), _log_rates(whole[1], whole[0])
-
-    def mean(which: int, share: FloatArray, less: FloatArray | float) -> FloatArray:
-        """sum_q w_q s_q e^(least or greatest ln P_q (1 - P_q) - less)."""
-        powers = np.minimum(rates[which] - np.asarray(less)[..., None], MOST_POWER)
-        rate: FloatArray = (np.exp(powers) * share) @ nodes
-        return rate
-
+    local, share = (x.reshape(*x.shape[:-1], len(nodes), -1) for x in (local, share))
+    (before, most_share), (after, least_share) = (
+        _burden(local, share, kill[..., None]) for kill in ends
+    )
+    lost, control = zip(*(shares_by_node(burden) for burden in (before, after)), strict=True)
+    rates = _least_and_greatest(lost, control)
+    slope = (rates[0] * least_share) @ nodes, (rates[1] * most_share) @ nodes
+    whole_lost, whole_control = ([x @ nodes for x in by_end] for by_end in (lost, control))
+    of_whole = _least_and_greatest(whole_lost, whole_control)
+    top = most_share.max(axis=-1)
     fall = (
-        mean(0, least_share, of_whole[1]) * gains[0],
-        np.minimum(mean(1, most_share, of_whole[0]), most_share.max(axis=-1)) * gains[1],
+        _ratio(slope[0], of_whole[1], 0.0) * gains[0],
+        np.minimum(_ratio(slope[1], of_whole[0], top), top) * gains[1],
     )
+    burdens = [population_log_burden(burden, nodes) for burden in (before, after)]
     if kind == "expected_control":
-        value = mean(0, least_share, 0.0) * gains[0], mean(1, most_share, 0.0) * gains[1]
-        return _Cell(whole[0], whole[1], fall, value)
-    control = [outcome.log_control(burden) for burden in whole]
-    lost = (
-        outcome.control_probability(-after) * least_share,
-        outcome.control_probability(-before) * most_share,
-    )
+        return _Cell(burdens[0], burdens[1], fall, (slope[0] * gains[0], slope[1] * gains[1]))
+    ends_of_mean = (
+        (lost[1] * least_share).min(axis=-1), (lost[0] * most_share).max(axis=-1),
+    )  # fmt: skip
     value = (
-        np.maximum(mean(0, least_share, control[1]), lost[0].min(axis=-1)) * gains[0],
-        np.minimum(mean(1, most_share, control[0]), lost[1].max(axis=-1)) * gains[1],
+        np.maximum(_ratio(slope[0], whole_control[1], 0.0), ends_of_mean[0]) * gains[0],
+        np.minimum(_ratio(slope[1], whole_control[0], top), ends_of_mean[1]) * gains[1],
     )
-    return _Cell(whole[0], whole[1], fall, value)
+    return _Cell(burdens[0], burdens[1], fall, value)
 
 
-def _log_rates(after: FloatArray, before: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Least and greatest ln P (1 - P), P = 1/(1 + e^u), over burdens u between two.
+def _least_and_greatest(
+    lost: Sequence[FloatArray], control: Sequence[FloatArray]
+) -> tuple[FloatArray, FloatArray]:
+    """Least and greatest P (1 - P) where P rises from its first to its second value.
 
-    P (1 - P) rises until u = 0 and falls from there on.
+    P (1 - P) rises up to P = 1/2 and falls from there on.
     """
-    ends = [-np.abs(u) - 2.0 * np.log1p(np.exp(-np.abs(u))) for u in (after, before)]
-    nearest = np.abs(np.clip(0.0, after, before))
-    return np.minimum(*ends), -nearest - 2.0 * np.log1p(np.exp(-nearest))
+    ends = lost[0] * control[0], lost[1] * control[1]
+    across = (control[0] < 0.5) & (control[1] > 0.5)
+    return np.minimum(*ends), np.where(across, 0.25, np.maximum(*ends))
+
+
+def _ratio(numerator: FloatArray, whole: FloatArray, otherwise: FloatArray | float) -> FloatArray:
+    """numerator / whole; otherwise a known bound, where the whole is too small for a float."""
+    safe = whole > UNDERFLOW
+    return np.where(safe, numerator / np.where(safe, whole, 1.0), otherwise)
 
 
 def _of_control(after: FloatArray, before: FloatArray) -> tuple[FloatArray, FloatArray]:
