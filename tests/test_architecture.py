@@ -5,10 +5,14 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from abscopt.instances.limits import AnyLimit, LogisticsLimit
+from abscopt.optimizer.candidates.limits.registry import kinds_of_limits
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("models", "instances", "optimizer")
@@ -96,6 +100,45 @@ SOURCES = sorted(
     for pattern in ("*.py", "*.md", "*.toml")
     for path in (ROOT / room).rglob(pattern)
 )
+
+
+WHO_KNOWS_KINDS = ("instances/", "optimizer/evaluation/", "optimizer/candidates/limits/")
+
+
+def asked_kinds(module: Path) -> set[str]:
+    """Classes of limits that a module asks for with `isinstance`."""
+    return {
+        name.id
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "isinstance"
+        for name in ast.walk(node.args[1])
+        if isinstance(name, ast.Name) and name.id.endswith("Limit")
+    }
+
+
+@pytest.mark.parametrize("module", MODULES, ids=place)
+def test_only_schema_judge_and_modules_of_limits_know_kinds_of_limits(module: Path) -> None:
+    if not place(module).startswith(WHO_KNOWS_KINDS):
+        assert asked_kinds(module) == set()
+    families = ("optimizer.candidates.limits", "optimizer.programme.constraints")
+    if not place(module).startswith(tuple(room.replace(".", "/") for room in families)):
+        kinds = {kind.__name__ for kind in kinds_of_limits().values()}
+        assert {name.rpartition(".")[2] for name in own(module)} & kinds == set()
+
+
+def test_every_limit_of_the_schema_has_a_module() -> None:
+    union = typing.get_args(AnyLimit)[0]
+    stated = {
+        name
+        for kind in typing.get_args(union)
+        for name in typing.get_args(
+            kind.model_fields["quantity" if kind is LogisticsLimit else "kind"].annotation
+        )
+    }
+    assert set(kinds_of_limits()) == stated
+    modules = [kind.__module__ for kind in kinds_of_limits().values()]
+    assert len(set(modules)) == len(modules)
+    assert all(kind.__module__.endswith(f".{name}") for name, kind in kinds_of_limits().items())
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=place)

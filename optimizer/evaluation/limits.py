@@ -1,4 +1,7 @@
-"""Every limit of a case on one schedule: load, cap, use and whether it is kept."""
+"""Every limit of a case on one schedule: load, cap, use and whether it is kept.
+
+Written apart from `optimizer/candidates/limits`, which says the same for searches: see `organs`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""What organs receive: daily doses, repair between them, sensitizers and prior doses."""
+"""What organs receive: daily doses, repair between them, sensitizers and prior doses.
+
+`optimizer/candidates/limits/organs` computes the same loads, course by course and with arrays. The
+two share no code on purpose: a mistake in one of them is noticed because the other does not make
+it. Do not let one call the other, nor both a third.
+"""
 
 from __future__ import annotations
 

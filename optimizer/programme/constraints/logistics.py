@@ -207,3 +207,7 @@ def course_gaps(model: Any, data: Data) -> None:
         pairs,
         rule=lambda m, s, t: m.lesion_begin[s] - m.lesion_end[t] >= gap - most * m.precedes[s, t],
     )
+
+
+STATED = (lesions_treated, visits, machine_days, lesions_per_day, overall_days, course_gaps)
+"""Constraints of this family, in the order in which `build` states them."""

@@ -248,3 +248,14 @@ def edric(model: Any, data: Data) -> None:
         return _linear(m, load) <= allowance(m, data, i) + slack
 
     model.edric = pyo.Constraint(sorted(caps), numbers, rule=rule)
+
+
+STATED = (
+    excess_of_soft_limits,
+    exposures,
+    organ_loads,
+    exposed_caps,
+    lymphocyte_count,
+    edric,
+)
+"""Constraints of this family, in the order in which `build` states them."""
