@@ -12,9 +12,9 @@ from typing import Annotated
 from pydantic import Field
 
 from abscopt.instances.limits.blood import AlcLimit, AnyBloodLimit, EdricLimit
-from abscopt.instances.limits.drugs import DrugLimit
+from abscopt.instances.limits.drugs import AnyDrugLimit, DrugLimit
 from abscopt.instances.limits.limit import Limit, OrganLimit
-from abscopt.instances.limits.logistics import LogisticsLimit
+from abscopt.instances.limits.logistics import AnyLogisticsLimit, LogisticsLimit
 from abscopt.instances.limits.organs import (
     AnyOrganLimit,
     BedLimit,
@@ -43,5 +43,6 @@ __all__ = [
 ]
 
 AnyLimit = Annotated[
-    AnyOrganLimit | AnyBloodLimit | DrugLimit | LogisticsLimit, Field(discriminator="kind")
+    AnyOrganLimit | AnyBloodLimit | AnyDrugLimit | AnyLogisticsLimit,
+    Field(discriminator="kind"),
 ]

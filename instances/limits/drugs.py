@@ -45,3 +45,6 @@ class DrugLimit(Limit):
         """A drug that the case does not know."""
         if self.drug is not None and self.drug not in instance.drugs:
             yield f"{place}.drug", self.drug, f"unknown drug; known {listing(instance.drugs)}"
+
+
+AnyDrugLimit = DrugLimit

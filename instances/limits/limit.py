@@ -117,6 +117,11 @@ class OrganLimit(Limit):
                     "a mean EQD2 needs second_moment = mean(delta^2)",
                 )
 
+    @property
+    def unit(self) -> str:
+        """Of the load and its cap, as reports write it."""
+        return "Gy"
+
     def load_of_fraction(self, dose_gy: float, second_moment_gy2: float | None) -> float:
         """Part of the cap that one fraction of a dose at the point uses up by itself."""
         return dose_gy / self.reference_cap

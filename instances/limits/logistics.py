@@ -100,3 +100,6 @@ class LogisticsLimit(Limit):
         first = 0 if self.first_day is None else self.first_day
         last = horizon - 1 if self.last_day is None else min(self.last_day, horizon - 1)
         return range(first, last + 1) if last >= first else range(0)
+
+
+AnyLogisticsLimit = LogisticsLimit

@@ -25,6 +25,11 @@ class BedLimit(OrganLimit):
     cap_gy: CapGy = Field(description="greatest BED")
 
     @property
+    def unit(self) -> str:
+        """`Gy BED3`."""
+        return f"Gy BED{self.alpha_beta_gy:g}"
+
+    @property
     def reference_cap(self) -> float:
         """The cap."""
         return self.cap_gy
@@ -69,6 +74,11 @@ class MeanEqd2Limit(OrganLimit):
     organ: Name = Field(description="at risk")
     alpha_beta_gy: AlphaBeta = Field(description="of the organ for this limit")
     cap_gy: CapGy = Field(description="greatest mean EQD2")
+
+    @property
+    def unit(self) -> str:
+        """Gy."""
+        return "Gy EQD2"
 
     @property
     def reference_cap(self) -> float:
@@ -133,6 +143,11 @@ class DoseByFractionsLimit(OrganLimit):
         doses = "/".join(f"{dose:g}" for dose in self.limits_gy)
         counts = "/".join(str(count) for count in self.fractions)
         return f"{self.organ}.{self.point} <= {doses} Gy in {counts}"
+
+    @property
+    def unit(self) -> str:
+        """None: a sum of shares."""
+        return "Miner sum"
 
     @property
     def reference_cap(self) -> float:

@@ -15,12 +15,9 @@ import numpy as np
 
 from abscopt.instances.limits import (
     AlcLimit,
-    BedLimit,
-    DoseByFractionsLimit,
     DrugLimit,
     EdricLimit,
     LogisticsLimit,
-    MeanEqd2Limit,
     NtcpLimit,
     OrganLimit,
 )
@@ -141,13 +138,7 @@ def _organ(
         exposed = exposure_state(instance, schedule, limit)
         chance, use = limit.probability(load, exposed), load / limit.cap_gy(exposed)
         return _judged(limit, chance, limit.cap, "probability", use)
-    if isinstance(limit, BedLimit):
-        return _capped(limit, load, limit.cap_gy, f"Gy BED{limit.alpha_beta_gy:g}")
-    if isinstance(limit, MeanEqd2Limit):
-        return _capped(limit, load, limit.cap_gy, "Gy EQD2")
-    if isinstance(limit, DoseByFractionsLimit):
-        return _capped(limit, load, 1.0, "Miner sum")
-    return _capped(limit, load, limit.cap_gy, "Gy")
+    return _capped(limit, load, limit.reference_cap, limit.unit)
 
 
 def alc_losses(instance: Instance, schedule: Schedule, chemotherapy_log_loss: float) -> Any:
