@@ -1,4 +1,4 @@
-"""Published findings that the biology has to answer to, and their split."""
+"""Published findings and local control that the biology has to answer to, and their splits."""
 
 from abscopt.instances.evidence.effects import Effect
 from abscopt.instances.evidence.findings import (
@@ -11,15 +11,19 @@ from abscopt.instances.evidence.findings import (
     Setting,
     findings,
 )
+from abscopt.instances.evidence.local_control import Figure, Study, local_control
 
 __all__ = [
     "Arm",
     "Block",
     "Drug",
     "Effect",
+    "Figure",
     "Finding",
     "Fraction",
     "Ordering",
     "Setting",
+    "Study",
     "findings",
+    "local_control",
 ]
