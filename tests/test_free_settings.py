@@ -1,20 +1,34 @@
-"""Settings of the search for free courses trade time: no answer becomes false by them."""
+"""Settings of both searches trade time: no answer becomes false by them."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
+from types import ModuleType
 
 import pytest
 
 from abscopt.instances import load
 from abscopt.optimizer import solve
-from abscopt.optimizer.search.free import settings
+from abscopt.optimizer.search.free import settings as free
+from abscopt.optimizer.search.uniform import settings as uniform
+
+COARSE_FREE = replace(free.CURRENT, fine_patterns=0.2, label_chunk=64, rounds=5, labels=500)
+COARSE_UNIFORM = replace(
+    uniform.CURRENT, few=0, first_cells=2, new_prices=2, levels=3, most_leaves=8, narrow_from=0,
+    course_limit=0, timing_lot=50, shortlist=20, enumerated=0, long_kinds=0,
+)  # fmt: skip
 
 
-def test_other_settings_prove_the_same_optimum_and_end_with_their_block() -> None:
-    case, before = load("toy-free-20"), settings.CURRENT
+@pytest.mark.parametrize(
+    ("name", "settings", "coarse"),
+    [("toy-free-20", free, COARSE_FREE), ("dual-checkpoint", uniform, COARSE_UNIFORM)],
+)
+def test_other_settings_prove_the_same_optimum_and_end_with_their_block(
+    name: str, settings: ModuleType, coarse: object
+) -> None:
+    case, before = load(name), settings.CURRENT
     usual = solve(case)
-    coarse = replace(before, fine_patterns=0.2, label_chunk=64, rounds=5, labels=500)
     with settings.using(coarse):
         assert settings.CURRENT is coarse
         other = solve(case)
@@ -23,3 +37,9 @@ def test_other_settings_prove_the_same_optimum_and_end_with_their_block() -> Non
     assert usual.objective is not None
     assert usual.requested_gap is not None
     assert other.objective == pytest.approx(usual.objective, abs=usual.requested_gap)
+
+
+@pytest.mark.parametrize("settings", [free, uniform])
+def test_every_setting_has_a_unit_and_a_reason(settings: ModuleType) -> None:
+    described = re.findall(r"^    (\w+) : \[[^\]]+\]", settings.Settings.__doc__, re.MULTILINE)
+    assert described == [field.name for field in fields(settings.Settings)]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from plain_cases import EVERY_DAY, Raw, best_of_all, lesion, limit, plain_case, uniform
+from tuning import tune
 
 from abscopt.instances import build
 from abscopt.optimizer import solve
@@ -206,8 +207,7 @@ def test_days_couple_lesions_as_enumeration_says(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without the shortcut for few schedules, so that rows, rays and programmes decide."""
-    monkeypatch.setattr("abscopt.optimizer.search.uniform.few.FEW", 0)
-    monkeypatch.setattr("abscopt.optimizer.search.uniform.leaf.COURSE_LIMIT", 0)
+    tune(monkeypatch, few=0, course_limit=0)
     raw = drawn(seed)
     best = best_of_all(raw)
     result = solve(build(raw), gap=GAP)

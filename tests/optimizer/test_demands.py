@@ -14,6 +14,7 @@ from demanding_instances import BED, demanding_case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_instances import Raw
+from tuning import tune
 
 from abscopt.instances import InputError, build
 from abscopt.instances.schema import Instance
@@ -79,7 +80,7 @@ def test_the_search_proves_demands_by_bounds_too(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Small cases are enumerated by the search itself; here it has to bound, split and join."""
-    monkeypatch.setattr("abscopt.optimizer.search.uniform.few.FEW", 0)
+    tune(monkeypatch, few=0)
     instance, found = enumerated(seed, BED if seed in SEEDS else CONTROL if seed % 3 else ALL)
     assert agrees(solve(instance, gap=GAP), found.best, TOLERANCE["auto"])
 
@@ -88,7 +89,7 @@ def test_the_search_proves_demands_by_bounds_too(
 def test_large_cases_are_reduced_before_the_one_programme(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("abscopt.optimizer.search.uniform.fixing.PLAIN_COEFFICIENTS", 0)
+    tune(monkeypatch, plain_coefficients=0)
     instance, found = enumerated(seed, CONTROL if seed % 3 else ALL)
     result = solve(instance, gap=GAP, method="single")
     assert agrees(result, found.best, TOLERANCE["single"])

@@ -6,6 +6,7 @@ import math
 
 import pytest
 from clocks import Stopping
+from tuning import tune
 
 from abscopt.instances import load
 from abscopt.optimizer import improved, known, known_at_once, pipeline, solve
@@ -15,7 +16,6 @@ from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.known import best_known
 from abscopt.optimizer.progress import Clock, Listener
 from abscopt.optimizer.schedule import Schedule, standard_schedule
-from abscopt.optimizer.search.uniform import last
 from abscopt.optimizer.solved import Solved
 
 CASE = "oligomet-4"
@@ -26,7 +26,7 @@ GAIN = "improves the objective by"
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the machine, the same schedules are tried."""
     monkeypatch.setattr(known_at_once, "SECONDS", 60.0)
-    monkeypatch.setattr(last, "LAST_SECONDS", 60.0)
+    tune(monkeypatch, last_seconds=60.0)
 
 
 def of_schedule(schedule: Schedule, value: float) -> Solved:

@@ -15,6 +15,7 @@ import pytest
 from brute_force import enumerate_by_judge
 from clocks import Stopping
 from random_instances import random_case
+from tuning import tune
 
 from abscopt.instances import load
 from abscopt.instances.checks.restriction import restricts
@@ -32,7 +33,7 @@ from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.results.result import Result
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
 from abscopt.optimizer.search.uniform import explore as searching
-from abscopt.optimizer.search.uniform import few
+from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds import grounds
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet
@@ -115,8 +116,8 @@ def test_a_family_of_random_cases_is_solved_as_by_enumeration(
     for (one, value), (other, wide) in itertools.permutations(zip(cases, best, strict=True), 2):
         if restricts(one, other) and value is not None:
             assert wide is not None and value <= wide + 1e-12
-    for most in (few.FEW, 0):
-        monkeypatch.setattr(few, "FEW", most)
+    for most in (settings.CURRENT.few, 0):
+        tune(monkeypatch, few=most)
         memory = Memory()
         for case, value in zip(cases, best, strict=True):
             assert agrees(solve(case, gap=gap, memory=memory), value, gap)
@@ -375,12 +376,12 @@ def with_hard_limits(case: Instance) -> Instance:
     return changed(case, limits=[limit | {"penalty": None} for limit in raw["limits"]])
 
 
-@pytest.mark.parametrize("most", [few.FEW, 0])
+@pytest.mark.parametrize("most", [settings.CURRENT.few, 0])
 def test_a_proof_says_how_far_its_bound_moves_with_the_caps(
     most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No schedule of the case with other caps is better; mostly it is told within the gap."""
-    monkeypatch.setattr(few, "FEW", most)
+    tune(monkeypatch, few=most)
     gap, told, near = 1e-4, 0, 0
     for seed in range(710, 714):
         case, memory = with_hard_limits(build(random_case(seed))), Memory()

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from brute_force import enumerate_by_judge
 from random_instances import random_case
+from tuning import tune
 from widened_instances import widened_case
 
-import abscopt.optimizer.search.uniform.bounds.values as valuing
 import abscopt.optimizer.search.uniform.examine as examining
-import abscopt.optimizer.search.uniform.few as few
 import abscopt.optimizer.search.uniform.narrow as narrowing
 from abscopt.instances import load
 from abscopt.instances.load import build
@@ -32,7 +31,7 @@ NAMES = ["early-sabr", "stage3-crt", "resistance", "dual-checkpoint"]
 def test_leaves_find_the_best_kind(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     candidates, rng = Candidates(load(name)), np.random.default_rng(3)
     plans = PlanSet(candidates, (len(candidates.plans) // 2,))
-    monkeypatch.setattr(valuing, "MOST_LEAVES", 7)
+    tune(monkeypatch, most_leaves=7)
     values = Values(candidates, plans.shared, plans.share)
     kills = rng.exponential(2.0, (30, plans.horizons))
     some_leaf_holds_several = False
@@ -62,11 +61,8 @@ def test_narrowed_nodes_end_at_the_optimum(monkeypatch: pytest.MonkeyPatch) -> N
         done.append(found is not None)
         return found
 
-    monkeypatch.setattr(few, "FEW", 0)
     monkeypatch.setattr(examining, "narrow", counted)
-    monkeypatch.setattr(narrowing, "FEW", 0)
-    monkeypatch.setattr(narrowing, "SHARE", 0.95)
-    monkeypatch.setattr(valuing, "MOST_LEAVES", 5)
+    tune(monkeypatch, few=0, narrow_from=0, narrow_share=0.95, most_leaves=5)
     for seed in range(7300, 7315):
         instance = build(random_case(seed) if seed % 2 else widened_case(seed))
         best = enumerate_by_judge(instance, Judge(instance)).best
@@ -104,7 +100,7 @@ def test_least_uses_are_no_more_than_uses(name: str, monkeypatch: pytest.MonkeyP
     plan = int(rng.integers(len(candidates.plans)))
     tabulated = Tabulated(candidates, plan)
     row = np.array([int(rng.integers(len(t.menu))) for t in candidates.lesions])
-    monkeypatch.setattr(staging, "LONG", 0)
+    tune(monkeypatch, long_kinds=0)
     for s, table in enumerate(candidates.lesions):
         rows = np.repeat(row[None, :], len(table.menu), axis=0)
         rows[:, s] = np.arange(len(table.menu))

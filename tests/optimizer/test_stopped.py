@@ -9,6 +9,7 @@ import math
 import numpy as np
 import pytest
 from clocks import Stopping
+from tuning import tune
 
 from abscopt.instances import load
 from abscopt.instances.schema import Instance
@@ -20,8 +21,6 @@ from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.progress import Clock, Progress, Stopped, tick
 from abscopt.optimizer.search.uniform import explore as searching
-from abscopt.optimizer.search.uniform import leaf
-from abscopt.optimizer.search.uniform.bounds import shapes
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet, families
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
@@ -194,11 +193,11 @@ def test_timings_come_in_lots_and_hold_every_one_that_matters(
 ) -> None:
     """Few timings at a time or all at once: the same best schedule, the same bound."""
     case = load("dual-checkpoint")
-    monkeypatch.setattr(leaf, "COURSE_LIMIT", 0)  # kinds are joined first
+    tune(monkeypatch, course_limit=0)  # kinds are joined first
     one = searching.explore(Candidates(case), 0.005, 0, Clock())
-    monkeypatch.setattr(shapes, "LOT", 7)
+    tune(monkeypatch, timing_lot=7)
     other = searching.explore(Candidates(case), 0.005, 0, Clock())
-    monkeypatch.setattr(leaf, "MOST_TIMINGS", 20)  # boxes with more are split
+    tune(monkeypatch, most_timings=20)  # boxes with more are split
     third = searching.explore(Candidates(case), 0.005, 0, Clock())
     best = solve(case).certificate.best_objective
     assert best is not None

@@ -78,8 +78,8 @@ class Settings:
     judged : [schedules] of an exploration offered to the judge.
     promising : [schedules] valued of what a master or a beam gives.
     few_labels : [labels] per day before a node is split instead, where a split lowers the bound;
-    labels : where it does not: some 100 numbers each, or 50 MB;
-    fair_labels : of several lesions, whose courses are multiplied.
+    labels : [labels] where it does not: some 100 numbers each, or 50 MB;
+    fair_labels : [labels] of several lesions, whose courses are multiplied.
     finer : [ratio] of tolerance and widths between explorations: two are a decade.
     finest : [explorations] of a node at most.
     apart_from : [explorations] after which labels of different fraction days are kept apart.

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.candidates.reduction import site_caps
+from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.cells import Cells, unknown
 
 if TYPE_CHECKING:
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.uniform.bounds.columns import FractionalChoice
     from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet
     from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
-
-
-MOST_PRICES = 12
-MOST_ENDS = 2000
 
 
 @dataclass(frozen=True)
@@ -101,7 +98,7 @@ class Branch:
 
     def remember(self, prices: DualPrices) -> None:
         """Keep prices; the oldest go."""
-        self.prices = [prices, *self.prices][:MOST_PRICES]
+        self.prices = [prices, *self.prices][: settings.CURRENT.most_prices]
 
     def divide(self, split: Split) -> tuple[Branch, Branch]:
         """The branches of both sides of a split."""
@@ -172,7 +169,7 @@ class Trees:
             instance.objective.kind,
             tuple(patterns.days.tobytes() for patterns in candidates.own_patterns),
         )
-        grown = sum(branch.ends for branch in self._branches.values()) > MOST_ENDS
+        grown = sum(branch.ends for branch in self._branches.values()) > settings.CURRENT.most_ends
         if self._fits != fits or grown:
             self._fits, self._branches = fits, {}
 

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
+from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
 from abscopt.optimizer.solver import Matrix, solve_matrix
 
@@ -38,11 +39,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.uniform.bounds.bound import Dual
 
 
-MOST_COURSES = 20_000
-"""More courses take HiGHS longer to read and presolve than the search needs to split the node."""
-MOST_NODES = 20_000
-"""Nodes of one programme; a number, so that the answer does not depend on the machine."""
-MOST_CUTS = 60
 MARGIN = 1e-6
 """Relative to the objective's size: HiGHS keeps rows and integrality to 1e-6."""
 
@@ -218,14 +214,14 @@ class DateProgramme:
         incumbent_value : value of the best schedule; a bound within `gap` of it is enough
         """
         answer = DateAnswer(np.inf, [])
-        for _ in range(MOST_CUTS):
+        for _ in range(settings.CURRENT.date_cuts):
             if clock.expired:
                 return answer
             outcome = solve_matrix(
                 self.matrix(),
                 absolute_gap=gap / 4,
                 time_limit=clock.remaining,
-                most_nodes=MOST_NODES,
+                most_nodes=settings.CURRENT.date_nodes,
                 listener=lambda *_: clock.expired,
             )
             if outcome.ending == "infeasible":

@@ -15,6 +15,7 @@ import numpy as np
 
 from abscopt.optimizer.candidates.reduction import site_caps
 from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.infeasible import farkas_prices
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet
 from abscopt.optimizer.search.uniform.branches import (
@@ -37,13 +38,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.uniform.bounds.plan_set import Alive
     from abscopt.optimizer.search.uniform.improve import Improver
     from abscopt.optimizer.search.uniform.leaf import SearchState
-
-NEW_MULTIPLIERS = 10
-INHERITED = 4
-FINE = 0.05
-MIXED = 0.1
-PLANS = 0.05
-OPEN = 0.25
 
 
 class Examiner:
@@ -75,7 +69,7 @@ class Examiner:
         self.state.nodes += 1
         if self._few(node):
             return
-        fine, tree = FINE * self.tree.gap, self.tree
+        fine, tree = settings.CURRENT.fine * self.tree.gap, self.tree
         dual, alive, cells = node.dual, node.alive, node.cells
         if node.numbers:
             cells = dual.tighten(cells, alive, list(node.numbers), tree.threshold, fine)
@@ -83,14 +77,15 @@ class Examiner:
                 self.push(Node(dual, alive, cells, (), node.branch), cells.top + BOUND_SAFETY)
                 return
         pool, mixture = list(node.numbers), None
-        for _ in range(NEW_MULTIPLIERS):
+        for _ in range(settings.CURRENT.new_prices):
             check(self.clock)
             cells = cells.take_above(tree.threshold - BOUND_SAFETY)
             if not len(cells):
                 return
             if math.isfinite(cells.top):
                 tree.lower(cells.top + BOUND_SAFETY)
-            pool = sorted({*pool[-INHERITED:], *(int(j) for j in np.unique(cells.by) if j >= 0)})
+            bounding = (int(j) for j in np.unique(cells.by) if j >= 0)
+            pool = sorted({*pool[-settings.CURRENT.inherited :], *bounding})
             kill, bound = (
                 dual.highest(cells, alive, pool) if pool else (self.improver.hint(dual), math.inf)
             )
@@ -113,7 +108,7 @@ class Examiner:
                 if not len(cells):
                     return
                 self.improver.attempt(dual, lagrangian, alive, kill, mixture)
-                if bound - value <= max(fine, OPEN * (value - tree.threshold)):
+                if bound - value <= max(fine, settings.CURRENT.settled * (value - tree.threshold)):
                     break
             elif bound <= tree.threshold:
                 break
@@ -164,7 +159,7 @@ class Examiner:
         several = any(int(mask.sum()) > 1 for mask in node.alive)
         if mixed is not None:
             self._push_parts(node, Split(mixed))
-        elif several and spread > MIXED * (cells.top - self.tree.threshold):
+        elif several and spread > settings.CURRENT.mixed * (cells.top - self.tree.threshold):
             self._push_parts(node, split_by_burden(dual, node.alive, mixture))
         elif len(dual.set.plans) > 1:
             self._push_parts(node, Split())
@@ -203,7 +198,8 @@ class Examiner:
         open_cells = alone.dual.tighten(
             alone.cells, alone.alive, numbers, self.tree.threshold, math.inf
         )
-        return top - max(open_cells.top, self.tree.threshold) > PLANS * (top - self.tree.threshold)
+        lower = top - max(open_cells.top, self.tree.threshold)
+        return lower > settings.CURRENT.plans_first * (top - self.tree.threshold)
 
     def _mixed(self, dual: Dual, alive: Alive, cells: Cells, at: int) -> int | None:
         """A lesion that the bound may treat by halves: 'no course' loses as little as treatment."""
@@ -218,4 +214,4 @@ class Examiner:
         possible = sum(bool(mask[1:].any()) for mask in alive)
         s = min(worse, key=lambda i: (worse[i], i))
         crowded = bool(caps) and possible > min(caps)
-        return s if crowded or worse[s] <= MIXED * slack else None
+        return s if crowded or worse[s] <= settings.CURRENT.mixed * slack else None

@@ -18,10 +18,11 @@ from abscopt.optimizer.candidates.ceilings import ceiling, ceiling_of_case
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.search.tree import Tree
+from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet, families
 from abscopt.optimizer.search.uniform.branches import Node, Trees
-from abscopt.optimizer.search.uniform.examine import FINE, Examiner
+from abscopt.optimizer.search.uniform.examine import Examiner
 from abscopt.optimizer.search.uniform.few import are_few, evaluate
 from abscopt.optimizer.search.uniform.first import first_of_many, first_schedule
 from abscopt.optimizer.search.uniform.improve import Improver
@@ -35,13 +36,6 @@ if TYPE_CHECKING:
 
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.progress import Clock
-
-FIRST_CELLS = 8
-ENOUGH = 1.5
-LATE = 2
-"""Groups of plans whose ceilings are computed although the time is over."""
-LATE_SECONDS = 0.2
-"""Most time for them: the tables of a menu of a million courses take a second each."""
 
 
 def explore(
@@ -73,7 +67,7 @@ def explore(
     except Stopped:
         pass
     if search is not None and not state.complete:
-        with clock.extended(LATE_SECONDS):
+        with clock.extended(settings.CURRENT.late_seconds):
             search.bound_pending()
     with clock.answering():
         still_open = ceiling_of_case(candidates.instance) if search is None else search.tree.proved
@@ -104,7 +98,7 @@ class Search:
         proved: float,
     ):
         self.candidates, self.clock, self.state = candidates, clock, state
-        self.most = ENOUGH * gap
+        self.most = settings.CURRENT.enough * gap
         self.trees, self.proved = trees, proved
         trees.fit(candidates)
         self.pending = families(candidates, np.arange(len(candidates.plans)))
@@ -130,7 +124,7 @@ class Search:
     def bound_pending(self) -> None:
         """Know the ceilings of a few groups of plans that have no node yet."""
         for plans in self.pending:
-            self._ceiling(plans, LATE)
+            self._ceiling(plans, settings.CURRENT.late)
 
     def _ceiling(self, plans: tuple[int, ...], limit: float = math.inf) -> float:
         """Bound of plans before any price; with more groups known than `limit`, of the case."""
@@ -210,7 +204,7 @@ class Search:
 
     def _root(self, plans: tuple[int, ...]) -> Node:
         dual = Dual(PlanSet(self.candidates, plans))
-        cells = dual.root(FIRST_CELLS)
+        cells = dual.root(settings.CURRENT.first_cells)
         self.state.columns += sum(int(mask.sum()) for mask in dual.set.usable)
         return Node(dual, dual.set.usable, cells, (), self.trees.of(plans))
 
@@ -230,7 +224,7 @@ class Search:
     def _recall(self, root: Node) -> None:
         """Push what the prices of an earlier search leave open of a family."""
         self.state.nodes += 1
-        dual, tree, fine = root.dual, self.tree, FINE * self.tree.gap
+        dual, tree, fine = root.dual, self.tree, settings.CURRENT.fine * self.tree.gap
         cells = Recall(root, tree.threshold, fine, self.state.grounds).of_root()
         if len(cells) and dual.lagrangians:
             lagrangian = dual.lagrangians[int(cells.by[cells.bound.argmax()])]

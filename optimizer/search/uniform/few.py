@@ -11,6 +11,7 @@ from abscopt.models.arrays import IntArray
 from abscopt.optimizer.candidates.by_rows import values_of_rows
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.search.join import every_row
+from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.leaf import check, decide
 
 if TYPE_CHECKING:
@@ -21,12 +22,9 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.uniform.leaf import SearchState
 
 
-FEW = 100_000
-
-
 def are_few(plans: Sequence[int], courses: Sequence[IntArray]) -> bool:
     """Whether the schedules of some courses, one per lesion, under some plans are few."""
-    return len(plans) * math.prod(len(menu) for menu in courses) <= FEW
+    return len(plans) * math.prod(len(menu) for menu in courses) <= settings.CURRENT.few
 
 
 def evaluate(

@@ -21,11 +21,11 @@ from abscopt.optimizer.candidates.by_rows import kill_of_row
 from abscopt.optimizer.candidates.reduction import Kept, offered, undominated
 from abscopt.optimizer.progress import Stopped, tick
 from abscopt.optimizer.search.tree import Tree
+from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.cells import Cells, joined_cells, unknown
 from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet, families
 from abscopt.optimizer.search.uniform.in_hand import (
-    SHORTLIST,
     InHand,
     first_in_hand,
     improved,
@@ -42,14 +42,6 @@ if TYPE_CHECKING:
 __all__ = ["InHand", "first_in_hand", "fixed", "reduced", "worthwhile"]
 
 
-SHARP = 0.1
-PLAIN_COEFFICIENTS = 10_000
-MOST_IDLE = 6
-SELDOM = 10
-FIRST_CELLS = 8
-MOST_CELLS = 400
-NEW_MULTIPLIERS = 8
-PRECISION = 0.05
 SAFETY = 1e-9
 ROUNDING = 1e-9
 
@@ -58,7 +50,7 @@ def worthwhile(candidates: Candidates) -> bool:
     """Whether a case is too large for a programme of everything it offers, and can be reduced."""
     courses = sum(len(table.menu) for table in candidates.lesions)
     size = courses * len(candidates.plans) * len(candidates.instance.horizon_days)
-    return not candidates.free and size > PLAIN_COEFFICIENTS
+    return not candidates.free and size > settings.CURRENT.plain_coefficients
 
 
 def reduced(
@@ -74,18 +66,18 @@ def reduced(
     Dominance comes last, where few pairs are left to compare; without any feasible schedule in hand
     it comes alone. A better schedule found among the pairs left sharpens the bounds once more.
     """
-    remaining = offered(candidates)
+    remaining, looseness = offered(candidates), settings.CURRENT.sharp * gap
     in_hand = first_in_hand(candidates, remaining, gap, seed, clock, known)
     with suppress(Stopped):  # what is kept and in hand holds at any time
         if in_hand is not None:
-            sweep = _Sweep(candidates, remaining, in_hand, gap, SHARP * gap, clock, seed)
+            sweep = _Sweep(candidates, remaining, in_hand, gap, looseness, clock, seed)
             try:
                 remaining = sweep.kept_of(remaining)
             finally:
                 before, in_hand = in_hand, sweep.in_hand
             in_hand = improved(candidates, remaining, in_hand, seed, clock)
             if in_hand.value > before.value:
-                remaining = fixed(candidates, remaining, in_hand, gap, clock, SHARP * gap)
+                remaining = fixed(candidates, remaining, in_hand, gap, clock, looseness)
         remaining = undominated(candidates, remaining)
     return remaining, in_hand
 
@@ -142,7 +134,7 @@ class _Sweep:
         seed: int | None = None,
     ):
         self.candidates, self.kept, self.clock = candidates, remaining, clock
-        self.in_hand, self.precision = in_hand, PRECISION * gap
+        self.in_hand, self.precision = in_hand, settings.CURRENT.fine * gap
         self.looseness = looseness
         self.rng = None if seed is None else np.random.default_rng(seed)
         self.tries = self.idle = 0
@@ -190,7 +182,8 @@ class _Sweep:
                 self._leave(plans, math.inf)
             else:
                 dual = Dual(PlanSet(self.candidates, plans))
-                root = _Subproblem(dual, usable(dual.set, self.kept), dual.root(FIRST_CELLS), [])
+                cells = dual.root(settings.CURRENT.first_cells)
+                root = _Subproblem(dual, usable(dual.set, self.kept), cells, [])
                 self.tree.push(root, math.inf)
             self.pending.pop(0)
             while (node := self.tree.take()) is not None:
@@ -234,7 +227,7 @@ class _Sweep:
         fine = math.inf if uncut else self.precision
         if pool:
             cells = self._tightened(dual, alive, cells, pool, fine)
-        for _ in range(1 if uncut else NEW_MULTIPLIERS):
+        for _ in range(1 if uncut else settings.CURRENT.fixing_prices):
             if not len(cells) or self.clock.expired:
                 break
             kill, bound = (
@@ -264,11 +257,12 @@ class _Sweep:
     def _search(self, dual: Dual, alive: Alive, cells: Cells) -> None:
         """Look for a better schedule under a plan that is left, led by its worst cell."""
         self.tries += 1
-        if self.rng is None or (self.idle > MOST_IDLE and self.tries % SELDOM):
+        idle = self.idle > settings.CURRENT.idle_sets
+        if self.rng is None or (idle and self.tries % settings.CURRENT.seldom):
             return
         at, k = int(cells.bound.argmax()), dual.set.plans[0]
         lagrangian = dual.lagrangians[int(cells.by[at])]
-        choices = dual.shortlist(lagrangian, alive, cells.high[at], SHORTLIST)
+        choices = dual.shortlist(lagrangian, alive, cells.high[at], settings.CURRENT.shortlist)
         candidate = searched(self.candidates, k, choices, self.rng, self.in_hand)
         better = candidate is not None and candidate.value > self.in_hand.value
         self.idle = 0 if better else self.idle + 1
@@ -280,7 +274,7 @@ class _Sweep:
         done: list[Cells] = []
         while len(cells) and not self.clock.expired:
             wide = cells.bound - cells.point > self.looseness
-            if not wide.any() or len(cells) + sum(map(len, done)) > MOST_CELLS:
+            if not wide.any() or len(cells) + sum(map(len, done)) > settings.CURRENT.fixing_cells:
                 break
             done.append(cells.take(~wide))
             children = _halved(dual, cells.take(wide))

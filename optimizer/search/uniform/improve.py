@@ -9,6 +9,7 @@ import numpy as np
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.by_rows import kill_of_row, values_of_rows
 from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.local import (
     climbed,
     local_search,
@@ -26,11 +27,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.uniform.bounds.plan_set import Alive
     from abscopt.optimizer.search.uniform.bounds.prices import Lagrangian
     from abscopt.optimizer.search.uniform.leaf import SearchState
-
-THOROUGH = 3
-PATIENCE = 3
-SELDOM = 10
-SHORTLIST = 1500
 
 
 class Improver:
@@ -78,14 +74,14 @@ class Improver:
     ) -> None:
         """Look for a better schedule under one of the plans, led by the multipliers."""
         self.tries += 1
-        if self.idle > PATIENCE and self.tries % SELDOM:
+        if self.idle > settings.CURRENT.patience and self.tries % settings.CURRENT.seldom:
             return
         before, plans, candidates = self.state.value, dual.set.plans, dual.set.candidates
         plan = plans[len(plans) // 2]
         if self.state.row is not None:
             plan = self.best_plan(plans, self.state.row)
         tabulated = Tabulated(candidates, plan)
-        choices = dual.shortlist(lagrangian, alive, kill, SHORTLIST)
+        choices = dual.shortlist(lagrangian, alive, kill, settings.CURRENT.shortlist)
         options = [np.union1d(c, [0]) for c in choices]
         spread = [choice.spread for choice in mixture] if mixture else [0.0] * len(choices)
         first = sorted(range(len(choices)), key=lambda s: (-spread[s], s))
@@ -100,7 +96,7 @@ class Improver:
         def offer(row: IntArray, value: float) -> None:
             self.state.offer(plan, candidates.in_case(row), value)
 
-        if mixture and self.tries <= THOROUGH:
+        if mixture and self.tries <= settings.CURRENT.thorough:
             row, value = local_search(tabulated, choices, starts, options, self.rng, offer)
         else:
             row, value = climbed(tabulated, starts, options, offer)

@@ -13,6 +13,7 @@ from abscopt.optimizer.candidates.by_rows import kill_of_row, values_of_rows
 from abscopt.optimizer.candidates.ceilings import ceiling
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.progress import Stopped, tick
+from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet, families
 from abscopt.optimizer.search.uniform.local import (
@@ -27,13 +28,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.reduction import Kept
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.progress import Clock
-
-
-SEARCHED_GROUPS = 4
-SEARCHED_PLANS = 6
-PATIENCE = 3
-SHORTLIST = 1500
-PRECISION = 0.05
 
 
 @dataclass(frozen=True)
@@ -67,7 +61,7 @@ def first_in_hand(
         families(candidates, remaining.plans), key=lambda family: -ceiling(candidates, family[0])
     )
     for number, plans in enumerate(groups):
-        if clock.expired or (number >= SEARCHED_GROUPS and best is not None):
+        if clock.expired or (number >= settings.CURRENT.searched_groups and best is not None):
             break
         try:
             best = _of_group(candidates, remaining, plans, gap, rng, best)
@@ -112,11 +106,12 @@ def _of_group(
     if best is not None and dual.set.systemic:
         at_row = kill_of_row(candidates, best.plan, np.array(best.row))
         kill = np.clip(at_row, *dual.low_and_high)
-    lagrangian, _, _ = dual.prices_at(kill, alive, -math.inf, PRECISION * gap)
-    choices = dual.shortlist(lagrangian, alive, kill, SHORTLIST)
+    lagrangian, _, _ = dual.prices_at(kill, alive, -math.inf, settings.CURRENT.fine * gap)
+    choices = dual.shortlist(lagrangian, alive, kill, settings.CURRENT.shortlist)
     tried: list[int] = []
     idle = 0
-    while idle < PATIENCE and len(tried) < min(SEARCHED_PLANS, len(plans)):
+    most = min(settings.CURRENT.searched_plans, len(plans))
+    while idle < settings.CURRENT.idle_plans and len(tried) < most:
         suited = [middle] if best is None else _best_plans(candidates, plans, best)
         tried.append(next(k for k in (*suited, *plans) if k not in tried))
         candidate = searched(candidates, tried[-1], choices, rng, best)
@@ -132,7 +127,7 @@ def improved(
     """The schedule in hand, or a better one of the pairs left under plans that suit it."""
     rng, best = np.random.default_rng(seed), in_hand
     plans = tuple(int(k) for k in remaining.plans)
-    for k in _best_plans(candidates, plans, in_hand)[:SEARCHED_PLANS]:
+    for k in _best_plans(candidates, plans, in_hand)[: settings.CURRENT.searched_plans]:
         if clock.expired:
             break
         choices = [np.flatnonzero(pairs[k]) for pairs in remaining.pairs]

@@ -8,16 +8,13 @@ import numpy as np
 
 from abscopt.models.arrays import IntArray
 from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.local import climb, every_course
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.progress import Clock
     from abscopt.optimizer.search.uniform.leaf import SearchState
-
-LAST_SECONDS = 0.3
-"""Most time once the limit is over: a best response takes 25 ms on a menu of 20 000 courses, a
-round of them with eight lesions 0.2 s."""
 
 
 def improve_at_last(candidates: Candidates, state: SearchState, clock: Clock) -> None:
@@ -32,7 +29,7 @@ def improve_at_last(candidates: Candidates, state: SearchState, clock: Clock) ->
     def offer(better: IntArray, value: float) -> None:
         state.offer(plan, better, value)
 
-    with clock.extended(LAST_SECONDS):
+    with clock.extended(settings.CURRENT.last_seconds):
         tabulated = Tabulated(candidates, plan)
         untreated_first = np.argsort(row > 0, kind="stable").tolist()
         climb(tabulated, row, state.value, untreated_first, every_course(tabulated), offer)

@@ -17,11 +17,12 @@ from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.table import CAP
 from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.search.join import count_at_most, joined
+from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.cells import Cells, halved, joined_cells
 from abscopt.optimizer.search.uniform.bounds.grounds import Grounds
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
 from abscopt.optimizer.search.uniform.bounds.shapes import Shapes
-from abscopt.optimizer.search.uniform.dates import MOST_COURSES, DateProgramme, dated
+from abscopt.optimizer.search.uniform.dates import DateProgramme, dated
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.tabulated import Tabulated
@@ -30,19 +31,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.uniform.bounds.plan_set import Alive
 
 
-JOIN_LIMIT = 3e6
-COURSE_LIMIT = 2e5
-MOST_TIMINGS = 3_000_000
-"""Timings of one box that are valued, some ten seconds; a box with more is split."""
-
-FEW_TIMINGS = 100_000
-"""Timings that are valued, some tenths of a second, before days go to an integer programme."""
-
-JOIN_CHUNK = 200_000
 BOUND_SAFETY = 1e-9
-NARROW = 1e-3
-PATIENCE = 4
-"""Integer programmes over days that may end open before no more are tried."""
 
 
 @dataclass
@@ -125,7 +114,7 @@ class Leaf:
         """Narrower boxes; none where a single cell is narrow already."""
         if len(cells) > 1:
             return _halves(cells)
-        if (cells.high / cells.low).max(initial=1.0) < 1.0 + NARROW:
+        if (cells.high / cells.low).max(initial=1.0) < 1.0 + settings.CURRENT.narrow_cell:
             return []
         boxes = self.dual.bounded(halved(cells), alive, [number])
         return [boxes.take(slice(i, i + 1)) for i in range(len(boxes))]
@@ -156,8 +145,9 @@ class Leaf:
         if not all(len(kinds) for kinds in kinds_within):
             return True
         near_losses = [loss[k] for loss, k in zip(losses, kinds_within, strict=True)]
-        too_many = count_at_most(near_losses, slack) > JOIN_LIMIT
-        if too_many and not (self.dated and sum(len(k) for k in kinds_within) <= MOST_COURSES):
+        too_many = count_at_most(near_losses, slack) > settings.CURRENT.join_limit
+        dateable = sum(len(k) for k in kinds_within) <= settings.CURRENT.date_courses
+        if too_many and not (self.dated and dateable):
             return False
         courses, course_losses = [], []
         for s, kinds in enumerate(kinds_within):
@@ -168,19 +158,21 @@ class Leaf:
             course_losses.append(np.maximum(loss[inside], 0.0))
         if any(not len(c) for c in courses):
             return True
-        if count_at_most(course_losses, slack) <= COURSE_LIMIT:
+        if count_at_most(course_losses, slack) <= settings.CURRENT.course_limit:
             self._courses(courses, course_losses, slack)
         elif too_many:
             return self._dates(courses, low, high, number)
         else:
             several = any(len(kinds) > 1 for kinds in kinds_within)
-            timing_limit = MOST_TIMINGS if several else math.inf  # else nothing is left to split
+            # of single kinds nothing is left to split
+            most = settings.CURRENT.most_timings if several else math.inf
             if not self.dated:
-                return self._kinds(courses, course_losses, low, high, slack, timing_limit)
+                return self._kinds(courses, course_losses, low, high, slack, most)
+            few = settings.CURRENT.few_timings
             return (
-                self._kinds(courses, course_losses, low, high, slack, FEW_TIMINGS)
+                self._kinds(courses, course_losses, low, high, slack, few)
                 or self._dates(courses, low, high, number)
-                or self._kinds(courses, course_losses, low, high, slack, timing_limit)
+                or self._kinds(courses, course_losses, low, high, slack, most)
             )
         return True
 
@@ -188,7 +180,8 @@ class Leaf:
         self, courses: list[IntArray], low: FloatArray, high: FloatArray, number: int
     ) -> bool:
         """Close a box by one integer programme over courses and days; False if it stays open."""
-        if sum(len(menu) for menu in courses) > MOST_COURSES or self.state.open_dates > PATIENCE:
+        too_many = sum(len(menu) for menu in courses) > settings.CURRENT.date_courses
+        if too_many or self.state.open_dates > settings.CURRENT.open_programmes:
             return False
         bound = math.inf
         for prices in self._systemic_prices(number):
@@ -227,7 +220,7 @@ class Leaf:
         """Join courses, timings included, and evaluate every combination exactly."""
         kinds = self.tabulated.kinds
         loads = [self.tabulated.loads[s][kinds[s][c]] for s, c in enumerate(courses)]
-        for rows in joined(losses, loads, self.right, slack, JOIN_CHUNK):
+        for rows in joined(losses, loads, self.right, slack, settings.CURRENT.join_chunk):
             check(self.clock)
             self.offer(np.stack([c[rows[:, s]] for s, c in enumerate(courses)], axis=1))
 
@@ -247,7 +240,8 @@ class Leaf:
         """
         shapes = Shapes(self.tabulated, courses, losses, low, high)
         ceilings, combinations = [], []
-        for rows in joined(shapes.loss, shapes.loads, self.right, slack, JOIN_CHUNK):
+        chunk = settings.CURRENT.join_chunk
+        for rows in joined(shapes.loss, shapes.loads, self.right, slack, chunk):
             check(self.clock)
             ceiling = shapes.ceiling(rows) + BOUND_SAFETY
             keep = np.flatnonzero(ceiling > self.threshold)

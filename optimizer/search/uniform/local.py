@@ -9,17 +9,10 @@ import numpy as np
 
 from abscopt.models.arrays import IntArray
 from abscopt.optimizer.progress import tick
+from abscopt.optimizer.search.uniform import settings
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.tabulated import Tabulated
-
-
-PAIR_COURSES = 60
-RESTARTS = 2
-SEQUENCES = 6
-EARLY_GAIN = 0.9
-LONG_MENU = 40_000
-FIRST_LOT, LARGER, LARGEST_LOT = 32, 4, 2000
 
 
 Options = list[IntArray]
@@ -35,7 +28,7 @@ def _to_nobody(row: IntArray, value: float) -> None:
 def every_course(tabulated: Tabulated) -> Options:
     """All courses; of very long menus evenly spaced ones."""
     sizes = [len(table.menu) for table in tabulated.candidates.lesions]
-    return [np.arange(0, size, -(-size // LONG_MENU)) for size in sizes]
+    return [np.arange(0, size, -(-size // settings.CURRENT.long_menu)) for size in sizes]
 
 
 def best_response(
@@ -61,14 +54,15 @@ def _first_feasible(
     tabulated: Tabulated, rows: IntArray, order: IntArray, floors: bool = True
 ) -> int | None:
     """Number of the first feasible one of some rows in order."""
-    begin, size = 0, FIRST_LOT
+    begin, size = 0, settings.CURRENT.first_lot
     while begin < len(order):
         tick()
         lot = order[begin : begin + size]
         feasible = np.flatnonzero(tabulated.feasible(rows[lot], floors))
         if len(feasible):
             return int(lot[feasible[0]])
-        begin, size = begin + size, min(LARGER * size, LARGEST_LOT)
+        begin += size
+        size = min(settings.CURRENT.larger * size, settings.CURRENT.largest_lot)
     return None
 
 
@@ -105,7 +99,8 @@ def in_sequence(tabulated: Tabulated, order: list[int], options: Options) -> Int
         gain = float(value.max()) - nothing
         if gain <= 0 and not tabulated.candidates.demanding[s]:
             continue
-        nearly_best = options[s][feasible[value >= nothing + min(EARLY_GAIN * gain, gain)]]
+        least = nothing + min(settings.CURRENT.early_gain * gain, gain)
+        nearly_best = options[s][feasible[value >= least]]
         start = menu.patterns.first[menu.pattern[nearly_best]]
         earliest = nearly_best[start == start.min()]
         row[s] = earliest[int(tabulated.value(_with(row, s, earliest)).argmax())]
@@ -205,12 +200,12 @@ def pair_moves(
     2-exchange neighborhood: per pair (s, t) all (c_s, c_t), rows (n_s n_t, lesions) by falling
     value.
     """
-    best, best_value = row, value
+    best, best_value, most = row, value, settings.CURRENT.pair_courses
     lesions = [s for s in range(len(row)) if len(shortlist[s]) > 1]
     for i, s in enumerate(lesions):
         for t in lesions[:i]:
             tick()
-            courses_s, courses_t = shortlist[s][:PAIR_COURSES], shortlist[t][:PAIR_COURSES]
+            courses_s, courses_t = shortlist[s][:most], shortlist[t][:most]
             rows = np.repeat(best[None, :], len(courses_s) * len(courses_t), axis=0)
             rows[:, s], rows[:, t] = (
                 np.repeat(courses_s, len(courses_t)),
@@ -250,10 +245,12 @@ def local_search(
     lesions = len(tabulated.candidates.lesions)
     active = [s for s in range(lesions) if len(tabulated.candidates.lesions[s].menu) > 1]
     tries = [(start, active) for start in starts]
-    orders = [active, *([int(s) for s in rng.permutation(active)] for _ in range(RESTARTS - 1))]
+    others = range(settings.CURRENT.restarts - 1)
+    orders = [active, *([int(s) for s in rng.permutation(active)] for _ in others)]
     tries += [(enough_sites(tabulated, order, options), order) for order in orders]
     if _crowded(tabulated):
-        orders += [[int(s) for s in rng.permutation(active)] for _ in range(SEQUENCES)]
+        more = range(settings.CURRENT.sequences)
+        orders += [[int(s) for s in rng.permutation(active)] for _ in more]
         tries += [(in_sequence(tabulated, order, options), order) for order in orders]
     best, best_value = None, -np.inf
     for start, order in tries:

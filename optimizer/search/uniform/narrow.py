@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.cells import Cells
 from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-FEW = 500
-SHARE = 0.2
 
 
 def narrow(
@@ -32,7 +30,8 @@ def narrow(
     cells : each bounded by a Lagrangian function; `by` is renumbered, by[i] -> place among the used
     """
     kinds = sum(len(mask) for mask in alive)
-    if kinds <= FEW or sum(int(mask.sum()) for mask in alive) > SHARE * kinds:
+    most = settings.CURRENT.narrow_share * kinds
+    if kinds <= settings.CURRENT.narrow_from or sum(int(mask.sum()) for mask in alive) > most:
         return None
     courses = _courses(dual, alive, cells, threshold)
     if all(

@@ -10,17 +10,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.cells import Cells, unknown
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet, plan_halves
-from abscopt.optimizer.search.uniform.branches import MOST_PRICES, Branch, Node
+from abscopt.optimizer.search.uniform.branches import Branch, Node
 
 if TYPE_CHECKING:
     from abscopt.optimizer.search.uniform.bounds.grounds import Grounds
     from abscopt.optimizer.search.uniform.bounds.plan_set import Alive
     from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
-
-ROUNDS = 4
 
 
 class Recall:
@@ -79,7 +78,8 @@ class Recall:
         alive = tuple(mask & fits for mask, fits in zip(alive, dual.set.usable, strict=True))
         if not all(mask.any() for mask in alive):
             return None
-        prices = [] if branch is root.branch else [*branch.prices, *above][:MOST_PRICES]
+        prices = [] if branch is root.branch else [*branch.prices, *above]
+        prices = prices[: settings.CURRENT.most_prices]
         cells = self._bounded(dual, alive, cells, prices)
         if not len(cells):
             return None
@@ -93,7 +93,7 @@ class Recall:
         """Cells above the threshold by some prices, halved as long as that tells more."""
         cells = cells.take_above(self.threshold)
         numbers = self._numbers(dual, prices) if len(cells) else []
-        for _ in range(ROUNDS if numbers else 0):
+        for _ in range(settings.CURRENT.recall_rounds if numbers else 0):
             before = len(cells), cells.top
             cells = dual.tighten(cells, alive, numbers, self.threshold, self.fine)
             if not len(cells) or (len(cells), cells.top) == before:

@@ -19,6 +19,7 @@ from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.candidates.value import lesion_value
 from abscopt.optimizer.progress import Stopped, tick
 from abscopt.optimizer.search.join import every_row
+from abscopt.optimizer.search.uniform import settings
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
@@ -26,12 +27,7 @@ if TYPE_CHECKING:
 
 Key = tuple[float, ...]
 
-ENUMERATED = 60_000
 KEY_DIGITS = 9
-LONG = 20_000
-CHUNK = 500
-LOT = 256
-"""Plans valued between two looks at the clock."""
 
 ROUNDING = 1e-6
 
@@ -45,7 +41,7 @@ def second_stage(
     of the plan is better) or `stopped`.
     """
     size = len(candidates.plans) * math.prod(len(t.menu) for t in candidates.lesions)
-    if size <= ENUMERATED:
+    if size <= settings.CURRENT.enumerated:
         return _enumerated(candidates, plan, row, floor, clock)
     try:
         current = _key(candidates, plan, row)
@@ -99,7 +95,7 @@ def _under_all_plans(candidates: Candidates, row: IntArray) -> FloatArray:
     """(plans,) value of a row under every plan, limits and costs aside; group by group, in lots."""
     worth = np.empty(len(candidates.plans))
     order = np.argsort(candidates.plan_effects.group, kind="stable")
-    for lot in np.array_split(order, -(-len(order) // LOT)):
+    for lot in np.array_split(order, -(-len(order) // settings.CURRENT.plan_lot)):
         tick()
         worth[lot] = values_of_rows(candidates, lot, row[None])[:, 0]
     return worth
@@ -112,7 +108,8 @@ def _worth_trying(tabulated: Tabulated, row: IntArray, s: int, floor: float) -> 
     kill = saturate(max_c Z(c)) (horizons,), at which every kind of s and the others are valued.
     """
     effects, kinds = tabulated.effects, tabulated.kinds
-    if len(kinds[s]) <= LONG or tabulated.instance.objective.kind == "tumor_bed":
+    short = len(kinds[s]) <= settings.CURRENT.long_kinds
+    if short or tabulated.instance.objective.kind == "tumor_bed":
         return np.arange(len(kinds[s]))
     unchanged = [i for i in range(len(row)) if i != s]
     loss = np.array([effects[i].loss[row[i]] for i in unchanged])
@@ -153,9 +150,9 @@ def _least(
     worth = tabulated.value(rows[order]) if value is None else value[order]
     order = order[worth >= floor]
     best: tuple[IntArray, Key] | None = None
-    for begin in range(0, len(order), CHUNK):
+    for begin in range(0, len(order), settings.CURRENT.key_chunk):
         tick()
-        lot = order[begin : begin + CHUNK]
+        lot = order[begin : begin + settings.CURRENT.key_chunk]
         if least_use[lot[0]] > limit[0] + ROUNDING:
             break
         keys = _keys(tabulated, rows[lot])

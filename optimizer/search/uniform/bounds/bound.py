@@ -36,6 +36,7 @@ import numpy as np
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.mip import finite
 from abscopt.optimizer.progress import tick
+from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.cells import (
     Cells,
     corners,
@@ -49,12 +50,6 @@ from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices, Lagrangian
 from abscopt.optimizer.search.uniform.bounds.values import Values
 
-MOST_CELLS = 300
-MOST_HALVINGS = 2
-SAMPLES = 4
-AT_ONCE = 64
-INHERITED = 4
-GROUND = 1e-9
 NO_EFFECT = 1e-6
 """Systemic log kill (nats) that changes no value within any gap."""
 
@@ -78,10 +73,11 @@ class Dual:
         self.exceeds = False
         if parent is None:
             low, high = plan_set.extent()
-            self.ground = np.where(low > 0, 0.0, GROUND * np.maximum(high, GROUND))
+            ground = settings.CURRENT.ground
+            self.ground = np.where(low > 0, 0.0, ground * np.maximum(high, ground))
             of_ground = self.ground * math.exp(-plan_set.most_loss) * (1 - 1e-9)
             low = np.where(low > 0, low, of_ground)  # of (G + ground) e^(-A - chemo), over Z
-            high = (high + self.ground) * (1 + 1e-12) + GROUND
+            high = (high + self.ground) * (1 + 1e-12) + ground
             self.low_and_high = np.stack([low, high])
         else:
             self.ground, self.low_and_high = parent.ground, parent.low_and_high
@@ -194,17 +190,18 @@ class Dual:
         """
         above, closed = cells, [cells.take(slice(0, 0))]
         used = [int(j) for j in np.unique(cells.by) if j >= 0]
-        for depth in range(MOST_HALVINGS + 1):
+        most_halvings = settings.CURRENT.most_halvings
+        for depth in range(most_halvings + 1):
             untried = list(numbers)
             while untried:
                 tick()
-                lot = max(1, AT_ONCE // len(above))
+                lot = max(1, settings.CURRENT.prices_at_once // len(above))
                 above = self.bounded(above, alive, untried[:lot]).take_above(threshold)
                 untried = untried[lot:]
                 if not len(above):
                     return joined_cells(closed)
             split = (above.point <= threshold) & (above.bound - above.point > fine)
-            split &= depth < MOST_HALVINGS and len(above) <= MOST_CELLS
+            split &= depth < most_halvings and len(above) <= settings.CURRENT.most_cells
             closed.append(above.take(~split))
             if not split.any():
                 break
@@ -232,7 +229,7 @@ class Dual:
         """
         if not cells.low.shape[1]:
             return np.empty(0), cells.top
-        worst = cells.take(np.argsort(-cells.bound, kind="stable")[:SAMPLES])
+        worst = cells.take(np.argsort(-cells.bound, kind="stable")[: settings.CURRENT.worst_cells])
         marks = np.stack([worst.low, np.sqrt(worst.low * worst.high), worst.high])
         axes = range(cells.low.shape[1])
         which = np.stack(np.meshgrid(*([range(3)] * len(axes)), indexing="ij"), axis=-1)
@@ -294,7 +291,7 @@ class Dual:
         """The dual of a subset of the plans, with the multipliers that bound the worst cells."""
         tops = {int(j): float(cells.bound[cells.by == j].max()) for j in np.unique(cells.by)}
         dual = Dual(plans, self)
-        best = sorted(tops, key=lambda j: -tops[j])[:INHERITED]
+        best = sorted(tops, key=lambda j: -tops[j])[: settings.CURRENT.inherited]
         dual.add_all([self.lagrangians[j].prices for j in best], alive)
         return dual
 

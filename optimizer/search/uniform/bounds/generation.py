@@ -15,7 +15,7 @@ with v the value, A the loads (`rows`), a the log loss of everybody else's effec
 effect before losses. The last block asks for Z >= z: ln G - A >= ln z + chemo, where the concave
 ln G lies below each of its tangents, ln G <= G / G[h,l] - 1 + ln G[h,l] (outer approximation by
 tangents: Kelley 1960, The cutting-plane method for solving convex programs), on a fixed grid of
-levels. e and u keep the master feasible: M = `ELASTIC_PRICE` for hard rows, U = `STEEPEST` for the
+levels. e and u keep the master feasible: M = `elastic_price` for hard rows, U = `steepest` for the
 effect; a soft limit pays its own penalty p_f.
 
 Pricing problem of lesion s: the column of the greatest reduced cost
@@ -39,6 +39,7 @@ import numpy as np
 
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.progress import tick
+from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.columns import FractionalChoice, InitialColumns
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices, Lagrangian
 from abscopt.optimizer.solver import ColumnMaster
@@ -48,12 +49,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.uniform.bounds.values import LesionValues, Values
 
 
-NEW_COLUMNS = 12
-MAX_ROUNDS = 60
-KEPT_COLUMNS = 40
-ELASTIC_PRICE = 200.0
-STEEPEST = 5.0
-LEVELS = 7
 EXCESS = 1e-7
 """A hard row counts as exceeded above this part of its right-hand side (LPs keep rows to 1e-7)."""
 
@@ -107,12 +102,13 @@ class ColumnGeneration:
 
         Z = G e^(-A - chemo) = z with 0 <= A <= sum_s max a leaves no other G.
         """
+        count = settings.CURRENT.levels
         if not len(self.kill):
-            return np.empty((0, LEVELS))
+            return np.empty((0, count))
         chemo, spread = self.set.chemo, sum(courses.most_loss for courses in self.set.courses)
         return np.stack(
             [
-                np.geomspace(z * math.exp(chemo), z * math.exp(chemo + spread), LEVELS)
+                np.geomspace(z * math.exp(chemo), z * math.exp(chemo + spread), count)
                 for z in self.kill
             ]
         )
@@ -127,7 +123,8 @@ class ColumnGeneration:
         needs = -(np.log(self.kill)[:, None] + self.set.chemo + 1.0 - np.log(self.levels))
         right = np.concatenate([rows.right, needs.reshape(-1)])
         limits = len(rows.penalty)
-        family = np.concatenate([rows.family, limits + np.repeat(np.arange(horizons), LEVELS)])
+        of_level = limits + np.repeat(np.arange(horizons), settings.CURRENT.levels)
+        family = np.concatenate([rows.family, of_level])
         master = ColumnMaster(
             np.concatenate([np.ones(self.lesions), np.full(len(right), -np.inf)]),
             np.concatenate([np.ones(self.lesions), right]),
@@ -136,7 +133,11 @@ class ColumnGeneration:
         shared = (family[None, :] == np.arange(limits + horizons)[:, None]).astype(float)
         slack = -np.concatenate([relief, shared])
         cost = np.concatenate(
-            [np.full(len(relief), ELASTIC_PRICE), rows.penalty, np.full(horizons, STEEPEST)]
+            [
+                np.full(len(relief), settings.CURRENT.elastic_price),
+                rows.penalty,
+                np.full(horizons, settings.CURRENT.steepest),
+            ]
         )
         in_lesions = np.zeros((len(slack), self.lesions))
         master.add(-cost, np.concatenate([in_lesions, slack], axis=1))
@@ -206,7 +207,7 @@ class ColumnGeneration:
         if all(self.column_of):
             master, sigma, prices = self._solve()
         best: tuple[float, Lagrangian] | None = None
-        for _ in range(MAX_ROUNDS):
+        for _ in range(settings.CURRENT.most_rounds):
             tick()
             lagrangian = charged(prices)
             bound, added = self._price(lagrangian, sigma)
@@ -235,14 +236,14 @@ class ColumnGeneration:
         """Bound L(z; y) = constant - log_kill . ln z + sum_s max_c (v + term), and columns added.
 
         A column is missing where v + term > sigma_s, its reduced cost positive; per lesion the
-        `NEW_COLUMNS` of the greatest are added.
+        `new_columns` of the greatest are added.
         """
         bound = lagrangian.constant - float(np.log(self.kill) @ lagrangian.prices.log_kill)
         added = 0
         for s, kinds in enumerate(self.kinds):
             summand = self.scores[s] + lagrangian.terms[s][kinds]
             bound += float(summand.max(initial=-math.inf))
-            count = min(NEW_COLUMNS, len(summand))
+            count = min(settings.CURRENT.new_columns, len(summand))
             if not count:
                 continue
             top = np.argpartition(-summand, count - 1)[:count]
@@ -258,7 +259,7 @@ class ColumnGeneration:
             kinds, patterns = np.array(list(column_of), dtype=np.int64).reshape(-1, 2).T
             score = self.scores[s][np.searchsorted(self.kinds[s], kinds)]
             score = score + lagrangian.terms[s][kinds]
-            first = np.lexsort((patterns, kinds, -score))[:KEPT_COLUMNS]
+            first = np.lexsort((patterns, kinds, -score))[: settings.CURRENT.kept_columns]
             self.initial.columns[s] = kinds[first], patterns[first]
 
     def _choice(self) -> list[FractionalChoice]:

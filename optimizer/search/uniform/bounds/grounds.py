@@ -18,6 +18,7 @@ import numpy as np
 from abscopt.instances.checks.restriction import caps_differ_alone
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.rows import rows_of
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.uniform.bounds.rows import Rows
 
 
-MOST_RIVALS = 200_000
 SAME = 1e-12
 SAFETY = 1e-9
 
@@ -58,7 +58,8 @@ class Grounds:
         """Note schedules that only caps of organs exclude."""
         if len(rows):
             self.rivals.append((plan, rows))
-            self.whole &= sum(len(schedules) for _, schedules in self.rivals) <= MOST_RIVALS
+            count = sum(len(schedules) for _, schedules in self.rivals)
+            self.whole &= count <= settings.CURRENT.most_rivals
 
 
 @dataclass(frozen=True)

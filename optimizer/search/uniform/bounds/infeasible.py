@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
+from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
 from abscopt.optimizer.solver import ColumnMaster
 
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.uniform.bounds.pricing import LesionPricing
 
 
-MOST_ROUNDS = 60
-NEW_COLUMNS = 12
-"""Courses per lesion that enter in one round."""
 LEAST = 1e-6
 """Violation, in parts of caps, below which rounding could explain it."""
 CLOSE = 1e-9
@@ -60,7 +58,7 @@ def farkas_prices(plans: PlanSet, alive: Alive) -> FloatArray | None:
     master.add(-np.ones(len(hard)), excess)
     columns: list[set[tuple[int, int]]] = [set() for _ in alive]
     price = np.zeros(len(rows.right))
-    for _ in range(MOST_ROUNDS):
+    for _ in range(settings.CURRENT.most_rounds):
         prices = _of_rows(plans, price)
         terms = plans.terms([prices], alive)
         farkas_value = float(price @ rows.right) + sum(
@@ -106,7 +104,7 @@ def _add(
     Pricing problem max_c [ - y . A_c ], the best pattern for each of the kinds of greatest `term`;
     a column is the unit vector of s (lesions,) over A[hard, c] (hard rows,), at cost 0.
     """
-    kinds = np.argsort(-term, kind="stable")[:NEW_COLUMNS]
+    kinds = np.argsort(-term, kind="stable")[: settings.CURRENT.new_columns]
     kinds = np.sort(kinds[np.isfinite(term[kinds])])
     if not len(kinds):
         return 0

@@ -9,9 +9,7 @@ import numpy as np
 
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.progress import tick
-
-MOST_BYTES = 60_000_000
-FIRST_ROWS = 64
+from abscopt.optimizer.search.uniform import settings
 
 
 @dataclass(frozen=True)
@@ -78,9 +76,9 @@ class Memo:
     """Rows of numbers for all leaves by key; forgotten when they take too much memory."""
 
     def __init__(self, leaves: int, memos: int):
-        self.leaves, self.row_limit = leaves, MOST_BYTES // (16 * memos * leaves)
+        self.leaves, self.row_limit = leaves, settings.CURRENT.memo_bytes // (16 * memos * leaves)
         self._place: dict[tuple[float, ...], int] = {}
-        self._known = np.empty((FIRST_ROWS, leaves))
+        self._known = np.empty((settings.CURRENT.memo_rows, leaves))
 
     def rows(
         self,

@@ -18,15 +18,13 @@ import numpy as np
 
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.coefficients import released
+from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.coefficients import Shared
     from abscopt.optimizer.candidates.kinds import Block
     from abscopt.optimizer.search.uniform.bounds.rows import ByKind
-
-
-SPARSE = 0.5
 
 
 @dataclass(frozen=True)
@@ -154,7 +152,7 @@ class LesionPricing:
         for number in np.flatnonzero(count):
             block = self.blocks[number]
             rows: IntArray | None = None
-            if count[number] < SPARSE * len(block.source.kinds):
+            if count[number] < settings.CURRENT.sparse * len(block.source.kinds):
                 rows = np.flatnonzero(live[block.kinds])
             term = priced.of(block, rows)
             best = term[:, :, 0] if term.shape[2] == 1 else term.max(axis=2)

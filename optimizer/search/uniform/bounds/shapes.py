@@ -17,16 +17,12 @@ from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.table import CAP
 from abscopt.optimizer.candidates.value import controllable, lesion_value
 from abscopt.optimizer.progress import tick
+from abscopt.optimizer.search.uniform import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from abscopt.optimizer.candidates.tabulated import Tabulated
-
-
-LEVELS = 9
-LOT = 100_000
-"""Timings valued in one go: tens of megabytes, a tenth of a second or two."""
 
 
 class Shapes:
@@ -75,7 +71,7 @@ class Shapes:
                 max(low_kill, 1e-3 * high_kill, 1e-12),
                 max(high_kill, 1e-12) * math.exp(tabulated.chemo + spread),
             )
-            self.levels = np.geomspace(*ends, LEVELS)
+            self.levels = np.geomspace(*ends, settings.CURRENT.ceiling_levels)
         for s, chosen in enumerate(courses):
             self._group(s, chosen, losses[s])
 
@@ -184,7 +180,7 @@ class Shapes:
                 yield rows
                 continue
             s, undecided = order[depth], order[depth + 1 :]
-            lot_size = max(1, LOT // max(1, len(members[s])))
+            lot_size = max(1, settings.CURRENT.timing_lot // max(1, len(members[s])))
             if len(rows) > lot_size:
                 stack.append((depth, rows[lot_size:], partial[lot_size:]))
                 rows, partial = rows[:lot_size], partial[:lot_size]
@@ -251,9 +247,9 @@ class Shapes:
     def _all_timings(self, members: list[IntArray]) -> Iterator[IntArray]:
         """Every timing, in lots."""
         number = math.prod(len(m) for m in members)
-        for begin in range(0, number, LOT):
+        for begin in range(0, number, settings.CURRENT.timing_lot):
             tick()
-            which = np.arange(begin, min(begin + LOT, number))
+            which = np.arange(begin, min(begin + settings.CURRENT.timing_lot, number))
             places = np.unravel_index(which, [len(m) for m in members])
             yield np.stack(
                 [

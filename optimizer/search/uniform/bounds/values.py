@@ -19,6 +19,7 @@ from abscopt.models import immune
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.value import controllable, lesion_value
 from abscopt.optimizer.progress import tick
+from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.cells import corners
 from abscopt.optimizer.search.uniform.bounds.chords import above_chord
 from abscopt.optimizer.search.uniform.bounds.leaves import Memo, leaves_of
@@ -28,11 +29,6 @@ if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.coefficients import Shared
     from abscopt.optimizer.candidates.table import Candidates
-
-
-MOST_LEAVES = 2048
-CHUNK = 128
-FEW = 0.2
 
 
 class LesionValues:
@@ -66,7 +62,7 @@ class LesionValues:
             self._values, self._rises = [], []
             return
         features = [shared.local.reshape(len(shared.local), -1), share]
-        self.leaves = leaves_of(np.concatenate(features, axis=1), MOST_LEAVES)
+        self.leaves = leaves_of(np.concatenate(features, axis=1), settings.CURRENT.most_leaves)
         self.corner = self.leaves.least(shared.local), self.leaves.greatest(share)
         leaves = len(self.leaves.starts)
         self._values = [Memo(leaves, self.horizons) for _ in range(self.horizons)]
@@ -116,7 +112,7 @@ class LesionValues:
         live = np.flatnonzero((greatest > -np.inf).any(axis=0))
         shape = len(terms), len(low), 1 if high is None else 2**self.horizons
         value, rise = np.full(shape, -np.inf), np.zeros(shape)
-        step = max(1, CHUNK // len(terms))
+        step = max(1, settings.CURRENT.value_chunk // len(terms))
         for begin in range(0, len(low) if len(live) else 0, step):
             tick()
             lot = slice(begin, begin + step)
@@ -185,9 +181,9 @@ class LesionValues:
         """
         live = np.flatnonzero(self.leaves.greatest(terms) > -np.inf)
         ceiling = np.full(len(self.leaves.starts), -np.inf)
-        for begin in range(0, len(low), CHUNK):
+        for begin in range(0, len(low), settings.CURRENT.value_chunk):
             tick()
-            lot = slice(begin, begin + CHUNK)
+            lot = slice(begin, begin + settings.CURRENT.value_chunk)
             value = self._leaf_values(low[lot], high[lot], live) + beside[lot][:, :, None]
             of_leaf = value.max(axis=1) + self._rises_of(low[lot], high[lot], live)
             if self.burden_limit is not None:
@@ -257,7 +253,7 @@ class LesionValues:
         self, memo: Memo, keys: FloatArray, live: IntArray, of: Callable[..., FloatArray]
     ) -> FloatArray:
         """(n, live) numbers of some leaves; remembered for all, or of few computed anew."""
-        if len(live) < FEW * len(self.leaves.starts):
+        if len(live) < settings.CURRENT.few_leaves * len(self.leaves.starts):
             return of(keys, live)
         return memo.rows(keys, live, of)
 

@@ -1,0 +1,162 @@
+"""What each setting of the searches is worth: halved and doubled, on a few bundled cases.
+
+    python benchmarks/timings/ablation.py [--write] [--fields NAME ...] [--uniform CASE ...]
+                                          [--free CASE ...] [--limit 120]
+
+Every solve runs in a process of its own; its CPU seconds are those of `solve` alone. A field of
+`search/uniform/settings.py` is varied on the cases of `--uniform`, one of `search/free/settings.py`
+on those of `--free`; `--fields uniform.few free.step` chooses some. A count stays at least 1, a
+share at most 1, and of a ratio above 1 what exceeds 1 is varied. Printed are CPU time and nodes as
+parts of those with the usual settings, summed over the cases, and what became of the answers:
+
+    same            status, objective, bound and schedule, bit for bit
+    within the gap  optimal with another schedule or another bound
+    open            stopped by the limit
+
+Nodes and answers do not depend on the machine unless a solve is stopped. Prints the environment;
+--write stores ABLATION.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, fields, replace
+from multiprocessing import get_context
+from pathlib import Path
+from types import ModuleType
+
+from shared import machine
+
+from abscopt.instances import load
+from abscopt.optimizer import solve
+from abscopt.optimizer.results.result import versions
+from abscopt.optimizer.search.free import settings as free
+from abscopt.optimizer.search.uniform import settings as uniform
+
+PAGE = Path(__file__).with_name("ABLATION.md")
+SEARCHES: dict[str, ModuleType] = {"uniform": uniform, "free": free}
+CASES = {
+    "uniform": ("dual-checkpoint", "sequencing", "stage3-crt"),
+    "free": ("toy-free-20", "toy-free-pair", "mixed-free"),
+}
+FACTORS = (0.5, 2.0)
+TITLE = (
+    "# What each setting is worth",
+    "",
+    "Written by `ablation.py`, which says how to read it.",
+    "",
+)
+HEAD = ("| setting | usual | tried | CPU | nodes | answers |", "|---|---|---|---|---|---|")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One solve: CPU seconds, nodes, and what it answered."""
+
+    seconds: float
+    nodes: int
+    status: str
+    answer: str
+
+
+def unit_of(settings: ModuleType, name: str) -> str:
+    """The unit of a field, as its description has it in brackets."""
+    described = re.search(rf"^    {name} : \[([^\]]+)\]", settings.Settings.__doc__, re.MULTILINE)
+    assert described is not None, name
+    return described.group(1)
+
+
+def varied(value: float, factor: float, unit: str) -> float:
+    """A field halved or doubled, within what makes sense for its unit."""
+    if isinstance(value, int):
+        return max(1, round(value * factor))
+    if unit.startswith("ratio") and value > 1:
+        return 1.0 + (value - 1.0) * factor
+    if unit.startswith("share") and value <= 1:
+        return min(1.0, value * factor)
+    return value * factor
+
+
+def run(search: str, field: str | None, value: float, case: str, limit: float) -> Run:
+    """Solve a case with one field changed, or none."""
+    settings = SEARCHES[search]
+    changed = settings.CURRENT if field is None else replace(settings.CURRENT, **{field: value})
+    instance = load(case)
+    with settings.using(changed):
+        begin = time.process_time()
+        result = solve(instance, time_limit=limit)
+        seconds = time.process_time() - begin
+    answer = repr((result.status, result.objective, result.bound, result.schedule))
+    return Run(seconds, result.solver.nodes, result.status, answer)
+
+
+def fresh(search: str, field: str | None, value: float, case: str, limit: float) -> Run:
+    """The same in a process of its own, so that nothing is known before."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(run, search, field, value, case, limit).result()
+
+
+def judged(usual: Sequence[Run], runs: Sequence[Run]) -> str:
+    """What became of the answers."""
+    if any(other.status != before.status for before, other in zip(usual, runs, strict=True)):
+        return "open"
+    same = all(other.answer == before.answer for before, other in zip(usual, runs, strict=True))
+    return "same" if same else "within the gap"
+
+
+def row(name: str, value: float, tried: float, usual: Sequence[Run], runs: Sequence[Run]) -> str:
+    """One line of the table."""
+    seconds = sum(solved.seconds for solved in runs) / sum(solved.seconds for solved in usual)
+    before, after = sum(solved.nodes for solved in usual), sum(solved.nodes for solved in runs)
+    nodes = f"{after / before:.2f}" if before else f"{after} / 0"
+    answers = judged(usual, runs)
+    return f"| `{name}` | {value:g} | {tried:g} | {seconds:.2f} | {nodes} | {answers} |"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print; --write stores the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--fields", nargs="*", metavar="NAME")
+    parser.add_argument("--uniform", nargs="*", default=CASES["uniform"], metavar="CASE")
+    parser.add_argument("--free", nargs="*", default=CASES["free"], metavar="CASE")
+    parser.add_argument("--limit", type=float, default=120.0)
+    asked = parser.parse_args(arguments)
+    names = [
+        f"{search}.{field.name}"
+        for search, settings in SEARCHES.items()
+        for field in fields(settings.Settings)
+    ]
+    unknown = sorted(set(asked.fields or ()) - set(names))
+    if unknown:
+        sys.exit(f"no such field: {', '.join(unknown)}")
+    environment = {**machine(), **versions()}
+    lines = [", ".join(f"{key} {value}" for key, value in environment.items()), ""]
+    lines += [f"{search}: {', '.join(getattr(asked, search))}" for search in SEARCHES]
+    lines += ["", *HEAD]
+    print(*lines, sep="\n", flush=True)
+    usual: dict[str, list[Run]] = {}
+    for name in asked.fields or names:
+        search, field = name.split(".")
+        settings, cases = SEARCHES[search], getattr(asked, search)
+        if search not in usual:
+            usual[search] = [fresh(search, None, 0.0, case, asked.limit) for case in cases]
+        value = getattr(settings.CURRENT, field)
+        for factor in FACTORS:
+            tried = varied(value, factor, unit_of(settings, field))
+            if tried == value:
+                continue
+            runs = [fresh(search, field, tried, case, asked.limit) for case in cases]
+            lines.append(row(name, value, tried, usual[search], runs))
+            print(lines[-1], flush=True)
+    if asked.write:
+        PAGE.write_text("\n".join([*TITLE, *lines, ""]), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
