@@ -6,39 +6,31 @@ The programme is imported where it is needed: Pyomo takes half a second to load.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
-from abscopt.optimizer.as_rows import closest_row, schedule_of_row
+from abscopt.optimizer import ways
 from abscopt.optimizer.audit import answer_notes, case_audit
 from abscopt.optimizer.candidates.ceilings import ceiling_of_case
 from abscopt.optimizer.candidates.table import Candidates
-from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.improved import with_lesions_added
 from abscopt.optimizer.known import Known
 from abscopt.optimizer.known_at_once import without_tables
 from abscopt.optimizer.memory import Memory
 from abscopt.optimizer.programme.data import refuse_spread
-from abscopt.optimizer.progress import Clock, Listener, Stopped, tick
+from abscopt.optimizer.progress import Clock, Listener, Stopped
 from abscopt.optimizer.results.result import Certificate, Result, ResultStatus, SolverRun
 from abscopt.optimizer.schedule import Schedule, read_schedule, standard_schedule
 from abscopt.optimizer.search.free.scope import applies
-from abscopt.optimizer.search.uniform.explore import explore
-from abscopt.optimizer.search.uniform.second_stage import second_stage
 from abscopt.optimizer.solved import JUDGE_TOLERANCE, Solved
 from abscopt.optimizer.solver import SolverError, canary, solver_version
 from abscopt.optimizer.undoubted import Way, no_worse, undoubted
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.crosscheck.engines import Engine
-    from abscopt.optimizer.mip import Matrix, Outcome
 
 Method = Literal["auto", "single"]
 
@@ -55,7 +47,6 @@ PROGRAMME_FORMS = {
     "log_kill": "exact in the burden; saturation bounded by tangents, refined likewise",
     "tumor_bed": "exact",
 }
-TIE = 1e-9
 OTHER_ENGINES = ("scip", "cbc", "glpk")
 """Asked where HiGHS is refuted, in this order; those without a limit on size."""
 
@@ -109,7 +100,7 @@ def solve(
 
 def _without_search(reason: str) -> Solved:
     """Infeasible by what the lesions can receive alone."""
-    return Solved(None, None, None, True, "none", None, {}, 0, 0, 0, reason=reason)
+    return Solved(infeasible=True, reason=reason)
 
 
 def _solved(
@@ -123,9 +114,8 @@ def _solved(
     start: Schedule | None,
     memory: Memory | None,
 ) -> Solved:
-    nothing = Solved(None, None, None, False, "none", None, {}, 0, 0, 0)
     if clock.expired:
-        return nothing
+        return Solved()
     canary()
     in_reserve = _in_reserve(instance, judge, start)
     if in_reserve is not None:
@@ -144,7 +134,7 @@ def _solved(
             in_reserve,
         )
     except Stopped:
-        solved = no_worse(nothing, in_reserve)
+        solved = no_worse(Solved(), in_reserve)
     if solved.schedule is None and not solved.infeasible:
         solved = no_worse(solved, without_tables(instance, judge))
     return solved
@@ -168,24 +158,26 @@ def _begun(
 
     def first(known: Known | None) -> Solved:
         if by_search:
-            return _by_search(candidates, gap, seed, clock, known, given, memory)
+            return ways.by_search(candidates, gap, seed, clock, known, given, memory)
         if method == "auto" and applies(candidates):
-            return _by_days(candidates, judge, gap, seed, clock)
-        return _by_programme(candidates, judge, gap, threads, seed, clock, known)
+            from abscopt.optimizer.search.free.explore import solve_free
+
+            return solve_free(candidates, judge, gap / 2, seed, clock)
+        return ways.by_programme(candidates, judge, gap, threads, seed, clock, known)
 
     def other(known: Known | None, engine: Engine | None) -> Solved:
-        return _by_programme(
+        return ways.by_programme(
             candidates, judge, gap, threads, seed, clock, known, presolve=False, engine=engine
         )
 
-    def ways() -> Iterator[Way]:
+    def in_turn() -> Iterator[Way]:
         yield _name(method, candidates), first
         yield "HiGHS without presolve", lambda known: other(known, None)
         engine = _other_engine()  # asking what is installed takes half a second
         if engine is not None:
             yield engine.name, lambda known: other(known, engine)
 
-    solved = undoubted(candidates, judge, ways(), in_reserve, gap, seed, clock)
+    solved = undoubted(candidates, judge, in_turn(), in_reserve, gap, seed, clock)
     if by_search:
         memory.remember(instance, solved.schedule, solved.bound)
     return solved
@@ -204,160 +196,6 @@ def _other_engine() -> Engine | None:
 
     installed = (ENGINES[key] for key in OTHER_ENGINES)
     return next((engine for engine in installed if engine.version is not None), None)
-
-
-def _by_programme(
-    candidates: Candidates,
-    judge: Judge,
-    gap: float,
-    threads: int,
-    seed: int,
-    clock: Clock,
-    in_reserve: tuple[Schedule, float] | None,
-    *,
-    presolve: bool | None = None,
-    engine: Engine | None = None,
-) -> Solved:
-    tick()  # Pyomo takes half a second or more to load
-    from abscopt.optimizer.programme.proved import solver_margin
-    from abscopt.optimizer.programme.single import solve_single
-    from abscopt.optimizer.search.uniform.fixing import InHand, reduced, worthwhile
-
-    kept, start = None, None
-    if worthwhile(candidates):
-        known = None
-        if in_reserve is not None:
-            known = InHand.of(*closest_row(candidates, in_reserve[0]), in_reserve[1])
-        kept, in_hand = reduced(candidates, gap / 2, seed, clock, known)
-        if in_hand is not None:
-            start = schedule_of_row(candidates, in_hand.plan, np.array(in_hand.row))
-
-    def by_engine(matrix: Matrix, *, data: Any, model: Any, position: Any, **asked: Any) -> Outcome:
-        assert engine is not None
-        return engine.solve(matrix, **asked)
-
-    answer = solve_single(
-        candidates, judge, gap / 2, seed, threads, clock, None if engine is None else by_engine,
-        kept=kept, start=start, presolve=presolve,
-    )  # fmt: skip
-    claimed = answer.evaluation.objective if answer.evaluation else None
-    schedule, status, best = answer.schedule, "none", claimed
-    if answer.schedule is not None and claimed is not None and not candidates.free:
-        plan, row = closest_row(candidates, answer.schedule)
-        schedule, claimed, status = _second(
-            candidates, plan, row, claimed, answer.bound, gap, clock
-        )
-    return Solved(
-        schedule=schedule,
-        claimed=claimed,
-        bound=answer.bound,
-        infeasible=answer.infeasible,
-        second_stage=status if not candidates.free else "none (free courses)",
-        best_objective=best,
-        errors={
-            "bands_and_tangents": answer.relaxation_error,
-            "solver_tolerance": solver_margin(gap / 2),
-        },
-        nodes=answer.nodes,
-        columns=answer.columns,
-        plans=len(candidates.plans),
-        reductions=answer.reductions,
-        by_programme=True,
-        least_gap=answer.least_gap,
-        engine="HiGHS" if engine is None else engine.name,
-    )
-
-
-def _by_days(candidates: Candidates, judge: Judge, gap: float, seed: int, clock: Clock) -> Solved:
-    from abscopt.optimizer.search.free.explore import solve_free
-
-    answer = solve_free(candidates, judge, gap / 2, seed, clock)
-    claimed = answer.evaluation.objective if answer.evaluation else None
-    return Solved(
-        schedule=answer.schedule,
-        claimed=claimed,
-        bound=answer.bound,
-        infeasible=answer.infeasible,
-        second_stage="none (free courses)",
-        best_objective=claimed,
-        errors={"joined_partial_courses": answer.relaxation_error},
-        nodes=answer.nodes,
-        columns=answer.columns,
-        plans=len(candidates.plans),
-        by_days=True,
-    )
-
-
-def _by_search(
-    candidates: Candidates,
-    gap: float,
-    seed: int,
-    clock: Clock,
-    in_reserve: tuple[Schedule, float] | None,
-    given: Sequence[Schedule],
-    memory: Memory,
-) -> Solved:
-    schedules = [*([] if in_reserve is None else [in_reserve[0]]), *given]
-    known = dict.fromkeys(schedules) if candidates.plans else ()
-    starts = [closest_row(candidates, schedule) for schedule in known]
-    bound = memory.bound(candidates)
-    found = explore(candidates, gap / 2, seed, clock, starts, memory.trees, bound)
-    memory.keep(candidates, found.grounds)
-    schedule, claimed, status = None, None, "none"
-    if found.row is not None and found.plan is not None:
-        schedule, claimed, status = _second(
-            candidates,
-            found.plan,
-            found.row,
-            found.value,
-            found.bound,
-            gap,
-            clock,
-            -math.inf if in_reserve is None else in_reserve[1],
-        )
-    return Solved(
-        schedule=schedule,
-        claimed=claimed,
-        bound=found.bound if found.bound is not None and math.isfinite(found.bound) else None,
-        infeasible=found.complete and found.row is None,
-        second_stage=status,
-        best_objective=found.value if found.row is not None else None,
-        errors={},
-        nodes=found.nodes,
-        columns=found.columns,
-        plans=len(candidates.plans),
-    )
-
-
-def _second(
-    candidates: Candidates,
-    plan: int,
-    row: NDArray[Any],
-    value: float,
-    bound: float | None,
-    gap: float,
-    clock: Clock,
-    least: float = -math.inf,
-) -> tuple[Schedule, float, str]:
-    """Second stage on an answer within the gap, never going below `least`.
-
-    With `tumor_bed` it only breaks ties: nothing within the gap is free there.
-    """
-    status = "skipped (gap not closed)"
-    if bound is not None and bound - value <= gap:
-        floor = max(bound - gap, least)
-        if candidates.instance.objective.kind == "tumor_bed":
-            floor = max(floor, value - TIE * max(1.0, abs(value)))
-        plan, row, status = second_stage(candidates, plan, row, min(floor, value), clock)
-    if clock.expired and status.startswith("skipped"):  # its tables may take a second
-        return schedule_of_row(candidates, plan, row), value, status
-    with clock.answering():
-        if candidates.parts.plans.begun:
-            valued = Tabulated(candidates, plan)
-        else:  # stopped before the tables of all plans
-            valued = Tabulated(candidates.of_plans([plan]), 0)
-        claimed = float(valued.value(row[None, :])[0])
-    return schedule_of_row(candidates, plan, row), claimed, status
 
 
 def _in_reserve(

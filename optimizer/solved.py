@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from abscopt.optimizer.answer import bound_tolerance
@@ -19,18 +20,29 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Solved:
-    """What search or programme hands over to be judged; absent values are None."""
+    """What search, free search or programme hands over to be judged; absent values are None.
 
-    schedule: Schedule | None
-    claimed: float | None
-    bound: float | None
-    infeasible: bool
-    second_stage: str
-    best_objective: float | None
-    errors: dict[str, float]
-    nodes: int
-    columns: int
-    plans: int
+    Attributes
+    ----------
+    claimed : objective of the schedule by the tables of what found it
+    bound : no schedule of the case is better
+    infeasible : whether it is proved that no schedule keeps limits and rules
+    best_objective : before the second stage, which may give some of the gap away
+    errors : what relaxations may have added to the claimed objective or the bound
+    reason : of infeasibility, where no search was needed
+    doubts, withdrawn : bounds that a judged schedule refuted; whether all were
+    """
+
+    schedule: Schedule | None = None
+    claimed: float | None = None
+    bound: float | None = None
+    infeasible: bool = False
+    second_stage: str = "none"
+    best_objective: float | None = None
+    errors: dict[str, float] = field(default_factory=dict)
+    nodes: int = 0
+    columns: int = 0
+    plans: int = 0
     reductions: tuple[Step, ...] = ()
     by_programme: bool = False
     by_days: bool = False
@@ -39,6 +51,11 @@ class Solved:
     doubts: tuple[str, ...] = ()
     withdrawn: bool = False
     engine: str = "HiGHS"
+
+    @property
+    def value(self) -> float:
+        """Claimed objective; -inf without a schedule."""
+        return -math.inf if self.claimed is None else self.claimed
 
     @property
     def proved_by(self) -> str:

@@ -70,8 +70,10 @@ def undoubted(
     if known is None:
         raise last or DoubtError(doubts[-1])
     schedule, value = known
-    blank = Solved(schedule, value, None, False, "none", value, {}, 0, 0, len(candidates.plans))
-    return replace(blank, doubts=tuple(doubts), withdrawn=True)
+    return Solved(
+        schedule, value, best_objective=value, plans=len(candidates.plans),
+        doubts=tuple(doubts), withdrawn=True,
+    )  # fmt: skip
 
 
 def _misjudged(judge: Judge, solved: Solved) -> bool:
@@ -111,7 +113,7 @@ def no_worse(solved: Solved, in_reserve: tuple[Schedule, float] | None) -> Solve
     """The answer, or the schedule in hand where that is better within the gap."""
     if in_reserve is None or solved.infeasible:
         return solved
-    if solved.claimed is not None and solved.claimed >= in_reserve[1]:
+    if solved.value >= in_reserve[1]:
         return solved
     schedule, value = in_reserve
     best = value if solved.best_objective is None else max(value, solved.best_objective)

@@ -27,7 +27,6 @@ from plain_cases import (
 from abscopt.instances import build, load
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import solve
-from abscopt.optimizer.answer import Answer
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.programme.single import solve_single
@@ -46,11 +45,12 @@ from abscopt.optimizer.search.free.oracle import OracleBound
 from abscopt.optimizer.search.free.plans import Plans
 from abscopt.optimizer.search.free.pool import Pool
 from abscopt.optimizer.search.free.scope import applies
+from abscopt.optimizer.solved import Solved
 
 GAP = 1e-4
 
 
-def answer_of(instance: Instance, gap: float = GAP, clock: Clock | None = None) -> Answer:
+def answer_of(instance: Instance, gap: float = GAP, clock: Clock | None = None) -> Solved:
     candidates = Candidates(instance)
     assert applies(candidates)
     return solve_free(candidates, Judge(instance), gap, 0, clock or Clock(None, None))
@@ -134,7 +134,7 @@ def best_of(instance: Instance) -> float:
     return max(v.objective for v in verdicts if v.feasible)
 
 
-def assert_best(raw: Raw, gap: float = GAP) -> Answer:
+def assert_best(raw: Raw, gap: float = GAP) -> Solved:
     """The answer is within the gap of the best of all schedules, and the bound is true."""
     instance = build(raw)
     best, answer = best_of(instance), answer_of(instance, gap)

@@ -51,7 +51,7 @@ NOW_AND_THEN = (
 SEEDS = 300
 SOLVED = 2
 """A case that has an optimum."""
-LEFT_OPEN = Solved(None, 0.0, 1.0, False, "none", 0.0, {}, 0, 0, 0, least_gap=1.0)
+LEFT_OPEN = Solved(claimed=0.0, bound=1.0, best_objective=0.0, least_gap=1.0)
 FUZZED = range(500, 555)
 """All objectives (seed modulo 5), presolve on and off (modulo 4), gaps (modulo 5 and 3)."""
 

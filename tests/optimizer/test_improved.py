@@ -31,7 +31,7 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def of_schedule(schedule: Schedule, value: float) -> Solved:
     """A search that was stopped with a schedule and without a bound."""
-    return Solved(schedule, value, None, False, "none", value, {}, 0, 0, 0)
+    return Solved(schedule, value, best_objective=value)
 
 
 def one_lesion_of_the_standard() -> tuple[Judge, Schedule, float]:

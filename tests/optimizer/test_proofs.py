@@ -14,7 +14,7 @@ import pytest
 
 from abscopt.instances import load
 from abscopt.instances.schema import Instance
-from abscopt.optimizer import pipeline, solve, solver
+from abscopt.optimizer import pipeline, solve, solver, ways
 from abscopt.optimizer.candidates.reduction import offered
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
@@ -138,7 +138,7 @@ def test_duals_that_are_not_finite_are_an_error(
         self._highs = Spoiled(self._highs)
 
     monkeypatch.setattr(ColumnMaster, "__init__", spoiled)
-    monkeypatch.setattr(pipeline, "_by_programme", _too_large)
+    monkeypatch.setattr(ways, "by_programme", _too_large)
     result = solve_or_none(load(name))
     if result is not None:
         assert result.status == "feasible"
@@ -254,7 +254,7 @@ def test_a_free_search_that_is_stopped_keeps_what_it_has(monkeypatch: pytest.Mon
     instance = load("toy-free-pair")
     monkeypatch.setattr(Search, "_examine", stopping)
     answer = solve_free(Candidates(instance), Judge(instance), 1e-6, 0, Clock())
-    assert answer.evaluation is not None
+    assert answer.schedule is not None
     best = solve(instance)
     assert best.objective is not None
     assert answer.bound is None or answer.bound >= best.objective

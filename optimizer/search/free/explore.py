@@ -25,6 +25,7 @@ from abscopt.optimizer.search.free.improve import Improver
 from abscopt.optimizer.search.free.node import Node
 from abscopt.optimizer.search.free.plans import Plans
 from abscopt.optimizer.search.tree import Tree
+from abscopt.optimizer.solved import Solved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,22 +38,33 @@ SAFETY = 1e-9
 """Objective that rounding of the bounds may cost: sums of some hundred doubles of size 1e3."""
 
 
-def solve_free(candidates: Candidates, judge: Judge, gap: float, seed: int, clock: Clock) -> Answer:
+def solve_free(candidates: Candidates, judge: Judge, gap: float, seed: int, clock: Clock) -> Solved:
     """Best schedule of a case that `scope.applies` covers, with a bound within `gap` of it.
 
     Stops early when the clock says so; the bound is then that of what was left open, None while
     some plan has none.
     """
     search = Search(candidates, judge, gap, seed, clock)
-    answer, standard = search.in_hand, standard_schedule(candidates.instance)
+    in_hand, standard = search.in_hand, standard_schedule(candidates.instance)
     if standard is not None:
         search.improver.take(standard)
     with suppress(Stopped):
         search.run()
     bound = search.tree.proved
-    answer.infeasible = answer.schedule is None and bound == -math.inf
-    answer.bound = bound if math.isfinite(bound) else None
-    return answer
+    claimed = None if in_hand.evaluation is None else in_hand.evaluation.objective
+    return Solved(
+        schedule=in_hand.schedule,
+        claimed=claimed,
+        bound=bound if math.isfinite(bound) else None,
+        infeasible=in_hand.schedule is None and bound == -math.inf,
+        second_stage="none (free courses)",
+        best_objective=claimed,
+        errors={"joined_partial_courses": in_hand.relaxation_error},
+        nodes=in_hand.nodes,
+        columns=in_hand.columns,
+        plans=len(candidates.plans),
+        by_days=True,
+    )
 
 
 class Search:

@@ -1,0 +1,170 @@
+"""The ways to solve a case, but for free courses: each ends in a `Solved` with its second stage.
+
+The programme is imported where it is needed: Pyomo takes half a second to load.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from abscopt.optimizer.as_rows import closest_row, schedule_of_row
+from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.progress import tick
+from abscopt.optimizer.search.uniform.explore import explore
+from abscopt.optimizer.search.uniform.second_stage import second_stage
+from abscopt.optimizer.solved import Solved
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from abscopt.optimizer.candidates.table import Candidates
+    from abscopt.optimizer.crosscheck.engines import Engine
+    from abscopt.optimizer.evaluation import Judge
+    from abscopt.optimizer.memory import Memory
+    from abscopt.optimizer.mip import Matrix, Outcome
+    from abscopt.optimizer.progress import Clock
+    from abscopt.optimizer.schedule import Schedule
+
+TIE = 1e-9
+"""Relative: what the second stage may lose where it only breaks ties; rounding of the tables."""
+
+
+def by_search(
+    candidates: Candidates,
+    gap: float,
+    seed: int,
+    clock: Clock,
+    in_reserve: tuple[Schedule, float] | None,
+    given: Sequence[Schedule],
+    memory: Memory,
+) -> Solved:
+    """By the search of uniform courses, from schedules in hand and what related solves left."""
+    schedules = [*([] if in_reserve is None else [in_reserve[0]]), *given]
+    known = dict.fromkeys(schedules) if candidates.plans else ()
+    starts = [closest_row(candidates, schedule) for schedule in known]
+    bound = memory.bound(candidates)
+    found = explore(candidates, gap / 2, seed, clock, starts, memory.trees, bound)
+    memory.keep(candidates, found.grounds)
+    schedule, claimed, status = None, None, "none"
+    if found.row is not None and found.plan is not None:
+        schedule, claimed, status = _second(
+            candidates,
+            found.plan,
+            found.row,
+            found.value,
+            found.bound,
+            gap,
+            clock,
+            -math.inf if in_reserve is None else in_reserve[1],
+        )
+    return Solved(
+        schedule=schedule,
+        claimed=claimed,
+        bound=found.bound if found.bound is not None and math.isfinite(found.bound) else None,
+        infeasible=found.complete and found.row is None,
+        second_stage=status,
+        best_objective=found.value if found.row is not None else None,
+        errors={},
+        nodes=found.nodes,
+        columns=found.columns,
+        plans=len(candidates.plans),
+    )
+
+
+def by_programme(
+    candidates: Candidates,
+    judge: Judge,
+    gap: float,
+    threads: int,
+    seed: int,
+    clock: Clock,
+    in_reserve: tuple[Schedule, float] | None,
+    *,
+    presolve: bool | None = None,
+    engine: Engine | None = None,
+) -> Solved:
+    """By the programme; a large case of uniform courses is reduced first."""
+    tick()  # Pyomo takes half a second or more to load
+    from abscopt.optimizer.programme.proved import solver_margin
+    from abscopt.optimizer.programme.single import solve_single
+    from abscopt.optimizer.search.uniform.fixing import InHand, reduced, worthwhile
+
+    kept, start = None, None
+    if worthwhile(candidates):
+        known = None
+        if in_reserve is not None:
+            known = InHand.of(*closest_row(candidates, in_reserve[0]), in_reserve[1])
+        kept, in_hand = reduced(candidates, gap / 2, seed, clock, known)
+        if in_hand is not None:
+            start = schedule_of_row(candidates, in_hand.plan, np.array(in_hand.row))
+
+    def by_engine(matrix: Matrix, *, data: Any, model: Any, position: Any, **asked: Any) -> Outcome:
+        assert engine is not None
+        return engine.solve(matrix, **asked)
+
+    answer = solve_single(
+        candidates, judge, gap / 2, seed, threads, clock, None if engine is None else by_engine,
+        kept=kept, start=start, presolve=presolve,
+    )  # fmt: skip
+    claimed = answer.evaluation.objective if answer.evaluation else None
+    schedule, status, best = answer.schedule, "none", claimed
+    if answer.schedule is not None and claimed is not None and not candidates.free:
+        plan, row = closest_row(candidates, answer.schedule)
+        schedule, claimed, status = _second(
+            candidates, plan, row, claimed, answer.bound, gap, clock
+        )
+    return Solved(
+        schedule=schedule,
+        claimed=claimed,
+        bound=answer.bound,
+        infeasible=answer.infeasible,
+        second_stage=status if not candidates.free else "none (free courses)",
+        best_objective=best,
+        errors={
+            "bands_and_tangents": answer.relaxation_error,
+            "solver_tolerance": solver_margin(gap / 2),
+        },
+        nodes=answer.nodes,
+        columns=answer.columns,
+        plans=len(candidates.plans),
+        reductions=answer.reductions,
+        by_programme=True,
+        least_gap=answer.least_gap,
+        engine="HiGHS" if engine is None else engine.name,
+    )
+
+
+def _second(
+    candidates: Candidates,
+    plan: int,
+    row: NDArray[Any],
+    value: float,
+    bound: float | None,
+    gap: float,
+    clock: Clock,
+    least: float = -math.inf,
+) -> tuple[Schedule, float, str]:
+    """Second stage on an answer within the gap, never going below `least`.
+
+    With `tumor_bed` it only breaks ties: nothing within the gap is free there.
+    """
+    status = "skipped (gap not closed)"
+    if bound is not None and bound - value <= gap:
+        floor = max(bound - gap, least)
+        if candidates.instance.objective.kind == "tumor_bed":
+            floor = max(floor, value - TIE * max(1.0, abs(value)))
+        plan, row, status = second_stage(candidates, plan, row, min(floor, value), clock)
+    if clock.expired and status.startswith("skipped"):  # its tables may take a second
+        return schedule_of_row(candidates, plan, row), value, status
+    with clock.answering():
+        if candidates.parts.plans.begun:
+            valued = Tabulated(candidates, plan)
+        else:  # stopped before the tables of all plans
+            valued = Tabulated(candidates.of_plans([plan]), 0)
+        claimed = float(valued.value(row[None, :])[0])
+    return schedule_of_row(candidates, plan, row), claimed, status
