@@ -1,4 +1,4 @@
-"""Settings of both searches trade time: no answer becomes false by them."""
+"""Settings of searches and programme trade time: no answer becomes false by them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from abscopt.instances import load
 from abscopt.optimizer import solve
+from abscopt.optimizer.programme import settings as programme
 from abscopt.optimizer.search.free import settings as free
 from abscopt.optimizer.search.uniform import settings as uniform
 
@@ -39,7 +40,7 @@ def test_other_settings_prove_the_same_optimum_and_end_with_their_block(
     assert other.objective == pytest.approx(usual.objective, abs=usual.requested_gap)
 
 
-@pytest.mark.parametrize("settings", [free, uniform])
+@pytest.mark.parametrize("settings", [free, uniform, programme])
 def test_every_setting_has_a_unit_and_a_reason(settings: ModuleType) -> None:
     described = re.findall(r"^    (\w+) : \[[^\]]+\]", settings.Settings.__doc__, re.MULTILINE)
     assert described == [field.name for field in fields(settings.Settings)]

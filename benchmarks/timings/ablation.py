@@ -1,13 +1,15 @@
-"""What each setting of the searches is worth: halved and doubled, on a few bundled cases.
+"""What each setting of the engines is worth: halved and doubled, on a few bundled cases.
 
     python benchmarks/timings/ablation.py [--write] [--fields NAME ...] [--uniform CASE ...]
-                                          [--free CASE ...] [--limit 120]
+                                          [--free CASE ...] [--programme CASE ...] [--limit 120]
 
 Every solve runs in a process of its own; its CPU seconds are those of `solve` alone. A field of
 `search/uniform/settings.py` is varied on the cases of `--uniform`, one of `search/free/settings.py`
-on those of `--free`; `--fields uniform.few free.step` chooses some. A count stays at least 1, a
-share at most 1, and of a ratio above 1 what exceeds 1 is varied. Printed are CPU time and nodes as
-parts of those with the usual settings, summed over the cases, and what became of the answers:
+on those of `--free`, one of `programme/settings.py` on those of `--programme` (by `single`);
+`--fields uniform.few free.step` chooses some. A count stays at least 1, a share at most 1, of a
+ratio above 1 what exceeds 1 is varied, and lists of points are thinned or refined. Printed are CPU
+time and nodes as parts of those with the usual settings, summed over the cases, and what became of
+the answers:
 
     same            status, objective, bound and schedule, bit for bit
     within the gap  optimal with another schedule or another bound
@@ -20,6 +22,7 @@ Nodes and answers do not depend on the machine unless a solve is stopped. Prints
 from __future__ import annotations
 
 import argparse
+import itertools
 import re
 import sys
 import time
@@ -34,15 +37,18 @@ from shared import machine
 
 from abscopt.instances import load
 from abscopt.optimizer import solve
+from abscopt.optimizer.pipeline import Method
+from abscopt.optimizer.programme import settings as programme
 from abscopt.optimizer.results.result import versions
 from abscopt.optimizer.search.free import settings as free
 from abscopt.optimizer.search.uniform import settings as uniform
 
 PAGE = Path(__file__).with_name("ABLATION.md")
-SEARCHES: dict[str, ModuleType] = {"uniform": uniform, "free": free}
+ROOMS: dict[str, ModuleType] = {"uniform": uniform, "free": free, "programme": programme}
 CASES = {
     "uniform": ("dual-checkpoint", "sequencing", "stage3-crt"),
     "free": ("toy-free-20", "toy-free-pair", "mixed-free"),
+    "programme": ("toy-two-lesions", "toy-blockade", "toy-fractionation"),
 }
 FACTORS = (0.5, 2.0)
 TITLE = (
@@ -52,6 +58,9 @@ TITLE = (
     "",
 )
 HEAD = ("| setting | usual | tried | CPU | nodes | answers |", "|---|---|---|---|---|---|")
+
+
+Value = float | tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -71,8 +80,11 @@ def unit_of(settings: ModuleType, name: str) -> str:
     return described.group(1)
 
 
-def varied(value: float, factor: float, unit: str) -> float:
+def varied(value: Value, factor: float, unit: str) -> Value:
     """A field halved or doubled, within what makes sense for its unit."""
+    if isinstance(value, tuple):
+        middles = [(a + b) / 2 for a, b in itertools.pairwise(value)]
+        return value[::2] if factor < 1 else tuple(sorted((*value, *middles)))
     if isinstance(value, int):
         return max(1, round(value * factor))
     if unit.startswith("ratio") and value > 1:
@@ -82,23 +94,24 @@ def varied(value: float, factor: float, unit: str) -> float:
     return value * factor
 
 
-def run(search: str, field: str | None, value: float, case: str, limit: float) -> Run:
+def run(room: str, field: str | None, value: Value, case: str, limit: float) -> Run:
     """Solve a case with one field changed, or none."""
-    settings = SEARCHES[search]
+    settings = ROOMS[room]
     changed = settings.CURRENT if field is None else replace(settings.CURRENT, **{field: value})
     instance = load(case)
     with settings.using(changed):
         begin = time.process_time()
-        result = solve(instance, time_limit=limit)
+        method: Method = "single" if room == "programme" else "auto"
+        result = solve(instance, time_limit=limit, method=method)
         seconds = time.process_time() - begin
     answer = repr((result.status, result.objective, result.bound, result.schedule))
     return Run(seconds, result.solver.nodes, result.status, answer)
 
 
-def fresh(search: str, field: str | None, value: float, case: str, limit: float) -> Run:
+def fresh(room: str, field: str | None, value: Value, case: str, limit: float) -> Run:
     """The same in a process of its own, so that nothing is known before."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(run, search, field, value, case, limit).result()
+        return pool.submit(run, room, field, value, case, limit).result()
 
 
 def judged(usual: Sequence[Run], runs: Sequence[Run]) -> str:
@@ -109,13 +122,18 @@ def judged(usual: Sequence[Run], runs: Sequence[Run]) -> str:
     return "same" if same else "within the gap"
 
 
-def row(name: str, value: float, tried: float, usual: Sequence[Run], runs: Sequence[Run]) -> str:
+def row(name: str, value: Value, tried: Value, usual: Sequence[Run], runs: Sequence[Run]) -> str:
     """One line of the table."""
     seconds = sum(solved.seconds for solved in runs) / sum(solved.seconds for solved in usual)
     before, after = sum(solved.nodes for solved in usual), sum(solved.nodes for solved in runs)
     nodes = f"{after / before:.2f}" if before else f"{after} / 0"
     answers = judged(usual, runs)
-    return f"| `{name}` | {value:g} | {tried:g} | {seconds:.2f} | {nodes} | {answers} |"
+    return f"| `{name}` | {shown(value)} | {shown(tried)} | {seconds:.2f} | {nodes} | {answers} |"
+
+
+def shown(value: Value) -> str:
+    """A number, or how many points a list has."""
+    return f"{len(value)} points" if isinstance(value, tuple) else f"{value:g}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -123,13 +141,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--fields", nargs="*", metavar="NAME")
-    parser.add_argument("--uniform", nargs="*", default=CASES["uniform"], metavar="CASE")
-    parser.add_argument("--free", nargs="*", default=CASES["free"], metavar="CASE")
+    for room, cases in CASES.items():
+        parser.add_argument(f"--{room}", nargs="*", default=cases, metavar="CASE")
     parser.add_argument("--limit", type=float, default=120.0)
     asked = parser.parse_args(arguments)
     names = [
-        f"{search}.{field.name}"
-        for search, settings in SEARCHES.items()
+        f"{room}.{field.name}"
+        for room, settings in ROOMS.items()
         for field in fields(settings.Settings)
     ]
     unknown = sorted(set(asked.fields or ()) - set(names))
@@ -137,22 +155,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"no such field: {', '.join(unknown)}")
     environment = {**machine(), **versions()}
     lines = [", ".join(f"{key} {value}" for key, value in environment.items()), ""]
-    lines += [f"{search}: {', '.join(getattr(asked, search))}" for search in SEARCHES]
+    lines += [f"{room}: {', '.join(getattr(asked, room))}" for room in ROOMS]
     lines += ["", *HEAD]
     print(*lines, sep="\n", flush=True)
     usual: dict[str, list[Run]] = {}
     for name in asked.fields or names:
-        search, field = name.split(".")
-        settings, cases = SEARCHES[search], getattr(asked, search)
-        if search not in usual:
-            usual[search] = [fresh(search, None, 0.0, case, asked.limit) for case in cases]
+        room, field = name.split(".")
+        settings, cases = ROOMS[room], getattr(asked, room)
+        if room not in usual:
+            usual[room] = [fresh(room, None, 0.0, case, asked.limit) for case in cases]
         value = getattr(settings.CURRENT, field)
         for factor in FACTORS:
             tried = varied(value, factor, unit_of(settings, field))
             if tried == value:
                 continue
-            runs = [fresh(search, field, tried, case, asked.limit) for case in cases]
-            lines.append(row(name, value, tried, usual[search], runs))
+            runs = [fresh(room, field, tried, case, asked.limit) for case in cases]
+            lines.append(row(name, value, tried, usual[room], runs))
             print(lines[-1], flush=True)
     if asked.write:
         PAGE.write_text("\n".join([*TITLE, *lines, ""]), encoding="utf-8")

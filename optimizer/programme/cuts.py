@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.optimizer.candidates.columns import closest_days
+from abscopt.optimizer.programme import settings
 from abscopt.optimizer.programme.constraints.organs import soft
 from abscopt.optimizer.programme.refinement import Cut
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.evaluation import Evaluation, Judge
     from abscopt.optimizer.programme.data import Data
 
-MEMBERS_TRIED = 4000
 SAME_EXCESS = 1e-9
 EXCESS_TOLERANCE = 1e-7
 
@@ -132,7 +132,7 @@ def _smallest(
         & (columns.day == columns.day[last])
         & (columns.fractions > 0)
     )
-    near = itertools.islice((int(j) for j in same), MEMBERS_TRIED)
+    near = itertools.islice((int(j) for j in same), settings.CURRENT.members_tried)
     groups[-1] = tuple(j for j in near if j == last or holds([*rest, j]))
     if last not in groups[-1]:
         groups[-1] = (*groups[-1], last)

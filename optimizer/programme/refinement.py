@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from abscopt.models import immune, outcome
 from abscopt.models.arrays import FloatArray
+from abscopt.optimizer.programme import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,26 +20,16 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.columns import Columns
 
 
-FIRST_BAND_WIDTH = 0.25
 SPLIT_MARGIN = 2e-7
 """Log loss by which a band ends below a judged one: it costs the bound that part of the effect.
 
 Times `BAND_SCALE` it is 1e-3, far above HiGHS' tolerances (1e-7 without presolve, 1e-6 with); an
 integer that is off by 1e-7 changes the loss by less.
 """
-HALVED_WIDTH = 0.002
 SAME_POINT = 1e-9
 """Relative distance of points that are one: a chord that misses by more costs the bound a gap."""
-FIRST_BURDENS = (-12.0, -6.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.5, 6.0)
-FIRST_BREAKS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0)
 
 LEAST_EFFECT = 1e-6
-GAIN_RATIO = 1.1
-MOST_GAINS = 12
-CHORD_ERROR = 0.01
-PAIRED_BURDENS = tuple(np.linspace(-12.0, -6.0, 7)[:-1].tolist()) + tuple(
-    np.linspace(-6.0, 6.0, 49).tolist()
-)
 
 Band = tuple[int, float, float]
 
@@ -88,7 +79,7 @@ class Refinement:
 
     bands: tuple[Band, ...]
     effects: tuple[float, ...]
-    burdens: tuple[float, ...] = FIRST_BURDENS
+    burdens: tuple[float, ...] = field(default_factory=lambda: settings.CURRENT.burdens)
     free_bands: tuple[tuple[int, tuple[Band, ...]], ...] = ()
     breaks: tuple[tuple[int, int, float], ...] = ()
     planes: tuple[Plane, ...] = ()
@@ -133,7 +124,7 @@ class Refinement:
         """
         breaks = list(self.breaks)
         for (s, h), u in np.ndenumerate(burdens):
-            known = [*FIRST_BREAKS, *(b for i, j, b in breaks if (i, j) == (s, h))]
+            known = [*settings.CURRENT.breaks, *(b for i, j, b in breaks if (i, j) == (s, h))]
             if u > 0 and all(not _same(float(u), point) for point in known):
                 breaks.append((s, h, float(u)))
         planes = list(self.planes)
@@ -226,7 +217,8 @@ def first_pairs(
     high = max(float(effects[1].max()), 2.0 * low)
     bottom = low * math.exp(float(losses[0].min()))
     top = high * math.exp(float(losses[1].max()))
-    number = min(MOST_GAINS, 1 + math.ceil(math.log(top / bottom) / math.log(GAIN_RATIO)))
+    ratio = math.log(settings.CURRENT.gain_ratio)
+    number = min(settings.CURRENT.most_gains, 1 + math.ceil(math.log(top / bottom) / ratio))
     points = np.geomspace(bottom, top, max(2, number))
     planes = [
         plane for s, count in enumerate(clones) if count > 1 for plane in _first_planes(s, count)
@@ -234,20 +226,21 @@ def first_pairs(
     return Refinement(
         bands=tuple((k, 0.0, math.inf) for k in range(plans)),
         effects=_first_breaks(low, high, maximum),
-        burdens=PAIRED_BURDENS,
+        burdens=settings.CURRENT.paired_burdens,
         planes=tuple(planes),
         gains=tuple(points.tolist()),
     )
 
 
 def _first_breaks(low: float, high: float, maximum: float | None) -> tuple[float, ...]:
-    """Systemic log kills between which a chord in ln Z exceeds the curve by `CHORD_ERROR`."""
+    """Systemic log kills between which a chord in ln Z exceeds the curve by `chord_error`."""
     points, t, bottom = [high], math.log(high), math.log(low)
+    error = settings.CURRENT.chord_error
     while t > bottom:
         value = float(immune.saturate(math.exp(t), maximum))
         part = 0.0 if maximum is None else value / maximum
-        bent = max(value * (1.0 - part) * abs(1.0 - 2.0 * part), CHORD_ERROR)
-        t -= math.sqrt(8.0 * CHORD_ERROR / bent)
+        bent = max(value * (1.0 - part) * abs(1.0 - 2.0 * part), error)
+        t -= math.sqrt(8.0 * error / bent)
         points.append(math.exp(t))
     return tuple(sorted(points))
 
@@ -263,7 +256,8 @@ def _most_loss(columns: Columns, plan: int, lesion: int) -> float:
 
 
 def _first_bands(plan: int, most: float) -> list[Band]:
-    edges = np.linspace(0.0, most, max(1, math.ceil(most / FIRST_BAND_WIDTH)) + 1)
+    count = max(1, math.ceil(most / settings.CURRENT.band_width))
+    edges = np.linspace(0.0, most, count + 1)
     return [(plan, float(a), float(b)) for a, b in itertools.pairwise(edges)]
 
 
@@ -280,7 +274,8 @@ def _first_effects(instance: Instance, columns: Columns) -> tuple[float, ...]:
     most_effect = float(columns.gain.sum(axis=1).max()) if columns.gain.size else 0.0
     if any(columns.course < 0):
         most_effect = max(most_effect, 100.0 * maximum)
-    saturated = np.linspace(0.0, float(immune.saturate(most_effect, maximum)), 12)
+    most = float(immune.saturate(most_effect, maximum))
+    saturated = np.linspace(0.0, most, settings.CURRENT.first_effects)
     raw = saturated * maximum / np.maximum(maximum - saturated, 1e-9)
     return tuple(float(z) for z in raw)
 
@@ -296,7 +291,7 @@ def _split_band(bands: tuple[Band, ...], plan: int, loss: float) -> tuple[Band, 
         if k == plan and low + SPLIT_MARGIN < edge < high and loss <= high + SPLIT_MARGIN:
             middle = (low + edge) / 2
             halves = [(k, low, middle), (k, middle, edge)]
-            result += halves if edge - low > HALVED_WIDTH else [(k, low, edge)]
+            result += halves if edge - low > settings.CURRENT.halved_width else [(k, low, edge)]
             result.append((k, edge, high))
         else:
             result.append((k, low, high))

@@ -20,19 +20,16 @@ from numpy.typing import NDArray
 from abscopt.instances.load import InputError, Problem
 from abscopt.optimizer.answer import bound_tolerance
 from abscopt.optimizer.candidates.columns import columns_of
-from abscopt.optimizer.candidates.flows import flows_of
 from abscopt.optimizer.candidates.reduction import restricted
 from abscopt.optimizer.mip import DoubtError, SolverError, checked
+from abscopt.optimizer.programme import refining, settings
 from abscopt.optimizer.programme.build import build
-from abscopt.optimizer.programme.cuts import excess_cuts, excluded_choice, excluded_set, schedule_of
+from abscopt.optimizer.programme.cuts import schedule_of
 from abscopt.optimizer.programme.data import Data, data_of
 from abscopt.optimizer.programme.matrix import chosen, matrix_of, value_at
 from abscopt.optimizer.programme.proved import ProgrammeAnswer, least_gap, solver_margin
 from abscopt.optimizer.programme.refinement import (
-    LEAST_EFFECT,
     Refinement,
-    first_pairs,
-    first_refinement,
 )
 from abscopt.optimizer.programme.start import Choice, choice_of, point_of
 from abscopt.optimizer.progress import Stopped
@@ -40,24 +37,15 @@ from abscopt.optimizer.solver import canary, solve_matrix
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.candidates.columns import Columns
     from abscopt.optimizer.candidates.reduction import Kept
     from abscopt.optimizer.candidates.table import Candidates
-    from abscopt.optimizer.evaluation import Evaluation, Judge
+    from abscopt.optimizer.evaluation import Judge
     from abscopt.optimizer.progress import Clock
     from abscopt.optimizer.schedule import Schedule
     from abscopt.optimizer.solver import Matrix, Outcome
 
-MOST_COEFFICIENTS = 1_000_000
-MOST_PAIRS = 3_000_000
-MOST_ROUNDS = 500
 EXACT_TOLERANCE = 1e-4
 OBJECTIVE_SCALE = 100.0
-MOST_EXCLUDED = 40
-"""Choices set apart at their judged value where no refinement closes the gap.
-
-One is enough but where others are worth the same within the margins; each costs one more solve.
-"""
 
 
 class Engine(Protocol):
@@ -152,14 +140,14 @@ def _refining(
         candidates, kept = restricted(candidates, kept)
     columns = columns_of(candidates, by_day=by_day, kept=kept)
     answer.columns = len(columns)
-    refinement = _first(candidates, columns, kept)
+    refinement = refining.first(candidates, columns, kept)
     choice = None
     if start is not None:
         choice = choice_of(candidates, columns, start)
         data = data_of(candidates, columns, refinement, kept)
-        refinement = _refined_at(candidates, judge, data, choice, start)
+        refinement = refining.refined_at(candidates, judge, data, choice, start)
     exact = False
-    for _ in range(MOST_ROUNDS):
+    for _ in range(settings.CURRENT.most_rounds):
         if clock.expired:
             return answer
         data = data_of(candidates, columns, refinement, kept)
@@ -182,62 +170,26 @@ def _refining(
     return answer
 
 
-def _first(candidates: Candidates, columns: Columns, kept: Kept | None) -> Refinement:
-    """The first approximation: bands, or pairs where reductions went before."""
-    instance = candidates.instance
-    if kept is None or instance.objective.kind == "tumor_bed":
-        active = tuple(
-            s
-            for s in flows_of(candidates, columns)
-            if instance.lesions[s].immune_active(instance.immune)
-        )
-        return first_refinement(instance, columns, active)
-    chemo = candidates.plan_effects.chemotherapy_log_loss
-    losses = []
-    for extreme, closed in ((np.min, np.inf), (np.max, -np.inf)):
-        loss = np.where(columns.allowed, columns.loss, closed)
-        own = [extreme(loss[:, columns.lesion == s], axis=1) for s in range(len(instance.lesions))]
-        losses.append(np.sum(own, axis=0) + chemo)
-    blank = Refinement(bands=(), effects=(), gains=(1.0,))
-    return first_pairs(
-        len(candidates.plans),
-        [1 if lesion.spread else len(lesion.populations) for lesion in instance.lesions],
-        data_of(candidates, columns, blank, kept).effect_range,
-        (losses[0], losses[1]),
-        instance.immune.effect_maximum_nats,
-    )
-
-
 def _take(judge: Judge, answer: ProgrammeAnswer, schedule: Schedule) -> None:
     """A schedule that is known before."""
     verdict = judge.evaluate(schedule)
     answer.take(schedule, verdict)
 
 
-def _refined_at(
-    candidates: Candidates, judge: Judge, data: Data, choice: Choice | None, start: Schedule
-) -> Refinement:
-    """Exact at a known schedule, if it is one of those offered and feasible."""
-    verdict = judge.evaluate(start)
-    if choice is None or not verdict.feasible:
-        return data.refinement
-    return _exact_at(data, *choice, verdict)
-
-
 def _refuse_huge(candidates: Candidates) -> None:
     courses = sum(len(table.menu) for table in candidates.lesions)
     size = courses * len(candidates.plans) * len(candidates.instance.horizon_days)
-    if size > MOST_COEFFICIENTS:
-        rule = f"--method single holds at most {MOST_COEFFICIENTS} coefficients; use --method auto"
+    most = settings.CURRENT.most_coefficients
+    if size > most:
+        rule = f"--method single holds at most {most} coefficients; use --method auto"
         value = f"{courses} courses x {len(candidates.plans)} plans"
         raise InputError([Problem(candidates.instance.name, "method", value, rule)])
 
 
 def _refuse_many(candidates: Candidates, kept: Kept) -> None:
-    if kept.count > MOST_PAIRS:
-        rule = (
-            f"--method single holds at most {MOST_PAIRS} pairs of plan and course after reduction"
-        )
+    most = settings.CURRENT.most_pairs
+    if kept.count > most:
+        rule = f"--method single holds at most {most} pairs of plan and course after reduction"
         rule += "; use --method auto"
         value = f"{kept.count} pairs"
         raise InputError([Problem(candidates.instance.name, "method", value, rule)])
@@ -295,7 +247,7 @@ def _round(
     if (answer.gap is not None and answer.gap <= how.gap) or outcome.ending == "limit":
         return None
     excess = {i: value_at(model.excess[i], position, outcome.x) for i in model.excess}
-    refined = _refined(candidates, judge, data, picked, plan, verdict, excess)
+    refined = refining.refined(candidates, judge, data, picked, plan, verdict, excess)
     if refined != data.refinement or not how.exact:
         return refined
     claimed = -math.inf if outcome.objective is None else outcome.objective
@@ -305,24 +257,13 @@ def _round(
     apart = how.engine is None and verdict.feasible and not data.columns.counted
     # Where the floor of what was dropped is the bound, no choice that is left can lower it.
     useful = answer.bound is not None and answer.bound > answer.floor
-    if apart and useful and answer.excluded < MOST_EXCLUDED:
+    if apart and useful and answer.excluded < settings.CURRENT.most_excluded:
         answer.excluded += 1
         answer.floor = max(answer.floor, verdict.objective)
         answer.relaxation_error = 0.0
-        return _set_apart(data, picked, plan)
+        return refining.set_apart(data, picked, plan)
     answer.least_gap = least_gap(answer, how.gap)
     return None
-
-
-def _set_apart(data: Data, picked: list[int], plan: int) -> Refinement:
-    """Exclude a judged choice that the programme cannot state more exactly.
-
-    Margins of bands (times effect and weight) and tolerances of the solver (times the size of the
-    objective) overstate a choice by more than a small gap. With C the choices set apart,
-    optimum = max(max_C judged value, optimum of all others); the first is `ProgrammeAnswer.floor`.
-    """
-    cut = excluded_choice(data, picked, plan)
-    return replace(data.refinement, cuts=(*data.refinement.cuts, cut))
 
 
 def _outcome(
@@ -450,50 +391,3 @@ def _told(clock: Clock, answer: ProgrammeAnswer, bound: float | None) -> bool:
     value = None if answer.evaluation is None else answer.value
     clock.report("programme", value, max(min(known), answer.floor) if known else None)
     return clock.expired
-
-
-def _refined(
-    candidates: Candidates,
-    judge: Judge,
-    data: Data,
-    picked: list[int],
-    plan: int,
-    verdict: Evaluation,
-    excess: dict[int, float],
-) -> Refinement:
-    """Exact at the judged point; or without it, if it breaks a limit."""
-    if not verdict.feasible:
-        if verdict.broken_rules:
-            raise SolverError(f"the programme broke a rule: {verdict.broken_rules[0]}")
-        limits = {limit.name for limit in candidates.instance.limits}
-        if limits.isdisjoint(verdict.broken_limits):  # a demand, missed within an approximation
-            cut = excluded_choice(data, picked, plan)
-            refined = _exact_at(data, picked, plan, verdict)
-            return replace(refined, cuts=(*refined.cuts, cut))
-        cut = excluded_set(candidates, judge, data, picked, plan)
-        return replace(data.refinement, cuts=(*data.refinement.cuts, cut))
-    refined = _exact_at(data, picked, plan, verdict)
-    cuts = excess_cuts(candidates, judge, data, picked, plan, verdict, excess)
-    return replace(refined, cuts=(*refined.cuts, *cuts))
-
-
-def _exact_at(data: Data, picked: list[int], plan: int, verdict: Evaluation) -> Refinement:
-    """Bands, tangents and break points at one feasible schedule."""
-    losses = [
-        float(sum(data.columns.loss[plan, j] for j in picked if data.columns.lesion[j] == s))
-        for s in data.lesions
-    ]
-    total = sum(losses)
-    effects = [float(z) for z in verdict.immune["unsaturated_effect_nats"]]
-    refined = data.refinement
-    if refined.paired:
-        whole = math.exp(total + float(data.chemo[plan]))
-        refined = refined.with_gains([max(z, LEAST_EFFECT) * whole for z in effects])
-    else:
-        refined = refined.with_losses(plan, total, {s: total - losses[s] for s in data.free})
-    return refined.with_point(
-        effects,
-        np.array([lesion.log_burden for lesion in verdict.lesions]),
-        [np.array(verdict.lesions[s].clone_log_burden)[data.clones(s)].T for s in data.lesions],
-        verdict.immune["systemic_effect_nats"] if data.spread else [],
-    )

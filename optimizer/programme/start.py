@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.models.arrays import FloatArray
+from abscopt.optimizer.programme import settings
 from abscopt.optimizer.programme.cuts import schedule_of
 from abscopt.optimizer.solver import Matrix, solve_matrix
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 
 SAME_DOSE = 1e-9
-SECONDS = 20.0
 
 Choice = tuple[list[int], int]
 
@@ -88,5 +88,5 @@ def point_of(
         column = position.get(id(model.y[b]))
         if column is not None and data.refinement.bands[b][0] != plan:
             lower[column] = upper[column] = 0.0
-    outcome = solve_matrix(replace(matrix, lower=lower, upper=upper), time_limit=SECONDS)
-    return outcome.x
+    fixed = replace(matrix, lower=lower, upper=upper)
+    return solve_matrix(fixed, time_limit=settings.CURRENT.start_seconds).x

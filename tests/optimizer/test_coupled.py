@@ -15,6 +15,7 @@ from abscopt.instances import build
 from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.infeasible import farkas_prices
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet, families
@@ -207,7 +208,7 @@ def test_days_couple_lesions_as_enumeration_says(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without the shortcut for few schedules, so that rows, rays and programmes decide."""
-    tune(monkeypatch, few=0, course_limit=0)
+    tune(monkeypatch, settings, few=0, course_limit=0)
     raw = drawn(seed)
     best = best_of_all(raw)
     result = solve(build(raw), gap=GAP)

@@ -14,6 +14,7 @@ import pytest
 from plain_cases import lesion, plain_case, uniform
 from random_instances import random_case
 from scipy.sparse import csc_array, csr_array
+from tuning import tune
 
 from abscopt import cli
 from abscopt.instances import build as instance_of
@@ -36,6 +37,7 @@ from abscopt.optimizer.crosscheck.engines import ENGINES, Engine, SizeLicence, s
 from abscopt.optimizer.crosscheck.exchange import export_programme
 from abscopt.optimizer.crosscheck.naming import Programme
 from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.programme import settings as programme
 from abscopt.optimizer.programme import single
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
 from abscopt.optimizer.solver import Matrix, Outcome
@@ -336,7 +338,7 @@ def test_what_stops_a_solver_is_a_limit(monkeypatch: pytest.MonkeyPatch) -> None
 
     small = find(case, replace(ENGINES["scip"], solve=refuse))
     late = find(case, ENGINES["scip"], time_limit=0.0)
-    monkeypatch.setattr(single, "MOST_COEFFICIENTS", 1)
+    tune(monkeypatch, programme, most_coefficients=1)
     large = find(case, ENGINES["scip"])
     assert [one.status for one in (small, late, large)] == ["size_licence", "unknown", "too_large"]
     assert "at most 3 columns" in small.message

@@ -23,6 +23,7 @@ from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.pipeline import Method
 from abscopt.optimizer.results.result import Result
 from abscopt.optimizer.schedule import Fraction, Schedule
+from abscopt.optimizer.search.uniform import settings as searching
 
 GAP = 1e-4
 CONTROL = ("least_control",)
@@ -80,7 +81,7 @@ def test_the_search_proves_demands_by_bounds_too(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Small cases are enumerated by the search itself; here it has to bound, split and join."""
-    tune(monkeypatch, few=0)
+    tune(monkeypatch, searching, few=0)
     instance, found = enumerated(seed, BED if seed in SEEDS else CONTROL if seed % 3 else ALL)
     assert agrees(solve(instance, gap=GAP), found.best, TOLERANCE["auto"])
 
@@ -89,7 +90,7 @@ def test_the_search_proves_demands_by_bounds_too(
 def test_large_cases_are_reduced_before_the_one_programme(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tune(monkeypatch, plain_coefficients=0)
+    tune(monkeypatch, searching, plain_coefficients=0)
     instance, found = enumerated(seed, CONTROL if seed % 3 else ALL)
     result = solve(instance, gap=GAP, method="single")
     assert agrees(result, found.best, TOLERANCE["single"])

@@ -16,6 +16,7 @@ from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.known import best_known
 from abscopt.optimizer.progress import Clock, Listener
 from abscopt.optimizer.schedule import Schedule, standard_schedule
+from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.solved import Solved
 
 CASE = "oligomet-4"
@@ -26,7 +27,7 @@ GAIN = "improves the objective by"
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the machine, the same schedules are tried."""
     monkeypatch.setattr(known_at_once, "SECONDS", 60.0)
-    tune(monkeypatch, last_seconds=60.0)
+    tune(monkeypatch, settings, last_seconds=60.0)
 
 
 def of_schedule(schedule: Schedule, value: float) -> Solved:

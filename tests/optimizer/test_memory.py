@@ -117,7 +117,7 @@ def test_a_family_of_random_cases_is_solved_as_by_enumeration(
         if restricts(one, other) and value is not None:
             assert wide is not None and value <= wide + 1e-12
     for most in (settings.CURRENT.few, 0):
-        tune(monkeypatch, few=most)
+        tune(monkeypatch, settings, few=most)
         memory = Memory()
         for case, value in zip(cases, best, strict=True):
             assert agrees(solve(case, gap=gap, memory=memory), value, gap)
@@ -381,7 +381,7 @@ def test_a_proof_says_how_far_its_bound_moves_with_the_caps(
     most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No schedule of the case with other caps is better; mostly it is told within the gap."""
-    tune(monkeypatch, few=most)
+    tune(monkeypatch, settings, few=most)
     gap, told, near = 1e-4, 0, 0
     for seed in range(710, 714):
         case, memory = with_hard_limits(build(random_case(seed))), Memory()

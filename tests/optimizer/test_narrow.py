@@ -21,6 +21,7 @@ from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.search.uniform import second_stage as staging
+from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet
 from abscopt.optimizer.search.uniform.bounds.values import Values
 
@@ -31,7 +32,7 @@ NAMES = ["early-sabr", "stage3-crt", "resistance", "dual-checkpoint"]
 def test_leaves_find_the_best_kind(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     candidates, rng = Candidates(load(name)), np.random.default_rng(3)
     plans = PlanSet(candidates, (len(candidates.plans) // 2,))
-    tune(monkeypatch, most_leaves=7)
+    tune(monkeypatch, settings, most_leaves=7)
     values = Values(candidates, plans.shared, plans.share)
     kills = rng.exponential(2.0, (30, plans.horizons))
     some_leaf_holds_several = False
@@ -62,7 +63,7 @@ def test_narrowed_nodes_end_at_the_optimum(monkeypatch: pytest.MonkeyPatch) -> N
         return found
 
     monkeypatch.setattr(examining, "narrow", counted)
-    tune(monkeypatch, few=0, narrow_from=0, narrow_share=0.95, most_leaves=5)
+    tune(monkeypatch, settings, few=0, narrow_from=0, narrow_share=0.95, most_leaves=5)
     for seed in range(7300, 7315):
         instance = build(random_case(seed) if seed % 2 else widened_case(seed))
         best = enumerate_by_judge(instance, Judge(instance)).best
@@ -100,7 +101,7 @@ def test_least_uses_are_no_more_than_uses(name: str, monkeypatch: pytest.MonkeyP
     plan = int(rng.integers(len(candidates.plans)))
     tabulated = Tabulated(candidates, plan)
     row = np.array([int(rng.integers(len(t.menu))) for t in candidates.lesions])
-    tune(monkeypatch, long_kinds=0)
+    tune(monkeypatch, settings, long_kinds=0)
     for s, table in enumerate(candidates.lesions):
         rows = np.repeat(row[None, :], len(table.menu), axis=0)
         rows[:, s] = np.arange(len(table.menu))

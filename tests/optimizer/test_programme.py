@@ -37,7 +37,7 @@ from abscopt.optimizer.candidates.reduction import offered
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.programme import build as building
-from abscopt.optimizer.programme import single
+from abscopt.optimizer.programme import refining, single
 from abscopt.optimizer.programme.build import build
 from abscopt.optimizer.programme.constraints import (
     choice,
@@ -359,7 +359,7 @@ def paired_data() -> Any:
     candidates = Candidates(instance_of(uniform_case("default")))
     kept = offered(candidates)
     columns = columns_of(candidates, kept=kept)
-    return data_of(candidates, columns, single._first(candidates, columns, kept), kept)
+    return data_of(candidates, columns, refining.first(candidates, columns, kept), kept)
 
 
 def test_arrays_hold_the_rows_of_the_programme_of_pairs() -> None:
@@ -457,7 +457,7 @@ def values_at(candidates: Candidates, picked: list[int], plan: int) -> list[floa
         assert outcome.objective is not None and outcome.x is not None
         found.append(outcome.objective)
         excess = {i: value_at(model.excess[i], position, outcome.x) for i in model.excess}
-        refined = single._refined(candidates, judge, data, picked, plan, verdict, excess)
+        refined = refining.refined(candidates, judge, data, picked, plan, verdict, excess)
         if refined == refinement:
             return found
         refinement = refined

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tuning import tune
 
 from abscopt.instances import load
 from abscopt.instances.schema import Instance
@@ -21,6 +22,7 @@ from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.known import best_known
 from abscopt.optimizer.mip import DoubtError, Matrix, Outcome, checked
 from abscopt.optimizer.programme import margins, refinement, single
+from abscopt.optimizer.programme import settings as programme
 from abscopt.optimizer.programme.single import solve_single
 from abscopt.optimizer.progress import Clock, Stopped
 from abscopt.optimizer.results.result import Result
@@ -295,7 +297,7 @@ def test_the_programme_for_others_keeps_the_choice_set_apart() -> None:
 
 
 def test_a_gap_that_margins_do_not_allow_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(single, "MOST_EXCLUDED", 0)
+    tune(monkeypatch, programme, most_excluded=0)
     result = solve(case("small-gap"), method="single", gap=1e-9)
     assert result.status == "feasible"
     assert result.gap is not None and result.gap > 1e-9

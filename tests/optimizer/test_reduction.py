@@ -12,6 +12,7 @@ import numpy as np
 import plain_cases as plain
 import pytest
 from random_instances import random_case
+from tuning import tune
 from widened_instances import widened_case
 
 from abscopt.instances import build, load
@@ -23,7 +24,8 @@ from abscopt.optimizer.candidates.reduction import Kept, offered, restricted, un
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.programme import single
+from abscopt.optimizer.programme import refining, single
+from abscopt.optimizer.programme import settings as programme
 from abscopt.optimizer.programme.build import build as build_model
 from abscopt.optimizer.programme.data import data_of
 from abscopt.optimizer.programme.matrix import chosen, matrix_of
@@ -305,9 +307,9 @@ def test_a_start_is_a_point_of_the_programme_worth_what_the_judge_says() -> None
         columns = columns_of(candidates, kept=kept)
         choice = choice_of(candidates, columns, schedule)
         assert choice is not None
-        refinement = single._first(candidates, columns, kept)
+        refinement = refining.first(candidates, columns, kept)
         data = data_of(candidates, columns, refinement, kept)
-        refinement = single._refined_at(
+        refinement = refining.refined_at(
             candidates, Judge(candidates.instance), data, choice, schedule
         )
         data = data_of(candidates, columns, refinement, kept)
@@ -346,7 +348,7 @@ def test_the_start_bounds_what_a_stopped_programme_returns() -> None:
 def test_too_many_pairs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     candidates = Candidates(build(SHARED_ORGAN))
     kept = offered(candidates)
-    monkeypatch.setattr(single, "MOST_PAIRS", kept.count - 1)
+    tune(monkeypatch, programme, most_pairs=kept.count - 1)
     with pytest.raises(InputError, match="pairs of plan and course"):
         answer_of(candidates, kept)
 

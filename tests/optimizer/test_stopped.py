@@ -21,6 +21,7 @@ from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.progress import Clock, Progress, Stopped, tick
 from abscopt.optimizer.search.uniform import explore as searching
+from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet, families
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
@@ -193,11 +194,11 @@ def test_timings_come_in_lots_and_hold_every_one_that_matters(
 ) -> None:
     """Few timings at a time or all at once: the same best schedule, the same bound."""
     case = load("dual-checkpoint")
-    tune(monkeypatch, course_limit=0)  # kinds are joined first
+    tune(monkeypatch, settings, course_limit=0)  # kinds are joined first
     one = searching.explore(Candidates(case), 0.005, 0, Clock())
-    tune(monkeypatch, timing_lot=7)
+    tune(monkeypatch, settings, timing_lot=7)
     other = searching.explore(Candidates(case), 0.005, 0, Clock())
-    tune(monkeypatch, most_timings=20)  # boxes with more are split
+    tune(monkeypatch, settings, most_timings=20)  # boxes with more are split
     third = searching.explore(Candidates(case), 0.005, 0, Clock())
     best = solve(case).certificate.best_objective
     assert best is not None

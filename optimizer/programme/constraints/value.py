@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pyomo.environ as pyo
 
 from abscopt.models import outcome as control
+from abscopt.optimizer.programme import settings
 from abscopt.optimizer.programme.constraints.outcome import burden
 from abscopt.optimizer.programme.margins import INSIDE, RANGE_MARGIN
-from abscopt.optimizer.programme.refinement import FIRST_BREAKS
 
 if TYPE_CHECKING:
     from abscopt.optimizer.programme.data import Data
@@ -150,7 +150,8 @@ def _lines(data: Data, s: int, h: int) -> list[Piece]:
     if top > 0:
         own = [u for i, j, u in data.refinement.breaks if (i, j) == (s, h)]
         start = max(bottom, 0.0)
-        inside = sorted(u for u in {*FIRST_BREAKS, *own} if start + INSIDE < u < top - INSIDE)
+        points = {*settings.CURRENT.breaks, *own}
+        inside = sorted(u for u in points if start + INSIDE < u < top - INSIDE)
         for a, b in itertools.pairwise([start, *inside, top]):
             here, there = (float(control.control_probability(u)) for u in (a, b))
             slope = (there - here) / (b - a)
