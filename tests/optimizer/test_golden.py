@@ -28,7 +28,7 @@ from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.programme.build import build
 from abscopt.optimizer.programme.data import data_of
 from abscopt.optimizer.programme.refinement import Cut, first_refinement
-from abscopt.optimizer.programme.single import _first as first
+from abscopt.optimizer.programme.refining import first
 
 Raw = dict[str, Any]
 
