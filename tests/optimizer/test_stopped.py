@@ -54,7 +54,7 @@ def test_a_stopped_search_tabulates_for_its_bound_only_while_there_is_time(
         raise Stopped
 
     monkeypatch.setattr(searching.Search, "run", out_of_time)
-    monkeypatch.setattr(searching, "LATE_SECONDS", seconds)
+    tune(monkeypatch, settings, late_seconds=seconds)
     with clock.running("test"):
         found = searching.explore(Candidates(case), 0.005, 0, clock)
     assert found.bound is not None
