@@ -110,8 +110,8 @@ def _of_group(
     choices = dual.shortlist(lagrangian, alive, kill, settings.CURRENT.shortlist)
     tried: list[int] = []
     idle = 0
-    most = min(settings.CURRENT.searched_plans, len(plans))
-    while idle < settings.CURRENT.idle_plans and len(tried) < most:
+    limit = min(settings.CURRENT.searched_plans, len(plans))
+    while idle < settings.CURRENT.idle_plans and len(tried) < limit:
         suited = [middle] if best is None else _best_plans(candidates, plans, best)
         tried.append(next(k for k in (*suited, *plans) if k not in tried))
         candidate = searched(candidates, tried[-1], choices, rng, best)

@@ -165,14 +165,14 @@ class Leaf:
         else:
             several = any(len(kinds) > 1 for kinds in kinds_within)
             # of single kinds nothing is left to split
-            most = settings.CURRENT.most_timings if several else math.inf
+            timing_limit = settings.CURRENT.most_timings if several else math.inf
             if not self.dated:
-                return self._kinds(courses, course_losses, low, high, slack, most)
-            few = settings.CURRENT.few_timings
+                return self._kinds(courses, course_losses, low, high, slack, timing_limit)
+            first_limit = settings.CURRENT.few_timings
             return (
-                self._kinds(courses, course_losses, low, high, slack, few)
+                self._kinds(courses, course_losses, low, high, slack, first_limit)
                 or self._dates(courses, low, high, number)
-                or self._kinds(courses, course_losses, low, high, slack, most)
+                or self._kinds(courses, course_losses, low, high, slack, timing_limit)
             )
         return True
 

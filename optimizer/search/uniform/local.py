@@ -99,8 +99,8 @@ def in_sequence(tabulated: Tabulated, order: list[int], options: Options) -> Int
         gain = float(value.max()) - nothing
         if gain <= 0 and not tabulated.candidates.demanding[s]:
             continue
-        least = nothing + min(settings.CURRENT.early_gain * gain, gain)
-        nearly_best = options[s][feasible[value >= least]]
+        threshold = nothing + min(settings.CURRENT.early_gain * gain, gain)
+        nearly_best = options[s][feasible[value >= threshold]]
         start = menu.patterns.first[menu.pattern[nearly_best]]
         earliest = nearly_best[start == start.min()]
         row[s] = earliest[int(tabulated.value(_with(row, s, earliest)).argmax())]
@@ -200,12 +200,12 @@ def pair_moves(
     2-exchange neighborhood: per pair (s, t) all (c_s, c_t), rows (n_s n_t, lesions) by falling
     value.
     """
-    best, best_value, most = row, value, settings.CURRENT.pair_courses
+    best, best_value, count = row, value, settings.CURRENT.pair_courses
     lesions = [s for s in range(len(row)) if len(shortlist[s]) > 1]
     for i, s in enumerate(lesions):
         for t in lesions[:i]:
             tick()
-            courses_s, courses_t = shortlist[s][:most], shortlist[t][:most]
+            courses_s, courses_t = shortlist[s][:count], shortlist[t][:count]
             rows = np.repeat(best[None, :], len(courses_s) * len(courses_t), axis=0)
             rows[:, s], rows[:, t] = (
                 np.repeat(courses_s, len(courses_t)),
@@ -245,8 +245,8 @@ def local_search(
     lesions = len(tabulated.candidates.lesions)
     active = [s for s in range(lesions) if len(tabulated.candidates.lesions[s].menu) > 1]
     tries = [(start, active) for start in starts]
-    others = range(settings.CURRENT.restarts - 1)
-    orders = [active, *([int(s) for s in rng.permutation(active)] for _ in others)]
+    further = range(settings.CURRENT.restarts - 1)
+    orders = [active, *([int(s) for s in rng.permutation(active)] for _ in further)]
     tries += [(enough_sites(tabulated, order, options), order) for order in orders]
     if _crowded(tabulated):
         more = range(settings.CURRENT.sequences)

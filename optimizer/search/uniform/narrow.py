@@ -30,8 +30,8 @@ def narrow(
     cells : each bounded by a Lagrangian function; `by` is renumbered, by[i] -> place among the used
     """
     kinds = sum(len(mask) for mask in alive)
-    most = settings.CURRENT.narrow_share * kinds
-    if kinds <= settings.CURRENT.narrow_from or sum(int(mask.sum()) for mask in alive) > most:
+    limit = settings.CURRENT.narrow_share * kinds
+    if kinds <= settings.CURRENT.narrow_from or sum(int(mask.sum()) for mask in alive) > limit:
         return None
     courses = _courses(dual, alive, cells, threshold)
     if all(
