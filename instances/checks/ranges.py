@@ -111,6 +111,12 @@ RANGES: dict[str, dict[str, Usual]] = {
         "intercept": Usual(-50, 10, "", "log odds without dose are -2 to -10"),
     },
     "DrugLimit": {"cap": Usual(1e-4, 1e6, "", "cumulative doses are at most some 1e5 mg")},
+    "NewSitesLimit": {
+        "cap": Usual(1e-6, 100, "", "expected new sites are 0.01 to some"),
+        "rate_per_day": Usual(0, 1, "per day", "published delays have 0.001 to 0.01"),
+        "reference_cm3": Usual(0.01, 1e4, "cm3", "volumes of lesions are 0.01 to 5000 cm3"),
+        "exponent": Usual(0.05, 3, "", "0.66 and 1 are published"),
+    },
     "Drug": {
         "clearance_l_per_day": _CLEARANCE,
         "intercompartmental_clearance_l_per_day": Usual(

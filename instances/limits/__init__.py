@@ -14,7 +14,7 @@ from pydantic import Field
 from abscopt.instances.limits.blood import AlcLimit, AnyBloodLimit, EdricLimit
 from abscopt.instances.limits.drugs import AnyDrugLimit, DrugLimit
 from abscopt.instances.limits.limit import Limit, OrganLimit
-from abscopt.instances.limits.logistics import AnyLogisticsLimit, LogisticsLimit
+from abscopt.instances.limits.logistics import AnyLogisticsLimit, LogisticsLimit, NewSitesLimit
 from abscopt.instances.limits.organs import (
     AnyOrganLimit,
     BedLimit,
@@ -38,6 +38,7 @@ __all__ = [
     "LogisticsLimit",
     "MeanEqd2Limit",
     "MeanLimit",
+    "NewSitesLimit",
     "NtcpLimit",
     "OrganLimit",
 ]

@@ -1,4 +1,4 @@
-"""Limits on the calendar and on the number of lesions."""
+"""Limits on the calendar, on the number of lesions, and on what waiting costs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field
 
-from abscopt.instances.fields import Day, consistent
+from abscopt.instances.fields import Day, Positive, consistent
 from abscopt.instances.limits.limit import Limit, Problem
 
 if TYPE_CHECKING:
@@ -102,4 +102,36 @@ class LogisticsLimit(Limit):
         return range(first, last + 1) if last >= first else range(0)
 
 
-AnyLogisticsLimit = LogisticsLimit
+class NewSitesLimit(Limit):
+    """Expected new sites that lesions of a stated volume seed before their first fraction.
+
+    A lesion that is not irradiated seeds until the last horizon. A soft limit with `penalty = cap`
+    costs 1 nat for each expected new site beyond the cap: the log of the probability of none.
+    """
+
+    kind: Literal["new_sites"] = Field(description="kind of limit")
+    cap: Annotated[float, Field(gt=0, le=100)] = Field(description="greatest expected number")
+    rate_per_day: Positive = Field(
+        description="new sites per day of an untreated tumor of reference_cm3"
+    )
+    reference_cm3: Positive = Field(description="volume that the rate is for")
+    exponent: Annotated[float, Field(gt=0, le=3)] = Field(
+        description="of the volume; 1 is in proportion"
+    )
+
+    @property
+    def words(self) -> str:
+        """`new sites <= 0.1`."""
+        return f"new sites <= {self.cap:g}"
+
+    def problems(self, place: str, instance: Instance) -> Iterator[Problem]:
+        """Free courses, and nothing that seeds."""
+        rule = f"limit {self.name} counts days before uniform courses only"
+        for i, lesion in enumerate(instance.lesions):
+            if lesion.course is not None and lesion.course.form == "free":
+                yield f"lesions[{i}].course.form", "free", rule
+        if all(lesion.volume_cm3 is None for lesion in instance.lesions):
+            yield place, self.name, "no lesion states volume_cm3: nothing seeds"
+
+
+AnyLogisticsLimit = LogisticsLimit | NewSitesLimit

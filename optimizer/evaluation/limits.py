@@ -18,10 +18,11 @@ from abscopt.instances.limits import (
     DrugLimit,
     EdricLimit,
     LogisticsLimit,
+    NewSitesLimit,
     NtcpLimit,
     OrganLimit,
 )
-from abscopt.models import lymphocytes, risk
+from abscopt.models import dissemination, lymphocytes, risk
 from abscopt.optimizer.evaluation.organs import exposure_state, organ_load, physical_gy
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ def _limit_use(
         return _capped(limit, edric_gy(instance, schedule), limit.cap_gy, "Gy")
     if isinstance(limit, DrugLimit):
         return _drug(instance, schedule, limit)
+    if isinstance(limit, NewSitesLimit):
+        return _capped(limit, _new_sites(instance, schedule, limit), limit.cap, "new sites")
     if limit.quantity == "course_gap_days":
         return _course_gap(schedule, limit)
     return _logistics(instance, schedule, limit)
@@ -175,6 +178,26 @@ def edric_gy(instance: Instance, schedule: Schedule) -> float:
         for f in schedule.fractions
     )
     return float(lymphocytes.edric(lung, heart, total, len(schedule.fractions)))
+
+
+def _new_sites(instance: Instance, schedule: Schedule, limit: NewSitesLimit) -> float:
+    """Expected number of new sites: every lesion with a volume seeds until its first fraction."""
+    total = 0.0
+    for lesion in instance.lesions:
+        if lesion.volume_cm3 is None:
+            continue
+        days = [f.day for f in schedule.fractions if f.lesion == lesion.name]
+        total += float(
+            dissemination.expected_new_sites(
+                lesion.volume_cm3,
+                lesion.growth_doubling_time_days,
+                min(days, default=instance.days),
+                rate_per_day=limit.rate_per_day,
+                reference_cm3=limit.reference_cm3,
+                exponent=limit.exponent,
+            )
+        )
+    return total
 
 
 def _drug(instance: Instance, schedule: Schedule, limit: DrugLimit) -> LimitUse:

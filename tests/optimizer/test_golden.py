@@ -121,6 +121,7 @@ LIMITS = [
     logistics("overall_days", cap=1),
     logistics("course_gap_days", floor=1),
 ]
+SEEDING = {"rate_per_day": 0.01, "reference_cm3": 20.0, "exponent": 1.0}
 FLOOR = [logistics("lesions", floor=1)]
 SOFT = [plain.limit("bed", "organ_bed", organ="organ", alpha_beta_gy=3, cap_gy=9, penalty=0.5)]
 BURDEN = {"immune": IMMUNE | {"burden_limit_cm3": 5.0}}
@@ -136,6 +137,7 @@ VARIANTS: dict[str, Raw] = {
     "pairs": case(UNIFORM, LIMITS, **BURDEN),
     "tumor_bed": case(UNIFORM, LIMITS[:2], "tumor_bed", lesion={"clones": []}),
     "demands": case(UNIFORM, [], lesion={"least_bed_gy": 9.0, "least_control": 0.1}),
+    "waiting": case(UNIFORM, [plain.limit("new_sites", "new_sites", cap=0.1, **SEEDING)]),
     "spread": case(UNIFORM, [], lesion={"alpha_cv": 0.3}),
     "counted": plain.plain_case(
         [plain.lesion("one", repopulation_doubling_time_days=3, kick_off_days=1, course=COUNTED)],

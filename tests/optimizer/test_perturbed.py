@@ -275,6 +275,20 @@ def just_conceded() -> Raw:
     return plain_case([tumor], [], horizon_days=[3]) | {"objective": line}
 
 
+def waiting() -> Raw:
+    """An organ's dose has a price; without a fraction on day 1 too many sites are seeded."""
+    tumor = lesion(
+        course=uniform([1], [4], first_start_day=1, last_start_day=2),
+        sparing={"organ": {"max": 1.0}},
+        volume_cm3=20.0,
+    )
+    dear = limit("bed", "organ", organ="organ", alpha_beta_gy=3.0, cap_gy=0.01, penalty=1.0)
+    seeding = {"rate_per_day": 0.1, "reference_cm3": 20.0, "exponent": 1.0}
+    return plain_case(
+        [tumor], [dear, limit("new_sites", "sites", cap=0.1, **seeding)], horizon_days=[4]
+    )
+
+
 def demanding() -> Raw:
     """An organ's dose has a price; the lesion demands 5.6 Gy of BED, one fraction of 4 Gy."""
     tumor = lesion(course=free([0, 1], [2, 4]), sparing={"organ": {"max": 1.0}}, least_bed_gy=5.6)
@@ -328,6 +342,7 @@ BINDING: dict[Case, tuple[str, ...]] = {
     log_kill: ("log_kill",),
     just_conceded: ("conceded_floor",),
     demanding: ("least_bed",),
+    waiting: ("new_sites",),
     demanding_control: ("least_control",),
 }  # fmt: skip
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyomo.environ as pyo
 
 from abscopt.optimizer.candidates.limits.calendar.counted import CalendarLoad
+from abscopt.optimizer.candidates.limits.calendar.new_sites import NewSites
 from abscopt.optimizer.programme.constraints.choice import treated_days
 from abscopt.optimizer.programme.constraints.organs import allowance
 
@@ -122,6 +123,20 @@ def machine_days(model: Any, data: Data) -> None:
     model.machine_days = pyo.Constraint(sorted(limits), rule=rule)
 
 
+def new_sites(model: Any, data: Data) -> None:
+    """sum_j (part of the cap seeded before the first day of column j) x[j] <= 1 + excess."""
+    loads = {
+        i: load for i, load in enumerate(data.candidates.every_limit) if isinstance(load, NewSites)
+    }
+
+    def rule(m: Any, i: int) -> Any:
+        seeded = loads[i].of_columns(data.candidates, data.columns)
+        total = sum(float(seeded[j]) * m.x[j] for j in range(len(seeded)) if seeded[j] > 0)
+        return total <= allowance(m, data, i)
+
+    model.new_sites = pyo.Constraint(sorted(loads), rule=rule)
+
+
 def lesions_per_day(model: Any, data: Data) -> None:
     """sum_j x[j] over columns with a fraction that day <= cap."""
     limits = _limits(data, "lesions_per_day")
@@ -209,5 +224,13 @@ def course_gaps(model: Any, data: Data) -> None:
     )
 
 
-STATED = (lesions_treated, visits, machine_days, lesions_per_day, overall_days, course_gaps)
+STATED = (
+    lesions_treated,
+    visits,
+    machine_days,
+    new_sites,
+    lesions_per_day,
+    overall_days,
+    course_gaps,
+)
 """Constraints of this family, in the order in which `build` states them."""

@@ -1,0 +1,100 @@
+"""What waiting costs: the judge by hand, every method against brute force, the published delay."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from brute_force import agrees, enumerate_by_judge
+from plain_cases import lesion, plain_case, uniform
+from random_instances import Raw, random_case
+
+from abscopt.instances import InputError, build, load
+from abscopt.instances.schema import Instance
+from abscopt.models.dissemination import expected_new_sites
+from abscopt.optimizer import solve
+from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.schedule import Fraction, Schedule, standard_schedule
+
+GAP = 1e-4
+MILP_TOLERANCE = 1e-6
+LIMIT = {
+    "name": "new_sites", "kind": "new_sites", "rate_per_day": 0.01, "reference_cm3": 20.0,
+    "exponent": 1.0, "source": "test", "status": "assumed",
+}  # fmt: skip
+
+
+def with_limit(raw: Raw, **fields: float) -> Instance:
+    """The case with a limit on new sites."""
+    return build(raw | {"limits": [*raw["limits"], LIMIT | fields]})
+
+
+def test_the_judge_counts_days_before_the_first_fraction() -> None:
+    lesions = [
+        lesion("early", course=uniform([1], [6.0]), volume_cm3=10.0),
+        lesion("late", course=uniform([1], [6.0]), volume_cm3=40.0, growth_doubling_time_days=20),
+        lesion("hidden", irradiable=False, clonogens=5.0),
+    ]
+    del lesions[-1]["volume_cm3"]  # so it seeds nothing
+    instance = with_limit(plain_case(lesions, [], horizon_days=[30]), cap=1.0, penalty=2.0)
+    given = Schedule((Fraction(3, "early", 6.0), Fraction(5, "early", 6.0)), ())
+    (use,) = Judge(instance).evaluate(given).limits
+    rest = float(
+        expected_new_sites(40.0, 20.0, 30, rate_per_day=0.01, reference_cm3=20.0, exponent=1.0)
+    )
+    assert use.value == pytest.approx(0.01 * 0.5 * 3 + rest, rel=1e-12)
+    assert use.cost == pytest.approx(2.0 * max(0.0, use.value - 1.0))
+
+
+@pytest.mark.parametrize("chunk", range(3))
+def test_cases_are_solved_as_by_enumeration(chunk: int) -> None:
+    wrong, decided = [], 0
+    for seed in range(400 + chunk, 430, 3):
+        raw, rng = random_case(seed), np.random.default_rng(seed)
+        free = with_limit(raw, cap=100.0)
+        before = enumerate_by_judge(free, Judge(free))
+        if before.evaluation is None:
+            continue
+        (value,) = [use.value for use in before.evaluation.limits if use.name == "new_sites"]
+        if chunk == 0 and value:
+            instance = with_limit(raw, cap=value * float(rng.uniform(0.6, 1.1)))
+        else:
+            instance = with_limit(raw, cap=0.01, penalty=float(rng.uniform(0.1, 2.0)))
+        found = enumerate_by_judge(instance, Judge(instance))
+        decided += found.schedule != before.schedule
+        for method in ("auto", "single"):
+            result = solve(instance, gap=GAP, method=method)  # type: ignore[arg-type]
+            if not agrees(result, found.best, GAP, MILP_TOLERANCE):
+                wrong.append((seed, method, result.objective, result.bound, found.best))
+    assert not wrong
+    assert decided >= 1
+
+
+@pytest.mark.parametrize(("days", "least"), [(28, 0.1), (56, 0.2)])
+def test_waiting_is_never_free_in_stage_three(days: int, least: float) -> None:
+    """The standard regimen of `stage3-crt`, all of it later: 21 % incurable after 54 days."""
+    base = load("stage3-crt")
+    raw = base.model_dump(mode="json", exclude_none=True)
+    entry = load("stage3-crt-waiting").model_dump(mode="json", exclude_none=True)["limits"][-1]
+    instance = build(raw | {"limits": [*raw["limits"], entry]})
+    standard = standard_schedule(base)
+    assert standard is not None
+    later = dataclasses.replace(
+        standard,
+        fractions=tuple(dataclasses.replace(f, day=f.day + days) for f in standard.fractions),
+        infusions=tuple(dataclasses.replace(i, day=i.day + days) for i in standard.infusions),
+    )
+    judge = Judge(instance)
+    costs = [
+        sum(use.cost for use in judge.evaluate(plan).limits if use.name == "new_sites")
+        for plan in (standard, later)
+    ]
+    assert costs[1] - costs[0] >= least
+
+
+def test_a_free_course_is_refused() -> None:
+    course = {"form": "free", "days": [0, 1], "levels_gy": [2.0]}
+    raw = plain_case([lesion(course=course)], [], horizon_days=[30])
+    with pytest.raises(InputError, match="counts days before uniform courses only"):
+        with_limit(raw, cap=1.0)
