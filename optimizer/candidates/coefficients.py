@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from abscopt.models import immune, lq, repair, repopulation
 from abscopt.models.arrays import FloatArray, IntArray
-from abscopt.optimizer.candidates.kinds import kinds_of
 from abscopt.optimizer.candidates.loads import by_technique
-from abscopt.optimizer.candidates.plans import direct_doses
+from abscopt.optimizer.candidates.shared import suppression_by_radiation
 from abscopt.optimizer.mip import finite_fields
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
-    from abscopt.instances.lesions import Clone, Lesion
+    from abscopt.instances.lesions import Lesion
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.courses import Menu, Patterns
-    from abscopt.optimizer.candidates.kinds import Block, Kinds
-    from abscopt.optimizer.candidates.plans import Plan, PlanEffects
+    from abscopt.optimizer.candidates.kinds import Block
+    from abscopt.optimizer.candidates.plans import PlanEffects
     from abscopt.optimizer.candidates.propagators import Propagators
+    from abscopt.optimizer.candidates.shared import Shared
 
 
 SAME_VOLUME = 1.0 + 1e-9
@@ -50,104 +46,6 @@ class CourseEffects:
     loss: FloatArray
     tumor_bed: FloatArray
     share: FloatArray
-
-
-@dataclass(frozen=True)
-class _Fractions:
-    """Fractions of every kind of course; arrays (kinds, most fractions).
-
-    `dose` counts as d / OMF, `repair` multiplies its quadratic term.
-    """
-
-    given: NDArray[np.bool_]
-    days: IntArray
-    since: IntArray
-    dose: FloatArray
-    ser: FloatArray
-    repair: FloatArray
-
-
-@dataclass(frozen=True)
-class Shared:
-    """What all plans of one group (same sensitization, same chemotherapy) have in common.
-
-    Attributes
-    ----------
-    kinds : kinds of courses; all arrays have a row for each of them
-    survival : (kinds, fractions + 1) of the whole lesion
-    antigen : (kinds, fractions) that each fraction meets, in shares of the lesion
-    local : (kinds, horizons, nodes x clones) log burden without systemic effect, the clones of
-        each of the lesion's radiosensitivities side by side
-    bed : (kinds,) Gy, sensitizers and equivalent BED included, without loss to repopulation
-    tumor_bed : (kinds,) the same less repopulation
-    unsuppressed, release : (kinds, fractions) release of antigen by each fraction, no drug acting
-        on it; before and after suppression by radiation itself
-    """
-
-    kinds: Kinds
-    fractions: _Fractions
-    survival: FloatArray
-    antigen: FloatArray
-    local: FloatArray
-    bed: FloatArray
-    tumor_bed: FloatArray
-    unsuppressed: FloatArray
-    release: FloatArray
-
-    @cached_property
-    def release_by_block(self) -> FloatArray:
-        """(kinds, fractions) release of the kinds in the order of blocks."""
-        return self.release[self.kinds.by_block]
-
-
-def shared_effects(instance: Instance, whole: Menu, sensitizer: FloatArray, plan: Plan) -> Shared:
-    """Kill, growth and antigen of every course under the chemotherapy of one plan."""
-    lesion = instance.lesions[whole.lesion]
-    tick()
-    kinds = kinds_of(instance, whole, sensitizer, plan)
-    menu = kinds.menu
-    tick()
-    fractions = _fractions(instance, lesion, menu, sensitizer)
-    tick()
-    kills = [_kill(lesion, clone, fractions) for clone in lesion.populations]
-    tick()
-    survival = _survival(lesion, menu, kills)
-    tick()
-    extra = _equivalent_bed(instance, menu, plan)
-    bed = (
-        np.where(
-            fractions.given,
-            lq.bed(
-                fractions.dose,
-                lesion.alpha_beta_gy,
-                lesion.lql_transition_gy,
-                ser=fractions.ser,
-                repair_factor=fractions.repair,
-            ),
-            0.0,
-        ).sum(axis=1)
-        + extra[:, -1]
-    )
-    local = [
-        _local(instance, lesion, menu, clone, kill, factor, fractions, extra, plan)
-        for factor in lesion.sensitivities[0]
-        for clone, kill in zip(lesion.populations, kills, strict=True)
-    ]
-    tick()
-    antigen = _antigen(instance, lesion, fractions, survival)
-    release = _release(instance, lesion, menu, fractions, antigen)
-    found = Shared(
-        kinds=kinds,
-        fractions=fractions,
-        survival=survival,
-        antigen=antigen,
-        unsuppressed=release,
-        release=release * _suppression(instance, menu.dose[:, None], fractions.since, 1.0),
-        local=np.stack(local, axis=2),
-        bed=bed,
-        tumor_bed=bed - _bed_loss(lesion, menu),
-    )
-    return finite_fields(f"courses of {lesion.name}", found)
 
 
 def course_effects(
@@ -208,7 +106,7 @@ def block_effects(
     if not relieves(instance, effects, plan):
         return released(release, unit, resting)
     menu, given = shared.kinds.menu, slice(None, block.count)
-    left = _suppression(
+    left = suppression_by_radiation(
         instance,
         menu.dose[block.kinds][:, None, None],
         shared.fractions.since[block.kinds, None, given],
@@ -259,7 +157,7 @@ def effects_under(
     if not relieves(instance, effects, plans):
         product = np.tensordot(shared.release[kinds, :count], unit, (1, 2))
         return np.asarray(product.swapaxes(0, 1) + resting)
-    left = _suppression(
+    left = suppression_by_radiation(
         instance,
         shared.kinds.menu.dose[kinds][:, None, None],
         shared.fractions.since[kinds, None, :count],
@@ -294,104 +192,6 @@ def relieves(instance: Instance, effects: PlanEffects, plans: int | IntArray) ->
     return suppressed and bool((effects.relief[plans] != 1.0).any())
 
 
-def _fractions(
-    instance: Instance, lesion: Lesion, menu: Menu, sensitizer: FloatArray
-) -> _Fractions:
-    days = menu.patterns.days[menu.pattern]
-    given = days >= 0
-    since = np.where(given, days - days[:, :1], 0)
-    oxygen = lq.oxygen_modification(
-        since, lesion.oxygen_modification_factor, lesion.reoxygenation_days
-    )
-    phi = float(
-        repair.unrepaired(instance.calendar.hours_between_fractions, lesion.repair_half_time_hours)
-    )
-    most = int(menu.patterns.per_day.max())
-    factor = repair.slot_factors(most, phi)[menu.patterns.slot[menu.pattern]]
-    return _Fractions(given, days, since, menu.dose[:, None] / oxygen, sensitizer[days], factor)
-
-
-def _kill(lesion: Lesion, clone: Clone, fractions: _Fractions) -> FloatArray:
-    """(kinds, fractions) log kill of one clone in the beam."""
-    alpha, ratio = lesion.clone_constants(clone)
-    kill = lq.log_kill(
-        fractions.dose,
-        alpha,
-        ratio,
-        lesion.lql_transition_gy,
-        ser=fractions.ser,
-        repair_factor=fractions.repair,
-    )
-    return np.where(fractions.given, kill, 0.0)
-
-
-def _survival(lesion: Lesion, menu: Menu, kills: list[FloatArray]) -> FloatArray:
-    """(kinds, fractions + 1) radiation survival of the whole lesion, 1 at first."""
-    total = np.zeros((len(menu), kills[0].shape[1] + 1))
-    for clone, kill in zip(lesion.populations, kills, strict=True):
-        irradiated = _irradiated(lesion, menu, clone)
-        inside = np.exp(-np.cumsum(kill, axis=1))
-        after = lq.partial_survival(inside, irradiated[:, None])
-        total += clone.share * np.concatenate([np.ones((len(menu), 1)), after], axis=1)
-    return total
-
-
-def _irradiated(lesion: Lesion, menu: Menu, clone: Clone) -> FloatArray:
-    """(kinds,) share of a clone in the beam."""
-    return by_technique(lesion, menu, lambda way: way.share_of(clone.name))
-
-
-def _antigen(
-    instance: Instance, lesion: Lesion, fractions: _Fractions, survival: FloatArray
-) -> FloatArray:
-    """(kinds, fractions) antigen that each fraction meets, in shares of the lesion."""
-    c = instance.immune
-    return immune.antigen(
-        survival[:, :-1] - survival[:, 1:],
-        fractions.since,
-        regrowth_per_day=lesion.regrowth_per_day(c),
-        repeat=c.repeat_release,
-        clearance_per_day=c.clearance_per_day,
-    )
-
-
-def _release(
-    instance: Instance, lesion: Lesion, menu: Menu, fractions: _Fractions, antigen: FloatArray
-) -> FloatArray:
-    """(kinds, fractions) immunogenic release, as far as the draining node primes it."""
-    c = instance.immune
-    opening = immune.gate(
-        menu.dose, c.gate_low_gy, c.gate_low_exponent, c.gate_high_gy, c.gate_high_exponent
-    )
-    released = immune.release(
-        opening[:, None],
-        antigen,
-        lesion.immunogenicity * c.release_factor,
-        lesion.volume_cm3 or 0.0,  # a lesion without one is never irradiated
-        c.volume_exponent,
-        0.0,
-        0.0,
-    )
-    node = by_technique(lesion, menu, lambda way: way.node_factor)
-    return np.where(fractions.given, released, 0.0) * node[:, None]
-
-
-def _suppression(
-    instance: Instance, dose_gy: FloatArray, since: IntArray, relief: ArrayLike
-) -> FloatArray:
-    """What suppression by radiation leaves of the release of fractions."""
-    c = instance.immune
-    return immune.suppression(
-        dose_gy,
-        since,
-        relief,
-        c.suppression_above_gy,
-        c.suppression_per_gy,
-        c.suppression_after_days,
-        c.suppression_per_day,
-    )
-
-
 def shares_of(instance: Instance, lesion: Lesion, shared: Shared, occupancy: float) -> FloatArray:
     """(kinds, nodes x clones) share of the systemic effect that each clone feels.
 
@@ -412,72 +212,3 @@ def shares_of(instance: Instance, lesion: Lesion, shared: Shared, occupancy: flo
     credited = lesion.volume_cm3 * survival[:, -1] <= largest * SAME_VOLUME
     granted: FloatArray = shares * credited[:, None]
     return granted
-
-
-def _equivalent_bed(instance: Instance, menu: Menu, plan: Plan) -> FloatArray:
-    """(kinds, horizons + 1) BED of concurrent chemotherapy up to each horizon, then in all."""
-    cuts = [*instance.horizon_days, instance.days]
-    total = np.zeros((len(menu.patterns.count), len(cuts)))
-    for name, day, relative in direct_doses(instance, plan):
-        drug = instance.drugs[name]
-        if drug.equivalent_bed_gy_per_dose == 0:
-            continue
-        window = menu.patterns.incidence[:, day : day + drug.sensitizing_days]
-        bed = relative * drug.equivalent_bed_gy_per_dose
-        concurrent = np.where(window.any(axis=1), bed, 0.0)
-        total += np.outer(concurrent, day < np.array(cuts))
-    gathered: FloatArray = total[menu.pattern]
-    return gathered
-
-
-def _local(
-    instance: Instance,
-    lesion: Lesion,
-    menu: Menu,
-    clone: Clone,
-    kill: FloatArray,
-    factor: float,
-    fractions: _Fractions,
-    extra: FloatArray,
-    plan: Plan,
-) -> FloatArray:
-    """(kinds, horizons) log burden of one clone without systemic effect, alpha times a factor."""
-    alpha, _ = lesion.clone_constants(clone)
-    irradiated = _irradiated(lesion, menu, clone)
-    number = math.log(lesion.clonogen_number * clone.share)
-    columns = []
-    for h, horizon in enumerate(instance.horizon_days):
-        grown = repopulation.log_growth(
-            horizon,
-            lesion.growth_doubling_time_days,
-            lesion.repopulation_doubling_time_days,
-            _accelerated(lesion, menu, horizon),
-        )
-        killed = np.where(fractions.days < horizon, kill, 0.0).sum(axis=1) + alpha * extra[:, h]
-        killed = factor * killed
-        partial = np.where(irradiated < 1, irradiated, 0.0)
-        outside = -np.log1p(partial * np.expm1(-killed))
-        poisoned = clone.drug_kill_factor * sum(
-            relative * instance.drugs[name].cytotoxic_log_kill_per_dose
-            for name, day, relative in direct_doses(instance, plan)
-            if day < horizon
-        )
-        columns.append(number + grown - np.where(irradiated < 1, outside, killed) - poisoned)
-    return np.stack(columns, axis=1)
-
-
-def _accelerated(lesion: Lesion, menu: Menu, until: int | None) -> FloatArray:
-    patterns = menu.patterns
-    if lesion.repopulation_doubling_time_days is None:
-        return np.zeros(len(menu))
-    days = repopulation.accelerated_days(patterns.first, patterns.last, lesion.kick_off_days, until)
-    return np.where(patterns.count > 0, days, 0.0)[menu.pattern]
-
-
-def _bed_loss(lesion: Lesion, menu: Menu) -> FloatArray:
-    if lesion.repopulation_doubling_time_days is None:
-        return np.zeros(len(menu))
-    per_day = repopulation.bed_loss_per_day(
-        lesion.alpha_per_gy, lesion.repopulation_doubling_time_days
-    )
-    return per_day * _accelerated(lesion, menu, None)

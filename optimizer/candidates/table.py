@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
-from abscopt.optimizer.candidates.coefficients import CourseEffects, Shared
+from abscopt.optimizer.candidates.coefficients import CourseEffects
 from abscopt.optimizer.candidates.limits.protocol import CAP
 from abscopt.optimizer.candidates.plans import (
     Plan,
@@ -20,6 +20,7 @@ from abscopt.optimizer.candidates.plans import (
     plan_cost,
 )
 from abscopt.optimizer.candidates.propagators import Propagators
+from abscopt.optimizer.candidates.shared import Shared
 from abscopt.optimizer.candidates.tables.effects import EffectTables
 from abscopt.optimizer.candidates.tables.limits import LimitTables
 from abscopt.optimizer.candidates.tables.loads import BeamTables, EdricTables, LoadTables

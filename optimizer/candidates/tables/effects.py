@@ -7,14 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from abscopt.optimizer.candidates.coefficients import (
-    CourseEffects,
-    Shared,
-    course_effects,
-    shared_effects,
-)
+from abscopt.optimizer.candidates.coefficients import CourseEffects, course_effects
 from abscopt.optimizer.candidates.propagators import MOST_BYTES as PROPAGATORS
 from abscopt.optimizer.candidates.propagators import Propagators, propagators
+from abscopt.optimizer.candidates.shared import Shared, shared_effects
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance

@@ -21,7 +21,7 @@ from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.cells import Cells, unknown
 
 if TYPE_CHECKING:
-    from abscopt.optimizer.candidates.coefficients import Shared
+    from abscopt.optimizer.candidates.shared import Shared
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.search.uniform.bounds.bound import Dual
     from abscopt.optimizer.search.uniform.bounds.columns import FractionalChoice

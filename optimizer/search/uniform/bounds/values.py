@@ -27,7 +27,7 @@ from abscopt.optimizer.search.uniform.bounds.leaves import Memo, leaves_of
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.candidates.coefficients import Shared
+    from abscopt.optimizer.candidates.shared import Shared
     from abscopt.optimizer.candidates.table import Candidates
 
 
