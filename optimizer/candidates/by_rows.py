@@ -29,25 +29,35 @@ def kill_of_row(candidates: Candidates, plan: int, row: IntArray) -> FloatArray:
 
 
 def kills_of_rows(candidates: Candidates, plans: IntArray, rows: IntArray) -> FloatArray:
-    """(plans, n, horizons) unsaturated systemic log kill of rows (n, lesions); one group."""
-    parts = [effects_of(candidates, plans, s, own) for s, own in enumerate(rows.T)]
-    loss = sum(own for _, own in parts) + candidates.plan_effects.chemotherapy_log_loss[plans, None]
-    kill = np.zeros_like(parts[0][0])
-    for effect, own in parts:
-        kill += np.exp(own - loss)[:, :, None] * effect
+    """(plans, n, horizons) unsaturated systemic log kill of rows (n, lesions); one group.
+
+        Z = sum_s e^-(chemo + sum_{r != s} a_r) v_s
+
+    with v_s (plans, n, horizons) a lesion's own effect and a_s (plans, n) what it costs the others.
+    """
+    effects = [effects_of(candidates, plans, s, courses) for s, courses in enumerate(rows.T)]
+    chemo = candidates.plan_effects.chemotherapy_log_loss[plans, None]
+    loss = sum(lost for _, lost in effects) + chemo
+    kill = np.zeros_like(effects[0][0])
+    for effect, lost in effects:
+        kill += np.exp(lost - loss)[:, :, None] * effect
     return kill
 
 
 def values_of_rows(candidates: Candidates, plans: IntArray, rows: IntArray) -> FloatArray:
     """(plans, n) objective of rows (n, lesions), costs and limits aside."""
-    found, groups = np.empty((len(plans), len(rows))), candidates.plan_effects.group[plans]
+    values, groups = np.empty((len(plans), len(rows))), candidates.plan_effects.group[plans]
     for group in np.unique(groups):
-        own = np.flatnonzero(groups == group)
-        found[own] = _values_of_group(candidates, plans[own], rows)
-    return found
+        of_group = np.flatnonzero(groups == group)
+        values[of_group] = _values_of_group(candidates, plans[of_group], rows)
+    return values
 
 
 def _values_of_group(candidates: Candidates, plans: IntArray, rows: IntArray) -> FloatArray:
+    """(plans, n) sum_s w_s value_s(saturate(Z)), or sum_s w_s BED_s; plans of one group.
+
+    Shares of the effect depend on a plan by its greatest occupancy alone (`tops`).
+    """
     instance, shared = candidates.instance, candidates.shared(int(plans[0]))
     total = np.zeros((len(plans), len(rows)))
     bed = instance.objective.kind == "tumor_bed"
@@ -55,14 +65,14 @@ def _values_of_group(candidates: Candidates, plans: IntArray, rows: IntArray) ->
         raw = kills_of_rows(candidates, plans, rows)
         kill = immune.saturate(raw, instance.immune.effect_maximum_nats)
     tops, of = np.unique(candidates.plan_effects.greatest_occupancy[plans], return_inverse=True)
-    for table, one, courses in zip(candidates.lesions, shared, rows.T, strict=True):
-        lesion, kinds = candidates.lesion_of(table), one.kinds.of[courses]
+    for table, alike, courses in zip(candidates.lesions, shared, rows.T, strict=True):
+        lesion, kinds = candidates.lesion_of(table), alike.kinds.of[courses]
         if bed:
-            total += lesion.weight * one.tumor_bed[kinds]
+            total += lesion.weight * alike.tumor_bed[kinds]
             continue
-        share = np.stack([shares_of(instance, lesion, one, top)[kinds] for top in tops])[of]
+        share = np.stack([shares_of(instance, lesion, alike, top)[kinds] for top in tops])[of]
         value = lesion_value(
-            instance.objective, lesion.sensitivities[1], one.local[kinds], share, kill
+            instance.objective, lesion.sensitivities[1], alike.local[kinds], share, kill
         )
         total += lesion.weight * value
     return total
@@ -73,26 +83,29 @@ def effects_of(
 ) -> tuple[FloatArray, FloatArray]:
     """(plans, n, horizons) own effect of courses of lesion s, (plans, n) log loss of all others.
 
-    Plans are of one group.
+        v = sum_i release_i unit_i + resting,        a = lambda'_w sum_t n_t weight_t
+
+    block by block: kinds x patterns of one class and technique are one matrix product, in lots of
+    plans that bound memory. Plans are of one group.
     """
-    table, one = candidates.lesions[s], candidates.shared(int(plans[0]))[s]
+    table, alike = candidates.lesions[s], candidates.shared(int(plans[0]))[s]
     instance, lesion, menu = candidates.instance, candidates.lesion_of(table), table.menu
     different, of = np.unique(courses, return_inverse=True)
     effect = np.empty((len(plans), len(different), len(instance.horizon_days)))
-    kinds, pattern = one.kinds.of[different], menu.pattern[different]
-    number = one.kinds.block[kinds]
+    kinds, pattern = alike.kinds.of[different], menu.pattern[different]
+    number = alike.kinds.block[kinds]
     order = np.argsort(number, kind="stable")
-    for own in np.split(order, np.flatnonzero(np.diff(number[order])) + 1):
-        block = one.kinds.blocks[number[own[0]]]
-        chosen, row = np.unique(kinds[own], return_inverse=True)
-        days, column = np.unique(pattern[own], return_inverse=True)
+    for in_block in np.split(order, np.flatnonzero(np.diff(number[order])) + 1):
+        block = alike.kinds.blocks[number[in_block[0]]]
+        chosen, row = np.unique(kinds[in_block], return_inverse=True)
+        days, column = np.unique(pattern[in_block], return_inverse=True)
         size = len(plans) * len(chosen) * len(days) * block.count
-        for part in np.array_split(np.arange(len(plans)), 1 + size // MOST_ENTRIES):
-            found = effects_under(
-                instance, one, chosen, menu.patterns, days, block.count,
-                candidates.plan_effects, candidates.propagators(s)[block.way], plans[part],
+        for lot in np.array_split(np.arange(len(plans)), 1 + size // MOST_ENTRIES):
+            block_effect = effects_under(
+                instance, alike, chosen, menu.patterns, days, block.count,
+                candidates.plan_effects, candidates.propagators(s)[block.way], plans[lot],
             )  # fmt: skip
-            effect[part[:, None], own] = found[:, row, column]
+            effect[lot[:, None], in_block] = block_effect[:, row, column]
     loss_of = np.array([lesion.effect_loss(way) for way in lesion.ways])[menu.technique[different]]
     weights = candidates.plan_effects.effect_weights[plans] @ menu.patterns.number[pattern].T
     return effect[:, of], (loss_of * weights)[:, of]

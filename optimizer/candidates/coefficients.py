@@ -62,13 +62,13 @@ def course_effects(
     by_way = [patterns_under(instance, menu.patterns, effects, prop, plan) for prop in props]
     for block in shared.kinds.blocks:
         tick()
-        own = block_effects(instance, shared, block, effects, by_way[block.way], plan)
+        of_block = block_effects(instance, shared, block, effects, by_way[block.way], plan)
         if block.missing is None:
-            effect[block.course] = own
+            effect[block.course] = of_block
         else:
-            effect[block.course[~block.missing]] = own[~block.missing]
+            effect[block.course[~block.missing]] = of_block[~block.missing]
     weights = menu.patterns.number @ effects.effect_weights[plan]
-    found = CourseEffects(
+    result = CourseEffects(
         kind=shared.kinds.of,
         local=shared.local,
         effect=effect,
@@ -76,7 +76,7 @@ def course_effects(
         tumor_bed=shared.tumor_bed,
         share=shares_of(instance, lesion, shared, float(effects.greatest_occupancy[plan])),
     )
-    return finite_fields(f"effects of the courses of {lesion.name}", found)
+    return finite_fields(f"effects of the courses of {lesion.name}", result)
 
 
 def patterns_under(
@@ -97,6 +97,10 @@ def block_effects(
 ) -> FloatArray:
     """(kinds, patterns, horizons) own effector log kill of a block's courses under one plan.
 
+        v[k, p, h] = sum_n release[k, n] unit[p, n, h] + resting[p, h]
+
+    where drugs relieve suppression by radiation, release depends on the day too: release[k, p, n].
+
     Parameters
     ----------
     under : what all patterns of the block's technique do under the plan (`patterns_under`)
@@ -105,15 +109,15 @@ def block_effects(
     release = shared.release[block.kinds, : block.count]
     if not relieves(instance, effects, plan):
         return released(release, unit, resting)
-    menu, given = shared.kinds.menu, slice(None, block.count)
-    left = suppression_by_radiation(
+    menu, numbers = shared.kinds.menu, slice(None, block.count)
+    unsuppressed_share = suppression_by_radiation(
         instance,
         menu.dose[block.kinds][:, None, None],
-        shared.fractions.since[block.kinds, None, given],
-        effects.relief[plan][menu.patterns.days[block.patterns, given]],
+        shared.fractions.since[block.kinds, None, numbers],
+        effects.relief[plan][menu.patterns.days[block.patterns, numbers]],
     )
-    whole = shared.unsuppressed[block.kinds, None, given]
-    dense: FloatArray = np.einsum("kpn,pnh->kph", whole * left, unit)
+    unsuppressed_release = shared.unsuppressed[block.kinds, None, numbers]
+    dense: FloatArray = np.einsum("kpn,pnh->kph", unsuppressed_release * unsuppressed_share, unit)
     return np.asarray(dense + resting)
 
 
@@ -134,37 +138,41 @@ def effects_under(
     shared: Shared,
     kinds: IntArray,
     patterns: Patterns,
-    own: IntArray,
+    counted: IntArray,
     count: int,
     effects: PlanEffects,
     prop: Propagators,
     plans: IntArray,
 ) -> FloatArray:
-    """(plans, kinds, own, horizons) own effector log kill of kinds and patterns of one block.
+    """(plans, kinds, counted, horizons) own effector log kill of kinds and patterns of one block.
+
+        v[q, k, p, h] = sum_n release[k, n] unit[q, p, n, h] + resting[q, p, h]
 
     Parameters
     ----------
-    own : those of the patterns that count
+    counted : those of the patterns that count
     count : number of fractions of the block's courses
     plans : of one group
     """
-    days = patterns.days[own, :count]
-    unit = prop.release_under(plans, own)[:, :, :count]
+    days = patterns.days[counted, :count]
+    unit = prop.release_under(plans, counted)[:, :, :count]
     if instance.immune.preblockade_sign != 0:
         blocked = 1.0 + instance.immune.preblockade_sign * effects.occupancy[plans][:, days]
         unit = unit * blocked[..., None]
-    resting = prop.take(own).resting_of(plans)[:, None]
+    resting = prop.take(counted).resting_of(plans)[:, None]
     if not relieves(instance, effects, plans):
         product = np.tensordot(shared.release[kinds, :count], unit, (1, 2))
         return np.asarray(product.swapaxes(0, 1) + resting)
-    left = suppression_by_radiation(
+    unsuppressed_share = suppression_by_radiation(
         instance,
         shared.kinds.menu.dose[kinds][:, None, None],
         shared.fractions.since[kinds, None, :count],
         effects.relief[plans][:, None, days],
     )
-    whole = shared.unsuppressed[kinds, None, :count]
-    dense: FloatArray = np.einsum("qkpn,qpnh->qkph", whole * left, unit)
+    unsuppressed_release = shared.unsuppressed[kinds, None, :count]
+    dense: FloatArray = np.einsum(
+        "qkpn,qpnh->qkph", unsuppressed_release * unsuppressed_share, unit
+    )
     return np.asarray(dense + resting)
 
 

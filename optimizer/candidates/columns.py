@@ -111,26 +111,26 @@ def columns_of(
     With `kept`, only its pairs of plan and course are allowed.
     """
     counted = not by_day and countable(candidates)
-    parts = [_uniform(candidates, s) for s in range(len(candidates.lesions))]
-    parts += [_free(candidates, i, counted) for i in candidates.free]
+    pieces = [_uniform(candidates, s) for s in range(len(candidates.lesions))]
+    pieces += [_free(candidates, i, counted) for i in candidates.free]
     tick()
-    most = max(part["local"].shape[3] for part in parts)
-    for part in parts:
-        missing = most - part["local"].shape[3]
-        part["local"] = np.pad(part["local"], ((0, 0), (0, 0), (0, 0), (0, missing)))
+    most_clones = max(piece["local"].shape[3] for piece in pieces)
+    for piece in pieces:
+        missing = most_clones - piece["local"].shape[3]
+        piece["local"] = np.pad(piece["local"], ((0, 0), (0, 0), (0, 0), (0, missing)))
     joined = {
-        key: np.concatenate([part[key] for part in parts], axis=AXIS.get(key, 0))
-        for key in parts[0]
+        key: np.concatenate([piece[key] for piece in pieces], axis=AXIS.get(key, 0))
+        for key in pieces[0]
     }
     if kept is not None:
         joined["allowed"] = joined["allowed"] & np.concatenate(kept.pairs, axis=1)
     joined["loads"] = np.where(np.isposinf(joined["loads"]), 0.0, joined["loads"])  # not allowed
-    found = Columns(
+    columns = Columns(
         **joined,
-        constant_local=_constant_local(candidates, most),
-        share=_share(candidates.instance, most),
+        constant_local=_constant_local(candidates, most_clones),
+        share=_share(candidates.instance, most_clones),
     )
-    return finite_fields("columns of the programme", found)
+    return finite_fields("columns of the programme", columns)
 
 
 AXIS = {
@@ -185,9 +185,9 @@ def _free(candidates: Candidates, index: int, counted: bool) -> dict[str, FloatA
     groups = first_plans(candidates)
     tick()
     loads = np.stack([_free_loads(candidates, lesion, days, levels, k) for k in groups])
-    good = np.stack([candidates.within(own) for own in loads])
-    keep = good.any(axis=0)
-    day, dose, loads, good = day[keep], dose[keep], loads[:, keep], good[:, keep]
+    fits = np.stack([candidates.within(load) for load in loads])
+    keep = fits.any(axis=0)
+    day, dose, loads, fits = day[keep], dose[keep], loads[:, keep], fits[:, keep]
     horizon = np.arange(instance.days)
     incidence = (day[:, None] == horizon).astype(float)
     ser = np.stack([effects.sensitizer[k][day] for k in groups])
@@ -224,7 +224,7 @@ def _free(candidates: Candidates, index: int, counted: bool) -> dict[str, FloatA
         "tumor_bed": bed,
         "gain": np.zeros((plans, len(day), len(instance.horizon_days))),
         "loss": lesion.effect_loss(way) * effects.effect_weights[:, day],
-        "allowed": np.stack(allowed) & good[effects.group],
+        "allowed": np.stack(allowed) & fits[effects.group],
         "credit": np.ones((plans, len(day)), dtype=bool),
         "exposed": _free_exposed(candidates, lesion, patterns, row, day),
     }
@@ -288,10 +288,10 @@ def _free_exposed(
     )
 
 
-def _constant_local(candidates: Candidates, most: int) -> FloatArray:
+def _constant_local(candidates: Candidates, most_clones: int) -> FloatArray:
     instance = candidates.instance
     groups = first_plans(candidates)
-    shape = (len(groups), len(instance.lesions), len(instance.horizon_days), most)
+    shape = (len(groups), len(instance.lesions), len(instance.horizon_days), most_clones)
     constant = np.zeros(shape)
     for s in candidates.free:
         lesion = instance.lesions[s]
@@ -320,8 +320,8 @@ def _drug_kill(candidates: Candidates, plan: int) -> FloatArray:
     return total
 
 
-def _share(instance: Instance, most: int) -> FloatArray:
-    share = np.zeros((len(instance.lesions), most))
+def _share(instance: Instance, most_clones: int) -> FloatArray:
+    share = np.zeros((len(instance.lesions), most_clones))
     for s, lesion in enumerate(instance.lesions):
         clones = lesion.populations * len(lesion.sensitivities[1])
         for c, clone in enumerate(clones):

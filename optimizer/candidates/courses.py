@@ -48,9 +48,9 @@ class Patterns:
     @classmethod
     def of(cls, patterns: list[Pattern], horizon: int) -> Patterns:
         """Arrays from tuples of days with a number of fractions per day."""
-        most = max((len(days) * number for days, number in patterns), default=0) or 1
-        days = np.full((len(patterns), most), -1, dtype=np.int64)
-        slot = np.zeros((len(patterns), most), dtype=np.int64)
+        most_fractions = max((len(days) * number for days, number in patterns), default=0) or 1
+        days = np.full((len(patterns), most_fractions), -1, dtype=np.int64)
+        slot = np.zeros((len(patterns), most_fractions), dtype=np.int64)
         incidence = np.zeros((len(patterns), horizon))
         for row, (pattern, number) in enumerate(patterns):
             if row % BLOCK == 0:
@@ -151,15 +151,17 @@ def enumerate_menu(instance: Instance, index: int) -> Menu:
     if menu is not None and menu.form == "uniform":
         for block in menu.blocks:
             tick()
-            own = [patterns.setdefault(o, len(patterns)) for o in _stated(instance, menu, block)]
+            numbers = [
+                patterns.setdefault(o, len(patterns)) for o in _stated(instance, menu, block)
+            ]
             levels = np.array(block.levels_gy)
-            rows.append(np.repeat(np.array(own, dtype=np.int64), len(levels)))
-            doses.append(np.tile(levels, len(own)))
+            rows.append(np.repeat(np.array(numbers, dtype=np.int64), len(levels)))
+            doses.append(np.tile(levels, len(numbers)))
     row, dose = np.concatenate(rows), np.concatenate(doses)
     tick()  # each of the following takes tenths of a second for a million courses
-    known, level = np.unique(dose, return_inverse=True)
+    doses_of_menu, level = np.unique(dose, return_inverse=True)
     tick()
-    first = np.sort(np.unique(row * max(1, len(known)) + level, return_index=True)[1])
+    first = np.sort(np.unique(row * max(1, len(doses_of_menu)) + level, return_index=True)[1])
     row, dose, ways = row[first], dose[first], len(lesion.ways)
     tick()
     return Menu(

@@ -83,21 +83,29 @@ def flows_of(candidates: Candidates, columns: Columns) -> dict[int, Flow]:
 
 
 def _flow(candidates: Candidates, columns: Columns, s: int) -> Flow:
+    """Coefficients of one free lesion, per plan k, column j of dose d on day t, and clone c.
+
+        survival = e^-kill_c(d),        release = r_k(d, t) share_c (1 - survival),
+        carried[t, u] = (1 - e^-lambda) (1 - loss)^(u - t) for u > t
+
+    with lambda the effectors' log kill by a fraction, loss theirs of a day; effects and effectors
+    of unit releases come from the recursion run forward (`_traces`).
+    """
     instance, effects = candidates.instance, candidates.plan_effects
     lesion, constants = instance.lesions[s], instance.immune
-    own = np.flatnonzero(columns.lesion == s)
-    day = columns.day[own]
+    columns_of_lesion = np.flatnonzero(columns.lesion == s)
+    day = columns.day[columns_of_lesion]
     days = sorted(set(day.tolist()))
     shares = np.array([clone.share for clone in lesion.populations])
     # counted on every day of the course: all are before the last horizon
-    kill = -columns.local[effects.group][:, own, -1, : len(shares)]
+    kill = -columns.local[effects.group][:, columns_of_lesion, -1, : len(shares)]
     survival = np.exp(-kill)
-    release = _release(instance, lesion, effects, day, columns.dose[own])
+    release = _release(instance, lesion, effects, day, columns.dose[columns_of_lesion])
     killed_share = -math.expm1(-lesion.effector_kill(lesion.ways[0]))
-    kept = 1.0 - constants.effector_loss_per_day
+    staying = 1.0 - constants.effector_loss_per_day
     effect, effectors, resting, resting_effectors, value = (
-        np.stack(part)
-        for part in zip(
+        np.stack(by_plan)
+        for by_plan in zip(
             *(_traces(instance, lesion, effects, k, days) for k in range(len(effects.group))),
             strict=True,
         )
@@ -109,8 +117,8 @@ def _flow(candidates: Candidates, columns: Columns, s: int) -> Flow:
     return Flow(
         lesion=s,
         days=tuple(days),
-        members=tuple(tuple(own[day == d].tolist()) for d in days),
-        row={int(j): i for i, j in enumerate(own)},
+        members=tuple(tuple(columns_of_lesion[day == d].tolist()) for d in days),
+        row={int(j): i for i, j in enumerate(columns_of_lesion)},
         survival=survival,
         release=release[:, :, None] * shares * (1.0 - survival),
         effect=effect,
@@ -118,8 +126,8 @@ def _flow(candidates: Candidates, columns: Columns, s: int) -> Flow:
         effectors=effectors,
         resting_effectors=resting_effectors,
         killed_share=killed_share,
-        effect_of_killed=killed_share * kept * value,
-        carried=np.where(apart > 0, killed_share * kept ** np.maximum(apart, 0), 0.0),
+        effect_of_killed=killed_share * staying * value,
+        carried=np.where(apart > 0, killed_share * staying ** np.maximum(apart, 0), 0.0),
         greatest=resting + unit.max(axis=1, initial=0.0),
         greatest_effectors=resting_effectors + ready.max(axis=1, initial=0.0),
     )

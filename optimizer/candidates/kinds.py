@@ -101,11 +101,19 @@ def kinds_of(instance: Instance, menu: Menu, sensitizer: FloatArray, plan: Plan)
     order = np.argsort(first, kind="stable")  # kinds in the order of their first course
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    own, chosen = rank[of.reshape(-1)], menu.take(first[order])
-    return Kinds(own, chosen, _blocks(menu, own, chosen, alike))
+    kind_of_course, chosen = rank[of.reshape(-1)], menu.take(first[order])
+    return Kinds(kind_of_course, chosen, _blocks(menu, kind_of_course, chosen, alike))
 
 
 def _blocks(menu: Menu, of: IntArray, chosen: Menu, alike: IntArray) -> tuple[Block, ...]:
+    """Blocks of a menu: for each class and technique the matrix course[kind, pattern], -1 if none.
+
+    Parameters
+    ----------
+    of : (courses,) kind of each
+    chosen : one course of every kind
+    alike : (patterns,) class of each
+    """
     patterns = menu.patterns
     classes, by_class = alike[chosen.pattern], np.argsort(alike, kind="stable")
     edges = np.searchsorted(alike[by_class], np.arange(int(alike.max()) + 2))
@@ -119,19 +127,19 @@ def _blocks(menu: Menu, of: IntArray, chosen: Menu, alike: IntArray) -> tuple[Bl
         tick()
         members = np.flatnonzero(owner == block)
         rank[members] = np.arange(len(members))
-        own = edges[block // ways + 1] - edges[block // ways]
-        matrices[int(block)] = np.full((len(members), int(own)), -1, dtype=np.int64)
+        size_of_class = edges[block // ways + 1] - edges[block // ways]
+        matrices[int(block)] = np.full((len(members), int(size_of_class)), -1, dtype=np.int64)
     course_owner = owner[of]
     order = np.argsort(course_owner, kind="stable")
     cuts = np.searchsorted(course_owner[order], sorted(matrices))
-    found = []
+    blocks = []
     for (block, matrix), courses in zip(
         sorted(matrices.items()), np.split(order, cuts[1:]), strict=True
     ):
         matrix[rank[of[courses]], place[menu.pattern[courses]]] = courses
         rows = by_class[edges[block // ways] : edges[block // ways + 1]]
         used = (matrix >= 0).any(axis=0)
-        found.append(
+        blocks.append(
             Block(
                 way=block % ways,
                 per_day=int(patterns.per_day[rows[0]]),
@@ -141,17 +149,19 @@ def _blocks(menu: Menu, of: IntArray, chosen: Menu, alike: IntArray) -> tuple[Bl
                 course=matrix[:, used],
             )
         )
-    return tuple(found)
+    return tuple(blocks)
 
 
 def _classes(
     instance: Instance, lesion: Lesion, patterns: Patterns, sensitizer: FloatArray, plan: Plan
 ) -> IntArray:
     """(patterns,) class of each: equal where kill, antigen and loads of every dose are equal."""
-    c, given = instance.immune, patterns.days >= 0
+    c, has_fraction = instance.immune, patterns.days >= 0
     marks: list[NDArray[Any]] = [patterns.count[:, None], patterns.per_day[:, None]]
-    marks += [(given & (patterns.days < h)).sum(axis=1)[:, None] for h in instance.horizon_days]
-    since = np.where(given, patterns.days - patterns.days[:, :1], 0)
+    marks += [
+        (has_fraction & (patterns.days < h)).sum(axis=1)[:, None] for h in instance.horizon_days
+    ]
+    since = np.where(has_fraction, patterns.days - patterns.days[:, :1], 0)
     if (
         lesion.oxygen_modification_factor != 1
         or lesion.regrowth_per_day(c) > 0
@@ -161,7 +171,7 @@ def _classes(
     elif c.suppression_per_day > 0:
         marks.append(np.maximum(0.0, since - c.suppression_after_days))
     if (sensitizer != 1).any():
-        marks.append(np.where(given, sensitizer[patterns.days], 1.0))
+        marks.append(np.where(has_fraction, sensitizer[patterns.days], 1.0))
     if lesion.repopulation_doubling_time_days is not None:
         marks += [
             np.where(

@@ -123,21 +123,21 @@ def enumerate_plans(instance: Instance) -> tuple[Plan, ...]:
     if combinations > MOST_COMBINATIONS:
         raise _too_many(instance, combinations, MOST_COMBINATIONS)
     limits = [limit for limit in plan_loads(instance) if limit.hard]
-    found: dict[Doses, Plan] = {}
-    most = MOST_PLAN_DAYS // instance.days
+    by_doses: dict[Doses, Plan] = {}
+    most_plans = MOST_PLAN_DAYS // instance.days
     for number, options in enumerate(itertools.product(*per_agent)):
         if number % BLOCK == 0:
             tick()
-        if len(found) > most:
-            raise _too_many(instance, combinations, most)
+        if len(by_doses) > most_plans:
+            raise _too_many(instance, combinations, most_plans)
         plan = Plan(options)
-        if plan.doses not in found and _admissible(instance, limits, plan):
-            found[plan.doses] = plan
-    return tuple(found.values())
+        if plan.doses not in by_doses and _admissible(instance, limits, plan):
+            by_doses[plan.doses] = plan
+    return tuple(by_doses.values())
 
 
-def _too_many(instance: Instance, combinations: int, most: int) -> InputError:
-    rule = f"at most {most} systemic plans: fewer start days or agents (start_step_days)"
+def _too_many(instance: Instance, combinations: int, allowed: int) -> InputError:
+    rule = f"at most {allowed} systemic plans: fewer start days or agents (start_step_days)"
     return InputError([Problem(instance.name, "agents", f"{combinations} combinations", rule)])
 
 
@@ -230,8 +230,8 @@ def _effect_weights(mobilization: FloatArray, half_time_days: float | None) -> F
     weights = np.empty_like(mobilization)
     for begin in range(0, len(weights), BLOCK):
         tick()
-        part = mobilization[begin : begin + BLOCK]
-        weights[begin : begin + BLOCK] = lymphocytes.effect_weights(part, half_time_days)
+        lot = mobilization[begin : begin + BLOCK]
+        weights[begin : begin + BLOCK] = lymphocytes.effect_weights(lot, half_time_days)
     return weights
 
 
@@ -239,10 +239,10 @@ PHASES = ("priming", "mobilization", "effector", "suppression")
 
 
 def _by_drug(plan: Plan) -> dict[str, tuple[tuple[int, float], ...]]:
-    found: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
+    by_drug: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
     for name, day, milligrams in plan.doses:
-        found[name].append((day, milligrams))
-    return {name: tuple(doses) for name, doses in found.items()}
+        by_drug[name].append((day, milligrams))
+    return {name: tuple(doses) for name, doses in by_drug.items()}
 
 
 def relative_doses(
@@ -307,14 +307,14 @@ def exposures_of(
     instance: Instance, plan: Plan, patterns: Patterns, exposures: tuple[Exposure, ...]
 ) -> BoolArray:
     """(patterns, exposures) whether an infusion of the class is near some fraction."""
-    found = np.zeros((len(patterns.count), len(exposures)), dtype=bool)
+    met = np.zeros((len(patterns.count), len(exposures)), dtype=bool)
     for column, exposure in enumerate(exposures):
-        near = np.zeros(instance.days, dtype=bool)
+        meets = np.zeros(instance.days, dtype=bool)
         for name, day, _ in plan.doses:
             if instance.drugs[name].kind == exposure.drugs:
-                near[max(0, day - exposure.days_after) : day + exposure.days_before + 1] = True
-        found[:, column] = (patterns.incidence @ near) > 0
-    return found
+                meets[max(0, day - exposure.days_after) : day + exposure.days_before + 1] = True
+        met[:, column] = (patterns.incidence @ meets) > 0
+    return met
 
 
 def allowed_patterns(instance: Instance, plan: Plan, patterns: Patterns) -> BoolArray:

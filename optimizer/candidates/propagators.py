@@ -38,7 +38,7 @@ class _Store:
 
     Parameters
     ----------
-    most : bytes to keep; the plans of one call are kept whatever they take
+    most_bytes : bytes to keep; the plans of one call are kept whatever they take
     """
 
     def __init__(
@@ -48,13 +48,13 @@ class _Store:
         technique: Technique,
         patterns: Patterns,
         effects: PlanEffects,
-        most: int,
+        most_bytes: int,
     ):
         self.instance, self.lesion, self.technique = instance, lesion, technique
         self.patterns, self.effects = patterns, effects
         horizons = len(instance.horizon_days)
         size = 8 * horizons * (patterns.days.size + len(patterns.count))
-        self.kept = max(BLOCK, most // max(1, size))
+        self.kept = max(BLOCK, most_bytes // max(1, size))
         self.block = max(1, min(BLOCK, BLOCK_BYTES // max(1, size)))
         self.known: OrderedDict[int, tuple[FloatArray, FloatArray]] = OrderedDict()
 
@@ -64,16 +64,16 @@ class _Store:
         The clock is read from block to block.
         """
         numbers = plans.tolist()
-        new = sorted({k for k in numbers if k not in self.known})
-        for begin in range(0, len(new), self.block):
+        unknown = sorted({k for k in numbers if k not in self.known})
+        for begin in range(0, len(unknown), self.block):
             tick()
-            self._add(new[begin : begin + self.block])
-        found = [self.known[k] for k in numbers]
+            self._add(unknown[begin : begin + self.block])
+        by_plan = [self.known[k] for k in numbers]
         for k in numbers:
             self.known.move_to_end(k)
         while len(self.known) > self.kept:
             self.known.popitem(last=False)
-        return found
+        return by_plan
 
     def _add(self, plans: list[int]) -> None:
         horizons, count = self.instance.horizon_days, len(self.patterns.count)
@@ -87,8 +87,8 @@ class _Store:
             )  # fmt: skip
         finite(f"propagators of {self.lesion.name}, resting", resting)
         finite(f"propagators of {self.lesion.name}, release", release)
-        for k, *own in zip(plans, resting, release, strict=True):
-            self.known[k] = (own[0].copy(), own[1].copy())
+        for k, *lot in zip(plans, resting, release, strict=True):
+            self.known[k] = (lot[0].copy(), lot[1].copy())
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,8 @@ class Propagators:
 
     def take(self, patterns: IntArray) -> Propagators:
         """Some of the patterns, without a copy."""
-        own = patterns if self.patterns is None else self.patterns[patterns]
-        return Propagators(self.store, self.share, own)
+        chosen = patterns if self.patterns is None else self.patterns[patterns]
+        return Propagators(self.store, self.share, chosen)
 
     def blocks(self, plans: IntArray) -> list[IntArray]:
         """The plans in lots that are computed in one go."""
@@ -121,19 +121,21 @@ class Propagators:
 
     def resting_of(self, plans: IntArray) -> FloatArray:
         """(n, patterns, horizons) effect without release under some plans."""
-        own = slice(None) if self.patterns is None else self.patterns
-        part = [resting[own] for lot in self.blocks(plans) for resting, _ in self.store.of(lot)]
-        return self.share * np.stack(part)
+        counted = slice(None) if self.patterns is None else self.patterns
+        by_plan = [
+            resting[counted] for lot in self.blocks(plans) for resting, _ in self.store.of(lot)
+        ]
+        return self.share * np.stack(by_plan)
 
     def release_of(self, plan: int) -> FloatArray:
         """(patterns, most fractions, horizons) effect per unit released under one plan."""
-        own: FloatArray = self.store.of(np.array([plan]))[0][1]
-        return own if self.patterns is None else own[self.patterns]
+        release: FloatArray = self.store.of(np.array([plan]))[0][1]
+        return release if self.patterns is None else release[self.patterns]
 
     def release_under(self, plans: IntArray, patterns: IntArray) -> FloatArray:
         """(n, patterns, most fractions, horizons) the same of some patterns under some plans."""
-        own = patterns if self.patterns is None else self.patterns[patterns]
-        return np.stack([release[own] for _, release in self.store.of(plans)])
+        counted = patterns if self.patterns is None else self.patterns[patterns]
+        return np.stack([release[counted] for _, release in self.store.of(plans)])
 
 
 def propagators(
@@ -142,15 +144,15 @@ def propagators(
     technique: Technique,
     patterns: Patterns,
     effects: PlanEffects,
-    most: int = MOST_BYTES,
+    most_bytes: int = MOST_BYTES,
 ) -> Propagators:
     """Propagators of every (plan, pattern) pair of one technique, for the share 1 of precursors.
 
     Parameters
     ----------
-    most : bytes of propagators that are kept
+    most_bytes : bytes of propagators that are kept
     """
-    return Propagators(_Store(instance, lesion, technique, patterns, effects, most))
+    return Propagators(_Store(instance, lesion, technique, patterns, effects, most_bytes))
 
 
 def _backward(
@@ -178,7 +180,7 @@ def _backward(
         rows, columns = fraction_at.setdefault(day, ([], []))
         rows.append(int(row))
         columns.append(int(column))
-    kept = (1.0 - c.effector_loss_per_day) * np.exp(
+    surviving_effectors = (1.0 - c.effector_loss_per_day) * np.exp(
         -lesion.effector_kill(technique) * patterns.number
     )
     unblocked = immune.unblocked_effect(effects.occupancy, c.pdl1_upregulation)
@@ -189,7 +191,7 @@ def _backward(
         if c.pdl1_upregulation > 0:
             daily = daily * np.where(day >= begun[None, :], unblocked[:, day, None], 1.0)
         if day + 1 < horizon:
-            effector = daily + kept[None, :, day + 1] * effector
+            effector = daily + surviving_effectors[None, :, day + 1] * effector
         else:
             effector = np.broadcast_to(daily, shape)
         m = effects.mobilization[:, day, None]

@@ -73,8 +73,8 @@ class Kept:
     def plans(self) -> IntArray:
         """Plans that still have a course for every lesion."""
         open_plans = np.all([part.any(axis=1) for part in self.pairs], axis=0)
-        found: IntArray = np.flatnonzero(open_plans)
-        return found
+        numbers: IntArray = np.flatnonzero(open_plans)
+        return numbers
 
     def but(self, name: str, pairs: tuple[BoolArray, ...]) -> Kept:
         """Other pairs, with the step that dropped them named."""
@@ -97,7 +97,7 @@ def offered(candidates: Candidates) -> Kept:
     pairs = []
     for s in range(len(candidates.lesions)):
         tick()
-        pairs.append(np.stack([part[s] for part in allowed]))
+        pairs.append(np.stack([masks[s] for masks in allowed]))
     shape = (len(plans), len(candidates.instance.horizon_days))
     kept = Kept(tuple(pairs), (), -math.inf, np.full(shape, math.inf), np.zeros(shape))
     return replace(kept, steps=(Step("offered", kept.count),))
@@ -126,9 +126,7 @@ def _alike(table: LesionTable, courses: IntArray) -> list[IntArray]:
     order = np.argsort(shape, kind="stable")
     starts = np.flatnonzero(np.diff(shape[order], prepend=-1))
     groups = np.split(courses[order], starts[1:])
-    return [
-        part for group in groups for part in np.array_split(group, -(-len(group) // MOST_ALIKE))
-    ]
+    return [lot for group in groups for lot in np.array_split(group, -(-len(group) // MOST_ALIKE))]
 
 
 def _shape(table: LesionTable) -> IntArray:
@@ -146,11 +144,11 @@ def _merit(candidates: Candidates, s: int, k: int) -> FloatArray:
     of_kind = [-candidates.loads(k)[s]]
     if candidates.instance.objective.kind == "tumor_bed":
         of_kind.append(effects.tumor_bed[:, None])
-        own = [-exposed]
+        of_course = [-exposed]
     else:
         of_kind += [-effects.local.reshape(len(effects.local), -1), effects.share]
-        own = [-effects.loss[:, None], effects.effect, -exposed]
-    return np.concatenate([np.concatenate(of_kind, axis=1)[effects.kind], *own], axis=1)
+        of_course = [-effects.loss[:, None], effects.effect, -exposed]
+    return np.concatenate([np.concatenate(of_kind, axis=1)[effects.kind], *of_course], axis=1)
 
 
 def _dominated(merit: FloatArray) -> BoolArray:
@@ -172,11 +170,11 @@ def _shares_an_organ(candidates: Candidates, s: int) -> bool:
     """Whether a day shared with another lesion adds load to some organ."""
     if min(site_caps(candidates), default=2) < 2:
         return False
-    others = [i for i, t in enumerate(candidates.lesions) if i != s and len(t.menu) > 1]
-    if any(candidates.cross[s, i].any() for i in others):
+    neighbors = [i for i, t in enumerate(candidates.lesions) if i != s and len(t.menu) > 1]
+    if any(candidates.cross[s, i].any() for i in neighbors):
         return True
     return any(
-        _reaches(candidates, s, limit) and any(_reaches(candidates, i, limit) for i in others)
+        _reaches(candidates, s, limit) and any(_reaches(candidates, i, limit) for i in neighbors)
         for limit in candidates.on_organs
         if limit.of_daily_dose
     )

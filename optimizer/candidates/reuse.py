@@ -39,8 +39,8 @@ def candidates_like(earlier: Candidates | None, instance: Instance) -> Candidate
 
 def _early(instance: Instance) -> dict[str, Any]:
     """What tables depend on: all but weights, organs, limits and constants of effectors."""
-    found = instance.model_dump(exclude=LATE | {"immune"})
-    found["immune"] = instance.immune.model_dump(exclude=OF_EFFECTORS)
-    for lesion in found["lesions"]:
+    tables = instance.model_dump(exclude=LATE | {"immune"})
+    tables["immune"] = instance.immune.model_dump(exclude=OF_EFFECTORS)
+    for lesion in tables["lesions"]:
         lesion.pop("weight")
-    return found | {"of_plans": [load.limit.model_dump() for load in plan_loads(instance)]}
+    return tables | {"of_plans": [load.limit.model_dump() for load in plan_loads(instance)]}

@@ -78,11 +78,21 @@ class Shared:
         return self.release[self.kinds.by_block]
 
 
-def shared_effects(instance: Instance, whole: Menu, sensitizer: FloatArray, plan: Plan) -> Shared:
-    """Kill, growth and antigen of every course under the chemotherapy of one plan."""
-    lesion = instance.lesions[whole.lesion]
+def shared_effects(
+    instance: Instance, every_course: Menu, sensitizer: FloatArray, plan: Plan
+) -> Shared:
+    """Kill, growth and antigen of every course under the chemotherapy of one plan.
+
+    Arrays (kinds, fractions), summed over fractions:
+
+        BED = sum_i D_i (R_i + g_i D_i / r) + equivalent BED of drugs,    D_i = d / OMF_i
+        antigen_i from the survival S_{i-1} - S_i;    release_i = gate(d) antigen_i suppression_i
+
+    with R the sensitizer enhancement and g the repair between fractions of a day.
+    """
+    lesion = instance.lesions[every_course.lesion]
     tick()
-    kinds = kinds_of(instance, whole, sensitizer, plan)
+    kinds = kinds_of(instance, every_course, sensitizer, plan)
     menu = kinds.menu
     tick()
     fractions = _fractions(instance, lesion, menu, sensitizer)
@@ -114,37 +124,39 @@ def shared_effects(instance: Instance, whole: Menu, sensitizer: FloatArray, plan
     tick()
     antigen = _antigen(instance, lesion, fractions, survival)
     release = _release(instance, lesion, menu, fractions, antigen)
-    unsuppressed = suppression_by_radiation(instance, menu.dose[:, None], fractions.since, 1.0)
-    found = Shared(
+    suppressed = suppression_by_radiation(instance, menu.dose[:, None], fractions.since, 1.0)
+    result = Shared(
         kinds=kinds,
         fractions=fractions,
         survival=survival,
         antigen=antigen,
         unsuppressed=release,
-        release=release
-        * suppression_by_radiation(instance, menu.dose[:, None], fractions.since, 1.0),
+        release=release * suppressed,
         local=np.stack(local, axis=2),
         bed=bed,
         tumor_bed=bed - _bed_loss(lesion, menu),
     )
-    return finite_fields(f"courses of {lesion.name}", found)
+    return finite_fields(f"courses of {lesion.name}", result)
 
 
 def _fractions(
     instance: Instance, lesion: Lesion, menu: Menu, sensitizer: FloatArray
 ) -> _Fractions:
+    """(kinds, fractions) days, doses over the oxygen modification, enhancement and repair."""
     days = menu.patterns.days[menu.pattern]
-    given = days >= 0
-    since = np.where(given, days - days[:, :1], 0)
+    has_fraction = days >= 0
+    since = np.where(has_fraction, days - days[:, :1], 0)
     oxygen = lq.oxygen_modification(
         since, lesion.oxygen_modification_factor, lesion.reoxygenation_days
     )
     phi = float(
         repair.unrepaired(instance.calendar.hours_between_fractions, lesion.repair_half_time_hours)
     )
-    most = int(menu.patterns.per_day.max())
-    factor = repair.slot_factors(most, phi)[menu.patterns.slot[menu.pattern]]
-    return _Fractions(given, days, since, menu.dose[:, None] / oxygen, sensitizer[days], factor)
+    most_per_day = int(menu.patterns.per_day.max())
+    factor = repair.slot_factors(most_per_day, phi)[menu.patterns.slot[menu.pattern]]
+    return _Fractions(
+        has_fraction, days, since, menu.dose[:, None] / oxygen, sensitizer[days], factor
+    )
 
 
 def _kill(lesion: Lesion, clone: Clone, fractions: _Fractions) -> FloatArray:
@@ -162,7 +174,10 @@ def _kill(lesion: Lesion, clone: Clone, fractions: _Fractions) -> FloatArray:
 
 
 def _survival(lesion: Lesion, menu: Menu, kills: list[FloatArray]) -> FloatArray:
-    """(kinds, fractions + 1) radiation survival of the whole lesion, 1 at first."""
+    """(kinds, fractions + 1) radiation survival of the whole lesion, 1 at first.
+
+    S_i = sum_c share_c [1 - f_c + f_c e^-(kill of clone c by fractions 1..i)],    f in the beam
+    """
     total = np.zeros((len(menu), kills[0].shape[1] + 1))
     for clone, kill in zip(lesion.populations, kills, strict=True):
         irradiated = _irradiated(lesion, menu, clone)
@@ -255,7 +270,12 @@ def _local(
     extra: FloatArray,
     plan: Plan,
 ) -> FloatArray:
-    """(kinds, horizons) log burden of one clone without systemic effect, alpha times a factor."""
+    """(kinds, horizons) log burden of one clone without systemic effect, alpha times a factor.
+
+        ln(N share) + growth - kill - drugs,     -ln(1 - f + f e^-kill) for a share f in the beam
+
+    all up to the horizon: kill of its fractions and of the BED that drugs are worth.
+    """
     alpha, _ = lesion.clone_constants(clone)
     irradiated = _irradiated(lesion, menu, clone)
     number = math.log(lesion.clonogen_number * clone.share)

@@ -98,9 +98,9 @@ class Candidates:
 
         Plans are the same; only the day patterns that are used are kept.
         """
-        parts = self.parts
-        menus, used = parts.menus.narrowed(courses)
-        return self._joined(menus, parts.plans, parts.effects.narrowed(menus, used))
+        tables = self.parts
+        menus, used = tables.menus.narrowed(courses)
+        return self._joined(menus, tables.plans, tables.effects.narrowed(menus, used))
 
     def restricted(self, courses: Sequence[IntArray], plans: Sequence[int]) -> Candidates:
         """Candidates with some of the courses and some of the plans, their effects not begun."""
@@ -109,17 +109,19 @@ class Candidates:
 
     def of_plans(self, plans: Sequence[int]) -> Candidates:
         """Candidates of some of the plans, their effects not begun; courses are the same."""
-        parts, some = self.parts, self.parts.plans.some(plans)
-        effects = EffectTables(self.instance, parts.menus, some)
-        loads = LoadTables(self.instance, parts.limits, parts.beams, effects)
-        return Candidates(self.instance, replace(parts, plans=some, effects=effects, loads=loads))
+        tables, chosen = self.parts, self.parts.plans.some(plans)
+        effects = EffectTables(self.instance, tables.menus, chosen)
+        loads = LoadTables(self.instance, tables.limits, tables.beams, effects)
+        return Candidates(
+            self.instance, replace(tables, plans=chosen, effects=effects, loads=loads)
+        )
 
     def _joined(
         self, menus: MenuTables, plans: PlanTables, effects: EffectTables | None
     ) -> Candidates:
         limits, beams = self.parts.limits, self.parts.beams
-        parts = Parts.joined(self.instance, limits, beams, menus, plans, effects)
-        return Candidates(self.instance, parts)
+        tables = Parts.joined(self.instance, limits, beams, menus, plans, effects)
+        return Candidates(self.instance, tables)
 
     def taken_over(self, instance: Instance) -> Candidates | None:
         """The same tables for another case that is alike in all they depend on.
@@ -127,15 +129,15 @@ class Candidates:
         Limits may be others, and constants of effectors, whose propagators are then made anew.
         None where that case allows a course that these menus lack. See `reuse`.
         """
-        parts, before = self.parts, self.instance
-        effects = parts.effects.for_case(instance)
+        tables, before = self.parts, self.instance
+        effects = tables.effects.for_case(instance)
         if all(getattr(instance, name) == getattr(before, name) for name in LIMITING):
-            return Candidates(instance, replace(parts, effects=effects))
+            return Candidates(instance, replace(tables, effects=effects))
         limits = LimitTables.of(instance)
-        if not parts.menus.hold(instance, limits):
+        if not tables.menus.hold(instance, limits):
             return None
-        beams = BeamTables(instance, limits, parts.beams.beams)
-        joined = Parts.joined(instance, limits, beams, parts.menus, parts.plans, effects)
+        beams = BeamTables(instance, limits, tables.beams.beams)
+        joined = Parts.joined(instance, limits, beams, tables.menus, tables.plans, effects)
         return Candidates(instance, joined)
 
     @property
@@ -246,9 +248,9 @@ class Candidates:
         """A row of the case's courses among these; None if some course is not among them."""
         return self.parts.menus.of_case(row)
 
-    def common_days(self, i: int, j: int, one: IntArray, two: IntArray) -> FloatArray:
+    def common_days(self, i: int, j: int, of_i: IntArray, of_j: IntArray) -> FloatArray:
         """(n,) number of treatment days that patterns of lesion i and of lesion j share."""
-        return self.parts.menus.common_days(i, j, one, two)
+        return self.parts.menus.common_days(i, j, of_i, of_j)
 
     def within(self, loads: FloatArray) -> BoolArray:
         """Rows that keep every hard cap, and lie inside every table."""

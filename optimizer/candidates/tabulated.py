@@ -39,7 +39,7 @@ class Tabulated:
         self.candidates, self.plan = candidates, plan
         self.instance = candidates.instance
         self.allowed = candidates.allowed(plan)
-        self.begun = tuple(own | (np.arange(len(own)) == 0) for own in self.allowed)
+        self.begun = tuple(mask | (np.arange(len(mask)) == 0) for mask in self.allowed)
         self.kinds = [one.kinds.of for one in candidates.shared(plan)]
         self.loads = candidates.loads(plan)
         self.exposed = candidates.exposed(plan)
@@ -91,9 +91,9 @@ class Tabulated:
         """(schedules, horizons) saturated systemic log kill."""
         columns = range(rows.shape[1])
         loss = np.stack([self.effects[s].loss[rows[:, s]] for s in columns], axis=1)
-        others = self.chemo + loss.sum(axis=1, keepdims=True) - loss
-        own = np.stack([self.effects[s].effect[rows[:, s]] for s in columns], axis=1)
-        raw = (np.exp(-others)[:, :, None] * own).sum(axis=1)
+        loss_of_others = self.chemo + loss.sum(axis=1, keepdims=True) - loss
+        alone = np.stack([self.effects[s].effect[rows[:, s]] for s in columns], axis=1)
+        raw = (np.exp(-loss_of_others)[:, :, None] * alone).sum(axis=1)
         return immune.saturate(raw, self.instance.immune.effect_maximum_nats)
 
     def value_at(self, rows: IntArray, systemic: FloatArray) -> FloatArray:
@@ -118,37 +118,37 @@ class Tabulated:
         floors : whether a least number of lesions and demands that ask for a course count
         organs : whether caps of organs count
         """
-        good = np.ones(len(rows), dtype=bool)
-        others = [partial(limit.kept, self) for limit in self._hard_limits]
-        for check in (self._rules, *((self._organs,) if organs else ()), *others):
-            left = np.flatnonzero(good)
-            if len(left):
-                good[left] = check(rows[left])
+        within = np.ones(len(rows), dtype=bool)
+        further = [partial(limit.kept, self) for limit in self._hard_limits]
+        for check in (self._rules, *((self._organs,) if organs else ()), *further):
+            undecided = np.flatnonzero(within)
+            if len(undecided):
+                within[undecided] = check(rows[undecided])
         if floors:
-            good &= self.sites_reached(rows)
-            left = np.flatnonzero(good)
-            if self.candidates.controlled and len(left):
-                good[left] = self._controlled(rows[left])
-        return good
+            within &= self.sites_reached(rows)
+            undecided = np.flatnonzero(within)
+            if self.candidates.controlled and len(undecided):
+                within[undecided] = self._controlled(rows[undecided])
+        return within
 
     def _controlled(self, rows: IntArray) -> BoolArray:
         """(schedules,) whether every lesion has the control at the last horizon that it demands."""
-        kill, good = self.systemic(rows)[:, -1], np.ones(len(rows), dtype=bool)
-        for s, most in self.candidates.controlled.items():
+        kill, reached = self.systemic(rows)[:, -1], np.ones(len(rows), dtype=bool)
+        for s, most_burden in self.candidates.controlled.items():
             effect = self.effects[s]
             chosen = effect.kind[rows[:, s]]
             local, share = effect.local[chosen], effect.share[chosen]
-            good &= controllable(self.nodes[s], local, share, kill, most)
-        return good
+            reached &= controllable(self.nodes[s], local, share, kill, most_burden)
+        return reached
 
     def shortfall(self, rows: IntArray) -> FloatArray:
         """(schedules,) nats of log burden by which demands for control are missed, summed."""
         kill, total = self.systemic(rows)[:, -1], np.zeros(len(rows))
-        for s, most in self.candidates.controlled.items():
+        for s, most_burden in self.candidates.controlled.items():
             effect = self.effects[s]
             chosen = effect.kind[rows[:, s]]
-            left = effect.local[chosen, -1] - effect.share[chosen] * kill[:, None]
-            total += np.maximum(0.0, population_log_burden(left, self.nodes[s]) - most)
+            burden = effect.local[chosen, -1] - effect.share[chosen] * kill[:, None]
+            total += np.maximum(0.0, population_log_burden(burden, self.nodes[s]) - most_burden)
         return total
 
     def beside(self, row: IntArray, s: int, courses: IntArray) -> BoolArray:
@@ -159,8 +159,10 @@ class Tabulated:
         allowed: BoolArray = self.begun[s][courses]
         if self.candidates.exposures:  # caps depend on what the schedule does
             return allowed
-        others = [self.loads[t][self.kinds[t][row[t]]] for t in range(len(row)) if t != s]
-        return allowed & self.candidates.within(self.loads[s][self.kinds[s][courses]] + sum(others))
+        loads_of_others = [self.loads[t][self.kinds[t][row[t]]] for t in range(len(row)) if t != s]
+        return allowed & self.candidates.within(
+            self.loads[s][self.kinds[s][courses]] + sum(loads_of_others)
+        )
 
     def sites_reached(self, rows: IntArray) -> BoolArray:
         """(schedules,) whether the least number of lesions is treated, and all that must be."""
@@ -179,13 +181,13 @@ class Tabulated:
         alc_loss : (days,) at least what they add to the log loss of lymphocytes
         """
         total = self.organ_loads(rows) + loads
-        good: BoolArray = np.asarray(((total <= CAP) | ~self.candidates.hard).all(axis=1))
+        within: BoolArray = np.asarray(((total <= CAP) | ~self.candidates.hard).all(axis=1))
         for limit in self._hard_limits:
-            left = np.flatnonzero(good)
-            if not len(left):
-                return good
-            good[left] = limit.extendable(self, rows[left], alc_loss)
-        return good
+            undecided = np.flatnonzero(within)
+            if not len(undecided):
+                return within
+            within[undecided] = limit.extendable(self, rows[undecided], alc_loss)
+        return within
 
     def uses(self, rows: IntArray) -> FloatArray:
         """(schedules,) sum of load / cap over hard limits on organs and courses."""
@@ -203,8 +205,8 @@ class Tabulated:
             total += self.candidates.prior[hard].sum()
             for i, load in enumerate(self.loads):
                 total += load[:, hard].sum(axis=1)[self.kinds[i][rows[:, i]]]
-        own = rows[:, s]
-        days = menu.pattern[own] * (int(menu.technique.max()) + 1) + menu.technique[own]
+        courses = rows[:, s]
+        days = menu.pattern[courses] * (int(menu.technique.max()) + 1) + menu.technique[courses]
         _, first, of = np.unique(days, return_index=True, return_inverse=True)
         for limit in self._used_up:
             if limit.of_doses:
@@ -227,9 +229,11 @@ class Tabulated:
             busy = np.flatnonzero(shared)
             if not len(busy):
                 continue
-            one, two = rows[busy, i], rows[busy, j]
-            product = tables[i].menu.dose[one] * tables[j].menu.dose[two] * shared[busy]
-            factor = self.candidates.cross[i, j][:, tables[i].variant[one], tables[j].variant[two]]
+            of_i, of_j = rows[busy, i], rows[busy, j]
+            product = tables[i].menu.dose[of_i] * tables[j].menu.dose[of_j] * shared[busy]
+            factor = self.candidates.cross[i, j][
+                :, tables[i].variant[of_i], tables[j].variant[of_j]
+            ]
             loads[busy] += product[:, None] * factor.T
         for column, limit in enumerate(self.candidates.on_organs):
             limit.add_shared_days(self, rows, column, loads)
@@ -246,10 +250,12 @@ class Tabulated:
 
     def shared_days(self, rows: IntArray, i: int, j: int) -> FloatArray:
         """(schedules,) number of days on which lesions i and j both receive a fraction."""
-        one, two = self.candidates.lesions[i].menu, self.candidates.lesions[j].menu
-        if len(one) == 1 or len(two) == 1:
+        menu_i, menu_j = self.candidates.lesions[i].menu, self.candidates.lesions[j].menu
+        if len(menu_i) == 1 or len(menu_j) == 1:
             return np.zeros(len(rows))
-        return self.candidates.common_days(i, j, one.pattern[rows[:, i]], two.pattern[rows[:, j]])
+        return self.candidates.common_days(
+            i, j, menu_i.pattern[rows[:, i]], menu_j.pattern[rows[:, j]]
+        )
 
     def _organs(self, rows: IntArray) -> BoolArray:
         base = (
@@ -257,27 +263,27 @@ class Tabulated:
             + sum(load[self.kinds[s][rows[:, s]]] for s, load in enumerate(self.loads))
             + np.zeros((len(rows), len(self.candidates.on_organs)))
         )
-        good: BoolArray = np.asarray(((base <= CAP) | ~self.candidates.hard).all(axis=1))
-        left = np.flatnonzero(good)
-        if len(left):
-            total = self.organ_loads(rows[left])
-            good[left] = ((total <= CAP) | ~self.candidates.hard).all(axis=1)
-            good[left] &= np.isfinite(total).all(axis=1)
-        return good
+        within: BoolArray = np.asarray(((base <= CAP) | ~self.candidates.hard).all(axis=1))
+        undecided = np.flatnonzero(within)
+        if len(undecided):
+            total = self.organ_loads(rows[undecided])
+            within[undecided] = ((total <= CAP) | ~self.candidates.hard).all(axis=1)
+            within[undecided] &= np.isfinite(total).all(axis=1)
+        return within
 
     def _rules(self, rows: IntArray) -> BoolArray:
-        good = np.ones(len(rows), dtype=bool)
+        within = np.ones(len(rows), dtype=bool)
         last = np.full(len(rows), -1)
         first = np.full(len(rows), self.instance.days)
         for s, table in enumerate(self.candidates.lesions):
-            good &= self.begun[s][rows[:, s]]
+            within &= self.begun[s][rows[:, s]]
             patterns, pattern = table.menu.patterns, self.patterns_of(rows, s)
             last = np.maximum(last, patterns.last[pattern])
             first = np.where(pattern > 0, np.minimum(first, patterns.first[pattern]), first)
-        good &= (last >= self.end_needed) | (last < 0)
+        within &= (last >= self.end_needed) | (last < 0)
         if self.start_needed >= 0:
-            good &= (first <= self.start_needed) | (last < 0)
-        return good
+            within &= (first <= self.start_needed) | (last < 0)
+        return within
 
     def patterns_of(self, rows: IntArray, s: int) -> IntArray:
         """(schedules,) day pattern of lesion s."""

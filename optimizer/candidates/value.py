@@ -67,5 +67,5 @@ def controllable(
     kill : (...) saturated systemic log kill at the last horizon
     """
     burden = population_log_burden(local[..., -1, :] - share * kill[..., None], nodes)
-    kept: NDArray[np.bool_] = np.asarray(burden <= most + ROUNDING * (1.0 + abs(most)))
-    return kept
+    within: NDArray[np.bool_] = np.asarray(burden <= most + ROUNDING * (1.0 + abs(most)))
+    return within
