@@ -70,7 +70,10 @@ class LimitLoad(Generic[AnyOf]):
 class OrganLoad(LimitLoad[OnOrgan]):
     """A load of an organ: sums over treatment days of one course, and what shared days add.
 
-    load = prior + sum_s n_s day_load_s + sum_{i<j} [days shared] d_i d_j cross_ij + ...
+        load = prior + sum_s n_s day_load_s + sum_{i<j} [days shared] d_i d_j cross_ij + ...
+
+    Single loads rise with the dose and nothing that shared days add is negative, so that the sum of
+    single loads, which is a row of bounds and programmes, is never above the load.
     """
 
     of_daily_dose: ClassVar[bool] = False
