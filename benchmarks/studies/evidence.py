@@ -9,27 +9,24 @@ cores.
 from __future__ import annotations
 
 import argparse
-import json
-import textwrap
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from evidence_words import identified, mending, prose, translation
+
 from abscopt.optimizer.evidence.command import evidence
 from abscopt.optimizer.evidence.document import RIVALS, SPLITS, baselines, evidence_document
 from abscopt.optimizer.evidence.likelihood import comparisons, constant
 from abscopt.optimizer.evidence.measures import ALIKE, CLEARLY
-from abscopt.optimizer.evidence.requirements import Requirement, requirements
-from abscopt.optimizer.evidence.score import SCORED, Scored, score_of, scored
-from abscopt.optimizer.evidence.settings import scenario_constants
+from abscopt.optimizer.evidence.requirements import Requirement
+from abscopt.optimizer.evidence.score import Scored
 from abscopt.optimizer.results.result import DISCLAIMER
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "evidence.md"
 README = PAGE.parents[1] / "README.md"
 MARKS = ("<!-- scores of evidence -->", "<!-- end of scores -->")
-MENDED = "repeated-release"
-WEAK = ("vanpouille-box-2017-repeated-fractions", "moore-2021-pulsar-spacing")
 HORIZONS = "112, 200 and 365"
 FEW = 10
 """Cohorts below which likelihoods are not compared in words; status: assumed."""
@@ -43,8 +40,6 @@ REASONS = {
     ).items()
 }
 """Why the surrogate contradicts a verified finding; a test asks for exactly these."""
-FIRST = Path(__file__).with_name("evidence_first.json")
-"""Verdicts of the released constants under the translation of versions 0.3 and 0.4."""
 
 
 def main() -> None:
@@ -61,18 +56,6 @@ def main() -> None:
         README.write_text(f"{before}{MARKS[0]}\n{lines}\n{MARKS[1]}{after}", encoding="utf-8")
     else:
         print(text)
-
-
-def prose(text: str) -> Iterator[str]:
-    """Paragraphs and list entries, wrapped; each is followed by an empty line or another entry."""
-    for part in textwrap.dedent(text).strip().split("\n\n"):
-        entries = part.split("\n* ")
-        for i, entry in enumerate(entries):
-            words = " ".join(entry.split())
-            words = words if i == 0 else f"* {words}"
-            indent = "  " if words.startswith("* ") else ""
-            yield textwrap.fill(words, 100, subsequent_indent=indent, break_on_hyphens=False)
-        yield ""
 
 
 def scores(document: dict[str, Any]) -> Iterator[str]:
@@ -124,11 +107,12 @@ def page(results: Sequence[Scored], required: Sequence[Requirement]) -> Iterator
         """
     )
     yield from _sizes(results, document["effect_sizes"])
+    yield from identified()
     yield from _orders(results, document["summary"])
-    yield from _translation(results)
+    yield from translation(results)
     yield from _required(required)
     yield from _failures(results)
-    yield from _mending()
+    yield from mending()
     yield from _contested(results)
     for split in SPLITS:
         yield from _findings(results, split)
@@ -137,6 +121,7 @@ def page(results: Sequence[Scored], required: Sequence[Requirement]) -> Iterator
 def _sizes(results: Sequence[Scored], sizes: dict[str, Any]) -> Iterator[str]:
     """Likelihoods beside those of the rivals, and every comparison."""
     compared = comparisons(results)
+    local = comparisons(results, local=True)
     yield from ["## Sizes of effects", ""]
     yield from prose(
         f"""
@@ -165,9 +150,18 @@ def _sizes(results: Sequence[Scored], sizes: dict[str, Any]) -> Iterator[str]:
     yield f"| model inside the published interval | {' | '.join(inside)} |"
     yield ""
     yield from prose(_reading(sizes))
+    apart = {name: sizes["local"]["fits"][name]["chi_square"] for name in ("model", "constant")}
+    yield from prose(
+        f"""
+        Local treatment is kept apart, the last {len(local)} rows below: all visible lesions are
+        irradiated in one arm only, or the irradiated ones are read. Log kill there is many nats,
+        and a nat is no nat of hazard: chi square {apart["model"]:.0f}, of the constant
+        {apart["constant"]:.0f}. Local control has findings of its own.
+        """
+    )
     yield "| finding | endpoint | arms | published (95 %) | model | chi square | half |"
     yield "|---|---|---|---|---|---|---|"
-    for one in compared:
+    for one in [*compared, *local]:
         low, high = one.effect.log_interval
         off = ((one.effect.log_value - one.predicted) / one.effect.standard_error) ** 2
         yield (
@@ -240,75 +234,6 @@ def _cell(score: dict[str, float]) -> str:
     )
 
 
-def _translation(results: Sequence[Scored]) -> Iterator[str]:
-    """What changed since the first translation, old and new score side by side."""
-    first: dict[str, str] = json.loads(FIRST.read_text(encoding="utf-8"))["verdicts"]
-    old = [one for one in results if one.finding.id in first]
-    yield from ["## Translated anew", ""]
-    yield from prose(
-        """
-        In versions 0.3 and 0.4 hidden disease was built as a visible metastasis beside itself,
-        progression and survival were read as the mean burden of all lesions, mice had three
-        constants on a faster clock of which 85 % of the effect of 8 Gy x 3 came without any
-        treatment, and "no difference" counted whatever its interval. Now:
-
-        * `occult` is hidden disease and nothing else, with half of the effect however many lesions
-        are visible, as in the bundled cases of early and of stage III disease;
-
-        * progression is that of the first lesion to grow, `-max_l [u_l(h) - u_l(0)]`, survival
-        the total burden, `-ln sum_l exp u_l(h)`; resected lesions are not read;
-
-        * survival of mice is the time until the tumors are 20 times their size at the first
-        treatment;
-
-        * interferon of irradiated cells is read as release, infiltration as what primes on that
-        day;
-
-        * depletion of CD8 T cells, cells that release nothing, and lymphocyte counts are
-        conditions of an arm; a doublet with pemetrexed has the enhancement that the library's rule
-        gives its course;
-
-        * mice keep the library's rates, and an untreated mouse shows less than a fifth of the
-        effect of schedules that prime; single doses in mice are linear beyond 10 Gy;
-
-        * deaths by toxicity (RTOG 0617) are a matter of limits, outside the range.
-        """
-    )
-    yield from ["| split of 0.4, by finding | training | held back |", "|---|---|---|"]
-    for label, verdict_of_one in (
-        ("translation of 0.4", lambda one: first[one.finding.id]),
-        ("this translation", lambda one: one.surrogate),
-    ):
-        cells = []
-        for split in SPLITS:
-            verdicts = [
-                verdict_of_one(one)
-                for one in old
-                if one.finding.first_split == split and one.finding.status == SCORED
-            ]
-            counted = [v for v in verdicts if v not in ("scenario", "not_informative")]
-            right = counted.count("reproduced")
-            cells.append(f"{right} of {len(counted)} ({100 * right / len(counted):.0f} %)")
-        yield f"| {label} | {cells[0]} | {cells[1]} |"
-    yield ""
-    changed = [
-        f"`{one.finding.id}` {first[one.finding.id]} -> {one.surrogate}".replace("_", " ")
-        for one in old
-        if first[one.finding.id] != one.surrogate
-    ]
-    yield from prose(f"Verdicts that changed: {'; '.join(changed)}.")
-    yield from prose(
-        """
-        Two statements of earlier versions of this page were wrong. It said that some findings
-        contradict each other (MDACC and the pooled rates, LU002 and Gomez 2019, Lee 2009 and the
-        TREX1 switch): under its own margins none of the three pairs did, and a trial that is too
-        small to see a difference contradicts nothing. And it said that no set of constants
-        reproduces more than the released one: the two constants that matter most,
-        `effect_per_effector` and `release_factor`, were not among those varied.
-        """
-    )
-
-
 def _required(required: Sequence[Requirement]) -> Iterator[str]:
     yield from ["## Required at every horizon", ""]
     yield from [f"Systemic effect in nats at {HORIZONS} days.", ""]
@@ -329,56 +254,6 @@ def _failures(results: Sequence[Scored]) -> Iterator[str]:
                 label = "outside the range" if one.reason else "contradicted"
                 yield f"* `{one.finding.id}` ({label}). {why}"
         yield ""
-
-
-def _mending() -> Iterator[str]:
-    """The two known weaknesses, without and with the scenario that is meant to mend them."""
-    default, mended = scenario_constants("default"), scenario_constants(MENDED)
-    before, after = scored(default), scored(mended)
-    yield from ["## Two known weaknesses, and a mechanism", ""]
-    yield from prose(
-        f"""
-        8 x 1 should be below 8 x 3, and pulses ten days apart should beat daily fractions. Two
-        terms with a source were added, off by default. `repeat_release`: dying cells that are not
-        yet cleared release again at each later fraction (repeated sub-threshold doses amplify the
-        interferon signal, Vanpouille-Box 2017). `release_regrowth`: release comes from the tumor
-        that is there on the day, regrown since the fraction before (the antigen term of Serre 2016
-        and Cho 2023). The scenario `{MENDED}` has 0.25 and 1. They are single numbers per course,
-        so the optimizer stays exact. Read as release, 8 x 3 exceeds 8 x 1 without them already.
-        """
-    )
-    for name in WEAK:
-        for label, results in (("default", before), (MENDED, after)):
-            one = next(r for r in results if r.finding.id == name)
-            arms = "; ".join(
-                f"{arm} {', '.join(f'{value:.2f}' for value in values)}"
-                for arm, values in one.measures.items()
-            )
-            yield f"* `{name}`, {label}: {one.surrogate} ({arms})."
-    changed = [
-        f"`{b.finding.id}` {b.surrogate} -> {a.surrogate}"
-        for b, a in zip(before, after, strict=True)
-        if a.surrogate != b.surrogate
-    ]
-    yield ""
-    yield f"Verdicts that the scenario changes: {'; '.join(changed)}."
-    for split in SPLITS:
-        one, other = (
-            score_of([r for r in results if r.finding.split == split])
-            for results in (before, after)
-        )
-        yield (
-            f"{split.replace('_', ' ').capitalize()}: {one.reproduced} reproduced by default, "
-            f"{other.reproduced} in the scenario, of {one.total}."
-        )
-    failed = [r for r in requirements(mended) if not r.holds]
-    for requirement in failed:
-        numbers = "; ".join(
-            f"{name} {', '.join(f'{value:.2f}' for value in values)}"
-            for name, values in requirement.numbers.items()
-        )
-        yield f"In the scenario this requirement fails: {requirement.statement} ({numbers})."
-    yield ""
 
 
 def _contested(results: Sequence[Scored]) -> Iterator[str]:

@@ -66,7 +66,10 @@ def _effect_sizes(results: Sequence[Scored]) -> dict[str, Any]:
         | {"random_constants_log_likelihood": baselines()[split]["log_likelihood"]}
         for split in SPLITS
         for compared in [comparisons(_half(results, split))]
-    } | {"all": _sizes(comparisons(results))}
+    } | {
+        "all": _sizes(comparisons(results)),
+        "local": _sizes(comparisons(results, local=True)),
+    }
 
 
 def _sizes(compared: Sequence[Comparison]) -> dict[str, Any]:

@@ -7,6 +7,9 @@ With w = 1 / (comparisons of the same cohort), so that patients count once,
 
     ln L = sum_i w_i [ -(x_i - mu_i)^2 / (2 s_i^2) - ln s_i - ln(2 pi) / 2 ].
 
+Comparisons of local treatment, in which every visible lesion is irradiated in one arm only or the
+irradiated ones are read, are kept apart.
+
 Rivals: no effect (mu = 0); one constant c whatever the schedule, mu = c where an arm has all that
 the other has and more, -c the other way round, 0 between schedules of the same treatments; and the
 model with one factor b on all of its predictions. Both c and b have the weighted least squares
@@ -28,6 +31,7 @@ import numpy as np
 
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.evidence.measures import scale_of
+from abscopt.optimizer.evidence.settings import HIDDEN
 
 if TYPE_CHECKING:
     from abscopt.instances.evidence import Arm, Effect, Finding
@@ -41,12 +45,14 @@ class Comparison:
     Attributes
     ----------
     sign : whether the first arm has more treatments than the second (1), fewer (-1), or the same
+    local : whether it is about what radiation does where it is given
     """
 
     finding: Finding
     effect: Effect
     predicted: float
     sign: Literal[-1, 0, 1]
+    local: bool = False
 
     @property
     def inside(self) -> bool:
@@ -63,14 +69,18 @@ class Fit:
     chi_square: float
 
 
-def comparisons(results: Sequence[Scored]) -> list[Comparison]:
-    """Randomized comparisons of patients with a published size that the model expresses."""
-    return [
+def comparisons(results: Sequence[Scored], *, local: bool = False) -> list[Comparison]:
+    """Randomized comparisons of patients with a published size that the model expresses.
+
+    Those that are local, or (the default) those that are not.
+    """
+    every = [
         Comparison(
             scored.finding,
             effect,
             predicted(scored, effect),
             _sign(scored.finding.arms[effect.of], scored.finding.arms[effect.against]),
+            _local(scored.finding, effect),
         )
         for scored in results
         if scored.finding.scale == "human"
@@ -79,6 +89,7 @@ def comparisons(results: Sequence[Scored]) -> list[Comparison]:
         for effect in scored.finding.effects
         if effect.randomized and effect.status != "recalled"
     ]
+    return [comparison for comparison in every if comparison.local == local]
 
 
 def predicted(scored: Scored, effect: Effect) -> float:
@@ -97,6 +108,20 @@ def _sign(of: Arm, against: Arm) -> Literal[-1, 0, 1]:
     if more > less:
         return 1
     return -1 if more < less else 0
+
+
+def _local(finding: Finding, effect: Effect) -> bool:
+    """Whether irradiated lesions are read, or all that is visible is irradiated in one arm only.
+
+    There log kill is many nats and control is all but certain: a nat is no nat of log odds.
+    """
+    if finding.setting.endpoint in ("irradiated", "all_lesions"):
+        return True
+    of, against = (
+        {fraction.site for fraction in finding.arms[name].fractions}
+        for name in (effect.of, effect.against)
+    )
+    return set(finding.setting.lesions) - {HIDDEN} <= of ^ against
 
 
 def _treatments(arm: Arm) -> frozenset[str]:

@@ -268,7 +268,7 @@ def test_the_document_has_its_stable_keys() -> None:
         assert row["split"] in ("training", "held_back")
         assert {"first_split", "study", "cohort", "effects"} <= set(row)
         assert row["surrogate"] in get_args(Verdict)
-    assert set(found["effect_sizes"]) == {"training", "held_back", "all"}
+    assert set(found["effect_sizes"]) == {"training", "held_back", "all", "local"}
     assert "moore-2021-pulsar-spacing" in document.evidence_report(results, [])
 
 

@@ -81,8 +81,8 @@ def test_a_wrong_size_is_less_likely_though_its_sign_is_right() -> None:
     assert fits([near])["model"].log_likelihood > 300 + fits([far])["model"].log_likelihood
 
 
-def scored_with(**changes: object) -> list[Scored]:
-    """I-SABR with one effect, scored as the model would."""
+def scored_with(finding: dict[str, Any] | None = None, **changes: object) -> list[Scored]:
+    """I-SABR with one effect and other changes, scored as the model would."""
     effect = {
         "of": "12.5x4+nivolumab",
         "against": "12.5x4",
@@ -93,9 +93,10 @@ def scored_with(**changes: object) -> list[Scored]:
         "status": "verified",
         "randomized": True,
     } | changes
-    finding = Finding.model_validate_json(json.dumps(RAW | {"effects": [effect]}))
-    measures = {"12.5x4+nivolumab": np.array([1.0, 2.0]), "12.5x4": np.array([0.5, 0.9])}
-    return [Scored(finding, "reproduced", "reproduced", measures)]
+    made = Finding.model_validate_json(json.dumps(RAW | {"effects": [effect]} | (finding or {})))
+    sizes = np.array([1.0, 2.0]), np.array([0.5, 0.9])
+    measures = dict(zip(made.arms, sizes, strict=True))
+    return [Scored(made, "reproduced", "reproduced", measures)]
 
 
 def test_only_randomized_effects_that_were_read_count() -> None:
@@ -106,3 +107,19 @@ def test_only_randomized_effects_that_were_read_count() -> None:
     assert (turned.sign, turned.predicted) == (-1, pytest.approx(-0.8))
     assert comparisons(scored_with(randomized=False)) == []
     assert comparisons(scored_with(status="recalled")) == []
+
+
+def test_local_treatment_is_kept_apart() -> None:
+    """What is visible irradiated in one arm only, or irradiated lesions read."""
+    arms = {"more": RAW["arms"]["12.5x4"], "less": {}}
+    changes = {"arms": arms, "expected": ["more > less"]}
+    setting = RAW["setting"]
+    for lesions, endpoint, local in (
+        (["primary", "occult"], "survival", True),
+        (["primary", "distant"], "survival", False),
+        (["primary", "distant"], "all_lesions", True),
+    ):
+        made = changes | {"setting": setting | {"lesions": lesions, "endpoint": endpoint}}
+        (one,) = scored_with(of="more", against="less", finding=made)
+        assert len(comparisons([one], local=True)) == local
+        assert len(comparisons([one])) == (not local)
