@@ -156,7 +156,8 @@ def _sizes(results: Sequence[Scored], sizes: dict[str, Any]) -> Iterator[str]:
         Local treatment is kept apart, the last {len(local)} rows below: all visible lesions are
         irradiated in one arm only, or the irradiated ones are read. Log kill there is many nats,
         and a nat is no nat of hazard: chi square {apart["model"]:.0f}, of the constant
-        {apart["constant"]:.0f}. Local control has findings of its own.
+        {apart["constant"]:.0f}. That they are kept apart was decided after their sizes were seen;
+        local control has data of its own (`instances/evidence/local_control.toml`).
         """
     )
     yield "| finding | endpoint | arms | published (95 %) | model | chi square | half |"

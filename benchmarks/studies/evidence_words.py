@@ -93,8 +93,10 @@ def translation(results: Sequence[Scored]) -> Iterator[str]:
         conditions of an arm; a doublet with pemetrexed has the enhancement that the library's rule
         gives its course;
 
-        * mice keep the library's rates, and an untreated mouse shows less than a fifth of the
-        effect of schedules that prime; single doses in mice are linear beyond 10 Gy;
+        * mice keep the library's clearance, delay and loss of effectors, and an untreated mouse
+        shows less than a fifth of the effect of schedules that prime (the pool before treatment was
+        lowered twice for that; the lower one costs a verdict); single doses in mice are linear
+        beyond 10 Gy;
 
         * deaths by toxicity (RTOG 0617) are a matter of limits, outside the range.
         """
