@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from abscopt.instances import load
 from abscopt.instances.evidence import Finding, findings
 from abscopt.models import immune
 from abscopt.models.arrays import FloatArray
@@ -14,7 +15,7 @@ from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.evidence.measures import scale_of, surrogate_measure, verdict_of
 from abscopt.optimizer.evidence.score import measured, trials
 from abscopt.optimizer.evidence.settings import Trial, default_constants, trial_of
-from abscopt.optimizer.schedule import Schedule
+from abscopt.optimizer.schedule import Fraction, Schedule
 
 BY_ID = {finding.id: finding for finding in findings()}
 STAGE_III = "pacific-2017-consolidation"
@@ -145,6 +146,19 @@ def test_a_doublet_with_pemetrexed_has_the_enhancement_of_its_own_course() -> No
     assert ratios == {"pemetrexed": round(1.0 + 8.6 / 26.0, 2), "etoposide": 1.2}
     beds = [burdens(trial, name)["primary"][0] for name in ratios]
     assert abs(beds[0] - beds[1]) < 0.25
+
+
+def test_deaths_by_toxicity_are_a_matter_of_limits() -> None:
+    """RTOG 0617: 74 Gy breaks limits of stage III chemoradiation that 60 Gy keeps."""
+    finding = BY_ID["rtog-0617-2015-74-gy"]
+    assert finding.outside is not None
+    case = load("stage3-crt")
+    broken = {}
+    for name, arm in finding.arms.items():
+        course = [Fraction(f.day, "primary", f.dose_gy) for f in arm.fractions]
+        limits = Judge(case).evaluate(Schedule.of(course, [])).limits
+        broken[name] = {use.name for use in limits if use.broken}
+    assert broken["2x30"] < broken["2x37"]
 
 
 def test_mice_keep_the_clock_of_the_library() -> None:
