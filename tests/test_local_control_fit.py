@@ -1,0 +1,74 @@
+"""The fit of local control: its file and page are what the script says of the list of figures."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from abscopt.models.outcome import control_probability
+from abscopt.models.population import sensitivity_factors
+
+STUDIES = str(Path(__file__).parents[1] / "benchmarks" / "studies")
+
+
+@pytest.fixture(scope="module")
+def script() -> Iterator[ModuleType]:
+    """The script; its parts import each other by their bare names."""
+    before = set(sys.modules)
+    sys.path.insert(0, STUDIES)
+    try:
+        yield importlib.import_module("local_control")
+    finally:
+        sys.path.remove(STUDIES)
+        for name in set(sys.modules) - before:
+            if str(getattr(sys.modules[name], "__file__", "")).startswith(STUDIES):
+                del sys.modules[name]
+
+
+def test_the_fit_is_that_of_the_figures_and_no_held_out_study_is_in_it(script: ModuleType) -> None:
+    document, _ = script.stored()
+    assert document["sha256_of_fitted_figures"] == script.digest(), "fit again: see the script"
+    assert not any(study.held_out for study in script.training())
+    assert document["status"] == "calibrated"
+
+
+def test_the_stored_parameters_have_the_stored_likelihood(script: ModuleType) -> None:
+    document, at = script.stored()
+    fit = script.Fit(script.rows_of_all(script.training(), script.Structure()), script.Structure())
+    logs = np.log([document["parameters"][name]["value"] for name in fit.names])
+    assert fit.parameters(logs).alpha_per_gy == pytest.approx(at.alpha_per_gy)
+    assert -fit.loss(logs) == pytest.approx(document["penalized_log_likelihood"], abs=0.01)
+    for place in range(len(logs)):
+        for step in (-0.1, 0.1):
+            aside = logs + step * (np.arange(len(logs)) == place)
+            assert fit.loss(aside) > fit.loss(logs)
+
+
+def test_the_page_shows_what_the_parameters_predict(script: ModuleType) -> None:
+    document, at = script.stored()
+    page = sys.modules["local_control_page"]
+    text = page.PAGE.read_text(encoding="utf-8")
+    for name, lines in page.blocks(document, at, script.Structure()).items():
+        block = text.partition(f"<!-- {name}: begin -->")[2].partition("<!-- ")[0]
+        assert block.strip().splitlines() == lines, "run the script without arguments"
+
+
+def test_the_engine_says_the_same_for_good(script: ModuleType) -> None:
+    """With these constants on a lesion, its own few factors of alpha give the same control."""
+    document, at = script.stored()
+    model = sys.modules["local_control_model"]
+    structure = script.Structure()
+    rows = script.rows_of_all(script.training(), structure)
+    late = model.predicted(rows, at, structure, np.zeros(1), years=1e4)[:, 0]
+    factors, weights = sensitivity_factors(at.alpha_cv)
+    for row, expected in zip(rows, late, strict=True):
+        kill = at.alpha_per_gy[row.group] * factors * row.dose_gy
+        left = math.log(document["clonogens"][row.group]) + row.repopulated - kill
+        assert float(control_probability(left) @ weights) == pytest.approx(expected, abs=0.015)
