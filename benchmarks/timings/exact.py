@@ -66,12 +66,8 @@ from abscopt.optimizer.programme.build import build
 from abscopt.optimizer.programme.cuts import schedule_of
 from abscopt.optimizer.programme.data import data_of
 from abscopt.optimizer.programme.matrix import chosen, matrix_of
-from abscopt.optimizer.programme.single import (
-    OBJECTIVE_SCALE,
-    _first,
-    _refined_at,
-    solve_single,
-)
+from abscopt.optimizer.programme.refining import first, refined_at
+from abscopt.optimizer.programme.single import OBJECTIVE_SCALE, solve_single
 from abscopt.optimizer.programme.start import choice_of
 from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.results.result import versions
@@ -231,10 +227,10 @@ def first_round(name: str, level: str, folder: str, threads: int, limit: float) 
     marks = [time.perf_counter()]
     small, fewer = restricted(candidates, kept)
     columns = columns_of(small, kept=fewer)
-    refinement = _first(small, columns, fewer)
+    refinement = first(small, columns, fewer)
     if start is not None:
         data = data_of(small, columns, refinement, fewer)
-        refinement = _refined_at(small, judge, data, choice_of(small, columns, start), start)
+        refinement = refined_at(small, judge, data, choice_of(small, columns, start), start)
     data = data_of(small, columns, refinement, fewer)
     model = build(data)
     matrix, position = matrix_of(model)
