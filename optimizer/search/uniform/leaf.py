@@ -160,13 +160,15 @@ class Leaf:
             return True
         if count_at_most(course_losses, slack) <= settings.CURRENT.course_limit:
             self._courses(courses, course_losses, slack)
+        elif self._dates_first() and self._dates(courses, low, high, number):
+            return True
         elif too_many:
-            return self._dates(courses, low, high, number)
+            return not self._dates_first() and self._dates(courses, low, high, number)
         else:
             several = any(len(kinds) > 1 for kinds in kinds_within)
             # of single kinds nothing is left to split
             timing_limit = settings.CURRENT.most_timings if several else math.inf
-            if not self.dated:
+            if not self.dated or self._dates_first():
                 return self._kinds(courses, course_losses, low, high, slack, timing_limit)
             first_limit = settings.CURRENT.few_timings
             return (
@@ -175,6 +177,14 @@ class Leaf:
                 or self._kinds(courses, course_losses, low, high, slack, timing_limit)
             )
         return True
+
+    def _dates_first(self) -> bool:
+        """Whether an integer programme decides days before timings are valued one by one.
+
+        It finds schedules where days couple lesions; its values at corners are too loose where
+        control is a mean over radiosensitivities.
+        """
+        return self.dated and all(len(nodes) == 1 for nodes in self.tabulated.nodes)
 
     def _dates(
         self, courses: list[IntArray], low: FloatArray, high: FloatArray, number: int
