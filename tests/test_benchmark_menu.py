@@ -2,10 +2,12 @@
 
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,6 +39,12 @@ def menus() -> Iterator[ModuleType]:
 
 
 @pytest.fixture(scope="module")
+def tables(menus: ModuleType) -> Callable[[str], Any]:
+    """Tables of a case, made once; menus only read them."""
+    return cache(lambda case: menus.Tables(load(case)))
+
+
+@pytest.fixture(scope="module")
 def judged(menus: ModuleType) -> Iterator[ModuleType]:
     with script("rival_judge") as module:
         yield module
@@ -45,26 +53,28 @@ def judged(menus: ModuleType) -> Iterator[ModuleType]:
 @pytest.mark.parametrize("coding", ["ladder", "axes"])
 @pytest.mark.parametrize("case", CASES)
 def test_worth_and_feasibility_are_those_of_our_tables(
-    menus: ModuleType, case: str, coding: str
+    menus: ModuleType, tables: Callable[[str], Any], case: str, coding: str
 ) -> None:
-    tables = menus.Tables(load(case))
-    menu = menus.Menu(tables, coding)
+    of_case = tables(case)
+    menu = menus.Menu(of_case, coding)
     codes = np.random.default_rng(0).random((600, menu.size))
     plans, rows = menu.decode(codes)
-    value, excess = tables.valued(plans, rows)
+    value, excess = of_case.valued(plans, rows)
 
     assert (excess == 0).any()
     assert (excess > 0).any() or case in ("resistant-clone", "reirradiation")
     for plan in np.unique(plans):
         own = np.flatnonzero(plans == plan)
-        feasible = tables.plans[plan].feasible(rows[own])
+        feasible = of_case.plans[plan].feasible(rows[own])
         np.testing.assert_array_equal(feasible, excess[own] == 0)
-        exact = tables.plans[plan].value(rows[own][feasible])
+        exact = of_case.plans[plan].value(rows[own][feasible])
         np.testing.assert_allclose(value[own][feasible], exact, rtol=1e-10)
 
 
-def test_only_feasible_schedules_count_as_found(menus: ModuleType) -> None:
-    menu = menus.Menu(menus.Tables(load("sequencing")), "axes")
+def test_only_feasible_schedules_count_as_found(
+    menus: ModuleType, tables: Callable[[str], Any]
+) -> None:
+    menu = menus.Menu(tables("sequencing"), "axes")
     menu.start(60.0)
     codes = np.random.default_rng(0).random((600, menu.size))
     worth = menu.worth(codes)
@@ -75,8 +85,10 @@ def test_only_feasible_schedules_count_as_found(menus: ModuleType) -> None:
     assert value.max() > menu.best, "no infeasible schedule tempts: the price is not tested"
 
 
-def test_price_keeps_the_sampled_infeasible_below_the_feasible(menus: ModuleType) -> None:
-    menu = menus.Menu(menus.Tables(load("capacity")), "axes")
+def test_price_keeps_the_sampled_infeasible_below_the_feasible(
+    menus: ModuleType, tables: Callable[[str], Any]
+) -> None:
+    menu = menus.Menu(tables("capacity"), "axes")
     codes = np.random.default_rng(menus.SAMPLE).random((menus.SAMPLE, menu.size))
     value, excess = menu.tables.valued(*menu.decode(codes))
     worth = value - menu.price * excess

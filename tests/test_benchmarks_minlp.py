@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -57,15 +58,17 @@ def test_tumor_bed_is_stated_too(minlp: ModuleType) -> None:
 
 
 @pytest.mark.parametrize(
-    ("case", "reason"),
+    ("case", "sizes", "reason"),
     [
-        ("mr-linac-1", "free courses"),
-        ("resistant-clone", "clones"),
-        ("resistance", "soft limits"),
-        ("stage3-crt", "exposures"),
-        ("dual-checkpoint", "tables by fraction number on shared days"),
+        ("mr-linac-1", {}, "free courses"),
+        ("resistant-clone", {}, "clones"),
+        ("resistance", {}, "soft limits"),
+        ("stage3-crt", {"step_gy": 1.0, "drug_step_days": 28}, "exposures"),
+        ("dual-checkpoint", {}, "tables by fraction number on shared days"),
     ],
 )
-def test_what_is_not_stated_is_refused(minlp: ModuleType, case: str, reason: str) -> None:
+def test_what_is_not_stated_is_refused(
+    minlp: ModuleType, case: str, sizes: dict[str, Any], reason: str
+) -> None:
     with pytest.raises(ValueError, match=reason):
-        minlp.programme(Candidates(load(case)))
+        minlp.programme(Candidates(minlp.Cut(case, **sizes).instance()))

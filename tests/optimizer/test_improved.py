@@ -19,6 +19,8 @@ from abscopt.optimizer.schedule import Schedule, standard_schedule
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.solved import Solved
 
+pytestmark = pytest.mark.aided
+
 CASE = "oligomet-4"
 GAIN = "improves the objective by"
 

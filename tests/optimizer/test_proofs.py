@@ -30,6 +30,8 @@ from abscopt.optimizer.search.free.explore import Search, solve_free
 from abscopt.optimizer.search.uniform import fixing
 from abscopt.optimizer.solver import ColumnMaster, SolverError, solve_matrix
 
+pytestmark = pytest.mark.aided
+
 CASES = Path(__file__).parent.parent / "proof_cases"
 BEST = {
     "free-beside-prescribed": -12.373728901538417,
