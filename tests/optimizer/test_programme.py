@@ -356,20 +356,23 @@ def test_every_family_has_a_formula_and_rows(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(FAMILIES[key], "STATED", stated)
     for objective in OBJECTIVES:
         build(data_for(objective))
-    build(paired_data())
+    raw = uniform_case("default")
+    rates = {"rate_per_day": 0.01, "reference_cm3": 20.0, "exponent": 1.0}
+    raw["limits"].append(limit("new_sites", "seeded", cap=5.0, **rates))
+    build(paired_data(raw))
     assert {name for _, name in families} == {name for name, count in rows.items() if count}
 
 
-def paired_data() -> Any:
+def paired_data(raw: Raw) -> Any:
     """What the constraints read where courses and plans are chosen as pairs."""
-    candidates = Candidates(instance_of(uniform_case("default")))
+    candidates = Candidates(instance_of(raw))
     kept = offered(candidates)
     columns = columns_of(candidates, kept=kept)
     return data_of(candidates, columns, refining.first(candidates, columns, kept), kept)
 
 
 def test_arrays_hold_the_rows_of_the_programme_of_pairs() -> None:
-    model = build(paired_data())
+    model = build(paired_data(uniform_case("default")))
     matrix, position = matrix_of(model)
     expected, given = rows_of_model(model, position), rows_of_matrix(matrix)
     assert expected == given
