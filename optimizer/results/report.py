@@ -194,6 +194,7 @@ def _schedule_parts(
 def _evaluation_parts(evaluation: Evaluation, instance: Instance) -> list[object]:
     parts: list[object] = [
         _lesion_outcomes(evaluation, instance),
+        *_spread_lines(instance),
         *_clone_lines(evaluation, instance),
     ]
     if evaluation.limits:
@@ -242,6 +243,17 @@ def _lesion_outcomes(evaluation: Evaluation, instance: Instance) -> Table:
 def _control(found: LesionOutcome) -> str:
     chance = f"{100 * found.control_probability[-1]:.2f} %"
     return f"conceded ({chance})" if found.conceded else chance
+
+
+def _spread_lines(instance: Instance) -> list[object]:
+    """Whose control is that of a population of patients."""
+    spread = [f"{lesion.name} {lesion.alpha_cv:g}" for lesion in instance.lesions if lesion.spread]
+    if not spread:
+        return []
+    return [
+        "Control is a mean over patients; coefficient of variation of alpha: " + ", ".join(spread),
+        "",
+    ]
 
 
 def _clone_lines(evaluation: Evaluation, instance: Instance) -> list[object]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from abscopt.instances import load, names
+from abscopt.instances import build, load, names
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import evaluate
 from abscopt.optimizer.candidates.reduction import Step
@@ -100,6 +100,16 @@ def test_unequal_fractions_are_separate_lines() -> None:
     assert rows[1][1:4] == ["1", "x", "5"]
     assert "varies" in rows[2]
     assert "No drugs." in report
+
+
+def test_whose_control_is_a_mean_over_patients_is_named() -> None:
+    case = load("early-sabr")
+    raw = case.model_dump(mode="json", exclude_none=True)
+    assert "mean over patients" not in solve_report(standard_result(case), case)
+    raw["lesions"][0]["alpha_cv"] = 0.3
+    spread = build(raw)
+    text = solve_report(standard_result(spread), spread)
+    assert "Control is a mean over patients; coefficient of variation of alpha: primary 0.3" in text
 
 
 def test_conceded_lesions_are_named() -> None:
