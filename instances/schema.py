@@ -83,6 +83,11 @@ class Objective(Table):
     )
 
     @property
+    def of_dose_alone(self) -> bool:
+        """Whether a dose is maximized: no clone, no control and no systemic effect counts."""
+        return self.kind == "tumor_bed"
+
+    @property
     def unit(self) -> str:
         """Unit of the objective and of the gap."""
         return {"tumor_bed": "Gy", "expected_control": "lesion"}.get(self.kind, "nat")

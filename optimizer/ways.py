@@ -156,7 +156,7 @@ def _second(
     status = "skipped (gap not closed)"
     if bound is not None and bound - value <= gap:
         floor = max(bound - gap, least)
-        if candidates.instance.objective.kind == "tumor_bed":
+        if candidates.instance.objective.of_dose_alone:
             floor = max(floor, value - TIE * max(1.0, abs(value)))
         plan, row, status = second_stage(candidates, plan, row, min(floor, value), clock)
     if clock.expired and status.startswith("skipped"):  # its tables may take a second

@@ -122,7 +122,7 @@ def study_cases() -> list[str]:
     for name in names():
         instance = load(name)
         variant = any(name != other and name.startswith(f"{other}-") for other in names())
-        if name.startswith("toy-") or variant or instance.objective.kind == "tumor_bed":
+        if name.startswith("toy-") or variant or instance.objective.of_dose_alone:
             continue
         if instance.immune.release_factor > 0.0:
             found.append(name)

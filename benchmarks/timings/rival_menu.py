@@ -108,7 +108,7 @@ class Tables:
         lesions = range(rows.shape[1])
         weights = self.plans[0].weights
         kinds = [self.stacks["kind"][s].at(plans, rows[:, s]) for s in lesions]
-        if self.instance.objective.kind == "tumor_bed":
+        if self.instance.objective.of_dose_alone:
             return sum(
                 (weights[s] * self.stacks["tumor_bed"][s].at(plans, kinds[s]) for s in lesions),
                 start=np.zeros(len(rows)),

@@ -117,7 +117,7 @@ def programme(candidates: Candidates) -> Programme:
     _organs(stated)
     _blood(stated)
     _logistics(stated)
-    if candidates.instance.objective.kind == "tumor_bed":
+    if candidates.instance.objective.of_dose_alone:
         goal = quicksum(
             float(weight) * stated.table(s, "tumor_bed")
             for s, weight in enumerate(tables[0].weights)

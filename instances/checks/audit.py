@@ -223,7 +223,7 @@ def _last_start(instance: Instance, agent: AgentChoice, regimen: str) -> tuple[i
 
 def _immune_shares(instance: Instance) -> Iterator[Note]:
     """Shares that leave the systemic effect without a lesion to act on, or without a source."""
-    if instance.objective.kind == "tumor_bed" or instance.immune.effect_per_effector == 0:
+    if instance.objective.of_dose_alone or instance.immune.effect_per_effector == 0:
         return
     if all(lesion.effector_share == 0 for lesion in instance.lesions):
         yield note("no_effector_share", "lesions")
@@ -251,7 +251,7 @@ def _blockers(instance: Instance) -> list[int]:
 def _agents(instance: Instance) -> Iterator[Note]:
     """Checkpoint inhibitors in a case without a systemic effect."""
     reason = None
-    if instance.objective.kind == "tumor_bed":
+    if instance.objective.of_dose_alone:
         reason = "objective tumor_bed knows no systemic effect"
     elif instance.immune.effect_per_effector == 0:
         reason = "the systemic effect is off (immune.effect_per_effector = 0)"

@@ -109,7 +109,7 @@ def _courses(instance: Instance) -> Iterator[Problem]:
     spread = [f"{one.name} has alpha_cv {one.alpha_cv:g}" for one in instance.lesions if one.spread]
     for i, lesion in enumerate(instance.lesions):
         course = lesion.course
-        if instance.objective.kind == "tumor_bed":
+        if instance.objective.of_dose_alone:
             for what in ("clones", "techniques"):
                 if getattr(lesion, what):
                     yield f"lesions[{i}].{what}", what, "tumor_bed is a plain BED: leave it out"
@@ -165,7 +165,7 @@ def _free(instance: Instance, i: int, lesion: Lesion, course: FreeCourse) -> Ite
     if any(drug.equivalent_bed_gy_per_dose > 0 for drug in instance.drugs.values()):
         rule = "an equivalent BED needs uniform courses; use a sensitizer"
         yield "drugs", lesion.name, rule
-    if instance.objective.kind != "tumor_bed" and lesion.immune_active(instance.immune):
+    if not instance.objective.of_dose_alone and lesion.immune_active(instance.immune):
         for key in (
             "suppression_per_day",
             "pdl1_upregulation",

@@ -60,7 +60,7 @@ def _values_of_group(candidates: Candidates, plans: IntArray, rows: IntArray) ->
     """
     instance, shared = candidates.instance, candidates.shared(int(plans[0]))
     total = np.zeros((len(plans), len(rows)))
-    bed = instance.objective.kind == "tumor_bed"
+    bed = instance.objective.of_dose_alone
     if not bed:
         raw = kills_of_rows(candidates, plans, rows)
         kill = immune.saturate(raw, instance.immune.effect_maximum_nats)

@@ -36,7 +36,7 @@ def ceiling(candidates: Candidates, plan: int) -> float:
     all plans of one group.
     """
     instance = candidates.instance
-    bed = instance.objective.kind == "tumor_bed"
+    bed = instance.objective.of_dose_alone
     most = instance.immune.effect_maximum_nats
     if most is None and not bed:
         if instance.objective.kind not in BEST:

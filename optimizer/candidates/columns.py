@@ -348,7 +348,7 @@ def countable(candidates: Candidates) -> bool:
         for points in [*lesion.sparing.values(), *way.sparing.values()]
         for factor in points.values()
     )
-    plain = instance.objective.kind == "tumor_bed" or instance.immune.effect_per_effector == 0
+    plain = instance.objective.of_dose_alone or instance.immune.effect_per_effector == 0
     rested = plain or not lesion.immune_active(instance.immune)
     spared = plain or lesion.effect_loss(way) == 0
     dated = any(limit.tied_to_days for limit in candidates.on_courses)

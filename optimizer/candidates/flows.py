@@ -71,7 +71,7 @@ class Flow:
 def flows_of(candidates: Candidates, columns: Columns) -> dict[int, Flow]:
     """Coefficients of every free lesion with effectors of its own, or of several clones."""
     instance = candidates.instance
-    if instance.objective.kind == "tumor_bed":
+    if instance.objective.of_dose_alone:
         return {}
     rule = instance.immune.burden_limit_cm3 is not None
     return {

@@ -142,7 +142,7 @@ def _merit(candidates: Candidates, s: int, k: int) -> FloatArray:
     effects = candidates.effects(k)[s]
     exposed = candidates.exposed(k)[s].astype(float)
     of_kind = [-candidates.loads(k)[s]]
-    if candidates.instance.objective.kind == "tumor_bed":
+    if candidates.instance.objective.of_dose_alone:
         of_kind.append(effects.tumor_bed[:, None])
         of_course = [-exposed]
     else:

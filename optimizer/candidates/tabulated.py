@@ -64,7 +64,7 @@ class Tabulated:
     def value(self, rows: IntArray) -> FloatArray:
         """(schedules,) exact objective of rows (schedules, lesions)."""
         columns = range(rows.shape[1])
-        if self.instance.objective.kind == "tumor_bed":
+        if self.instance.objective.of_dose_alone:
             bed = np.stack(
                 [self.effects[s].tumor_bed[self.kinds[s][rows[:, s]]] for s in columns], axis=1
             )

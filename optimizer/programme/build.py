@@ -63,7 +63,7 @@ def _built(data: Data) -> Any:
             limit(model, data)
         tick()
     outcome.accelerated_growth(model, data)
-    if data.instance.objective.kind == "tumor_bed":
+    if data.instance.objective.of_dose_alone:
         value.tumor_bed(model, data)
     else:
         if data.paired:
@@ -96,7 +96,7 @@ def _built(data: Data) -> Any:
 def objective(model: Any, data: Data) -> None:
     """maximize sum_s w_s mean_h value[s, h] (or sum_s w_s BED_s) less what soft limits cost."""
     lesions = data.instance.lesions
-    if data.instance.objective.kind == "tumor_bed":
+    if data.instance.objective.of_dose_alone:
         total = sum(lesions[s].weight * model.tumor_bed[s] for s in data.lesions)
     else:
         count = len(data.horizons)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def first(candidates: Candidates, columns: Columns, kept: Kept | None) -> Refinement:
     """The first approximation: bands, or pairs where reductions went before."""
     instance = candidates.instance
-    if kept is None or instance.objective.kind == "tumor_bed":
+    if kept is None or instance.objective.of_dose_alone:
         active = tuple(
             s
             for s in flows_of(candidates, columns)

@@ -91,7 +91,7 @@ def _conceding(instance: Instance) -> Instance:
 
 
 def _control(instance: Instance) -> Instance:
-    if instance.objective.kind == "tumor_bed":
+    if instance.objective.of_dose_alone:
         return instance
     plain = instance.objective.model_copy(update={"kind": "log_kill"})
     return instance.model_copy(update={"objective": plain})

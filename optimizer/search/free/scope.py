@@ -28,7 +28,7 @@ def applies(candidates: Candidates) -> bool:
         len(instance.lesions) <= MOST_LESIONS
         and all(len(lesion.populations) == 1 for lesion in instance.lesions)
         and all(getattr(lesion, key) is None for lesion in instance.lesions for key in DEMANDS)
-        and instance.objective.kind != "tumor_bed"
+        and not instance.objective.of_dose_alone
         and instance.immune.burden_limit_cm3 is None
         and not candidates.exposures
         and all(_plain(candidates, s) for s in range(len(candidates.lesions)))

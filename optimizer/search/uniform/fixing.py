@@ -345,7 +345,7 @@ def _keep_in_hand(candidates: Candidates, in_hand: InHand, sweep: _Sweep) -> Non
     k, row = in_hand.plan, np.array(in_hand.row, dtype=np.int64)
     for s, course in enumerate(in_hand.row):
         sweep.pairs[s][k, course] = True
-    if candidates.instance.objective.kind == "tumor_bed":
+    if candidates.instance.objective.of_dose_alone:
         return
     kill = kill_of_row(candidates, k, row)
     sweep.effect[k] = np.maximum(sweep.effect[k], kill * (1 + ROUNDING))

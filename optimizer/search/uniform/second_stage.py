@@ -109,7 +109,7 @@ def _worth_trying(tabulated: Tabulated, row: IntArray, s: int, floor: float) -> 
     """
     effects, kinds = tabulated.effects, tabulated.kinds
     short = len(kinds[s]) <= settings.CURRENT.long_kinds
-    if short or tabulated.instance.objective.kind == "tumor_bed":
+    if short or tabulated.instance.objective.of_dose_alone:
         return np.arange(len(kinds[s]))
     unchanged = [i for i in range(len(row)) if i != s]
     loss = np.array([effects[i].loss[row[i]] for i in unchanged])

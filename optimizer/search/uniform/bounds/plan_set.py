@@ -81,7 +81,7 @@ class PlanSet:
         self.family: tuple[int, ...] = plans if whole is None else whole.family
         rows = whole.rows if whole is not None and whole.candidates is candidates else None
         self.rows: Rows = rows_of(candidates, plans, self.family, rows)
-        self.systemic = self.instance.objective.kind != "tumor_bed"
+        self.systemic = not self.instance.objective.of_dose_alone
         self.horizons = len(self.instance.horizon_days) if self.systemic else 0
         effects = candidates.plan_effects
         self.chemo = float(effects.chemotherapy_log_loss[list(plans)].min())

@@ -50,7 +50,7 @@ class Shapes:
     ):
         """Levels G_l, geometric from max(lo, 1e-3 hi, 1e-12) to hi e^(chemo + sum_s max a_s)."""
         self.tabulated = tabulated
-        self.systemic = tabulated.instance.objective.kind != "tumor_bed"
+        self.systemic = not tabulated.instance.objective.of_dose_alone
         self.courses = courses
         self.members: list[list[IntArray]] = []
         self.loss: list[FloatArray] = []

@@ -54,7 +54,7 @@ class LesionValues:
         """
         self.instance, self.weight = instance, lesion.weight
         self.burden_limit, self.nodes = lesion.most_log_burden, lesion.sensitivities[1]
-        self.systemic = instance.objective.kind != "tumor_bed"
+        self.systemic = not instance.objective.of_dose_alone
         self.horizons = len(instance.horizon_days) if self.systemic else 0
         self.local, self.share, self.tumor_bed = shared.local, share, shared.tumor_bed
         if not self.systemic:
