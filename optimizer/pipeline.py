@@ -19,7 +19,7 @@ from abscopt.optimizer.improved import with_lesions_added
 from abscopt.optimizer.known import Known
 from abscopt.optimizer.known_at_once import without_tables
 from abscopt.optimizer.memory import Memory
-from abscopt.optimizer.programme.data import refuse_spread
+from abscopt.optimizer.programme.data import refuse_spread, states_spread
 from abscopt.optimizer.progress import Clock, Listener, Stopped
 from abscopt.optimizer.results.result import Certificate, Result, ResultStatus, SolverRun
 from abscopt.optimizer.schedule import Schedule, read_schedule, standard_schedule
@@ -172,6 +172,8 @@ def _begun(
 
     def in_turn() -> Iterator[Way]:
         yield _name(method, candidates), first
+        if not states_spread(instance):
+            return
         yield "HiGHS without presolve", lambda known: other(known, None)
         engine = _other_engine()  # asking what is installed takes half a second
         if engine is not None:

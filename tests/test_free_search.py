@@ -268,9 +268,11 @@ def random_slopes(one: Planned, random: np.random.Generator) -> Multipliers:
         levels = random.uniform(0.1, 1.0, (2, horizons)) * one.domain.most_effect
         price = random.uniform(0, 0.5, (2, horizons))
         effect = np.stack([price / levels, price, price * (np.log(levels) - 1)]).sum(axis=1)
-    return Multipliers(
-        random.uniform(0, 1, whole.local.shape), effect, random.uniform(0, 5, len(whole.rhs))
-    )
+    burden, load = random.uniform(0, 1, whole.local.shape), random.uniform(0, 5, len(whole.rhs))
+    felt = burden.copy()
+    for s in whole.spread:
+        felt[s] = random.uniform(0, 1, horizons)
+    return Multipliers(burden, felt, effect, load)
 
 
 def looked(

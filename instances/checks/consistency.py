@@ -106,7 +106,6 @@ def _sparing(instance: Instance) -> Iterator[Problem]:
 
 
 def _courses(instance: Instance) -> Iterator[Problem]:
-    spread = [f"{one.name} has alpha_cv {one.alpha_cv:g}" for one in instance.lesions if one.spread]
     for i, lesion in enumerate(instance.lesions):
         course = lesion.course
         if instance.objective.of_dose_alone:
@@ -119,9 +118,6 @@ def _courses(instance: Instance) -> Iterator[Problem]:
         if course is None:
             continue
         if course.form == "free":
-            if spread:
-                rule = f"control is averaged over alpha ({spread[0]}) for uniform courses only"
-                yield f"lesions[{i}].course.form", course.form, rule
             yield from _free(instance, i, lesion, course)
         else:
             yield from _uniform(instance, i, lesion, course)

@@ -25,7 +25,6 @@ from abscopt.optimizer.progress import tick
 if TYPE_CHECKING:
     from abscopt.instances.courses import FreeCourse
     from abscopt.instances.lesions import Lesion
-    from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.reduction import Kept
     from abscopt.optimizer.candidates.table import Candidates
 
@@ -35,7 +34,8 @@ class Columns:
     """Everything the programme needs to know of what may be chosen.
 
     J columns, K plans, G groups of plans that act alike on tumors and organs, C clones times
-    radiosensitivities (of the lesion that has most of them; entries beyond a lesion's own are 0).
+    radiosensitivities (of the lesion that has most of them; entries beyond a lesion's own are 0; a
+    free lesion has the mean one only).
 
     Attributes
     ----------
@@ -128,7 +128,7 @@ def columns_of(
     columns = Columns(
         **joined,
         constant_local=_constant_local(candidates, most_clones),
-        share=_share(candidates.instance, most_clones),
+        share=_share(candidates, most_clones),
     )
     return finite_fields("columns of the programme", columns)
 
@@ -320,11 +320,12 @@ def _drug_kill(candidates: Candidates, plan: int) -> FloatArray:
     return total
 
 
-def _share(instance: Instance, most_clones: int) -> FloatArray:
+def _share(candidates: Candidates, most_clones: int) -> FloatArray:
+    instance = candidates.instance
     share = np.zeros((len(instance.lesions), most_clones))
     for s, lesion in enumerate(instance.lesions):
-        clones = lesion.populations * len(lesion.sensitivities[1])
-        for c, clone in enumerate(clones):
+        nodes = 1 if s in candidates.free else len(lesion.sensitivities[1])
+        for c, clone in enumerate(lesion.populations * nodes):
             factor = instance.immune.share_factor * clone.effector_share_factor
             share[s, c] = lesion.effector_share * factor
     return share

@@ -18,6 +18,7 @@ from abscopt.optimizer.programme.margins import RANGE_MARGIN
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
+    from abscopt.instances.lesions import Lesion
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.columns import Columns
     from abscopt.optimizer.candidates.flows import Flow
@@ -288,11 +289,28 @@ class Data:
         return self._bed_loss_per_day(s) * self.instance.days if s in self.free else 0.0
 
 
+def _free(lesion: Lesion) -> bool:
+    return lesion.course is not None and lesion.course.form == "free"
+
+
+def states_spread(instance: Instance) -> bool:
+    """Whether the programme covers the means over radiosensitivities of a case, if any."""
+    if not any(lesion.spread for lesion in instance.lesions):
+        return True
+    free = any(_free(lesion) for lesion in instance.lesions)
+    return not free and instance.immune.burden_limit_cm3 is None
+
+
 def refuse_spread(instance: Instance) -> None:
-    """Raise InputError for means over radiosensitivities under a burden rule."""
-    if instance.immune.burden_limit_cm3 is None:
+    """Raise InputError for means over radiosensitivities that the programme does not cover."""
+    if states_spread(instance):
         return
     rule = "the stated programme has no burden_limit_cm3 beside it: solve by method auto"
+    if any(_free(lesion) for lesion in instance.lesions):
+        rule = (
+            "the stated programme has no free courses beside it, and their own search (method "
+            "auto) only in the cases that it covers (README)"
+        )
     problems = [
         Problem(instance.name, f"lesions[{i}].alpha_cv", f"{lesion.alpha_cv:g}", rule)
         for i, lesion in enumerate(instance.lesions)

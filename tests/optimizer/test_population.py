@@ -66,6 +66,3 @@ def test_what_does_not_cover_a_spread_says_so() -> None:
     ruled = {"immune": {"use": "default", "burden_limit_cm3": 5.0}}
     with pytest.raises(InputError, match=r"lesions\[0\].alpha_cv: 0.3: the stated programme"):
         solve(build(plain_case([one], [], horizon_days=[60], **ruled)), method="single")
-    free = {"form": "free", "days": [0, 1], "levels_gy": [2.0]}
-    with pytest.raises(InputError, match="for uniform courses only"):
-        build(plain_case([one, lesion("b", course=free)], [], horizon_days=[60]))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import immune, outcome
+from abscopt.models import immune
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.search.free import settings
 
@@ -41,9 +41,7 @@ def split(domain: NodeDomain, lagrangian: NodeBound, excess: float) -> list[Node
     if loose[:irradiated].max() > settings.CURRENT.loose * excess:
         s = int(np.argmax(loose[:irradiated]))
         low, high = domain.spans[s].kill
-        conceded = outcome.concession_burden(domain.goal.conceded_at_nats)
-        burden = domain.problem.local[s] - domain.problem.share[s] * mixture.systemic
-        kill = float((burden - conceded)[-1])
+        kill = domain.conceded_kill(s, mixture.systemic)
         if low + 0.5 < kill < high - 0.5:
             return _by_kill(domain, s, kill, 0.0)
     by_count = _by_count(domain, lagrangian)

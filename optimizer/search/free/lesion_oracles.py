@@ -199,13 +199,17 @@ class MenuOracle:
         """All courses of the menu with what they do, by place.
 
         kill = local of no course - local of the course,  effect = chemo E,  kept = e^-loss
+
+        with the kill of mean alpha: a node of a spread has that times its factor.
         """
         table, plan = candidates.lesions[s], problem.plan
         self.menu, self.lesion = table.menu, table.menu.lesion
         self._of = candidates.lesion_of(table)
         effects = candidates.effects(plan)[s]
         self._allowed = candidates.allowed(plan)[s]
-        kill = effects.local[0, :, 0] - effects.local[:, :, 0]
+        middle = effects.local.shape[2] // 2  # one clone: all are nodes of a spread, or one
+        kill = effects.local[0, :, middle] - effects.local[:, :, middle]
+        kill /= self._of.sensitivities[0][middle]
         every = np.arange(len(self.menu))[:, None]
         self._all = Courses(
             every,

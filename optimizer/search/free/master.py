@@ -16,6 +16,9 @@ Variables, all >= 0:
 
     burden  (j, h)   - sum_b u_b mu_jhb - sum_c K_ch x_jc - share_j sum_b sat_hb nu_hb - a_jh
                                                                            <= - local_jh
+    or, where control is a mean over radiosensitivities and a point has a kill k_b and an effect v_b
+            (j, h)     sum_b k_b mu_jhb - sum_c K_ch x_jc - a_jh <= 0
+    felt    (j, h)     sum_b v_b mu_jhb - share_j sum_b sat_hb nu_hb <= 0
     effect  (h)        sum_b z_b nu_hb - sum_sc E_sch x_sc - c_h <= 0                   alone
     effect  (h, g)     sum_b z_b nu_hb - sum_sc (E_sch / (O_sc g) + ln O_sc) x_sc - c_h
                                                        <= rest_h / g - 1 + ln g      several
@@ -30,10 +33,10 @@ cutting-plane method for solving convex programs): ln Z = ln G + sum_s ln O_s an
 ln G <= G / g - 1 + ln g with G = rest + sum_s E_s / O_s. Between points, phi and the saturation
 are replaced by their concave majorants, since the maximum mixes the points freely.
 
-The duals are the next multipliers: those of burden k per_j, of effect t with w = sum t_g / g and
-offset = sum t_g (ln g - 1), of limits y. The pricing problem of lesion s, maximize
-per_s k . K + w . E / O + t ln O - y . L over its courses, is the lesion oracle; the duals of the
-counts have no part in it, as the oracle looks at these ranges itself.
+The duals are the next multipliers: those of burden k per_j, of felt likewise, of effect t with
+w = sum t_g / g and offset = sum t_g (ln g - 1), of limits y. The pricing problem of lesion s,
+maximize per_s k . K + w . E / O + t ln O - y . L over its courses, is the lesion oracle; the duals
+of the counts have no part in it, as the oracle looks at these ranges itself.
 
 The master grows by columns and keeps its basis. Rows are in the order above.
 """
@@ -101,6 +104,9 @@ class Master:
         near = np.clip(near, domain.low[..., None], domain.high[..., None])
         self.points = np.concatenate([wide, near], axis=-1).reshape(lesions * horizons, -1)
         self.worth = value_of_burden(domain.goal, self.points)
+        self.spread = list(domain.problem.spread)
+        if self.spread:
+            self._two_numbers()
         if domain.alone:
             self.at = np.linspace(
                 np.zeros(horizons), domain.most_effect, settings.CURRENT.breaks, axis=1
@@ -120,14 +126,39 @@ class Master:
         self._known = [0] * len(domain.oracles)
         self._lesion_of = np.zeros(0, dtype=np.int64)
 
+    def _two_numbers(self) -> None:
+        """Points of lesions with a spread: a grid of kill and effect felt, Psi its worth.
+
+        `points` are then -k, `felt` (spread lesions H, points) are v; all have as many points.
+        """
+        domain, horizons = self.domain, self.domain.cell.shape[1]
+        size = settings.CURRENT.spread_kills, settings.CURRENT.spread_felt
+        padding = ((0, 0), (0, max(0, size[0] * size[1] - self.points.shape[1])))
+        self.points = np.pad(self.points, padding, mode="edge")
+        self.worth = np.pad(self.worth, padding, mode="edge")
+        self.felt = np.zeros((len(self.spread) * horizons, self.points.shape[1]))
+        for place, s in enumerate(self.spread):
+            spread, share = domain.problem.spread[s], domain.problem.share[s]
+            lower, upper = domain.oracles[s].kill_range(domain.spans[s])
+            for h in range(horizons):
+                kill = np.linspace(lower[h], upper[h], size[0])
+                low, high = (share * domain.systemic[:, h]).tolist()
+                felt = np.linspace(low, high, size[1])
+                grid = [axis.reshape(-1) for axis in np.meshgrid(kill, felt, indexing="ij")]
+                grid = [np.pad(k, (0, self.points.shape[1] - len(k)), "edge") for k in grid]
+                burden = spread.burden(domain.problem.local[s, h] - grid[1], grid[0])
+                self.points[s * horizons + h], self.felt[place * horizons + h] = -grid[0], grid[1]
+                self.worth[s * horizons + h] = value_of_burden(domain.goal, burden)
+
     def _begun(self) -> ColumnMaster:
         """All rows, and all columns but those of courses: the programme of the module.
 
         Row offsets `burden`, `effect`, .. are cumulated sizes, in the order of the module: lesions
-        H, H levels, M, 2 P, P, lesions H, H. Inequalities come first and have no lower end; the
-        rows of sums are 1 on both sides. A burden's points are columns (points, rows) with -u in
-        their burden row and 1 in their point row; an effect's have -share sat in the burden rows of
-        their horizon, z in all its effect rows and 1 in its level row.
+        H, H levels, M, 2 P, P, lesions H, H, those of `felt` before the sums. Inequalities come
+        first and have no lower end; the rows of sums are 1 on both sides. A burden's points are
+        columns (points, rows) with -u in their burden row and 1 in their point row; an effect's
+        have -share sat in the burden rows of their horizon, z in all its effect rows and 1 in its
+        level row.
         """
         domain, problem = self.domain, self.domain.problem
         cells, irradiated, horizons = self.points.shape[0], len(domain.oracles), len(self.at)
@@ -135,24 +166,32 @@ class Master:
         if not domain.alone:
             above = domain.rest[:, None] / self.levels - 1.0 + np.log(self.levels)
         counts = [np.array([span.count[1], -span.count[0]], dtype=float) for span in domain.spans]
-        rhs = [-problem.local.reshape(-1), above.reshape(-1), problem.rhs, *counts]
-        sizes = [cells, above.size, len(problem.rhs), 2 * irradiated, irradiated, cells, horizons]
-        places = np.cumsum([0, *sizes]).tolist()
-        burden, effect, limit, count, convexity, point, level, rows = places
+        number = horizons * len(self.spread)
+        rested, share = -problem.local, problem.share.copy()
+        rested[self.spread], share[self.spread] = 0.0, 0.0
+        rhs = [rested.reshape(-1), above.reshape(-1), problem.rhs, *counts, np.zeros(number)]
+        sizes = [cells, above.size, len(problem.rhs), 2 * irradiated, number, irradiated, cells]
+        places = np.cumsum([0, *sizes, horizons]).tolist()
+        burden, effect, limit, count, felt, convexity, point, level, rows = places
         self._rows = {"burden": burden, "effect": effect, "limit": limit, "count": count,
-                      "convexity": convexity, "end": rows}  # fmt: skip
+                      "felt": felt, "convexity": convexity, "end": rows}  # fmt: skip
         upper = np.concatenate([*rhs, np.ones(rows - convexity)])
         master = ColumnMaster(np.where(np.arange(rows) < convexity, -np.inf, upper), upper)
         points = np.zeros((cells, self.points.shape[1], rows))
         every = np.arange(cells)
         points[every, :, every] = -self.points  # -u <= K + share sat - local
         points[every, :, point + every] = 1.0
+        for place, s in enumerate(self.spread):
+            for h in range(horizons):
+                row = place * horizons + h
+                points[s * horizons + h, :, felt + row] = self.felt[row]
         weight = np.repeat(domain.per, horizons)[:, None]
         master.add((self.worth * weight).reshape(-1), points.reshape(-1, rows))
         levels = np.zeros((horizons, settings.CURRENT.breaks, rows))
         for h in range(horizons):
-            levels[h][:, burden + h : effect : horizons] = -np.outer(
-                self.saturated[h], problem.share
+            levels[h][:, burden + h : effect : horizons] = -np.outer(self.saturated[h], share)
+            levels[h][:, felt + h : convexity : horizons] = -np.outer(
+                self.saturated[h], problem.share[self.spread]
             )
             effect_rows = slice(
                 effect + h * self.levels.shape[1], effect + (h + 1) * self.levels.shape[1]
@@ -208,8 +247,13 @@ class Master:
         dual = np.maximum(self._master.duals(), 0.0)
         rows, domain = self._rows, self.domain
         shape = domain.problem.local.shape
+        price = dual[: rows["effect"]].reshape(shape) / domain.per[:, None]
+        felt = price.copy()
+        felt[self.spread] = dual[rows["felt"] : rows["convexity"]].reshape(-1, shape[1])
+        felt[self.spread] /= domain.per[self.spread, None]
         multipliers = Multipliers(
-            dual[: rows["effect"]].reshape(shape) / domain.per[:, None],
+            price,
+            felt,
             self._slopes(dual[rows["effect"] : rows["limit"]].reshape(self.levels.shape)),
             dual[rows["limit"] : rows["count"]],
         )

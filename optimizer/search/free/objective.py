@@ -4,10 +4,11 @@ With u the log burden of a lesion at a horizon, for all prices k, s >= 0
 
     phi(u) <= max_u' [phi(u') + k u'] - k u,        sat(Z) <= max_Z' [sat(Z') - s Z'] + s Z,
 
-whatever the shape of phi (each maximum is a conjugate, each inequality Fenchel's). For a lesion
-alone, whose effect holds that of the lesions at rest, this is linear in kill and effect. The effect
-of several is Z = G prod O, G = rest + sum E / O, where O is what a course's lymphocyte losses leave
-of the others' effect. There
+whatever the shape of phi (each maximum is a conjugate, each inequality Fenchel's). Where control
+is a mean over radiosensitivities, kill and the effect felt have prices of their own (`spread`). For
+a lesion alone, whose effect holds that of the lesions at rest, this is linear in kill and effect.
+The effect of several is Z = G prod O, G = rest + sum E / O, where O is what a course's lymphocyte
+losses leave of the others' effect. There
 
     m sat(Z) <= max_l' [m sat(e^l') - t l'] + t ln Z,
     t ln Z = t ln G + t sum ln O <= w G + offset + t sum ln O,
@@ -31,6 +32,7 @@ from abscopt.optimizer.candidates.value import value_of_burden
 from abscopt.optimizer.search.free import settings
 from abscopt.optimizer.search.free.days.cost_to_go import Prices
 from abscopt.optimizer.search.free.days.span import Span
+from abscopt.optimizer.search.free.spread import Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,10 +46,13 @@ if TYPE_CHECKING:
 class Multipliers:
     """Worth of a nat of each log burden (lesions, H), of effect and of a unit of each load (M,).
 
-    `effect` (3, H) are w, t and offset of the module's docstring; for a lesion alone s, 0 and 0.
+    `burden` is that of a nat of kill, `felt` (lesions, H) that of a nat of the systemic effect that
+    a lesion feels: the same, but where control is a mean over radiosensitivities. `effect` (3, H)
+    are w, t and offset of the module's docstring; for a lesion alone s, 0 and 0.
     """
 
     burden: FloatArray
+    felt: FloatArray
     effect: FloatArray
     load: FloatArray
 
@@ -56,6 +61,7 @@ class Multipliers:
         mine, theirs = 1.0 - step, step
         return Multipliers(
             mine * self.burden + theirs * other.burden,
+            mine * self.felt + theirs * other.felt,
             mine * self.effect + theirs * other.effect,
             mine * self.load + theirs * other.load,
         )
@@ -80,6 +86,7 @@ class NodeDomain:
         oracles: tuple[LesionOracle, ...],
         spans: tuple[Span, ...] | None = None,
         cell: FloatArray | None = None,
+        tables: dict[tuple[float, ...], Table] | None = None,
     ):
         """Ranges of effect and burden that the spans and the cell leave.
 
@@ -126,11 +133,12 @@ class NodeDomain:
             self.low[s] -= upper
             self.high[s] -= lower
         self.low = np.minimum(self.low, self.high)
+        self._tables = {} if tables is None else tables
 
     def within(self, spans: tuple[Span, ...], cell: FloatArray | None = None) -> NodeDomain:
         """The same for smaller spans and a smaller cell."""
         cell = self.cell if cell is None else cell
-        return NodeDomain(self.instance, self.problem, self.oracles, spans, cell)
+        return NodeDomain(self.instance, self.problem, self.oracles, spans, cell, self._tables)
 
     def with_span(self, s: int, **changed: Any) -> NodeDomain:
         """The same with other fields of the span of a lesion."""
@@ -140,7 +148,7 @@ class NodeDomain:
 
     def under(self, problem: PlanProblem) -> NodeDomain:
         """The same with other rows."""
-        return NodeDomain(self.instance, problem, self.oracles, self.spans, self.cell)
+        return NodeDomain(self.instance, problem, self.oracles, self.spans, self.cell, self._tables)
 
     def effect(self, effect: FloatArray, others_kept: FloatArray) -> FloatArray:
         """(n, H) unsaturated systemic effect of (n, P, H) own effects and (n, P) others' kept.
@@ -157,11 +165,16 @@ class NodeDomain:
     def worth(self, kill: FloatArray, systemic: FloatArray) -> FloatArray:
         """(n, lesions) at (n, P, H) kills, growth taken off, and (n, H) saturated effect.
 
-        per_j sum_h phi(u_jh),    u_jh = local_jh - share_j sat_h - K_jh
+        per_j sum_h phi(u_jh),    u_jh = local_jh - share_j sat_h - K_jh, or U of a spread
         """
         problem = self.problem
         burden = problem.local[None] - problem.share[None, :, None] * systemic[:, None, :]
+        averaged = {
+            s: spread.burden(burden[:, s], kill[:, s]) for s, spread in problem.spread.items()
+        }
         burden[:, : kill.shape[1]] -= kill
+        for s, of_population in averaged.items():
+            burden[:, s] = of_population
         worths: FloatArray = value_of_burden(self.goal, burden).sum(axis=2) * self.per
         return worths
 
@@ -174,10 +187,11 @@ class NodeDomain:
     def prices(self, multipliers: Multipliers) -> tuple[float, list[Prices]]:
         """A constant and the prices of each lesion: a bound of all courses that keep the limits.
 
-        With m_h = sum_j per_j share_j k_jh the worth of a nat of saturated effect:
+        With m_h = sum_j per_j share_j felt_jh the worth of a nat of saturated effect:
 
             constant = y . rhs - cost
                        + sum_jh per_j (max_{low <= u <= high} [phi(u) + k_jh u] - k_jh local_jh)
+                         (with a spread per_j max [Psi_jh(k', v) - k_jh k' - felt_jh v])
                        + sum_h max_Z [m_h sat(Z) - s_h Z]  alone, or
                        + sum_h (w_h rest_h + offset_h + max_{l in cell} [m_h sat(e^l) - t_h l])
             worth_s(c) = per_s k_s . K_c - y . L_c + s . E_c  alone, or
@@ -186,6 +200,9 @@ class NodeDomain:
         problem = self.problem
         total = float(multipliers.load @ problem.rhs) - problem.cost
         for (s, h), k in np.ndenumerate(multipliers.burden):
+            if s in problem.spread:
+                total += float(self.per[s] * self._by_kill(multipliers, s, h).max())
+                continue
             above = self._intercept(float(k), self.low[s, h, None], self.high[s, h, None])
             total += float(self.per[s] * (above[0] - k * problem.local[s, h]))
         marginal = self._marginal(multipliers)
@@ -266,10 +283,40 @@ class NodeDomain:
 
     def _marginal(self, multipliers: Multipliers) -> FloatArray:
         """(H,) worth of a nat of saturated effect."""
-        marginal: FloatArray = ((self.per * self.problem.share)[:, None] * multipliers.burden).sum(
+        marginal: FloatArray = ((self.per * self.problem.share)[:, None] * multipliers.felt).sum(
             axis=0
         )
         return marginal
+
+    def table(self, s: int, h: int) -> Table:
+        """Values of a lesion with a spread over its kills and the effect that it feels."""
+        local, share = float(self.problem.local[s, h]), float(self.problem.share[s])
+        lower, upper = (float(ends[h]) for ends in self.oracles[s].kill_range(self.spans[s]))
+        felt = (share * float(self.systemic[0, h]), share * float(self.systemic[1, h]))
+        key = (s, h, lower, upper, *felt)
+        if key not in self._tables:
+            while len(self._tables) >= settings.CURRENT.tables:
+                del self._tables[next(iter(self._tables))]
+            spread, kill = self.problem.spread[s], (lower, max(lower, upper))
+            felt = (felt[0], max(felt))
+            self._tables[key] = Table(self.goal, spread, local, kill, felt)
+        return self._tables[key]
+
+    def _by_kill(self, multipliers: Multipliers, s: int, h: int) -> FloatArray:
+        """(n,) value less prices at the kills of the table."""
+        price, felt = float(multipliers.burden[s, h]), float(multipliers.felt[s, h])
+        return self.table(s, h).by_kill(price, felt)
+
+    def conceded_kill(self, s: int, systemic: FloatArray) -> float:
+        """Kill at which a lesion is conceded at the last horizon, at (H,) saturated effect."""
+        conceded = outcome.concession_burden(self.goal.conceded_at_nats)
+        burden = self.problem.local[s] - self.problem.share[s] * systemic
+        if s not in self.problem.spread:
+            return float((burden - conceded)[-1])
+        low, high = self.spans[s].kill
+        kills = np.linspace(low, high, settings.CURRENT.pieces + 1)
+        burdens = self.problem.spread[s].burden(np.full(len(kills), burden[-1]), kills)
+        return float(np.interp(-conceded, -burdens, kills))
 
     def at_levels(self, multipliers: Multipliers, h: int, edges: FloatArray) -> FloatArray:
         """(n,) what the constant gains where ln Z of a horizon is between two of n + 1 edges.
@@ -287,7 +334,7 @@ class NodeDomain:
             per_s sum_h {max_{u in piece} [phi(u) + k_sh u] - max_{u in node} [phi(u) + k_sh u]}
 
         with the piece of burdens (H, n) local - share systemic - kill, clipped to the range of the
-        node.
+        node; cells of the table that reach into the piece, with a spread.
         """
         oracle, span = self.oracles[s], self.spans[s]
         pairs = itertools.pairwise(edges.tolist())
@@ -298,6 +345,14 @@ class NodeDomain:
         low = np.clip(low, self.low[s], self.high[s])
         high = np.clip(high, low, self.high[s])
         gains = np.zeros((len(multipliers), len(kills)))
+        if s in self.problem.spread:
+            for gain, trial in zip(gains, multipliers, strict=True):
+                for h in range(len(self.systemic[0])):
+                    by_kill = self._by_kill(trial, s, h)
+                    lower, upper = (np.array([pair[i][h] for pair in kills]) for i in (0, 1))
+                    gain += self.table(s, h).pieces(by_kill, lower, upper) - by_kill.max()
+            gains *= self.per[s]
+            return gains
         for gain, trial in zip(gains, multipliers, strict=True):
             for h, k in enumerate(trial.burden[s].tolist()):
                 gain += self._intercept(k, low[:, h], high[:, h])

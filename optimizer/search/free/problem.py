@@ -21,6 +21,7 @@ from abscopt.optimizer.search.free.days.terms import (
     Daily,
     Terms,
 )
+from abscopt.optimizer.search.free.spread import Spread
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
@@ -43,6 +44,7 @@ class PlanProblem:
     rhs : (M,) what is left of them, as shares of the caps
     alc_allowance : log loss of lymphocytes that is left; infinite without a limit
     cost : of the plan's excess over soft limits on drugs
+    spread : of those irradiated lesions whose control is a mean over radiosensitivities
     """
 
     plan: int
@@ -56,6 +58,7 @@ class PlanProblem:
     rhs: FloatArray
     alc_allowance: float
     cost: float
+    spread: dict[int, Spread]
 
 
 def plan_problem_of(candidates: Candidates, columns: Columns, plan: int) -> PlanProblem:
@@ -106,6 +109,11 @@ def plan_problem_of(candidates: Candidates, columns: Columns, plan: int) -> Plan
         rhs=rhs[binding],
         alc_allowance=alc_left,
         cost=candidates.plan_cost(plan),
+        spread={
+            s: spread
+            for s, i in enumerate(irradiated)
+            if (spread := Spread.of(instance.lesions[i])) is not None
+        },
     )
 
 

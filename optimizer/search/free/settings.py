@@ -83,6 +83,11 @@ class Settings:
     finer : [ratio] of tolerance and widths between explorations: two are a decade.
     finest : [explorations] of a node at most.
     apart_from : [explorations] after which labels of different fraction days are kept apart.
+    table_error : [objective] that steps of a table over kill and effect felt may cost; below gaps.
+    table_points : [points] of it at most: 15 nodes of each are some 5 MB and 10 ms.
+    tables : [tables] of a plan that are kept: one for each lesion, horizon and range.
+    spread_kills : [points] of kill and
+    spread_felt : [points] of effect felt of a master's majorant over both: round.
     join_chunk : [rows] of joined courses valued at once: some 10 MB.
     join_limit : [rows] above which courses are not joined but the node is split: round.
     joined_rows : [rows] above the threshold that are kept.
@@ -144,6 +149,11 @@ class Settings:
     finer: float = 0.3
     finest: int = 6
     apart_from: int = 2
+    table_error: float = 2e-4
+    table_points: int = 30_000
+    tables: int = 60
+    spread_kills: int = 21
+    spread_felt: int = 9
     join_chunk: int = 200_000
     join_limit: float = 4e7
     joined_rows: int = 400_000
