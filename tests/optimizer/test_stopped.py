@@ -158,7 +158,7 @@ def test_propagators_of_some_plans_are_those_of_all() -> None:
     whole = candidates.propagators(0)[0]
     small = propagators(
         candidates.instance, candidates.lesion_of(candidates.lesions[0]), whole.store.technique,
-        candidates.lesions[0].menu.patterns, candidates.plan_effects, most=1,
+        candidates.lesions[0].menu.patterns, candidates.plan_effects, most_bytes=1,
     ).of_share(whole.share)  # fmt: skip
     np.testing.assert_array_equal(small.resting_of(plans), whole.resting_of(plans))
     for k in (0, len(plans) // 2, len(plans) - 1):

@@ -20,4 +20,4 @@ def test_a_false_bound_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     true = schedules.bound_of("toy-blockade")
     assert true is not None
     monkeypatch.setattr(schedules, "bound_of", lambda name: true - 0.5)
-    assert schedules.examine(45).faults
+    assert schedules.examine(schedules.names().index("toy-blockade")).faults
