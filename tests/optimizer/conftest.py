@@ -1,8 +1,12 @@
-"""What the engine proves by itself is tested, not what mends a wrong proof."""
+"""What the engine proves by itself is tested, not what mends a wrong proof.
+
+Overflow, division by zero and what is not a number are errors here.
+"""
 
 from __future__ import annotations
 
 import pytest
+from floating_point import floating_point_errors  # noqa: F401
 
 
 @pytest.fixture(autouse=True)
