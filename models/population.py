@@ -96,7 +96,22 @@ def population_log_burden(log_burdens: ArrayLike, weights: FloatArray) -> FloatA
     if len(weights) == 1:
         return total_log_burden(log_burdens)
     burdens = burdens_by_node(log_burdens, len(weights))
-    lost, controlled = (share @ weights for share in shares_by_node(burdens))
+    lost, controlled = shares_by_node(burdens)
+    return burden_of_shares(burdens, lost @ weights, controlled @ weights, weights)
+
+
+def burden_of_shares(
+    burdens: FloatArray, lost: FloatArray, controlled: FloatArray, weights: FloatArray
+) -> FloatArray:
+    """Return `population_log_burden` where ``1 − P`` and ``P`` are known already.
+
+    ``U = ln(1 − P) − ln P``, shape (...), of burdens u_q (..., nodes); where one of both is too
+    small for a float, from the burdens in log space.
+
+    Notes
+    -----
+    Source: as for `population_log_burden`. Status: derived.
+    """
     with np.errstate(divide="ignore"):
         found = np.asarray(np.log(lost) - np.log(controlled), dtype=np.float64)
     deep = ~(np.minimum(lost, controlled) > UNDERFLOW)

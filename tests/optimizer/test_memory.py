@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from brute_force import enumerate_by_judge
+from brute_force import agrees, enumerate_by_judge
 from clocks import Stopping
 from random_instances import random_case
 from tuning import tune
@@ -30,7 +30,6 @@ from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.pareto import with_cap
 from abscopt.optimizer.pipeline import Method
 from abscopt.optimizer.progress import Clock
-from abscopt.optimizer.results.result import Result
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
 from abscopt.optimizer.search.uniform import explore as searching
 from abscopt.optimizer.search.uniform import settings
@@ -87,19 +86,6 @@ def family(instance: Instance) -> Iterator[Instance]:
     yield scaled_immune(instance, "effect_per_effector", 1.3)
     yield without_last_dose(instance)
     yield scaled_caps(instance, 0.8)
-
-
-def agrees(result: Result, best: float | None, gap: float) -> bool:
-    """Same status, objective within the gap of the best, bound not below it."""
-    if best is None:
-        return result.status == "infeasible" and result.schedule is None
-    assert result.objective is not None and result.bound is not None
-    slack = 1e-9 * max(1.0, abs(best))
-    return (
-        result.status == "optimal"
-        and best - gap - slack <= result.objective <= best + slack
-        and best - slack <= result.bound <= result.objective + gap + slack
-    )
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from brute_force import Enumeration, binding, enumerate_by_judge
+from brute_force import Enumeration, agrees, binding, enumerate_by_judge
 from neutral_terms import OFF, terms_of, without
 from random_instances import Raw
 from table_rows import schedule_of
@@ -29,7 +29,6 @@ from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.results.result import Result
 from abscopt.optimizer.schedule import Schedule
 
 CHUNKS = 10
@@ -55,20 +54,6 @@ def enumerated(seed: int) -> Case:
     raw = widened_case(seed)
     instance = build(raw)
     return Case(raw, instance, enumerate_by_judge(instance, Judge(instance)))
-
-
-def agrees(result: Result, best: float | None, gap: float, tolerance: float = 1e-9) -> bool:
-    """Same status, objective within the gap of the best and bound not below it."""
-    if best is None:
-        return result.status == "infeasible" and result.schedule is None
-    if result.status != "optimal" or result.objective is None or result.bound is None:
-        return False
-    slack = tolerance * max(1.0, abs(best))
-    return (
-        best - gap - slack <= result.objective <= best + slack
-        and result.bound >= best - slack
-        and result.bound - result.objective <= gap + slack
-    )
 
 
 @pytest.fixture(scope="session")

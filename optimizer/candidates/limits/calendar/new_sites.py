@@ -64,8 +64,7 @@ class NewSites(CourseLoad[NewSitesLimit]):
 
     def of_columns(self, candidates: Candidates, columns: Columns) -> FloatArray:
         """(J,) the same of the columns of a programme."""
-        until = np.where(columns.fractions > 0, columns.first, candidates.instance.days)
-        load = np.zeros(len(columns))
+        until, load = columns.first, np.zeros(len(columns))
         for s in np.unique(columns.lesion):
             members = columns.lesion == s
             load[members] = self.seeded(candidates.instance.lesions[s], until[members])

@@ -16,7 +16,7 @@ import numpy as np
 
 from abscopt.models import immune, outcome
 from abscopt.models.arrays import FloatArray
-from abscopt.models.population import UNDERFLOW, population_log_burden, shares_by_node
+from abscopt.models.population import UNDERFLOW, burden_of_shares, shares_by_node
 from abscopt.optimizer.candidates.value import value_of_burden
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def above_chord(
 
     A function whose slope stays within [d, D] and whose chord has the slope m rises at most
     w (D - m)(m - d)/(D - d) above it over a width w. The slope in ln z is that of the value in the
-    saturated kill S (`slopes`), times that of S, S (1 - S/S_max). A conceded lesion's value is the
+    saturated kill S (`_Cell`), times that of S, S (1 - S/S_max). A conceded lesion's value is the
     greater of log control and a line, whose chords lie below its own: the greater of their rises
     is a bound.
 
@@ -141,7 +141,10 @@ def _slopes_of_population(
         _ratio(slope[0], of_whole[1], 0.0) * gains[0],
         np.minimum(_ratio(slope[1], of_whole[0], top), top) * gains[1],
     )
-    burdens = [population_log_burden(burden, nodes) for burden in (before, after)]
+    burdens = [
+        burden_of_shares(burden, without, of, nodes)
+        for burden, without, of in zip((before, after), whole_lost, whole_control, strict=True)
+    ]
     if kind == "expected_control":
         return _Cell(burdens[0], burdens[1], fall, (slope[0] * gains[0], slope[1] * gains[1]))
     ends_of_mean = (
