@@ -1,6 +1,5 @@
 """Radiation and checkpoint blockade acting through T cells: release, priming, effectors."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -352,86 +351,3 @@ def controllable_burden_cm3(
     kill = kill * (1.0 + np.asarray(blockade, dtype=np.float64))
     resistance = np.asarray(suppression, dtype=np.float64)
     return (kill / (resistance * np.asarray(growth_per_day, dtype=np.float64))) ** 1.5
-
-
-def effector_trace(
-    release: ArrayLike,
-    mobilization: ArrayLike,
-    priming_factor: ArrayLike,
-    fractions_per_day: ArrayLike,
-    *,
-    precursors_initial: ArrayLike,
-    precursor_loss_per_day: float,
-    precursor_inflow_per_day: ArrayLike,
-    effector_loss_per_day: float,
-    effector_kill_per_fraction: ArrayLike,
-    clearance_per_day: float,
-    priming_delay_days: float,
-    precursor_survival: ArrayLike = 1.0,
-) -> tuple[FloatArray, FloatArray]:
-    """Return precursors and effectors after each day's update.
-
-    Each day, with the old ``R`` in both lines::
-
-        e ← (1 − η)·exp(−λ·n(t))·e + m(t)·R
-        R ← (1 − η_R − m(t))·s(t)·R + f4(t)·P(t) + ρ0,    P(t) = Σ_j K[j]·r(t − j)
-
-    starting from ``R = R0``, ``e = 0``; ``K`` is `clearance_kernel`, applied by recursion.
-
-    Parameters
-    ----------
-    release, fractions_per_day
-        ``r`` and the lesion's own fraction count ``n``, shape (..., days).
-    mobilization, priming_factor
-        ``m`` in 1/day and ``f4``, shape (days,) or broadcastable; ``η_R + m ≤ 1``.
-    precursors_initial, precursor_inflow_per_day, effector_kill_per_fraction
-        ``R0``, ``ρ0`` and ``λ``: numbers, or arrays that broadcast with the leading dimensions.
-    precursor_loss_per_day, effector_loss_per_day
-        ``η_R`` and ``η`` in 1/day.
-    clearance_per_day, priming_delay_days
-        Rate and delay of the kernel.
-    precursor_survival
-        ``s`` in [0, 1], the share of precursors that the drugs of the day spare, shape (days,) or
-        broadcastable.
-
-    Returns
-    -------
-    tuple of FloatArray
-        ``(R, e)``, each of shape (..., days).
-
-    Notes
-    -----
-    Source: discrete structure of Serre 2016, doi:10.1158/0008-5472.CAN-15-3567 (recalled), and
-    Cho 2023, doi:10.1088/1361-6560/ace819. Status: derived (M16 of docs/reference/model.md).
-    """
-    released, moved, factor, fractions, spare = np.broadcast_arrays(
-        np.asarray(release, dtype=np.float64),
-        np.asarray(mobilization, dtype=np.float64),
-        np.asarray(priming_factor, dtype=np.float64),
-        np.asarray(fractions_per_day, dtype=np.float64),
-        np.asarray(precursor_survival, dtype=np.float64),
-    )
-    days = released.shape[-1]
-    initial = np.asarray(precursors_initial, dtype=np.float64)
-    inflow = np.asarray(precursor_inflow_per_day, dtype=np.float64)
-    kill = np.asarray(effector_kill_per_fraction, dtype=np.float64)
-    batch = np.broadcast_shapes(released.shape[:-1], initial.shape, inflow.shape, kill.shape)
-
-    lag = math.ceil(priming_delay_days)
-    first = clearance_per_day * math.exp(-clearance_per_day * (lag - priming_delay_days))
-    kept = math.exp(-clearance_per_day)
-
-    primed, effector = np.zeros(batch), np.zeros(batch)
-    precursor = np.array(np.broadcast_to(initial, batch))
-    precursors, effectors = np.empty((*batch, days)), np.empty((*batch, days))
-    for day in range(days):
-        primed = kept * primed
-        if day >= lag:
-            primed = primed + first * released[..., day - lag]
-        m = moved[..., day]
-        spared = (1.0 - effector_loss_per_day) * np.exp(-kill * fractions[..., day])
-        effector = spared * effector + m * precursor
-        staying = (1.0 - precursor_loss_per_day - m) * spare[..., day]
-        precursor = staying * precursor + factor[..., day] * primed + inflow
-        precursors[..., day], effectors[..., day] = precursor, effector
-    return precursors, effectors

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import immune
+from abscopt.models import immune, recursion
 from abscopt.models.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def _traces(
     released = np.zeros((len(days) + 1, instance.days))
     released[np.arange(len(days)), np.array(days, dtype=np.int64)] = 1.0
     resting = np.array([0.0] * len(days) + [lesion.precursor_share])
-    _, effectors = immune.effector_trace(
+    _, effectors = recursion.effector_trace(
         released,
         effects.mobilization[plan],
         effects.priming_factor[plan],
@@ -194,8 +194,21 @@ def _traces(
     effect = (effectors * daily) @ counted.astype(float)
     starts = np.array(days, dtype=np.int64)
     before = np.where(starts > 0, effectors[:, np.maximum(starts - 1, 0)], 0.0)
-    worth = np.zeros((instance.days + 1, len(horizons)))
+    return effect[:-1], before[:-1], effect[-1], before[-1], _worth(instance, daily)[starts]
+
+
+def _worth(instance: Instance, daily: FloatArray) -> FloatArray:
+    """(days, horizons) effect of an effector from a day on, w_t = φ_t + (1 - η) w_{t+1}.
+
+    φ (days,) is its effect of a day, up to the horizon. Precursors and dying cells count nothing.
+    """
+    horizons = np.array(instance.horizon_days)
+    day = recursion.Day(1.0 - instance.immune.effector_loss_per_day, 0.0, 0.0, 0.0, 0.0, 0.0)
+    nothing = np.zeros(len(horizons))
+    later = recursion.State(nothing, nothing, nothing)
+    worth = np.zeros((instance.days, len(horizons)))
     for t in range(instance.days - 1, -1, -1):
-        later = (1.0 - c.effector_loss_per_day) * worth[t + 1]
-        worth[t] = np.where(counted[t], daily[t] + later, 0.0)
-    return effect[:-1], before[:-1], effect[-1], before[-1], worth[starts]
+        effect = np.where(t < horizons, daily[t], 0.0)
+        worth[t] = effect + later.effectors
+        later, _ = day.before(later, effect)
+    return worth

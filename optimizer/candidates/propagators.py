@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import immune
+from abscopt.models import immune, recursion
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.mip import finite
 from abscopt.optimizer.progress import tick
@@ -167,12 +167,15 @@ def _backward(
 ) -> None:
     """Fill the propagators of one horizon, from its last day back to day 0.
 
-    `effector` is the value of one effector after a day's update, `precursor` that of one
-    precursor before the update, `dying` that of one unit whose delay ends on the day.
+        w_{t-1} = M_t^T (w_t + (φ_t, 0, 0)),   w = 0 after the horizon    (`recursion.Day.before`)
+
+    with φ_t the effect of an effector on day t. A unit released on a day is worth what a dying cell
+    that joins when its delay ends is worth, clearance times; `priming` has this factor. At rest
+    there are R_0 precursors before day 0 and the inflow of every day.
     """
     c = instance.immune
     shape = (len(effects.occupancy), len(patterns.count))
-    effector, precursor, dying = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    worth = recursion.State(np.zeros(shape), np.zeros(shape), np.zeros(shape))
     inflow = np.zeros(shape)
     fraction_at: dict[int, tuple[list[int], list[int]]] = {}
     for row, column in np.argwhere(patterns.days >= 0):  # fractions of one day share a value
@@ -180,28 +183,26 @@ def _backward(
         rows, columns = fraction_at.setdefault(day, ([], []))
         rows.append(int(row))
         columns.append(int(column))
-    surviving_effectors = (1.0 - c.effector_loss_per_day) * np.exp(
-        -lesion.effector_kill(technique) * patterns.number
+    days = recursion.days_of(
+        horizon,
+        effects.mobilization[:, None, :horizon],
+        c.clearance_per_day * effects.priming_factor[:, None, :horizon],
+        effects.precursor_survival[:, None, :horizon],
+        (1.0 - c.effector_loss_per_day)
+        * np.exp(-lesion.effector_kill(technique) * patterns.number[:, :horizon]),
+        precursor_loss_per_day=c.precursor_loss_per_day,
+        clearance_per_day=c.clearance_per_day,
+        inflow=1.0,
     )
     unblocked = immune.unblocked_effect(effects.occupancy, c.pdl1_upregulation)
     begun = np.where(patterns.first >= 0, patterns.first, instance.days)
-    decay = float(np.exp(-c.clearance_per_day))
     for day in range(horizon - 1, -1, -1):
         daily = (c.effect_per_effector * effects.effect_factor[:, day])[:, None]
         if c.pdl1_upregulation > 0:
             daily = daily * np.where(day >= begun[None, :], unblocked[:, day, None], 1.0)
-        if day + 1 < horizon:
-            effector = daily + surviving_effectors[None, :, day + 1] * effector
-        else:
-            effector = np.broadcast_to(daily, shape)
-        m = effects.mobilization[:, day, None]
-        inflow = inflow + precursor
-        dying = (
-            c.clearance_per_day * effects.priming_factor[:, day, None] * precursor + decay * dying
-        )
-        surviving = effects.precursor_survival[:, day, None]
-        precursor = m * effector + (1.0 - c.precursor_loss_per_day - m) * surviving * precursor
+        inflow = inflow + worth.precursors
+        worth, joining = days[day].before(worth, daily)
         if day in fraction_at:
             rows, columns = fraction_at[day]
-            release[:, rows, columns] = dying[:, rows]
-    resting[:] = c.precursors_initial * precursor + c.precursor_inflow_per_day * inflow
+            release[:, rows, columns] = joining[:, rows]
+    resting[:] = c.precursors_initial * worth.precursors + c.precursor_inflow_per_day * inflow

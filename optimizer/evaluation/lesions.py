@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import chemotherapy, immune, lq, repair, repopulation
+from abscopt.models import chemotherapy, immune, lq, recursion, repair, repopulation
 from abscopt.models.arrays import FloatArray
 
 if TYPE_CHECKING:
@@ -324,7 +324,7 @@ def _traces(
             state,
         )
         fractions[fraction[0]] += 1
-    return immune.effector_trace(
+    return recursion.effector_trace(
         release,
         state.mobilization,
         state.priming_factor,

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from abscopt.models import immune, lq, pharmacokinetics
+from abscopt.models import immune, lq, pharmacokinetics, recursion
 
 DAYS = 200
 PUBLISHED_SET = {
@@ -62,7 +62,7 @@ def effect(
 ) -> np.ndarray:
     moved = blockade(drug, 0.0005 if better else 0.004, days)
     rates = BETTER_SET if better else PUBLISHED_SET
-    _, effectors = immune.effector_trace(release, moved, 3.0, fractions, **rates)
+    _, effectors = recursion.effector_trace(release, moved, 3.0, fractions, **rates)
     return 0.06 * effectors.sum(axis=-1)
 
 

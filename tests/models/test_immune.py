@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abscopt.models import immune, lq
+from abscopt.models import immune, lq, recursion
 
 days = st.integers(1, 25)
 
@@ -197,7 +197,7 @@ def random_inputs(seed: int, length: int, *batch: int) -> tuple[np.ndarray, ...]
 @given(st.integers(0, 10**6), days)
 def test_trace_is_the_written_recursion(seed: int, length: int) -> None:
     inputs = random_inputs(seed, length)
-    precursors, effectors = immune.effector_trace(*inputs, **RATES)
+    precursors, effectors = recursion.effector_trace(*inputs, **RATES)
     expected = plain_trace(*inputs)
     np.testing.assert_allclose(precursors, expected[0], rtol=1e-11)
     np.testing.assert_allclose(effectors, expected[1], rtol=1e-11)
@@ -205,10 +205,10 @@ def test_trace_is_the_written_recursion(seed: int, length: int) -> None:
 
 def test_trace_takes_batches() -> None:
     release, moved, factor, fractions = random_inputs(1, 30, 4, 3)
-    precursors, effectors = immune.effector_trace(release, moved, factor, fractions, **RATES)
+    precursors, effectors = recursion.effector_trace(release, moved, factor, fractions, **RATES)
     assert precursors.shape == effectors.shape == (4, 3, 30)
     for row in range(4):
-        one = immune.effector_trace(release[row, 1], moved, factor, fractions[row, 1], **RATES)
+        one = recursion.effector_trace(release[row, 1], moved, factor, fractions[row, 1], **RATES)
         np.testing.assert_array_equal(precursors[row, 1], one[0])
         np.testing.assert_array_equal(effectors[row, 1], one[1])
 
@@ -216,10 +216,10 @@ def test_trace_takes_batches() -> None:
 def test_trace_takes_a_parameter_per_lesion() -> None:
     release, moved, _, fractions = random_inputs(2, 20, 2)
     rates = RATES | {"effector_kill_per_fraction": [0.1, 0.9], "precursors_initial": [[1.0], [0.0]]}
-    _, effectors = immune.effector_trace(release, moved, 1.0, fractions, **rates)
+    _, effectors = recursion.effector_trace(release, moved, 1.0, fractions, **rates)
     assert effectors.shape == (2, 2, 20)
     one = RATES | {"effector_kill_per_fraction": 0.9, "precursors_initial": 0.0}
-    _, alone = immune.effector_trace(release[1], moved, 1.0, fractions[1], **one)
+    _, alone = recursion.effector_trace(release[1], moved, 1.0, fractions[1], **one)
     np.testing.assert_array_equal(effectors[1, 1], alone)
 
 
@@ -230,9 +230,9 @@ def test_trace_is_linear_in_release_and_start(seed: int) -> None:
     release, moved, factor, fractions = random_inputs(seed, 30)
     still = RATES | {"precursors_initial": 0.0, "precursor_inflow_per_day": 0.0}
     start = RATES | {"precursor_inflow_per_day": 0.0}
-    _, of_release = immune.effector_trace(release, moved, factor, fractions, **still)
-    _, of_start = immune.effector_trace(0 * release, moved, factor, fractions, **start)
-    _, both = immune.effector_trace(3 * release, moved, factor, fractions, **start)
+    _, of_release = recursion.effector_trace(release, moved, factor, fractions, **still)
+    _, of_start = recursion.effector_trace(0 * release, moved, factor, fractions, **start)
+    _, both = recursion.effector_trace(3 * release, moved, factor, fractions, **start)
     np.testing.assert_allclose(both, 3 * of_release + of_start, rtol=1e-10)
 
 
@@ -240,9 +240,9 @@ def test_trace_is_linear_in_release_and_start(seed: int) -> None:
 @given(st.integers(0, 10**6), st.integers(0, 29))
 def test_another_fraction_without_release_never_adds_effectors(seed: int, day: int) -> None:
     release, moved, factor, fractions = random_inputs(seed, 30)
-    _, before = immune.effector_trace(release, moved, factor, fractions, **RATES)
+    _, before = recursion.effector_trace(release, moved, factor, fractions, **RATES)
     fractions[day] += 1.0
-    _, after = immune.effector_trace(release, moved, factor, fractions, **RATES)
+    _, after = recursion.effector_trace(release, moved, factor, fractions, **RATES)
     assert np.all(after <= before)
     assert np.all(after[:day] == before[:day])
 
@@ -357,7 +357,7 @@ def test_drugs_spare_a_share_of_the_precursors() -> None:
     still = RATES | {"precursors_initial": 1.0, "precursor_inflow_per_day": 0.1}
     still |= {"precursor_loss_per_day": 0.1, "effector_loss_per_day": 0.0}
     spared = np.array([1.0, 0.5, 1.0])
-    precursors, effectors = immune.effector_trace(
+    precursors, effectors = recursion.effector_trace(
         np.zeros(3), 0.1, 1.0, np.zeros(3), **still, precursor_survival=spared
     )
     np.testing.assert_allclose(precursors, [0.9, 0.46, 0.468], rtol=1e-14)
@@ -366,7 +366,7 @@ def test_drugs_spare_a_share_of_the_precursors() -> None:
 
 def test_a_trace_without_drugs_changes_no_bit() -> None:
     _, moved, factor, fractions = random_inputs(3, 40)
-    precursors, _ = immune.effector_trace(np.zeros(40), moved, factor, fractions, **RATES)
+    precursors, _ = recursion.effector_trace(np.zeros(40), moved, factor, fractions, **RATES)
     precursor = 0.7
     for day in range(40):
         precursor = (1.0 - 0.01 - moved[day]) * precursor + factor[day] * 0.0 + 0.02
@@ -379,8 +379,8 @@ def test_a_drug_never_adds_precursors_nor_effectors(seed: int, day: int, left: f
     inputs = random_inputs(seed, 30)
     spared = np.ones(30)
     spared[day] = left
-    before = immune.effector_trace(*inputs, **RATES)
-    after = immune.effector_trace(*inputs, **RATES, precursor_survival=spared)
+    before = recursion.effector_trace(*inputs, **RATES)
+    after = recursion.effector_trace(*inputs, **RATES, precursor_survival=spared)
     assert after[0][day] < before[0][day]
     assert all(np.all(low <= high) for low, high in zip(after, before, strict=True))
     np.testing.assert_array_equal(after[1][: day + 1], before[1][: day + 1])
@@ -390,10 +390,10 @@ def test_precursor_survival_takes_a_lesion_each() -> None:
     release, moved, factor, fractions = random_inputs(5, 20)
     spared = np.ones((2, 20))
     spared[1, 4] = 0.3
-    both, _ = immune.effector_trace(
+    both, _ = recursion.effector_trace(
         release, moved, factor, fractions, **RATES, precursor_survival=spared
     )
     assert both.shape == (2, 20)
-    alone, _ = immune.effector_trace(release, moved, factor, fractions, **RATES)
+    alone, _ = recursion.effector_trace(release, moved, factor, fractions, **RATES)
     np.testing.assert_array_equal(both[0], alone)
     assert np.all(both[1, 4:] < both[0, 4:])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import lymphocytes
+from abscopt.models import lymphocytes, recursion
 from abscopt.models.arrays import BoolArray, FloatArray
 from abscopt.optimizer.candidates.columns import free_course
 from abscopt.optimizer.candidates.table import CAP
@@ -139,7 +139,7 @@ def terms_of(
 
     The columns of the case (one for each day and dose) become tables (T, A), with 0 for no dose:
 
-        kill = -local,   survival = e^{-kill at the last horizon},   staying = (1 - loss - m) s
+        kill = -local,   survival = e^{-kill at the last horizon},
         others_kept = e^{-loss of effect},   start = (1, 1, 0, R_0 share, 0 ..)
 
     The effect of a lesion that is alone holds that of those at rest; that of several does not.
@@ -171,18 +171,21 @@ def terms_of(
         release[where] = flow.release[plan, rows, 0]
     load = np.zeros((*shape, len(problem.rhs)))
     load[where] = columns.loads[group][columns_here][:, problem.binding]
-    mobilized = effects.mobilization[plan]
     daily = Daily(
         effect=chemo_factor(candidates, plan)
         * (c.effect_per_effector * effects.effect_factor[plan])[:, None]
         * (np.arange(instance.days)[:, None] < np.array(instance.horizon_days)),
-        mobilized=mobilized,
-        staying=(1.0 - c.precursor_loss_per_day - mobilized) * effects.precursor_survival[plan],
-        priming=effects.priming_factor[plan],
-        effector_kept=1.0 - c.effector_loss_per_day,
-        dying_kept=math.exp(-c.clearance_per_day),
-        dying_entry=c.clearance_per_day,
-        inflow=c.precursor_inflow_per_day * spec.precursor_share,
+        steps=recursion.days_of(
+            instance.days,
+            effects.mobilization[plan],
+            effects.priming_factor[plan],
+            effects.precursor_survival[plan],
+            1.0 - c.effector_loss_per_day,
+            precursor_loss_per_day=c.precursor_loss_per_day,
+            clearance_per_day=c.clearance_per_day,
+            inflow=c.precursor_inflow_per_day * spec.precursor_share,
+        ),
+        entry=c.clearance_per_day,
         lag=int(c.priming_delay_days),
     )
     start = np.zeros(QUEUE + daily.lag)

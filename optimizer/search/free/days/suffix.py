@@ -8,17 +8,18 @@ from above, `low` from below, and what is computed with `high` bounds every cour
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from abscopt.models import recursion
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.search.free import settings
 from abscopt.optimizer.search.free.days.alike import groups_of
 from abscopt.optimizer.search.free.days.terms import (
-    DYING,
     EFFECTORS,
+    IMMUNE,
     OTHERS,
     PRECURSORS,
     QUEUE,
@@ -97,7 +98,7 @@ def stages_of(terms: Terms, most_patterns: float, fractions: int | None = None) 
     constant = np.zeros((1, horizons))
     empty = np.zeros((0, 0, 0)), np.zeros((0, 0))
     count, width = np.zeros(1, dtype=np.int64), settings.CURRENT.first_width
-    day = len(daily.mobilized)
+    day = len(daily.steps)
     while day > int(terms.days[-1]) + 1:
         day -= 1
         high, constant, _ = before(terms, day, high, constant)
@@ -168,34 +169,33 @@ def before(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Worth before a day from that after it, and (B, H) that of a unit released on the day.
 
-    The transpose of `Terms.step`, y (B, N, H) the worth after the day and w that before it, by
-    component (e effectors, R precursors, D dying, q_i the queue) and with phi the effect per
-    effector:
+    The transpose of `Terms.step`, y (B, N, H) the worth after the day and w that before it: for
+    effectors, precursors and dying cells `recursion.Day.before`, and with v the worth of a dying
+    cell that joins on the day, for the queue and what is released,
 
-        w_e = k_e effectors_kept (phi + y_e)            w_R = m (phi + y_e) + s y_R
-        w_D = k_D (pi y_R + y_D)              w_q_i = y_q_{i+1},   w_q_lag = c (pi y_R + y_D)
-        constant = constant + inflow y_R      released = y_q_1, or c (pi y_R + y_D) without a lag
+        w_q_i = y_q_{i+1},   w_q_lag = c v            released = y_q_1, or c v without a lag
+        constant = constant + inflow y_R
 
-    k_e and k_D are kept per day, m mobilized, s staying, pi priming, c cleared; `effectors_kept` is
-    what a fraction leaves of the effectors. Survivors and the others' effect pass unchanged.
+    `effectors_kept` is what a fraction leaves of the effectors. Survivors and the others' effect
+    pass unchanged.
     """
     daily = terms.daily
+    step = daily.steps[day]
+    if effectors_kept != 1.0:
+        step = replace(step, effectors_kept=step.effectors_kept * effectors_kept)
     worth = np.empty_like(after)
-    effector = daily.effect[day] + after[:, EFFECTORS]
-    dying = daily.priming[day] * after[:, PRECURSORS] + after[:, DYING]
     worth[:, SURVIVORS] = after[:, SURVIVORS]
     worth[:, OTHERS] = after[:, OTHERS]
-    worth[:, EFFECTORS] = daily.effector_kept * effectors_kept * effector
-    worth[:, PRECURSORS] = (
-        daily.mobilized[day] * effector + daily.staying[day] * after[:, PRECURSORS]
-    )
-    worth[:, DYING] = daily.dying_kept * dying
-    released = daily.dying_entry * dying
+    cells = recursion.State(*(after[:, component] for component in IMMUNE))
+    cells, joining = step.before(cells, daily.effect[day])
+    for component, values in zip(IMMUNE, cells, strict=True):
+        worth[:, component] = values
+    released = daily.entry * joining
     if daily.lag:
         worth[:, QUEUE:-1] = after[:, QUEUE + 1 :]
         worth[:, -1] = released
         released = after[:, QUEUE]
-    return worth, constant + daily.inflow * after[:, PRECURSORS], released
+    return worth, constant + step.inflow * after[:, PRECURSORS], released
 
 
 def _levels_of_regrowth(terms: Terms) -> IntArray:

@@ -13,32 +13,37 @@ courses. `Terms.step` is that day, `Terms.passing` all days from one course day 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from abscopt.models import repopulation
+from abscopt.models import recursion, repopulation
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 
 TINY = 1e-12
 """Added where a logarithm or a quotient would meet zero; far below every load and worth."""
 SURVIVORS, OTHERS, EFFECTORS, PRECURSORS, DYING, QUEUE = range(6)
 """Positions in a state; the queue of releases begins at `QUEUE`."""
+IMMUNE = EFFECTORS, PRECURSORS, DYING
+"""Positions of what `recursion.State` holds."""
 
 
 @dataclass(frozen=True)
 class Daily:
-    """What each day does by itself; arrays of shape (days,), `effect` (days, horizons)."""
+    """What each day does by itself.
+
+    Attributes
+    ----------
+    effect : (days, H) of an effector, by horizon
+    steps : (days,) from state to state
+    entry : dying cells per unit released, `lag` days later
+    """
 
     effect: FloatArray
-    mobilized: FloatArray
-    staying: FloatArray
-    priming: FloatArray
-    effector_kept: float
-    dying_kept: float
-    dying_entry: float
-    inflow: float
+    steps: Sequence[recursion.Day]
+    entry: float
     lag: int
 
 
@@ -102,10 +107,8 @@ class Terms:
     ) -> None:
         """Go on by one day in place: x' = M_t x + b_t, effect += phi_t e'.
 
-        In this order, with r the release of the day (q_lag is r itself without a lag):
-
-            D' = k_D D + c q_lag,                      e' = k_e e + m_t R,
-            R' = s_t R + pi_t D' + inflow,             q_1' = r,  q_i' = q_{i-1}
+        (e, R, D) by `recursion.Day.after` with a = c q_lag; q_1' = r and q_i' = q_{i-1} with r the
+        release of the day, and q_lag is r itself without a lag.
 
         Parameters
         ----------
@@ -115,15 +118,11 @@ class Terms:
         """
         daily = self.daily
         entering = state[:, QUEUE + daily.lag - 1] if daily.lag else released
-        state[:, DYING] = daily.dying_kept * state[:, DYING] + daily.dying_entry * entering
-        state[:, EFFECTORS] = (
-            daily.effector_kept * state[:, EFFECTORS] + daily.mobilized[day] * state[:, PRECURSORS]
-        )
-        state[:, PRECURSORS] = (
-            daily.staying[day] * state[:, PRECURSORS]
-            + daily.priming[day] * state[:, DYING]
-            + daily.inflow
-        )
+        cells = recursion.State(*(state[:, component] for component in IMMUNE))
+        for component, values in zip(
+            IMMUNE, daily.steps[day].after(cells, daily.entry * entering), strict=True
+        ):
+            state[:, component] = values
         if daily.lag:
             state[:, QUEUE + 1 :] = state[:, QUEUE:-1].copy()
             state[:, QUEUE] = released
