@@ -6,10 +6,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abscopt.models.arrays import FloatArray
 from abscopt.models.simulators import gonzalez_crespo, icd, kosinsky
+from abscopt.optimizer.simulation.by_lesion import (
+    distinct_rows,
+    in_part,
+    lesion_weights,
+    one_inhibitor,
+    over_lesions,
+)
 from abscopt.optimizer.simulation.inputs import PD1_TARGETS, daily_inputs, drugs_of
 from abscopt.optimizer.simulation.model import (
     LOG_CELL_CM3,
@@ -19,9 +25,7 @@ from abscopt.optimizer.simulation.model import (
     at_most,
     log_burden,
     logarithm,
-    needs_volume,
     none,
-    one_a_day,
     visible,
 )
 
@@ -82,7 +86,7 @@ def simulate_kosinsky(
     inputs = daily_inputs(instance, schedules)
     given = np.array([_antibody(instance, schedule) for schedule in schedules])
     sites = visible(instance)
-    rows, back = _distinct(inputs.dose_gy[:, sites], given)
+    rows, back = distinct_rows(inputs.dose_gy[:, sites], given)
     width = given.shape[1]
     number = max(1, BATCH // individuals)
     batches = [
@@ -90,13 +94,13 @@ def simulate_kosinsky(
         for part in (rows[i : i + number] for i in range(0, len(rows), number))
     ]
     volume, daily, cured = (np.concatenate(parts) for parts in zip(*batches, strict=True))
-    weight = _weights(instance, sites)
-    burden = _averaged(volume, back, weight)
+    weight = lesion_weights(instance, sites)
+    burden = over_lesions(volume, back, weight)
     return Simulated(
         burden,
-        at_horizons(instance, _averaged(daily, back, weight)),
+        at_horizons(instance, over_lesions(daily, back, weight)),
         -burden[:, -1],
-        _averaged(cured, back, weight),
+        over_lesions(cured, back, weight),
     )
 
 
@@ -183,7 +187,7 @@ def simulate_gonzalez_crespo(
     inputs = daily_inputs(instance, schedules)
     sites = visible(instance)
     levels = np.concatenate([inputs.anti_pd1, inputs.anti_ctla4], axis=1)
-    rows, back = _distinct(inputs.dose_gy[:, sites], levels)
+    rows, back = distinct_rows(inputs.dose_gy[:, sites], levels)
     anti_pd1, anti_ctla4, dose = (_later(part) for part in np.split(rows, 3, axis=1))
     response = gonzalez_crespo.simulate(
         gonzalez_crespo.Parameters(*gains()),
@@ -196,13 +200,13 @@ def simulate_gonzalez_crespo(
     )
     volume = log_burden(logarithm(response.viable_cm3), response.doomed_cm3)[..., LEAD_DAYS:]
     gone = volume[:, -1] <= LOG_CELL_CM3
-    weight = _weights(instance, sites)
-    burden = _averaged(volume - volume[:, :1], back, weight)
+    weight = lesion_weights(instance, sites)
+    burden = over_lesions(volume - volume[:, :1], back, weight)
     return Simulated(
         burden,
-        at_horizons(instance, _averaged(response.immune_kill[:, LEAD_DAYS:], back, weight)),
+        at_horizons(instance, over_lesions(response.immune_kill[:, LEAD_DAYS:], back, weight)),
         -burden[:, -1],
-        _averaged(gone.astype(np.float64), back, weight),
+        over_lesions(gone.astype(np.float64), back, weight),
     )
 
 
@@ -235,7 +239,7 @@ def simulate_icd(
     own, other = (_icd(total, start_cells, abscopal=abscopal) for abscopal in (False, True))
     untreated = _icd(np.zeros_like(total[:1]), start_cells, abscopal=True)
     sites = visible(instance)
-    weight = _weights(instance, sites)
+    weight = lesion_weights(instance, sites)
     hit = (inputs.dose_gy[:, sites] > 0.0).any(axis=-1) @ weight
     volume = hit[:, np.newaxis] * own + (1.0 - hit[:, np.newaxis]) * other
     burden = volume - volume[:, :1]
@@ -276,54 +280,13 @@ def _antibody(instance: Instance, schedule: Schedule) -> FloatArray:
     return row
 
 
-def _distinct(dose: FloatArray, drugs: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:
-    """Return the different (drugs, dose) rows, and the row of each schedule and lesion."""
-    schedules, lesions, _ = dose.shape
-    repeated = np.broadcast_to(drugs[:, np.newaxis], (schedules, lesions, drugs.shape[1]))
-    joined = np.concatenate([repeated, dose], axis=2).reshape(schedules * lesions, -1)
-    rows, back = np.unique(joined, axis=0, return_inverse=True)
-    return rows, back.reshape(schedules, lesions)
-
-
 def _later(days: FloatArray) -> FloatArray:
     """Return arrays per day with the untreated days before day 0."""
     return np.concatenate([np.zeros((len(days), LEAD_DAYS)), days], axis=1)
 
 
-def _averaged(values: FloatArray, back: NDArray[np.intp], weight: FloatArray) -> FloatArray:
-    """Return the weighted mean over lesions, (rows, ...) to (schedules, ...)."""
-    return np.asarray(np.einsum("l,sl...->s...", weight, values[back]))
-
-
-def _weights(instance: Instance, sites: list[int]) -> FloatArray:
-    weight = np.array([instance.lesions[site].weight for site in sites])
-    return np.asarray(weight / weight.sum())
-
-
-def _in_part(instance: Instance, schedule: Schedule) -> list[str]:
-    """Refuse a lesion of which only a part is irradiated, and events that have no daily array."""
-    found = [*one_a_day(instance, schedule), *needs_volume(instance, schedule)]
-    lesions = {lesion.name: lesion for lesion in instance.lesions}
-    partly = sorted(
-        {
-            f.lesion
-            for f in schedule.fractions
-            for lesion in [lesions[f.lesion]]
-            for way in [lesion.way(f.technique)]
-            if any(way.share_of(clone.name) < 1.0 for clone in lesion.populations)
-        }
-    )
-    return found + [f"only a part of {name} is irradiated" for name in partly]
-
-
-def _one_inhibitor(instance: Instance, schedule: Schedule) -> list[str]:
-    names = drugs_of(instance, schedule, PD1_TARGETS)
-    several = [f"more than one PD-(L)1 inhibitor: {', '.join(names)}"] if len(names) > 1 else []
-    return _in_part(instance, schedule) + several
-
-
 def _one_fraction(instance: Instance, schedule: Schedule) -> list[str]:
-    found = _in_part(instance, schedule)
+    found = in_part(instance, schedule)
     if len(schedule.fractions) > 1:
         found.append(f"{len(schedule.fractions)} fractions, the model defines one")
     return found + (["drugs, the model has none"] if schedule.infusions else [])
@@ -344,7 +307,7 @@ KOSINSKY = Model(
         "sensitivity and growth, clearance that changes with time, anti-CTLA-4, chemotherapy, "
         "other targets, lymphocytes of the blood and in the beam"
     ),
-    impossible=_one_inhibitor,
+    impossible=one_inhibitor,
     outside=at_most(kosinsky.HIGHEST_DOSE_GY),
     forward=simulate_kosinsky,
     targets=PD1_TARGETS,
@@ -364,7 +327,7 @@ GONZALEZ_CRESPO = Model(
         "any effect of one lesion on another, lesions without a volume, the case's own "
         "sensitivity and growth, chemotherapy, other targets, lymphocytes of the blood"
     ),
-    impossible=_in_part,
+    impossible=in_part,
     outside=at_most(gonzalez_crespo.HIGHEST_DOSE_GY),
     forward=simulate_gonzalez_crespo,
 )

@@ -253,6 +253,7 @@ def test_simulators_speak_where_they_can() -> None:
     assert run["icd"](told["rauf-2025-abscopal"]) == "reproduced"
     assert run["kosinsky"](told["kosinsky-2018-single-dose-late"]) == "reproduced"
     assert run["maclennan"](told["maclennan-1978-fraction-number"]) == "reproduced"
+    assert run["xing"](told["moore-2021-pulsar-spacing"]) == "reproduced"
     assert run["kosinsky"](told["theelen-2020-response-by-schedule"]) == "outside_range"
     assert run["cho"](told["maclennan-1978-fraction-number"]) == "outside_range"
     assert run["cho"](told["chen-2020-lymphocytes-gate"]) == "outside_range"

@@ -13,7 +13,7 @@ from plain_cases import EVERY_DAY, lesion, plain_case, uniform
 
 from abscopt.instances import build, load
 from abscopt.instances.schema import Instance
-from abscopt.models.simulators import cho, gonzalez_crespo, kosinsky
+from abscopt.models.simulators import cho, gonzalez_crespo, kosinsky, xing
 from abscopt.optimizer.evaluation import Judge, evaluate
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule, standard_schedule
 from abscopt.optimizer.simulation import MODELS
@@ -24,6 +24,8 @@ from abscopt.optimizer.simulation.document import simulation_document, simulatio
 from abscopt.optimizer.simulation.inputs import daily_inputs
 from abscopt.optimizer.simulation.model import LOG_CELL_CM3, Model, Simulated, log_burden, none
 from abscopt.optimizer.simulation.pooled import CHO, START_CM3, simulate_pooled
+from abscopt.optimizer.simulation.pulses import START_CM3 as XING_START_CM3
+from abscopt.optimizer.simulation.pulses import XING
 from abscopt.optimizer.simulation.separate import (
     GONZALEZ_CRESPO,
     ICD,
@@ -299,6 +301,32 @@ def test_a_batch_equals_single_runs(model: Model) -> None:
     np.testing.assert_allclose(together.log_burden[:, 0], 0.0, atol=1e-12)
 
 
+def test_xing_is_the_published_map_of_each_lesion() -> None:
+    instance = case(horizon_days=[20, 40])
+    schedule = Schedule.of(given("small", 8, 2, 12), infused("pd1", 100, 1))
+    found = XING.run(instance, [schedule])
+    inputs = daily_inputs(instance, [schedule])
+    bound = inputs.anti_pd1[0] / (1.0 + inputs.anti_pd1[0])
+    alone = xing.simulate(
+        xing.Parameters(), inputs.dose_gy[0, :2], 3.0 * bound, tumor_cm3=XING_START_CM3
+    )
+    assert found.log_burden is not None and found.effect is not None
+    relative = alone.log_viable - alone.log_viable[:, :1]
+    np.testing.assert_allclose(found.log_burden[0], relative.mean(axis=0), rtol=1e-10, atol=1e-12)
+    kill = alone.immune_kill.cumsum(axis=1)[:, [19, 39]].mean(axis=0)
+    np.testing.assert_allclose(found.effect[0], kill, rtol=1e-10)
+
+
+def test_xing_prefers_spaced_fractions_under_antibody_and_close_ones_without() -> None:
+    instance = case(horizon_days=[20, 40])
+    daily, spaced = (given("small", 10, *days) for days in ((7, 8), (7, 17)))
+    antibody = [*infused("pd1", 100, 5, 15, 25)]
+    drugged = XING.run(instance, [Schedule.of(part, antibody) for part in (daily, spaced)])
+    alone = XING.run(instance, [Schedule.of(part, []) for part in (daily, spaced)])
+    assert drugged.score[1] > drugged.score[0]
+    assert alone.score[1] < alone.score[0]
+
+
 def test_a_tumor_below_one_cell_stays_gone() -> None:
     log_viable = np.log(np.array([[1.0, 1e-12, 1.0], [1.0, 1e-8, 1.0]]))
     doomed = np.array([[0.0, 1e-3, 1e-5], [0.0, 0.0, 0.0]])
@@ -325,12 +353,13 @@ def test_refusals() -> None:
     assert GONZALEZ_CRESPO.refusals(instance, high) == []
     higher = Schedule.of(given("small", 16, 0), [])
     assert GONZALEZ_CRESPO.refusals(instance, higher) == ["16 Gy per fraction, above 15 Gy"]
+    assert XING.refusals(instance, higher) == ["16 Gy per fraction, outside 5 to 15 Gy"]
     assert CHO.refusals(instance, higher) == []
     two = Schedule.of([], infused("pd1", 9, 0) + infused("pdl1", 9, 0))
     assert KOSINSKY.refusals(instance, two) == ["more than one PD-(L)1 inhibitor: pd1, pdl1"]
     assert CHO.refusals(instance, two) == []
     part = Schedule.of(given("large", 8, 0, technique="part"), [])
-    for model in (KOSINSKY, GONZALEZ_CRESPO, ICD):
+    for model in (KOSINSKY, GONZALEZ_CRESPO, ICD, XING):
         assert model.refusals(instance, part) == ["only a part of large is irradiated"]
     assert CHO.refusals(instance, part) == []
     assert len(ICD.refusals(instance, PLAIN)) == 2
