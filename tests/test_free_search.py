@@ -286,7 +286,7 @@ def looked(
     ]
     bound = constant + sum(look.bound for look in looks)
     nothing = np.zeros(0)
-    mixture = Mixture(nothing, nothing, nothing, nothing, nothing, ())
+    mixture = Mixture(nothing, nothing, nothing, nothing, nothing, nothing, ())
     return NodeBound(bound, constant, tuple(looks), slopes, mixture, Pool(one.oracles))
 
 
@@ -374,7 +374,7 @@ def enumerated(fields: Raw, days: int) -> tuple[Planned, FreeOracle, NDArray[np.
 def test_two_changes_are_all_of_them_and_valued_as_whole_courses(fields: Raw) -> None:
     one, part, every = enumerated(fields, 5)
     for course in random_rows(one, 4)[0]:
-        found = part.two_changes(course, one.problem.rhs, lambda _, __, kept: kept > 0)
+        found = part.two_changes(course, one.problem.rhs, lambda *changed: changed[-1] > 0)
         near = every[(every != course).sum(axis=1) == 2]
         near = near[part.of(near)[1]]
         assert sorted(map(tuple, found.actions.tolist())) == sorted(map(tuple, near.tolist()))

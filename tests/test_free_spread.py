@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from plain_cases import Raw
 from spread_cases import spread
-from test_free_nodes import every_schedule, random_span
+from test_free_nodes import every_course, every_schedule, random_span
 from test_free_search import REGROWING, assert_best, looked, random_case, random_slopes, searched
 from test_free_several import menu, several
 
@@ -21,7 +21,10 @@ from abscopt.models.population import sensitivity_factors
 from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.value import value_of_burden
+from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.search.free import settings
+from abscopt.optimizer.search.free.explore import Search
 from abscopt.optimizer.search.free.multipliers import TriedMultipliers
 from abscopt.optimizer.search.free.ranges import tightened
 from abscopt.optimizer.search.free.scope import applies
@@ -39,10 +42,21 @@ def slow(raw: Raw) -> Raw:
     return raw
 
 
+def fast(raw: Raw) -> Raw:
+    """The case with accelerated repopulation of all that is irradiated, alpha spread likewise."""
+    raw = slow(raw)
+    for lesion in raw["lesions"][:-1]:
+        lesion |= REGROWING | {"kick_off_days": 1.0}
+    return raw
+
+
 CASES: dict[str, Raw] = {
     "alone": slow(random_case(3, days=5, levels=2)),
     "two": slow(several(1, days=5)),
     "beside a menu": slow(several(0, lesions=1, days=4, beside=[menu()])),
+    "alone, regrowing": fast(random_case(4, days=5, levels=2)),
+    "two, regrowing": fast(several(4, days=4)),
+    "beside a menu, regrowing": fast(several(0, lesions=1, days=4, beside=[menu()])),
 }
 
 
@@ -106,21 +120,47 @@ def test_tables_bound_all_between_their_points_and_little_more(kind: Any) -> Non
         slow(several(13, days=3, levels=1)),
         slow(several(8, lesions=1, days=2, beside=[menu()])),
         slow(random_case(3, days=3, levels=2, immune={"effect_per_effector": 0.0})),
+        fast(random_case(5, days=4, objective="log_control")),
+        fast(random_case(7, days=4, objective="expected_control")),
+        fast(random_case(8, days=5, levels=2)),
+        fast(several(2, days=2)),
+        fast(several(13, days=3, levels=1)),
+        fast(several(8, lesions=1, days=2, beside=[menu()])),
+        fast(several(5, lesions=1, days=2, beside=[menu()])),
     ],
-    ids=["log control", "expected", "alone", "two", "two, logs", "beside a menu", "no effect"],
+    ids=[
+        *("log control", "expected", "alone", "two", "two, logs", "beside a menu", "no effect"),
+        *("log control, fast", "expected, fast", "alone, fast", "two, fast", "two, logs, fast"),
+        *("beside a menu, fast", "beside a menu, logs, fast"),
+    ],
 )
 def test_cases_are_solved_as_by_enumeration(raw: Raw) -> None:
     assert_best(raw)
 
 
+@pytest.mark.parametrize("name", ["two, regrowing", "beside a menu, regrowing"])
+def test_whole_courses_are_valued_as_the_judge_does(name: str) -> None:
+    """Growth during a course included, which differs between them."""
+    instance = build(CASES[name])
+    judge = Judge(instance)
+    search = Search(Candidates(instance), judge, 1e-3, 0, Clock(None, None))
+    one, random = search.plans.of(0), np.random.default_rng(3)
+    courses = [part.of(every_course(part))[0] for part in one.oracles]
+    assert all(courses[s].growth.max() > 0.2 for s in one.problem.spread)
+    rows = np.stack([random.integers(0, len(lot), 40) for lot in courses], axis=1)
+    for row, value in zip(rows, one.schedules.values(courses, rows), strict=True):
+        each = [lot.actions[i] for lot, i in zip(courses, row, strict=True)]
+        verdict = judge.evaluate(search.improver.schedule(one, each))
+        assert value == pytest.approx(verdict.objective, abs=1e-9)
+
+
 def test_what_is_not_covered_says_so() -> None:
     raw = slow(random_case(3, days=5, levels=2))
+    raw["lesions"][0] |= REGROWING
     assert applies(Candidates(build(raw)))
     with pytest.raises(InputError, match="no free courses beside it"):
         solve(build(raw), method="single")
-    raw["lesions"][0] |= REGROWING
+    raw["limits"][0]["penalty"] = 1.0
     assert not applies(Candidates(build(raw)))
     with pytest.raises(InputError, match=r"lesions\[0\].alpha_cv: 0.35: .* no free courses"):
         solve(build(raw))
-    raw["lesions"][0]["kick_off_days"] = 9.0
-    assert applies(Candidates(build(raw)))

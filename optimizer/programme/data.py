@@ -295,7 +295,7 @@ def _free(lesion: Lesion) -> bool:
 
 def states_spread(instance: Instance) -> bool:
     """Whether the programme covers the means over radiosensitivities of a case, if any."""
-    if not any(lesion.spread for lesion in instance.lesions):
+    if instance.objective.of_dose_alone or not any(lesion.spread for lesion in instance.lesions):
         return True
     free = any(_free(lesion) for lesion in instance.lesions)
     return not free and instance.immune.burden_limit_cm3 is None

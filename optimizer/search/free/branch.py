@@ -30,9 +30,10 @@ def split(domain: NodeDomain, lagrangian: NodeBound, excess: float) -> list[Node
     numbers are split until all are known, since few partial courses are alike before.
     """
     mixture, irradiated = lagrangian.mixture, len(domain.oracles)
-    counted = domain.worth(mixture.kill[None], mixture.systemic[None])[0]
+    courses = mixture.kill[None], mixture.growth[None]
+    counted = domain.worth(*courses, mixture.systemic[None])[0]
     saturated = immune.saturate(mixture.effect, domain.maximum)
-    exact = domain.worth(mixture.kill[None], saturated[None])[0]
+    exact = domain.worth(*courses, saturated[None])[0]
     loose = mixture.worth - counted
     above = float(counted.sum() - exact.sum() + loose[irradiated:].sum())
     widths = domain.cell[1] - domain.cell[0]
@@ -41,7 +42,7 @@ def split(domain: NodeDomain, lagrangian: NodeBound, excess: float) -> list[Node
     if loose[:irradiated].max() > settings.CURRENT.loose * excess:
         s = int(np.argmax(loose[:irradiated]))
         low, high = domain.spans[s].kill
-        kill = domain.conceded_kill(s, mixture.systemic)
+        kill = domain.conceded_kill(s, mixture.systemic, mixture.growth[s])
         if low + 0.5 < kill < high - 0.5:
             return _by_kill(domain, s, kill, 0.0)
     by_count = _by_count(domain, lagrangian)

@@ -64,7 +64,7 @@ class FreeOracle:
         self._most_kill = kill.max(axis=1).sum(axis=0)
         # what counts at the last horizon counts less at an earlier one by what comes after it
         self._later = (kill[:, :, -1:] - kill).max(axis=1).sum(axis=0)
-        self._grown = terms.regrown[0, len(terms.days) - 1]
+        self._grown = terms.taken_off[0, len(terms.days) - 1]
 
     def stages(self, fine: bool, fractions: int) -> list[Stage]:
         """Coarse stages join patterns of days more than fine ones, for the bounds that count.
@@ -112,6 +112,28 @@ class FreeOracle:
         lower = -np.minimum(self._grown, self._later + self._grown - span.kill[0])
         upper = np.minimum(self._most_kill, span.kill[1] + self._grown[-1])
         return lower, upper
+
+    def growth_range(self, span: Span) -> tuple[FloatArray, FloatArray]:
+        """See `LesionOracle`.
+
+        Growth never falls with the length of a course. With n days that are not skipped, at least c
+        fractions and some days taken,
+
+            max(min_i beside(i, i + c - 1), beside(first taken, last taken)) <= growth,
+            growth <= beside(1, n)
+        """
+        few, many = span.count
+        days = np.flatnonzero(~np.isin(self.terms.days, span.skipped))
+        taken = np.flatnonzero(np.isin(self.terms.days, span.taken))
+        least = np.zeros(len(self.terms.horizons))
+        most = least.copy()
+        if not self.terms.growth_apart or many < 2 or len(days) < max(few, 2):
+            return least, most
+        if few > 1:
+            least = self.terms.beside[days[: len(days) - few + 1], days[few - 1 :]].min(axis=0)
+        if len(taken):
+            least = np.maximum(least, self.terms.beside[taken[0], taken[-1]])
+        return least, self.terms.beside[days[0], days[-1]]
 
     def of(self, actions: IntArray) -> tuple[Courses, BoolArray]:
         """See `LesionOracle`."""
@@ -200,20 +222,19 @@ class MenuOracle:
 
         kill = local of no course - local of the course,  effect = chemo E,  kept = e^-loss
 
-        with the kill of mean alpha: a node of a spread has that times its factor.
+        with the kill of mean alpha where alpha is spread (`_kill_and_growth`).
         """
         table, plan = candidates.lesions[s], problem.plan
         self.menu, self.lesion = table.menu, table.menu.lesion
         self._of = candidates.lesion_of(table)
         effects = candidates.effects(plan)[s]
         self._allowed = candidates.allowed(plan)[s]
-        middle = effects.local.shape[2] // 2  # one clone: all are nodes of a spread, or one
-        kill = effects.local[0, :, middle] - effects.local[:, :, middle]
-        kill /= self._of.sensitivities[0][middle]
+        kill, growth = self._kill_and_growth(effects.local)
         every = np.arange(len(self.menu))[:, None]
         self._all = Courses(
             every,
             kill[effects.kind],
+            growth[effects.kind],
             chemo * effects.effect,
             np.exp(-effects.loss),
             np.where(self._allowed[:, None], candidates.loads(plan)[s][effects.kind], 0.0)[
@@ -223,6 +244,24 @@ class MenuOracle:
         )
         self._good = self._allowed & (self._all.load <= problem.rhs).all(axis=1)
         self._organ_rows = len(problem.rhs)
+
+    def _kill_and_growth(self, local: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(kinds, H) kill, and growth beside it, of local log burdens (kinds, H, nodes), one clone.
+
+        No course is the first kind. At the node of factor f_q of a spread
+
+            left_q = local of no course - local of the course = f_q kill - growth,
+
+        so that two nodes tell both; without a spread growth is taken off the kill, and without a
+        change of growth by the course one node tells the kill.
+        """
+        left, factors = local[:1] - local, self._of.sensitivities[0]
+        middle = len(factors) // 2
+        if not self._of.spread or self._of.repopulation_doubling_time_days is None:
+            kill = left[:, :, middle] / factors[middle]
+            return kill, np.zeros_like(kill)
+        kill = (left[:, :, -1] - left[:, :, 0]) / (factors[-1] - factors[0])
+        return kill, factors[middle] * kill - left[:, :, middle]
 
     @property
     def nothing(self) -> IntArray:
@@ -257,6 +296,13 @@ class MenuOracle:
         if not len(kill):
             return np.full(kill.shape[1], span.kill[0]), np.full(kill.shape[1], span.kill[1])
         return kill.min(axis=0), kill.max(axis=0)
+
+    def growth_range(self, span: Span) -> tuple[FloatArray, FloatArray]:
+        """See `LesionOracle`."""
+        growth = self._all.growth[self._inside(span)]
+        if not len(growth):
+            return np.zeros(growth.shape[1]), np.zeros(growth.shape[1])
+        return growth.min(axis=0), growth.max(axis=0)
 
     def _inside(self, span: Span) -> BoolArray:
         kill, number = self._all.kill[:, -1], self.menu.fractions

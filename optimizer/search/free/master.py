@@ -3,7 +3,8 @@
 The restricted master of a Dantzig-Wolfe decomposition by lesion (Dantzig and Wolfe 1960,
 Decomposition principle for linear programs; Desaulniers, Desrosiers and Solomon 2005, Column
 Generation). Lesions j with weights per_j at each horizon h, irradiated lesions s among them with
-the courses c met so far: kill K, own effect E, others' effect kept O, loads L, n fractions.
+the courses c met so far: kill K, growth beside it, own effect E, others' effect kept O, loads L, n
+fractions.
 
 Variables, all >= 0:
 
@@ -18,7 +19,7 @@ Variables, all >= 0:
                                                                            <= - local_jh
     or, where control is a mean over radiosensitivities and a point has a kill k_b and an effect v_b
             (j, h)     sum_b k_b mu_jhb - sum_c K_ch x_jc - a_jh <= 0
-    felt    (j, h)     sum_b v_b mu_jhb - share_j sum_b sat_hb nu_hb <= 0
+    felt    (j, h)     sum_b v_b mu_jhb - share_j sum_b sat_hb nu_hb + sum_c growth_ch x_jc <= 0
     effect  (h)        sum_b z_b nu_hb - sum_sc E_sch x_sc - c_h <= 0                   alone
     effect  (h, g)     sum_b z_b nu_hb - sum_sc (E_sch / (O_sc g) + ln O_sc) x_sc - c_h
                                                        <= rest_h / g - 1 + ln g      several
@@ -63,7 +64,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Mixture:
-    """What a master mixes: (P, H) kill, (P,) fractions, (H,) systemic effect and its saturation.
+    """What a master mixes: (P, H) kill and growth, (P,) fractions, (H,) systemic effect, saturated.
 
     The effect is the one that the master counts, at the mean of its logarithm for several;
     `systemic` what it takes the saturated one for, `worth` (lesions,) what each lesion's burdens;
@@ -71,6 +72,7 @@ class Mixture:
     """
 
     kill: FloatArray
+    growth: FloatArray
     count: FloatArray
     effect: FloatArray
     systemic: FloatArray
@@ -129,7 +131,8 @@ class Master:
     def _two_numbers(self) -> None:
         """Points of lesions with a spread: a grid of kill and effect felt, Psi its worth.
 
-        `points` are then -k, `felt` (spread lesions H, points) are v; all have as many points.
+        `points` are then -k, `felt` (spread lesions H, points) are v, growth taken off; all have as
+        many points.
         """
         domain, horizons = self.domain, self.domain.cell.shape[1]
         size = settings.CURRENT.spread_kills, settings.CURRENT.spread_felt
@@ -138,11 +141,11 @@ class Master:
         self.worth = np.pad(self.worth, padding, mode="edge")
         self.felt = np.zeros((len(self.spread) * horizons, self.points.shape[1]))
         for place, s in enumerate(self.spread):
-            spread, share = domain.problem.spread[s], domain.problem.share[s]
+            spread = domain.problem.spread[s]
             lower, upper = domain.oracles[s].kill_range(domain.spans[s])
             for h in range(horizons):
                 kill = np.linspace(lower[h], upper[h], size[0])
-                low, high = (share * domain.systemic[:, h]).tolist()
+                low, high = domain.felt[s][:, h].tolist()
                 felt = np.linspace(low, high, size[1])
                 grid = [axis.reshape(-1) for axis in np.meshgrid(kill, felt, indexing="ij")]
                 grid = [np.pad(k, (0, self.points.shape[1] - len(k)), "edge") for k in grid]
@@ -213,7 +216,7 @@ class Master:
         """(n, rows) of courses of a lesion.
 
         -K in the burden rows, -(E / (O g) + ln O) (or -E alone) in the effect rows, L in the
-        limits, n and -n in the counts, 1 in its convexity row.
+        limits, n and -n in the counts, growth in its rows of effect felt, 1 in its convexity row.
         """
         rows, horizons, number = self._rows, courses.kill.shape[1], len(courses)
         columns = np.zeros((number, rows["end"]))
@@ -228,6 +231,9 @@ class Master:
         columns[:, rows["limit"] : rows["count"]] = courses.load
         count = self.domain.oracles[s].count(courses.actions)
         columns[:, rows["count"] + 2 * s], columns[:, rows["count"] + 2 * s + 1] = count, -count
+        if s in self.spread:
+            first = rows["felt"] + self.spread.index(s) * horizons
+            columns[:, first : first + horizons] = courses.growth
         columns[:, rows["convexity"] + s] = 1.0
         return columns
 
@@ -289,6 +295,7 @@ class Master:
         by_part = list(zip(mix, pool.courses, strict=True))
         return Mixture(
             np.stack([w @ courses.kill for w, courses in by_part]),
+            np.stack([w @ courses.growth for w, courses in by_part]),
             np.array(
                 [
                     w @ oracle.count(courses.actions)

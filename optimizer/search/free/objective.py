@@ -5,8 +5,9 @@ With u the log burden of a lesion at a horizon, for all prices k, s >= 0
     phi(u) <= max_u' [phi(u') + k u'] - k u,        sat(Z) <= max_Z' [sat(Z') - s Z'] + s Z,
 
 whatever the shape of phi (each maximum is a conjugate, each inequality Fenchel's). Where control
-is a mean over radiosensitivities, kill and the effect felt have prices of their own (`spread`). For
-a lesion alone, whose effect holds that of the lesions at rest, this is linear in kill and effect.
+is a mean over radiosensitivities, kill and the effect felt have prices of their own (`spread`), and
+accelerated growth that of the effect, of which it undoes a nat for a nat. For a lesion alone, whose
+effect holds that of the lesions at rest, this is linear in kill, growth and effect.
 The effect of several is Z = G prod O, G = rest + sum E / O, where O is what a course's lymphocyte
 losses leave of the others' effect. There
 
@@ -47,7 +48,8 @@ class Multipliers:
     """Worth of a nat of each log burden (lesions, H), of effect and of a unit of each load (M,).
 
     `burden` is that of a nat of kill, `felt` (lesions, H) that of a nat of the systemic effect that
-    a lesion feels: the same, but where control is a mean over radiosensitivities. `effect` (3, H)
+    a lesion feels, less growth: the same, but where control is a mean over radiosensitivities.
+    `effect` (3, H)
     are w, t and offset of the module's docstring; for a lesion alone s, 0 and 0.
     """
 
@@ -133,7 +135,14 @@ class NodeDomain:
             self.low[s] -= upper
             self.high[s] -= lower
         self.low = np.minimum(self.low, self.high)
+        self.felt = {s: self._felt(s) for s in problem.spread}
         self._tables = {} if tables is None else tables
+
+    def _felt(self, s: int) -> FloatArray:
+        """(2, H) least and greatest effect that a lesion feels, growth taken off."""
+        growth = np.stack(self.oracles[s].growth_range(self.spans[s])[::-1])
+        felt: FloatArray = self.problem.share[s] * self.systemic - growth
+        return felt
 
     def within(self, spans: tuple[Span, ...], cell: FloatArray | None = None) -> NodeDomain:
         """The same for smaller spans and a smaller cell."""
@@ -162,15 +171,17 @@ class NodeDomain:
         total = unscaled * others_kept.prod(axis=1)[:, None]
         return total
 
-    def worth(self, kill: FloatArray, systemic: FloatArray) -> FloatArray:
-        """(n, lesions) at (n, P, H) kills, growth taken off, and (n, H) saturated effect.
+    def worth(self, kill: FloatArray, growth: FloatArray, systemic: FloatArray) -> FloatArray:
+        """(n, lesions) at (n, P, H) kills and growth apart, and (n, H) saturated effect.
 
-        per_j sum_h phi(u_jh),    u_jh = local_jh - share_j sat_h - K_jh, or U of a spread
+        per_j sum_h phi(u_jh),    u_jh = local_jh - share_j sat_h - K_jh, or U of a spread, whose
+                                  tumors have local_jh + growth_jh - share_j sat_h - f_q K_jh
         """
         problem = self.problem
         burden = problem.local[None] - problem.share[None, :, None] * systemic[:, None, :]
         averaged = {
-            s: spread.burden(burden[:, s], kill[:, s]) for s, spread in problem.spread.items()
+            s: spread.burden(burden[:, s] + growth[:, s], kill[:, s])
+            for s, spread in problem.spread.items()
         }
         burden[:, : kill.shape[1]] -= kill
         for s, of_population in averaged.items():
@@ -178,10 +189,12 @@ class NodeDomain:
         worths: FloatArray = value_of_burden(self.goal, burden).sum(axis=2) * self.per
         return worths
 
-    def __call__(self, kill: FloatArray, effect: FloatArray, others_kept: FloatArray) -> FloatArray:
-        """(n,) objective of courses by lesion: (n, P, H), (n, P, H) and (n, P)."""
+    def __call__(
+        self, kill: FloatArray, growth: FloatArray, effect: FloatArray, others_kept: FloatArray
+    ) -> FloatArray:
+        """(n,) objective of courses by lesion: three of (n, P, H), and (n, P)."""
         systemic = immune.saturate(self.effect(effect, others_kept), self.maximum)
-        total: FloatArray = self.worth(kill, systemic).sum(axis=1) - self.problem.cost
+        total: FloatArray = self.worth(kill, growth, systemic).sum(axis=1) - self.problem.cost
         return total
 
     def prices(self, multipliers: Multipliers) -> tuple[float, list[Prices]]:
@@ -194,8 +207,8 @@ class NodeDomain:
                          (with a spread per_j max [Psi_jh(k', v) - k_jh k' - felt_jh v])
                        + sum_h max_Z [m_h sat(Z) - s_h Z]  alone, or
                        + sum_h (w_h rest_h + offset_h + max_{l in cell} [m_h sat(e^l) - t_h l])
-            worth_s(c) = per_s k_s . K_c - y . L_c + s . E_c  alone, or
-                       = per_s k_s . K_c - y . L_c + w . E_c / O_c + (sum_h t_h) ln O_c
+            worth_s(c) = per_s (k_s . K_c - felt_s . growth_c) - y . L_c + s . E_c  alone, or
+                       = .. - y . L_c + w . E_c / O_c + (sum_h t_h) ln O_c
         """
         problem = self.problem
         total = float(multipliers.load @ problem.rhs) - problem.cost
@@ -215,9 +228,10 @@ class NodeDomain:
             total += float(offset.sum() + worth @ self.rest)
             for h, pair in enumerate(zip(marginal, price, strict=True)):
                 total += float(self._logistic(*pair, *self.cell[:, h, None])[0])
-        kills = self.per[:, None] * multipliers.burden
+        kills, growths = (self.per[:, None] * k for k in (multipliers.burden, multipliers.felt))
         return total, [
-            Prices(kills[s], worth, multipliers.load, log_kept) for s in range(len(self.oracles))
+            Prices(kills[s], worth, multipliers.load, log_kept, growths[s])
+            for s in range(len(self.oracles))
         ]
 
     def _linear(self, worth: FloatArray, marginal: FloatArray) -> FloatArray:
@@ -290,9 +304,9 @@ class NodeDomain:
 
     def table(self, s: int, h: int) -> Table:
         """Values of a lesion with a spread over its kills and the effect that it feels."""
-        local, share = float(self.problem.local[s, h]), float(self.problem.share[s])
+        local = float(self.problem.local[s, h])
         lower, upper = (float(ends[h]) for ends in self.oracles[s].kill_range(self.spans[s]))
-        felt = (share * float(self.systemic[0, h]), share * float(self.systemic[1, h]))
+        felt = (float(self.felt[s][0, h]), float(self.felt[s][1, h]))
         key = (s, h, lower, upper, *felt)
         if key not in self._tables:
             while len(self._tables) >= settings.CURRENT.tables:
@@ -307,10 +321,13 @@ class NodeDomain:
         price, felt = float(multipliers.burden[s, h]), float(multipliers.felt[s, h])
         return self.table(s, h).by_kill(price, felt)
 
-    def conceded_kill(self, s: int, systemic: FloatArray) -> float:
-        """Kill at which a lesion is conceded at the last horizon, at (H,) saturated effect."""
+    def conceded_kill(self, s: int, systemic: FloatArray, growth: FloatArray) -> float:
+        """Kill at which a lesion is conceded at the last horizon.
+
+        At (H,) saturated effect and growth beside the kill.
+        """
         conceded = outcome.concession_burden(self.goal.conceded_at_nats)
-        burden = self.problem.local[s] - self.problem.share[s] * systemic
+        burden = self.problem.local[s] - self.problem.share[s] * systemic + growth
         if s not in self.problem.spread:
             return float((burden - conceded)[-1])
         low, high = self.spans[s].kill

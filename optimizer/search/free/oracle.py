@@ -69,6 +69,10 @@ class LesionOracle(Protocol):
         """(H,) least and most kill of the courses of a span."""
         ...
 
+    def growth_range(self, span: Span) -> tuple[FloatArray, FloatArray]:
+        """(H,) least and most growth beside the kill, likewise."""
+        ...
+
     @property
     def nothing(self) -> IntArray:
         """(1, T) the empty course."""

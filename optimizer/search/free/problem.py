@@ -213,6 +213,7 @@ def terms_of(
         horizons=problem.horizons,
         growth=growth,
         kick_off=kick_off,
+        growth_apart=spec.spread,
         alc_loss=loss,
         alc_kept=float(lymphocytes.recovery(1.0, instance.lymphocytes.recovery_half_time_days)),
         alc_allowance=problem.alc_allowance,

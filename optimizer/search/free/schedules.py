@@ -30,6 +30,10 @@ BETTER = 1e-9
 """Objective that an exchange must gain, so that rounding makes no circles."""
 
 
+VALUED = "kill", "growth", "effect", "others_kept"
+"""What courses are valued by."""
+
+
 class Schedules:
     """Rows of courses, one per lesion, under one plan.
 
@@ -70,11 +74,11 @@ class Schedules:
         Without rows of n courses per lesion, aligned.
         """
         at = [slice(None)] * len(courses) if rows is None else list(rows.T)
-        return self.domain(
-            np.stack([lot.kill[i] for lot, i in zip(courses, at, strict=True)], axis=1),
-            np.stack([lot.effect[i] for lot, i in zip(courses, at, strict=True)], axis=1),
-            np.stack([lot.others_kept[i] for lot, i in zip(courses, at, strict=True)], axis=1),
-        )
+        together = [
+            np.stack([getattr(lot, name)[i] for lot, i in zip(courses, at, strict=True)], axis=1)
+            for name in VALUED
+        ]
+        return self.domain(*together)
 
     def within_limits(self, rows: Sequence[Courses]) -> BoolArray:
         """(n,) whether every limit is kept by courses that keep them by themselves.
@@ -196,7 +200,7 @@ class Schedules:
             if few:
                 changed, good = oracle.of(oracle.one_change(row[s]))
                 changed = changed.take(
-                    good & better(changed.kill, changed.effect, changed.others_kept)
+                    good & better(changed.kill, changed.growth, changed.effect, changed.others_kept)
                 )
             else:
                 changed = oracle.two_changes(row[s], slack + fixed[s].load[0], better)
@@ -212,11 +216,9 @@ class Schedules:
     def _better(self, fixed: list[Courses], s: int, floor: float) -> Better:
         """Whether courses of one lesion are above a floor beside those of the others."""
 
-        def better(kill: FloatArray, effect: FloatArray, others_kept: FloatArray) -> BoolArray:
+        def better(*changed: FloatArray) -> BoolArray:
             each = []
-            for trial, name in zip(
-                (kill, effect, others_kept), ("kill", "effect", "others_kept"), strict=True
-            ):
+            for trial, name in zip(changed, VALUED, strict=True):
                 others = [np.broadcast_to(getattr(lot, name), trial.shape) for lot in fixed]
                 others[s] = trial
                 each.append(np.stack(others, axis=1))

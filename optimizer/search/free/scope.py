@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from abscopt.instances.lesions import DEMANDS
 from abscopt.optimizer.candidates.columns import countable
 
@@ -23,7 +21,7 @@ def applies(candidates: Candidates) -> bool:
     organs, lymphocyte counts or the number of fractions, visits and lesions (those on drugs may be
     soft). No demands of lesions, no burden rule, no exposure states, no rule that asks for a
     fraction near an infusion. A lesion whose control is a mean over radiosensitivities has all of
-    its clonogens in the beam, and no course so long that repopulation accelerates.
+    its clonogens in the beam.
     """
     instance = candidates.instance
     if not candidates.free or not candidates.plans:
@@ -32,7 +30,7 @@ def applies(candidates: Candidates) -> bool:
     return (
         len(instance.lesions) <= MOST_LESIONS
         and all(len(lesion.populations) == 1 for lesion in instance.lesions)
-        and all(_one_kill(candidates, lesion) for lesion in instance.lesions)
+        and all(_one_kill(lesion) for lesion in instance.lesions)
         and all(getattr(lesion, key) is None for lesion in instance.lesions for key in DEMANDS)
         and not instance.objective.of_dose_alone
         and instance.immune.burden_limit_cm3 is None
@@ -51,29 +49,12 @@ MOST_COURSES = 100_000
 """Of a menu, all of which are valued at each set of prices."""
 
 
-def _one_kill(candidates: Candidates, lesion: Lesion) -> bool:
+def _one_kill(lesion: Lesion) -> bool:
     """Whether all tumors of a spread have the same kill, but for the factor of alpha."""
     if not lesion.spread or not lesion.irradiable:
         return True
     way, clones = lesion.ways[0], lesion.populations
-    covered = len(lesion.ways) == 1 and all(way.share_of(clone.name) == 1.0 for clone in clones)
-    fast = lesion.repopulation_doubling_time_days
-    return covered and (fast is None or _longest(candidates, lesion) <= lesion.kick_off_days)
-
-
-def _longest(candidates: Candidates, lesion: Lesion) -> int:
-    """Most days from the first to the last fraction of a lesion's courses."""
-    if lesion.course is not None and lesion.course.form == "free":
-        return lesion.course.days[-1] - lesion.course.days[0]
-    menus = (table.menu for table in candidates.lesions)
-    dosed = next(
-        menu.patterns.incidence
-        for menu in menus
-        if candidates.instance.lesions[menu.lesion] is lesion
-    )
-    days = np.arange(dosed.shape[1])
-    lengths = np.where(dosed, days, -1).max(axis=1) - np.where(dosed, days, len(days)).min(axis=1)
-    return int(lengths.max())
+    return len(lesion.ways) == 1 and all(way.share_of(clone.name) == 1.0 for clone in clones)
 
 
 def _plain(candidates: Candidates, s: int) -> bool:

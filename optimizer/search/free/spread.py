@@ -1,8 +1,9 @@
 """Control averaged over radiosensitivities: what a lesion is worth by kill and effect felt.
 
-The burden of one tumor is `local - v - k`, k its log kill and v the systemic effect that it feels:
-a function of one number. With a spread of alpha (M23) the lesion has the control of tumors with
-burdens `local - v - f_q k`, factors f_q of weights w_q, so that its value is one of two numbers,
+The burden of one tumor is `local - v - k`, k its log kill and v the systemic effect that it feels,
+less the accelerated growth during its course: a function of one number. With a spread of alpha
+(M23) the lesion has the control of tumors with burdens `local - v - f_q k`, factors f_q of weights
+w_q, so that its value is one of two numbers,
 
     Psi(k, v) = phi(U),     1 / (1 + e^U) = sum_q w_q / (1 + e^{local - v - f_q k}),
 

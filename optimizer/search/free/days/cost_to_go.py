@@ -34,6 +34,8 @@ GRID = np.append(np.exp(-np.arange(0.0, GRID_END + 1e-9, GRID_STEP)), 0.0)
 class Prices:
     """What one lesion's course is worth: per nat of kill and of effect, of load, of ln O.
 
+    `growth` is the price of a nat of accelerated growth that is not taken off the kill.
+
     `log_kept` is None in the first form.
     """
 
@@ -41,10 +43,12 @@ class Prices:
     effect: FloatArray
     load: FloatArray
     log_kept: float | None
+    growth: FloatArray
 
     def worth(self, courses: Courses) -> FloatArray:
         """(n,) of whole courses."""
         total: FloatArray = courses.kill @ self.kill - courses.load @ self.load
+        total -= courses.growth @ self.growth
         if self.log_kept is None:
             return total + courses.effect @ self.effect
         others_kept = courses.others_kept
@@ -114,9 +118,12 @@ class CostToGo:
         surviving = state[:, SURVIVORS]
         return surviving if self.prices.log_kept is None else surviving / state[:, OTHERS]
 
-    def so_far(self, kill: FloatArray, others_kept: FloatArray, load: FloatArray) -> FloatArray:
+    def so_far(
+        self, kill: FloatArray, growth: FloatArray, others_kept: FloatArray, load: FloatArray
+    ) -> FloatArray:
         """(n,) what partial courses have earned, effect aside."""
         total: FloatArray = kill @ self.prices.kill - load @ self.prices.load
+        total -= growth @ self.prices.growth
         return (
             total
             if self.prices.log_kept is None

@@ -25,6 +25,7 @@ class Courses:
     ----------
     actions : (n, T) dose of each course day, 0 for none; (n, 1) places on a menu
     kill : (n, H) log kill that counts at each horizon, accelerated growth taken off
+    growth : (n, H) accelerated growth, where it is not taken off the kill; else 0
     effect : (n, H) own effect; of a lesion alone with that of the lesions at rest
     others_kept : (n,) what lymphocyte losses leave of the others' effect
     load : (n, M) parts of the caps
@@ -33,6 +34,7 @@ class Courses:
 
     actions: IntArray
     kill: FloatArray
+    growth: FloatArray
     effect: FloatArray
     others_kept: FloatArray
     load: FloatArray
@@ -69,15 +71,17 @@ def totals(terms: Terms, end: Stage, actions: IntArray) -> tuple[Courses, BoolAr
     for stage in stages.tolist():
         terms.give(state, effect, stage, actions[:, stage])
     effect += end.constant + state @ end.high[0]
-    good, grown = by_days(terms, actions > 0)
-    kill = terms.kill[stages, actions].sum(axis=1) - grown
+    good, taken_off, growth = by_days(terms, actions > 0)
+    kill = terms.kill[stages, actions].sum(axis=1) - taken_off
     load = terms.load[stages, actions].sum(axis=1)
     good &= (load <= terms.rhs).all(axis=1) & terms.allowed[stages, actions].all(axis=1)
-    return Courses(actions, kill, effect, state[:, OTHERS], load, actions), good
+    return Courses(actions, kill, growth, effect, state[:, OTHERS], load, actions), good
 
 
-def by_days(terms: Terms, dosed: BoolArray) -> tuple[BoolArray, FloatArray]:
+def by_days(terms: Terms, dosed: BoolArray) -> tuple[BoolArray, FloatArray, FloatArray]:
     """Whether (n, T) fraction days keep the limits on days, and (n, H) accelerated regrowth.
+
+    That which is taken off the kill, and that which counts beside it.
 
     loss_i = loss_{i-1} kept^{days between} + loss per fraction <= alc_allowance on fraction days
     """
@@ -91,4 +95,4 @@ def by_days(terms: Terms, dosed: BoolArray) -> tuple[BoolArray, FloatArray]:
     treated = dosed.any(axis=1)
     first = np.where(treated, dosed.argmax(axis=1), -1)
     last = np.where(treated, dosed.shape[1] - 1 - dosed[:, ::-1].argmax(axis=1), -1)
-    return good, terms.regrown[first, last]
+    return good, terms.taken_off[first, last], terms.beside[first, last]

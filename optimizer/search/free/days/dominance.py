@@ -30,7 +30,7 @@ class Labels:
     Attributes
     ----------
     state, effect : (n, 5 + lag) and (n, H)
-    kill, load : (n, H), growth taken off, and (n, M)
+    kill, growth, load : (n, H), growth taken off or apart as in `Courses`, (n, H) and (n, M)
     count : (n,) fractions
     alc : (n,) log loss of lymphocytes on the last course day that was decided
     first, last : (n,) positions of the first and last fraction day, -1 for none
@@ -42,6 +42,7 @@ class Labels:
     state: FloatArray
     effect: FloatArray
     kill: FloatArray
+    growth: FloatArray
     load: FloatArray
     count: IntArray
     alc: FloatArray
@@ -145,11 +146,16 @@ def merged(
 
 
 def _groups(terms: Terms, labels: Labels, precision: Precision, counted: bool) -> IntArray:
-    """(n,) number of the group: nearly the same kill and loads, and what else must be kept."""
+    """(n,) number of the group: nearly the same kill and loads, and what else must be kept.
+
+    Growth beside the kill likewise.
+    """
     columns = [
         np.floor(labels.kill / precision.kill_width + 0.5),
         np.floor(labels.load[:, : terms.organ_rows] / precision.width + 0.5),
     ]
+    if terms.growth_apart and terms.repopulates:
+        columns.append(np.floor(labels.growth / precision.kill_width + 0.5))
     if counted:
         columns.append(labels.count[:, None].astype(float))
     first = labels.first if terms.repopulates else labels.first < 0  # the empty one stays alone
@@ -236,7 +242,8 @@ def _credit(
     """Credit the leaders with the best of what joins them, in place.
 
     Component by component over the rows r of each leader: E_l + max loss, max of O, kill, last day
-    and reach, min of loads, least doses and lymphocyte loss, so that the leader dominates every r.
+    and reach, min of growth, loads, least doses and lymphocyte loss, so that the leader dominates
+    every r.
     """
     target = leader[group]
     extra = np.zeros((len(leader), loss.shape[1]))
@@ -247,6 +254,7 @@ def _credit(
         np.maximum.at(best_kept, target, best_kept[rows])
         labels.state[:, OTHERS] = best_kept
     np.maximum.at(labels.kill, target, labels.kill[rows])
+    np.minimum.at(labels.growth, target, labels.growth[rows])
     np.minimum.at(labels.load, target, labels.load[rows])
     np.minimum.at(labels.least, target, labels.least[rows])
     np.minimum.at(labels.alc, target, labels.alc[rows])

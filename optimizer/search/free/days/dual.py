@@ -125,7 +125,7 @@ def cost_to_go(
         prices=prices,
         stages=stages,
         reward=reward,
-        grown=terms.regrown @ prices.kill,
+        grown=terms.taken_off @ prices.kill + terms.beside @ prices.growth,
         survival=steps.survival,
         top=steps.top,
         best=[np.zeros((1, len(GRID)))] * (number + 1),
@@ -257,10 +257,12 @@ def followed(to_go: CostToGo, terms: Terms, steps: Steps) -> Courses:
         earned = earned + others_kept * survivors * terms.release[i, actions[i]] * unit
         survivors = survivors * to_go.survival[i, actions[i]]
     every = np.arange(len(actions))
-    kill = terms.kill[every, actions].sum(axis=0) - terms.regrown[begin, last]
+    kill = terms.kill[every, actions].sum(axis=0) - terms.taken_off[begin, last]
+    growth = terms.beside[begin, last]
     load = terms.load[every, actions].sum(axis=0)
     row = actions[None]
-    return Courses(row, kill[None], earned[None], np.array([others_kept]), load[None], row)
+    kept = np.array([others_kept])
+    return Courses(row, kill[None], growth[None], earned[None], kept, load[None], row)
 
 
 def _pairs(stages: list[Stage]) -> list[tuple[Stage, Stage]]:

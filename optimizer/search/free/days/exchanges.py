@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.free.days.suffix import Stage
     from abscopt.optimizer.search.free.days.terms import Terms
 
-Better: TypeAlias = "Callable[[FloatArray, FloatArray, FloatArray], BoolArray]"
+Better: TypeAlias = "Callable[[FloatArray, FloatArray, FloatArray, FloatArray], BoolArray]"
 
 
 def one_change(terms: Terms, course: IntArray) -> IntArray:
@@ -71,8 +71,8 @@ def two_changes(
     (j A, A, H); the states are carried on by the dose of the course from one j to the next.
 
     `end` is the stage after the last course day; `better` says which of n courses are wanted by
-    kill (n, H), effect (n, H) and what they leave of the others' effect (n,). All of them keep the
-    limits of their lesion.
+    kill (n, H), growth beside it (n, H), effect (n, H) and what they leave of the others' effect
+    (n,). All of them keep the limits of their lesion.
     """
     days, actions = terms.allowed.shape
     stages, taken = np.arange(days), (np.arange(actions) > 0).astype(np.int64)
@@ -81,7 +81,7 @@ def two_changes(
     more = terms.load - terms.load[stages, course][:, None]
     rise = terms.kill - terms.kill[stages, course][:, None]
     dosed, pair = _patterns(course)
-    fine, grown = by_days(terms, dosed)
+    fine, taken_off, beside = by_days(terms, dosed)
     fine = fine.reshape(-1, 2, 2)
     worth, constant = _worth(terms, end, course)
     base, so_far = terms.begin()
@@ -105,14 +105,15 @@ def two_changes(
     i, a, j, b = np.concatenate(places, axis=1)
     pattern = pair[i, j] * 4 + taken[a] * 2 + taken[b]
     others_kept = np.where(dosed, terms.others_kept, 1.0).prod(axis=1)[pattern]
-    kill = terms.kill[stages, course].sum(axis=0) + rise[i, a] + rise[j, b] - grown[pattern]
+    kill = terms.kill[stages, course].sum(axis=0) + rise[i, a] + rise[j, b] - taken_off[pattern]
+    growth = beside[pattern]
     gained = np.concatenate(effect)
-    at = np.flatnonzero(better(kill, gained, others_kept))
+    at = np.flatnonzero(better(kill, growth, gained, others_kept))
     changed = np.repeat(course[None, :], len(at), axis=0)
     row, i, a, j, b = np.arange(len(at)), i[at], a[at], j[at], b[at]
     changed[row, i], changed[row, j] = a, b
     load = unchanged.load + more[i, a] + more[j, b]
-    return Courses(changed, kill[at], gained[at], others_kept[at], load, changed)
+    return Courses(changed, kill[at], growth[at], gained[at], others_kept[at], load, changed)
 
 
 def _patterns(course: IntArray) -> tuple[BoolArray, IntArray]:

@@ -54,9 +54,9 @@ def explored(
     horizons = effect.shape[1]
     zeros = np.zeros(1, dtype=np.int64)
     labels = Labels(
-        state, effect, np.zeros((1, horizons)), np.zeros((1, len(terms.rhs))), zeros, np.zeros(1),
-        zeros - 1, zeros - 1, np.full(1, np.inf), np.zeros((1, len(terms.days)), dtype=np.int64),
-        zeros, zeros,
+        state, effect, np.zeros((1, horizons)), np.zeros((1, horizons)),
+        np.zeros((1, len(terms.rhs))), zeros, np.zeros(1), zeros - 1, zeros - 1,
+        np.full(1, np.inf), np.zeros((1, len(terms.days)), dtype=np.int64), zeros, zeros,
     )  # fmt: skip
     below, drift = -np.inf, 0.0
     counted = span.count != (0, len(terms.days))
@@ -83,7 +83,8 @@ def _next(
 ) -> tuple[Labels, float]:
     """Partial courses one course day on, and the best of what was not above the threshold.
 
-        reach(l, a) = K_l . price of kill - L_l . price of loads [+ log_kept ln O_l] + choice(l, a)
+        reach(l, a) = K_l . price of kill - growth_l . its price - L_l . price of loads
+                      [+ log_kept ln O_l] + choice(l, a)
 
     for n labels and A actions, (n, A); -inf where a load would exceed rhs.
     """
@@ -93,7 +94,7 @@ def _next(
         chunk = labels.take(
             np.arange(begin, min(begin + settings.CURRENT.label_chunk, len(labels)))
         )
-        so_far = to_go.so_far(chunk.kill, chunk.state[:, OTHERS], chunk.load)
+        so_far = to_go.so_far(chunk.kill, chunk.growth, chunk.state[:, OTHERS], chunk.load)
         fraction_record = chunk.count, chunk.first, chunk.last
         reach = choices(to_go, terms, stage, chunk.state, chunk.effect, *fraction_record)
         reach += so_far[:, None]
@@ -114,14 +115,15 @@ def _next(
 def _in_range(terms: Terms, span: Span, labels: Labels, stage: int, drift: float) -> IntArray:
     """Those that can still end in the span; `drift` bounds the kill they are credited with.
 
-    kill + greatest kill of all later days >= low,     kill <= high + drift (no regrowth later),
+    kill + greatest kill of all later days >= low,     kill <= high + drift (no regrowth later, or
+    beside it),
     few - days left <= fractions <= many
     """
     later = np.where(terms.allowed, terms.kill[:, :, -1], 0.0).max(axis=1)[stage + 1 :].sum()
     kill = labels.kill[:, -1]
     low, high = span.kill
     few, many = span.count
-    if terms.repopulates:
+    if terms.repopulates and not terms.growth_apart:
         high = np.inf
     good = (kill + later >= low - 1e-9) & (kill <= high + drift + 1e-9)
     good &= (labels.count <= many) & (labels.count + len(terms.days) - stage - 1 >= few)
@@ -140,7 +142,7 @@ def _children(
 
     With D the days since the last course day, for a fraction (else the loss only recovers)
 
-        alc = alc_l kept^D + loss <= alc_allowance,  K = K_l + K_ia - (new regrowth),
+        alc = alc_l kept^D + loss <= alc_allowance,  K = K_l + K_ia - (new regrowth, or beside it),
         L = L_l + L_ia,                            (x, E) = one course day on (`Terms.give`)
     """
     dosed = action > 0
@@ -153,16 +155,18 @@ def _children(
     terms.give(state, effect, stage, action)
     least_doses = labels.least[parent]
     least_doses[:, stage] = action
-    kill = labels.kill[parent] + terms.kill[stage, action]
+    kill, growth = labels.kill[parent] + terms.kill[stage, action], labels.growth[parent]
     first = np.where(dosed & (labels.first[parent] < 0), stage, labels.first[parent])
     last = np.where(dosed, stage, labels.last[parent])
     if terms.repopulates:
-        before = terms.regrown[labels.first[parent], labels.last[parent]]
-        kill -= terms.regrown[first, last] - before
+        before = labels.first[parent], labels.last[parent]
+        kill -= terms.taken_off[first, last] - terms.taken_off[before]
+        growth = growth + (terms.beside[first, last] - terms.beside[before])
     return Labels(
         state=state,
         effect=effect,
         kill=kill,
+        growth=growth,
         load=labels.load[parent] + terms.load[stage, action],
         count=labels.count[parent] + dosed,
         alc=alc,
@@ -189,5 +193,13 @@ def _ended(
         parent, action = history[day]
         actions[:, day] = action[row]
         row = parent[row]
-    others_kept = labels.state[:, OTHERS]
-    return Courses(actions, labels.kill, effect, others_kept, labels.load, labels.least), below
+    courses = Courses(
+        actions,
+        labels.kill,
+        labels.growth,
+        effect,
+        labels.state[:, OTHERS],
+        labels.load,
+        labels.least,
+    )
+    return courses, below

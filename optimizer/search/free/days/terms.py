@@ -67,6 +67,7 @@ class Terms:
     start : (5 + lag,) state before day 0
     others : (H,) worth of a unit of the others' effect; 0 where it is not known beforehand
     growth : extra growth per day of accelerated repopulation, nats; `kick_off` days before it
+    growth_apart : whether it counts beside the kill, or is taken off it
     alc_loss, alc_kept, alc_allowance : per fraction, per day, and in all (infinite without a limit)
     """
 
@@ -88,6 +89,7 @@ class Terms:
     horizons: FloatArray
     growth: float
     kick_off: float
+    growth_apart: bool
     alc_loss: float
     alc_kept: float
     alc_allowance: float
@@ -196,3 +198,13 @@ class Terms:
                 self.days[:, None, None], self.days[None, :, None], self.kick_off, self.horizons
             )
         return table
+
+    @cached_property
+    def taken_off(self) -> FloatArray:
+        """(T + 1, T + 1, H) what of `regrown` is taken off the kill."""
+        return np.zeros_like(self.regrown) if self.growth_apart else self.regrown
+
+    @cached_property
+    def beside(self) -> FloatArray:
+        """(T + 1, T + 1, H) what of `regrown` counts beside the kill."""
+        return self.regrown if self.growth_apart else np.zeros_like(self.regrown)
