@@ -203,7 +203,7 @@ class _Gathered:
 DEPENDENCE = (
     ("horizon", "horizon_days.*"),
     ("machine day|infusion day", "calendar.*"),
-    ("no lesion states", r"lesions(\[\d+\](\.(sparing|techniques|irradiable).*)?)?"),
+    ("no lesion states", r"lesions(\[\d+\](\.(sparing|techniques|irradiable|volume_cm3).*)?)?"),
     ("unknown lesion|irradiable", r"lesions(\[\d+\](\.(name|irradiable))?)?"),
     ("shares of all lesions", "lesions.*"),
     ("unknown organ", "organs"),

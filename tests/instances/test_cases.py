@@ -46,7 +46,6 @@ REAL = (
     "resistance-preblockade-harms",
     "resistant-clone",
     "sequencing",
-    "stage3-crt-waiting",
 )
 SMALL = ("mixed-free", "pulsar", "pulsar-daily", "young-timing")
 TOYS = (
