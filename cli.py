@@ -12,6 +12,7 @@ import abscopt.optimizer.interrupts as interrupts  # Ctrl-C during the imports i
 # isort: split
 import atexit
 import errno
+import functools
 import gc
 import json
 import math
@@ -22,10 +23,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from abscopt.instances.changes.change import REMOVE, Change, as_changes
 from abscopt.instances.load import (
     InputError,
     Problem,
+    locate,
     read_text,
+    resolved_text,
     titles,
 )
 from abscopt.optimizer.progress import ProgressLine, Stopped
@@ -183,6 +187,31 @@ def _from_the_start(options: dict[str, Any]) -> dict[str, Any]:
     return options | {"time_limit": time_left(options["time_limit"])}
 
 
+def _changes_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--set` and `--remove`: the command gets both as `changes`."""
+
+    @click.option(
+        "--set",
+        "set_texts",
+        metavar="KEY=VALUE",
+        multiple=True,
+        help="Change the case, such as lesions.liver.irradiable=false; * is every entry, "
+        "KEY*=FACTOR multiplies. May be repeated.",
+    )
+    @click.option(
+        "--remove", "removals", metavar="KEY", multiple=True,
+        help="Take an entry out of the case, such as lesions.liver; may be repeated.",
+    )  # fmt: skip
+    @functools.wraps(command)
+    def with_changes(
+        *arguments: Any, set_texts: tuple[str, ...], removals: tuple[str, ...], **options: Any
+    ) -> Any:
+        texts = (*set_texts, *(REMOVE + key for key in removals))
+        return command(*arguments, changes=as_changes(texts, "--set"), **options)
+
+    return with_changes
+
+
 def _cross_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Judge the answer to one case on another."""
     return click.option(
@@ -229,9 +258,25 @@ def list_command(as_json: bool = False) -> None:
 @instances_group.command("show")
 @click.argument("case", metavar="NAME|FILE")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def show_command(case: str, as_json: bool) -> None:
+@click.option("--toml", "as_toml", is_flag=True, help="Print the text of its file.")
+@click.option(
+    "--resolved", is_flag=True,
+    help="Print it as TOML with all library values, those of the schema as comments.",
+)  # fmt: skip
+@_changes_options
+def show_command(
+    case: str, as_json: bool, as_toml: bool, resolved: bool, changes: tuple[Change, ...]
+) -> None:
     """What a case asks, where its numbers come from, how many choices it leaves."""
-    instance = _load(case)
+    if as_toml and not resolved:
+        if changes or as_json:
+            raise click.UsageError("--toml prints the file as it is; use --resolved")
+        _say(read_text(locate(case)).rstrip("\n"))
+        return
+    instance = _load(case, changes)
+    if resolved:
+        _say(resolved_text(instance).rstrip("\n"))
+        return
     from abscopt.optimizer.results.report import instance_document, instance_report
 
     if as_json:
@@ -243,12 +288,13 @@ def show_command(case: str, as_json: bool) -> None:
 @instances_group.command("check")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @_strict_option
-def check_command(files: tuple[str, ...], strict: bool) -> None:
+@_changes_options
+def check_command(files: tuple[str, ...], strict: bool, changes: tuple[Change, ...]) -> None:
     """Check case files: problems go to stderr, notes of the input audit follow the `ok`."""
     wrong: list[Problem] = []
     for file in files:
         try:
-            notes, warnings = _audited(_load(file), file)
+            notes, warnings = _audited(_load(file, changes), file)
         except InputError as error:
             wrong += error.problems
             continue
@@ -300,6 +346,7 @@ def new_command(file: str | None, name: str) -> None:
     "related case.",
 )  # fmt: skip
 @click.pass_context
+@_changes_options
 def solve_command(
     ctx: click.Context,
     /,
@@ -309,10 +356,11 @@ def solve_command(
     simulate: bool,
     start_file: str | None,
     strict: bool,
+    changes: tuple[Change, ...],
     **options: Any,
 ) -> None:
     """Find the best schedule of a case and prove how good it is."""
-    instance = _load(case)
+    instance = _load(case, changes)
     if strict:
         _refuse_warnings(instance, case)
     from abscopt.optimizer import solve
@@ -358,6 +406,7 @@ def solve_command(
 @_cross_option
 @_strict_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@_changes_options
 def evaluate_command(
     case: str,
     schedule_file: str | None,
@@ -366,6 +415,7 @@ def evaluate_command(
     cross: bool,
     strict: bool,
     as_json: bool,
+    changes: tuple[Change, ...],
 ) -> None:
     """Judge a schedule, or check a document that `solve` or `evaluate` wrote.
 
@@ -375,7 +425,7 @@ def evaluate_command(
         raise click.UsageError("give either SCHEDULE or --regimen NAME")
     if sites and regimen is None:
         raise click.UsageError("--site goes with --regimen")
-    instance = _load(case)
+    instance = _case_for(case, changes, schedule_file)
     if strict:
         _refuse_warnings(instance, case)
     if schedule_file is not None:
@@ -391,6 +441,15 @@ def evaluate_command(
     _say_evaluation(judged.instance, judged.schedule, as_json)
     for line in () if as_json else judged.lines:
         _say(line)
+
+
+def _case_for(case: str, changes: tuple[Change, ...], file: str | None) -> Instance:
+    """The case with changes; without any, with those that the document in a file states."""
+    if file is None:
+        return _load(case, changes)
+    from abscopt.optimizer.results.changed import case_for
+
+    return case_for(case, changes, file)
 
 
 def _say_evaluation(instance: Instance, schedule: Schedule, as_json: bool) -> None:
@@ -414,11 +473,17 @@ def _say_evaluation(instance: Instance, schedule: Schedule, as_json: bool) -> No
     "--beyond-validity", is_flag=True, help="Run models outside the range they state, too."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@_changes_options
 def simulate_command(
-    case: str, schedule_file: str, cross: bool, beyond_validity: bool, as_json: bool
+    case: str,
+    schedule_file: str,
+    cross: bool,
+    beyond_validity: bool,
+    as_json: bool,
+    changes: tuple[Change, ...],
 ) -> None:
     """A schedule, the standard regimen and alternatives in published forward models."""
-    instance = _load(case)
+    instance = _case_for(case, changes, schedule_file)
     from abscopt.optimizer.results.schedule_files import schedule_of_file
 
     schedule = schedule_of_file(schedule_file, instance, cross=cross)
@@ -482,6 +547,7 @@ def regimens_command(as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @_solver_options(LIMIT_OF_SOLVES)
 @click.pass_context
+@_changes_options
 def compare_command(
     ctx: click.Context,
     /,
@@ -490,6 +556,7 @@ def compare_command(
     solvers: tuple[str, ...],
     csv_file: str | None,
     as_json: bool,
+    changes: tuple[Change, ...],
     **options: Any,
 ) -> None:
     """One table over cases, results of `solve`, schedules and solvers.
@@ -503,7 +570,7 @@ def compare_command(
 
     with ProgressLine() as progress:
         compared = comparison.compare(
-            cases, solvers, comparison.Options(**options), progress, cross=cross
+            cases, solvers, comparison.Options(**options), progress, cross=cross, changes=changes
         )
     _say_table(compared, comparison, csv_file, as_json)
     ctx.exit(1 if comparison.disagreement(compared) else 0)
@@ -519,12 +586,19 @@ def compare_command(
 @click.option("--csv", "csv_file", metavar="FILE|-", help="Write the rows as CSV.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @_solver_options(LIMIT_OF_SOLVES)
+@_changes_options
 def frontier_command(
-    case: str, name: str, caps: str, csv_file: str | None, as_json: bool, **options: Any
+    case: str,
+    name: str,
+    caps: str,
+    csv_file: str | None,
+    as_json: bool,
+    changes: tuple[Change, ...],
+    **options: Any,
 ) -> None:
     """The best objective for several caps of one limit, each judged and proved."""
     _one_stream(csv_file, as_json)
-    instance = _load(case)
+    instance = _load(case, changes)
     from abscopt.optimizer import pareto
 
     values = pareto.parse_caps(caps, "--caps")
@@ -541,16 +615,20 @@ def frontier_command(
 @click.option("--out", metavar="FILE|-", default="-", help="Default: stdout.")
 @click.option("--first", is_flag=True, help="The first relaxation, neither solved nor refined.")
 @_solver_options(LIMIT_OF_COMMAND)
-def export_command(case: str, form: str, out: str, first: bool, **options: Any) -> None:
+@_changes_options
+def export_command(
+    case: str, form: str, out: str, first: bool, changes: tuple[Change, ...], **options: Any
+) -> None:
     """Write the programme of a case for any solver.
 
     It is refined until its optimum is the judged optimum within the gap. MPS files minimize
     minus the objective.
     """
-    instance = _load(case)
+    instance = _load(case, changes)
     from abscopt.optimizer.crosscheck import writer
     from abscopt.optimizer.crosscheck.exchange import export_programme
     from abscopt.optimizer.results.files import write_file
+    from abscopt.optimizer.results.wording import change_lines
 
     with ProgressLine() as progress:
         limited = _from_the_start(options)
@@ -560,7 +638,8 @@ def export_command(case: str, form: str, out: str, first: bool, **options: Any) 
         _say(text.rstrip("\n"))
     else:
         write_file(out, text, "--out")
-    _say(found.summary, err=True)
+    for line in (*change_lines(instance), found.summary):
+        _say(line, err=True)
 
 
 @main.command("import-solution")
@@ -570,9 +649,16 @@ def export_command(case: str, form: str, out: str, first: bool, **options: Any) 
     "--programme", metavar="FILE", help="The exported file; only `glpsol -w` solutions need it."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def import_command(case: str, solution: str, programme: str | None, as_json: bool) -> None:
+@_changes_options
+def import_command(
+    case: str,
+    solution: str,
+    programme: str | None,
+    as_json: bool,
+    changes: tuple[Change, ...],
+) -> None:
     """Judge what another solver found for an exported programme."""
-    instance = _load(case)
+    instance = _load(case, changes)
     from abscopt.optimizer.crosscheck.exchange import imported_schedule
     from abscopt.optimizer.results.files import read_file
 

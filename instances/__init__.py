@@ -1,5 +1,5 @@
 """What is asked: patient cases, their schema, and the cited library they draw on."""
 
-from abscopt.instances.load import InputError, build, load, names, titles
+from abscopt.instances.load import InputError, build, load, names, save, titles
 
-__all__ = ["InputError", "build", "load", "names", "titles"]
+__all__ = ["InputError", "build", "load", "names", "save", "titles"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
@@ -32,6 +32,31 @@ class Table(BaseModel):
     """A frozen table: unknown keys, NaN and infinities are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy; one that is to differ is checked anew.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            If the table must not have the values, or no such keys.
+        """
+        if not update:
+            return super().model_copy(deep=deep)
+        stated = {key: getattr(self, key) for key in self.model_fields_set}
+        return type(self).model_validate(stated | dict(update))
+
+    def unchecked(self, update: Mapping[str, Any]) -> Self:
+        """A copy with other values that nobody checks.
+
+        For what no file could state: a case without its limits, a horizon on every day.
+        """
+        changed = super().model_copy(update=update)
+        if changed.__pydantic_private__:
+            object.__setattr__(
+                changed, "__pydantic_private__", dict.fromkeys(changed.__pydantic_private__)
+            )
+        return changed
 
 
 class LibraryTable(Table):

@@ -9,6 +9,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from abscopt.instances.changes.change import Changes, as_changes
+from abscopt.instances.changes.text import toml
 from abscopt.instances.reading.fill import completed
 from abscopt.instances.reading.problems import (
     InputError,
@@ -24,6 +26,7 @@ from abscopt.instances.reading.read import (
     check_size,
     parse_case,
     parse_json,
+    parse_toml,
     read_text,
 )
 from abscopt.instances.sources import (
@@ -55,7 +58,10 @@ __all__ = [
     "printable",
     "problems_of",
     "read_text",
+    "resolved_text",
+    "save",
     "titles",
+    "with_changes",
 ]
 
 
@@ -81,14 +87,35 @@ def locate(name_or_path: str | Path) -> Path:
     return path
 
 
-def load(name_or_path: str | Path) -> Instance:
-    """Read, complete and check a bundled case or an instance file (TOML or JSON)."""
-    path = locate(name_or_path)
-    return build(parse_case(path), str(name_or_path))
+def load(name_or_path: str | Path, changes: Changes = ()) -> Instance:
+    """Read, complete and check a bundled case or an instance file (TOML or JSON).
+
+    Parameters
+    ----------
+    changes : what is to differ from the file: a table of keys and values, such as
+        `{"lesions.liver.alpha_per_gy": 0.25}` (None removes), or texts such as
+        `lesions.*.alpha_per_gy*=0.9`
+
+    Raises
+    ------
+    InputError
+        With every problem of the case as it is changed.
+    """
+    path, label = locate(name_or_path), str(name_or_path)
+    return build(parse_case(path), label, changes, path.parent)
 
 
-def build(raw: Raw, label: str = "instance") -> Instance:
-    """Complete a parsed case from the library and check it; `label` names it in errors."""
+def build(
+    raw: Raw, label: str = "instance", changes: Changes = (), folder: Path | None = None
+) -> Instance:
+    """Complete a parsed case from the library and check it.
+
+    Parameters
+    ----------
+    label : names it in errors
+    changes : as for `load`
+    folder : where relative paths of `extends` begin; the working directory if None
+    """
     from pydantic import ValidationError
 
     from abscopt.instances.reading.partial import all_problems
@@ -97,14 +124,68 @@ def build(raw: Raw, label: str = "instance") -> Instance:
     if not isinstance(raw, dict):
         raise refused(label, "file", type(raw).__name__, "must be one table")
     check_size(raw, label, MOST_IN_CASE)
-    case, lookups = completed(raw, label)
+    case, stated, lookups = completed(raw, label, folder, as_changes(changes, label))
+    if changes:
+        check_size(case, label, MOST_IN_CASE)
     try:
         text = json.dumps(case, default=str)
     except (TypeError, ValueError, RecursionError) as error:
         raise refused(label, "file", type(error).__name__, "must be plain TOML or JSON") from None
     if not lookups.problems:
         try:
-            return Instance.model_validate_json(text)
+            instance = Instance.model_validate_json(text)
+            instance._stated = stated
+            return instance
         except ValidationError:
             pass
     raise InputError(first_of(all_problems(json.loads(text), lookups)))
+
+
+def with_changes(instance: Instance, changes: Changes) -> Instance:
+    """A case with changes, as if its file had said so; `Instance.with_`."""
+    if instance._stated is not None:
+        return build(instance._stated, instance.name, changes)
+    wanted = as_changes(changes, instance.name)
+    for change in wanted:
+        if change.path[-1] in ("use", "limit_set"):
+            rule = "this case was made without a file: state the values themselves"
+            raise refused(instance.name, change.key, change.value, rule)
+    return build(_stated_by(instance), instance.name, wanted)
+
+
+def _stated_by(instance: Instance) -> Raw:
+    """What a case states with its library values, as a file would; alpha/beta of limits that is
+    the organ's is left to the organ."""
+    stated = instance.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+    for limit in stated.get("limits", ()):
+        organ = instance.organs.get(limit.get("organ", ""))
+        if organ is not None and limit.get("alpha_beta_gy") == organ.alpha_beta_gy:
+            del limit["alpha_beta_gy"]
+    return stated
+
+
+def resolved_text(instance: Instance) -> str:
+    """TOML text of a case with its library values; those of the schema follow as comments."""
+    return toml(_stated_by(instance), instance.model_dump(mode="json", exclude_none=True))
+
+
+def save(instance: Instance, path: str | Path) -> None:
+    """Write a case with its library values; `load` of the file is equal to it.
+
+    A name that ends with `.json` gives JSON, any other TOML.
+
+    Raises
+    ------
+    InputError
+        If the text would not read back to the same case.
+    OSError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    is_json = path.suffix.lower() == ".json"
+    text = json.dumps(_stated_by(instance), indent=2) + "\n" if is_json else resolved_text(instance)
+    raw = json.loads(text) if is_json else parse_toml(text, str(path))
+    if build(raw, str(path)) != instance:
+        rule = "cannot be stated in a file: it lacks a value that its library entry has"
+        raise refused(str(path), "case", instance.name, rule)
+    path.write_text(text, encoding="utf-8", newline="\n")

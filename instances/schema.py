@@ -7,9 +7,9 @@ entries named by `use` into the tables before they are checked here.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
 from abscopt.instances.calendar import Calendar
@@ -27,6 +27,9 @@ from abscopt.instances.limits import AnyLimit
 from abscopt.instances.organs import CrossMoment, Organ, PriorDose
 from abscopt.instances.reading.problems import CROSS_CHECKS, MOST_LIMITS
 from abscopt.instances.systemic import AgentChoice, Drug, Regimen
+
+if TYPE_CHECKING:
+    from abscopt.instances.changes.change import Changes
 
 FORMAT = 1
 
@@ -185,6 +188,35 @@ class Instance(Table):
     standard: Standard | None = Field(
         default=None, description="regimen that the answer is compared with"
     )
+    changes: Annotated[tuple[str, ...], Field(max_length=1000)] | None = Field(
+        default=None, description="what was changed (`--set`) when the case was read, for reports"
+    )
+
+    _stated: dict[str, Any] | None = PrivateAttr(default=None)
+    """What the file said, before the library; None if there was none."""
+
+    def __eq__(self, other: object) -> bool:
+        """Whether every key has the same value."""
+        return isinstance(other, Instance) and self.__dict__ == other.__dict__
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def with_(self, changes: Changes) -> Instance:
+        """The case with changes, checked anew.
+
+        Parameters
+        ----------
+        changes : keys and values, such as `{"lesions.liver.alpha_beta_gy": 8}` (None removes), or
+            texts such as `"lesions.*.alpha_per_gy*=0.9"`
+
+        Raises
+        ------
+        InputError
+            With every problem of the changed case; unknown keys with the nearest known ones.
+        """
+        from abscopt.instances.load import with_changes
+
+        return with_changes(self, changes)
 
     @model_validator(mode="after")
     def _cross_checks(self, info: ValidationInfo) -> Self:
@@ -234,7 +266,7 @@ def _kinds_of_tables(kind: type[Table]) -> Iterator[type[Table]]:
 def json_schema() -> dict[str, Any]:
     """JSON Schema of an instance file.
 
-    Library-backed fields are optional there; a file that `extends` a bundled case states only
+    Library-backed fields are optional there; a file that `extends` another case states only
     what differs; a limit may list `points`.
     """
     schema = Instance.model_json_schema()
@@ -252,13 +284,22 @@ def json_schema() -> dict[str, Any]:
             }
     definitions = {**schema["$defs"], Instance.__name__: schema}
     add_to_schema(definitions, _kinds_of_tables(Table))
-    extends = {"type": "string", "description": "bundled case of which this one states the rest"}
+    extends = {
+        "type": "string",
+        "description": "case of which this one states what differs: a bundled one, or a path from "
+        "this file to a .toml or .json file",
+    }
+    remove = {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": 'entries of the case that is extended to leave out, as "lesions.liver"',
+    }
     scale_caps = {
         "type": "number",
         "exclusiveMinimum": 0,
         "exclusiveMaximum": 100,
         "description": "multiplies the caps of all limits of the case that is extended",
     }
-    schema["properties"] |= {"extends": extends, "scale_caps": scale_caps}
+    schema["properties"] |= {"extends": extends, "remove": remove, "scale_caps": scale_caps}
     schema["anyOf"] = [{"required": schema.pop("required")}, {"required": ["extends"]}]
     return schema

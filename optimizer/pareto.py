@@ -22,7 +22,14 @@ from abscopt.optimizer.crosscheck import cells
 from abscopt.optimizer.memory import Memory
 from abscopt.optimizer.pipeline import solve
 from abscopt.optimizer.results.report import plain_table, plain_text
-from abscopt.optimizer.results.result import DISCLAIMER, FORMAT, instance_digest, versions
+from abscopt.optimizer.results.result import (
+    DISCLAIMER,
+    FORMAT,
+    instance_digest,
+    stated_changes,
+    versions,
+)
+from abscopt.optimizer.results.wording import change_lines
 
 if TYPE_CHECKING:
     from abscopt.optimizer.results.result import Result
@@ -152,6 +159,7 @@ def document(found: Frontier) -> dict[str, Any]:
         "notice": DISCLAIMER,
         "instance": found.instance.name,
         "instance_digest": instance_digest(found.instance),
+        **stated_changes(found.instance),
         "limit": found.limit,
         "rows": rows(found),
         "seconds": [round(point.result.solver.seconds, 3) for point in found.points],
@@ -186,4 +194,4 @@ def report(found: Frontier) -> str:
             "-" if row["use"] is None else f"{100 * row['use']:.1f}",
             *(", ".join(row[key]) or "-" for key in ("doses", "drug_starts")),
         )
-    return plain_text([table, "", DISCLAIMER])
+    return plain_text([*change_lines(found.instance), table, "", DISCLAIMER])

@@ -84,7 +84,7 @@ def fitted(
 def _complete(instance: Instance, arm: TrialArm) -> Instance:
     """The case with the arm's drugs; the case itself if it has them all."""
     extra = _extra_drugs(instance, arm)
-    return instance.model_copy(update={"drugs": instance.drugs | extra}) if extra else instance
+    return instance.unchecked({"drugs": instance.drugs | extra}) if extra else instance
 
 
 def _given_days(instance: Instance, entry: TrialInfusions) -> tuple[int, ...] | None:

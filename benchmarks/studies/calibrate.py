@@ -66,7 +66,7 @@ def sets(released: Immune) -> list[Immune]:
         for share, (name, (low, high, logarithmic, _)) in zip(row, RANGES.items(), strict=True):
             value = low * (high / low) ** share if logarithmic else low + share * (high - low)
             changed[name] = int(value) if name == "priming_delay_days" else round(float(value), 6)
-        found.append(released.model_copy(update=changed))
+        found.append(released.unchecked(changed))
     return found
 
 

@@ -41,7 +41,7 @@ def random_sets() -> list[Immune]:
         for share, (name, (low, high, logarithmic)) in zip(row, ranges.items(), strict=True):
             value = low * (high / low) ** share if logarithmic else low + share * (high - low)
             changed[name] = int(value) if name == "priming_delay_days" else float(value)
-        found.append(default_constants().model_copy(update=changed))
+        found.append(default_constants().unchecked(changed))
     return found
 
 

@@ -141,7 +141,7 @@ def surrogate(instance: Instance, drawn: Sample) -> dict[str, FloatArray]:
         Table and judge disagree.
     """
     soft = tuple(limit for limit in instance.limits if limit.penalty is not None)
-    judge = Judge(instance.model_copy(update={"limits": soft}))
+    judge = Judge(instance.unchecked({"limits": soft}))
     number = len(drawn.schedules)
     effect, objective = np.empty(number), np.empty(number)
     candidates = Candidates(instance)

@@ -25,6 +25,7 @@ IRRELEVANT = {
     "standard",
     "limits",
     "prior_doses",
+    "changes",
 }
 CAPS = ("cap_gy", "cap", "limits_gy")
 FLOORS = ("floor", "floor_1e9_per_l")

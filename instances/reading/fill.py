@@ -1,4 +1,4 @@
-"""A case completed from the library: `extends`, `limit_set`, `use`, `points`, `scale_caps`.
+"""A case completed from elsewhere: `extends`, `remove`, `limit_set`, `use`, `points`, `scale_caps`.
 
 Every name that is looked up in vain is noted, and the rest is completed all the same, so that the
 schema can be asked about it in the same run.
@@ -7,10 +7,12 @@ schema can be asked about it in the same run.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from abscopt.instances.changes.apply import Reader, changed, removed
 from abscopt.instances.reading.problems import (
     MOST_LIMITS,
     MOST_SHOWN,
@@ -21,6 +23,9 @@ from abscopt.instances.reading.problems import (
 )
 from abscopt.instances.reading.read import MOST_DIGITS, parse_case
 from abscopt.instances.sources import Raw, bundled, library, library_limits, names
+
+if TYPE_CHECKING:
+    from abscopt.instances.changes.change import Change
 
 MOST_EXTENSIONS = 5
 MOST_POINTS = 100
@@ -54,11 +59,43 @@ class Lookups:
             self.unresolved.add(table)
 
 
-def completed(raw: Raw, label: str) -> tuple[Raw, Lookups]:
-    """Case with everything that it takes from bundled cases and from the library."""
+def completed(
+    raw: Raw, label: str, folder: Path | None = None, changes: Sequence[Change] = ()
+) -> tuple[Raw, Raw, Lookups]:
+    """Case with everything that it takes from other cases and from the library.
+
+    Parameters
+    ----------
+    folder : where relative paths of `extends` begin; the working directory if None
+    changes : what is to differ from what the case states
+
+    Returns
+    -------
+    case : complete
+    stated : the same before the library, changes included
+    lookups : what was looked up in vain
+    """
     found = Lookups(label)
-    case = _with_library(_extended(raw, found), found)
-    return case, found
+    stated = _extended(raw, found, folder or Path())
+    if changes:
+        stated, problems = changed(stated, changes, _reader(), label)
+        found.problems += problems
+    return _with_library(stated, found), stated, found
+
+
+def _reader() -> Reader:
+    """How a case is read, for changes of it."""
+
+    def in_effect(stated: Raw) -> Raw:
+        from abscopt.instances.load import build
+
+        return build(stated).model_dump(mode="json")
+
+    return Reader(
+        completed=lambda stated: _with_library(stated, Lookups("")),
+        in_effect=in_effect,
+        by_point=lambda limit: _by_point(limit, 0, Lookups("")),
+    )
 
 
 def _filled(entry: Any, place: str, found: Lookups, entries: Raw, what: str) -> Any:
@@ -87,26 +124,51 @@ def _with_library(raw: Raw, found: Lookups) -> Raw:
     return _scaled(case, found)
 
 
-def _extended(raw: Raw, found: Lookups) -> Raw:
-    """A case that `extends` a bundled one: tables merged key by key, named entries by name.
+def _extended(raw: Raw, found: Lookups, folder: Path) -> Raw:
+    """A case that `extends` another one: tables merged key by key, named entries by name.
 
-    `scale_caps` multiplies every dose cap of the limits, library values included.
+    What it says to `remove` is taken out of the other case first. `scale_caps` multiplies every
+    dose cap of the limits, library values included.
     """
     chain = [raw]
     while "extends" in chain[-1]:
-        base = chain[-1]["extends"]
-        if not isinstance(base, str) or base not in bundled():
-            found.missed("extends", base, "bundled case", names(), "")
+        path = _base(chain[-1]["extends"], folder, found)
+        if path is None:
             break
         if len(chain) > MOST_EXTENSIONS:
-            found.add("extends", base, "cases extend each other in a circle")
+            found.add("extends", chain[-1]["extends"], "cases extend each other in a circle")
             found.unresolved.add("")
             break
-        chain.append(parse_case(bundled()[base]))
+        chain.append(parse_case(path))
+        folder = path.parent
     case = {k: v for k, v in chain.pop().items() if k != "extends"}
+    if "remove" in case:
+        found.add("remove", case.pop("remove"), "belongs to a case that extends another one")
     while chain:
-        case = _merged(case, {k: v for k, v in chain.pop().items() if k != "extends"})
+        change = {k: v for k, v in chain.pop().items() if k != "extends"}
+        if "remove" in change:
+            case, problems = removed(case, change.pop("remove"), _reader(), found.label)
+            found.problems += problems
+        case = _merged(case, change)
     return case
+
+
+def _base(name: Any, folder: Path, found: Lookups) -> Path | None:
+    """File of the case that another one extends: bundled by its name, or a path."""
+    if isinstance(name, str) and name in bundled():
+        return bundled()[name]
+    if isinstance(name, str) and Path(name).suffix.lower() in (".toml", ".json"):
+        path = folder / name
+        try:
+            if path.exists():
+                return path
+        except (OSError, ValueError):
+            pass
+        found.add("extends", name, f"no such file from {folder.absolute()}")
+        found.unresolved.add("")
+        return None
+    found.missed("extends", name, "bundled case", names(), "")
+    return None
 
 
 def _merged(base: Any, change: Any) -> Any:

@@ -109,7 +109,7 @@ class _Trial:
         self._left -= (1 + len(schedule.fractions)) * (1 + len(limits))
         instance = self.instance
         if len(limits) < len(instance.limits):
-            instance = instance.model_copy(update={"limits": limits})
+            instance = instance.unchecked({"limits": limits})
         return breaks_of(instance, schedule, limits, limit_uses(instance, schedule, self.state))
 
     def _rules(self, schedule: Schedule) -> tuple[Break, ...]:

@@ -43,7 +43,7 @@ class Alone:
 
 def lesions_alone(instance: Instance) -> tuple[Alone, ...]:
     """Every irradiable lesion by itself, in the order of the case."""
-    caps = instance.model_copy(update={"limits": tuple(x for x in instance.limits if _cap(x))})
+    caps = instance.unchecked({"limits": tuple(x for x in instance.limits if _cap(x))})
     work = MOST_WORK // max(1, len(instance.irradiable))
     return tuple(_alone(caps, index, work) for index in instance.irradiable)
 

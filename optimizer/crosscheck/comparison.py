@@ -24,6 +24,7 @@ from abscopt.optimizer.crosscheck.compare import (
 from abscopt.optimizer.crosscheck.engines import ENGINES
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.progress import Listener, Progress
+from abscopt.optimizer.results.changed import restated
 from abscopt.optimizer.results.recheck import check_notes, checked_schedule
 from abscopt.optimizer.results.report import plain_table, plain_text
 from abscopt.optimizer.results.result import DISCLAIMER, FORMAT, check_document, instance_digest
@@ -31,6 +32,7 @@ from abscopt.optimizer.results.schedule_files import Document, read_document, sc
 from abscopt.optimizer.schedule import standard_schedule
 
 if TYPE_CHECKING:
+    from abscopt.instances.changes.change import Change
     from abscopt.instances.schema import Instance
 
 REFERENCE = "highs"
@@ -84,14 +86,15 @@ def compare(
     listener: Listener,
     *,
     cross: bool = False,
+    changes: Sequence[Change] = (),
 ) -> list[Compared]:
     """Everything that the arguments name, solved, read or both; raises InputError.
 
     With solvers, each case also goes through HiGHS, the reference, and through each of them. A
     schedule that belongs to no case is judged on every case named; with `cross`, so are the
-    schedules of results of other cases.
+    schedules of results of other cases. `changes` are made in every case named.
     """
-    files, cases = _sorted_out(arguments)
+    files, cases = _sorted_out(arguments, changes)
     compared: dict[str, Compared] = {}
     results, schedules = _parted(files, cases, cross)
     read = [(path, raw, _case_of(raw, path, cases)) for path, raw in results]
@@ -177,7 +180,7 @@ class _Progress:
 
 
 def _sorted_out(
-    arguments: Sequence[str],
+    arguments: Sequence[str], changes: Sequence[Change]
 ) -> tuple[list[tuple[str, Document]], list[Instance]]:
     """Results and schedules, and cases, among the arguments."""
     files, cases, wrong = [], [], []
@@ -185,7 +188,7 @@ def _sorted_out(
         try:
             raw = _document(argument)
             if raw is None:
-                cases.append(load(argument))
+                cases.append(load(argument, changes))
             else:
                 files.append((argument, raw))
         except InputError as error:
@@ -227,7 +230,8 @@ def _case_of(raw: dict[str, Any], file: str, cases: list[Instance]) -> Instance:
     if name not in names():
         rule = "no bundled case of this name; give its case file in the same call"
         raise InputError([Problem(file, "instance", str(name)[:80], rule)])
-    return load(str(name))
+    bundled = load(str(name))
+    return restated(raw, bundled.name, bundled) or bundled
 
 
 def _read(raw: dict[str, Any], instance: Instance, file: str) -> Finding:
@@ -335,9 +339,16 @@ def document(compared: Sequence[Compared]) -> dict[str, Any]:
         "kind": "comparison",
         "notice": DISCLAIMER,
         "gaps": {one.instance.name: one.gap for one in compared},
+        **_changes(compared),
         "rows": rows(compared),
         "verdicts": verdicts(compared),
     }
+
+
+def _changes(compared: Sequence[Compared]) -> dict[str, Any]:
+    """What was changed in which case; empty where nothing was."""
+    stated = {x.instance.name: list(x.instance.changes) for x in compared if x.instance.changes}
+    return {"changes": stated} if stated else {}
 
 
 def csv_text(compared: Sequence[Compared]) -> str:
@@ -389,6 +400,8 @@ def report(compared: Sequence[Compared]) -> str:
     for row in rows(compared):
         if row["status"] in ("not_installed", "breaks_limits"):
             parts.append(f"{row['case']}, {row['solver']}: {row['message']}")
+    for name, texts in _changes(compared).get("changes", {}).items():
+        parts += [f"{name} changed: {text}" for text in texts]
     return plain_text([*parts, "", DISCLAIMER])
 
 

@@ -102,8 +102,8 @@ def primed(case: Instance, schedule: Schedule, day: int | None) -> FloatArray:
     Precursors that are neither there before, nor lost, nor mobilized are the running sum of
     ``f4(t) P(t)``, with ``P`` the release convolved with clearance and delay (M16).
     """
-    kept = case.immune.model_copy(update=dict.fromkeys(NOTHING_ELSE, 0.0))
-    case = case.model_copy(update={"immune": kept})
+    kept = case.immune.unchecked(dict.fromkeys(NOTHING_ELSE, 0.0))
+    case = case.unchecked({"immune": kept})
     state = systemic_state(case, schedule.infusions)
     total = np.zeros(case.days)
     for lesion in case.lesions:
@@ -124,7 +124,7 @@ def _days_to_size(finding: Finding, case: Instance, schedule: Schedule) -> Float
     """
     factor, first, last = size_at_death(finding)
     # one horizon a day, more than a case may state
-    case = case.model_copy(update={"horizon_days": tuple(range(1, last + 1))})
+    case = case.unchecked({"horizon_days": tuple(range(1, last + 1))})
     lesions = Judge(case).evaluate(schedule).lesions
     total = np.logaddexp.reduce(np.array([lesion.log_burden for lesion in lesions]), axis=0)
     start = math.log(sum(lesion.clonogen_number for lesion in case.lesions))

@@ -43,10 +43,10 @@ class Trial:
         """The same arms under other constants; those of the setting stay as they are."""
         changed = {}
         for name, (case, schedule) in self.arms.items():
-            constants = shifted(immune, self.finding.arms[name]).model_copy(
-                update=_settings()[self.finding.scale]["immune"]
+            constants = shifted(immune, self.finding.arms[name]).unchecked(
+                _settings()[self.finding.scale]["immune"]
             )
-            changed[name] = case.model_copy(update={"immune": constants}), schedule
+            changed[name] = case.unchecked({"immune": constants}), schedule
         return Trial(self.finding, changed)
 
 
@@ -68,7 +68,7 @@ def with_scenario(immune: Immune, scenario: str) -> Immune:
         for key, value in other.model_dump().items()
         if key not in ("source", "doi", "status", "note") and value != getattr(default, key)
     }
-    return immune.model_copy(update=apart)
+    return immune.unchecked(apart)
 
 
 def shifted(immune: Immune, arm: Arm) -> Immune:

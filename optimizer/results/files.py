@@ -14,7 +14,7 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, TypeVar
 from abscopt.instances.load import CASES, InputError, Problem, build, load
 
 if TYPE_CHECKING:
+    from abscopt.instances.changes.change import Change
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.results.result import Result
 
@@ -50,10 +51,10 @@ def _label(file: str) -> str:
     return file if len(file) <= MOST_SHOWN else file[: MOST_SHOWN - 3] + "..."
 
 
-def load_case(name: str) -> Instance:
-    """A bundled case, or one in a file; raises InputError."""
+def load_case(name: str, changes: Sequence[str | Change] = ()) -> Instance:
+    """A bundled case, or one in a file, with changes; raises InputError."""
     try:
-        return load(name)
+        return load(name, changes)
     except OSError as error:
         reason = error.strerror or "unreadable"
         raise InputError([Problem(name[:80], "path", reason, "must be readable")]) from None

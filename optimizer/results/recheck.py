@@ -33,7 +33,7 @@ def evaluation_document(
 
 def _verdict_of(evaluation: Evaluation, schedule: Schedule, instance: Instance) -> dict[str, Any]:
     """A document of a schedule and what the judge says of it, without notes and seal."""
-    from abscopt.optimizer.results.result import instance_digest
+    from abscopt.optimizer.results.result import instance_digest, stated_changes
 
     return {
         "format": FORMAT,
@@ -41,6 +41,7 @@ def _verdict_of(evaluation: Evaluation, schedule: Schedule, instance: Instance) 
         "notice": DISCLAIMER,
         "instance": instance.name,
         "instance_digest": instance_digest(instance),
+        **stated_changes(instance),
         "schedule": schedule.to_json(instance),
         "evaluation": evaluation.to_json(),
     }
@@ -129,10 +130,11 @@ def _claim_problems(
     judge = Judge(instance)
     evaluation = judge.evaluate(schedule)
     judged = _verdict_of(evaluation, schedule, instance)
+    judged.pop("changes", None)  # words: the digest of the case says whether it is the same
     if raw["kind"] == "evaluation":
         if "notes" in raw:  # older documents have none
             judged["notes"] = _plain(evaluation_notes(instance, evaluation))
-        claimed = {key: value for key, value in raw.items() if key != "digest"}
+        claimed = {k: value for k, value in raw.items() if k not in ("digest", "changes")}
         places = differences(claimed, judged, "")
         return [_disagreement(claimed, judged, place, file) for place in places]
     standard = standard_schedule(instance)

@@ -16,6 +16,7 @@ from abscopt.instances.checks.windows import infusion_rule, not_offered, start_d
 from abscopt.optimizer.audit import case_audit, evaluation_notes
 from abscopt.optimizer.results.result import DISCLAIMER, FORMAT, instance_digest
 from abscopt.optimizer.results.wording import (
+    change_lines,
     course_rows,
     date_words,
     menu_words,
@@ -45,7 +46,7 @@ HEADLINES = {
 
 def solve_report(result: Result, instance: Instance) -> str:
     """Everything a result says: schedule, outcome, limits, proof, standard regimen."""
-    head: list[object] = [f"{instance.name}: {instance.title}", HEADLINES[result.status]]
+    head: list[object] = [*_title(instance), HEADLINES[result.status]]
     parts: list[object] = [*head, *note_lines(result.notes), ""]
     if result.schedule is not None and result.evaluation is not None:
         reason = no_radiation_words(instance, result.schedule, result.notes)
@@ -60,7 +61,7 @@ def solve_report(result: Result, instance: Instance) -> str:
 def evaluation_report(evaluation: Evaluation, schedule: Schedule, instance: Instance) -> str:
     """The judge's verdict on one schedule."""
     notes = note_lines(evaluation_notes(instance, evaluation))
-    head = [f"{instance.name}: {instance.title}", _verdict(evaluation), *notes, ""]
+    head = [*_title(instance), _verdict(evaluation), *notes, ""]
     objective = f"Objective  {_amount(evaluation.objective, evaluation.unit)}"
     return plain_text(
         [
@@ -78,7 +79,7 @@ def instance_report(instance: Instance) -> str:
     """What a case asks, where it comes from, and how many choices it leaves."""
     birth = instance.provenance
     parts: list[object] = [
-        f"{instance.name}: {instance.title}",
+        *_title(instance),
         *note_lines(case_audit(instance).notes),
         "",
         f"Source      {birth.source}",
@@ -100,6 +101,11 @@ def instance_report(instance: Instance) -> str:
     if instance.standard is not None:
         parts += ["", f"Standard    {instance.standard.name} ({instance.standard.source})"]
     return plain_text([*parts, "", DISCLAIMER])
+
+
+def _title(instance: Instance) -> list[str]:
+    """Name and title of a case, and what was changed in it."""
+    return [f"{instance.name}: {instance.title}", *change_lines(instance)]
 
 
 def instance_document(instance: Instance) -> dict[str, Any]:

@@ -149,6 +149,7 @@ class Result:
             "notice": DISCLAIMER,
             "instance": self.instance,
             "instance_digest": instance_digest(instance),
+            **stated_changes(instance),
             "status": self.status,
             "objective": self.objective,
             "bound": self.bound,
@@ -169,6 +170,11 @@ class Result:
         return sealed(document)
 
 
+def stated_changes(instance: Instance) -> dict[str, list[str]]:
+    """`changes` of a document: what was changed in its case; empty where nothing was."""
+    return {"changes": list(instance.changes)} if instance.changes else {}
+
+
 def versions() -> dict[str, str]:
     """Versions that determine the answer."""
     packages = ("abscopt", "highspy", "numpy", "pydantic", "pyomo")
@@ -176,8 +182,12 @@ def versions() -> dict[str, str]:
 
 
 def instance_digest(instance: Instance) -> str:
-    """SHA-256 of the complete case, library values included; what is absent does not count."""
-    return hashlib.sha256(instance.model_dump_json(exclude_none=True).encode()).hexdigest()
+    """SHA-256 of the complete case, library values included; what is absent does not count.
+
+    Nor do the words on what was changed: what the case says counts.
+    """
+    text = instance.model_dump_json(exclude_none=True, exclude={"changes"})
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def sealed(document: dict[str, Any]) -> dict[str, Any]:

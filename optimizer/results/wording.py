@@ -23,6 +23,11 @@ def date_words(instance: Instance, day: int) -> str:
     return f"{date_of(instance.calendar, day).isoformat()} ({day})"
 
 
+def change_lines(instance: Instance) -> list[str]:
+    """What was changed in the case, one line each."""
+    return [f"Changed  {text}" for text in instance.changes or ()]
+
+
 def course_rows(
     course: Sequence[tuple[int, float, int]], instance: Instance
 ) -> Iterable[list[str]]:

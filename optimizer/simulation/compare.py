@@ -159,7 +159,7 @@ class _Variants:
 
     def __init__(self, instance: Instance):
         soft = tuple(limit for limit in instance.limits if limit.penalty is not None)
-        self.unlimited = instance.model_copy(update={"limits": soft})
+        self.unlimited = instance.unchecked({"limits": soft})
         self.names = terms_of(instance)
         self._judges: dict[tuple[str, ...], Judge] = {}
         self._verdicts: dict[tuple[tuple[str, ...], Schedule], Evaluation] = {}

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abscopt.optimizer.results.report import plain_table, plain_text
-from abscopt.optimizer.results.result import DISCLAIMER, FORMAT
+from abscopt.optimizer.results.result import DISCLAIMER, FORMAT, stated_changes
+from abscopt.optimizer.results.wording import change_lines
 from abscopt.optimizer.simulation.compare import (
     Comparison,
     Disagreement,
@@ -45,7 +46,8 @@ def simulation(
 ) -> tuple[dict[str, Any], str]:
     """A schedule in the forward models, as a document and as text."""
     found = simulate(instance, schedule, label, beyond_validity=beyond_validity)
-    return simulation_document(found), simulation_report(found, instance)
+    document = simulation_document(found) | stated_changes(instance)
+    return document, simulation_report(found, instance)
 
 
 def simulation_document(report: SimulationReport) -> dict[str, Any]:
@@ -67,7 +69,8 @@ def simulation_document(report: SimulationReport) -> dict[str, Any]:
 
 def simulation_report(report: SimulationReport, instance: Instance) -> str:
     """The report for a person."""
-    parts: list[object] = [f"{instance.name}: {instance.title}", SCALE, SCORE, ""]
+    head = [f"{instance.name}: {instance.title}", *change_lines(instance)]
+    parts: list[object] = [*head, SCALE, SCORE, ""]
     parts.append(_schedules(report))
     for comparison in report.comparisons:
         parts += _model_parts(comparison, report)

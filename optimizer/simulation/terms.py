@@ -32,23 +32,23 @@ def without(instance: Instance, *terms: str) -> Instance:
 
 def _immune(**values: Any) -> Change:
     def change(instance: Instance) -> Instance:
-        return instance.model_copy(update={"immune": instance.immune.model_copy(update=values)})
+        return instance.unchecked({"immune": instance.immune.unchecked(values)})
 
     return change
 
 
 def _lesions(update: Callable[[Lesion], dict[str, Any]]) -> Change:
     def change(instance: Instance) -> Instance:
-        lesions = tuple(one.model_copy(update=update(one)) for one in instance.lesions)
-        return instance.model_copy(update={"lesions": lesions})
+        lesions = tuple(one.unchecked(update(one)) for one in instance.lesions)
+        return instance.unchecked({"lesions": lesions})
 
     return change
 
 
 def _drugs(**values: Any) -> Change:
     def change(instance: Instance) -> Instance:
-        drugs = {name: drug.model_copy(update=values) for name, drug in instance.drugs.items()}
-        return instance.model_copy(update={"drugs": drugs})
+        drugs = {name: drug.unchecked(values) for name, drug in instance.drugs.items()}
+        return instance.unchecked({"drugs": drugs})
 
     return change
 
@@ -58,7 +58,7 @@ def _per_fraction(*names: str) -> Change:
 
     def technique(one: Technique) -> Technique:
         stated = {name: 0.0 for name in names if getattr(one, name, None) is not None}
-        return one.model_copy(update=stated)
+        return one.unchecked(stated)
 
     def update(lesion: Lesion) -> dict[str, Any]:
         stated = {name: 0.0 for name in names if getattr(lesion, name) is not None}
@@ -79,22 +79,22 @@ def _always_mobilized(instance: Instance) -> Instance:
 
 
 def _recovery(instance: Instance) -> Instance:
-    kept = instance.lymphocytes.model_copy(update={"recovery_half_time_days": NEVER_DAYS})
-    return instance.model_copy(update={"lymphocytes": kept})
+    kept = instance.lymphocytes.unchecked({"recovery_half_time_days": NEVER_DAYS})
+    return instance.unchecked({"lymphocytes": kept})
 
 
 def _conceding(instance: Instance) -> Instance:
     if instance.objective.kind != "default":
         return instance
-    plain = instance.objective.model_copy(update={"kind": "log_control"})
-    return instance.model_copy(update={"objective": plain})
+    plain = instance.objective.unchecked({"kind": "log_control"})
+    return instance.unchecked({"objective": plain})
 
 
 def _control(instance: Instance) -> Instance:
     if instance.objective.of_dose_alone:
         return instance
-    plain = instance.objective.model_copy(update={"kind": "log_kill"})
-    return instance.model_copy(update={"objective": plain})
+    plain = instance.objective.unchecked({"kind": "log_kill"})
+    return instance.unchecked({"objective": plain})
 
 
 _TERMS: dict[str, Change] = {
@@ -118,9 +118,7 @@ _TERMS: dict[str, Change] = {
     "volume in the release": _immune(volume_exponent=0.0),
     "node factor": _lesions(
         lambda one: {
-            "techniques": tuple(
-                way.model_copy(update={"node_factor": 1.0}) for way in one.techniques
-            )
+            "techniques": tuple(way.unchecked({"node_factor": 1.0}) for way in one.techniques)
         }
     ),
     "suppression": _immune(suppression_per_gy=0.0, suppression_per_day=0.0),
@@ -139,7 +137,7 @@ _TERMS: dict[str, Change] = {
     "cytotoxic kill": _drugs(cytotoxic_log_kill_per_dose=0.0),
     "conceding": _conceding,
     "control rather than kill": _control,
-    "soft limits": lambda instance: instance.model_copy(
-        update={"limits": tuple(one for one in instance.limits if one.penalty is None)}
+    "soft limits": lambda instance: instance.unchecked(
+        {"limits": tuple(one for one in instance.limits if one.penalty is None)}
     ),
 }

@@ -84,7 +84,7 @@ def test_usage_errors_exit_with_2(run: Any, arguments: list[str]) -> None:
 
 
 def test_an_internal_error_is_one_line_and_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(name: str) -> None:
+    def fail(name: str, changes: object) -> None:
         raise RuntimeError("two\nlines")
 
     monkeypatch.setattr(cli, "_load", fail)
@@ -102,7 +102,7 @@ def test_an_internal_error_is_one_line_and_a_hint(monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_interruption_leaves_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(name: str) -> None:
+    def interrupt(name: str, changes: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cli, "_load", interrupt)

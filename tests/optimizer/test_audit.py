@@ -95,13 +95,11 @@ def test_a_demand_of_a_lesion_without_a_course_is_infeasible() -> None:
 def test_floor_of_four_where_the_vertebra_has_no_course() -> None:
     base = load("oligomet-4")
     limits = tuple(
-        one.model_copy(update={"limits_gy": (5.0, 5.0, 5.0)})
-        if one.name == "esophagus_max"
-        else one
+        one.unchecked({"limits_gy": (5.0, 5.0, 5.0)}) if one.name == "esophagus_max" else one
         for one in base.limits
     )
     floor = limit("logistics", "all_sites", quantity="lesions", floor=4)
-    case = base.model_copy(update={"limits": (*limits, LogisticsLimit(**floor))})
+    case = base.unchecked({"limits": (*limits, LogisticsLimit(**floor))})
     audit = case_audit(case)
     assert audit.infeasible is not None and "vertebra" in audit.infeasible.text
     assert [case.lesions[one.lesion].name for one in audit.alone if one.excluded] == ["vertebra"]
@@ -155,12 +153,12 @@ def test_a_course_without_control_is_said_to_gain_nothing() -> None:
 def tightened(instance: Instance, factor: float) -> Instance:
     """The case with its caps in Gy times a factor."""
     limits = tuple(
-        one.model_copy(update={"cap_gy": one.cap_gy * factor})
+        one.unchecked({"cap_gy": one.cap_gy * factor})
         if isinstance(getattr(one, "cap_gy", None), float)
         else one
         for one in instance.limits
     )
-    return instance.model_copy(update={"limits": limits})
+    return instance.unchecked({"limits": limits})
 
 
 def test_no_feasible_schedule_irradiates_an_excluded_lesion() -> None:
@@ -185,7 +183,7 @@ def test_a_lesion_with_a_feasible_schedule_of_its_own_is_not_excluded() -> None:
         for factor in (1.0, 0.2, 0.05):
             case = tightened(build(widened_case(seed)), factor)
             floors = [x for x in case.limits if getattr(x, "floor", None) is None]
-            case = case.model_copy(update={"limits": tuple(floors)})
+            case = case.unchecked({"limits": tuple(floors)})
             state = systemic_state(case, ())
             for one in lesions_alone(case):
                 menu = enumerate_menu(case, one.lesion)

@@ -167,9 +167,7 @@ def test_endpoints_without_a_measure_are_outside(endpoint: str) -> None:
 
 
 def test_other_constants_keep_those_of_mice() -> None:
-    changed = default_constants().model_copy(
-        update={"gate_low_gy": 5.5, "mobilization_per_day": 0.003}
-    )
+    changed = default_constants().unchecked({"gate_low_gy": 5.5, "mobilization_per_day": 0.003})
     case, _ = trial_of(finding()).under(changed).arms["8x3"]
     assert case.immune.gate_low_gy == 5.5
     assert case.immune.mobilization_per_day == 0.05
@@ -200,8 +198,8 @@ def test_t13_the_optimum_for_immunity_alone() -> None:
 
 def test_requirements_can_fail() -> None:
     """No effector dies in the beam and none is lost: concurrent blockade then wins."""
-    spoiled = default_constants().model_copy(
-        update={"gate_low_gy": 2.0, "gate_low_exponent": 1.0, "mobilization_per_day": 0.05}
+    spoiled = default_constants().unchecked(
+        {"gate_low_gy": 2.0, "gate_low_exponent": 1.0, "mobilization_per_day": 0.05}
     )
     failed = [r.statement for r in requirements(spoiled) if not r.holds]
     assert any("out of field" in statement for statement in failed)

@@ -76,7 +76,7 @@ def test_an_answer_within_its_gap_or_misjudged_stays_as_it_is() -> None:
 def test_no_note_says_that_a_lesion_could_be_added_with_gain(
     looks: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    case = load(CASE).model_copy(update={"standard": None})
+    case = load(CASE).unchecked({"standard": None})
 
     def made(limit: float | None = None, listener: Listener | None = None) -> Stopping:
         return Stopping(looks)

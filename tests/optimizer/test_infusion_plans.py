@@ -167,13 +167,13 @@ def test_infusions_of_an_arm_move_to_infusion_days() -> None:
     assert plain.moved == 0
     second = sorted(set(days))[1]
     closed = case.calendar.start_date + datetime.timedelta(days=second)
-    calendar = case.calendar.model_copy(update={"infusion_holidays": (closed,)})
-    verdict = judged_arm(case.model_copy(update={"calendar": calendar}), arm)
+    calendar = case.calendar.unchecked({"infusion_holidays": (closed,)})
+    verdict = judged_arm(case.unchecked({"calendar": calendar}), arm)
     assert verdict.moved == days.count(second)
     assert second + 1 in [i.day for i in verdict.schedule.infusions]
     assert f"{verdict.moved} infusions moved to the next infusion day of the case" in (
         verdict.lines()
     )
-    never = calendar.model_copy(update={"infusion_tolerance_days": 0})
+    never = calendar.unchecked({"infusion_tolerance_days": 0})
     with pytest.raises(InputError, match="infusion_tolerance_days"):
-        judged_arm(case.model_copy(update={"calendar": never}), arm)
+        judged_arm(case.unchecked({"calendar": never}), arm)

@@ -105,14 +105,12 @@ def test_the_ceiling_of_a_plan_lies_above_its_bound(name: str) -> None:
 
 def test_without_saturation_only_control_has_a_ceiling() -> None:
     case = load("early-sabr")
-    free = case.model_copy(
-        update={"immune": case.immune.model_copy(update={"effect_maximum_nats": None})}
-    )
+    free = case.unchecked({"immune": case.immune.unchecked({"effect_maximum_nats": None})})
     best = solve(free).certificate.best_objective
     assert best is not None
     assert best <= ceiling(Candidates(free), 0) <= ceiling_of_case(free) == 0.0
-    goal = free.objective.model_copy(update={"kind": "log_kill"})
-    endless = free.model_copy(update={"objective": goal})
+    goal = free.objective.unchecked({"kind": "log_kill"})
+    endless = free.unchecked({"objective": goal})
     assert ceiling(Candidates(endless), 0) == ceiling_of_case(endless) == math.inf
 
 

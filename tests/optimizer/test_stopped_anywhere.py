@@ -36,7 +36,7 @@ def optimum(name: str) -> float:
 
 def without_standard(name: str) -> Instance:
     """A bundled case in which no schedule is known before."""
-    return load(name).model_copy(update={"standard": None})
+    return load(name).unchecked({"standard": None})
 
 
 def stopping(monkeypatch: pytest.MonkeyPatch, looks: int) -> Stopping:
@@ -94,12 +94,12 @@ def test_a_schedule_is_found_without_tables(name: str) -> None:
 
 def test_nothing_is_made_up_where_nothing_is_feasible() -> None:
     case = load("toy-two-lesions")
-    limits = [limit.model_copy(update={"cap_gy": 1e-6}) for limit in case.limits]
+    limits = [limit.unchecked({"cap_gy": 1e-6}) for limit in case.limits]
     lesions = [
-        lesion.model_copy(update={"least_bed_gy": 1.0}) if lesion.irradiable else lesion
+        lesion.unchecked({"least_bed_gy": 1.0}) if lesion.irradiable else lesion
         for lesion in case.lesions
     ]
-    hopeless = case.model_copy(update={"limits": tuple(limits), "lesions": tuple(lesions)})
+    hopeless = case.unchecked({"limits": tuple(limits), "lesions": tuple(lesions)})
     assert without_tables(hopeless, Judge(hopeless)) is None
 
 

@@ -99,10 +99,10 @@ def test_low_dose_arm_gives_two_fractions_a_day() -> None:
 
 
 def test_doses_are_milligrams_for_the_patient_of_the_case() -> None:
-    instance = case("stage3-crt").model_copy(
-        update={
-            "patient": case("stage3-crt").patient.model_copy(
-                update={"weight_kg": 80.0, "bsa_m2": 2.0, "gfr_ml_per_min": 75.0}
+    instance = case("stage3-crt").unchecked(
+        {
+            "patient": case("stage3-crt").patient.unchecked(
+                {"weight_kg": 80.0, "bsa_m2": 2.0, "gfr_ml_per_min": 75.0}
             )
         }
     )
@@ -123,7 +123,7 @@ def test_drugs_that_the_case_lacks_come_from_the_library_and_no_others() -> None
     assert set(complete.drugs) == {"pembrolizumab", "ipilimumab"}
     assert complete.drugs["ipilimumab"].source == library("drugs")["ipilimumab"]["source"]
     assert set(instance.drugs) == {"pembrolizumab"}
-    assert complete.model_copy(update={"drugs": instance.drugs}) == instance
+    assert complete.unchecked({"drugs": instance.drugs}) == instance
 
 
 def test_the_drug_of_the_case_goes_before_that_of_the_library() -> None:
@@ -176,10 +176,10 @@ def test_a_lesion_with_techniques_uses_its_first() -> None:
 
 def changed(name: str, **update: Any) -> Instance:
     """A case with some fields replaced."""
-    return case(name).model_copy(update=update)
+    return case(name).unchecked(update)
 
 
-WEDNESDAY = case("stage3-crt").calendar.model_copy(update={"start_date": datetime.date(2026, 1, 7)})
+WEDNESDAY = case("stage3-crt").calendar.unchecked({"start_date": datetime.date(2026, 1, 7)})
 OCCULT = tuple(x for x in case("pembro-rt").lesions if not x.irradiable)
 
 
@@ -223,12 +223,12 @@ def test_a_case_of_daily_factors_takes_an_arm_on_its_days_only() -> None:
     lesion = instance.lesions[0]
     factors = {
         organ: {
-            point: factor.model_copy(update={"days": factor.days[1:], "values": factor.values[1:]})
+            point: factor.unchecked({"days": factor.days[1:], "values": factor.values[1:]})
             for point, factor in points.items()
             if not isinstance(factor, float)
         }
         for organ, points in lesion.sparing.items()
     }
-    later = lesion.model_copy(update={"sparing": factors})
+    later = lesion.unchecked({"sparing": factors})
     with pytest.raises(InputError, match=r"0: .* has no sparing factor on this day"):
-        fitted(instance.model_copy(update={"lesions": (later,)}), ARMS["mdacc-50-4"])
+        fitted(instance.unchecked({"lesions": (later,)}), ARMS["mdacc-50-4"])

@@ -1,0 +1,93 @@
+"""`--set` and `--remove` on every command that takes a case."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from abscopt.instances import load
+from abscopt.instances.load import build, locate
+from abscopt.instances.reading.read import parse_toml
+from abscopt.optimizer.results.result import instance_digest
+
+CHANGE = ("--set", "lesions.*.alpha_per_gy*=0.9", "--set", "horizon_days=[60, 90]")
+STATED = ["lesions.*.alpha_per_gy*=0.9", "horizon_days=[60, 90]"]
+
+
+@pytest.fixture
+def solved(run: Any, tmp_path: Path) -> Path:
+    """Result of a changed case."""
+    result = run("solve", "toy-blockade", *CHANGE, "--out", tmp_path / "out")
+    assert result.exit_code == 0
+    assert "Changed  lesions.*.alpha_per_gy*=0.9" in result.stdout
+    return tmp_path / "out" / "result.json"
+
+
+def test_a_result_states_its_changes_and_is_read_back(run: Any, solved: Path) -> None:
+    document = json.loads(solved.read_text())
+    changed = load("toy-blockade", STATED)
+    assert document["changes"] == STATED
+    assert document["instance_digest"] == instance_digest(changed)
+    for arguments in (("toy-blockade", solved), ("toy-blockade", solved, *CHANGE)):
+        text = run("evaluate", *arguments)
+        assert text.exit_code == 0, text.stderr
+        assert "Changed  horizon_days=[60, 90]" in text.stdout
+    compared = json.loads(run("compare", solved, "--json").stdout)
+    assert compared["changes"] == {"toy-blockade": STATED}
+    assert compared["rows"][0]["objective"] == document["objective"]
+    other = run("evaluate", "toy-blockade", solved, "--set", "horizon_days=[60, 80]")
+    assert other.exit_code == 2
+    assert "another case" in other.stderr
+
+
+def test_an_evaluation_is_read_back_too(run: Any, solved: Path, tmp_path: Path) -> None:
+    judged = run("evaluate", "toy-blockade", solved, "--json").stdout
+    file = tmp_path / "evaluation.json"
+    file.write_text(judged)
+    assert json.loads(judged)["changes"] == STATED
+    again = run("evaluate", "toy-blockade", file)
+    assert again.exit_code == 0, again.stderr
+    file.write_text(judged.replace('"horizon_days=[60, 90]"', '"horizon_days=[60, 91]"'))
+    assert run("evaluate", "toy-blockade", file).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("instances", "show", "toy-blockade"),
+        ("instances", "check", "toy-blockade"),
+        ("evaluate", "toy-blockade", "--regimen", "standard"),
+        ("frontier", "toy-blockade", "--limit", "organ_mean", "--caps", "9,10"),
+        ("export", "toy-blockade", "--format", "lp", "--first"),
+        ("compare", "toy-blockade"),
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
+def test_every_command_takes_changes(run: Any, command: tuple[str, ...]) -> None:
+    result = run(*command, *CHANGE)
+    assert result.exit_code == 0, result.stderr
+    if command[1] != "check":
+        assert "horizon_days=[60, 90]" in result.stdout + result.stderr
+    wrong = run(*command, "--set", "lesions.tumour.weight=2")
+    assert wrong.exit_code == 2
+    assert "no such lesion; did you mean 'tumor'?" in wrong.stderr
+    gone = run(*command, "--remove", "lesions.tumours")
+    assert gone.exit_code == 2
+    assert "no such lesion" in gone.stderr
+
+
+def test_text_of_a_case(run: Any) -> None:
+    shown = run("instances", "show", "oligomet-4-tight", "--toml").stdout
+    assert shown.rstrip("\n") == locate("oligomet-4-tight").read_text().rstrip("\n")
+    resolved = run("instances", "show", "oligomet-4-tight", "--resolved", *CHANGE).stdout
+    assert build(parse_toml(resolved, "text")) == load("oligomet-4-tight", STATED)
+    assert run("instances", "show", "oligomet-4", "--toml", *CHANGE).exit_code == 2
+
+
+def test_changes_that_are_no_text_are_usage_errors(run: Any) -> None:
+    result = run("solve", "toy-blockade", "--set", "nonsense")
+    assert result.exit_code == 2
+    assert "must be KEY=VALUE" in result.stderr
