@@ -8,7 +8,7 @@ gone through in blocks, when they are asked for.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -100,20 +100,26 @@ class Propagators:
     store : where the propagators of the share 1 of precursors are computed and kept
     share : of the precursors
     patterns : those of the store that count; None for all
+    scale : effect of an effector over that in the store; the recursion is linear in it
     """
 
     store: _Store
     share: float = 1.0
     patterns: IntArray | None = None
+    scale: float = 1.0
 
     def of_share(self, share: float) -> Propagators:
         """The same for a lesion with a share of all precursors."""
-        return Propagators(self.store, share, self.patterns)
+        return replace(self, share=share)
+
+    def scaled(self, scale: float) -> Propagators:
+        """The same for effectors of which each has so many times the effect."""
+        return replace(self, scale=self.scale * scale)
 
     def take(self, patterns: IntArray) -> Propagators:
         """Some of the patterns, without a copy."""
         chosen = patterns if self.patterns is None else self.patterns[patterns]
-        return Propagators(self.store, self.share, chosen)
+        return replace(self, patterns=chosen)
 
     def blocks(self, plans: IntArray) -> list[IntArray]:
         """The plans in lots that are computed in one go."""
@@ -125,17 +131,19 @@ class Propagators:
         by_plan = [
             resting[counted] for lot in self.blocks(plans) for resting, _ in self.store.of(lot)
         ]
-        return self.share * np.stack(by_plan)
+        return (self.share * self.scale) * np.stack(by_plan)
 
     def release_of(self, plan: int) -> FloatArray:
         """(patterns, most fractions, horizons) effect per unit released under one plan."""
         release: FloatArray = self.store.of(np.array([plan]))[0][1]
-        return release if self.patterns is None else release[self.patterns]
+        release = release if self.patterns is None else release[self.patterns]
+        return release if self.scale == 1.0 else self.scale * release
 
     def release_under(self, plans: IntArray, patterns: IntArray) -> FloatArray:
         """(n, patterns, most fractions, horizons) the same of some patterns under some plans."""
         counted = patterns if self.patterns is None else self.patterns[patterns]
-        return np.stack([release[counted] for _, release in self.store.of(plans)])
+        release = np.stack([release[counted] for _, release in self.store.of(plans)])
+        return release if self.scale == 1.0 else self.scale * release
 
 
 def propagators(

@@ -32,12 +32,12 @@ OF_EFFECTORS = {
 
 def candidates_like(earlier: Candidates | None, instance: Instance) -> Candidates:
     """Candidates of a case, with the tables of an earlier one where these hold for it too."""
-    if earlier is None or earlier.free or _early(earlier.instance) != _early(instance):
+    if earlier is None or earlier.free or early_tables(earlier.instance) != early_tables(instance):
         return Candidates(instance)
     return earlier.taken_over(instance) or Candidates(instance)
 
 
-def _early(instance: Instance) -> dict[str, Any]:
+def early_tables(instance: Instance) -> dict[str, Any]:
     """What tables depend on: all but weights, organs, limits and constants of effectors."""
     tables = instance.model_dump(exclude=LATE | {"immune"})
     tables["immune"] = instance.immune.model_dump(exclude=OF_EFFECTORS)

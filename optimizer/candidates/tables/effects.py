@@ -33,6 +33,10 @@ class EffectTables:
     """Coefficients of all courses under one plan after another.
 
     `_taken` are propagators that another part has computed for these courses and plans.
+
+    Attributes
+    ----------
+    most_bytes : of coefficients kept
     """
 
     instance: Instance
@@ -43,6 +47,7 @@ class EffectTables:
         default_factory=OrderedDict, repr=False
     )
     _shared: dict[int, tuple[Shared, ...]] = field(default_factory=dict, repr=False)
+    most_bytes: int = MOST_BYTES
 
     def for_case(self, instance: Instance) -> EffectTables:
         """The same for a case that differs in limits, weights or constants of effectors at most.
@@ -114,7 +119,7 @@ class EffectTables:
             )
         )
         size = sum(lesion.effect.nbytes + lesion.loss.nbytes for lesion in effects)
-        while self._effects and (len(self._effects) + 1) * size > MOST_BYTES:
+        while self._effects and (len(self._effects) + 1) * size > self.most_bytes:
             self._effects.popitem(last=False)
         self._effects[plan] = effects
         return effects

@@ -68,15 +68,23 @@ class MenuTables:
     _common: dict[tuple[int, int], FloatArray] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, instance: Instance, limits: LimitTables) -> MenuTables:
-        """Menus of a case; courses that break a hard limit by themselves are left out."""
+    def of(
+        cls, instance: Instance, limits: LimitTables, like: MenuTables | None = None
+    ) -> MenuTables:
+        """Menus of a case; courses that break a hard limit by themselves are left out.
+
+        Parameters
+        ----------
+        like : menus of a case that offers the same; those courses are left out that it leaves out
+        """
         free = tuple(
             i
             for i in instance.irradiable
             if (course := instance.lesions[i].course) is not None and course.form == "free"
         )
         lesions = tuple(
-            _table(instance, i, limits) for i in range(len(instance.lesions)) if i not in free
+            _table(instance, i, limits, None if like is None else like.lesions[place].kept)
+            for place, i in enumerate(i for i in range(len(instance.lesions)) if i not in free)
         )
         return cls(
             lesions,
@@ -162,9 +170,12 @@ def fitting(instance: Instance, menu: Menu, limits: LimitTables) -> BoolArray:
     return keep
 
 
-def _table(instance: Instance, index: int, limits: LimitTables) -> LesionTable:
+def _table(
+    instance: Instance, index: int, limits: LimitTables, kept: BoolArray | None
+) -> LesionTable:
     menu, lesion = enumerate_menu(instance, index), instance.lesions[index]
-    keep, slots = fitting(instance, menu, limits), int(menu.patterns.per_day.max()) + 1
+    keep = fitting(instance, menu, limits) if kept is None else kept
+    slots = int(menu.patterns.per_day.max()) + 1
     menu = menu.take(keep)
     beam = menu.technique * slots + menu.per_day
     beams, variant = np.unique(beam, return_inverse=True)

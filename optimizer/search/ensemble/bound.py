@@ -1,0 +1,232 @@
+"""Upper bound of the risk of every schedule of one plan and some courses, by Lagrangian duality.
+
+Members m with weights q_m in Q (`risk`), horizons h, lesions s with courses c. With phi the value
+of a lesion, l = ln Z, g = e^a v the effect of a course before losses, a its log loss of the others'
+effectors, chemo that of drugs, A its entries in the rows A x <= b and tau >= 0 any slopes, every
+schedule of the node has (P15)
+
+    risk <= sum_m q_m C_m + y . b + sum_s max_c [ sum_m q_m V_ms(c) - y . A_c ]
+
+    V_ms(c) = sum_h max_{l in [l-, l+]} [phi_msh(c, l) - tau_msh l]
+              + sum_h worth_mh g_mh(c) - (sum_h steep_mh) a_m(c)
+    C_m     = sum_h [steep_mh (ln G_mh - 1 - chemo_m) + worth_mh ground_mh] - cost_m - best_m
+
+    steep_mh = sum_s tau_msh,    worth_mh = steep_mh / G_mh,    any G_mh > 0,    y >= 0,
+
+where [l-, l+] holds l_mh of every schedule of the node. Nothing is left of l: its slopes cancel
+against the price of l = ln G - A - chemo. G and tau are taken at a mixture of courses, y, q and the
+next mixture from a linear program over columns (Dantzig and Wolfe 1960, Decomposition principle for
+linear programs), whose tolerances do not enter the bound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.optimizer.mip import finite
+from abscopt.optimizer.progress import tick
+from abscopt.optimizer.search.ensemble import settings
+from abscopt.optimizer.search.ensemble.lattice import above, below
+
+if TYPE_CHECKING:
+    from abscopt.optimizer.search.ensemble.plan import PlanInMembers
+    from abscopt.optimizer.search.ensemble.risk import Risk
+
+Courses = list[IntArray]
+"""Per lesion the courses that a node leaves."""
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Courses of each lesion with weights that sum to 1."""
+
+    courses: tuple[IntArray, ...]
+    weights: tuple[FloatArray, ...]
+
+    @classmethod
+    def of_row(cls, row: IntArray) -> Mixture:
+        """One schedule."""
+        return cls(tuple(row[[s]] for s in range(len(row))), (np.ones(1),) * len(row))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is known of ln Z in a node: its range on one axis; None where all is allowed.
+
+    Attributes
+    ----------
+    axis : member and horizon
+    low, high : of ln Z there
+    """
+
+    axis: tuple[int, int]
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """(M, H) least and greatest ln Z, with `ground` added to the effect before losses."""
+
+    low: FloatArray
+    high: FloatArray
+    ground: FloatArray
+
+    @property
+    def empty(self) -> bool:
+        """Whether no schedule is left."""
+        return bool((self.low > self.high).any())
+
+
+def ranges(under: PlanInMembers, courses: Courses, cell: Cell | None) -> Ranges:
+    """Ranges of ln Z, Z = (ground + sum_s g_s) e^(-A - chemo), A = sum_s a_s, of all schedules.
+
+    Z = sum_s v_s e^(-sum_{r != s} a_r - chemo) lies between the sums of the least v with the
+    greatest a and of the greatest v with the least a. In a cell, for two coordinates i and k,
+
+        Z_i / Z_k = (G_i / G_k) e^(-(A_i - A_k) - (chemo_i - chemo_k)),
+
+    and the quotient of two sums lies between the least and the greatest quotient of their terms.
+    """
+    gains = [gain[:, :, c] for gain, c in zip(under.gain, courses, strict=True)]
+    losses = [loss[:, c] for loss, c in zip(under.loss, courses, strict=True)]
+    least_loss = [loss.min(axis=1) for loss in losses]
+    greatest_loss = [loss.max(axis=1) for loss in losses]
+    ground = settings.CURRENT.ground * sum(gain.max(axis=2) for gain in gains)
+    ground = np.maximum(ground, np.finfo(float).tiny ** 0.5)
+    chemo = under.chemo
+    low = ground * np.exp(-sum(greatest_loss) - chemo)[:, None]
+    high = ground * np.exp(-sum(least_loss) - chemo)[:, None]
+    for s, (gain, loss) in enumerate(zip(gains, losses, strict=True)):
+        alone = gain * np.exp(-loss)[:, None, :]
+        low = (
+            low + alone.min(axis=2) * np.exp(greatest_loss[s] - sum(greatest_loss) - chemo)[:, None]
+        )
+        high = high + alone.max(axis=2) * np.exp(least_loss[s] - sum(least_loss) - chemo)[:, None]
+    safety = 1e-9
+    log_low, log_high = np.log(low) - safety, np.log(high) + safety
+    if cell is None:
+        return Ranges(log_low, log_high, ground)
+    m, h = cell.axis
+    smallest, greatest = _quotients(gains, ground, m, h)
+    apart = [loss - loss[m] for loss in losses]
+    drift_low = sum(d.min(axis=1) for d in apart) + chemo - chemo[m]
+    drift_high = sum(d.max(axis=1) for d in apart) + chemo - chemo[m]
+    from_low = cell.low + np.log(np.maximum(smallest, 1e-300)) - drift_high[:, None] - safety
+    from_high = cell.high + np.log(greatest) - drift_low[:, None] + safety
+    from_low[m, h], from_high[m, h] = cell.low, cell.high
+    return Ranges(np.maximum(log_low, from_low), np.minimum(log_high, from_high), ground)
+
+
+def _quotients(
+    gains: list[FloatArray], ground: FloatArray, m: int, h: int
+) -> tuple[FloatArray, FloatArray]:
+    """(M, H) least and greatest g_i / g_k over all courses and the ground, k = (m, h)."""
+    smallest = greatest = ground / ground[m, h]
+    for gain in gains:
+        reference = gain[m, h]
+        present = reference > 0.0
+        if (gain[:, :, ~present] > 0.0).any():
+            greatest = np.full_like(greatest, np.inf)
+        if present.any():
+            quotient = gain[:, :, present] / reference[present]
+            smallest = np.minimum(smallest, quotient.min(axis=2))
+            greatest = np.maximum(greatest, quotient.max(axis=2))
+    return smallest, greatest
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Values of the courses of a node at one linearization.
+
+    Attributes
+    ----------
+    values : per lesion (M, courses of the node) V
+    constant : (M,) C
+    at : (M, H) ln Z of the mixture
+    """
+
+    values: list[FloatArray]
+    constant: FloatArray
+    at: FloatArray
+
+
+def linearized(
+    under: PlanInMembers,
+    risk: Risk,
+    courses: Courses,
+    span: Ranges,
+    mixture: Mixture,
+    narrow: bool = False,
+) -> Linear:
+    """V and C with G and tau at a mixture.
+
+    Parameters
+    ----------
+    narrow : take for [l-, l+] the step of the lattice at the mixture: no bound, but about what a
+        cell of no width would have
+    """
+    chosen = list(zip(mixture.courses, mixture.weights, strict=True))
+    total = span.ground + sum(
+        gain[:, :, c] @ x for gain, (c, x) in zip(under.gain, chosen, strict=True)
+    )
+    lost = sum(loss[:, c] @ x for loss, (c, x) in zip(under.loss, chosen, strict=True))
+    at = np.clip(np.log(total) - (lost + under.chemo)[:, None], span.low, span.high)
+    low, high = below(at if narrow else span.low), above(at if narrow else span.high)
+    high = np.maximum(high, low + 1)
+    horizons, lesions = range(at.shape[1]), range(len(courses))
+    slopes = np.zeros((len(lesions), *at.shape))
+    for m, of_member in enumerate(under.lattices):
+        tick()
+        for s, lattice in enumerate(of_member):
+            if not len(horizons):
+                continue
+            lattice.cover(int(low[m].min()), int(high[m].max()))
+            c, x = chosen[s]
+            slopes[s, m] = x @ lattice.slopes(under.kinds[s][m, c], at[m])
+    steep = slopes.sum(axis=0)
+    worth = steep / total
+    constant = (
+        (steep * (np.log(total) - 1.0 - under.chemo[:, None]) + worth * span.ground).sum(axis=1)
+        - under.cost
+        - risk.offset
+    )
+    values = []
+    for s in lesions:
+        value = np.einsum("mh,mhc->mc", worth, under.gain[s][:, :, courses[s]])
+        value -= steep.sum(axis=1)[:, None] * under.loss[s][:, courses[s]]
+        for m, of_member in enumerate(under.lattices):
+            tick()
+            of = under.kinds[s][m, courses[s]]
+            by_kind = np.zeros(len(of_member[s].local))
+            by_kind[of] = 1.0
+            kinds = np.flatnonzero(by_kind)
+            by_kind[kinds] = of_member[s].most(kinds, slopes[s, m], low[m], high[m])
+            value[m] += by_kind[of]
+        values.append(finite("values of courses in the members", value))
+    return Linear(values, finite("constants of the members", constant), at)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A bound of the risk of every schedule of a node.
+
+    Attributes
+    ----------
+    value : no schedule has a greater risk
+    losses : per lesion (courses of the node,) what a course costs it at least, >= 0
+    mixture : what the linear program chose
+    weights : (M,) q
+    prices : (rows,) y
+    """
+
+    value: float
+    losses: list[FloatArray]
+    mixture: Mixture
+    weights: FloatArray
+    prices: FloatArray
+    exceeds: bool = field(default=False)

@@ -1,0 +1,363 @@
+"""Branch and bound over plans, cells of systemic effect and courses, best bound first.
+
+A node is one plan, the courses left for each lesion, and perhaps a cell of ln Z on one axis. It is
+bounded (`bound`, `master`); courses whose loss exceeds what the bound lies above the threshold are
+struck (reduced-cost fixing: Geoffrion and Marsten 1972, Integer programming algorithms: a framework
+and state-of-the-art survey); what is left is joined and valued in every member where it is few,
+else split: the cell where its width makes the bound, else the courses of a lesion.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.optimizer.candidates.ceilings import ceiling_of_case
+from abscopt.optimizer.candidates.table import CAP
+from abscopt.optimizer.progress import Stopped, tick
+from abscopt.optimizer.search.ensemble import settings
+from abscopt.optimizer.search.ensemble.bound import (
+    Bound,
+    Cell,
+    Courses,
+    Mixture,
+    Ranges,
+    linearized,
+    ranges,
+)
+from abscopt.optimizer.search.ensemble.branching import halved, parts, value_at
+from abscopt.optimizer.search.ensemble.master import Master
+from abscopt.optimizer.search.ensemble.plan import AcrossMembers, PlanInMembers, Plans
+from abscopt.optimizer.search.join import count_at_most, every_row, joined
+from abscopt.optimizer.search.tree import Tree
+from abscopt.optimizer.search.uniform.local import climb, rounded, worth
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from abscopt.optimizer.progress import Clock
+    from abscopt.optimizer.search.ensemble.members import Members
+    from abscopt.optimizer.search.ensemble.risk import Risk
+
+BOUND_SAFETY = 1e-9
+
+
+@dataclass
+class EnsembleState:
+    """Incumbent and what is proved.
+
+    Attributes
+    ----------
+    value : risk of the incumbent
+    values : (members,) its value in each member
+    bound : no schedule has a greater risk; infinite if nothing is known
+    complete : whether everything above the threshold was examined
+    """
+
+    plan: int | None = None
+    row: IntArray | None = None
+    value: float = -math.inf
+    values: FloatArray | None = None
+    bound: float = math.inf
+    complete: bool = False
+    nodes: int = 0
+
+
+@dataclass(frozen=True)
+class Node:
+    """One plan, courses and a cell; `mixture` is what the bound of its parent chose."""
+
+    plan: int
+    courses: Courses
+    cell: Cell | None
+    mixture: Mixture | None = field(default=None)
+
+
+def explore(
+    members: Members,
+    risk: Risk,
+    gap: float,
+    clock: Clock,
+    starts: Sequence[tuple[int, IntArray]] = (),
+) -> EnsembleState:
+    """Schedule of the greatest risk measure and a bound within `gap` of it.
+
+    Parameters
+    ----------
+    starts : plans and rows to begin with
+
+    Stops early when the clock says so; the bound is then that of what was left open.
+    """
+    search = Search(members, risk, gap, clock)
+    try:
+        search.begin_with(starts)
+        search.run()
+        search.state.complete = True
+    except Stopped:
+        pass
+    search.state.bound = max(search.state.value, search.tree.proved)
+    return search.state
+
+
+def ceiling_of_members(members: Members, risk: Risk) -> float:
+    """What holds for every schedule before anything is bounded."""
+    ceilings = np.array([ceiling_of_case(c.instance) for c in members.candidates])
+    if not np.isfinite(ceilings).all():
+        return math.inf
+    return float(risk.of(ceilings)) + BOUND_SAFETY
+
+
+class Search:
+    """The tree, and what becomes of its nodes.
+
+    Attributes
+    ----------
+    waiting : plans that have no node yet
+    """
+
+    def __init__(self, members: Members, risk: Risk, gap: float, clock: Clock):
+        self.members, self.risk, self.clock = members, risk, clock
+        self.state, self.plans = EnsembleState(), Plans(members)
+        self.waiting = list(range(len(members.nominal.plans)))
+        self.ceiling = ceiling_of_members(members, risk)
+        self.tree: Tree[Node] = Tree(
+            lambda: self.state.value,
+            gap,
+            lambda: (self.ceiling,) if self.waiting else (),
+            closes_at_threshold=True,
+        )
+        self.tried: set[tuple[int, bytes]] = set()
+
+    def begin_with(self, starts: Sequence[tuple[int, IntArray]]) -> None:
+        """Offer schedules in hand."""
+        for plan, row in starts:
+            self._check()
+            across = AcrossMembers(self.plans.of(plan), self.risk)
+            self._offer(across, row, worth(across, row))
+
+    def run(self) -> None:
+        """Bound every plan, then examine everything above the threshold."""
+        self._order_plans()
+        while self.waiting:
+            self._check()
+            plan = self.waiting[0]
+            under = self.plans.of(plan)
+            self.tree.hold(self.ceiling)
+            self.waiting.pop(0)
+            self._examine(Node(plan, [c.copy() for c in under.usable], None))
+            self.tree.release()
+            self._tell()
+        while (node := self.tree.take()) is not None:
+            self._check()
+            self._tell()
+            self._examine(node)
+            self.tree.release()
+        self.tree.settle(self.tree.threshold)
+
+    def _order_plans(self) -> None:
+        """Plans near that of the incumbent first: good schedules early."""
+        if self.state.plan is not None:
+            begin = self.members.nominal.plans[self.state.plan].doses
+            of = dict.fromkeys(begin)
+            apart = [
+                len(set(of).symmetric_difference(plan.doses)) for plan in self.members.nominal.plans
+            ]
+            self.waiting.sort(key=lambda k: apart[k])
+
+    def _check(self) -> None:
+        if self.clock.expired:
+            raise Stopped
+
+    def _tell(self) -> None:
+        self.tree.report(self.clock, "search over members")
+
+    def _offer(self, across: AcrossMembers, row: IntArray, value: float) -> None:
+        """Take a better feasible row."""
+        if value > self.state.value:
+            self.state.plan, self.state.row, self.state.value = across.plan, row.copy(), value
+            self.state.values = across.under.values(row[None, :])[0]
+
+    def _examine(self, node: Node) -> None:
+        """Bound a node until its bound settles; close it, value it, or split it."""
+        self.state.nodes += 1
+        under = self.plans.of(node.plan)
+        courses, mixture = node.courses, node.mixture
+        if any(not len(c) for c in courses):
+            return
+        if math.prod(len(c) for c in courses) <= settings.CURRENT.few:
+            self._value(under, every_row(courses))
+            return
+        fine = settings.CURRENT.fine * self.tree.gap
+        bound, span, lowest = None, None, math.inf
+        for _ in range(settings.CURRENT.rounds):
+            self._check()
+            span = ranges(under, courses, node.cell)
+            if span.empty:
+                return
+            mixture = self._begin(under, courses, mixture)
+            linear = linearized(under, self.risk, courses, span, mixture)
+            master = Master(under, self.risk, courses, linear)
+            bound = master.run(mixture, self.tree.threshold, fine)
+            if bound.exceeds and self._infeasible(under, courses):
+                return
+            self.tree.lower(bound.value + BOUND_SAFETY)
+            slack = bound.value + BOUND_SAFETY - self.tree.threshold
+            if slack <= 0.0:
+                return
+            self._improve(under, courses, bound)
+            slack = bound.value + BOUND_SAFETY - self.tree.threshold
+            if slack <= 0.0:
+                return
+            keep = [np.flatnonzero(loss <= slack) for loss in bound.losses]
+            courses = [c[k] for c, k in zip(courses, keep, strict=True)]
+            losses = [loss[k] for loss, k in zip(bound.losses, keep, strict=True)]
+            mixture = _within(bound.mixture, courses)
+            if lowest - bound.value <= 0.2 * slack and math.isfinite(lowest):
+                break
+            lowest = bound.value
+        assert bound is not None and span is not None and mixture is not None
+        if count_at_most(losses, slack) <= settings.CURRENT.join_limit:
+            self._join(under, courses, losses, slack)
+            return
+        self._split(node, under, courses, span, bound, losses, mixture)
+
+    def _begin(self, under: PlanInMembers, courses: Courses, mixture: Mixture | None) -> Mixture:
+        """Where to linearize first: what the parent chose, the incumbent, or some course."""
+        row = self.state.row
+        if mixture is None and row is not None:
+            mixture = Mixture.of_row(row)
+        chosen, weights = [], []
+        for s, c in enumerate(courses):
+            earlier = np.empty(0, dtype=np.int64) if mixture is None else mixture.courses[s]
+            inside = np.isin(earlier, c)
+            if mixture is not None and inside.any():
+                x = mixture.weights[s][inside]
+                chosen.append(earlier[inside])
+                weights.append(x / x.sum())
+            else:
+                chosen.append(c[[len(c) // 2]])
+                weights.append(np.ones(1))
+        return Mixture(tuple(chosen), tuple(weights))
+
+    def _infeasible(self, under: PlanInMembers, courses: Courses) -> bool:
+        """Whether least loads alone break a cap: nothing fits."""
+        lowest = sum(e[c].min(axis=0) for e, c in zip(under.entries, courses, strict=True))
+        hard = under.rows.family < 0
+        return bool((lowest > under.rows.right + 1e-9)[hard].any())
+
+    def _improve(self, under: PlanInMembers, courses: Courses, bound: Bound) -> None:
+        """Best responses among the courses of least loss, from the mixture and the incumbent."""
+        count = settings.CURRENT.shortlist
+        options = [
+            c[np.argsort(loss, kind="stable")[:count]]
+            for c, loss in zip(courses, bound.losses, strict=True)
+        ]
+        across = AcrossMembers(under, self.risk)
+        heaviest = [
+            c[np.argsort(-x, kind="stable")]
+            for c, x in zip(bound.mixture.courses, bound.mixture.weights, strict=True)
+        ]
+        choices = [
+            np.concatenate([h, o[~np.isin(o, h)]]) for h, o in zip(heaviest, options, strict=True)
+        ]
+        begins = [rounded(across, choices, list(range(len(choices))))]
+        if self.state.row is not None:
+            begins.append(self.state.row)
+        for row in begins:
+            key = (under.plan, row.tobytes())
+            if key in self.tried:
+                continue
+            self.tried.add(key)
+            tick()
+            row, value = climb(
+                across, row, worth(across, row), list(range(len(row))), choices,
+                lambda better, its: self._offer(across, better, its),
+            )  # fmt: skip
+            self.tried.add((under.plan, row.tobytes()))
+            self._offer(across, row, value)
+
+    def _join(
+        self, under: PlanInMembers, courses: Courses, losses: list[FloatArray], slack: float
+    ) -> None:
+        """Value every combination of courses whose losses fit in the slack."""
+        nominal = under.nominal
+        loads = [nominal.loads[s][nominal.kinds[s][c]] for s, c in enumerate(courses)]
+        candidates = self.members.nominal
+        right = np.where(candidates.hard, CAP - candidates.prior, np.inf)
+        for rows in joined(losses, loads, right, slack, settings.CURRENT.join_chunk):
+            self._check()
+            chosen = np.stack([c[rows[:, s]] for s, c in enumerate(courses)], axis=1)
+            self._value(under, chosen[self._ceilings(under, chosen) > self.tree.threshold])
+
+    def _ceilings(self, under: PlanInMembers, rows: IntArray) -> FloatArray:
+        """(schedules,) their risk at most, by tabulated values at their exact effect."""
+        values = np.zeros((len(rows), len(self.members)))
+        if not len(rows):
+            return values[:, 0]
+        losses = sum(loss[:, rows[:, s]] for s, loss in enumerate(under.loss))
+        total = sum(gain[:, :, rows[:, s]] for s, gain in enumerate(under.gain))
+        log_kill = np.log(np.maximum(total, 1e-300)) - (losses + under.chemo[:, None])[:, None, :]
+        for m, of_member in enumerate(under.lattices):
+            tick()
+            for s, lattice in enumerate(of_member):
+                at = np.ascontiguousarray(log_kill[m].T)
+                values[:, m] += lattice.ceilings(under.kinds[s][m, rows[:, s]], at)
+        return self.risk.of(values - under.cost) + BOUND_SAFETY
+
+    def _value(self, under: PlanInMembers, rows: IntArray) -> None:
+        """Decide rows exactly, best first, until one is feasible."""
+        if not len(rows):
+            return
+        values = self.risk.of(under.values(rows))
+        order = np.flatnonzero(values > self.state.value)
+        order = order[np.argsort(-values[order], kind="stable")]
+        across = AcrossMembers(under, self.risk)
+        for lot in np.array_split(order, max(1, len(order) // 2000)):
+            tick()
+            feasible = np.flatnonzero(under.feasible(rows[lot])) if len(lot) else lot
+            if len(feasible):
+                best = lot[feasible[0]]
+                self._offer(across, rows[best], float(values[best]))
+                return
+
+    def _split(
+        self,
+        node: Node,
+        under: PlanInMembers,
+        courses: Courses,
+        span: Ranges,
+        bound: Bound,
+        losses: list[FloatArray],
+        mixture: Mixture,
+    ) -> None:
+        """Push two parts of a node."""
+        top = bound.value + BOUND_SAFETY
+        excess = top - self.tree.threshold
+        mixture = self._begin(under, courses, mixture)
+        width = span.high - span.low
+        if width.size and width.max() > settings.CURRENT.narrow * settings.CURRENT.step:
+            linear = linearized(under, self.risk, courses, span, mixture, narrow=True)
+            point = value_at(linear.values, linear.constant, bound, under, courses)
+            if bound.value - point > settings.CURRENT.by_width * excess:
+                for cell in halved(node.cell, span, linear.at, self._steepest(under)):
+                    self.tree.push(Node(node.plan, courses, cell, mixture), top)
+                return
+        for side in parts(under, courses, bound.mixture, losses):
+            self.tree.push(Node(node.plan, side, node.cell, mixture), top)
+
+    def _steepest(self, under: PlanInMembers) -> tuple[int, int]:
+        """Member and horizon whose effect orders the others: of the greatest weight, the last."""
+        return int(np.argmax(self.members.weights)), under.gain[0].shape[1] - 1
+
+
+def _within(mixture: Mixture, courses: Courses) -> Mixture:
+    """What is left of a mixture; lesions of which nothing is left have none."""
+    inside = [
+        (c[np.isin(c, of_node)], x[np.isin(c, of_node)])
+        for c, x, of_node in zip(mixture.courses, mixture.weights, courses, strict=True)
+    ]
+    return Mixture(tuple(c for c, _ in inside), tuple(x for _, x in inside))

@@ -1,0 +1,179 @@
+"""Values of the kinds of all lesions on a fixed lattice of the systemic effect, member by member.
+
+A value rises with the raw systemic log kill z. On points l_j = j step of ln z it is tabulated; in
+between it lies below its chord plus a rise (`chords`, P2), so that
+
+    max_{l_j <= l <= l_(j+1)} [phi(l) - tau l] <= max_{i = j, j + 1} [phi(l_i) - tau l_i] + rise_j
+
+for every slope tau. Points are added as they are asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from abscopt.models import immune
+from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.optimizer.candidates.value import lesion_value
+from abscopt.optimizer.progress import tick
+from abscopt.optimizer.search.ensemble import settings
+from abscopt.optimizer.search.uniform.bounds.chords import above_chord
+
+if TYPE_CHECKING:
+    from abscopt.instances.lesions import Lesion
+    from abscopt.instances.schema import Instance
+
+
+def below(log_kill: FloatArray) -> IntArray:
+    """The last point of the lattice at or below some ln z."""
+    return np.floor(log_kill / settings.CURRENT.step).astype(np.int64)
+
+
+def above(log_kill: FloatArray) -> IntArray:
+    """The first point of the lattice at or above some ln z."""
+    return np.ceil(log_kill / settings.CURRENT.step).astype(np.int64)
+
+
+class LesionLattice:
+    """Tabulated values of one lesion in one member, weight included, the mean over horizons.
+
+    Parameters
+    ----------
+    local : (kinds, horizons, nodes x clones) log burden without systemic effect
+    share : (kinds, nodes x clones) of the systemic effect
+    constant : (kinds,) what is added whatever the effect; the BED where it is what is maximized,
+        with no horizons then
+
+    Attributes
+    ----------
+    first : the lattice point of the first column
+    values : (kinds, horizons, points)
+    rises : (kinds, horizons, points - 1)
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        lesion: Lesion,
+        local: FloatArray,
+        share: FloatArray,
+        constant: FloatArray,
+    ):
+        self.instance, self.lesion, self.local, self.share = instance, lesion, local, share
+        self.constant = constant
+        kinds, horizons = local.shape[:2]
+        self.factor = lesion.weight / max(1, horizons)
+        self.first = 0
+        self.values: FloatArray = np.empty((kinds, horizons, 0))
+        self.rises: FloatArray = np.empty((kinds, horizons, 0))
+
+    def cover(self, low: int, high: int) -> None:
+        """Tabulate what is missing of the points from `low` to `high`."""
+        count = self.values.shape[2]
+        if not count:
+            self.first = low
+            self.values = self._values(np.arange(low, high + 1))
+            self.rises = self._rises(np.arange(low, high))
+            return
+        last = self.first + count - 1
+        if low < self.first:
+            more = np.arange(low, self.first)
+            self.values = np.concatenate([self._values(more), self.values], axis=2)
+            self.rises = np.concatenate([self._rises(more), self.rises], axis=2)
+            self.first = low
+        if high > last:
+            values = self._values(np.arange(last + 1, high + 1))
+            self.values = np.concatenate([self.values, values], axis=2)
+            rises = self._rises(np.arange(last, high))
+            self.rises = np.concatenate([self.rises, rises], axis=2)
+
+    def _values(self, points: IntArray) -> FloatArray:
+        """(kinds, horizons, points) values; one horizon of `lesion_value` at a time."""
+        maximum, kinds = self.instance.immune.effect_maximum_nats, len(self.local)
+        kill = immune.saturate(np.exp(points * settings.CURRENT.step), maximum)
+        values = np.empty((kinds, self.local.shape[1], len(points)))
+        for h in range(self.local.shape[1]):
+            tick()
+            for j, at in enumerate(kill):
+                values[:, h, j] = self.factor * lesion_value(
+                    self.instance.objective,
+                    self.lesion.sensitivities[1],
+                    self.local[:, [h], :],
+                    self.share,
+                    np.full((kinds, 1), at),
+                )
+        return values
+
+    def _rises(self, points: IntArray) -> FloatArray:
+        """(kinds, horizons, points) rise above the chord from each point to the next."""
+        step, kinds = settings.CURRENT.step, len(self.local)
+        rises = np.empty((kinds, self.local.shape[1], len(points)))
+        for h in range(self.local.shape[1]):
+            tick()
+            for j, point in enumerate(points):
+                low, high = (np.full(kinds, math.exp((point + i) * step)) for i in (0, 1))
+                rises[:, h, j] = self.factor * above_chord(
+                    self.instance.objective,
+                    self.lesion.sensitivities[1],
+                    self.local[:, h],
+                    self.share,
+                    low,
+                    high,
+                    self.instance.immune.effect_maximum_nats,
+                )
+        return rises
+
+    def most(
+        self, kinds: IntArray, slopes: FloatArray, low: IntArray, high: IntArray
+    ) -> FloatArray:
+        """(n,) sum_h max_{low_h <= l / step <= high_h} [phi_h(l) - slope_h l], at most.
+
+        Parameters
+        ----------
+        kinds : (n,)
+        slopes : (horizons,) tau
+        low, high : (horizons,) points of the lattice, low < high
+        """
+        step, total = settings.CURRENT.step, self.constant[kinds]
+        for h, slope in enumerate(slopes):
+            begin, end = int(low[h]), int(high[h])
+            columns = slice(begin - self.first, end - self.first + 1)
+            reduced = self.values[kinds, h, columns] - slope * step * np.arange(begin, end + 1)
+            inside = slice(begin - self.first, end - self.first)
+            ends = np.maximum(reduced[:, :-1], reduced[:, 1:])
+            total += (ends + self.rises[kinds, h, inside]).max(axis=1)
+        return total
+
+    def slopes(self, kinds: IntArray, log_kill: FloatArray) -> FloatArray:
+        """(n, horizons) slope in ln z of the chord at some ln z (horizons,)."""
+        at = below(log_kill) - self.first
+        at = np.clip(at, 0, self.rises.shape[2] - 1)
+        h = np.arange(len(at))
+        rise = self.values[kinds][:, h, at + 1] - self.values[kinds][:, h, at]
+        return np.asarray(rise / settings.CURRENT.step)
+
+    def ceilings(self, kinds: IntArray, log_kill: FloatArray) -> FloatArray:
+        """(n,) what kinds (n,) are worth at most at ln z (n, horizons): chord plus rise."""
+        place = log_kill / settings.CURRENT.step - self.first
+        at = np.clip(np.floor(place).astype(np.int64), 0, self.rises.shape[2] - 1)
+        part = np.clip(place - at, 0.0, 1.0)
+        h = np.arange(log_kill.shape[1])
+        low, high = self.values[kinds[:, None], h, at], self.values[kinds[:, None], h, at + 1]
+        ceiling = low + part * (high - low) + self.rises[kinds[:, None], h, at]
+        return np.asarray(self.constant[kinds] + ceiling.sum(axis=1))
+
+    def exact(self, kinds: IntArray, kill: FloatArray) -> FloatArray:
+        """(n,) what kinds (n,) are worth at a saturated kill (n, horizons)."""
+        constant: FloatArray = self.constant[kinds]
+        if not self.local.shape[1]:
+            return constant
+        return constant + self.lesion.weight * lesion_value(
+            self.instance.objective,
+            self.lesion.sensitivities[1],
+            self.local[kinds],
+            self.share[kinds],
+            kill,
+        )

@@ -1,0 +1,197 @@
+"""Candidates of every member of an ensemble: one offer, many parameter sets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from abscopt.instances.load import InputError, Problem
+from abscopt.optimizer.candidates.reuse import early_tables
+from abscopt.optimizer.candidates.table import Candidates, Parts
+from abscopt.optimizer.candidates.tables.effects import MOST_BYTES, EffectTables
+from abscopt.optimizer.candidates.tables.limits import LimitTables
+from abscopt.optimizer.candidates.tables.loads import BeamTables
+from abscopt.optimizer.candidates.tables.menus import MenuTables
+from abscopt.optimizer.candidates.tables.plans import PlanTables
+from abscopt.optimizer.progress import tick
+
+if TYPE_CHECKING:
+    from abscopt.instances.schema import Instance
+    from abscopt.models.arrays import BoolArray, FloatArray
+
+WITHIN_CHANCE = 1e-9
+"""Weights are sums of floats: a share of broken members counts as no more than allowed up to it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """What may be chosen in a case, and what it does in each member.
+
+    Attributes
+    ----------
+    nominal : of the case as it is stated, whose limits and rules are always kept
+    candidates : of each member, with the courses and plans of `nominal` in their order
+    weights : (members,) probabilities, summing to 1
+    chance : share of the weights whose members may break a limit, rule or demand of their own
+    """
+
+    nominal: Candidates
+    candidates: tuple[Candidates, ...]
+    weights: FloatArray
+    chance: float = 0.0
+
+    @classmethod
+    def of(
+        cls,
+        instance: Instance,
+        members: Sequence[Instance],
+        weights: FloatArray,
+        chance: float = 0.0,
+    ) -> Members:
+        """Candidates of a case and of its members.
+
+        Raises
+        ------
+        InputError
+            If some course is free, or a member offers something else than the case.
+        """
+        nominal = Candidates(instance)
+        if nominal.free:
+            names = ", ".join(instance.lesions[i].name for i in nominal.free)
+            rule = "an ensemble is decided for uniform courses only"
+            raise InputError([Problem(instance.name, "lesions", names, rule)])
+        candidates: list[Candidates] = []
+        built = [nominal]
+        for number, member in enumerate(members):
+            tick()
+            of_member = None
+            if _offer(member) == _offer(instance):
+                of_member = _like(nominal, built, member)
+            if of_member is None or not _same_offer(nominal, of_member):
+                rule = "a member offers the same courses and drugs as the case"
+                raise InputError([Problem(instance.name, "ensemble", f"member {number}", rule)])
+            of_member = _capped(of_member, MOST_BYTES // (1 + len(members)))
+            candidates.append(of_member)
+            built.append(of_member)
+        return cls(nominal, tuple(candidates), np.asarray(weights, dtype=float), chance)
+
+    def __len__(self) -> int:
+        return len(self.candidates)
+
+    @cached_property
+    def own_limits(self) -> BoolArray:
+        """(members,) whether a member's limits or demands may be kept where the case's are not."""
+        return np.array([not _same_limits(self.nominal, c) for c in self.candidates], dtype=bool)
+
+
+def _like(nominal: Candidates, built: list[Candidates], instance: Instance) -> Candidates:
+    """Candidates of a member, with tables of one that is alike in what they depend on."""
+    early = early_tables(instance)
+    for earlier in built:
+        if early_tables(earlier.instance) == early:
+            same = earlier.taken_over(instance)
+            if same is not None and same.parts.menus is earlier.parts.menus:
+                return same
+    limits, plans = LimitTables.of(instance), PlanTables.of(instance)
+    menus = MenuTables.of(instance, limits, nominal.parts.menus)
+    beams = BeamTables(instance, limits, tuple(table.beams for table in menus.lesions))
+    effects = None
+    recursion = _of_recursion(instance)
+    of_effector = instance.immune.effect_per_effector
+    for earlier in built:
+        per_effector = earlier.instance.immune.effect_per_effector
+        if per_effector > 0.0 and _of_recursion(earlier.instance) == recursion:
+            scale = of_effector / per_effector
+            taken = tuple(
+                tuple(of_way.scaled(scale) for of_way in of_lesion)
+                for of_lesion in earlier.parts.effects.propagators
+            )
+            effects = EffectTables(instance, menus, plans, taken)
+            break
+    return Candidates(instance, Parts.joined(instance, limits, beams, menus, plans, effects))
+
+
+def _capped(candidates: Candidates, most_bytes: int) -> Candidates:
+    """The same with fewer coefficients kept: plans are gone through one by one."""
+    tables = candidates.parts
+    effects = replace(tables.effects, most_bytes=most_bytes)
+    loads = replace(tables.loads, effects=effects)
+    return Candidates(candidates.instance, replace(tables, effects=effects, loads=loads))
+
+
+def _offer(instance: Instance) -> list[Any]:
+    """What a case offers and is asked for."""
+    lesions = [
+        (lesion.name, lesion.irradiable, lesion.course, tuple(way.name for way in lesion.ways))
+        for lesion in instance.lesions
+    ]
+    asked = (instance.objective.kind, instance.horizon_days, instance.calendar)
+    return [lesions, asked, instance.agents, instance.regimens]
+
+
+def _same_offer(nominal: Candidates, member: Candidates) -> bool:
+    """Whether courses and plans are the same, one by nominal."""
+    if nominal.plans != member.plans or len(nominal.lesions) != len(member.lesions):
+        return False
+    menus = [(a.menu, b.menu) for a, b in zip(nominal.lesions, member.lesions, strict=True)]
+    return all(
+        a.lesion == b.lesion
+        and np.array_equal(a.pattern, b.pattern)
+        and np.array_equal(a.dose, b.dose)
+        and np.array_equal(a.technique, b.technique)
+        and np.array_equal(a.patterns.days, b.patterns.days)
+        and np.array_equal(a.patterns.slot, b.patterns.slot)
+        for a, b in menus
+    )
+
+
+EFFECTORS = {"precursor_share", "effector_kill_per_fraction"}
+"""Constants of a lesion that the recursion of effectors knows."""
+
+TUMOR = {
+    "alpha_per_gy", "alpha_beta_gy", "alpha_cv", "clonogens", "repopulation_doubling_time_days",
+    "kick_off_days", "oxygen_modification_factor", "reoxygenation_days", "immunogenicity",
+    "effector_share", "precursor_share", "effector_kill_per_fraction",
+}  # fmt: skip
+"""Constants of a lesion that no limit knows; a demand of a lesion may."""
+
+OF_RELEASE = {
+    "gate_low_gy", "gate_low_exponent", "gate_high_gy", "gate_high_exponent", "volume_exponent",
+    "release_factor", "release_regrowth", "repeat_release", "share_factor", "preblockade_sign",
+    "suppression_above_gy", "suppression_per_gy", "suppression_after_days", "suppression_per_day",
+    "burden_limit_cm3", "burden_blockade", "effect_per_effector", "effect_maximum_nats",
+}  # fmt: skip
+"""Constants of the immune response that the recursion of effectors does not know, or is linear in
+(`effect_per_effector`)."""
+
+LIMITING = {"limit_set", "limits", "organs", "prior_doses", "cross_second_moments"}
+"""Tables of a case that only limits know."""
+
+ASIDE = {"name", "title", "provenance", "objective", "standard", "immune"}
+"""Tables of a case that no limit knows."""
+
+
+def _same_limits(nominal: Candidates, member: Candidates) -> bool:
+    """Whether the same schedules are sure to keep limits, rules and demands."""
+    if nominal.controlled or member.controlled or nominal.demanding.any() or member.demanding.any():
+        return False
+    return _of_limits(nominal.instance) == _of_limits(member.instance)
+
+
+def _of_recursion(instance: Instance) -> dict[str, Any]:
+    """All of a case that the recursion of effectors may know, but for the effect of an effector."""
+    aside: dict[str, Any] = dict.fromkeys((ASIDE - {"immune"}) | LIMITING, True)
+    return instance.model_dump(
+        exclude=aside | {"immune": OF_RELEASE, "lesions": {"__all__": TUMOR - EFFECTORS}}
+    )
+
+
+def _of_limits(instance: Instance) -> dict[str, Any]:
+    """All of a case that limits may know."""
+    return instance.model_dump(
+        exclude={**dict.fromkeys(ASIDE, True), "lesions": {"__all__": TUMOR}}
+    )

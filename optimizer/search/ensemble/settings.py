@@ -1,0 +1,50 @@
+"""What the search over members can be tuned by: none of it makes an answer false."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One field per constant; in brackets its unit.
+
+    Attributes
+    ----------
+    step : [nat of ln Z] between points at which values are tabulated. A value lies above its chord
+        by at most an eighth of its curvature times the square: some 1e-3 nat for each lesion.
+    ground : [share of the greatest effect] that is added to an effect that may be zero, so that its
+        log is bounded below; the bound rises by a price of some 0.3 nat times it.
+    rounds : [linearizations] of a node: prices at the mixture of the last one; later ones told
+        less than 1e-3 nat on `oligomet-4`.
+    most_rounds : [column generations] of one linearization.
+    new_columns : [columns] of a lesion that enter the master at once.
+    fine : [share of the gap] within which master and bound count as equal.
+    elastic_price : [nat per part of a cap] of a hard row exceeded, to keep the master feasible.
+    shortlist : [courses] of a lesion that best responses look at, those of the least loss.
+    few : [schedules] of a node that are valued in every member at once.
+    join_limit : [combinations] of a node that are joined and screened by the tabulated values.
+    join_chunk : [rows] joined at once: some 10 MB.
+    narrow : [steps] of a cell below which it is not halved.
+    by_width : [share of what a bound exceeds the threshold by] that must be due to the width of a
+        cell for it to be halved; else courses are split.
+    plans_kept : [bytes] of coefficients of plans that are kept.
+    """
+
+    step: float = 0.2
+    ground: float = 1e-4
+    rounds: int = 3
+    most_rounds: int = 40
+    new_columns: int = 10
+    fine: float = 0.05
+    elastic_price: float = 1e4
+    shortlist: int = 150
+    few: int = 3000
+    join_limit: int = 300_000
+    join_chunk: int = 100_000
+    narrow: float = 1.5
+    by_width: float = 0.4
+    plans_kept: int = 400_000_000
+
+
+CURRENT = Settings()
