@@ -277,7 +277,7 @@ def show_command(
     if resolved:
         _say(resolved_text(instance).rstrip("\n"))
         return
-    from abscopt.optimizer.results.report import instance_document, instance_report
+    from abscopt.optimizer.results.case_report import instance_document, instance_report
 
     if as_json:
         _say_json(instance_document(instance))

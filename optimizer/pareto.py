@@ -21,7 +21,7 @@ from abscopt.instances.schema import Instance
 from abscopt.optimizer.crosscheck import cells
 from abscopt.optimizer.memory import Memory
 from abscopt.optimizer.pipeline import solve
-from abscopt.optimizer.results.report import plain_table, plain_text
+from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.result import (
     DISCLAIMER,
     FORMAT,

@@ -8,9 +8,6 @@ what it proves of large ones is marked as doubtful.
 
 from __future__ import annotations
 
-import ctypes
-import os
-import sys
 import time
 from dataclasses import replace
 from functools import cache
@@ -30,6 +27,8 @@ from abscopt.optimizer.mip import (
     check_matrix,
     finite,
 )
+from abscopt.optimizer.silence import silenced_stdout
+from abscopt.optimizer.tiny_programs import CANARY_ERROR, LOSABLE_BEST, losable, misjudged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,57 +100,18 @@ def canary() -> None:
     With and without presolve two that HiGHS 1.14 gets wrong; without it, or with it where bounds
     keep `SAFE_MARGIN`, the one whose optimum presolve may lose.
     """
-    cases = (
-        ((2.0, 3.0), (0.0, 10.0), 10.0, 4.5, 9.0),
-        ((2.0, 1.0), (8.0, 20.0), 20.0, 20.1, 28.2),
-    )
-    for cost, (low, high), z_high, need, right in cases:
-        matrix = Matrix(
-            cost=-np.array(cost),
-            lower=np.array([low, 0.0]),
-            upper=np.array([high, z_high]),
-            integer=np.array([False, True]),
-            row_lower=np.array([need]),
-            row_upper=np.array([np.inf]),
-            start=np.array([0, 2], dtype=np.int32),
-            index=np.array([0, 1], dtype=np.int32),
-            value=np.array([1.0, 1.0]),
-        )
+    for matrix, best in misjudged():
         for presolve in (False, True):
-            _sing(matrix, -right, presolve=presolve)
-    _sing(_losable(PRESOLVE_TOLERANCE), _LOSABLE_BEST, presolve=False)
-    _sing(_losable(SAFE_MARGIN), _LOSABLE_BEST, presolve=True)
+            _sing(matrix, best, presolve=presolve)
+    _sing(losable(PRESOLVE_TOLERANCE), LOSABLE_BEST, presolve=False)
+    _sing(losable(SAFE_MARGIN), LOSABLE_BEST, presolve=True)
 
 
 @cache
 def presolve_loses() -> bool:
     """Whether HiGHS' presolve loses the optimum of a tiny programme (1.15 and 1.16 do)."""
-    outcome = solve_matrix(_losable(PRESOLVE_TOLERANCE), presolve=True)
-    return outcome.objective is None or abs(outcome.objective - _LOSABLE_BEST) > CANARY_ERROR
-
-
-CANARY_ERROR = 1e-6
-_LOSABLE_BEST = -5.31809565095832
-
-
-def _losable(margin: float) -> Matrix:
-    """maximize v, v <= -u, u >= 16.118 x1 + 5.318 (x2 + x3), x1 + x2 + x3 = 1, x binary.
-
-    The bounds of u and v lie one and two margins off what the rows imply. The optimum of -5.318 is
-    lost by presolve for a margin of just its tolerance, and for no other that was tried.
-    """
-    worst, best = 16.1180956509583, -_LOSABLE_BEST
-    return Matrix(
-        cost=np.array([0.0, 0.0, 0.0, 0.0, 1.0]),
-        lower=np.array([0.0, 0.0, 0.0, best - margin, -worst - 2.0 * margin]),
-        upper=np.array([1.0, 1.0, 1.0, worst + margin, -best + margin]),
-        integer=np.array([True, True, True, False, False]),
-        row_lower=np.array([1.0, -np.inf, -np.inf]),
-        row_upper=np.array([1.0, 0.0, 0.0]),
-        start=np.array([0, 3, 7, 9], dtype=np.int32),
-        index=np.array([0, 1, 2, 0, 1, 2, 3, 3, 4], dtype=np.int32),
-        value=np.array([1.0, 1.0, 1.0, worst, best, best, -1.0, 1.0, 1.0]),
-    )
+    outcome = solve_matrix(losable(PRESOLVE_TOLERANCE), presolve=True)
+    return outcome.objective is None or abs(outcome.objective - LOSABLE_BEST) > CANARY_ERROR
 
 
 def _sing(matrix: Matrix, right: float, *, presolve: bool) -> None:
@@ -196,17 +156,9 @@ def _option(highs: Any, name: str, value: object) -> None:
 
 @cache
 def _swallow_banner() -> None:
-    """Make the first `Highs`: HiGHS 1.16 greets on the stdout of the process, our data channel."""
-    sys.stdout.flush()
-    kept = os.dup(1)
-    try:
-        with open(os.devnull, "wb") as sink:
-            os.dup2(sink.fileno(), 1)
-            highspy.Highs()
-            ctypes.CDLL(None).fflush(None)
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
+    """Make the first `Highs`: HiGHS 1.16 greets on stdout."""
+    with silenced_stdout():
+        highspy.Highs()
 
 
 _threads_in_use: list[int] = []
@@ -336,11 +288,15 @@ def _listen(highs: Any, listener: Callable[[float | None, float | None], bool]) 
     highs.cbMipInterrupt.subscribe(told)
 
 
-def _outcome(highs: Any, matrix: Matrix) -> Outcome:
+def _ending(highs: Any) -> Ending:
     status = highs.getModelStatus()
     if status not in _ENDINGS:
         raise SolverError(f"HiGHS ended with {highs.modelStatusToString(status)}")
-    ending = _ENDINGS[status]
+    return _ENDINGS[status]
+
+
+def _outcome(highs: Any, matrix: Matrix) -> Outcome:
+    ending = _ending(highs)
     info = highs.getInfo()
     mixed = bool(matrix.integer.any())
     usable = info.primal_solution_status == 2
@@ -379,14 +335,12 @@ def solve_file(
     if highs.readModel(path) == highspy.HighsStatus.kError:
         raise SolverError(f"HiGHS cannot read {path}")
     highs.run()
-    status = highs.getModelStatus()
-    if status not in _ENDINGS:
-        raise SolverError(f"HiGHS ended with {highs.modelStatusToString(status)}")
+    ending = _ending(highs)
     info = highs.getInfo()
     usable = info.primal_solution_status == 2
     objective = float(info.objective_function_value) if usable else None
     bound = float(info.mip_dual_bound) if np.isfinite(info.mip_dual_bound) else None
-    return _ENDINGS[status], objective, bound
+    return ending, objective, bound
 
 
 class ColumnMaster:

@@ -172,7 +172,7 @@ def test_click_stays_in_the_command_line() -> None:
 
 
 def test_rich_is_for_showing_only() -> None:
-    assert set(users("rich")) <= {"cli.py", "optimizer/results/report.py"}
+    assert set(users("rich")) <= {"cli.py", "optimizer/results/plain.py"}
 
 
 @pytest.mark.parametrize("module", MODULES, ids=place)

@@ -29,24 +29,22 @@ import argparse
 import itertools
 import json
 import math
-import re
 import statistics
 import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from growth import sized
+from rows_of_answers import GAP, Row, isolated, judged, without_folders
 from shared import machine
 from solver_files import RIVALS
 
@@ -58,8 +56,9 @@ from abscopt.optimizer.as_rows import closest_row, schedule_of_row
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.reduction import Kept, offered, restricted, undominated
 from abscopt.optimizer.candidates.table import Candidates
-from abscopt.optimizer.crosscheck.engines import ENGINES, SizeLicence
+from abscopt.optimizer.crosscheck.engines import ENGINES
 from abscopt.optimizer.crosscheck.naming import Programme
+from abscopt.optimizer.crosscheck.solvers.answers import SizeLicence
 from abscopt.optimizer.crosscheck.writer import mps
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.programme.build import build
@@ -71,13 +70,11 @@ from abscopt.optimizer.programme.single import OBJECTIVE_SCALE, solve_single
 from abscopt.optimizer.programme.start import choice_of
 from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.results.result import versions
-from abscopt.optimizer.schedule import Schedule
 from abscopt.optimizer.search.uniform.fixing import InHand, first_in_hand, fixed, reduced
 from abscopt.optimizer.solver import Matrix, Outcome, SolverError, solve_matrix
 
 FILE = Path(__file__).with_name("exact.json")
 LOGS = Path(__file__).with_name("logs")
-GAP = 0.01
 SMALL_CLASS = "class-small"
 TINY_CLASS = "class-tiny"
 CASES = (
@@ -85,8 +82,6 @@ CASES = (
 )  # fmt: skip
 LEVELS = ("dominance", "bounds", "released")
 THREADS = (1, 2)
-
-Row = dict[str, Any]
 
 
 def case_of(name: str) -> Instance:
@@ -98,34 +93,6 @@ def case_of(name: str) -> Instance:
     if name == TINY_CLASS:
         return sized(4, 4.0, 4, tiny=True)
     return load(name)
-
-
-def without_folders(text: str) -> str:
-    """A text with the names of files only, not where they lie on this machine."""
-    return re.sub(r"(?<![\w.])/(?:[\w.-]+/)+", "", text)
-
-
-def isolated(function: Callable[..., Row], *arguments: Any) -> Row:
-    """A call in a new process; a crash of a solver is a row, too."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        try:
-            return pool.submit(function, *arguments).result()
-        except Exception as error:
-            return {"status": f"failed: {type(error).__name__}: {error}"[:300]}
-
-
-def judged(instance: Instance, schedule: Schedule | None, bound: float | None) -> Row:
-    """Judged objective, bound and gap of an answer."""
-    verdict = None if schedule is None else Judge(instance).evaluate(schedule)
-    value = verdict.objective if verdict is not None and verdict.feasible else None
-    gap = None if value is None or bound is None else max(0.0, bound - value)
-    closed = gap is not None and gap <= GAP * (1 + 1e-9)
-    return {
-        "status": "optimal" if closed else "limit",
-        "objective": value,
-        "bound": bound,
-        "gap": gap,
-    }
 
 
 def ours(name: str, threads: int, limit: float) -> Row:

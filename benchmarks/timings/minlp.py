@@ -28,7 +28,8 @@ from typing import Any
 
 from pyscipopt import Model
 from pyscipopt.scip import PY_SCIP_PARAMSETTING
-from scip_programme import Programme, chosen, programme
+from scip_programme import chosen, programme
+from scip_sums import Programme
 from shared import machine
 
 from abscopt.instances.load import CASES as FOLDER

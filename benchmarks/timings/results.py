@@ -21,7 +21,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from result_tables import TABLES, environment_line, plain
+from markdown_tables import environment_line, plain
+from result_tables import TABLES
 
 FOLDER = Path(__file__).parent
 PAGE = "RESULTS.md"

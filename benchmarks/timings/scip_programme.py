@@ -7,11 +7,11 @@ itself (courses that break a cap alone). A case with a feature that is not state
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from pyscipopt import Model, exp, quicksum, sqrt
+from scip_sums import Programme, of_courses
 
 from abscopt.instances.limits import (
     AlcLimit,
@@ -24,72 +24,10 @@ from abscopt.instances.limits import (
     OrganLimit,
 )
 from abscopt.models import lymphocytes, outcome
-from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.models.arrays import IntArray
 from abscopt.optimizer.candidates.limits.blood.edric import edric_alone
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
-
-
-@dataclass
-class Programme:
-    """A SCIP model with what leads back to a schedule.
-
-    Attributes
-    ----------
-    course : per lesion, the binary of each course
-    plan : the binary of each plan
-    both : per lesion, the product of both as (course, plan)
-    """
-
-    model: Any
-    candidates: Candidates
-    tables: list[Tabulated]
-    course: list[list[Any]]
-    plan: list[Any]
-    both: list[dict[tuple[int, int], Any]]
-
-    @property
-    def size(self) -> dict[str, int]:
-        """Variables and constraints as stated."""
-        return {
-            "variables": self.model.getNVars(transformed=False),
-            "binaries": len(self.plan) + sum(map(len, self.course)),
-            "constraints": self.model.getNConss(transformed=False),
-        }
-
-    @property
-    def active(self) -> list[int]:
-        """Lesions with more than 'no course' on the menu."""
-        return [s for s, menu in enumerate(self.course) if len(menu) > 1]
-
-    def table(self, s: int, name: str, column: int | None = None) -> Any:
-        """Coefficient of the chosen course and plan of one lesion, as a linear expression."""
-        values = [_of_courses(table, s, name) for table in self.tables]
-        if name == "local":
-            values = [value[:, :, 0] for value in values]
-        if column is not None:
-            values = [value[:, column] for value in values]
-        if all(np.array_equal(value, values[0]) for value in values):
-            return self.course_sum(s, values[0])
-        return quicksum(
-            float(values[k][j]) * w for (j, k), w in self.both[s].items() if values[k][j] != 0
-        )
-
-    def course_sum(self, s: int, values: FloatArray) -> Any:
-        """Value of the chosen course, whatever the plan."""
-        return quicksum(float(v) * x for v, x in zip(values, self.course[s], strict=True) if v)
-
-    def plan_sum(self, values: FloatArray) -> Any:
-        """Value of the chosen plan."""
-        return quicksum(float(v) * y for v, y in zip(values, self.plan, strict=True) if v)
-
-
-def _of_courses(table: Tabulated, s: int, name: str) -> FloatArray:
-    """(courses, ...) loads or effects of one lesion under one plan."""
-    if name == "loads":
-        return table.loads[s][table.kinds[s]]
-    values: FloatArray = getattr(table.effects[s], name)
-    return values if name in ("effect", "loss") else values[table.kinds[s]]
 
 
 def programme(candidates: Candidates) -> Programme:
@@ -159,7 +97,7 @@ def _refuse(candidates: Candidates, tables: list[Tabulated]) -> None:
         "several techniques that share an organ": len(active) > 1
         and any(len(candidates.lesions[s].beams) > 2 for s in active),
         "organ loads that depend on the plan": any(
-            not np.array_equal(_of_courses(table, s, "loads"), _of_courses(tables[0], s, "loads"))
+            not np.array_equal(of_courses(table, s, "loads"), of_courses(tables[0], s, "loads"))
             for table in tables
             for s in range(len(table.loads))
         ),
@@ -227,7 +165,7 @@ def _organs(stated: Programme) -> None:
     doses: dict[tuple[int, int], Any] = {}
     for row, limit in enumerate(load.limit for load in candidates.on_organs):
         total = quicksum(
-            stated.course_sum(s, _of_courses(stated.tables[0], s, "loads")[:, row])
+            stated.course_sum(s, of_courses(stated.tables[0], s, "loads")[:, row])
             for s in stated.active
         )
         if isinstance(limit, BedLimit | MeanEqd2Limit):

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from abscopt.optimizer.crosscheck.cbc import cbc_path
+from abscopt.optimizer.crosscheck.solvers.cbc import cbc_path
 from abscopt.optimizer.solver import SolverError, solve_file
 
 GRACE = 60.0

@@ -16,8 +16,9 @@ import numpy as np
 
 from abscopt.instances.load import InputError
 from abscopt.optimizer.candidates.table import Candidates
-from abscopt.optimizer.crosscheck.engines import SizeLicence, Solve
+from abscopt.optimizer.crosscheck.engines import Solve
 from abscopt.optimizer.crosscheck.naming import Programme, activities, named_programme
+from abscopt.optimizer.crosscheck.solvers.answers import SizeLicence
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.pipeline import solve
 from abscopt.optimizer.programme.proved import ProgrammeAnswer, solver_margin

@@ -7,11 +7,16 @@ import io
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from abscopt.instances.load import InputError, Problem, load, names
 from abscopt.optimizer.crosscheck import cells
+from abscopt.optimizer.crosscheck.arguments import (
+    case_of_result,
+    files_and_cases,
+    judged_schedule,
+    read_result,
+    results_and_schedules,
+)
 from abscopt.optimizer.crosscheck.compare import (
     Finding,
     Verdict,
@@ -24,11 +29,8 @@ from abscopt.optimizer.crosscheck.compare import (
 from abscopt.optimizer.crosscheck.engines import ENGINES
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.progress import Listener, Progress
-from abscopt.optimizer.results.changed import restated
-from abscopt.optimizer.results.recheck import check_notes, checked_schedule
-from abscopt.optimizer.results.report import plain_table, plain_text
-from abscopt.optimizer.results.result import DISCLAIMER, FORMAT, check_document, instance_digest
-from abscopt.optimizer.results.schedule_files import Document, read_document, schedule_of_file
+from abscopt.optimizer.results.plain import plain_table, plain_text
+from abscopt.optimizer.results.result import DISCLAIMER, FORMAT, instance_digest
 from abscopt.optimizer.schedule import standard_schedule
 
 if TYPE_CHECKING:
@@ -94,20 +96,22 @@ def compare(
     schedule that belongs to no case is judged on every case named; with `cross`, so are the
     schedules of results of other cases. `changes` are made in every case named.
     """
-    files, cases = _sorted_out(arguments, changes)
+    files, cases = files_and_cases(arguments, changes)
     compared: dict[str, Compared] = {}
-    results, schedules = _parted(files, cases, cross)
-    read = [(path, raw, _case_of(raw, path, cases)) for path, raw in results]
+    results, schedules = results_and_schedules(files, cases, cross)
+    read = [(path, raw, case_of_result(raw, path, cases)) for path, raw in results]
     for instance in [*cases, *(instance for _, _, instance in read)]:
         gap = instance.objective.gap if options.gap is None else options.gap
         compared.setdefault(instance_digest(instance), Compared(instance, gap, []))
     given = {instance_digest(instance) for instance in cases}
     from_files: dict[str, list[Finding]] = {
-        instance_digest(instance): [_judged(path, instance, cross) for path in schedules]
+        instance_digest(instance): [judged_schedule(path, instance, cross) for path in schedules]
         for instance in cases
     }
     for path, raw, instance in read:
-        from_files.setdefault(instance_digest(instance), []).append(_read(raw, instance, path))
+        from_files.setdefault(instance_digest(instance), []).append(
+            read_result(raw, instance, path)
+        )
     tell = _Progress(listener)
     for digest, one in compared.items():
         if solvers:
@@ -118,42 +122,6 @@ def compare(
             one.findings.append(find_by_search(one.instance, **vars(options), listener=told))
         one.findings += from_files.get(digest, [])
     return list(compared.values())
-
-
-def _parted(
-    files: list[tuple[str, Document]], cases: list[Instance], cross: bool
-) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
-    """Results with a case of their own, and files whose schedule is judged on the cases named."""
-    known = {instance_digest(instance) for instance in cases}
-    results, schedules = [], []
-    for path, document in files:
-        raw = document.raw
-        alone = "kind" not in raw
-        if alone or (cross and cases and raw.get("instance_digest") not in known):
-            schedules.append(path)
-        else:
-            results.append((path, raw))
-        if alone and not cases:
-            rule = "is a schedule of no case; name the cases it is to be judged on"
-            raise InputError([Problem(path, "file", "no case", rule)])
-    return results, schedules
-
-
-def _judged(file: str, instance: Instance, cross: bool) -> Finding:
-    """Finding of a schedule that makes no claim about this case."""
-    schedule = schedule_of_file(file, instance, cross=cross)
-    evaluation = Judge(instance).evaluate(schedule)
-    broken = [*evaluation.broken_rules, *evaluation.broken_limits]
-    return Finding(
-        source="schedule",
-        solver=f"file {file}",
-        name=f"schedule ({file})",
-        version=None,
-        status="feasible" if evaluation.feasible else "breaks_limits",
-        schedule=schedule,
-        evaluation=evaluation,
-        message=f"breaks {', '.join(broken)}" if broken else "",
-    )
 
 
 def _found(one: Compared, key: str, options: Options, tell: _Progress) -> Finding:
@@ -177,86 +145,6 @@ class _Progress:
             self._listener(replace(progress, phase=phase, elapsed=elapsed))
 
         return told
-
-
-def _sorted_out(
-    arguments: Sequence[str], changes: Sequence[Change]
-) -> tuple[list[tuple[str, Document]], list[Instance]]:
-    """Results and schedules, and cases, among the arguments."""
-    files, cases, wrong = [], [], []
-    for argument in arguments:
-        try:
-            raw = _document(argument)
-            if raw is None:
-                cases.append(load(argument, changes))
-            else:
-                files.append((argument, raw))
-        except InputError as error:
-            wrong += error.problems
-        except OSError as error:
-            reason = error.strerror or "unreadable"
-            wrong.append(Problem(argument[:80], "path", reason, "must be readable"))
-    if wrong:
-        raise InputError(wrong)
-    return files, cases
-
-
-def _document(argument: str) -> Document | None:
-    """A result or schedule in a file; None for a case."""
-    path = Path(argument)
-    if argument in names() or path.suffix.lower() not in (".json", ".csv") or not path.exists():
-        return None
-    document = read_document(path)
-    raw = document.raw
-    if not isinstance(raw, dict):
-        return None
-    if "kind" not in raw:
-        return document if {"fractions", "doses_of_drugs", "schedule"} & set(raw) else None
-    if raw["kind"] != "result":
-        rule = "must be 'result' (what `solve --json` writes)"
-        raise InputError([Problem(argument, "kind", str(raw["kind"])[:80], rule)])
-    return document
-
-
-def _case_of(raw: dict[str, Any], file: str, cases: list[Instance]) -> Instance:
-    """The case a result names: one given in the same call, else the bundled one."""
-    name = raw.get("instance")
-    same = [instance for instance in cases if instance.name == name]
-    for instance in same:
-        if instance_digest(instance) == raw.get("instance_digest"):
-            return instance
-    if same:
-        return same[0]
-    if name not in names():
-        rule = "no bundled case of this name; give its case file in the same call"
-        raise InputError([Problem(file, "instance", str(name)[:80], rule)])
-    bundled = load(str(name))
-    return restated(raw, bundled.name, bundled) or bundled
-
-
-def _read(raw: dict[str, Any], instance: Instance, file: str) -> Finding:
-    """Finding of a result file, checked against its case and judged again."""
-    schedule, evaluation = None, None
-    if raw.get("schedule") is None and raw.get("status") in ("infeasible", "unknown"):
-        check_document(raw, instance, file)
-        check_notes(raw, instance, file)
-    else:
-        schedule = checked_schedule(raw, instance, file)
-        evaluation = Judge(instance).evaluate(schedule)
-    solver = raw["solver"]
-    return Finding(
-        source="file",
-        solver=f"file {file}",
-        name=f"{solver.get('name')} ({file})",
-        version=str(solver.get("version")),
-        status=raw["status"],
-        schedule=schedule,
-        evaluation=evaluation,
-        bound=raw.get("bound"),
-        claimed_bound=raw.get("bound"),
-        seconds=solver.get("seconds"),
-        nodes=solver.get("nodes"),
-    )
 
 
 def disagreement(compared: Sequence[Compared]) -> bool:

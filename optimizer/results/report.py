@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-import io
-import math
-import re
-import textwrap
-from collections.abc import Iterable
-from decimal import Decimal
 from itertools import groupby, zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from abscopt.instances.calendar import course_days
-from abscopt.instances.checks.windows import infusion_rule, not_offered, start_days
-from abscopt.optimizer.audit import case_audit, evaluation_notes
-from abscopt.optimizer.results.result import DISCLAIMER, FORMAT, instance_digest
+from abscopt.optimizer.audit import evaluation_notes
+from abscopt.optimizer.results.plain import plain_table, plain_text
+from abscopt.optimizer.results.result import DISCLAIMER
 from abscopt.optimizer.results.wording import (
-    change_lines,
     course_rows,
     date_words,
-    menu_words,
     no_radiation_words,
     note_lines,
+    title_lines,
 )
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from abscopt.instances.courses import CourseBlock
-    from abscopt.instances.lesions import Lesion
     from abscopt.instances.limits import AnyLimit
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.evaluation import Evaluation, LesionOutcome, LimitUse
+    from abscopt.optimizer.results.plain import Table
     from abscopt.optimizer.results.result import Result
     from abscopt.optimizer.schedule import Schedule
 
-WIDTH = 100
 HEADLINES = {
     "optimal": "Optimal within the stated gap.",
     "feasible": "A schedule that keeps every limit; its distance from the optimum is the gap.",
@@ -46,7 +34,7 @@ HEADLINES = {
 
 def solve_report(result: Result, instance: Instance) -> str:
     """Everything a result says: schedule, outcome, limits, proof, standard regimen."""
-    head: list[object] = [*_title(instance), HEADLINES[result.status]]
+    head: list[object] = [*title_lines(instance), HEADLINES[result.status]]
     parts: list[object] = [*head, *note_lines(result.notes), ""]
     if result.schedule is not None and result.evaluation is not None:
         reason = no_radiation_words(instance, result.schedule, result.notes)
@@ -61,7 +49,7 @@ def solve_report(result: Result, instance: Instance) -> str:
 def evaluation_report(evaluation: Evaluation, schedule: Schedule, instance: Instance) -> str:
     """The judge's verdict on one schedule."""
     notes = note_lines(evaluation_notes(instance, evaluation))
-    head = [*_title(instance), _verdict(evaluation), *notes, ""]
+    head = [*title_lines(instance), _verdict(evaluation), *notes, ""]
     objective = f"Objective  {_amount(evaluation.objective, evaluation.unit)}"
     return plain_text(
         [
@@ -72,100 +60,6 @@ def evaluation_report(evaluation: Evaluation, schedule: Schedule, instance: Inst
             "",
             DISCLAIMER,
         ]
-    )
-
-
-def instance_report(instance: Instance) -> str:
-    """What a case asks, where it comes from, and how many choices it leaves."""
-    birth = instance.provenance
-    parts: list[object] = [
-        *_title(instance),
-        *note_lines(case_audit(instance).notes),
-        "",
-        f"Source      {birth.source}",
-        f"DOI         {birth.doi or 'none'}",
-        f"License     {birth.license}",
-    ]
-    parts += [f"Measured    {line}" for line in birth.measured]
-    parts += [f"Assumed     {line}" for line in birth.assumed]
-    parts += [
-        f"Calendar    day 0 is {date_words(instance, 0)}; judged on day "
-        + ", ".join(str(day) for day in instance.horizon_days),
-        f"Objective   {instance.objective.kind}, proof complete at a gap of "
-        f"{instance.objective.gap:g} {instance.objective.unit}",
-        "",
-        _lesion_menu(instance),
-        *_limit_list(instance),
-    ]
-    parts += _systemic_lines(instance)
-    if instance.standard is not None:
-        parts += ["", f"Standard    {instance.standard.name} ({instance.standard.source})"]
-    return plain_text([*parts, "", DISCLAIMER])
-
-
-def _title(instance: Instance) -> list[str]:
-    """Name and title of a case, and what was changed in it."""
-    return [f"{instance.name}: {instance.title}", *change_lines(instance)]
-
-
-def instance_document(instance: Instance) -> dict[str, Any]:
-    """What `instances show --json` prints."""
-    treated = [instance.lesions[i] for i in instance.irradiable]
-    return {
-        "format": FORMAT,
-        "kind": "instance",
-        "notice": DISCLAIMER,
-        "name": instance.name,
-        "title": instance.title,
-        "instance_digest": instance_digest(instance),
-        "raw_courses": {lesion.name: raw_courses(instance, lesion) for lesion in treated},
-        "systemic_plans": systemic_plans(instance),
-        "not_offered": not_offered(instance),
-        "notes": [note.to_json() for note in case_audit(instance).notes],
-        "instance": instance.model_dump(mode="json"),
-    }
-
-
-def raw_courses(instance: Instance, lesion: Lesion) -> int:
-    """Courses one lesion may receive, 'none' not counted, before any reduction.
-
-    Uniform: over all blocks, techniques x fractions x doses x machine-day starts x intervals
-    that end within the horizon.
-    Free: any dose level on any choice of at most `max_fractions` days.
-    """
-    course = lesion.course
-    if course is None:
-        return 0
-    if course.form == "free":
-        levels = len(course.levels_gy)
-        most = min(len(course.days), course.max_fractions or len(course.days))
-        return sum(math.comb(len(course.days), k) * levels**k for k in range(1, most + 1))
-    timings = (
-        (len(block.levels_gy), _course_days(instance, block, start, fractions, interval))
-        for block in course.blocks
-        for fractions in block.fractions
-        for start in course.start_days
-        for interval in block.interval_days
-    )
-    fitting = (levels for levels, days in timings if days and days[-1] < instance.days)
-    return len(lesion.ways) * sum(fitting)
-
-
-def _course_days(
-    instance: Instance, block: CourseBlock, start: int, fractions: int, interval: int
-) -> tuple[int, ...] | None:
-    treatment_days = fractions // block.fractions_per_day
-    return course_days(instance.calendar, start, treatment_days, interval)
-
-
-def systemic_plans(instance: Instance) -> int:
-    """Systemic plans of a case: product over agents of regimens x start days, plus 'none'.
-
-    Start days from which the calendar cannot place every dose do not count.
-    """
-    return math.prod(
-        int(agent.optional) + sum(len(days.offered) for days in start_days(instance, agent))
-        for agent in instance.agents
     )
 
 
@@ -361,98 +255,5 @@ def _verdict(evaluation: Evaluation) -> str:
     return " ".join(broken)
 
 
-def _lesion_menu(instance: Instance) -> Table:
-    table = plain_table(
-        "Lesions", "Lesion", "Organ", ">cm3", ">alpha/Gy", ">a/b Gy", "Status", "Course",
-        ">Raw courses",
-    )  # fmt: skip
-    for lesion in instance.lesions:
-        table.add_row(
-            lesion.name,
-            lesion.organ,
-            "-" if lesion.volume_cm3 is None else f"{lesion.volume_cm3:g}",
-            f"{lesion.alpha_per_gy:g}",
-            f"{lesion.alpha_beta_gy:g}",
-            lesion.status,
-            menu_words(lesion),
-            _count(raw_courses(instance, lesion)) if lesion.irradiable else "-",
-        )
-    return table
-
-
-def _limit_list(instance: Instance) -> list[object]:
-    if not instance.limits:
-        return ["No limits."]
-    table = plain_table("Limits", "Limit", "Rule", "Status", ">Source")
-    sources: dict[str, int] = {}
-    unit = instance.objective.unit
-    for limit in instance.limits:
-        source = limit.source + (f" (doi {limit.doi})" if limit.doi else "")
-        number = sources.setdefault(source, len(sources) + 1)
-        soft = "" if limit.penalty is None else f" (soft, {limit.penalty:g} {unit})"
-        table.add_row(limit.name, limit.words + soft, limit.status, f"[{number}]")
-    return [table, *(f"[{number}]  {source}" for source, number in sources.items()), ""]
-
-
-def _systemic_lines(instance: Instance) -> list[object]:
-    if not instance.agents:
-        return ["No systemic agents."]
-    table = plain_table("Systemic agents", "Agent", "Regimens", "Start days", "Optional")
-    for agent in instance.agents:
-        window = f"{agent.first_start_day} to {agent.last_start_day}"
-        if agent.start_step_days > 1:
-            window += f", every {agent.start_step_days}"
-        regimens = ", ".join(agent.regimens)
-        table.add_row(agent.name, regimens, window, "yes" if agent.optional else "no")
-    return [
-        table,
-        f"Systemic plans  {_count(systemic_plans(instance))}",
-        infusion_rule(instance),
-        *not_offered(instance),
-    ]
-
-
-def _count(number: int) -> str:
-    return str(number) if number < 10**12 else f"{Decimal(number):.2e}"
-
-
 def _amount(value: float | None, unit: str) -> str:
     return "none" if value is None else f"{value:.4f} {unit}"
-
-
-def plain_table(title: str, *columns: str) -> Table:
-    """Table in plain ASCII; a heading that begins with '>' is aligned to the right."""
-    from rich.box import Box
-    from rich.table import Table
-
-    plain = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
-    table = Table(title=title, title_justify="left", title_style="", box=plain, pad_edge=False)
-    for heading in columns:
-        right = heading.startswith(">")
-        table.add_column(
-            heading.removeprefix(">"), justify="right" if right else "left", overflow="fold"
-        )
-    return table
-
-
-def plain_text(parts: Iterable[object]) -> str:
-    """Parts as lines of at most `WIDTH` columns, without color codes."""
-    from rich.console import Console
-    from rich.text import Text
-
-    buffer = io.StringIO()
-    console = Console(
-        file=buffer, width=WIDTH, color_system=None, force_terminal=False, _environ={}
-    )
-    for part in parts:
-        shown = Text(_wrapped(part)) if isinstance(part, str) else part
-        console.print(shown, markup=False, highlight=False)
-    lines = [line.rstrip() for line in buffer.getvalue().split("\n")]
-    return "\n".join(lines).rstrip("\n") + "\n"
-
-
-def _wrapped(line: str) -> str:
-    """Line folded under the text that follows its label (`Label  text`)."""
-    label = re.match(r"\s*\S+( \S+)*  +(?=\S)", line)
-    indent = " " * (len(label.group()) if label else 0)
-    return textwrap.fill(line, WIDTH, subsequent_indent=indent, break_on_hyphens=False)

@@ -28,6 +28,11 @@ def change_lines(instance: Instance) -> list[str]:
     return [f"Changed  {text}" for text in instance.changes or ()]
 
 
+def title_lines(instance: Instance) -> list[str]:
+    """Name and title of a case, and what was changed in it."""
+    return [f"{instance.name}: {instance.title}", *change_lines(instance)]
+
+
 def course_rows(
     course: Sequence[tuple[int, float, int]], instance: Instance
 ) -> Iterable[list[str]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abscopt.optimizer.results.report import plain_table, plain_text
+from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.result import DISCLAIMER, FORMAT, stated_changes
 from abscopt.optimizer.results.wording import change_lines
 from abscopt.optimizer.simulation.compare import (

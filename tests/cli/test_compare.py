@@ -16,7 +16,8 @@ from abscopt.instances.load import CASES
 from abscopt.optimizer import evaluate
 from abscopt.optimizer.audit import answer_notes, case_audit
 from abscopt.optimizer.crosscheck.comparison import COLUMNS
-from abscopt.optimizer.crosscheck.engines import ENGINES, SizeLicence, solve_highs
+from abscopt.optimizer.crosscheck.engines import ENGINES, solve_highs
+from abscopt.optimizer.crosscheck.solvers.answers import SizeLicence
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.results.result import DISCLAIMER, Certificate, Result, SolverRun
 from abscopt.optimizer.schedule import standard_schedule

@@ -11,7 +11,7 @@ from typing import Any
 import highspy
 import pytest
 
-from abscopt.optimizer.crosscheck.cbc import cbc_path
+from abscopt.optimizer.crosscheck.solvers.cbc import cbc_path
 
 TOYS = ("toy-blockade", "toy-two-lesions")
 FREE_CASE = "free"

@@ -10,7 +10,8 @@ from abscopt.instances import build, load, names
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import evaluate
 from abscopt.optimizer.candidates.reduction import Step
-from abscopt.optimizer.results.report import WIDTH, evaluation_report, solve_report
+from abscopt.optimizer.results.plain import WIDTH
+from abscopt.optimizer.results.report import evaluation_report, solve_report
 from abscopt.optimizer.results.result import DISCLAIMER, Certificate, Result, SolverRun
 from abscopt.optimizer.results.result_tables import csv_files
 from abscopt.optimizer.schedule import Fraction, Schedule, standard_schedule

@@ -33,9 +33,10 @@ from abscopt.optimizer.crosscheck.compare import (
     schedule_difference,
     verdict,
 )
-from abscopt.optimizer.crosscheck.engines import ENGINES, Engine, SizeLicence, solve_highs
+from abscopt.optimizer.crosscheck.engines import ENGINES, Engine, solve_highs
 from abscopt.optimizer.crosscheck.exchange import export_programme
 from abscopt.optimizer.crosscheck.naming import Programme
+from abscopt.optimizer.crosscheck.solvers.answers import SizeLicence
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.programme import settings as programme
 from abscopt.optimizer.programme import single

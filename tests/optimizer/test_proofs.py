@@ -15,7 +15,7 @@ from tuning import tune
 
 from abscopt.instances import load
 from abscopt.instances.schema import Instance
-from abscopt.optimizer import pipeline, solve, solver, ways
+from abscopt.optimizer import pipeline, solve, solver, tiny_programs, ways
 from abscopt.optimizer.candidates.reduction import offered
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
@@ -60,17 +60,16 @@ def test_optimum_is_not_lost(name: str, method: Any) -> None:
 def test_presolve_may_lose_an_optimum_that_lies_a_tolerance_off_but_no_margin_of_ours_does() -> (
     None
 ):
-    exact = solver._LOSABLE_BEST
+    exact = tiny_programs.LOSABLE_BEST
     for margin in (0.0, solver.PRESOLVE_TOLERANCE, solver.SAFE_MARGIN):
-        outcome = solve_matrix(solver._losable(margin), presolve=False)
+        outcome = solve_matrix(tiny_programs.losable(margin), presolve=False)
         assert outcome.objective == pytest.approx(exact, abs=1e-7)
-    safe = solve_matrix(solver._losable(solver.SAFE_MARGIN), presolve=True)
+    safe = solve_matrix(tiny_programs.losable(solver.SAFE_MARGIN), presolve=True)
     assert safe.objective == pytest.approx(exact, abs=1e-7)
-    lost = solve_matrix(solver._losable(solver.PRESOLVE_TOLERANCE), presolve=True)
+    lost = solve_matrix(tiny_programs.losable(solver.PRESOLVE_TOLERANCE), presolve=True)
     assert solver.presolve_loses() == (abs((lost.objective or math.inf) - exact) > 1e-6)
-    assert solve_matrix(solver._losable(solver.PRESOLVE_TOLERANCE)).objective == pytest.approx(
-        exact
-    )
+    safe = solve_matrix(tiny_programs.losable(solver.PRESOLVE_TOLERANCE))
+    assert safe.objective == pytest.approx(exact)
 
 
 def test_no_margin_is_near_a_tolerance() -> None:

@@ -9,7 +9,6 @@ schedules where these are few; a sealed document that was changed is never accep
 from __future__ import annotations
 
 import json
-import math
 import os
 import tempfile
 import time
@@ -19,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from brute_force import courses, enumerate_by_judge, plans
 from click.testing import CliRunner, Result
 
 from abscopt.cli import main
@@ -30,6 +28,7 @@ from abscopt.optimizer import solve
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.schedule import read_schedule
 from reliability_parts import documents
+from reliability_parts.claims import false_proof
 from reliability_parts.mutations import Rng, mutated, nudged
 from reliability_parts.tally import HangError, Tally, one_line, time_box
 
@@ -38,10 +37,8 @@ LIMIT = 1.0
 LATE = 2.5
 """Seconds of our own processor time beyond the limit that count as late."""
 HANG_SECONDS = 40.0
-CHECKED_SECONDS = 6.0
 GENTLE = 0.6
 """Share of the tiny cases of which only numbers are changed, so that they are solved, too."""
-MOST_ENUMERATED = 300
 LINE_BREAKS = "\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029"
 
 
@@ -294,7 +291,7 @@ def _command(call: Trial, path: Path, tally: Tally) -> str | None:
     if call.sealed and code == 0:
         return "a changed document was accepted"
     if call.args[0] == "solve" and call.kind == "case":
-        return _false_proof(json.loads(done.stdout), _loaded(path), tally)
+        return false_proof(json.loads(done.stdout), _loaded(path), tally)
     return None
 
 
@@ -333,7 +330,7 @@ def _library(call: Trial, tally: Tally) -> str | None:
         if call.args[1] == "solve":
             result = solve(instance, time_limit=LIMIT)
             tally.counts[f"library {result.status}"] += 1
-            return _false_proof(result.to_json(instance), instance, tally)
+            return false_proof(result.to_json(instance), instance, tally)
     except InputError as error:
         tally.counts["library refused"] += 1
         if len(str(error).split("\n")) != len(error.problems):
@@ -352,60 +349,6 @@ def _document(call: Trial) -> Any:
         return json.loads(call.text) if call.name.endswith(".json") else tomllib.loads(call.text)
     except (ValueError, RecursionError):
         return {"text": call.text[:50]}
-
-
-def _false_proof(document: dict[str, Any], instance: Instance, tally: Tally) -> str | None:
-    """What is wrong with an answer; None if nothing is, as far as the judge sees."""
-    tally.counts[f"answer {document['status']}"] += 1
-    objective, bound = document["objective"], document["bound"]
-    if objective is not None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            schedule = read_schedule(document["schedule"], instance, "answer")
-            verdict = Judge(instance).evaluate(schedule)
-        if not verdict.feasible or not math.isclose(
-            verdict.objective, objective, rel_tol=1e-9, abs_tol=1e-9
-        ):
-            return (
-                f"claims {objective!r}, the judge finds {verdict.objective!r}, {verdict.feasible}"
-            )
-    if document["status"] not in ("optimal", "infeasible") and bound is None:
-        return None
-    return _beaten(document, instance, tally)
-
-
-def _beaten(document: dict[str, Any], instance: Instance, tally: Tally) -> str | None:
-    """A schedule that contradicts what is claimed to be proved; only where there are few."""
-    try:
-        size = len(plans(instance))
-        for lesion in instance.lesions:
-            course = lesion.course
-            if course is not None and course.form == "free" and len(course.days) > 5:
-                return None
-            size *= len(courses(instance, lesion)) if size <= MOST_ENUMERATED else 1
-        if size > MOST_ENUMERATED:
-            return None
-        with warnings.catch_warnings(), time_box(CHECKED_SECONDS):
-            warnings.simplefilter("ignore")
-            found = enumerate_by_judge(instance, Judge(instance))
-    except HangError:
-        return None
-    tally.counts["proofs checked by enumeration"] += 1
-    bound, best = document["bound"], found.best
-    says = f"{document['status']} {document['objective']!r} <= {bound!r}, enumeration {best!r}"
-    if best is None:
-        return None if document["status"] in ("infeasible", "unknown") else says
-    if document["status"] == "infeasible":
-        return says
-    slack = 1e-6 * max(1.0, abs(best))
-    if bound is not None and bound < best - slack:
-        return says
-    if (
-        document["status"] == "optimal"
-        and document["objective"] < best - document["requested_gap"] - slack
-    ):
-        return says
-    return None
 
 
 def reproducer(seed: int, folder: Path) -> str:

@@ -37,11 +37,11 @@ BUNDLED = {
 @cache
 def cbc_path() -> str | None:
     """CBC on the path, or the executable that pulp brings; None without either."""
-    found = shutil.which("cbc")
+    path = shutil.which("cbc")
     pulp = find_spec("pulp")
     inside = BUNDLED.get((sys.platform, platform.machine()))
-    if found is not None or pulp is None or pulp.origin is None or inside is None:
-        return found
+    if path is not None or pulp is None or pulp.origin is None or inside is None:
+        return path
     bundled = Path(pulp.origin).parent / "solverdir" / "cbc" / inside
     return str(bundled) if bundled.is_file() else None
 
@@ -54,8 +54,8 @@ def cbc_version() -> str | None:
         return None
     command = [path, "-quit"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
-    found = re.search(r"Version:?\s+(\S+)", done.stdout)
-    return found.group(1) if found else "unknown"
+    match = re.search(r"Version:?\s+(\S+)", done.stdout)
+    return match.group(1) if match else "unknown"
 
 
 def solve_cbc(
