@@ -20,8 +20,11 @@ ROOMS = ("models", "instances", "optimizer")
 MODULES = sorted(
     [ROOT / "cli.py", *(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))]
 )
-MOST_LINES = 500
-MOST_LINES_OF_CLI = 900  # one thin function per command; click enters by this one door
+MOST_LINES = 400
+LONGER = {
+    "cli.py": 900,  # one thin function per command; click enters by this one door
+    "models/simulators/kosinsky.py": 420,
+}
 VAGUE = {"utils", "util", "helpers", "helper", "common", "base", "manager", "managers", "misc"}
 
 
@@ -177,8 +180,8 @@ def test_rich_is_for_showing_only() -> None:
 
 @pytest.mark.parametrize("module", MODULES, ids=place)
 def test_module_is_short_and_named_for_its_idea(module: Path) -> None:
-    most = MOST_LINES_OF_CLI if place(module) == "cli.py" else MOST_LINES
-    assert len(module.read_text(encoding="utf-8").splitlines()) < most
+    most = LONGER.get(place(module), MOST_LINES)
+    assert len(module.read_text(encoding="utf-8").splitlines()) <= most
     assert not VAGUE & set(module.relative_to(ROOT).with_suffix("").parts)
 
 

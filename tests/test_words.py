@@ -24,7 +24,6 @@ NEW_ROOM = 2.0
 ALLOWED = {
     "optimizer": 8.0,
     "optimizer/audit": 9.5,
-    "optimizer/crosscheck": 7.5,
     "optimizer/evaluation": 6.0,
     "optimizer/evidence": 7.5,
     "optimizer/programme": 7.5,

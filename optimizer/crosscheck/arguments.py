@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from abscopt.instances.load import InputError, Problem, load, names
-from abscopt.optimizer.crosscheck.compare import (
-    Finding,
-)
+from abscopt.optimizer.crosscheck.compare import Finding
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.results.changed import restated
 from abscopt.optimizer.results.recheck import check_notes, checked_schedule
@@ -25,12 +23,12 @@ def results_and_schedules(
     files: list[tuple[str, Document]], cases: list[Instance], cross: bool
 ) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
     """Results with a case of their own, and files whose schedule is judged on the cases named."""
-    known = {instance_digest(instance) for instance in cases}
+    digests = {instance_digest(instance) for instance in cases}
     results, schedules = [], []
     for path, document in files:
         raw = document.raw
         alone = "kind" not in raw
-        if alone or (cross and cases and raw.get("instance_digest") not in known):
+        if alone or (cross and cases and raw.get("instance_digest") not in digests):
             schedules.append(path)
         else:
             results.append((path, raw))

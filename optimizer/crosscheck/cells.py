@@ -25,26 +25,29 @@ def doses(schedule: Schedule | None, instance: Instance) -> list[str]:
 
     Doses that vary are told by their sum; days that are no rhythm by the first and the last.
     """
-    found = []
+    cells = []
     for name in sites(schedule, instance):
         assert schedule is not None
-        given = schedule.course(name)
-        levels = {dose for _, dose, _ in given}
-        total = sum(dose for _, dose, _ in given)
-        each = f"x{given[0][1]:g}" if len(levels) == 1 else ""
-        parts = [name, f"{len(given)}{each}" if each else f"{total:g} in {len(given)}"]
-        days = tuple(sorted({day for day, _, _ in given}))
-        a_day = set(Counter(day for day, _, _ in given).values())
+        fractions = schedule.course(name)
+        levels = {dose for _, dose, _ in fractions}
+        total = sum(dose for _, dose, _ in fractions)
+        dose_words = f"x{fractions[0][1]:g}" if len(levels) == 1 else ""
+        words = [
+            name,
+            f"{len(fractions)}{dose_words}" if dose_words else f"{total:g} in {len(fractions)}",
+        ]
+        days = tuple(sorted({day for day, _, _ in fractions}))
+        a_day = set(Counter(day for day, _, _ in fractions).values())
         if len(a_day) == 1 and a_day != {1}:
-            parts.append(f"{a_day.pop()}/day")
+            words.append(f"{a_day.pop()}/day")
         interval = _interval(days, instance)
         if technique := schedule.technique(name):
-            parts.append(technique)
-        parts.append(f"d{days[0]}" if interval is not None else f"d{days[0]}-{days[-1]}")
+            words.append(technique)
+        words.append(f"d{days[0]}" if interval is not None else f"d{days[0]}-{days[-1]}")
         if interval is not None and interval > 1:
-            parts.append(f"every {interval} d")
-        found.append(" ".join(parts))
-    return found
+            words.append(f"every {interval} d")
+        cells.append(" ".join(words))
+    return cells
 
 
 def _interval(days: tuple[int, ...], instance: Instance) -> int | None:

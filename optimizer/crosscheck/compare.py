@@ -77,8 +77,8 @@ class Finding:
     @property
     def value(self) -> float | None:
         """Judged objective of a schedule that keeps every limit and rule."""
-        kept = self.evaluation is not None and self.evaluation.feasible
-        return self.evaluation.objective if self.evaluation is not None and kept else None
+        feasible = self.evaluation is not None and self.evaluation.feasible
+        return self.evaluation.objective if self.evaluation is not None and feasible else None
 
     @property
     def gap(self) -> float | None:
@@ -176,23 +176,23 @@ def find_by_search(
     )
 
 
-def verdict(one: Finding, reference: Finding, gap: float) -> Verdict:
+def verdict(answer: Finding, reference: Finding, gap: float) -> Verdict:
     """Whether two findings of one case can both be right, and how close they are."""
-    for finding in (one, reference):
+    for finding in (answer, reference):
         if wrong := _wrong_by_itself(finding):
             return Verdict("disagree", f"{finding.name}: {wrong}")
-    for here, there in ((one, reference), (reference, one)):
-        if wrong := _wrong_together(here, there):
+    for solved, proved in ((answer, reference), (reference, answer)):
+        if wrong := _wrong_together(solved, proved):
             return Verdict("disagree", wrong)
-    for finding in (one, reference):
+    for finding in (answer, reference):
         if finding.status not in ("optimal", "infeasible"):
             return Verdict("limit", f"{finding.name}: {finding.message or finding.status}")
-    if one.value is None or reference.value is None:
+    if answer.value is None or reference.value is None:
         return Verdict("agree", "both proved that nothing is feasible")
-    if _same(one.value, reference.value):
+    if _same(answer.value, reference.value):
         return Verdict("agree", "both proved the same judged objective")
-    apart = abs(one.value - reference.value)
-    if apart <= gap * (1 + SAME) + SAME * max(1.0, abs(one.value)):
+    apart = abs(answer.value - reference.value)
+    if apart <= gap * (1 + SAME) + SAME * max(1.0, abs(answer.value)):
         return Verdict("within_gap", f"judged objectives {apart:.3g} apart, within the gap")
     return Verdict("disagree", f"judged objectives {apart:.3g} apart, more than the gap {gap:g}")
 
@@ -203,9 +203,9 @@ def refutation(schedule: Finding, reference: Finding) -> Verdict | None:
     return Verdict("disagree", wrong) if wrong else None
 
 
-def schedule_difference(one: Schedule | None, other: Schedule | None) -> dict[str, Any]:
+def schedule_difference(schedule: Schedule | None, reference: Schedule | None) -> dict[str, Any]:
     """Fractions and infusions that only one of two schedules has, and how many there are."""
-    mine, theirs = _events(one), _events(other)
+    mine, theirs = _events(schedule), _events(reference)
     only_here, only_there = (
         [f"day {day}: {what}" for day, what in sorted(events.elements())]
         for events in (mine - theirs, theirs - mine)
@@ -292,8 +292,8 @@ def broken_rows(matrix: Matrix, x: Any) -> list[int]:
     tolerance = ROW_TOLERANCE * np.maximum(1.0, np.abs(x))
     if (broken > tolerance).any():
         raise Mismatch(f"its point breaks a bound by {float(broken.max()):.3g}")
-    whole = x[matrix.integer]
-    if (np.abs(whole - np.round(whole)) > ROW_TOLERANCE).any():
+    integral = x[matrix.integer]
+    if (np.abs(integral - np.round(integral)) > ROW_TOLERANCE).any():
         raise Mismatch("its point is not integer")
     activity = activities(matrix, x)
     over = np.maximum(matrix.row_lower - activity, activity - matrix.row_upper)
@@ -309,7 +309,7 @@ def broken_rows(matrix: Matrix, x: Any) -> list[int]:
 
 
 def _finding(blank: Finding, answer: ProgrammeAnswer, engine: _Recomputed, gap: float) -> Finding:
-    found = replace(
+    finding = replace(
         blank,
         status="unknown",
         schedule=answer.schedule,
@@ -319,14 +319,14 @@ def _finding(blank: Finding, answer: ProgrammeAnswer, engine: _Recomputed, gap: 
         nodes=answer.nodes,
     )
     if engine.nothing and answer.schedule is not None:
-        return replace(found, status="error", message="calls a feasible programme infeasible")
+        return replace(finding, status="error", message="calls a feasible programme infeasible")
     if answer.infeasible:
-        return replace(found, status="infeasible")
-    if found.value is None:
-        return replace(found, message="nothing found in the time given")
-    if found.gap is not None and found.gap <= gap * (1 + 1e-9):
-        return replace(found, status="optimal")
-    return replace(found, status="feasible", message="the gap was not closed")
+        return replace(finding, status="infeasible")
+    if finding.value is None:
+        return replace(finding, message="nothing found in the time given")
+    if finding.gap is not None and finding.gap <= gap * (1 + 1e-9):
+        return replace(finding, status="optimal")
+    return replace(finding, status="feasible", message="the gap was not closed")
 
 
 def _wrong_by_itself(finding: Finding) -> str:
@@ -339,25 +339,24 @@ def _wrong_by_itself(finding: Finding) -> str:
     return _wrong_together(finding, finding)
 
 
-def _wrong_together(here: Finding, there: Finding) -> str:
-    if here.value is None:
+def _wrong_together(solved: Finding, proved: Finding) -> str:
+    if solved.value is None:
         return ""
-    if there.status == "infeasible":
-        return f"{there.name} proved infeasibility, {here.name} has a schedule"
-    bound = there.claimed_bound
-    if bound is not None and here.value > bound + SAME * max(1.0, abs(bound)):
-        return f"judged objective {here.value:.9g} of {here.name} above bound {bound:.9g} of " + (
-            there.name
-        )
+    if proved.status == "infeasible":
+        return f"{proved.name} proved infeasibility, {solved.name} has a schedule"
+    bound = proved.claimed_bound
+    if bound is not None and solved.value > bound + SAME * max(1.0, abs(bound)):
+        words = f"judged objective {solved.value:.9g} of {solved.name} above bound {bound:.9g}"
+        return f"{words} of {proved.name}"
     return ""
 
 
-def _same(one: float, other: float) -> bool:
-    return _close(one, other, SAME)
+def _same(value: float, reference: float) -> bool:
+    return _close(value, reference, SAME)
 
 
-def _close(one: float, other: float, tolerance: float) -> bool:
-    return abs(one - other) <= tolerance * max(1.0, abs(one), abs(other))
+def _close(value: float, reference: float, tolerance: float) -> bool:
+    return abs(value - reference) <= tolerance * max(1.0, abs(value), abs(reference))
 
 
 def _events(schedule: Schedule | None) -> Counter[tuple[int, str]]:

@@ -59,16 +59,18 @@ class Compared:
     @property
     def verdicts(self) -> list[Verdict | None]:
         """Verdict on each finding; None for the reference, unless it is wrong by itself."""
-        reference, *others = self.findings
-        own = verdict(reference, reference, self.gap)
-        found: list[Verdict | None] = [own if own.verdict == "disagree" else None]
-        for finding in others:
+        reference, *findings = self.findings
+        of_reference = verdict(reference, reference, self.gap)
+        verdicts: list[Verdict | None] = [
+            of_reference if of_reference.verdict == "disagree" else None
+        ]
+        for finding in findings:
             if finding.source == "schedule":
-                found.append(refutation(finding, reference))
+                verdicts.append(refutation(finding, reference))
                 continue
             absent = "not_installed" in (finding.status, reference.status)
-            found.append(None if absent else verdict(finding, reference, self.gap))
-        return found
+            verdicts.append(None if absent else verdict(finding, reference, self.gap))
+        return verdicts
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def compare(
     for instance in [*cases, *(instance for _, _, instance in read)]:
         gap = instance.objective.gap if options.gap is None else options.gap
         compared.setdefault(instance_digest(instance), Compared(instance, gap, []))
-    given = {instance_digest(instance) for instance in cases}
+    named = {instance_digest(instance) for instance in cases}
     from_files: dict[str, list[Finding]] = {
         instance_digest(instance): [judged_schedule(path, instance, cross) for path in schedules]
         for instance in cases
@@ -113,20 +115,22 @@ def compare(
             read_result(raw, instance, path)
         )
     tell = _Progress(listener)
-    for digest, one in compared.items():
+    for digest, of_case in compared.items():
         if solvers:
             keys = [REFERENCE, *(key for key in ENGINES if key in solvers and key != REFERENCE)]
-            one.findings += [_found(one, key, options, tell) for key in keys]
-        if digest in given or solvers:
-            told = tell.of(f"{one.instance.name} abscopt")
-            one.findings.append(find_by_search(one.instance, **vars(options), listener=told))
-        one.findings += from_files.get(digest, [])
+            of_case.findings += [_found(of_case, key, options, tell) for key in keys]
+        if digest in named or solvers:
+            listener_of_search = tell.of(f"{of_case.instance.name} abscopt")
+            of_case.findings.append(
+                find_by_search(of_case.instance, **vars(options), listener=listener_of_search)
+            )
+        of_case.findings += from_files.get(digest, [])
     return list(compared.values())
 
 
-def _found(one: Compared, key: str, options: Options, tell: _Progress) -> Finding:
-    told = tell.of(f"{one.instance.name} {key}")
-    return find(one.instance, ENGINES[key], **vars(options), listener=told)
+def _found(compared: Compared, key: str, options: Options, tell: _Progress) -> Finding:
+    listener = tell.of(f"{compared.instance.name} {key}")
+    return find(compared.instance, ENGINES[key], **vars(options), listener=listener)
 
 
 class _Progress:
@@ -150,24 +154,24 @@ class _Progress:
 def disagreement(compared: Sequence[Compared]) -> bool:
     """Whether any finding disagrees with its reference."""
     return any(
-        found is not None and found.verdict == "disagree"
-        for one in compared
-        for found in one.verdicts
+        judged is not None and judged.verdict == "disagree"
+        for of_case in compared
+        for judged in of_case.verdicts
     )
 
 
 def rows(compared: Sequence[Compared]) -> list[dict[str, Any]]:
     """One row of plain data per finding; lists where a cell has several entries."""
-    found = []
-    for one in compared:
-        standard = _standard(one.instance)
-        for finding, judged in zip(one.findings, one.verdicts, strict=True):
+    table = []
+    for of_case in compared:
+        standard = _standard(of_case.instance)
+        for finding, judged in zip(of_case.findings, of_case.verdicts, strict=True):
             value = finding.value
-            differences = None if judged is None else _differences(one, finding)
+            differences = None if judged is None else _differences(of_case, finding)
             gain = None if value is None or standard is None else value - standard.objective
-            found.append(
+            table.append(
                 {
-                    "case": one.instance.name,
+                    "case": of_case.instance.name,
                     "source": finding.source,
                     "solver": finding.name,
                     "version": finding.version,
@@ -175,11 +179,11 @@ def rows(compared: Sequence[Compared]) -> list[dict[str, Any]]:
                     "objective": value,
                     "bound": finding.bound,
                     "gap": finding.gap,
-                    "gap_unit": one.instance.objective.unit,
+                    "gap_unit": of_case.instance.objective.unit,
                     "seconds": None if finding.seconds is None else round(finding.seconds, 3),
                     "nodes": finding.nodes,
-                    "sites": cells.sites(finding.schedule, one.instance),
-                    "doses": cells.doses(finding.schedule, one.instance),
+                    "sites": cells.sites(finding.schedule, of_case.instance),
+                    "doses": cells.doses(finding.schedule, of_case.instance),
                     "drug_starts": cells.drug_starts(finding.schedule),
                     "binding_limits": cells.binding(finding.evaluation),
                     "standard_objective": None if standard is None else standard.objective,
@@ -189,32 +193,32 @@ def rows(compared: Sequence[Compared]) -> list[dict[str, Any]]:
                     "message": finding.message,
                 }
             )
-    return found
+    return table
 
 
 def verdicts(compared: Sequence[Compared]) -> list[dict[str, Any]]:
     """One entry per finding that was held against a reference."""
-    found = []
-    for one in compared:
-        reference = one.findings[0]
-        for finding, judged in zip(one.findings, one.verdicts, strict=True):
+    entries = []
+    for of_case in compared:
+        reference = of_case.findings[0]
+        for finding, judged in zip(of_case.findings, of_case.verdicts, strict=True):
             if judged is not None:
-                found.append(
+                entries.append(
                     {
-                        "case": one.instance.name,
+                        "case": of_case.instance.name,
                         "solver": finding.solver,
                         "reference": reference.solver,
                         "verdict": judged.verdict,
                         "reason": judged.reason,
-                        "differences": _differences(one, finding),
+                        "differences": _differences(of_case, finding),
                     }
                 )
-    return found
+    return entries
 
 
-def _differences(one: Compared, finding: Finding) -> dict[str, Any] | None:
+def _differences(compared: Compared, finding: Finding) -> dict[str, Any] | None:
     """What only one of a finding and its reference has; None where either has no schedule."""
-    theirs = one.findings[0].schedule
+    theirs = compared.findings[0].schedule
     if finding.schedule is None or theirs is None:
         return None
     return schedule_difference(finding.schedule, theirs)
@@ -226,7 +230,7 @@ def document(compared: Sequence[Compared]) -> dict[str, Any]:
         "format": FORMAT,
         "kind": "comparison",
         "notice": DISCLAIMER,
-        "gaps": {one.instance.name: one.gap for one in compared},
+        "gaps": {of_case.instance.name: of_case.gap for of_case in compared},
         **_changes(compared),
         "rows": rows(compared),
         "verdicts": verdicts(compared),
@@ -280,17 +284,17 @@ def report(compared: Sequence[Compared]) -> str:
             "-" if row["nodes"] is None else str(row["nodes"]),
             *(", ".join(row[key]) or "-" for key in ("doses", "drug_starts", "binding_limits")),
         )
-    parts: list[object] = [proof, plans]
+    lines: list[object] = [proof, plans]
     for entry in verdicts(compared):
         line = f"{entry['case']}, {entry['solver']} against {entry['reference']}: "
         line += f"{entry['verdict']}: {entry['reason']}"
-        parts += [line, *_difference_lines(entry)]
+        lines += [line, *_difference_lines(entry)]
     for row in rows(compared):
         if row["status"] in ("not_installed", "breaks_limits"):
-            parts.append(f"{row['case']}, {row['solver']}: {row['message']}")
+            lines.append(f"{row['case']}, {row['solver']}: {row['message']}")
     for name, texts in _changes(compared).get("changes", {}).items():
-        parts += [f"{name} changed: {text}" for text in texts]
-    return plain_text([*parts, "", DISCLAIMER])
+        lines += [f"{name} changed: {text}" for text in texts]
+    return plain_text([*lines, "", DISCLAIMER])
 
 
 def _difference_lines(entry: dict[str, Any]) -> list[str]:

@@ -130,11 +130,13 @@ def imported_schedule(
             rule = f"no such choice in {instance.name} (another case, or another version of it?)"
             wrong.append(Problem(file, place, name, rule))
             continue
-        most = int(columns.slots[of_name[choice]]) if choice in of_name else 1
+        largest = int(columns.slots[of_name[choice]]) if choice in of_name else 1
         if not (math.isfinite(value) and abs(value - round(value)) <= NEARLY_WHOLE) or not (
-            0 <= round(value) <= most
+            0 <= round(value) <= largest
         ):
-            rule = "must be 0 or 1" if most == 1 else f"must be a whole number from 0 to {most}"
+            rule = (
+                "must be 0 or 1" if largest == 1 else f"must be a whole number from 0 to {largest}"
+            )
             wrong.append(Problem(file, place, f"{name} = {value:g}", rule))
         elif choice in of_name:
             picked += [of_name[choice]] * round(value)

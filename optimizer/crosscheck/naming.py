@@ -42,10 +42,10 @@ class Programme:
     @property
     def families(self) -> dict[str, list[int]]:
         """Rows of each constraint family, in the order of the programme."""
-        found: dict[str, list[int]] = {}
+        rows_of: dict[str, list[int]] = {}
         for row, name in enumerate(self.rows):
-            found.setdefault(name.partition("(")[0], []).append(row)
-        return found
+            rows_of.setdefault(name.partition("(")[0], []).append(row)
+        return rows_of
 
 
 def named_programme(
@@ -84,10 +84,10 @@ def column_names(candidates: Candidates, columns: Columns) -> list[str]:
     for j in range(len(columns)):
         fractions = schedule_of(candidates, columns, [j], 0).fractions
         lesion = candidates.instance.lesions[int(columns.lesion[j])].name
-        parts = _course(fractions, bool(columns.course[j] < 0))
+        words = _course(fractions, bool(columns.course[j] < 0))
         if columns.slots[j] > 1:
-            parts[1] = "anyday"
-        names.append(f"x({','.join([_safe(lesion), *parts])})")
+            words[1] = "anyday"
+        names.append(f"x({','.join([_safe(lesion), *words])})")
     return _unique(names)
 
 
@@ -100,8 +100,8 @@ def _plan_label(plan: Plan) -> str:
     days: dict[str, list[int]] = {}
     for drug, day, _ in plan.doses:
         days.setdefault(drug, []).append(day)
-    parts = [f"{_safe(drug)}.from{min(when)}.{len(when)}doses" for drug, when in days.items()]
-    label = ",".join(sorted(parts)) or "none"
+    starts = [f"{_safe(drug)}.from{min(when)}.{len(when)}doses" for drug, when in days.items()]
+    label = ",".join(sorted(starts)) or "none"
     return label if len(label) <= LONGEST else f"{len(plan.doses)}doses"
 
 
@@ -109,17 +109,17 @@ def _course(fractions: tuple[Fraction, ...], free: bool) -> list[str]:
     if not fractions:
         return ["none"]
     dose, days = fractions[0].dose_gy, sorted({f.day for f in fractions})
-    parts = [f"{dose!r}" if free else f"{len(fractions)}x{dose!r}", f"day{days[0]}"]
+    words = [f"{dose!r}" if free else f"{len(fractions)}x{dose!r}", f"day{days[0]}"]
     if len(days) > 1:
-        parts.append(f"every{min(b - a for a, b in itertools.pairwise(days))}")
-    known = ("day", "lesion", "dose_gy")
-    others = [field.name for field in fields(fractions[0]) if field.name not in known]
-    for value in (getattr(fractions[0], name) for name in others):
+        words.append(f"every{min(b - a for a, b in itertools.pairwise(days))}")
+    stated = ("day", "lesion", "dose_gy")
+    features = [field.name for field in fields(fractions[0]) if field.name not in stated]
+    for value in (getattr(fractions[0], name) for name in features):
         if isinstance(value, str) and value:
-            parts.append(_safe(value))
+            words.append(_safe(value))
     if len(fractions) > len(days):
-        parts.append(f"{len(fractions) // len(days)}perday")
-    return parts
+        words.append(f"{len(fractions) // len(days)}perday")
+    return words
 
 
 def _unique(names: list[str]) -> list[str]:

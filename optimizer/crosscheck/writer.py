@@ -38,11 +38,11 @@ def mps(programme: Programme) -> str:
 def lp(programme: Programme) -> str:
     """CPLEX LP text."""
     lines = _written(programme, "lp").splitlines()
-    kept = [f"\\ abscopt programme of {programme.name}"]
+    text = [f"\\ abscopt programme of {programme.name}"]
     for line, following in itertools.pairwise([*lines, ""]):
         if line not in INTEGERS or following.startswith(" "):
-            kept.append(HEADINGS.get(line, line))
-    return "\n".join(kept).replace("\n obj: ", "\n objective: ", 1) + "\n"
+            text.append(HEADINGS.get(line, line))
+    return "\n".join(text).replace("\n obj: ", "\n objective: ", 1) + "\n"
 
 
 def _written(programme: Programme, form: str) -> str:
