@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.models import chemotherapy, lq, lymphocytes, repopulation
+from abscopt.models import chemotherapy, lymphocytes, repopulation
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.courses import Patterns
+from abscopt.optimizer.candidates.fractions import Fractions
 from abscopt.optimizer.candidates.limits.blood.edric import edric_alone
 from abscopt.optimizer.candidates.plans import allowed_patterns, direct_doses, exposures_of
 from abscopt.optimizer.mip import finite_fields
@@ -190,16 +191,11 @@ def _free(candidates: Candidates, index: int, counted: bool) -> dict[str, FloatA
     day, dose, loads, fits = day[keep], dose[keep], loads[:, keep], fits[:, keep]
     horizon = np.arange(instance.days)
     incidence = (day[:, None] == horizon).astype(float)
-    ser = np.stack([effects.sensitizer[k][day] for k in groups])
-    transition, acting = lesion.lql_transition_gy, dose / lesion.oxygen_modification_factor
+    felt = [Fractions.felt(lesion, dose, day, day, effects.sensitizer[k][day]) for k in groups]
     kill = np.stack(
-        [
-            lq.log_kill(acting, *lesion.clone_constants(clone), transition, ser=ser)
-            for clone in lesion.populations
-        ],
-        axis=2,
+        [np.stack([f.kill(lesion, clone) for clone in lesion.populations], axis=1) for f in felt]
     )
-    bed = lq.bed(acting, lesion.alpha_beta_gy, transition, ser=ser)
+    bed = np.stack([fractions.bed(lesion) for fractions in felt])
     counts = (day[:, None] < np.array(instance.horizon_days)).astype(float)
     half = instance.lymphocytes.recovery_half_time_days
     since = horizon[None, :] - day[:, None]

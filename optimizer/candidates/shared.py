@@ -12,10 +12,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from abscopt.models import immune, lq, repair, repopulation
 from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.optimizer.candidates.fractions import Fractions
 from abscopt.optimizer.candidates.kinds import kinds_of
 from abscopt.optimizer.candidates.loads import by_technique
 from abscopt.optimizer.candidates.plans import direct_doses
@@ -28,21 +29,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.courses import Menu
     from abscopt.optimizer.candidates.kinds import Kinds
     from abscopt.optimizer.candidates.plans import Plan
-
-
-@dataclass(frozen=True)
-class _Fractions:
-    """Fractions of every kind of course; arrays (kinds, most fractions).
-
-    `dose` counts as d / OMF, `repair` multiplies its quadratic term.
-    """
-
-    given: NDArray[np.bool_]
-    days: IntArray
-    since: IntArray
-    dose: FloatArray
-    ser: FloatArray
-    repair: FloatArray
 
 
 @dataclass(frozen=True)
@@ -63,7 +49,7 @@ class Shared:
     """
 
     kinds: Kinds
-    fractions: _Fractions
+    fractions: Fractions
     survival: FloatArray
     antigen: FloatArray
     local: FloatArray
@@ -97,25 +83,12 @@ def shared_effects(
     tick()
     fractions = _fractions(instance, lesion, menu, sensitizer)
     tick()
-    kills = [_kill(lesion, clone, fractions) for clone in lesion.populations]
+    kills = [fractions.kill(lesion, clone) for clone in lesion.populations]
     tick()
     survival = _survival(lesion, menu, kills)
     tick()
     extra = _equivalent_bed(instance, menu, plan)
-    bed = (
-        np.where(
-            fractions.given,
-            lq.bed(
-                fractions.dose,
-                lesion.alpha_beta_gy,
-                lesion.lql_transition_gy,
-                ser=fractions.ser,
-                repair_factor=fractions.repair,
-            ),
-            0.0,
-        ).sum(axis=1)
-        + extra[:, -1]
-    )
+    bed = fractions.bed(lesion).sum(axis=1) + extra[:, -1]
     local = [
         _local(instance, lesion, menu, clone, kill, factor, fractions, extra, plan)
         for factor in lesion.sensitivities[0]
@@ -139,38 +112,15 @@ def shared_effects(
     return finite_fields(f"courses of {lesion.name}", result)
 
 
-def _fractions(
-    instance: Instance, lesion: Lesion, menu: Menu, sensitizer: FloatArray
-) -> _Fractions:
-    """(kinds, fractions) days, doses over the oxygen modification, enhancement and repair."""
+def _fractions(instance: Instance, lesion: Lesion, menu: Menu, sensitizer: FloatArray) -> Fractions:
+    """(kinds, fractions) fractions of every kind of course."""
     days = menu.patterns.days[menu.pattern]
-    has_fraction = days >= 0
-    since = np.where(has_fraction, days - days[:, :1], 0)
-    oxygen = lq.oxygen_modification(
-        since, lesion.oxygen_modification_factor, lesion.reoxygenation_days
-    )
     phi = float(
         repair.unrepaired(instance.calendar.hours_between_fractions, lesion.repair_half_time_hours)
     )
     most_per_day = int(menu.patterns.per_day.max())
     factor = repair.slot_factors(most_per_day, phi)[menu.patterns.slot[menu.pattern]]
-    return _Fractions(
-        has_fraction, days, since, menu.dose[:, None] / oxygen, sensitizer[days], factor
-    )
-
-
-def _kill(lesion: Lesion, clone: Clone, fractions: _Fractions) -> FloatArray:
-    """(kinds, fractions) log kill of one clone in the beam."""
-    alpha, ratio = lesion.clone_constants(clone)
-    kill = lq.log_kill(
-        fractions.dose,
-        alpha,
-        ratio,
-        lesion.lql_transition_gy,
-        ser=fractions.ser,
-        repair_factor=fractions.repair,
-    )
-    return np.where(fractions.given, kill, 0.0)
+    return Fractions.felt(lesion, menu.dose[:, None], days, days[:, :1], sensitizer[days], factor)
 
 
 def _survival(lesion: Lesion, menu: Menu, kills: list[FloatArray]) -> FloatArray:
@@ -193,7 +143,7 @@ def _irradiated(lesion: Lesion, menu: Menu, clone: Clone) -> FloatArray:
 
 
 def _antigen(
-    instance: Instance, lesion: Lesion, fractions: _Fractions, survival: FloatArray
+    instance: Instance, lesion: Lesion, fractions: Fractions, survival: FloatArray
 ) -> FloatArray:
     """(kinds, fractions) antigen that each fraction meets, in shares of the lesion."""
     c = instance.immune
@@ -207,7 +157,7 @@ def _antigen(
 
 
 def _release(
-    instance: Instance, lesion: Lesion, menu: Menu, fractions: _Fractions, antigen: FloatArray
+    instance: Instance, lesion: Lesion, menu: Menu, fractions: Fractions, antigen: FloatArray
 ) -> FloatArray:
     """(kinds, fractions) immunogenic release, as far as the draining node primes it."""
     c = instance.immune
@@ -266,7 +216,7 @@ def _local(
     clone: Clone,
     kill: FloatArray,
     factor: float,
-    fractions: _Fractions,
+    fractions: Fractions,
     extra: FloatArray,
     plan: Plan,
 ) -> FloatArray:
