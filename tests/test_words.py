@@ -24,11 +24,7 @@ NEW_ROOM = 2.0
 ALLOWED = {
     "optimizer": 8.0,
     "optimizer/audit": 9.5,
-    "optimizer/evaluation": 6.0,
     "optimizer/evidence": 7.5,
-    "optimizer/programme": 7.5,
-    "optimizer/programme/constraints": 8.5,
-    "optimizer/results": 5.5,
     "optimizer/search": 6.5,
     "optimizer/search/free": 4.5,
     "optimizer/search/free/days": 2.0,

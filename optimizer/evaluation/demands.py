@@ -17,24 +17,26 @@ def demand_uses(instance: Instance, outcomes: tuple[LesionOutcome, ...]) -> tupl
     """All demands of a case, lesion by lesion; `use` is what is demanded over what is reached."""
     return tuple(
         _use(f"{lesion.name}.{key}", key.removesuffix("_gy"), reached, asked, unit)
-        for lesion, found in zip(instance.lesions, outcomes, strict=True)
-        for key, reached, asked, unit in _demands(lesion, found)
+        for lesion, outcome in zip(instance.lesions, outcomes, strict=True)
+        for key, reached, asked, unit in _demands(lesion, outcome)
     )
 
 
-def _demands(lesion: Lesion, found: LesionOutcome) -> Iterator[tuple[str, float, float, str]]:
+def _demands(lesion: Lesion, outcome: LesionOutcome) -> Iterator[tuple[str, float, float, str]]:
     """(key, what is reached, what is demanded, unit) of each demand that a lesion states."""
     if lesion.least_bed_gy is not None:
         unit = f"Gy BED{lesion.alpha_beta_gy:g}"
-        yield "least_bed_gy", found.bed_gy, lesion.least_bed_gy, unit
+        yield "least_bed_gy", outcome.bed_gy, lesion.least_bed_gy, unit
     if lesion.least_eqd2_gy is not None:
-        yield "least_eqd2_gy", lesion.eqd2(found.bed_gy), lesion.least_eqd2_gy, "Gy EQD2"
+        yield "least_eqd2_gy", lesion.eqd2(outcome.bed_gy), lesion.least_eqd2_gy, "Gy EQD2"
     if lesion.least_control is not None:
-        chance = found.control_probability[-1]
+        chance = outcome.control_probability[-1]
         yield "least_control", chance, lesion.least_control, "probability"
 
 
 def _use(name: str, kind: str, reached: float, asked: float, unit: str) -> LimitUse:
     use = asked / reached if reached > 0 else None
-    kept = use is not None and use <= 1 + TOLERANCE
-    return LimitUse(name=name, kind=kind, value=reached, bound=asked, unit=unit, use=use, kept=kept)
+    fulfilled = use is not None and use <= 1 + TOLERANCE
+    return LimitUse(
+        name=name, kind=kind, value=reached, bound=asked, unit=unit, use=use, kept=fulfilled
+    )

@@ -63,7 +63,7 @@ def moved(
     # Every planned day is before the last horizon.
     days = _open_days(calendar, weekdays, instance.days + tolerance + 1)
     first = min((day for _, day, _ in planned), default=0)
-    found: list[Dose] = []
+    doses: list[Dose] = []
     for drug in {name for name, _, _ in planned}:
         place = -1
         for day in sorted({t for name, t, _ in planned if name == drug}):
@@ -74,5 +74,5 @@ def moved(
                 if at == len(days) or days[at] - day > (0 if day == first else tolerance):
                     return None
                 place = days[at]
-            found += [(drug, place, mg) for name, t, mg in planned if (name, t) == (drug, day)]
-    return tuple(dose for dose in found if dose[1] < instance.days)
+            doses += [(drug, place, mg) for name, t, mg in planned if (name, t) == (drug, day)]
+    return tuple(dose for dose in doses if dose[1] < instance.days)

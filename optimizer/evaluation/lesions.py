@@ -120,13 +120,13 @@ def _acting(
     """Fractions with hypoxia, sensitizer and incomplete repair; each pair goes to its later one."""
     hours = instance.calendar.hours_between_fractions
     unrepaired = float(repair.unrepaired(hours, lesion.repair_half_time_hours))
-    found = []
+    fractions = []
     for day, dose, slot in course:
         oxygen = _oxygen(lesion, day - course[0][0])
         earlier = [(gy, slot - s) for t, gy, s in course if t == day and s < slot]
         cross = sum(2.0 * unrepaired**gap * (gy / oxygen) * (dose / oxygen) for gy, gap in earlier)
-        found.append(ActingFraction(dose / oxygen, cross, float(state.sensitizer[day])))
-    return found
+        fractions.append(ActingFraction(dose / oxygen, cross, float(state.sensitizer[day])))
+    return fractions
 
 
 def _oxygen(lesion: Lesion, days_since_first: int) -> float:
@@ -145,12 +145,12 @@ def _kills(lesion: Lesion, clone: Clone, fractions: list[ActingFraction]) -> lis
 
 def _survivals(lesion: Lesion, technique: Technique, kills: list[list[float]]) -> list[float]:
     """Surviving share of the whole lesion before the first fraction and after each."""
-    found = [0.0] * (len(kills[0]) + 1)
+    surviving = [0.0] * (len(kills[0]) + 1)
     for clone, killed in zip(lesion.populations, kills, strict=True):
         share = technique.share_of(clone.name)
         for i, total in enumerate(itertools.accumulate(killed, initial=0.0)):
-            found[i] += clone.share * float(lq.partial_survival(math.exp(-total), share))
-    return found
+            surviving[i] += clone.share * float(lq.partial_survival(math.exp(-total), share))
+    return surviving
 
 
 def _local_log_burden(
@@ -194,9 +194,9 @@ def _equivalent_bed(
 ) -> float:
     """BED in Gy of the chemotherapy doses before a day that meet a fraction."""
     total = 0.0
-    for name, given in state.chemotherapy.items():
+    for name, of_drug in state.chemotherapy.items():
         drug = instance.drugs[name]
-        doses = [(day, relative) for day, relative in given if day < until_day]
+        doses = [(day, relative) for day, relative in of_drug if day < until_day]
         met = chemotherapy.concurrent_doses(
             [day for day, _ in doses],
             fraction_days,
@@ -211,13 +211,13 @@ def _cytotoxic_kill(instance: Instance, state: SystemicState, until_day: int) ->
     return sum(
         float(
             chemotherapy.cytotoxic_kill(
-                [day for day, _ in given],
+                [day for day, _ in of_drug],
                 instance.drugs[name].cytotoxic_log_kill_per_dose,
                 until_day,
-                [relative for _, relative in given],
+                [relative for _, relative in of_drug],
             )
         )
-        for name, given in state.chemotherapy.items()
+        for name, of_drug in state.chemotherapy.items()
     )
 
 
@@ -228,8 +228,8 @@ def _credited(instance: Instance, lesion: Lesion, survival: float, state: System
         return True
     assert lesion.volume_cm3 is not None
     blockade = instance.immune.burden_blockade * float(state.occupancy.max())
-    most = limit * math.pow(1.0 + blockade, 1.5)
-    return lesion.volume_cm3 * survival <= most * (1.0 + TOLERANCE)
+    controllable_cm3 = limit * math.pow(1.0 + blockade, 1.5)
+    return lesion.volume_cm3 * survival <= controllable_cm3 * (1.0 + TOLERANCE)
 
 
 def _unblocked(instance: Instance, course: Course, state: SystemicState) -> FloatArray:

@@ -202,17 +202,17 @@ def _new_sites(instance: Instance, schedule: Schedule, limit: NewSitesLimit) -> 
 
 def _drug(instance: Instance, schedule: Schedule, limit: DrugLimit) -> LimitUse:
     counted = [i for i in schedule.infusions if limit.drug in (None, i.drug)]
-    given = [i.dose_mg for i in counted]
+    doses_mg = [i.dose_mg for i in counted]
     if limit.quantity == "irae_risk":
         risks = [instance.drugs[i.drug].irae_risk_per_dose for i in counted]
         used = float(risk.risk_budget(risks).sum()) / float(risk.risk_budget(limit.cap))
         value = float(risk.cumulative_risk(risks))
         return _judged(limit, value, limit.cap, "probability", used)
     if limit.quantity == "doses":
-        return _capped(limit, float(len(given)), limit.cap, "doses")
+        return _capped(limit, float(len(doses_mg)), limit.cap, "doses")
     if limit.quantity == "dose_mg":
-        return _capped(limit, sum(given), limit.cap, "mg")
-    return _capped(limit, sum(given) / instance.patient.bsa_m2, limit.cap, "mg/m2")
+        return _capped(limit, sum(doses_mg), limit.cap, "mg")
+    return _capped(limit, sum(doses_mg) / instance.patient.bsa_m2, limit.cap, "mg/m2")
 
 
 def _logistics(instance: Instance, schedule: Schedule, limit: LogisticsLimit) -> LimitUse:
@@ -248,8 +248,8 @@ def _course_gap(schedule: Schedule, limit: LogisticsLimit) -> LimitUse:
     for fraction in schedule.fractions:
         days[fraction.lesion].append(fraction.day)
     gaps = [
-        max(min(one) - max(two), min(two) - max(one))
-        for one, two in itertools.combinations(days.values(), 2)
+        max(min(course) - max(next_course), min(next_course) - max(course))
+        for course, next_course in itertools.combinations(days.values(), 2)
     ]
     assert limit.floor is not None
     use = None if gaps and min(gaps) < limit.floor else 0.0

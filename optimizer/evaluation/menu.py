@@ -107,21 +107,23 @@ def _free_offers(menu: FreeCourse, course: Course) -> bool:
 
 def _agent(instance: Instance, agent: AgentChoice, schedule: Schedule) -> Iterator[str]:
     drugs = {dose.drug for name in agent.regimens for dose in instance.regimens[name].doses}
-    given = tuple(sorted((i.drug, i.day, i.dose_mg) for i in schedule.infusions if i.drug in drugs))
-    if not given:
+    agent_doses = tuple(
+        sorted((i.drug, i.day, i.dose_mg) for i in schedule.infusions if i.drug in drugs)
+    )
+    if not agent_doses:
         if not agent.optional:
             yield f"{agent.name}: must be given"
         return
-    if not _offered(instance, agent, given):
+    if not _offered(instance, agent, agent_doses):
         yield f"{agent.name}: the infusions are not a regimen the case offers in its window"
-    start = min(day for _, day, _ in given)
+    start = min(day for _, day, _ in agent_doses)
     fraction_days = [f.day for f in schedule.fractions]
     if not fraction_days:
         return
     yield from _order(agent, start, min(fraction_days), max(fraction_days))
     apart = agent.min_days_between_dose_and_fraction
     if apart is not None and any(
-        abs(day - fraction) < apart for _, day, _ in given for fraction in fraction_days
+        abs(day - fraction) < apart for _, day, _ in agent_doses for fraction in fraction_days
     ):
         yield f"{agent.name}: an infusion less than {apart} d from a fraction"
 
@@ -141,17 +143,19 @@ def _order(agent: AgentChoice, start: int, first: int, last: int) -> Iterator[st
 
 
 def _offered(
-    instance: Instance, agent: AgentChoice, given: tuple[tuple[str, int, float], ...]
+    instance: Instance, agent: AgentChoice, agent_doses: tuple[tuple[str, int, float], ...]
 ) -> bool:
     for name in agent.regimens:
-        first = min(day for _, day, _ in given) - min(d.day for d in instance.regimens[name].doses)
+        first = min(day for _, day, _ in agent_doses) - min(
+            d.day for d in instance.regimens[name].doses
+        )
         if first not in agent.start_days:
             continue
         placed = moved(instance, agent, infusions(instance, name, first, agent.cycles))
         offered = sorted(placed or ())
-        if len(offered) == len(given) and all(
+        if len(offered) == len(agent_doses) and all(
             a[:2] == b[:2] and math.isclose(a[2], b[2], rel_tol=1e-9)
-            for a, b in zip(offered, given, strict=True)
+            for a, b in zip(offered, agent_doses, strict=True)
         ):
             return True
     return False

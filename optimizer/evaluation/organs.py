@@ -53,7 +53,7 @@ def daily_parts(
 def physical_gy(instance: Instance, schedule: Schedule, organ: str, point: str) -> float:
     """Physical dose of the schedule at an organ's point, without prior doses."""
     daily = daily_parts(instance, schedule, organ, point)
-    return sum(part.organ_gy for parts in daily.values() for part in parts)
+    return sum(dose.organ_gy for doses in daily.values() for dose in doses)
 
 
 def organ_load(
@@ -76,17 +76,19 @@ def organ_load(
 def exposure_state(instance: Instance, schedule: Schedule, limit: NtcpLimit) -> tuple[bool, ...]:
     """Whether each of the limit's exposures holds for the schedule."""
     daily = daily_parts(instance, schedule, limit.organ, limit.point)
-    days = [day for day, parts in daily.items() if any(part.organ_gy > 0 for part in parts)]
+    days = [day for day, doses in daily.items() if any(dose.organ_gy > 0 for dose in doses)]
     return tuple(_exposed(instance, schedule, exposure, days) for exposure in limit.exposures)
 
 
 def _exposed(
     instance: Instance, schedule: Schedule, exposure: Exposure, fraction_days: list[int]
 ) -> bool:
-    given = [i.day for i in schedule.infusions if instance.drugs[i.drug].kind == exposure.drugs]
+    infusion_days = [
+        i.day for i in schedule.infusions if instance.drugs[i.drug].kind == exposure.drugs
+    ]
     return any(
         fraction - exposure.days_before <= day <= fraction + exposure.days_after
-        for day in given
+        for day in infusion_days
         for fraction in fraction_days
     )
 
@@ -94,9 +96,9 @@ def _exposed(
 def _bed(instance: Instance, schedule: Schedule, limit: BedLimit, state: SystemicState) -> float:
     unrepaired = _unrepaired(instance, limit.organ)
     total = 0.0
-    for day, parts in daily_parts(instance, schedule, limit.organ, limit.point).items():
+    for day, of_day in daily_parts(instance, schedule, limit.organ, limit.point).items():
         ser = _enhancement(instance, limit.organ, day, state)
-        doses = _by_slot(parts)
+        doses = _by_slot(of_day)
         beds = [float(lq.bed(dose, limit.alpha_beta_gy, ser=ser)) for dose in doses.values()]
         cross = sum(
             2.0 * unrepaired ** (later - earlier) * doses[earlier] * doses[later]
@@ -111,8 +113,8 @@ def _bed(instance: Instance, schedule: Schedule, limit: BedLimit, state: Systemi
 
 
 def _mean(instance: Instance, schedule: Schedule, organ: str, point: str) -> float:
-    given = physical_gy(instance, schedule, organ, point)
-    return given + _prior_load(instance, organ, point, lambda prior: prior.dose_gy)
+    planned = physical_gy(instance, schedule, organ, point)
+    return planned + _prior_load(instance, organ, point, lambda prior: prior.dose_gy)
 
 
 def _mean_eqd2(
@@ -124,35 +126,35 @@ def _mean_eqd2(
 ) -> float:
     daily = daily_parts(instance, schedule, organ, "mean")
     linear = sum(
-        _enhancement(instance, organ, day, state) * part.organ_gy
-        for day, parts in daily.items()
-        for part in parts
+        _enhancement(instance, organ, day, state) * dose.organ_gy
+        for day, doses in daily.items()
+        for dose in doses
     )
     unrepaired = _unrepaired(instance, organ)
     square = sum(
-        _mean_square(instance, organ, day, parts, unrepaired) for day, parts in daily.items()
+        _mean_square(instance, organ, day, doses, unrepaired) for day, doses in daily.items()
     )
-    given = float(lq.eqd2(linear + square / alpha_beta_gy, alpha_beta_gy))
-    return given + _prior_load(
+    planned = float(lq.eqd2(linear + square / alpha_beta_gy, alpha_beta_gy))
+    return planned + _prior_load(
         instance, organ, "mean", lambda prior: _prior_eqd2(prior, alpha_beta_gy)
     )
 
 
 def _mean_square(
-    instance: Instance, organ: str, day: int, parts: list[Part], unrepaired: float
+    instance: Instance, organ: str, day: int, doses: list[Part], unrepaired: float
 ) -> float:
     """Mean over voxels of the dose squared of one day, pairs of the day's fractions included."""
     square = 0.0
-    for one in parts:
-        for two in parts:
-            if one.lesion is two.lesion:
-                moment = one.lesion.sparing_factor(organ, "second_moment", day, one.technique)
+    for first in doses:
+        for second in doses:
+            if first.lesion is second.lesion:
+                moment = first.lesion.sparing_factor(organ, "second_moment", day, first.technique)
             else:
                 moment = instance.cross_moment(
-                    organ, (one.lesion, one.technique), (two.lesion, two.technique), day
+                    organ, (first.lesion, first.technique), (second.lesion, second.technique), day
                 )
-            weight = unrepaired ** abs(one.slot - two.slot)
-            square += weight * moment * one.prescribed_gy * two.prescribed_gy
+            weight = unrepaired ** abs(first.slot - second.slot)
+            square += weight * moment * first.prescribed_gy * second.prescribed_gy
     return square
 
 
@@ -163,20 +165,20 @@ def _miner(
         return float(toxicity.miner_fraction(dose_gy, limit.fractions, limit.limits_gy))
 
     daily = daily_parts(instance, schedule, limit.organ, limit.point)
-    given = sum(
-        used(_enhancement(instance, limit.organ, day, state) * sum(p.organ_gy for p in parts))
-        for day, parts in daily.items()
+    planned = sum(
+        used(_enhancement(instance, limit.organ, day, state) * sum(p.organ_gy for p in doses))
+        for day, doses in daily.items()
     )
-    return given + _prior_load(
+    return planned + _prior_load(
         instance, limit.organ, limit.point, lambda prior: used(prior.dose_gy)
     )
 
 
-def _by_slot(parts: list[Part]) -> dict[int, float]:
+def _by_slot(of_day: list[Part]) -> dict[int, float]:
     """Gy of each slot of a day, lesions together."""
     doses: defaultdict[int, float] = defaultdict(float)
-    for part in parts:
-        doses[part.slot] += part.organ_gy
+    for dose in of_day:
+        doses[dose.slot] += dose.organ_gy
     return doses
 
 

@@ -62,7 +62,7 @@ def systemic_state(instance: Instance, infusions: tuple[Infusion, ...]) -> Syste
         * _phase(instance, agents, "mobilization"),
         1.0 - constants.precursor_loss_per_day,
     )
-    given = _chemotherapy(instance, doses)
+    by_drug = _chemotherapy(instance, doses)
     return SystemicState(
         occupancy=occupancy,
         mobilization=mobilization,
@@ -73,17 +73,17 @@ def systemic_state(instance: Instance, infusions: tuple[Infusion, ...]) -> Syste
         effect_factor=(1.0 + constants.blockade_effect * occupancy)
         * _phase(instance, agents, "effector"),
         relief=_phase(instance, agents, "suppression"),
-        precursor_survival=_precursor_survival(instance, given),
-        sensitizer=_sensitizer(instance, given),
+        precursor_survival=_precursor_survival(instance, by_drug),
+        sensitizer=_sensitizer(instance, by_drug),
         effect_weights=lymphocytes.effect_weights(
             mobilization, instance.lymphocytes.recovery_half_time_days
         ),
         chemotherapy_log_loss=sum(
             instance.drugs[name].lymphocyte_log_loss_per_dose * relative
-            for name, own in given.items()
-            for _, relative in own
+            for name, of_drug in by_drug.items()
+            for _, relative in of_drug
         ),
-        chemotherapy=given,
+        chemotherapy=by_drug,
     )
 
 
@@ -157,24 +157,24 @@ def _chemotherapy(instance: Instance, doses: Doses) -> dict[str, Relative]:
     }
 
 
-def _sensitizer(instance: Instance, given: dict[str, Relative]) -> FloatArray:
+def _sensitizer(instance: Instance, by_drug: dict[str, Relative]) -> FloatArray:
     ratio = np.ones(instance.days)
-    for name, own in given.items():
+    for name, of_drug in by_drug.items():
         drug = instance.drugs[name]
         ratio = ratio * chemotherapy.sensitizer_enhancement(
             instance.days,
-            [day for day, _ in own],
+            [day for day, _ in of_drug],
             drug.sensitizer_enhancement_ratio,
             drug.sensitizing_days,
-            [relative for _, relative in own],
+            [relative for _, relative in of_drug],
         )
     return ratio
 
 
-def _precursor_survival(instance: Instance, given: dict[str, Relative]) -> FloatArray:
+def _precursor_survival(instance: Instance, by_drug: dict[str, Relative]) -> FloatArray:
     spared = np.ones(instance.days)
-    for name, own in given.items():
+    for name, of_drug in by_drug.items():
         loss = instance.drugs[name].precursor_log_loss_per_dose
-        days, relative = [day for day, _ in own], [part for _, part in own]
+        days, relative = [day for day, _ in of_drug], [share for _, share in of_drug]
         spared = spared * chemotherapy.precursor_survival(instance.days, days, loss, relative)
     return spared

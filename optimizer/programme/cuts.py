@@ -48,7 +48,7 @@ def schedule_of(candidates: Candidates, columns: Columns, picked: list[int], pla
     for s in sorted({s for s, _ in doses}):
         lesion = instance.lesions[s]
         assert lesion.course is not None and lesion.course.form == "free"
-        falling = sorted((dose for own, dose in doses.elements() if own == s), reverse=True)
+        falling = sorted((dose for treated, dose in doses.elements() if treated == s), reverse=True)
         fractions += [
             Fraction(day, lesion.name, dose, 0, lesion.ways[0].name)
             for day, dose in zip(
@@ -100,15 +100,15 @@ def excess_cuts(
         use = verdict.limits[number].use
         if use is None or use - 1.0 <= stated[number] + EXCESS_TOLERANCE:
             continue
-        least = use - 1.0 - SAME_EXCESS
+        excess = use - 1.0 - SAME_EXCESS
 
-        def exceeded(choice: list[int], number: int = number, least: float = least) -> bool:
+        def exceeded(choice: list[int], number: int = number, excess: float = excess) -> bool:
             schedule = schedule_of(candidates, data.columns, choice, plan)
-            found = judge.evaluate(schedule).limits[number].use
-            return found is None or found - 1.0 >= least
+            use_now = judge.evaluate(schedule).limits[number].use
+            return use_now is None or use_now - 1.0 >= excess
 
         groups = _smallest(data.columns, picked, exceeded)
-        cuts.append(Cut(_alike(data, plan), groups, number, least))
+        cuts.append(Cut(_alike(data, plan), groups, number, excess))
     return cuts
 
 
@@ -120,20 +120,20 @@ def _smallest(
     if not holds(core):
         raise SolverError("the programme broke a limit that it states exactly")
     for j in list(core):
-        rest = [other for other in core if other != j]
-        if holds(rest):
-            core = rest
+        remaining = [i for i in core if i != j]
+        if holds(remaining):
+            core = remaining
     if not core:
         return ()
     groups: list[tuple[int, ...]] = [(j,) for j in core]
-    last, rest = core[-1], core[:-1]
+    last, remaining = core[-1], core[:-1]
     same = np.flatnonzero(
         (columns.lesion == columns.lesion[last])
         & (columns.day == columns.day[last])
         & (columns.fractions > 0)
     )
-    near = itertools.islice((int(j) for j in same), settings.CURRENT.members_tried)
-    groups[-1] = tuple(j for j in near if j == last or holds([*rest, j]))
+    members = itertools.islice((int(j) for j in same), settings.CURRENT.members_tried)
+    groups[-1] = tuple(j for j in members if j == last or holds([*remaining, j]))
     if last not in groups[-1]:
         groups[-1] = (*groups[-1], last)
     return tuple(groups)

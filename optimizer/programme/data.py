@@ -106,9 +106,9 @@ class Data:
         Columns of other lesions are 0.
         """
         members, weights, size = self.of_lesion[s], self._weights(s), self._size(s)
-        left = self.columns.local[:, members, h, :size] - self.columns.share[s, :size] * kill
+        local = self.columns.local[:, members, h, :size] - self.columns.share[s, :size] * kill
         burdens = np.zeros(self.columns.local.shape[:2])
-        burdens[:, members] = population_log_burden(left, weights)
+        burdens[:, members] = population_log_burden(local, weights)
         return burdens
 
     @cached_property
@@ -119,11 +119,11 @@ class Data:
     @cached_property
     def of_free_day(self) -> dict[tuple[int, int], list[int]]:
         """Columns of each day of each free course (of all its days together in count form)."""
-        found: dict[tuple[int, int], list[int]] = {}
+        members: dict[tuple[int, int], list[int]] = {}
         for j in np.flatnonzero(self.columns.course < 0).tolist():
             key = (int(self.columns.lesion[j]), int(self.columns.day[j]))
-            found.setdefault(key, []).append(j)
-        return found
+            members.setdefault(key, []).append(j)
+        return members
 
     @cached_property
     def choices(self) -> dict[tuple[int, int], list[int]]:
@@ -148,10 +148,10 @@ class Data:
     @cached_property
     def bands_of_plan(self) -> dict[int, list[int]]:
         """(plan, band) pairs of each plan."""
-        found: dict[int, list[int]] = {k: [] for k in range(self.plans)}
+        bands: dict[int, list[int]] = {k: [] for k in range(self.plans)}
         for b, (k, _, _) in enumerate(self.refinement.bands):
-            found[k].append(b)
-        return found
+            bands[k].append(b)
+        return bands
 
     @property
     def paired(self) -> bool:
@@ -197,8 +197,8 @@ class Data:
             members = self.of_lesion[s]
             if s not in self.free and members:
                 total += self.columns.gain[:, members, :].max(axis=1)
-        for one in self.flows.values():
-            total += one.greatest
+        for flow in self.flows.values():
+            total += flow.greatest
         return total + RANGE_MARGIN
 
     @cached_property
@@ -224,8 +224,8 @@ class Data:
                 )
                 high[s] += self._growth_rate(s) * self.instance.days
             else:
-                own = local[:, self.of_lesion[s]]
-                low[s], high[s] = own.min(axis=(0, 1)), own.max(axis=(0, 1))
+                of_courses = local[:, self.of_lesion[s]]
+                low[s], high[s] = of_courses.min(axis=(0, 1)), of_courses.max(axis=(0, 1))
             low[s] -= self.columns.share[s] * self.greatest_kill[:, None]
         return low - RANGE_MARGIN, high + RANGE_MARGIN
 
@@ -321,7 +321,7 @@ def refuse_spread(instance: Instance) -> None:
 
 
 def data_of(
-    candidates: Candidates, columns: Columns, refinement: Refinement, kept: Kept | None = None
+    candidates: Candidates, columns: Columns, refinement: Refinement, reduction: Kept | None = None
 ) -> Data:
     """What the constraint functions read, from the candidates of a case.
 
@@ -332,7 +332,7 @@ def data_of(
         the programme has no constraint.
     """
     refuse_spread(candidates.instance)
-    return Data(candidates, columns, refinement, flows_of(candidates, columns), kept)
+    return Data(candidates, columns, refinement, flows_of(candidates, columns), reduction)
 
 
 ROUNDING = 1e-9

@@ -18,11 +18,11 @@ def terms(coefficients: Iterable[float], variables: Iterable[Any]) -> Any:
     The clock is read before each sum.
     """
     tick()
-    parts = [
+    monomials = [
         MonomialTermExpression((coefficient, variable))
         for coefficient, variable in zip(coefficients, variables, strict=True)
     ]
-    return LinearExpression(parts) if parts else 0
+    return LinearExpression(monomials) if monomials else 0
 
 
 @contextmanager

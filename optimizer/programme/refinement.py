@@ -96,13 +96,13 @@ class Refinement:
         """Tangents of ln G at the summed gains of one schedule, one per horizon."""
         return replace(self, gains=_extended(self.gains, gains))
 
-    def with_losses(self, plan: int, total: float, others: Mapping[int, float]) -> Refinement:
+    def with_losses(self, plan: int, total: float, other_losses: Mapping[int, float]) -> Refinement:
         """Bands split at a total loss A, and at the losses A - a_s of the lesions s named."""
         return replace(
             self,
             bands=_split_band(self.bands, plan, total),
             free_bands=tuple(
-                (s, _split_band(bands, plan, others[s])) for s, bands in self.free_bands
+                (s, _split_band(bands, plan, other_losses[s])) for s, bands in self.free_bands
             ),
         )
 
@@ -124,14 +124,14 @@ class Refinement:
         """
         breaks = list(self.breaks)
         for (s, h), u in np.ndenumerate(burdens):
-            known = [*settings.CURRENT.breaks, *(b for i, j, b in breaks if (i, j) == (s, h))]
-            if u > 0 and all(not _same(float(u), point) for point in known):
+            points = [*settings.CURRENT.breaks, *(b for i, j, b in breaks if (i, j) == (s, h))]
+            if u > 0 and all(not _same(float(u), point) for point in points):
                 breaks.append((s, h, float(u)))
         planes = list(self.planes)
-        for s, own in enumerate(clones):
+        for s, of_clones in enumerate(clones):
             planes += [
                 plane
-                for row in own
+                for row in of_clones
                 if len(row) > 1 and not _known(plane := plane_at(s, row), planes)
             ]
         return replace(
@@ -154,10 +154,10 @@ def plane_at(lesion: int, clones: FloatArray) -> Plane:
 
 def _known(plane: Plane, planes: Iterable[Plane]) -> bool:
     return any(
-        plane.lesion == other.lesion
-        and abs(plane.offset - other.offset) < SAME_POINT
-        and np.allclose(plane.weights, other.weights, rtol=0, atol=SAME_POINT)
-        for other in planes
+        plane.lesion == known_plane.lesion
+        and abs(plane.offset - known_plane.offset) < SAME_POINT
+        and np.allclose(plane.weights, known_plane.weights, rtol=0, atol=SAME_POINT)
+        for known_plane in planes
     )
 
 
@@ -169,16 +169,20 @@ def first_refinement(instance: Instance, columns: Columns, active: tuple[int, ..
     active : free lesions with effectors of their own
     """
     plans, lesions = range(len(columns.loss)), range(len(instance.lesions))
-    most = np.array([[_most_loss(columns, k, s) for s in lesions] for k in plans])
+    greatest_loss = np.array([[_most_loss(columns, k, s) for s in lesions] for k in plans])
     needed = [bool(columns.gain[k].any()) for k in plans]
     bands = [
-        band for k in plans for band in _first_bands(k, float(most[k].sum()) * float(needed[k]))
+        band
+        for k in plans
+        for band in _first_bands(k, float(greatest_loss[k].sum()) * float(needed[k]))
     ]
     free_bands = [
         (
             s,
             tuple(
-                band for k in plans for band in _first_bands(k, float(most[k].sum() - most[k, s]))
+                band
+                for k in plans
+                for band in _first_bands(k, float(greatest_loss[k].sum() - greatest_loss[k, s]))
             ),
         )
         for s in active
@@ -238,8 +242,8 @@ def _first_breaks(low: float, high: float, maximum: float | None) -> tuple[float
     error = settings.CURRENT.chord_error
     while t > bottom:
         value = float(immune.saturate(math.exp(t), maximum))
-        part = 0.0 if maximum is None else value / maximum
-        bent = max(value * (1.0 - part) * abs(1.0 - 2.0 * part), error)
+        saturated = 0.0 if maximum is None else value / maximum
+        bent = max(value * (1.0 - saturated) * abs(1.0 - 2.0 * saturated), error)
         t -= math.sqrt(8.0 * error / bent)
         points.append(math.exp(t))
     return tuple(sorted(points))
@@ -247,17 +251,17 @@ def _first_breaks(low: float, high: float, maximum: float | None) -> tuple[float
 
 def _most_loss(columns: Columns, plan: int, lesion: int) -> float:
     """Most log loss of everybody else's effectors by one lesion; at most one column per day."""
-    own = np.flatnonzero(columns.lesion == lesion)
-    most: dict[int, float] = {}
-    for j in own.tolist():
+    members = np.flatnonzero(columns.lesion == lesion)
+    loss_of_day: dict[int, float] = {}
+    for j in members.tolist():
         loss = float(columns.loss[plan, j]) * int(columns.slots[j])
-        most[int(columns.day[j])] = max(loss, most.get(int(columns.day[j]), 0.0))
-    return math.fsum(most.values())
+        loss_of_day[int(columns.day[j])] = max(loss, loss_of_day.get(int(columns.day[j]), 0.0))
+    return math.fsum(loss_of_day.values())
 
 
-def _first_bands(plan: int, most: float) -> list[Band]:
-    count = max(1, math.ceil(most / settings.CURRENT.band_width))
-    edges = np.linspace(0.0, most, count + 1)
+def _first_bands(plan: int, greatest_loss: float) -> list[Band]:
+    count = max(1, math.ceil(greatest_loss / settings.CURRENT.band_width))
+    edges = np.linspace(0.0, greatest_loss, count + 1)
     return [(plan, float(a), float(b)) for a, b in itertools.pairwise(edges)]
 
 
@@ -274,8 +278,8 @@ def _first_effects(instance: Instance, columns: Columns) -> tuple[float, ...]:
     most_effect = float(columns.gain.sum(axis=1).max()) if columns.gain.size else 0.0
     if any(columns.course < 0):
         most_effect = max(most_effect, 100.0 * maximum)
-    most = float(immune.saturate(most_effect, maximum))
-    saturated = np.linspace(0.0, most, settings.CURRENT.first_effects)
+    greatest = float(immune.saturate(most_effect, maximum))
+    saturated = np.linspace(0.0, greatest, settings.CURRENT.first_effects)
     raw = saturated * maximum / np.maximum(maximum - saturated, 1e-9)
     return tuple(float(z) for z in raw)
 
@@ -302,9 +306,9 @@ def _same(value: float, point: float) -> bool:
     return abs(value - point) <= SAME_POINT * (1 + abs(value))
 
 
-def _extended(points: tuple[float, ...], new: list[float]) -> tuple[float, ...]:
+def _extended(points: tuple[float, ...], values: list[float]) -> tuple[float, ...]:
     result = list(points)
-    for value in new:
+    for value in values:
         if all(not _same(value, point) for point in result):
             result.append(value)
     return tuple(sorted(result))

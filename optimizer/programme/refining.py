@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from abscopt.optimizer.schedule import Schedule
 
 
-def first(candidates: Candidates, columns: Columns, kept: Kept | None) -> Refinement:
+def first(candidates: Candidates, columns: Columns, reduction: Kept | None) -> Refinement:
     """The first approximation: bands, or pairs where reductions went before."""
     instance = candidates.instance
-    if kept is None or instance.objective.of_dose_alone:
+    if reduction is None or instance.objective.of_dose_alone:
         active = tuple(
             s
             for s in flows_of(candidates, columns)
@@ -42,13 +42,15 @@ def first(candidates: Candidates, columns: Columns, kept: Kept | None) -> Refine
     losses = []
     for extreme, closed in ((np.min, np.inf), (np.max, -np.inf)):
         loss = np.where(columns.allowed, columns.loss, closed)
-        own = [extreme(loss[:, columns.lesion == s], axis=1) for s in range(len(instance.lesions))]
-        losses.append(np.sum(own, axis=0) + chemo)
+        of_lesions = [
+            extreme(loss[:, columns.lesion == s], axis=1) for s in range(len(instance.lesions))
+        ]
+        losses.append(np.sum(of_lesions, axis=0) + chemo)
     blank = Refinement(bands=(), effects=(), gains=(1.0,))
     return first_pairs(
         len(candidates.plans),
         [1 if lesion.spread else len(lesion.populations) for lesion in instance.lesions],
-        data_of(candidates, columns, blank, kept).effect_range,
+        data_of(candidates, columns, blank, reduction).effect_range,
         (losses[0], losses[1]),
         instance.immune.effect_maximum_nats,
     )
@@ -89,8 +91,8 @@ def _exact_at(data: Data, picked: list[int], plan: int, verdict: Evaluation) -> 
     effects = [float(z) for z in verdict.immune["unsaturated_effect_nats"]]
     refined = data.refinement
     if refined.paired:
-        whole = math.exp(total + float(data.chemo[plan]))
-        refined = refined.with_gains([max(z, LEAST_EFFECT) * whole for z in effects])
+        loss_factor = math.exp(total + float(data.chemo[plan]))
+        refined = refined.with_gains([max(z, LEAST_EFFECT) * loss_factor for z in effects])
     else:
         refined = refined.with_losses(plan, total, {s: total - losses[s] for s in data.free})
     return refined.with_point(

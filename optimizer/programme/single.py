@@ -179,19 +179,19 @@ def _take(judge: Judge, answer: ProgrammeAnswer, schedule: Schedule) -> None:
 def _refuse_huge(candidates: Candidates) -> None:
     courses = sum(len(table.menu) for table in candidates.lesions)
     size = courses * len(candidates.plans) * len(candidates.instance.horizon_days)
-    most = settings.CURRENT.most_coefficients
-    if size > most:
-        rule = f"--method single holds at most {most} coefficients; use --method auto"
+    allowed = settings.CURRENT.most_coefficients
+    if size > allowed:
+        rule = f"--method single holds at most {allowed} coefficients; use --method auto"
         value = f"{courses} courses x {len(candidates.plans)} plans"
         raise InputError([Problem(candidates.instance.name, "method", value, rule)])
 
 
-def _refuse_many(candidates: Candidates, kept: Kept) -> None:
-    most = settings.CURRENT.most_pairs
-    if kept.count > most:
-        rule = f"--method single holds at most {most} pairs of plan and course after reduction"
+def _refuse_many(candidates: Candidates, reduction: Kept) -> None:
+    allowed = settings.CURRENT.most_pairs
+    if reduction.count > allowed:
+        rule = f"--method single holds at most {allowed} pairs of plan and course after reduction"
         rule += "; use --method auto"
-        value = f"{kept.count} pairs"
+        value = f"{reduction.count} pairs"
         raise InputError([Problem(candidates.instance.name, "method", value, rule)])
 
 
@@ -312,8 +312,8 @@ def _bounded(answer: ProgrammeAnswer, outcome: Outcome, gap: float) -> bool:
         return False
     if outcome.bound is not None:
         bound = outcome.bound + solver_margin(gap)
-        known = bound if answer.bound is None else min(bound, answer.bound)
-        answer.bound = max(known, answer.floor)
+        proved = bound if answer.bound is None else min(bound, answer.bound)
+        answer.bound = max(proved, answer.floor)
     return True
 
 
@@ -387,7 +387,7 @@ def _highs(
 
 
 def _told(clock: Clock, answer: ProgrammeAnswer, bound: float | None) -> bool:
-    known = [value for value in (bound, answer.bound) if value is not None]
+    bounds = [value for value in (bound, answer.bound) if value is not None]
     value = None if answer.evaluation is None else answer.value
-    clock.report("programme", value, max(min(known), answer.floor) if known else None)
+    clock.report("programme", value, max(min(bounds), answer.floor) if bounds else None)
     return clock.expired

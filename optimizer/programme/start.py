@@ -28,41 +28,41 @@ Choice = tuple[list[int], int]
 
 def choice_of(candidates: Candidates, columns: Columns, schedule: Schedule) -> Choice | None:
     """Columns and plan that make a schedule; None if it is not among what is offered."""
-    given = sorted((i.drug, i.day, i.dose_mg) for i in schedule.infusions)
-    plans = [k for k, plan in enumerate(candidates.plans) if sorted(plan.doses) == given]
+    infusions = sorted((i.drug, i.day, i.dose_mg) for i in schedule.infusions)
+    plans = [k for k, plan in enumerate(candidates.plans) if sorted(plan.doses) == infusions]
     picked: list[int] = []
     for s, lesion in enumerate(candidates.instance.lesions):
-        own = tuple(f for f in schedule.fractions if f.lesion == lesion.name)
-        found = _columns_of(candidates, columns, s, own)
-        if found is None:
+        fractions = tuple(f for f in schedule.fractions if f.lesion == lesion.name)
+        columns_of_lesion = _columns_of(candidates, columns, s, fractions)
+        if columns_of_lesion is None:
             return None
-        picked += found
+        picked += columns_of_lesion
     return (picked, plans[0]) if plans else None
 
 
 def _columns_of(
-    candidates: Candidates, columns: Columns, s: int, own: tuple[Fraction, ...]
+    candidates: Candidates, columns: Columns, s: int, fractions: tuple[Fraction, ...]
 ) -> list[int] | None:
     members = np.flatnonzero(columns.lesion == s)
-    if not own and (s in candidates.free or not len(members)):
+    if not fractions and (s in candidates.free or not len(members)):
         return []
     if s not in candidates.free:
-        dose = own[0].dose_gy if own else 0.0
-        alike = (columns.fractions[members] == len(own)) & _same(columns.dose[members], dose)
-        wanted = _events(own)
+        dose = fractions[0].dose_gy if fractions else 0.0
+        alike = (columns.fractions[members] == len(fractions)) & _same(columns.dose[members], dose)
+        wanted = _events(fractions)
         for j in members[alike].tolist():
             if _events(schedule_of(candidates, columns, [j], 0).fractions) == wanted:
                 return [j]
         return None
     counted = bool((columns.slots[members] > 1).any())
-    found = []
-    for fraction in own:
+    picked = []
+    for fraction in fractions:
         fits = _same(columns.dose[members], fraction.dose_gy)
         fits &= counted | (columns.day[members] == fraction.day)
         if not fits.any():
             return None
-        found.append(int(members[fits][0]))
-    return found
+        picked.append(int(members[fits][0]))
+    return picked
 
 
 def _same(dose: FloatArray, wanted: float) -> NDArray[np.bool_]:

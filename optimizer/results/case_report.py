@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def instance_report(instance: Instance) -> str:
     """What a case asks, where it comes from, and how many choices it leaves."""
     birth = instance.provenance
-    parts: list[object] = [
+    lines: list[object] = [
         *title_lines(instance),
         *note_lines(case_audit(instance).notes),
         "",
@@ -36,9 +36,9 @@ def instance_report(instance: Instance) -> str:
         f"DOI         {birth.doi or 'none'}",
         f"License     {birth.license}",
     ]
-    parts += [f"Measured    {line}" for line in birth.measured]
-    parts += [f"Assumed     {line}" for line in birth.assumed]
-    parts += [
+    lines += [f"Measured    {line}" for line in birth.measured]
+    lines += [f"Assumed     {line}" for line in birth.assumed]
+    lines += [
         f"Calendar    day 0 is {date_words(instance, 0)}; judged on day "
         + ", ".join(str(day) for day in instance.horizon_days),
         f"Objective   {instance.objective.kind}, proof complete at a gap of "
@@ -47,10 +47,10 @@ def instance_report(instance: Instance) -> str:
         _lesion_menu(instance),
         *_limit_list(instance),
     ]
-    parts += _systemic_lines(instance)
+    lines += _systemic_lines(instance)
     if instance.standard is not None:
-        parts += ["", f"Standard    {instance.standard.name} ({instance.standard.source})"]
-    return plain_text([*parts, "", DISCLAIMER])
+        lines += ["", f"Standard    {instance.standard.name} ({instance.standard.source})"]
+    return plain_text([*lines, "", DISCLAIMER])
 
 
 def instance_document(instance: Instance) -> dict[str, Any]:
@@ -83,8 +83,8 @@ def raw_courses(instance: Instance, lesion: Lesion) -> int:
         return 0
     if course.form == "free":
         levels = len(course.levels_gy)
-        most = min(len(course.days), course.max_fractions or len(course.days))
-        return sum(math.comb(len(course.days), k) * levels**k for k in range(1, most + 1))
+        longest = min(len(course.days), course.max_fractions or len(course.days))
+        return sum(math.comb(len(course.days), k) * levels**k for k in range(1, longest + 1))
     timings = (
         (len(block.levels_gy), _course_days(instance, block, start, fractions, interval))
         for block in course.blocks

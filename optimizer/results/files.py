@@ -108,8 +108,8 @@ def _clear_drafts(path: Path) -> None:
     pattern = re.compile(re.escape(f".{path.name}.") + r"(\d+)\.tmp")
     with suppress(OSError):
         for entry in os.scandir(path.parent):
-            found = pattern.fullmatch(entry.name)
-            if found is not None and not _alive(int(found.group(1))):
+            match = pattern.fullmatch(entry.name)
+            if match is not None and not _alive(int(match.group(1))):
                 Path(entry.path).unlink(missing_ok=True)
 
 

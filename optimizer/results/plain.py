@@ -30,7 +30,7 @@ def plain_table(title: str, *columns: str) -> Table:
     return table
 
 
-def plain_text(parts: Iterable[object]) -> str:
+def plain_text(paragraphs: Iterable[object]) -> str:
     """Parts as lines of at most `WIDTH` columns, without color codes."""
     from rich.console import Console
     from rich.text import Text
@@ -39,8 +39,8 @@ def plain_text(parts: Iterable[object]) -> str:
     console = Console(
         file=buffer, width=WIDTH, color_system=None, force_terminal=False, _environ={}
     )
-    for part in parts:
-        shown = Text(_wrapped(part)) if isinstance(part, str) else part
+    for paragraph in paragraphs:
+        shown = Text(_wrapped(paragraph)) if isinstance(paragraph, str) else paragraph
         console.print(shown, markup=False, highlight=False)
     lines = [line.rstrip() for line in buffer.getvalue().split("\n")]
     return "\n".join(lines).rstrip("\n") + "\n"

@@ -165,13 +165,13 @@ def _note_problems(raw: dict[str, Any], expected: list[dict[str, str]], file: st
     """Notes of a result that do not follow; results of before there were notes have none."""
     if "notes" not in raw:
         return []
-    told = raw["notes"]
-    if not isinstance(told, list) or len(told) != len(expected):
+    stated = raw["notes"]
+    if not isinstance(stated, list) or len(stated) != len(expected):
         return [_disagreement(raw, {"notes": expected}, "notes", file)]
     return [
         _disagreement(raw, {"notes": expected}, f"notes[{i}]", file)
-        for i, (note, other) in enumerate(zip(told, expected, strict=True))
-        if not _same_note(note, other)
+        for i, (note, right) in enumerate(zip(stated, expected, strict=True))
+        if not _same_note(note, right)
     ]
 
 
@@ -181,14 +181,16 @@ LAST_DIGIT = 2e-3
 differently."""
 
 
-def _same_note(note: Any, other: dict[str, str]) -> bool:
+def _same_note(note: Any, expected: dict[str, str]) -> bool:
     """Whether two notes say the same; numbers with a point may differ in the last digit."""
     if not isinstance(note, dict) or not isinstance(note.get("text"), str):
         return False
-    if note | {"text": ""} != other | {"text": ""}:
+    if note | {"text": ""} != expected | {"text": ""}:
         return False
-    (words, numbers), (others, right) = (_parted(text) for text in (note["text"], other["text"]))
-    return words == others and all(
+    (words, numbers), (expected_words, right) = (
+        _parted(text) for text in (note["text"], expected["text"])
+    )
+    return words == expected_words and all(
         math.isclose(a, b, rel_tol=LAST_DIGIT, abs_tol=1e-9)
         for a, b in zip(numbers, right, strict=True)
     )
@@ -196,8 +198,8 @@ def _same_note(note: Any, other: dict[str, str]) -> bool:
 
 def _parted(text: str) -> tuple[list[str], list[float]]:
     """Words of a sentence, and the numbers with a point between them."""
-    parts = DECIMAL.split(text)
-    return parts[::2], [float(number) for number in parts[1::2]]
+    pieces = DECIMAL.split(text)
+    return pieces[::2], [float(number) for number in pieces[1::2]]
 
 
 def _proof_problems(raw: dict[str, Any], evaluation: Evaluation, file: str) -> list[Problem]:

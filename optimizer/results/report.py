@@ -35,15 +35,15 @@ HEADLINES = {
 def solve_report(result: Result, instance: Instance) -> str:
     """Everything a result says: schedule, outcome, limits, proof, standard regimen."""
     head: list[object] = [*title_lines(instance), HEADLINES[result.status]]
-    parts: list[object] = [*head, *note_lines(result.notes), ""]
+    lines: list[object] = [*head, *note_lines(result.notes), ""]
     if result.schedule is not None and result.evaluation is not None:
         reason = no_radiation_words(instance, result.schedule, result.notes)
-        parts += _schedule_parts(result.schedule, instance, reason)
-        parts += _evaluation_parts(result.evaluation, instance)
-    parts += _proof_parts(result, instance)
+        lines += _schedule_parts(result.schedule, instance, reason)
+        lines += _evaluation_parts(result.evaluation, instance)
+    lines += _proof_parts(result, instance)
     if result.standard is not None:
-        parts += _standard_parts(result, instance)
-    return plain_text([*parts, "", DISCLAIMER])
+        lines += _standard_parts(result, instance)
+    return plain_text([*lines, "", DISCLAIMER])
 
 
 def evaluation_report(evaluation: Evaluation, schedule: Schedule, instance: Instance) -> str:
@@ -66,7 +66,7 @@ def evaluation_report(evaluation: Evaluation, schedule: Schedule, instance: Inst
 def _schedule_parts(
     schedule: Schedule, instance: Instance, without: str = "No radiation."
 ) -> list[object]:
-    parts: list[object] = []
+    paragraphs: list[object] = []
     if schedule.fractions:
         table = plain_table("Radiation", "Lesion", ">Fractions", "First", "Last", "Days")
         for lesion in instance.lesions:
@@ -74,37 +74,37 @@ def _schedule_parts(
             name = f"{lesion.name} ({technique})" if technique else lesion.name
             for row in course_rows(schedule.course(lesion.name), instance):
                 table.add_row(name, *row)
-        parts.append(table)
+        paragraphs.append(table)
     else:
-        parts += [without, ""]
+        paragraphs += [without, ""]
     if schedule.infusions:
         table = plain_table("Drugs", "Drug", ">Doses", "Dates (day)")
         by_drug = sorted(schedule.infusions, key=lambda i: (i.drug, i.dose_mg, i.day))
-        for (drug, milligrams), given in groupby(by_drug, key=lambda i: (i.drug, i.dose_mg)):
-            days = [i.day for i in given]
+        for (drug, milligrams), infusions in groupby(by_drug, key=lambda i: (i.drug, i.dose_mg)):
+            days = [i.day for i in infusions]
             dates = [date_words(instance, day) for day in days]
             lines = [", ".join(dates[i : i + 3]) for i in range(0, len(dates), 3)]
             table.add_row(drug, f"{len(days)} x {milligrams:g} mg", ",\n".join(lines))
-        parts.append(table)
+        paragraphs.append(table)
     else:
-        parts += ["No drugs.", ""]
-    return parts
+        paragraphs += ["No drugs.", ""]
+    return paragraphs
 
 
 def _evaluation_parts(evaluation: Evaluation, instance: Instance) -> list[object]:
-    parts: list[object] = [
+    lines: list[object] = [
         _lesion_outcomes(evaluation, instance),
         *_spread_lines(instance),
         *_clone_lines(evaluation, instance),
     ]
     if evaluation.limits:
-        parts.append(_limit_uses(evaluation, instance))
+        lines.append(_limit_uses(evaluation, instance))
     else:
-        parts += ["The case states no limits.", ""]
+        lines += ["The case states no limits.", ""]
     if evaluation.exceeded_soft:
         names = ", ".join(evaluation.exceeded_soft)
-        parts += [f"Soft limits exceeded  {names}: {evaluation.soft_cost:.4f} {evaluation.unit}"]
-    parts += [f"Broken rule: {rule}" for rule in evaluation.broken_rules]
+        lines += [f"Soft limits exceeded  {names}: {evaluation.soft_cost:.4f} {evaluation.unit}"]
+    lines += [f"Broken rule: {rule}" for rule in evaluation.broken_rules]
     counts = evaluation.lymphocytes
     nadir = f"Lymphocytes  nadir {counts['nadir_1e9_per_l']:.3f} x 1e9/L"
     if counts["nadir_day"] is None:
@@ -112,12 +112,12 @@ def _evaluation_parts(evaluation: Evaluation, instance: Instance) -> list[object
     else:
         nadir += f" on {date_words(instance, counts['nadir_day'])}"
     effect = zip(instance.horizon_days, evaluation.immune["systemic_effect_nats"], strict=True)
-    parts += [
+    lines += [
         f"{nadir}; before treatment {counts['initial_1e9_per_l']:g}",
         "Systemic effect  " + ", ".join(f"{z:.4f} nat to day {day}" for day, z in effect),
         "",
     ]
-    return parts
+    return lines
 
 
 def _lesion_outcomes(evaluation: Evaluation, instance: Instance) -> Table:
@@ -126,23 +126,25 @@ def _lesion_outcomes(evaluation: Evaluation, instance: Instance) -> Table:
         "Lesions", "Lesion", ">Dose Gy", ">Fractions", ">Gy each", ">BED Gy", ">Tumor BED Gy",
         f">Control day {last}",
     )  # fmt: skip
-    for found in evaluation.lesions:
-        each = found.dose_per_fraction_gy
+    for outcome in evaluation.lesions:
+        per_fraction = outcome.dose_per_fraction_gy
         table.add_row(
-            found.name,
-            f"{found.dose_gy:g}" if found.fractions else "-",
-            str(found.fractions) if found.fractions else "-",
-            f"{each:g}" if each is not None else ("varies" if found.fractions else "-"),
-            f"{found.bed_gy:.2f}" if found.fractions else "-",
-            f"{found.tumor_bed_gy:.2f}" if found.fractions else "-",
-            _control(found),
+            outcome.name,
+            f"{outcome.dose_gy:g}" if outcome.fractions else "-",
+            str(outcome.fractions) if outcome.fractions else "-",
+            f"{per_fraction:g}"
+            if per_fraction is not None
+            else ("varies" if outcome.fractions else "-"),
+            f"{outcome.bed_gy:.2f}" if outcome.fractions else "-",
+            f"{outcome.tumor_bed_gy:.2f}" if outcome.fractions else "-",
+            _control(outcome),
         )
     return table
 
 
-def _control(found: LesionOutcome) -> str:
-    chance = f"{100 * found.control_probability[-1]:.2f} %"
-    return f"conceded ({chance})" if found.conceded else chance
+def _control(outcome: LesionOutcome) -> str:
+    chance = f"{100 * outcome.control_probability[-1]:.2f} %"
+    return f"conceded ({chance})" if outcome.conceded else chance
 
 
 def _spread_lines(instance: Instance) -> list[object]:
@@ -159,14 +161,16 @@ def _spread_lines(instance: Instance) -> list[object]:
 def _clone_lines(evaluation: Evaluation, instance: Instance) -> list[object]:
     """Log burden clone by clone, and lesions too large for the systemic effect."""
     lines: list[object] = []
-    for found, lesion in zip(evaluation.lesions, instance.lesions, strict=True):
+    for outcome, lesion in zip(evaluation.lesions, instance.lesions, strict=True):
         if lesion.clones:
             burdens = ", ".join(
                 f"{clone.name} {burden[-1]:.2f}"
-                for clone, burden in zip(lesion.clones, found.clone_log_burden, strict=True)
+                for clone, burden in zip(lesion.clones, outcome.clone_log_burden, strict=True)
             )
-            lines.append(f"Clones of {found.name}  ln clonogens on day {instance.days}: {burdens}")
-    barred = [found.name for found in evaluation.lesions if not found.credited]
+            lines.append(
+                f"Clones of {outcome.name}  ln clonogens on day {instance.days}: {burdens}"
+            )
+    barred = [outcome.name for outcome in evaluation.lesions if not outcome.credited]
     if barred:
         lines.append(f"Too large for systemic effect  {', '.join(barred)}")
     return [*lines, ""] if lines else []
@@ -204,21 +208,21 @@ def _is_floor(use: LimitUse, limit: AnyLimit | None) -> bool:
 
 def _proof_parts(result: Result, instance: Instance) -> list[object]:
     unit, run = result.unit, result.solver
-    parts: list[object] = [
+    lines: list[object] = [
         f"Objective  {_amount(result.objective, unit)}",
         f"Bound      {_amount(result.bound, unit)}",
         f"Gap        {_amount(result.gap, unit)} (asked for {result.requested_gap:g} {unit})",
         f"Proved     {result.certificate.claim}",
     ]
     if result.certificate.objective_form:
-        parts.append(f"Stated as  {result.certificate.objective_form}")
+        lines.append(f"Stated as  {result.certificate.objective_form}")
     if result.certificate.reductions:
         steps = (f"{step.pairs} ({step.name})" for step in result.certificate.reductions)
-        parts.append(f"Reduced    pairs of plan and course: {', then '.join(steps)}")
+        lines.append(f"Reduced    pairs of plan and course: {', then '.join(steps)}")
     for name, size in result.certificate.approximation_errors.items():
-        parts.append(f"Inside it  {name}: {size:.3g} {unit}")
+        lines.append(f"Inside it  {name}: {size:.3g} {unit}")
     return [
-        *parts,
+        *lines,
         f"Second stage  {result.certificate.second_stage}; "
         f"best objective before it {_amount(result.certificate.best_objective, unit)}",
         f"Proved by  {run.proved_by or 'nothing'}",
@@ -232,15 +236,15 @@ def _standard_parts(result: Result, instance: Instance) -> list[object]:
     standard, regimen = result.standard, instance.standard
     assert standard is not None
     assert regimen is not None
-    parts: list[object] = ["", f"Standard regimen: {regimen.name} ({regimen.source})"]
-    parts.append(f"  Objective  {_amount(standard.objective, standard.unit)}")
+    lines: list[object] = ["", f"Standard regimen: {regimen.name} ({regimen.source})"]
+    lines.append(f"  Objective  {_amount(standard.objective, standard.unit)}")
     if result.objective is not None:
         gain = result.objective - standard.objective
-        parts.append(f"  Gain of the schedule above  {gain:+.4f} {standard.unit}")
-    chances = (f"{found.name} {_control(found)}" for found in standard.lesions)
-    parts.append(f"  Control on day {instance.days}  " + ", ".join(chances))
-    parts.append("  " + _verdict(standard))
-    return parts
+        lines.append(f"  Gain of the schedule above  {gain:+.4f} {standard.unit}")
+    chances = (f"{outcome.name} {_control(outcome)}" for outcome in standard.lesions)
+    lines.append(f"  Control on day {instance.days}  " + ", ".join(chances))
+    lines.append("  " + _verdict(standard))
+    return lines
 
 
 def _verdict(evaluation: Evaluation) -> str:

@@ -63,12 +63,12 @@ class Document:
             raise InputError([self._at_line(problem) for problem in error.problems]) from None
 
     def _at_line(self, problem: Problem) -> Problem:
-        found = re.match(r"(\w+\[\d+\])\.?(.*)$", problem.place)
-        if found is None or found[1] not in self.lines:
+        match = re.match(r"(\w+\[\d+\])\.?(.*)$", problem.place)
+        if match is None or match[1] not in self.lines:
             return problem
         column = {"lesion": "what", "agent": "what", "dose_gy": "amount", "dose_mg": "amount"}
-        named = column.get(found[2], found[2])
-        place = f"line {self.lines[found[1]]} {named}".rstrip()
+        named = column.get(match[2], match[2])
+        place = f"line {self.lines[match[1]]} {named}".rstrip()
         return Problem(problem.file, place, problem.value, problem.rule)
 
 
@@ -162,24 +162,24 @@ def _rows(text: str, file: str) -> list[tuple[int, dict[str, str]]]:
 
 def _header_problems(header: list[str], line: int, file: str) -> Iterator[Problem]:
     place = f"line {line}"
-    known = set(header) & set(COLUMNS)
-    if not known:
+    understood = set(header) & set(COLUMNS)
+    if not understood:
         value = ", ".join(header)[:80]
         rule = f"is neither JSON nor a CSV with the columns {', '.join(COLUMNS)}"
         yield Problem(file, place, value, rule)
         return
     for name in header:
         if name not in COLUMNS:
-            near = get_close_matches(name, COLUMNS, 1)
-            rule = "unknown column" + (f"; did you mean {near[0]}?" if near else "")
+            similar = get_close_matches(name, COLUMNS, 1)
+            rule = "unknown column" + (f"; did you mean {similar[0]}?" if similar else "")
             yield Problem(file, place, name[:80] or "a column without a name", rule)
-    for name in sorted(known):
+    for name in sorted(understood):
         if header.count(name) > 1:
             yield Problem(file, place, name, "column given twice")
     for name in NEEDED:
-        if name not in known:
+        if name not in understood:
             yield Problem(file, place, name, "this column is missing")
-    if not {"day", "date"} & known:
+    if not {"day", "date"} & understood:
         yield Problem(file, place, "day, date", "one of these columns is needed")
 
 

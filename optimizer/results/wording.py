@@ -80,9 +80,11 @@ def _course_words(lesion: Lesion) -> str:
 
 def _demand_words(lesion: Lesion) -> list[str]:
     words = {"BED": lesion.least_bed_gy, "EQD2": lesion.least_eqd2_gy}
-    found = [f"{what} >= {least:g} Gy" for what, least in words.items() if least is not None]
+    doses = [
+        f"{what} >= {least_gy:g} Gy" for what, least_gy in words.items() if least_gy is not None
+    ]
     chance = lesion.least_control
-    return found if chance is None else [*found, f"control >= {100 * chance:g} %"]
+    return doses if chance is None else [*doses, f"control >= {100 * chance:g} %"]
 
 
 def _block(block: CourseBlock) -> str:

@@ -35,7 +35,7 @@ def one_level(model: Any, data: Data) -> None:
 
 def fraction_number(model: Any, data: Data) -> None:
     """sum_{day, level} x <= most fractions, where a free course states a maximum."""
-    most = {
+    greatest = {
         s: course.max_fractions
         for s in data.free
         if (course := data.instance.lesions[s].course) is not None
@@ -44,7 +44,7 @@ def fraction_number(model: Any, data: Data) -> None:
         and data.of_lesion[s]
     }
     model.fraction_number = pyo.Constraint(
-        sorted(most), rule=lambda m, s: sum(m.x[j] for j in data.of_lesion[s]) <= most[s]
+        sorted(greatest), rule=lambda m, s: sum(m.x[j] for j in data.of_lesion[s]) <= greatest[s]
     )
 
 
@@ -107,17 +107,17 @@ def _needs_one(data: Data, in_time: dict[int, Any]) -> Any:
     """
     treated = data.columns.fractions > 0
     rows = []
-    for k, good in in_time.items():
+    for k, timely in in_time.items():
         for group in data.choices.values():
-            other = [j for j in group if treated[j] and not good[j]]
-            if other:
-                rows.append((k, other))
-    members = {k: np.flatnonzero(treated & good).tolist() for k, good in in_time.items()}
+            untimely = [j for j in group if treated[j] and not timely[j]]
+            if untimely:
+                rows.append((k, untimely))
+    members = {k: np.flatnonzero(treated & timely).tolist() for k, timely in in_time.items()}
 
     def rule(m: Any, i: int) -> Any:
-        k, other = rows[i]
-        some = sum(m.x[j] for j in members[k])
-        return sum(m.x[j] for j in other) <= some + 1 - data.chosen(m, k)
+        k, untimely = rows[i]
+        chosen_in_time = sum(m.x[j] for j in members[k])
+        return sum(m.x[j] for j in untimely) <= chosen_in_time + 1 - data.chosen(m, k)
 
     return pyo.Constraint(range(len(rows)), rule=rule)
 

@@ -20,20 +20,22 @@ def least_bed(model: Any, data: Data) -> None:
     BED without loss to repopulation, which adds over fractions. Where a drug sensitizes, one row
     per group of plans: >= 1 where one of them is chosen, else >= 0.
     """
-    least = {
+    asked = {
         s: lesion.least_bed
         for s, lesion in enumerate(data.instance.lesions)
         if lesion.least_bed is not None
     }
     bed = data.columns.bed
     rows = []
-    for s in least:
-        own = bed[:, data.of_lesion[s]]
-        rows += [(s, group) for group in ([-1] if (own == own[0]).all() else data.groups)]
+    for s in asked:
+        of_lesion = bed[:, data.of_lesion[s]]
+        rows += [
+            (s, group) for group in ([-1] if (of_lesion == of_lesion[0]).all() else data.groups)
+        ]
 
     def rule(m: Any, s: int, group: int) -> Any:
         members = np.array(data.of_lesion[s], dtype=np.int64)
-        value = bed[max(group, 0), members] / least[s]
+        value = bed[max(group, 0), members] / asked[s]
         used = value > 0
         if not used.any():  # sum_{plan, band} y = 1: no schedule at all
             return sum(m.y[b] for b in data.bands) <= 0
@@ -48,12 +50,12 @@ def least_control(model: Any, data: Data) -> None:
 
     With clones u is the total over all of them.
     """
-    most = {
+    allowed = {
         s: lesion.most_log_burden
         for s, lesion in enumerate(data.instance.lesions)
         if lesion.most_log_burden is not None
     }
     last = data.horizons[-1]
     model.least_control = pyo.Constraint(
-        sorted(most), rule=lambda m, s: burden(m, data, s, last) <= most[s]
+        sorted(allowed), rule=lambda m, s: burden(m, data, s, last) <= allowed[s]
     )

@@ -20,9 +20,9 @@ SCALE = 100.0  # keeps the solver's feasibility tolerance far below what matters
 CREDIT_MARGIN = 1e-9
 
 
-def _doses(data: Data, one: Flow, k: int, t: int) -> list[int]:
+def _doses(data: Data, flow: Flow, k: int, t: int) -> list[int]:
     """Columns of one day that a plan allows."""
-    return [j for j in one.members[t] if data.columns.allowed[k, j]]
+    return [j for j in flow.members[t] if data.columns.allowed[k, j]]
 
 
 def survivors(model: Any, data: Data) -> None:
@@ -31,23 +31,23 @@ def survivors(model: Any, data: Data) -> None:
     sum_d p[first day] = y[k];  sum_d p[t, d] = sum_d S_d p[t - 1, d];  sum_k p[t, d] <= x[t, d],
     and <= 1 - sum_d x[t, d] for none. With x chosen, p = S_{t-1} x y exactly.
     """
-    flowing = {s: one for s, one in data.flows.items() if _needed(data, one)}
+    flowing = {s: flow for s, flow in data.flows.items() if _needed(data, flow)}
     index = [
         (s, k, c, t, d)
-        for s, one in flowing.items()
+        for s, flow in flowing.items()
         for k in range(data.plans)
         for c in data.clones(s)
-        for t in range(len(one.days))
-        for d in [-1, *_doses(data, one, k, t)]
+        for t in range(len(flow.days))
+        for d in [-1, *_doses(data, flow, k, t)]
     ]
     model.survivors = pyo.Var(index, bounds=(0, 1))
     nodes = [(s, k, c, t) for s, k, c, t, d in index if d < 0]
 
     def balance(m: Any, s: int, k: int, c: int, t: int) -> Any:
-        one = flowing[s]
-        here = sum(m.survivors[s, k, c, t, d] for d in [-1, *_doses(data, one, k, t)])
-        before = surviving(m, data, one, k, c, t - 1) if t > 0 else data.chosen(m, k)
-        return SCALE * here == SCALE * before
+        flow = flowing[s]
+        surviving_today = sum(m.survivors[s, k, c, t, d] for d in [-1, *_doses(data, flow, k, t)])
+        before = surviving(m, data, flow, k, c, t - 1) if t > 0 else data.chosen(m, k)
+        return SCALE * surviving_today == SCALE * before
 
     def given(m: Any, s: int, c: int, t: int, d: int) -> Any:
         total = sum(
@@ -64,29 +64,29 @@ def survivors(model: Any, data: Data) -> None:
     )
 
 
-def _needed(data: Data, one: Flow) -> bool:
+def _needed(data: Data, flow: Flow) -> bool:
     rule = data.instance.immune.burden_limit_cm3 is not None
-    return one.releases or (rule and len(data.clones(one.lesion)) > 1)
+    return flow.releases or (rule and len(data.clones(flow.lesion)) > 1)
 
 
-def surviving(model: Any, data: Data, one: Flow, k: int, c: int, t: int) -> Any:
+def surviving(model: Any, data: Data, flow: Flow, k: int, c: int, t: int) -> Any:
     """Survivors of one clone after day t under plan k, times y[k]."""
-    s = one.lesion
+    s = flow.lesion
     treated = sum(
-        float(one.survival[k, one.row[d], c]) * model.survivors[s, k, c, t, d]
-        for d in _doses(data, one, k, t)
+        float(flow.survival[k, flow.row[d], c]) * model.survivors[s, k, c, t, d]
+        for d in _doses(data, flow, k, t)
     )
     return treated + model.survivors[s, k, c, t, -1]
 
 
-def _released(model: Any, data: Data, one: Flow, k: int, t: int) -> Any:
+def _released(model: Any, data: Data, flow: Flow, k: int, t: int) -> Any:
     """Release of day t under plan k: linear in the survivors."""
-    if not one.releases:
+    if not flow.releases:
         return 0.0
     return sum(
-        float(one.release[k, one.row[d], c]) * model.survivors[one.lesion, k, c, t, d]
-        for c in data.clones(one.lesion)
-        for d in _doses(data, one, k, t)
+        float(flow.release[k, flow.row[d], c]) * model.survivors[flow.lesion, k, c, t, d]
+        for c in data.clones(flow.lesion)
+        for d in _doses(data, flow, k, t)
     )
 
 
@@ -96,25 +96,25 @@ def killed_effectors(model: Any, data: Data) -> None:
     e[t] = effectors without any kill - sum_{t' < t} carried[t', t] g[t'];
     sum_k rest[s, k, t] = 1 - sum_d x[t, d]. Fewer effectors are never better, so g = e there.
     """
-    killing = {s: one for s, one in data.flows.items() if one.kills_effectors}
+    killing = {s: flow for s, flow in data.flows.items() if flow.kills_effectors}
     index = [
         (s, k, t)
-        for s, one in killing.items()
+        for s, flow in killing.items()
         for k in range(data.plans)
-        for t in range(len(one.days))
+        for t in range(len(flow.days))
     ]
-    most = {(s, k, t): float(killing[s].greatest_effectors[k, t]) for s, k, t in index}
-    model.killed = pyo.Var(index, bounds=lambda m, *i: (0, most[i]))
+    greatest = {(s, k, t): float(killing[s].greatest_effectors[k, t]) for s, k, t in index}
+    model.killed = pyo.Var(index, bounds=lambda m, *i: (0, greatest[i]))
     model.rest = pyo.Var(index, bounds=(0, 1))
 
     def present(m: Any, s: int, k: int, t: int) -> Any:
-        one = killing[s]
-        total = float(one.resting_effectors[k, t]) * data.chosen(m, k)
+        flow = killing[s]
+        total = float(flow.resting_effectors[k, t]) * data.chosen(m, k)
         for earlier in range(t):
-            unit = float(one.effectors[k, earlier, t])
-            total = total + unit * _released(m, data, one, k, earlier)
-            total = total - float(one.carried[earlier, t]) * m.killed[s, k, earlier]
-        return m.killed[s, k, t] >= total - most[s, k, t] * m.rest[s, k, t]
+            unit = float(flow.effectors[k, earlier, t])
+            total = total + unit * _released(m, data, flow, k, earlier)
+            total = total - float(flow.carried[earlier, t]) * m.killed[s, k, earlier]
+        return m.killed[s, k, t] >= total - greatest[s, k, t] * m.rest[s, k, t]
 
     def resting(m: Any, s: int, t: int) -> Any:
         total = sum(m.rest[s, k, t] for k in range(data.plans))
@@ -130,7 +130,7 @@ def killed_effectors(model: Any, data: Data) -> None:
 def _active(data: Data) -> dict[int, Flow]:
     """Free lesions whose effectors count."""
     named = {s for s, _ in data.refinement.free_bands}
-    return {s: one for s, one in data.flows.items() if s in named}
+    return {s: flow for s, flow in data.flows.items() if s in named}
 
 
 def own_effect(model: Any, data: Data) -> None:
@@ -145,12 +145,12 @@ def own_effect(model: Any, data: Data) -> None:
     )
 
     def rule(m: Any, s: int, k: int, h: int) -> Any:
-        one = active[s]
-        total = float(one.resting[k, h]) * data.chosen(m, k)
-        for t in range(len(one.days)):
-            total = total + float(one.effect[k, t, h]) * _released(m, data, one, k, t)
-            if one.kills_effectors:
-                total = total - float(one.effect_of_killed[k, t, h]) * m.killed[s, k, t]
+        flow = active[s]
+        total = float(flow.resting[k, h]) * data.chosen(m, k)
+        for t in range(len(flow.days)):
+            total = total + float(flow.effect[k, t, h]) * _released(m, data, flow, k, t)
+            if flow.kills_effectors:
+                total = total - float(flow.effect_of_killed[k, t, h]) * m.killed[s, k, t]
         return m.own_effect[s, k, h] <= total
 
     model.own_effect_row = pyo.Constraint(index, rule=rule)
@@ -182,8 +182,8 @@ def losses_of_others(model: Any, data: Data) -> None:
         greatest = max(top for plan, _, top in bands[s] if plan == k)
         if high >= greatest:
             return pyo.Constraint.Skip
-        most = high + (greatest - high) * (1 - m.other_band[s, b])
-        return BAND_SCALE * total(m, s, k) <= BAND_SCALE * most
+        ceiling = high + (greatest - high) * (1 - m.other_band[s, b])
+        return BAND_SCALE * total(m, s, k) <= BAND_SCALE * ceiling
 
     def above(m: Any, s: int, b: int) -> Any:
         k, low, _ = bands[s][b]
@@ -207,13 +207,14 @@ def effect_in_band(model: Any, data: Data) -> None:
     """
     bands = _bands(data)
     index = [(s, b, h) for s in bands for b in range(len(bands[s])) for h in data.horizons]
-    most = {
+    greatest = {
         (s, b, h): float(data.flows[s].greatest[bands[s][b][0], h]) + RANGE_MARGIN
         for s, b, h in index
     }
-    model.effect_part = pyo.Var(index, bounds=lambda m, *i: (0, most[i]))
+    model.effect_part = pyo.Var(index, bounds=lambda m, *i: (0, greatest[i]))
     model.effect_part_of_band = pyo.Constraint(
-        index, rule=lambda m, s, b, h: m.effect_part[s, b, h] <= most[s, b, h] * m.other_band[s, b]
+        index,
+        rule=lambda m, s, b, h: m.effect_part[s, b, h] <= greatest[s, b, h] * m.other_band[s, b],
     )
 
     def whole(m: Any, s: int, k: int, h: int) -> Any:
@@ -240,32 +241,32 @@ def burden_rule_of_free_courses(model: Any, data: Data) -> None:
     """
     limit = data.instance.immune.burden_limit_cm3
     ruled = [s for s in data.free if limit is not None and data.columns.share[s].any()]
-    most = data.greatest_kill
+    greatest_kill = data.greatest_kill
     model.credited = pyo.Var(ruled, domain=pyo.Binary)
     model.credited_kill = pyo.Constraint(
         ruled,
         data.horizons,
-        rule=lambda m, s, h: m.credit_kill[s, h] <= float(most[h]) * m.credited[s],
+        rule=lambda m, s, h: m.credit_kill[s, h] <= float(greatest_kill[h]) * m.credited[s],
     )
 
     def rule(m: Any, s: int, k: int) -> Any:
         lesion = data.instance.lesions[s]
-        part = largest_credited(data, k) / (lesion.volume_cm3 or 1.0)
-        if part >= 1:
+        share = largest_credited(data, k) / (lesion.volume_cm3 or 1.0)
+        if share >= 1:
             return pyo.Constraint.Skip
         if not data.of_lesion[s]:
             return m.credited[s] <= 1 - data.chosen(m, k)
         if len(lesion.populations) == 1:
             kill = -data.columns.local[data.group[k], :, -1, 0]
             total = sum(float(kill[j]) * m.x[j] for j in data.of_lesion[s])
-            need = -math.log(part) - CREDIT_MARGIN
+            need = -math.log(share) - CREDIT_MARGIN
             return total >= need * (m.credited[s] + data.chosen(m, k) - 1)
-        one = data.flows[s]
-        left = sum(
-            clone.share * surviving(m, data, one, k, c, len(one.days) - 1)
+        flow = data.flows[s]
+        survivors_left = sum(
+            clone.share * surviving(m, data, flow, k, c, len(flow.days) - 1)
             for c, clone in enumerate(lesion.populations)
         )
-        return SCALE * left <= SCALE * (part + (1 - m.credited[s]))
+        return SCALE * survivors_left <= SCALE * (share + (1 - m.credited[s]))
 
     model.burden_rule_free = pyo.Constraint(ruled, range(data.plans), rule=rule)
 

@@ -44,7 +44,7 @@ def lesions_treated(model: Any, data: Data) -> None:
         return
     fractions = data.columns.fractions
     lesions = sorted(data.of_lesion)
-    given = {s: [j for j in data.of_lesion[s] if fractions[j] > 0] for s in lesions}
+    courses = {s: [j for j in data.of_lesion[s] if fractions[j] > 0] for s in lesions}
     model.treated = pyo.Var(lesions, domain=pyo.Binary)
     groups = [
         (s, [j for j in members if fractions[j] > 0])
@@ -58,7 +58,7 @@ def lesions_treated(model: Any, data: Data) -> None:
         ),
     )
     model.treated_only_if_fraction = pyo.Constraint(
-        lesions, rule=lambda m, s: m.treated[s] <= sum(m.x[j] for j in given[s])
+        lesions, rule=lambda m, s: m.treated[s] <= sum(m.x[j] for j in courses[s])
     )
     total = sum(model.treated[s] for s in lesions)
     capped = [i for i, limit in limits.items() if limit.cap is not None]
@@ -81,10 +81,10 @@ def visits(model: Any, data: Data) -> None:
     if not limits or not days:
         return
     if data.columns.counted:
-        given = [j for j in range(len(data.columns)) if data.columns.fractions[j] > 0]
+        courses = [j for j in range(len(data.columns)) if data.columns.fractions[j] > 0]
         model.visits = pyo.Constraint(
             sorted(limits),
-            rule=lambda m, i: sum(m.x[j] for j in given) <= _most(m, data, i, limits[i]),
+            rule=lambda m, i: sum(m.x[j] for j in courses) <= _most(m, data, i, limits[i]),
         )
         return
     model.visit = pyo.Var(days, bounds=(0, 1))
@@ -189,9 +189,9 @@ def course_gaps(model: Any, data: Data) -> None:
     latest = data.instance.days + gap
     first, last, fractions = data.columns.first, data.columns.last, data.columns.fractions
     groups = [
-        (s, given)
+        (s, courses)
         for (s, _), group in sorted(data.choices.items())
-        if (given := [j for j in group if fractions[j] > 0])
+        if (courses := [j for j in group if fractions[j] > 0])
     ]
     lesions = sorted({s for s, _ in groups})
     pairs = list(itertools.combinations(lesions, 2))
@@ -211,16 +211,16 @@ def course_gaps(model: Any, data: Data) -> None:
             m.lesion_end[groups[i][0]] >= sum((int(last[j]) + 1) * m.x[j] for j in groups[i][1]) - 1
         ),
     )
-    most = gap + latest
+    big_m = gap + latest
     model.first_then_second = pyo.Constraint(
         pairs,
         rule=lambda m, s, t: (
-            m.lesion_begin[t] - m.lesion_end[s] >= gap - most * (1 - m.precedes[s, t])
+            m.lesion_begin[t] - m.lesion_end[s] >= gap - big_m * (1 - m.precedes[s, t])
         ),
     )
     model.second_then_first = pyo.Constraint(
         pairs,
-        rule=lambda m, s, t: m.lesion_begin[s] - m.lesion_end[t] >= gap - most * m.precedes[s, t],
+        rule=lambda m, s, t: m.lesion_begin[s] - m.lesion_end[t] >= gap - big_m * m.precedes[s, t],
     )
 
 

@@ -89,8 +89,8 @@ def exposures(model: Any, data: Data) -> None:
 
     def rule(m: Any, i: int) -> Any:
         x, met, plans = rows[i]
-        other = 1 - sum(data.chosen(m, k) for k in plans)
-        return m.exposed[x] >= sum(m.x[j] for j in met) - other
+        unmet = 1 - sum(data.chosen(m, k) for k in plans)
+        return m.exposed[x] >= sum(m.x[j] for j in met) - unmet
 
     model.exposures = pyo.Constraint(range(len(rows)), rule=rule)
 
@@ -121,29 +121,29 @@ def organ_loads(model: Any, data: Data) -> None:
     one row over all pairs w).
     """
     loads, numbers = data.columns.loads, _numbers(data)
-    least = loads.min(axis=0)
+    least_load = loads.min(axis=0)
     rows = [(row, -1) for row in range(loads.shape[2])]
     rows += [
         (row, group)
         for row in range(loads.shape[2])
         for group in (data.groups if not data.paired else ())
-        if (loads[group, :, row] > least[:, row] + COEFFICIENT_FLOOR).any()
+        if (loads[group, :, row] > least_load[:, row] + COEFFICIENT_FLOOR).any()
     ]
 
     def rule(m: Any, i: int) -> Any:
         row, group = rows[i]
-        load = least[:, row] if group < 0 else loads[group, :, row]
+        load = least_load[:, row] if group < 0 else loads[group, :, row]
         prior = float(data.candidates.prior[row])
         total = _linear(m, load)
-        if data.paired and (loads[:, :, row] > least[:, row] + COEFFICIENT_FLOOR).any():
-            every = np.arange(len(data.pairs[0]))
-            total = over_groups(m, data, loads[:, :, row], every)
+        if data.paired and (loads[:, :, row] > least_load[:, row] + COEFFICIENT_FLOOR).any():
+            all_pairs = np.arange(len(data.pairs[0]))
+            total = over_groups(m, data, loads[:, :, row], all_pairs)
         slack: Any = 0
         if group >= 0:
-            most = prior + data.greatest(load) - 1.0
-            if most <= 0:
+            excess = prior + data.greatest(load) - 1.0
+            if excess <= 0:
                 return pyo.Constraint.Skip
-            slack = most * (1 - data.chosen_group(m, group))
+            slack = excess * (1 - data.chosen_group(m, group))
         elif isinstance(total, int):
             if prior <= 1:
                 return pyo.Constraint.Skip
@@ -184,12 +184,12 @@ def exposed_caps(model: Any, data: Data) -> None:
             if owner == row and state[position]
         ]
         absent = sum(1 - m.exposed[x] for x in members)
-        most = max(0.0, float(prior[row]) + data.greatest(load) - ratio)
+        excess = max(0.0, float(prior[row]) + data.greatest(load) - ratio)
         if numbers[row] not in soft(data) and group < 0:
-            most = min(most, 1.0 - ratio)
+            excess = min(excess, 1.0 - ratio)
         if group >= 0:
             absent = absent + 1 - data.chosen_group(m, group)
-        allowed = ratio * allowance(m, data, numbers[row]) + most * absent
+        allowed = ratio * allowance(m, data, numbers[row]) + excess * absent
         return float(prior[row]) + _linear(m, load) <= allowed
 
     model.exposed_caps = pyo.Constraint(range(len(rows)), rule=rule)
@@ -205,14 +205,14 @@ def lymphocyte_count(model: Any, data: Data) -> None:
     days = [int(day) for day in treated_days(data)] or [0]
 
     def rule(m: Any, i: int, day: int) -> Any:
-        most = floors[i].log_loss_allowance(data.instance)
+        allowed_loss = floors[i].log_loss_allowance(data.instance)
         chemo = sum(
             float(data.chemo[k]) * data.chosen(m, k) for k in range(data.plans) if data.chemo[k] > 0
         )
         loss = _linear(m, data.columns.alc_loss[:, day]) + chemo
         if isinstance(loss, int):
             return pyo.Constraint.Skip
-        return loss <= most * allowance(m, data, i)
+        return loss <= allowed_loss * allowance(m, data, i)
 
     model.lymphocyte_count = pyo.Constraint(sorted(floors), days, rule=rule)
 

@@ -33,8 +33,8 @@ def lymphocyte_bands(model: Any, data: Data) -> None:
         k, _, high = data.refinement.bands[b]
         if high >= greatest(k):
             return pyo.Constraint.Skip
-        most = high + (greatest(k) - high) * (1 - m.y[b])
-        return BAND_SCALE * total(m, k) <= BAND_SCALE * most
+        ceiling = high + (greatest(k) - high) * (1 - m.y[b])
+        return BAND_SCALE * total(m, k) <= BAND_SCALE * ceiling
 
     def above(m: Any, b: int) -> Any:
         k, low, _ = data.refinement.bands[b]
@@ -52,9 +52,9 @@ def systemic_effect(model: Any, data: Data) -> None:
     The band's best value is used in all of it, so the programme bounds the truth from above.
     """
     gain = data.columns.gain
-    most = data.greatest_effect
+    greatest_effect = data.greatest_effect
     model.effect = pyo.Var(
-        data.horizons, bounds=lambda m, h: (0, float(most[:, h].max())), initialize=0
+        data.horizons, bounds=lambda m, h: (0, float(greatest_effect[:, h].max())), initialize=0
     )
 
     def rule(m: Any, b: int, h: int) -> Any:
@@ -64,7 +64,7 @@ def systemic_effect(model: Any, data: Data) -> None:
         used = np.flatnonzero(column > 1e-12)
         total = terms(column[used].tolist(), (m.x[j] for j in used.tolist()))
         total = total + flow.effect_of_free(m, data, h)
-        return m.effect[h] <= total + float(most[:, h].max()) * (1 - m.y[b])
+        return m.effect[h] <= total + float(greatest_effect[:, h].max()) * (1 - m.y[b])
 
     model.systemic_effect = pyo.Constraint(data.bands, data.horizons, rule=rule)
 
@@ -92,9 +92,9 @@ def burden_rule(model: Any, data: Data) -> None:
     c[s, h] <= S[h];  c[s, h] <= M (sum_j credit[k, j] x[j] + 1 - sum y of plans that credit alike).
     """
     ruled = [s for s in data.lesions if _may_lose_credit(data, s)]
-    most = data.greatest_kill
+    greatest_kill = data.greatest_kill
     model.credit_kill = pyo.Var(
-        ruled, data.horizons, bounds=lambda m, s, h: (0, float(most[h]) + RANGE_MARGIN)
+        ruled, data.horizons, bounds=lambda m, s, h: (0, float(greatest_kill[h]) + RANGE_MARGIN)
     )
     model.credit_at_most = pyo.Constraint(
         ruled, data.horizons, rule=lambda m, s, h: m.credit_kill[s, h] <= m.kill[h]
@@ -114,8 +114,10 @@ def burden_rule(model: Any, data: Data) -> None:
     def rule(m: Any, i: int, h: int) -> Any:
         s, plans = rows[i]
         members = [j for j in data.of_lesion[s] if data.columns.credit[plans[0], j]]
-        other = 1 - sum(data.chosen(m, k) for k in plans)
-        return m.credit_kill[s, h] <= float(most[h]) * (sum(m.x[j] for j in members) + other)
+        unchosen = 1 - sum(data.chosen(m, k) for k in plans)
+        return m.credit_kill[s, h] <= float(greatest_kill[h]) * (
+            sum(m.x[j] for j in members) + unchosen
+        )
 
     model.credited_courses = pyo.Constraint(range(len(rows)), data.horizons, rule=rule)
 
@@ -123,12 +125,12 @@ def burden_rule(model: Any, data: Data) -> None:
 def _credited_pairs(model: Any, data: Data, ruled: list[int]) -> None:
     """c[s, h] <= M sum of a lesion's credited pairs w."""
     column, plan = data.pairs
-    credit, most = data.columns.credit[plan, column], data.greatest_kill
+    credit, greatest_kill = data.columns.credit[plan, column], data.greatest_kill
 
     def rule(m: Any, s: int, h: int) -> Any:
-        own = data.pairs_of_lesion[s]
-        given = sum(m.pair[i] for i in own[credit[own]].tolist())
-        return m.credit_kill[s, h] <= float(most[h]) * given
+        of_lesion = data.pairs_of_lesion[s]
+        credited = sum(m.pair[i] for i in of_lesion[credit[of_lesion]].tolist())
+        return m.credit_kill[s, h] <= float(greatest_kill[h]) * credited
 
     model.credited_pairs = pyo.Constraint(ruled, data.horizons, rule=rule)
 
@@ -156,20 +158,20 @@ def log_burden(model: Any, data: Data) -> None:
     def rule(m: Any, s: int, h: int, c: int, group: int) -> Any:
         local = data.columns.local[group, :, h, c]
         if data.paired and len(data.groups) > 1:
-            own = data.columns.local[:, :, h, c]
-            left = pairs.over_groups(m, data, own, data.pairs_of_lesion[s])
+            local_of_pairs = data.columns.local[:, :, h, c]
+            after_local = pairs.over_groups(m, data, local_of_pairs, data.pairs_of_lesion[s])
         else:
             members = data.of_lesion[s]
-            left = terms(local[members].tolist(), (m.x[j] for j in members))
+            after_local = terms(local[members].tolist(), (m.x[j] for j in members))
         if s in data.free:
-            left = left + float(data.columns.constant_local[group, s, h, c])
-            left = left + data.growth(m, s, h)
+            after_local = after_local + float(data.columns.constant_local[group, s, h, c])
+            after_local = after_local + data.growth(m, s, h)
         slack = 0
         if len(groups) > 1:
             spread = float(high[s, h, c] - low[s, h, c])
             slack = spread * (1 - data.chosen_group(m, group))
         kill = m.credit_kill[s, h] if _may_lose_credit(data, s) else m.kill[h]
-        return m.burden[s, h, c] >= left - float(data.columns.share[s, c]) * kill - slack
+        return m.burden[s, h, c] >= after_local - float(data.columns.share[s, c]) * kill - slack
 
     rows = [(*key, group) for key in index for group in groups]
     model.log_burden = pyo.Constraint(rows, rule=rule)
@@ -210,18 +212,18 @@ def _accelerated_by_number(model: Any, data: Data, needed: list[int], cuts: list
 
     All fractions are before the first horizon (`countable`), so no horizon cuts the course.
     """
-    least: dict[tuple[int, int], float] = {}
+    least_days: dict[tuple[int, int], float] = {}
     for s in needed:
         lesion = data.instance.lesions[s]
         days = free_course(lesion).days
         for n in range(len(days) + 1):
-            given = closest_days(days, n) or (0,)
-            over = repopulation.accelerated_days(given[0], given[-1], lesion.kick_off_days)
-            least[s, n] = float(over)
-    model.number = pyo.Var(list(least), domain=pyo.Binary)
+            shortest = closest_days(days, n) or (0,)
+            over = repopulation.accelerated_days(shortest[0], shortest[-1], lesion.kick_off_days)
+            least_days[s, n] = float(over)
+    model.number = pyo.Var(list(least_days), domain=pyo.Binary)
 
     def of(s: int) -> list[int]:
-        return [n for other, n in least if other == s]
+        return [n for lesion_of_number, n in least_days if lesion_of_number == s]
 
     model.one_number = pyo.Constraint(
         needed, rule=lambda m, s: sum(m.number[s, n] for n in of(s)) == 1
@@ -236,7 +238,8 @@ def _accelerated_by_number(model: Any, data: Data, needed: list[int], cuts: list
         needed,
         cuts,
         rule=lambda m, s, h: (
-            m.over[s, h] == sum(least[s, n] * m.number[s, n] for n in of(s) if least[s, n])
+            m.over[s, h]
+            == sum(least_days[s, n] * m.number[s, n] for n in of(s) if least_days[s, n])
         ),
     )
 
@@ -265,8 +268,8 @@ def accelerated_growth(model: Any, data: Data) -> None:
         s, day, members = rows[i]
         until = day if cut < 0 else min(day, data.instance.horizon_days[cut])
         kick = data.instance.lesions[s].kick_off_days
-        given = sum(m.x[j] for j in members)
-        return m.over[s, cut] >= until - m.course_begin[s] - kick - horizon * (1 - given)
+        treated = sum(m.x[j] for j in members)
+        return m.over[s, cut] >= until - m.course_begin[s] - kick - horizon * (1 - treated)
 
     model.course_begins = pyo.Constraint(range(len(rows)), rule=begin)
     model.accelerated = pyo.Constraint(range(len(rows)), cuts, rule=over)

@@ -74,14 +74,15 @@ def summed_effect(model: Any, data: Data) -> None:
     """
     column, plan = data.pairs
     loss, gain = data.columns.loss[plan, column], data.columns.gain[plan, column, :]
-    every = np.arange(len(column))
+    all_pairs = np.arange(len(column))
     model.summed_gain = pyo.Var(data.horizons, domain=pyo.NonNegativeReals)
     model.summed_loss = pyo.Var(domain=pyo.NonNegativeReals)
     model.gain_of_pairs = pyo.Constraint(
-        data.horizons, rule=lambda m, h: m.summed_gain[h] <= weighted(m, data, gain[:, h], every)
+        data.horizons,
+        rule=lambda m, h: m.summed_gain[h] <= weighted(m, data, gain[:, h], all_pairs),
     )
     model.loss_of_pairs = pyo.Constraint(
-        expr=model.summed_loss >= weighted(model, data, loss, every)
+        expr=model.summed_loss >= weighted(model, data, loss, all_pairs)
     )
 
 
@@ -100,8 +101,10 @@ def log_effect(model: Any, data: Data) -> None:
             float(high[h].max()) + RANGE_MARGIN,
         ),
     )
-    most = sum(data.columns.loss[:, members].max(axis=1) for members in data.of_lesion.values())
-    extra = LEAST_EFFECT * np.exp(np.asarray(most) + data.chemo)
+    greatest_loss = sum(
+        data.columns.loss[:, members].max(axis=1) for members in data.of_lesion.values()
+    )
+    extra = LEAST_EFFECT * np.exp(np.asarray(greatest_loss) + data.chemo)
     points = data.refinement.gains
 
     def tangent(m: Any, h: int, i: int) -> Any:
@@ -136,14 +139,18 @@ def saturated_log_effect(model: Any, data: Data) -> None:
     S[h] <= sum_p kill[h, p], kill[h, p] <= slope part[h, p] + level z[h, p].
     """
     lines = {h: pieces(data, h) for h in data.horizons}
-    index = [(h, p) for h, own in lines.items() for p in range(len(own))]
-    most = data.greatest_kill
-    model.kill = pyo.Var(data.horizons, bounds=lambda m, h: (0, float(most[h]) + RANGE_MARGIN))
+    index = [(h, p) for h, of_horizon in lines.items() for p in range(len(of_horizon))]
+    greatest_kill = data.greatest_kill
+    model.kill = pyo.Var(
+        data.horizons, bounds=lambda m, h: (0, float(greatest_kill[h]) + RANGE_MARGIN)
+    )
     model.effect_piece = pyo.Var(index, domain=pyo.Binary)
     model.effect_part_of_piece = pyo.Var(
         index, bounds=lambda m, h, p: (min(0.0, lines[h][p][0]), max(0.0, lines[h][p][1]))
     )
-    model.kill_of_piece = pyo.Var(index, bounds=lambda m, h, p: (0, float(most[h]) + RANGE_MARGIN))
+    model.kill_of_piece = pyo.Var(
+        index, bounds=lambda m, h, p: (0, float(greatest_kill[h]) + RANGE_MARGIN)
+    )
 
     def total(variable: Any, h: int) -> Any:
         return sum(variable[h, p] for p in range(len(lines[h])))
@@ -177,34 +184,34 @@ def saturated_log_effect(model: Any, data: Data) -> None:
 
 def pieces(data: Data, h: int) -> list[Piece]:
     """Intervals of t with the lines (slope, value at 0) above the saturation curve there."""
-    least, greatest = log_range(data)
-    low, high = float(least[h].min()) - RANGE_MARGIN, float(greatest[h].max()) + RANGE_MARGIN
-    most = data.instance.immune.effect_maximum_nats
-    bend = math.inf if most is None else math.log(most)
+    lowest, greatest = log_range(data)
+    low, high = float(lowest[h].min()) - RANGE_MARGIN, float(greatest[h].max()) + RANGE_MARGIN
+    maximum = data.instance.immune.effect_maximum_nats
+    bend = math.inf if maximum is None else math.log(maximum)
     breaks = sorted(math.log(z) for z in data.refinement.effects if z > 0)
-    found: list[Piece] = []
+    pieces_in_order: list[Piece] = []
     if low < bend:
         top = min(bend, high)
         inside = [t for t in breaks if low + INSIDE < t < top - INSIDE]
         for a, b in itertools.pairwise([low, *inside, top]):
-            one, two = (saturated(t, most) for t in (a, b))
-            slope = (two - one) / (b - a)
-            found.append((a, b, [(slope, one - slope * a)]))
+            value, next_value = (saturated(t, maximum) for t in (a, b))
+            slope = (next_value - value) / (b - a)
+            pieces_in_order.append((a, b, [(slope, value - slope * a)]))
     if high > bend:
         start = max(low, bend)
         points = [start, *(t for t in breaks if start < t < high), high]
-        found.append((start, high, [_tangent(t, most) for t in points]))
-    return found
+        pieces_in_order.append((start, high, [_tangent(t, maximum) for t in points]))
+    return pieces_in_order
 
 
-def saturated(t: float, most: float | None) -> float:
+def saturated(t: float, maximum: float | None) -> float:
     """Saturated systemic log kill at t = ln Z."""
-    return float(immune.saturate(math.exp(t), most))
+    return float(immune.saturate(math.exp(t), maximum))
 
 
-def _tangent(t: float, most: float | None) -> Line:
-    value = saturated(t, most)
-    slope = value if most is None else value * (1.0 - value / most)
+def _tangent(t: float, maximum: float | None) -> Line:
+    value = saturated(t, maximum)
+    slope = value if maximum is None else value * (1.0 - value / maximum)
     return slope, value - slope * t
 
 

@@ -34,10 +34,10 @@ MOST_PIECES = 12
 
 def ends_of(data: Data, h: int) -> list[float]:
     """Ends of the pieces of kill at a horizon, from 0 to the greatest kill, increasing."""
-    most = float(data.greatest_kill[h])
-    number = min(MOST_PIECES, math.ceil(most / FIRST_WIDTH))
-    inner = [*np.linspace(0.0, most, number + 1)[1:-1].tolist(), *data.refinement.kills]
-    return [0.0, *sorted(kill for kill in inner if INSIDE < kill < most - INSIDE), most]
+    greatest = float(data.greatest_kill[h])
+    number = min(MOST_PIECES, math.ceil(greatest / FIRST_WIDTH))
+    inner = [*np.linspace(0.0, greatest, number + 1)[1:-1].tolist(), *data.refinement.kills]
+    return [0.0, *sorted(kill for kill in inner if INSIDE < kill < greatest - INSIDE), greatest]
 
 
 def kill_pieces(model: Any, data: Data) -> None:
@@ -87,13 +87,13 @@ def population_burden(model: Any, data: Data) -> None:
         return (float(high[s, h]) - low + data.steepest(s) * float(ends[h][-1])) * missed
 
     def at_end(m: Any, s: int, h: int, p: int, group: int) -> Any:
-        left = chosen(m, s, h, ends[h][p + 1], group)
-        return m.total[s, h] >= left - slack(m, s, h, p, group)
+        burden = chosen(m, s, h, ends[h][p + 1], group)
+        return m.total[s, h] >= burden - slack(m, s, h, p, group)
 
     def from_start(m: Any, s: int, h: int, p: int, group: int) -> Any:
         start = ends[h][p]
-        left = chosen(m, s, h, start, group) - data.steepest(s) * (m.kill[h] - start)
-        return m.total[s, h] >= left - slack(m, s, h, p, group)
+        burden = chosen(m, s, h, start, group) - data.steepest(s) * (m.kill[h] - start)
+        return m.total[s, h] >= burden - slack(m, s, h, p, group)
 
     model.population_at_end = pyo.Constraint(index, rule=at_end)
     model.population_from_start = pyo.Constraint(index, rule=from_start)

@@ -23,16 +23,16 @@ def of_lesion(model: Any, data: Data) -> None:
     """
     kind = data.instance.objective.kind
     low, high = data.burden_range
-    least = {"log_kill": -high, "expected_control": 0.0 * high}.get(
+    lowest = {"log_kill": -high, "expected_control": 0.0 * high}.get(
         kind, control.log_control(high) - 1.0
     )
-    most = {"log_kill": -low, "expected_control": 1.0 + 0.0 * high}.get(kind, 0.0 * high)
+    highest = {"log_kill": -low, "expected_control": 1.0 + 0.0 * high}.get(kind, 0.0 * high)
     model.value = pyo.Var(
         data.lesions,
         data.horizons,
         bounds=lambda m, s, h: (
-            float(least[s, h]) - RANGE_MARGIN,
-            float(most[s, h]) + RANGE_MARGIN,
+            float(lowest[s, h]) - RANGE_MARGIN,
+            float(highest[s, h]) + RANGE_MARGIN,
         ),
     )
     if kind == "log_kill":
@@ -63,8 +63,8 @@ def _pursued(model: Any, data: Data) -> None:
         tangent = float(control.log_control(u)) + slope * (burden(m, data, s, h) - u)
         if m.conceded is None:
             return m.value[s, h] <= tangent
-        least = float(control.log_control(u)) + slope * (float(high[s, h]) - u)
-        return m.value[s, h] <= tangent + max(0.0, -least) * m.conceded[s, h]
+        lowest = float(control.log_control(u)) + slope * (float(high[s, h]) - u)
+        return m.value[s, h] <= tangent + max(0.0, -lowest) * m.conceded[s, h]
 
     model.pursued = pyo.Constraint(data.lesions, data.horizons, range(len(points)), rule=rule)
 
@@ -77,8 +77,8 @@ def _conceded(model: Any, data: Data) -> None:
 
     def line(m: Any, s: int, h: int) -> Any:
         straight = -goal.conceded_at_nats - goal.conceded_slope * (burden(m, data, s, h) - edge)
-        least = -goal.conceded_at_nats - goal.conceded_slope * (float(high[s, h]) - edge)
-        return m.value[s, h] <= straight + max(0.0, -least) * (1 - m.conceded[s, h])
+        lowest = -goal.conceded_at_nats - goal.conceded_slope * (float(high[s, h]) - edge)
+        return m.value[s, h] <= straight + max(0.0, -lowest) * (1 - m.conceded[s, h])
 
     def floor(m: Any, s: int, h: int) -> Any:
         return m.value[s, h] <= -goal.conceded_at_nats * m.conceded[s, h]
@@ -95,7 +95,7 @@ def _expected_control(model: Any, data: Data) -> None:
     lie between break points, and the line is their chord: exact at its ends.
     """
     lines = {(s, h): _lines(data, s, h) for s in data.lesions for h in data.horizons}
-    pieces = [(s, h, p) for (s, h), own in lines.items() for p in range(len(own))]
+    pieces = [(s, h, p) for (s, h), of_end in lines.items() for p in range(len(of_end))]
     model.piece = pyo.Var(pieces, domain=pyo.Binary)
     model.part = pyo.Var(pieces, bounds=lambda m, s, h, p: _around_zero(lines[s, h][p][0]))
     model.gain = pyo.Var(pieces, bounds=(0, 1))
@@ -148,33 +148,33 @@ def _lines(data: Data, s: int, h: int) -> list[Piece]:
             tangents.append((-p * (1 - p), p + p * (1 - p) * u))
         pieces.append(((bottom, min(top, 0.0)), tangents))
     if top > 0:
-        own = [u for i, j, u in data.refinement.breaks if (i, j) == (s, h)]
+        refined = [u for i, j, u in data.refinement.breaks if (i, j) == (s, h)]
         start = max(bottom, 0.0)
-        points = {*settings.CURRENT.breaks, *own}
+        points = {*settings.CURRENT.breaks, *refined}
         inside = sorted(u for u in points if start + INSIDE < u < top - INSIDE)
         for a, b in itertools.pairwise([start, *inside, top]):
-            here, there = (float(control.control_probability(u)) for u in (a, b))
-            slope = (there - here) / (b - a)
-            pieces.append(((a, b), [(slope, here - slope * a)]))
+            control_at_a, control_at_b = (float(control.control_probability(u)) for u in (a, b))
+            slope = (control_at_b - control_at_a) / (b - a)
+            pieces.append(((a, b), [(slope, control_at_a - slope * a)]))
     return pieces
 
 
 def tumor_bed(model: Any, data: Data) -> None:
     """b[s] <= sum_j BED[j] x[j] - lost to repopulation (free courses: their own row)."""
     bed = data.columns.tumor_bed
-    most = {s: data.greatest(bed.max(axis=0), data.of_lesion[s]) for s in data.lesions}
-    least = {
+    highest = {s: data.greatest(bed.max(axis=0), data.of_lesion[s]) for s in data.lesions}
+    lowest = {
         s: float(bed[:, data.of_lesion[s]].min(initial=0.0)) - data.greatest_bed_loss(s)
         for s in data.lesions
     }
-    model.tumor_bed = pyo.Var(data.lesions, bounds=lambda m, s: (least[s], most[s]))
+    model.tumor_bed = pyo.Var(data.lesions, bounds=lambda m, s: (lowest[s], highest[s]))
 
     def rule(m: Any, s: int, group: int) -> Any:
         terms = sum(float(bed[group, j]) * m.x[j] for j in data.of_lesion[s])
         terms = terms - data.bed_loss(m, s)
         slack = 0
         if len(data.groups) > 1:
-            slack = (most[s] - least[s]) * (1 - data.chosen_group(m, group))
+            slack = (highest[s] - lowest[s]) * (1 - data.chosen_group(m, group))
         return m.tumor_bed[s] <= terms + slack
 
     model.tumor_bed_row = pyo.Constraint(data.lesions, data.groups, rule=rule)
