@@ -94,6 +94,38 @@ class Immune(LibraryTable):
     burden_blockade: NonNegative = Field(
         default=0.0, description="growth of that volume with the greatest occupancy"
     )
+    gate_plateau: Share = Field(
+        default=0.0, description="share of the gate that the highest doses keep"
+    )
+    own_loss: Share = Field(
+        default=0.0,
+        description="share of the lymphocyte loss of a lesion's own course that its own effectors "
+        "feel; those of other lesions feel all of it",
+    )
+    liver_release_factor: Annotated[float, Field(ge=0, le=10)] = Field(
+        default=1.0, description="multiplies the immunogenicity of lesions in the liver"
+    )
+    liver_siphon_nats: NonNegative = Field(
+        default=0.0,
+        description="log loss of other lesions' effectors by each lesion in the liver that is not "
+        "irradiated",
+    )
+    ctla4_mobilization_per_day: Share = Field(
+        default=0.0,
+        description="further share of precursors that become effectors while all CTLA-4 is bound",
+    )
+    ctla4_depletion: Annotated[float, Field(ge=0, le=10)] = Field(
+        default=0.0,
+        description="gain of release on a day on which all CTLA-4 is bound by depleting antibodies",
+    )
+    count_exponent: Annotated[float, Field(ge=0, le=5)] = Field(
+        default=0.0,
+        description="the systemic effect grows with this power of the lymphocyte count before "
+        "treatment",
+    )
+    count_reference_1e9_per_l: Annotated[float, Field(gt=0, le=20)] = Field(
+        default=1.7, description="count before treatment at which that power is 1"
+    )
     combination: Literal["multiplicative", "additive", "strongest"] = Field(
         default="multiplicative", description="how agents of one phase combine"
     )
@@ -104,6 +136,7 @@ class Immune(LibraryTable):
             self.precursor_loss_per_day
             + self.mobilization_per_day
             + self.blockade_mobilization_per_day
+            + self.ctla4_mobilization_per_day
         )
         if out > 1:
             raise ValueError("precursor loss plus mobilization must not exceed 1 per day")

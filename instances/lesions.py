@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Discriminator, Field, Tag
@@ -133,7 +134,10 @@ class Lesion(LibraryTable):
     """
 
     name: Name = Field(description="of the lesion")
-    organ: str = Field(description="where it is")
+    organ: str = Field(
+        description="where it is; the word liver in it counts where the immune response has terms "
+        "of the liver"
+    )
     irradiable: bool = Field(default=True, description="whether it may be irradiated")
     weight: Annotated[float, Field(gt=0, le=100)] = Field(
         default=1.0, description="in the objective"
@@ -316,8 +320,22 @@ class Lesion(LibraryTable):
 
     def immune_active(self, immune: Immune) -> bool:
         """Whether its own release or precursors add to the systemic effect."""
-        released = self.immunogenicity * immune.release_factor > 0
+        released = self.release_scale(immune) > 0
         return immune.effect_per_effector > 0 and (released or self.precursor_share > 0)
+
+    @property
+    def in_liver(self) -> bool:
+        """Whether its organ has the word liver in it."""
+        return "liver" in re.findall(r"[a-z]+", self.organ.lower())
+
+    def release_scale(self, immune: Immune) -> float:
+        """Immunogenicity under the factors of the immune response."""
+        site = immune.liver_release_factor if self.in_liver else 1.0
+        return self.immunogenicity * immune.release_factor * site
+
+    def siphon(self, immune: Immune) -> float:
+        """Log loss of other lesions' effectors as long as it is not irradiated, in nats."""
+        return immune.liver_siphon_nats if self.in_liver else 0.0
 
     def regrowth_per_day(self, immune: Immune) -> float:
         """Log growth of survivors between fractions that counts as antigen."""

@@ -15,11 +15,12 @@ def gate(
     low_exponent: float,
     high_gy: float,
     high_exponent: float,
+    plateau: float = 0.0,
 ) -> FloatArray:
     """Return how well one fraction of a given dose primes.
 
-    ``u(d) = [1 + (D_lo/d)^a]⁻¹·[1 + (d/D_hi)^b]⁻¹``, ``u(0) = 0``: low doses do not prime,
-    TREX1 switches priming off at high ones.
+    ``u(d) = [1 + (D_lo/d)^a]⁻¹·(f + (1 − f)·[1 + (d/D_hi)^b]⁻¹)``, ``u(0) = 0``: low doses do not
+    prime, TREX1 switches priming off at high ones, but for the share ``f``.
 
     Parameters
     ----------
@@ -27,6 +28,8 @@ def gate(
         Dose per fraction in Gy, ≥ 0, any shape.
     low_gy, low_exponent, high_gy, high_exponent
         ``D_lo``, ``a``, ``D_hi``, ``b``, > 0.
+    plateau
+        ``f`` in [0, 1], what is left at the highest doses (M40 of docs/reference/model.md).
 
     Returns
     -------
@@ -39,7 +42,8 @@ def gate(
     Vanpouille-Box 2017, doi:10.1038/ncomms15618. Status: derived, a scenario family.
     """
     primed = saturation(dose_gy, low_gy, low_exponent)
-    return primed * saturation(dose_gy, high_gy, -high_exponent)
+    unswitched = saturation(dose_gy, high_gy, -high_exponent)
+    return primed * (plateau + (1.0 - plateau) * unswitched)
 
 
 def antigen(
@@ -108,10 +112,11 @@ def release(
     occupancy: ArrayLike,
     *,
     suppression: ArrayLike = 1.0,
+    depletion: ArrayLike = 1.0,
 ) -> FloatArray:
     """Return the immunogenic release of one fraction.
 
-    ``r = η·V^ξ·u·a·(1 + θ·occ)·q``.
+    ``r = η·V^ξ·u·a·(1 + θ·occ)·q·p``.
 
     Parameters
     ----------
@@ -129,6 +134,8 @@ def release(
         Receptor occupancy on the day of the fraction, in [0, 1].
     suppression
         ``q`` in [0, 1], what radiation-induced suppression leaves (`suppression`).
+    depletion
+        ``p`` ≥ 1, what depleted regulatory T cells add (`depletion`).
 
     Returns
     -------
@@ -146,7 +153,47 @@ def release(
     blocked = 1.0 + preblockade_sign * np.asarray(occupancy, dtype=np.float64)
     released = present * np.asarray(gate, dtype=np.float64)
     released = released * np.asarray(antigen, dtype=np.float64) * blocked
-    return released * np.asarray(suppression, dtype=np.float64)
+    released = released * np.asarray(suppression, dtype=np.float64)
+    return released * np.asarray(depletion, dtype=np.float64)
+
+
+def ctla4_bound(ratio: ArrayLike) -> FloatArray:
+    """Return the share of CTLA-4 that antibodies bind.
+
+    ``x/(1 + x)`` with ``x`` the concentration in units of the EC50, any shape, in [0, 1).
+
+    Notes
+    -----
+    Source: one-site binding. Status: derived.
+    """
+    return saturation(ratio, 1.0, 1.0)
+
+
+def depletion(bound: ArrayLike, strength: float) -> FloatArray:
+    """Return what a depleting anti-CTLA-4 adds to the release of a fraction on its day.
+
+    ``p = 1 + θ₄·b``: antibodies of mice deplete the regulatory T cells of a tumor, and radiation
+    then primes better.
+
+    Parameters
+    ----------
+    bound
+        ``b`` on the day of the fraction, from `ctla4_bound`, any shape.
+    strength
+        ``θ₄`` ≥ 0; 0 for antibodies that do not deplete.
+
+    Returns
+    -------
+    FloatArray
+        Dimensionless, ≥ 1, shape of ``bound``.
+
+    Notes
+    -----
+    Source: Young 2016, PLoS One 11:e0157164: anti-CTLA-4 is best before 20 Gy, in part by
+    depletion of regulatory T cells (verified from the abstract). Status: the form is derived, the
+    size assumed (M44 of docs/reference/model.md).
+    """
+    return 1.0 + strength * np.asarray(bound, dtype=np.float64)
 
 
 def suppression(
@@ -301,17 +348,24 @@ def ctla4_factor(ratio: ArrayLike, threshold: float) -> FloatArray:
 
 
 def mobilization(
-    occupancy: ArrayLike, baseline_per_day: float, blockade_per_day: float
+    occupancy: ArrayLike,
+    baseline_per_day: float,
+    blockade_per_day: float,
+    ctla4_bound: ArrayLike = 0.0,
+    ctla4_per_day: float = 0.0,
 ) -> FloatArray:
     """Return the daily share of precursors that turns into effectors.
 
-    ``m = m0 + m1·occ`` in 1/day, shape of ``occupancy``; ``m0 + m1`` ≤ 1.
+    ``m = m0 + m1·occ + m4·b`` in 1/day, broadcast shape of ``occupancy`` and of ``b``, the bound
+    share of CTLA-4; ``m0 + m1 + m4`` ≤ 1.
 
     Notes
     -----
-    Source: own model (M19 of docs/reference/model.md). Status: derived.
+    Source: own model (M19 and M43 of docs/reference/model.md); that anti-CTLA-4 expands effectors
+    by itself: Wei 2017, Cell (recalled). Status: derived.
     """
-    return baseline_per_day + blockade_per_day * np.asarray(occupancy, dtype=np.float64)
+    moved = baseline_per_day + blockade_per_day * np.asarray(occupancy, dtype=np.float64)
+    return moved + ctla4_per_day * np.asarray(ctla4_bound, dtype=np.float64)
 
 
 def saturate(effect: ArrayLike, maximum: float | None) -> FloatArray:

@@ -63,6 +63,9 @@ REPEATED = 10_000
 CALENDARS = 20_000
 """Seeds from here on draw days of infusions and course starts as well."""
 
+FURTHER = 30_000
+"""Seeds from here on draw one theme, days of infusions, and terms that are off unless stated."""
+
 
 @dataclass
 class Draft:
@@ -75,6 +78,7 @@ class Draft:
     chemo: dict[str, float] = field(default_factory=dict)
     phases: list[str] = field(default_factory=list)
     checkpoint: bool = False
+    ctla4: bool = False
     rules: bool = False
     limits: list[tuple[str, bool]] = field(default_factory=list)
     prior: float = 0.25
@@ -95,9 +99,12 @@ def widened_case(seed: int) -> Raw:
     names = list(THEMES)
     first = names[seed % len(names)]
     others = [str(name) for name in rng.permutation([name for name in names if name != first])]
-    for name in [first, *others[: int(rng.integers(1, 4))]]:
+    chosen = others[: 0 if seed >= FURTHER else int(rng.integers(1, 4))]
+    for name in [first, *chosen]:
         THEMES[name](rng, draft)
-    if seed >= REPEATED:
+    if seed >= FURTHER:
+        further_terms(rng, draft)
+    elif seed >= REPEATED:
         repeated_release(rng, draft)
     _drugs(rng, draft)
     draft.raw = with_calendar(draft.raw, seed) if seed >= CALENDARS else any_day(draft.raw)
@@ -404,6 +411,70 @@ def repeated_release(rng: Rng, draft: Draft) -> None:
     _dear_drugs(rng, draft)
 
 
+def plateau(rng: Rng, draft: Draft) -> None:
+    """A gate that falls at the doses of the menus, but not to nothing."""
+    immune = draft.raw["immune"]
+    immune["gate_plateau"] = uniform(rng, 0.1, 0.9)
+    immune["gate_low_gy"], immune["gate_high_gy"] = uniform(rng, 2, 5), uniform(rng, 5, 9)
+
+
+def own_loss(rng: Rng, draft: Draft) -> None:
+    draft.raw["immune"]["own_loss"] = pick(rng, (1.0, 1.0, 0.4))
+    for lesion in draft.sites:
+        lesion["lymphocyte_effect_per_fraction"] = uniform(rng, 0.05, 0.5)
+
+
+def liver(rng: Rng, draft: Draft) -> None:
+    """One lesion of two, or any, in the liver; hidden disease, too."""
+    places = ("liver", "left liver lobe", "Liver, segment 7")
+    lesions = draft.raw["lesions"]
+    for lesion in lesions:
+        if len(lesions) == 1 or rng.random() < 0.5:
+            lesion["organ"] = pick(rng, places)
+    immune, which = draft.raw["immune"], pick(rng, ("release", "siphon", "both"))
+    if which != "siphon":
+        immune["liver_release_factor"] = pick(rng, (0.0, 0.3, 2.0))
+    if which != "release":
+        immune["liver_siphon_nats"] = uniform(rng, 0.3, 2.0)
+    _one_site(rng, draft, 0.5)
+
+
+def ctla4_mobilization(rng: Rng, draft: Draft) -> None:
+    draft.raw["immune"]["ctla4_mobilization_per_day"] = uniform(rng, 0.02, 0.2)
+    draft.ctla4 = True
+    _dear_drugs(rng, draft)
+
+
+def ctla4_depletion(rng: Rng, draft: Draft) -> None:
+    draft.raw["immune"]["ctla4_depletion"] = uniform(rng, 0.5, 3.0)
+    draft.ctla4 = True
+
+
+def count_before(rng: Rng, draft: Draft) -> None:
+    immune = draft.raw["immune"]
+    immune["count_exponent"] = uniform(rng, 0.5, 2.0)
+    if rng.random() < 0.5:
+        immune["count_reference_1e9_per_l"] = uniform(rng, 0.8, 2.5)
+
+
+FURTHER_TERMS: tuple[Theme, ...] = (
+    plateau,
+    own_loss,
+    liver,
+    ctla4_mobilization,
+    ctla4_depletion,
+    count_before,
+)
+
+
+def further_terms(rng: Rng, draft: Draft) -> None:
+    """Two to four of the terms that are off unless stated."""
+    _resistant(rng, draft)
+    order = rng.permutation(len(FURTHER_TERMS))
+    for number in order[: int(rng.integers(2, 5))]:
+        FURTHER_TERMS[int(number)](rng, draft)
+
+
 def preblockade(rng: Rng, draft: Draft) -> None:
     _resistant(rng, draft)
     draft.raw["immune"]["preblockade_sign"] = pick(rng, (-1.0, 1.0, -0.8))
@@ -505,13 +576,15 @@ THEMES: dict[str, Theme] = {
 
 AGENTS = {"relatlimab": 80.0, "ivuxolimab": 100.0, "utomilumab": 100.0, "tiragolumab": 600.0}
 """Agents of the library with a phase, and a dose in mg that blocks well."""
+CTLA4 = {"ipilimumab": 50.0}
 CHECKPOINT = {"pembrolizumab": 200.0, "nivolumab": 240.0, "durvalumab": 1500.0}
 
 
 def _drugs(rng: Rng, draft: Draft) -> None:
     """Regimens, agents and drugs: at most six plans."""
     raw = draft.raw
-    if not (draft.chemo or draft.phases or draft.checkpoint) and rng.random() < 0.3:
+    asked = draft.chemo or draft.phases or draft.checkpoint or draft.ctla4
+    if not asked and rng.random() < 0.3:
         return
     drugs: dict[str, Raw] = {}
     regimens: dict[str, Raw] = {}
@@ -525,7 +598,7 @@ def _drugs(rng: Rng, draft: Draft) -> None:
         weekly = rng.random() < 0.5
         regimens["chemo"] = _regimen(7 if weekly else 21, 3 if weekly else 2, {name: dose})
         agents.append(_agent(rng, "chemotherapy", "chemo", starts=2 if rng.random() < 0.6 else 1))
-    if draft.phases or draft.checkpoint or not draft.chemo:
+    if draft.phases or draft.checkpoint or draft.ctla4 or not draft.chemo:
         given = {}
         names = [str(name) for name in rng.permutation(list(AGENTS))]
         for name, phase in zip(names, draft.phases[:3], strict=False):
@@ -535,6 +608,8 @@ def _drugs(rng: Rng, draft: Draft) -> None:
             given[name] = AGENTS[name]
         if draft.checkpoint or not given:
             given |= dict([pick(rng, list(CHECKPOINT.items()))])
+        if draft.ctla4:
+            given |= CTLA4
         for name in given:
             drugs.setdefault(name, {"use": name})
             drugs[name]["irae_risk_per_dose"] = uniform(rng, 0.02, 0.15)

@@ -171,6 +171,14 @@ def _free(instance: Instance, i: int, lesion: Lesion, course: FreeCourse) -> Ite
             if getattr(instance.immune, key) > 0:
                 rule = "depends on a course's earlier fractions: not for free courses"
                 yield f"immune.{key}", getattr(instance.immune, key), rule
+        if instance.immune.own_loss > 0 and lesion.effect_loss(lesion.ways[0]) > 0:
+            rule = "its own effectors would feel a product of fractions: not for free courses"
+            yield "immune.own_loss", instance.immune.own_loss, rule
+    if not instance.objective.of_dose_alone and any(
+        other.siphon(instance.immune) > 0 for other in instance.lesions
+    ):
+        rule = "asks whether a liver lesion is irradiated: not beside free courses"
+        yield "immune.liver_siphon_nats", instance.immune.liver_siphon_nats, rule
 
 
 def _limits(instance: Instance) -> Iterator[Problem]:

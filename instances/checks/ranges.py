@@ -54,6 +54,7 @@ RANGES: dict[str, dict[str, Usual]] = {
         "suppression_per_gy": Usual(0, 10, "per Gy", "1 stops release within a Gy"),
         "suppression_after_days": Usual(0, 1500, "days", "a course lasts at most 60 days"),
         "suppression_per_day": _RATE,
+        "liver_siphon_nats": Usual(0, 20, "nat", "0.7 is the loss of half of the effectors"),
         "burden_limit_cm3": Usual(1e-6, 1e4, "cm3", "volumes of lesions are 0.01 to 5000 cm3"),
         "burden_blockade": Usual(0, 100, "", "a share of the effect by blockade"),
     },

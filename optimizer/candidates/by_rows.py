@@ -12,7 +12,7 @@ import numpy as np
 
 from abscopt.models import immune
 from abscopt.models.arrays import FloatArray, IntArray
-from abscopt.optimizer.candidates.coefficients import effects_under, shares_of
+from abscopt.optimizer.candidates.coefficients import effects_under, shares_of, siphoned
 from abscopt.optimizer.candidates.value import lesion_value
 
 if TYPE_CHECKING:
@@ -108,4 +108,5 @@ def effects_of(
             effect[lot[:, None], in_block] = block_effect[:, row, column]
     loss_of = np.array([lesion.effect_loss(way) for way in lesion.ways])[menu.technique[different]]
     weights = candidates.plan_effects.effect_weights[plans] @ menu.patterns.number[pattern].T
-    return effect[:, of], (loss_of * weights)[:, of]
+    lost = loss_of * weights + siphoned(instance, lesion, menu.patterns.count[pattern])
+    return effect[:, of], lost[:, of]

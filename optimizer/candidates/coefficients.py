@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from abscopt.models import immune
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.loads import by_technique
 from abscopt.optimizer.candidates.shared import suppression_by_radiation
@@ -72,7 +73,8 @@ def course_effects(
         kind=shared.kinds.of,
         local=shared.local,
         effect=effect,
-        loss=by_technique(lesion, menu, lesion.effect_loss) * weights[menu.pattern],
+        loss=by_technique(lesion, menu, lesion.effect_loss) * weights[menu.pattern]
+        + siphoned(instance, lesion, menu.patterns.count)[menu.pattern],
         tumor_bed=shared.tumor_bed,
         share=shares_of(instance, lesion, shared, float(effects.greatest_occupancy[plan])),
     )
@@ -156,9 +158,9 @@ def effects_under(
     """
     days = patterns.days[counted, :count]
     unit = prop.release_under(plans, counted)[:, :, :count]
-    if instance.immune.preblockade_sign != 0:
-        blocked = 1.0 + instance.immune.preblockade_sign * effects.occupancy[plans][:, days]
-        unit = unit * blocked[..., None]
+    bound = at_irradiation(instance, effects, plans)
+    if bound is not None:
+        unit = unit * bound[:, days, None]
     resting = prop.take(counted).resting_of(plans)[:, None]
     if not relieves(instance, effects, plans):
         product = np.tensordot(shared.release[kinds, :count], unit, (1, 2))
@@ -185,12 +187,33 @@ def units(
     ----------
     days : (patterns, fractions) of the propagators' patterns; all fractions or the first ones
     """
-    sign = instance.immune.preblockade_sign
     unit = prop.release_of(plan)[:, : days.shape[1]]
-    if sign == 0:
-        return unit
-    blocked = 1.0 + sign * effects.occupancy[plan][days]
-    return np.asarray(unit * blocked[:, :, None])
+    bound = at_irradiation(instance, effects, plan)
+    return unit if bound is None else np.asarray(unit * bound[days, None])
+
+
+def at_irradiation(
+    instance: Instance, effects: PlanEffects, plans: int | IntArray
+) -> FloatArray | None:
+    """(..., days) factor of release by what is bound on the day of a fraction; None if none is.
+
+    (1 + theta occ) (1 + theta_4 bound)
+    """
+    c = instance.immune
+    if c.preblockade_sign == 0 and c.ctla4_depletion == 0:
+        return None
+    blocked: FloatArray = 1.0 + c.preblockade_sign * effects.occupancy[plans]
+    return blocked * immune.depletion(effects.ctla4_bound[plans], c.ctla4_depletion)
+
+
+def siphoned(instance: Instance, lesion: Lesion, count: IntArray) -> FloatArray:
+    """(patterns,) log loss of other lesions' effectors by a lesion that gets no fraction.
+
+    Parameters
+    ----------
+    count : (patterns,) fractions
+    """
+    return np.where(count == 0, lesion.siphon(instance.immune), 0.0)
 
 
 def relieves(instance: Instance, effects: PlanEffects, plans: int | IntArray) -> bool:

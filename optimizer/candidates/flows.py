@@ -139,7 +139,12 @@ def _release(
     """(plans, columns) release of a dose that kills the whole lesion."""
     c = instance.immune
     opening = immune.gate(
-        dose, c.gate_low_gy, c.gate_low_exponent, c.gate_high_gy, c.gate_high_exponent
+        dose,
+        c.gate_low_gy,
+        c.gate_low_exponent,
+        c.gate_high_gy,
+        c.gate_high_exponent,
+        c.gate_plateau,
     )
     suppressed = immune.suppression(
         dose,
@@ -154,12 +159,13 @@ def _release(
     released = immune.release(
         opening,
         1.0,
-        lesion.immunogenicity * c.release_factor,
+        lesion.release_scale(c),
         lesion.volume_cm3,
         c.volume_exponent,
         c.preblockade_sign,
         effects.occupancy[:, day],
         suppression=suppressed,
+        depletion=immune.depletion(effects.ctla4_bound[:, day], c.ctla4_depletion),
     )
     return released * lesion.ways[0].node_factor
 

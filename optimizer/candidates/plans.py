@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.limits.protocol import PlanLoad
 
 MOST_PLAN_DAYS = 20_000_000
-"""Nine tables of 8 bytes per plan and day: 1.5 GB."""
+"""Ten tables of 8 bytes per plan and day: 1.6 GB."""
 
 MOST_COMBINATIONS = 5_000_000
 """Options of agents that are tried one by one against limits of drugs, about 10 µs each."""
@@ -87,6 +87,7 @@ class PlanEffects:
     """
 
     occupancy: FloatArray
+    ctla4_bound: FloatArray
     mobilization: FloatArray
     priming_factor: FloatArray
     sensitizer: FloatArray
@@ -203,19 +204,30 @@ def plan_effects(instance: Instance, plans: tuple[Plan, ...]) -> PlanEffects:
         for phase, effects in acting.items():
             factors[phase][row] = immune.combined(effects, rule)
     c = instance.immune
-    occupancy = 1.0 - unblocked
+    occupancy, bound = 1.0 - unblocked, immune.ctla4_bound(ratio)
+    moved = immune.mobilization(
+        occupancy,
+        c.mobilization_per_day,
+        c.blockade_mobilization_per_day,
+        bound,
+        c.ctla4_mobilization_per_day,
+    )
     mobilization = np.minimum(
-        immune.mobilization(occupancy, c.mobilization_per_day, c.blockade_mobilization_per_day)
-        * factors["mobilization"],
+        moved * factors["mobilization"],
         1.0 - c.precursor_loss_per_day,
     )
     half = instance.lymphocytes.recovery_half_time_days
     found = PlanEffects(
         occupancy=occupancy,
+        ctla4_bound=bound,
         mobilization=mobilization,
         priming_factor=immune.ctla4_factor(ratio, c.ctla4_threshold) * factors["priming"],
         sensitizer=sensitizer,
-        effect_factor=(1.0 + c.blockade_effect * occupancy) * factors["effector"],
+        effect_factor=(1.0 + c.blockade_effect * occupancy)
+        * factors["effector"]
+        * lymphocytes.count_factor(
+            instance.lymphocytes.initial_1e9_per_l, c.count_reference_1e9_per_l, c.count_exponent
+        ),
         relief=factors["suppression"],
         precursor_survival=survival,
         effect_weights=_effect_weights(mobilization, half),

@@ -92,6 +92,24 @@ class _Store:
 
 
 @dataclass(frozen=True)
+class OwnLoss:
+    """Log loss of a lesion's own effectors by its own course: `rate` sum_t n_t weight_t.
+
+    `siphon` stands in its place where no fraction is given. Both are 0 unless the immune response
+    has a loss of one's own.
+    """
+
+    rate: float = 0.0
+    siphon: float = 0.0
+
+
+def own_loss_of(instance: Instance, lesion: Lesion, technique: Technique) -> OwnLoss:
+    """What the effectors of a lesion lose by its own course of one technique."""
+    c = instance.immune
+    return OwnLoss(c.own_loss * lesion.effect_loss(technique), c.own_loss * lesion.siphon(c))
+
+
+@dataclass(frozen=True)
 class Propagators:
     """Effect on the horizons of precursors and release, under each plan.
 
@@ -101,16 +119,18 @@ class Propagators:
     share : of the precursors
     patterns : those of the store that count; None for all
     scale : effect of an effector over that in the store; the recursion is linear in it
+    own : what the lesion's own effectors lose by its own course
     """
 
     store: _Store
     share: float = 1.0
     patterns: IntArray | None = None
     scale: float = 1.0
+    own: OwnLoss = OwnLoss()
 
-    def of_share(self, share: float) -> Propagators:
-        """The same for a lesion with a share of all precursors."""
-        return replace(self, share=share)
+    def of_share(self, share: float, own: OwnLoss) -> Propagators:
+        """The same for a lesion with a share of all precursors and losses of its own."""
+        return replace(self, share=share, own=own)
 
     def scaled(self, scale: float) -> Propagators:
         """The same for effectors of which each has so many times the effect."""
@@ -131,19 +151,37 @@ class Propagators:
         by_plan = [
             resting[counted] for lot in self.blocks(plans) for resting, _ in self.store.of(lot)
         ]
-        return (self.share * self.scale) * np.stack(by_plan)
+        kept = self._kept(plans, counted)
+        return (
+            (self.share * self.scale)
+            * np.stack(by_plan)
+            * (1.0 if kept is None else kept[..., None])
+        )
 
     def release_of(self, plan: int) -> FloatArray:
         """(patterns, most fractions, horizons) effect per unit released under one plan."""
         release: FloatArray = self.store.of(np.array([plan]))[0][1]
-        release = release if self.patterns is None else release[self.patterns]
+        counted = slice(None) if self.patterns is None else self.patterns
+        kept = self._kept(np.array([plan]), counted)
+        release = release[counted] if kept is None else release[counted] * kept[0, :, None, None]
         return release if self.scale == 1.0 else self.scale * release
 
     def release_under(self, plans: IntArray, patterns: IntArray) -> FloatArray:
         """(n, patterns, most fractions, horizons) the same of some patterns under some plans."""
         counted = patterns if self.patterns is None else self.patterns[patterns]
         release = np.stack([release[counted] for _, release in self.store.of(plans)])
+        kept = self._kept(plans, counted)
+        release = release if kept is None else release * kept[..., None, None]
         return release if self.scale == 1.0 else self.scale * release
+
+    def _kept(self, plans: IntArray, counted: IntArray | slice) -> FloatArray | None:
+        """(n, patterns) share of own effectors that the own course leaves; None if all."""
+        if self.own == OwnLoss():
+            return None
+        patterns = self.store.patterns
+        weights = self.store.effects.effect_weights[plans]
+        lost = self.own.rate * (weights @ patterns.number[counted].T)
+        return np.exp(-np.where(patterns.count[counted] == 0, self.own.siphon, lost))
 
 
 def propagators(

@@ -25,7 +25,7 @@ LATE = {
 OF_EFFECTORS = {
     "precursors_initial", "precursor_inflow_per_day", "priming_delay_days",
     "effector_loss_per_day", "effect_per_effector", "effect_maximum_nats", "pdl1_upregulation",
-    "preblockade_sign",
+    "preblockade_sign", "ctla4_depletion",
 }  # fmt: skip
 """Constants of the immune response that no table but the propagators holds."""
 

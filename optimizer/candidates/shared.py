@@ -162,12 +162,17 @@ def _release(
     """(kinds, fractions) immunogenic release, as far as the draining node primes it."""
     c = instance.immune
     opening = immune.gate(
-        menu.dose, c.gate_low_gy, c.gate_low_exponent, c.gate_high_gy, c.gate_high_exponent
+        menu.dose,
+        c.gate_low_gy,
+        c.gate_low_exponent,
+        c.gate_high_gy,
+        c.gate_high_exponent,
+        c.gate_plateau,
     )
     released = immune.release(
         opening[:, None],
         antigen,
-        lesion.immunogenicity * c.release_factor,
+        lesion.release_scale(c),
         lesion.volume_cm3 or 0.0,  # a lesion without one is never irradiated
         c.volume_exponent,
         0.0,

@@ -82,6 +82,8 @@ def lesion_effect(
         * state.effect_factor
         * _unblocked(instance, course, state)
     )
+    loss = _effect_loss(instance, lesion, technique, days, state)
+    daily = daily * math.exp(-instance.immune.own_loss * loss)
     bed = sum(f.bed(lesion.alpha_beta_gy, lesion.lql_transition_gy) for f in fractions)
     bed += _equivalent_bed(instance, days, state, instance.days)
     credited = _credited(instance, lesion, survivals[-1], state)
@@ -107,11 +109,18 @@ def lesion_effect(
         ),
         credited=credited,
         effector_log_kill=tuple(float(daily[:horizon].sum()) for horizon in instance.horizon_days),
-        effect_loss=lesion.effect_loss(technique)
-        * float(sum(state.effect_weights[day] for day in days)),
+        effect_loss=loss,
         precursors=precursors,
         effectors=effectors,
     )
+
+
+def _effect_loss(
+    instance: Instance, lesion: Lesion, technique: Technique, days: list[int], state: SystemicState
+) -> float:
+    """Log loss of other lesions' effectors: by the course, or by the liver if there is none."""
+    by_course = lesion.effect_loss(technique) * float(sum(state.effect_weights[d] for d in days))
+    return by_course if days else lesion.siphon(instance.immune)
 
 
 def _acting(
@@ -261,6 +270,7 @@ def _release(
         constants.gate_low_exponent,
         constants.gate_high_gy,
         constants.gate_high_exponent,
+        constants.gate_plateau,
     )
     unsuppressed = immune.suppression(
         dose,
@@ -275,12 +285,13 @@ def _release(
     released = immune.release(
         opening,
         antigen,
-        lesion.immunogenicity * constants.release_factor,
+        lesion.release_scale(constants),
         lesion.volume_cm3,
         constants.volume_exponent,
         constants.preblockade_sign,
         float(state.occupancy[day]),
         suppression=unsuppressed,
+        depletion=immune.depletion(float(state.ctla4_bound[day]), constants.ctla4_depletion),
     )
     return float(released) * technique.node_factor
 

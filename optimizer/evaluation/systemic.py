@@ -31,6 +31,7 @@ class SystemicState:
     """
 
     occupancy: FloatArray
+    ctla4_bound: FloatArray
     mobilization: FloatArray
     priming_factor: FloatArray
     effect_factor: FloatArray
@@ -54,10 +55,15 @@ def systemic_state(instance: Instance, infusions: tuple[Infusion, ...]) -> Syste
         doses[infusion.drug].append((infusion.day, infusion.dose_mg))
     constants = instance.immune
     agents = _immune_agents(instance, doses)
-    occupancy = _occupancy(instance, agents)
+    occupancy, ratio = _occupancy(instance, agents), _ctla4_ratio(instance, agents)
+    bound = immune.ctla4_bound(ratio)
     mobilization = np.minimum(
         immune.mobilization(
-            occupancy, constants.mobilization_per_day, constants.blockade_mobilization_per_day
+            occupancy,
+            constants.mobilization_per_day,
+            constants.blockade_mobilization_per_day,
+            bound,
+            constants.ctla4_mobilization_per_day,
         )
         * _phase(instance, agents, "mobilization"),
         1.0 - constants.precursor_loss_per_day,
@@ -65,13 +71,17 @@ def systemic_state(instance: Instance, infusions: tuple[Infusion, ...]) -> Syste
     by_drug = _chemotherapy(instance, doses)
     return SystemicState(
         occupancy=occupancy,
+        ctla4_bound=bound,
         mobilization=mobilization,
-        priming_factor=immune.ctla4_factor(
-            _ctla4_ratio(instance, agents), constants.ctla4_threshold
-        )
+        priming_factor=immune.ctla4_factor(ratio, constants.ctla4_threshold)
         * _phase(instance, agents, "priming"),
         effect_factor=(1.0 + constants.blockade_effect * occupancy)
-        * _phase(instance, agents, "effector"),
+        * _phase(instance, agents, "effector")
+        * lymphocytes.count_factor(
+            instance.lymphocytes.initial_1e9_per_l,
+            constants.count_reference_1e9_per_l,
+            constants.count_exponent,
+        ),
         relief=_phase(instance, agents, "suppression"),
         precursor_survival=_precursor_survival(instance, by_drug),
         sensitizer=_sensitizer(instance, by_drug),

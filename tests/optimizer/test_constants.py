@@ -50,6 +50,14 @@ IMMUNE = (
     "effector_loss_per_day",
     "effect_per_effector",
     "effect_maximum_nats",
+    "gate_plateau",
+    "own_loss",
+    "liver_release_factor",
+    "liver_siphon_nats",
+    "ctla4_mobilization_per_day",
+    "ctla4_depletion",
+    "count_exponent",
+    "count_reference_1e9_per_l",
 )
 LESION = (
     "oxygen_modification_factor",
@@ -86,6 +94,21 @@ def complete_raw(constant: str) -> Raw:
     scenario = build(raw).immune.model_dump()
     raw["immune"] |= {key: scenario[key] for key in IMMUNE if key not in raw["immune"]}
     raw["immune"] |= {"release_regrowth": 0.8, "repeat_release": 0.5}
+    raw["immune"] |= {
+        "gate_high_gy": 9.0,
+        "gate_plateau": 0.4,
+        "own_loss": 0.7,
+        "liver_release_factor": 0.8,
+        "liver_siphon_nats": 0.5,
+        "ctla4_mobilization_per_day": 0.05,
+        "ctla4_depletion": 1.5,
+        "count_exponent": 0.8,
+        "count_reference_1e9_per_l": 1.2,
+    }
+    raw["lesions"][1]["organ"] = "liver"
+    for doses in (regimen["doses"] for regimen in raw["regimens"].values()):
+        doses.append({"drug": "ipilimumab", "day": 0, "amount": 70.0, "unit": "mg"})
+        break
     raw["lesions"][0]["immunogenicity"] = 1.5
     raw["drugs"]["cisplatin"] |= {
         "sensitizer_enhancement_ratio": 1.1,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from abscopt.optimizer.candidates.coefficients import CourseEffects, course_effects
 from abscopt.optimizer.candidates.propagators import MOST_BYTES as PROPAGATORS
-from abscopt.optimizer.candidates.propagators import Propagators, propagators
+from abscopt.optimizer.candidates.propagators import Propagators, own_loss_of, propagators
 from abscopt.optimizer.candidates.shared import Shared, shared_effects
 
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ class EffectTables:
                     by_beam[key] = propagators(
                         self.instance, lesion, way, patterns, self.plans.effects, budget
                     )
-                by_way.append(by_beam[key].of_share(lesion.precursor_share))
+                loss = own_loss_of(self.instance, lesion, way)
+                by_way.append(by_beam[key].of_share(lesion.precursor_share, loss))
             result.append(tuple(by_way))
         return tuple(result)
 

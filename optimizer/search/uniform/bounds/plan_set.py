@@ -16,6 +16,7 @@ from abscopt.optimizer.candidates.coefficients import (
     patterns_under,
     relieves,
     shares_of,
+    siphoned,
     units,
 )
 from abscopt.optimizer.candidates.plans import allowed_patterns
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.courses import Patterns
-    from abscopt.optimizer.candidates.propagators import Propagators
+    from abscopt.optimizer.candidates.propagators import OwnLoss, Propagators
     from abscopt.optimizer.candidates.table import Candidates
 
 Alive = tuple[BoolArray, ...]
@@ -97,7 +98,7 @@ class PlanSet:
             )
             for table, shared in zip(candidates.lesions, self.shared, strict=True)
         )
-        self._best: dict[tuple[int, int], FloatArray] = {}
+        self._best: dict[tuple[int, int, OwnLoss], FloatArray] = {}
         self.courses = tuple(self._lesion(s) for s in range(len(candidates.lesions)))
 
     @property
@@ -123,6 +124,7 @@ class PlanSet:
         for way, prop in enumerate(props):
             resting = prop.resting_of(np.array(plans))[:, :, : self.horizons]
             loss = lesion.effect_loss(lesion.ways[way]) * weights
+            loss = loss + siphoned(self.instance, lesion, patterns.count)[:, None]
             by_way.append(
                 ByPattern(
                     unit=self._units(prop, patterns)[:, :, : self.horizons],
@@ -184,7 +186,7 @@ class PlanSet:
 
         unit[p, i, h] = max_k unit_k[p, i, h]. Computed once for all lesions that share propagators.
         """
-        key = id(prop.store), id(prop.patterns)
+        key = id(prop.store), id(prop.patterns), prop.own
         if key not in self._best:
             effects = self.candidates.plan_effects
             best = None
