@@ -164,6 +164,7 @@ OF_RELEASE = {
     "release_factor", "release_regrowth", "repeat_release", "share_factor", "preblockade_sign",
     "suppression_above_gy", "suppression_per_gy", "suppression_after_days", "suppression_per_day",
     "burden_limit_cm3", "burden_blockade", "effect_per_effector", "effect_maximum_nats",
+    "gate_plateau", "liver_release_factor", "ctla4_depletion",
 }  # fmt: skip
 """Constants of the immune response that the recursion of effectors does not know, or is linear in
 (`effect_per_effector`)."""
