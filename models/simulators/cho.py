@@ -23,8 +23,8 @@ from functools import reduce
 import numpy as np
 from numpy.typing import ArrayLike
 
-from abscopt.models import immune
 from abscopt.models.arrays import FloatArray
+from abscopt.models.ctla4 import activated_fraction
 from abscopt.models.simulators.trajectory import Trajectory, Value, daily, stacked
 
 
@@ -212,7 +212,7 @@ def simulate(
         tumor = np.exp(log_tumor)
         resisted = p.suppression * np.exp(log_tumor * (2.0 / 3.0)) / (1.0 + pd1[day])
         primary_now = p.kill_per_lymphocyte * immune_now / (1.0 + resisted * immune_now)
-        activated = immune.activated_fraction(ctla4[day], p.ctla4_threshold)
+        activated = activated_fraction(ctla4[day], p.ctla4_threshold)
         secondary_now = secondary_now + p.memory * activated * primary_now
         log_kept = [kept - primary_now - secondary_now for kept, _ in log_survivals]
         dying = _mean(weights, [-np.expm1(kept) for kept in log_kept])

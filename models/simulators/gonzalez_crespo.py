@@ -28,8 +28,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import ArrayLike
 
-from abscopt.models import immune
 from abscopt.models.arrays import FloatArray
+from abscopt.models.ctla4 import activated_fraction
 from abscopt.models.simulators.trajectory import Trajectory, Value, batch_of, daily, stacked
 
 HIGHEST_DOSE_GY = 15.0
@@ -206,7 +206,7 @@ def simulate(
         fraction_days[day % on_ramp] = day
         state = _irradiated(p, state, dose[day], day % on_ramp)
         immune_kill = none
-        kill, drain = 1.0 + pd1[day], immune.activated_fraction(ctla4[day], p.ctla4_threshold)
+        kill, drain = 1.0 + pd1[day], activated_fraction(ctla4[day], p.ctla4_threshold)
         for number in range(day * steps_per_day, (day + 1) * steps_per_day):
             ages = number * step - fraction_days
             rates = _rates(p, state, ages, kill, drain)

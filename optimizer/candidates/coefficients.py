@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import immune
+from abscopt.models import ctla4
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.loads import by_technique
 from abscopt.optimizer.candidates.shared import suppression_by_radiation
@@ -203,7 +203,7 @@ def at_irradiation(
     if c.preblockade_sign == 0 and c.ctla4_depletion == 0:
         return None
     blocked: FloatArray = 1.0 + c.preblockade_sign * effects.occupancy[plans]
-    return blocked * immune.depletion(effects.ctla4_bound[plans], c.ctla4_depletion)
+    return blocked * ctla4.depletion(effects.ctla4_bound[plans], c.ctla4_depletion)
 
 
 def siphoned(instance: Instance, lesion: Lesion, count: IntArray) -> FloatArray:

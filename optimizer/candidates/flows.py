@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import immune, recursion
+from abscopt.models import ctla4, immune, recursion
 from abscopt.models.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def _release(
         c.preblockade_sign,
         effects.occupancy[:, day],
         suppression=suppressed,
-        depletion=immune.depletion(effects.ctla4_bound[:, day], c.ctla4_depletion),
+        depletion=ctla4.depletion(effects.ctla4_bound[:, day], c.ctla4_depletion),
     )
     return released * lesion.ways[0].node_factor
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from abscopt.instances.infusion_days import given_infusions
 from abscopt.instances.load import InputError, Problem
 from abscopt.instances.regimens import infusions, relative_dose
-from abscopt.models import chemotherapy, immune, lymphocytes, pharmacokinetics
+from abscopt.models import chemotherapy, ctla4, immune, lymphocytes, pharmacokinetics
 from abscopt.models.arrays import BoolArray, FloatArray
 from abscopt.optimizer.candidates.limits.protocol import CAP
 from abscopt.optimizer.candidates.limits.registry import plan_loads
@@ -204,7 +204,7 @@ def plan_effects(instance: Instance, plans: tuple[Plan, ...]) -> PlanEffects:
         for phase, effects in acting.items():
             factors[phase][row] = immune.combined(effects, rule)
     c = instance.immune
-    occupancy, bound = 1.0 - unblocked, immune.ctla4_bound(ratio)
+    occupancy, bound = 1.0 - unblocked, ctla4.bound(ratio)
     moved = immune.mobilization(
         occupancy,
         c.mobilization_per_day,
@@ -221,7 +221,7 @@ def plan_effects(instance: Instance, plans: tuple[Plan, ...]) -> PlanEffects:
         occupancy=occupancy,
         ctla4_bound=bound,
         mobilization=mobilization,
-        priming_factor=immune.ctla4_factor(ratio, c.ctla4_threshold) * factors["priming"],
+        priming_factor=ctla4.priming_factor(ratio, c.ctla4_threshold) * factors["priming"],
         sensitizer=sensitizer,
         effect_factor=(1.0 + c.blockade_effect * occupancy)
         * factors["effector"]

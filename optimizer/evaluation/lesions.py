@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import chemotherapy, immune, lq, recursion, repair, repopulation
+from abscopt.models import chemotherapy, ctla4, immune, lq, recursion, repair, repopulation
 from abscopt.models.arrays import FloatArray
 
 if TYPE_CHECKING:
@@ -291,7 +291,7 @@ def _release(
         constants.preblockade_sign,
         float(state.occupancy[day]),
         suppression=unsuppressed,
-        depletion=immune.depletion(float(state.ctla4_bound[day]), constants.ctla4_depletion),
+        depletion=ctla4.depletion(float(state.ctla4_bound[day]), constants.ctla4_depletion),
     )
     return float(released) * technique.node_factor
 

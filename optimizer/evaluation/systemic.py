@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.instances.regimens import relative_dose
-from abscopt.models import chemotherapy, immune, lymphocytes, pharmacokinetics
+from abscopt.models import chemotherapy, ctla4, immune, lymphocytes, pharmacokinetics
 from abscopt.models.arrays import FloatArray
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def systemic_state(instance: Instance, infusions: tuple[Infusion, ...]) -> Syste
     constants = instance.immune
     agents = _immune_agents(instance, doses)
     occupancy, ratio = _occupancy(instance, agents), _ctla4_ratio(instance, agents)
-    bound = immune.ctla4_bound(ratio)
+    bound = ctla4.bound(ratio)
     mobilization = np.minimum(
         immune.mobilization(
             occupancy,
@@ -73,7 +73,7 @@ def systemic_state(instance: Instance, infusions: tuple[Infusion, ...]) -> Syste
         occupancy=occupancy,
         ctla4_bound=bound,
         mobilization=mobilization,
-        priming_factor=immune.ctla4_factor(ratio, constants.ctla4_threshold)
+        priming_factor=ctla4.priming_factor(ratio, constants.ctla4_threshold)
         * _phase(instance, agents, "priming"),
         effect_factor=(1.0 + constants.blockade_effect * occupancy)
         * _phase(instance, agents, "effector")

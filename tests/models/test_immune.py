@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abscopt.models import immune, lq, recursion
+from abscopt.models import ctla4, immune, lq, recursion
 
 days = st.integers(1, 25)
 
@@ -31,17 +31,17 @@ def test_immune_controllable_burden(
 
 def test_ctla4_factor() -> None:
     ratio = np.array([0.0, 1.0, 4.0, 20.0])
-    fraction = immune.activated_fraction(ratio, 5.0)
+    fraction = ctla4.activated_fraction(ratio, 5.0)
     np.testing.assert_allclose(fraction, [0.2, 1 / 3, 5 / 9, 0.84], rtol=1e-14)
-    np.testing.assert_allclose(immune.ctla4_factor(ratio, 5.0), 5 * fraction, rtol=1e-14)
-    assert immune.ctla4_factor(0.0, 5.0) == pytest.approx(1.0, rel=1e-15)
+    np.testing.assert_allclose(ctla4.priming_factor(ratio, 5.0), 5 * fraction, rtol=1e-14)
+    assert ctla4.priming_factor(0.0, 5.0) == pytest.approx(1.0, rel=1e-15)
 
 
 def test_activated_fraction_is_the_competition_of_two_rates() -> None:
     """T7: a/(a + b/(1 + c4)) with b = (r − 1)·a."""
     ratio = np.linspace(0.0, 30.0, 7)
     np.testing.assert_allclose(
-        immune.activated_fraction(ratio, 5.0), 0.3 / (0.3 + 1.2 / (1.0 + ratio)), rtol=1e-14
+        ctla4.activated_fraction(ratio, 5.0), 0.3 / (0.3 + 1.2 / (1.0 + ratio)), rtol=1e-14
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from abscopt.models import immune
+from abscopt.models import ctla4
 from abscopt.models.simulators import gonzalez_crespo as gc
 
 SILENT = gc.Parameters(0.0, 0.0, 0.0)
@@ -46,7 +46,7 @@ def test_t7_activated_share_of_the_cells_that_leave_the_pool(level: float) -> No
     response = gc.simulate(closed, np.zeros(14), 0.0, level)
     left = response.pool[0] - response.pool
     share = response.t_cells[2:] / np.where(left[:-2] > 0.0, left[:-2], np.nan)
-    expected = immune.activated_fraction(level, 5.0)
+    expected = ctla4.activated_fraction(level, 5.0)
     assert left[-3] > 1e3
     np.testing.assert_allclose(share[3:], expected, rtol=2e-3)
 
