@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.schedule import Schedule
 
 EXIT_CODES = {"optimal": 0, "feasible": 0, "infeasible": 3, "unknown": 4}
+PICTURES = ("calendar", "limits", "control", "curves", "proof")
 SOLVERS = ("highs", "scip", "cbc", "glpk", "gurobi", "cplex")
 
 
@@ -345,6 +346,7 @@ def new_command(file: str | None, name: str) -> None:
     help="Begin with this schedule (JSON or CSV), or with the one in a result of this or a "
     "related case.",
 )  # fmt: skip
+@click.option("--report", "page", metavar="FILE", help="Write one HTML page that says it all.")
 @click.pass_context
 @_changes_options
 def solve_command(
@@ -355,6 +357,7 @@ def solve_command(
     as_json: bool,
     simulate: bool,
     start_file: str | None,
+    page: str | None,
     strict: bool,
     changes: tuple[Change, ...],
     **options: Any,
@@ -371,6 +374,10 @@ def solve_command(
     if start_file is not None:
         start = schedule_of_file(start_file, instance, cross=True)
     folder = None if out is None else result_folder(out, "--out")
+    if page is not None:
+        from abscopt.optimizer.report.written import refuse_without_extra
+
+        refuse_without_extra()
 
     with ProgressLine() as progress:
         result = solve(instance, **_from_the_start(options), listener=progress, start=start)
@@ -387,9 +394,44 @@ def solve_command(
     try:
         if folder is not None:
             write_result(folder, result, instance, document, report)
+        if page is not None:
+            from abscopt.optimizer.report.written import write_page_of
+
+            write_page_of(result, instance, page)
     finally:  # a full disk must not cost the answer
         _say(document if as_json else report.rstrip("\n"))
     ctx.exit(EXIT_CODES[result.status])
+
+
+@main.command("report")
+@click.argument("results", metavar="RESULT...", nargs=-1, required=True)
+@click.option("--out", metavar="FILE", help="Write one self-contained HTML page.")
+@click.option("--ics", metavar="FILE", help="Write the days of one result as a calendar file.")
+@click.option("--case", metavar="NAME|FILE", help="Case of the results; default: the one named.")
+def report_command(
+    results: tuple[str, ...], out: str | None, ics: str | None, case: str | None
+) -> None:
+    """One page of results for a person: decision, gain, calendar, control, limits, proof."""
+    if out is None and ics is None:
+        raise click.UsageError("give --out FILE or --ics FILE")
+    from abscopt.optimizer.report.written import write_page
+
+    write_page(results, case, out, ics)
+
+
+@main.command("plot")
+@click.argument("result", metavar="RESULT")
+@click.option(
+    "--kind", type=click.Choice(PICTURES), default="calendar", show_default=True,
+    help="What to draw.",
+)  # fmt: skip
+@click.option("--out", metavar="FILE", required=True, help="PNG, SVG or PDF, by its ending.")
+@click.option("--case", metavar="NAME|FILE", help="Case of the result; default: the one named.")
+def plot_command(result: str, kind: str, out: str, case: str | None) -> None:
+    """Draw a result: calendar, use of limits, control, courses over time, proof."""
+    from abscopt.optimizer.report.written import write_picture
+
+    write_picture(result, case, kind, out)
 
 
 @main.command("evaluate")

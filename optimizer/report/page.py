@@ -1,0 +1,161 @@
+"""Answers on one HTML page that needs nothing else: no network, no script.
+
+Texts of a case are escaped by Jinja2; pictures are inline SVG. The page is the same bytes for the
+same answers.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+from markupsafe import Markup
+
+from abscopt.optimizer.report import plots
+from abscopt.optimizer.report.parameters import Parameter, parameters
+from abscopt.optimizer.report.words import (
+    UNKNOWN_ROBUSTNESS,
+    decision,
+    gain_words,
+    percent,
+    prescription,
+    proof_words,
+    untreated_words,
+)
+from abscopt.optimizer.results.result import DISCLAIMER
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from abscopt.optimizer.report.finding import Finding
+
+TEMPLATE = Path(__file__).parent / "page.html.jinja"
+PICTURES = {
+    "calendar": "Days of fractions (squares, with their dose in Gy) and of infusions (diamonds); "
+    "shaded days have no radiation.",
+    "limits": "Use of each limit in percent of what it allows; the line is the limit.",
+    "control": "Probability of control of each lesion at the end of the case.",
+    "curves": "Burden of each lesion, T cells, drug and lymphocytes over time, as the judge "
+    "computes them.",
+}
+"""Pictures of a page and what they show, which is also their text for readers."""
+
+
+@dataclass(frozen=True)
+class LesionRow:
+    """One lesion on the page; doses in Gy."""
+
+    name: str
+    organ: str
+    prescription: str
+    bed: float | None
+    eqd2: float | None
+    control: str
+    standard: str
+    standard_control: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page says of one answer."""
+
+    finding: Finding
+    anchor: str
+    decision: list[str]
+    gain: str
+    proof: str
+    robustness: str
+    untreated: list[str]
+    notes: list[str]
+    lesions: list[LesionRow]
+    pictures: list[tuple[str, str, Markup]]
+    parameters: list[Parameter]
+    input: str
+    versions: dict[str, str]
+
+
+def page(findings: Sequence[Finding]) -> str:
+    """The page of one or several answers."""
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    sections = [section(finding, number) for number, finding in enumerate(findings, start=1)]
+    return template.render(sections=sections, disclaimer=DISCLAIMER, percent=percent)
+
+
+def section(finding: Finding, number: int) -> Section:
+    """One answer."""
+    notes = finding.document.get("notes") or []
+    return Section(
+        finding=finding,
+        anchor=f"answer-{number}",
+        decision=decision(finding),
+        gain=gain_words(finding),
+        proof=proof_words(finding),
+        robustness=UNKNOWN_ROBUSTNESS,
+        untreated=untreated_words(finding),
+        notes=[str(note.get("text")) for note in notes],
+        lesions=_lesions(finding),
+        pictures=_pictures(finding, number),
+        parameters=parameters(finding.case),
+        input=_echo(finding),
+        versions={
+            key: str(value) for key, value in (finding.document.get("versions") or {}).items()
+        },
+    )
+
+
+def _lesions(finding: Finding) -> list[LesionRow]:
+    if finding.evaluation is None or finding.schedule is None:
+        return []
+    standard = {} if finding.standard is None else {s.name: s for s in finding.standard.lesions}
+    rows = []
+    for lesion, outcome in zip(finding.case.lesions, finding.evaluation.lesions, strict=True):
+        treated = outcome.fractions > 0
+        usual, regimen = standard.get(lesion.name), finding.regimen
+        rows.append(
+            LesionRow(
+                name=lesion.name,
+                organ=lesion.organ,
+                prescription=prescription(finding.schedule, lesion.name),
+                bed=outcome.bed_gy if treated else None,
+                eqd2=lesion.eqd2(outcome.bed_gy) if treated else None,
+                control=percent(outcome.control_probability[-1]),
+                standard="" if regimen is None else prescription(regimen, lesion.name),
+                standard_control="" if usual is None else percent(usual.control_probability[-1]),
+            )
+        )
+    return rows
+
+
+def _pictures(finding: Finding, number: int) -> list[tuple[str, str, Markup]]:
+    """Kind, text and SVG of each picture; ids of several answers differ."""
+    if finding.schedule is None:
+        return []
+    pictures = []
+    for kind, text in PICTURES.items():
+        svg = plots.svg_text(plots.figure_of(finding, kind))
+        pictures.append((kind, text, Markup(_own_ids(svg, f"a{number}{kind}"))))
+    return pictures
+
+
+def _own_ids(svg: str, prefix: str) -> str:
+    """An SVG whose ids begin with a prefix: a page has many, and ids must be its only ones."""
+    for before in ('id="', 'href="#', "url(#"):
+        svg = svg.replace(before, f"{before}{prefix}-")
+    return svg.replace("<svg ", '<svg role="presentation" aria-hidden="true" ', 1)
+
+
+def _echo(finding: Finding) -> str:
+    """The schedule and the case's changes, as text."""
+    document = finding.document
+    echoed: dict[str, Any] = {
+        key: document.get(key)
+        for key in ("instance", "instance_digest", "changes", "requested_gap", "seed", "schedule")
+        if document.get(key) is not None
+    }
+    return json.dumps(echoed, indent=1)

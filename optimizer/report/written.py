@@ -1,0 +1,67 @@
+"""Pages, pictures and calendar files on disk, and what is said where the extra is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from abscopt.instances.load import InputError, Problem
+from abscopt.optimizer.report.finding import Finding
+from abscopt.optimizer.results.files import write_file
+
+if TYPE_CHECKING:
+    from abscopt.instances.schema import Instance
+    from abscopt.optimizer.results.result import Result
+
+EXTRA = ("matplotlib", "jinja2", "markupsafe", "icalendar")
+
+
+@contextmanager
+def extra() -> Iterator[None]:
+    """Imports of the extra `report`; one that is missing is an error of the user's installation."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] not in EXTRA:
+            raise
+        rule = "is not installed: pip install 'abscopt[report]'"
+        raise InputError([Problem("abscopt", "extra report", error.name, rule)]) from None
+
+
+def refuse_without_extra() -> None:
+    """Raise InputError where the extra is not installed: before a solve, not after it."""
+    with extra():
+        import icalendar  # noqa: F401
+        import jinja2  # noqa: F401
+        import matplotlib  # noqa: F401
+
+
+def write_picture(file: str, case: str | None, kind: str, out: str) -> None:
+    """Draw one kind of picture of a result file; raises InputError."""
+    with extra():
+        from abscopt.optimizer.report.plots import figure_of, save
+    save(figure_of(Finding.of_file(file, case), kind), out)
+
+
+def write_page(files: Sequence[str], case: str | None, out: str | None, ics: str | None) -> None:
+    """Write the page of some result files, and the calendar file of the only one."""
+    if ics is not None and len(files) > 1:
+        rule = "goes with one result only"
+        raise InputError([Problem("--ics", "files", f"{len(files)} results", rule)])
+    _write([Finding.of_file(file, case) for file in files], out, ics)
+
+
+def write_page_of(result: Result, case: Instance, out: str) -> None:
+    """Write the page of an answer that was just found."""
+    _write([Finding.of_result(result, case)], out, None)
+
+
+def _write(findings: Sequence[Finding], out: str | None, ics: str | None) -> None:
+    with extra():
+        from abscopt.optimizer.report.ics import ics_text
+        from abscopt.optimizer.report.page import page
+    if out is not None:
+        write_file(out, page(findings), "--out")
+    if ics is not None:
+        write_file(ics, ics_text(findings[0]), "--ics")
