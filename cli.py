@@ -309,6 +309,57 @@ def check_command(files: tuple[str, ...], strict: bool, changes: tuple[Change, .
         raise InputError(wrong)
 
 
+def _ensemble_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Which ensemble, and how many members of it."""
+    options = (
+        click.option(
+            "--ensemble", "ensemble_name", metavar="NAME|FILE",
+            help="Ensemble of the library, or a TOML file with one; default: the case's own.",
+        ),
+        click.option(
+            "--members", "size", type=click.IntRange(1, 1000), metavar="N",
+            help="So many members in place of the number that the ensemble states.",
+        ),
+        click.option(
+            "--ensemble-seed", type=click.IntRange(0, 2**31 - 1), metavar="N",
+            help="Seed of the draws in place of the one that the ensemble states.",
+        ),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@instances_group.command("members")
+@click.argument("case", metavar="NAME|FILE")
+@_ensemble_options
+@click.option("--out", metavar="DIR", help="Write each member as a case of its own, and a table.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@_changes_options
+def members_command(
+    case: str,
+    ensemble_name: str | None,
+    size: int | None,
+    ensemble_seed: int | None,
+    out: str | None,
+    as_json: bool,
+    changes: tuple[Change, ...],
+) -> None:
+    """Members of an ensemble: plausible parameter sets of a case, with their weights."""
+    instance = _load(case, changes)
+    from abscopt.optimizer.ensemble import written
+    from abscopt.optimizer.ensemble.drawn import ensemble_of
+
+    ensemble = ensemble_of(instance, ensemble_name, size=size, seed=ensemble_seed)
+    if out is not None:
+        for path in written.write_members(ensemble, out):
+            _say(f"{path}: written", err=True)
+    if as_json:
+        _say_json(written.members_document(ensemble))
+    else:
+        _say(written.members_report(ensemble).rstrip("\n"))
+
+
 @instances_group.command("schema")
 def schema_command() -> None:
     """JSON Schema of an instance file."""

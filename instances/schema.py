@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from abscopt.instances.calendar import Calendar
 from abscopt.instances.checks.ranges import add_to_schema
+from abscopt.instances.ensemble import Ensemble
 from abscopt.instances.fields import (
     Count,
     Day,
@@ -187,6 +188,9 @@ class Instance(Table):
     )
     standard: Standard | None = Field(
         default=None, description="regimen that the answer is compared with"
+    )
+    ensemble: Ensemble | None = Field(
+        default=None, description="what is not known: parameter sets that are all plausible"
     )
     changes: Annotated[tuple[str, ...], Field(max_length=1000)] | None = Field(
         default=None, description="what was changed (`--set`) when the case was read, for reports"

@@ -31,7 +31,8 @@ def names() -> list[str]:
 
 @lru_cache(maxsize=16)
 def library(table: str) -> Raw:
-    """One library file (`tumors`, `tissues`, `limits`, `drugs`, `regimens`, `scenarios`)."""
+    """One library file (`tumors`, `tissues`, `limits`, `drugs`, `regimens`, `scenarios`,
+    `ensembles`)."""
     return tomllib.loads((LIBRARY / f"{table}.toml").read_text(encoding="utf-8"))
 
 

@@ -146,6 +146,7 @@ LIBRARIES = {
     "Drug": "drugs",
     "Regimen": "regimens",
     "Immune": "scenarios",
+    "Ensemble": "ensembles",
 }
 
 

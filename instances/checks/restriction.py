@@ -25,6 +25,7 @@ IRRELEVANT = {
     "standard",
     "limits",
     "prior_doses",
+    "ensemble",
     "changes",
 }
 CAPS = ("cap_gy", "cap", "limits_gy")

@@ -117,6 +117,10 @@ def _with_library(raw: Raw, found: Lookups) -> Raw:
     scenarios = library("scenarios")
     immune = case.get("immune", {"use": "default"})
     case["immune"] = _filled(immune, "immune", found, scenarios, "scenario")
+    if "ensemble" in case:
+        case["ensemble"] = _filled(
+            case["ensemble"], "ensemble", found, library("ensembles"), "ensemble"
+        )
     _each(case, "organs", lambda e, p: _filled(e, p, found, library("tissues"), "tissue"))
     _each(case, "lesions", lambda e, p: _filled(e, p, found, library("tumors"), "tumor"))
     _fill_limits(case, found)

@@ -91,3 +91,28 @@ def test_changes_that_are_no_text_are_usage_errors(run: Any) -> None:
     result = run("solve", "toy-blockade", "--set", "nonsense")
     assert result.exit_code == 2
     assert "must be KEY=VALUE" in result.stderr
+
+
+def test_members_are_listed_and_written(run: Any, tmp_path: Path) -> None:
+    shown = run(
+        "instances", "members", "toy-blockade", "--ensemble", "radiobiology", "--members", 3
+    )
+    assert shown.exit_code == 0
+    assert "3 members, ensemble radiobiology" in shown.stdout
+    assert "Not in this case  lesions.*.growth_doubling_time_days" in shown.stdout
+    file = tmp_path / "own.toml"
+    file.write_text(
+        '[ensemble]\nsource = "test"\nstatus = "assumed"\n'
+        '[[ensemble.members]]\nname = "a"\n'
+        '[[ensemble.members]]\nname = "b"\nset = { "lesions.tumor.alpha_per_gy" = 0.2 }\n'
+    )
+    done = run(
+        "instances", "members", "toy-blockade", "--ensemble", file, "--json", "--out", tmp_path
+    )
+    document = json.loads(done.stdout)
+    assert [member["weight"] for member in document["members"]] == [0.5, 0.5]
+    solved = json.loads(run("solve", tmp_path / "toy-blockade-b.toml", "--json").stdout)
+    assert solved["changes"][0] == "lesions.tumor.alpha_per_gy=0.2"
+    none = run("instances", "members", "toy-blockade")
+    assert none.exit_code == 2
+    assert "states no ensemble" in none.stderr
