@@ -82,3 +82,16 @@ def test_loss_and_kill_count_the_same_doses(doses: list[int], strength: float, d
     assert left.shape == (days,)
     assert np.all((left > 0.0) & (left <= 1.0))
     assert -np.log(left).sum() == pytest.approx(float(kill), rel=1e-12, abs=1e-12)
+
+
+def test_doses_in_parts_of_the_reference_dose() -> None:
+    assert chemotherapy.relative_dose(50.0, 100.0, 200.0) == 0.5
+    assert chemotherapy.relative_dose(150.0, 100.0, 200.0) == 1.0
+    assert chemotherapy.relative_dose(500.0, 100.0, 200.0) == 2.5
+    ratio = chemotherapy.sensitizer_enhancement(4, [1, 2], 1.2, 1, [0.5, 3.0])
+    np.testing.assert_allclose(ratio, [1.0, 1.1, 1.6, 1.0], rtol=1e-15)
+    assert chemotherapy.concurrent_doses([0, 5, 8], [0, 1, 2, 10], 3, [0.5, 3.0, 2.0]) == 2.5
+    kill = chemotherapy.cytotoxic_kill([0, 7], 0.4, [1, 8], [0.5, 3.0])
+    np.testing.assert_allclose(kill, [0.2, 1.4], rtol=1e-15)
+    left = chemotherapy.precursor_survival(3, [1, 1], np.log(2.0), [2.0, 1.0])
+    np.testing.assert_allclose(left, [1.0, 0.125, 1.0], rtol=1e-15)

@@ -1,0 +1,128 @@
+"""Published constants of the simulators: maps and equations written once more in plain numbers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+from abscopt.models.simulators import cho, icd
+from abscopt.models.simulators import gonzalez_crespo as gc
+
+Row = tuple[float, ...]
+CHO: dict[str, tuple[cho.Parameters, Row]] = {
+    # growth, rho, omega, kappa, lambda_D, lambda_L, lambda_A, psi, tumor alpha and beta
+    "figure 2": (cho.FIGURE_2, (0.217, 0.1, 0.05, 0.012, 0.039, 0.335, 0.039, 0.0, 0.0, 0.0)),
+    "figure 3": (
+        cho.FIGURE_3,
+        (0.217, 0.5, 0.135, 0.51, 0.045, 0.045, 0.045, 0.0, 0.05, 0.0114),
+    ),
+    "figures 4 and 5": (
+        cho.FIGURES_4_5,
+        (0.217, 0.5, 0.135, 1.1, 0.045, 0.045, 0.045, 300.0, 0.05, 0.0114),
+    ),
+    "figure 6": (
+        cho.FIGURE_6,
+        (0.03, 0.1, 0.004, 0.5, 0.045, 0.056, 0.045, 4.6, 0.214, 0.0214),
+    ),
+}
+
+
+def cho_by_hand(constants: Row, doses: list[float], pd1: float, ctla4: float) -> list[Row]:
+    """T, D, L and A day by day, from 0.3 cm3 of tumor, 0.1 doomed and 0.2 lymphocytes."""
+    mu, rho, omega, kappa, doomed_loss, loss, recovery, psi, alpha, beta = constants
+    tumor, doomed, cells, trigger, second = 0.3, 0.1, 0.2, 0.8, 0.0
+    states = [(tumor, doomed, cells, trigger)]
+    for dose in doses:
+        kept = math.exp(-alpha * dose - beta * dose * dose)
+        immune_kept = math.exp(-0.182 * dose - 0.143 * dose * dose)
+        activation = math.tanh((1 - kept) * 0.7)
+        first = omega * cells / (1 + kappa * tumor ** (2 / 3) * cells / (1 + pd1))
+        second += 0.0314 * (1 + ctla4) / (5 + ctla4) * first
+        left = kept * math.exp(-first - second)
+        cells = (1 - loss) * immune_kept * cells + (rho + psi * activation * trigger) * tumor
+        doomed = (1 - doomed_loss) * doomed + tumor * math.exp(mu) * (1 - left)
+        tumor *= math.exp(mu) * left
+        trigger = (1 - activation) * (trigger * immune_kept + recovery * (1 - trigger))
+        states.append((tumor, doomed, cells, trigger))
+    return states
+
+
+@pytest.mark.parametrize("name", CHO)
+def test_cho_by_hand(name: str) -> None:
+    parameters, constants = CHO[name]
+    doses = [0.0] * 12
+    if parameters.radiosensitivity is not None:
+        doses[3:6:2] = [6.0, 2.0]
+    start = {"tumor_cm3": 0.3, "doomed_cm3": 0.1, "lymphocytes": 0.2, "triggering": 0.8}
+    response = cho.simulate(parameters, doses, 0.5, 2.0, damaged_volume=0.7, **start)
+    states = np.array(cho_by_hand(constants, doses, 0.5, 2.0)).T
+    for trace, expected in zip(
+        (response.viable_cm3, response.doomed_cm3, response.lymphocytes, response.triggering),
+        states,
+        strict=True,
+    ):
+        np.testing.assert_allclose(trace, expected, rtol=1e-11)
+
+
+def test_cho_without_further_inputs() -> None:
+    """A tumor alone: no drugs, nothing doomed, no lymphocytes, all cells can trigger."""
+    doses = [0.0, 4.0, 0.0, 4.0, 0.0]
+    stated = cho.simulate(
+        cho.FIGURES_4_5, doses, 0.0, 0.0, tumor_cm3=0.3, doomed_cm3=0.0, lymphocytes=0.0,
+        triggering=1.0, damaged_volume=1.0,
+    )  # fmt: skip
+    short = cho.simulate(cho.FIGURES_4_5, doses, tumor_cm3=0.3)
+    for name, trace in vars(stated).items():
+        np.testing.assert_array_equal(trace, getattr(short, name))
+
+
+@pytest.mark.parametrize("abscopal", [False, True])
+def test_icd_by_another_solver(abscopal: bool) -> None:
+    x = 2.5588 * 8.0 / 6.0
+    kept = math.exp(-5.1476e-3 * 8.0 - 6.5777e-3 * 2.0 * (x + math.exp(-x) - 1.0) / x**2 * 64.0)
+    treated = (1.0 if abscopal else kept) - 6.12 * (1.0 - kept)
+
+    def slope(time: float, state: np.ndarray) -> list[float]:
+        tumor, first, second = state
+        net = 0.4537 * (1.0 - tumor / 1.7598e9) - 4.41e-8 * first - 9.07e-7 * second
+        return [
+            (treated if time >= 5.0 else 1.0) * net * tumor,
+            16338.0 - (0.0691 + 1.99e-9 * tumor) * first,
+            4.39623e-7 - (0.395 + 8.15e-7 * tumor) * second,
+        ]
+
+    start = {"tumor_cells": 4e5, "first_cells": 1e6, "second_cells": 2e5}
+    dose = [0.0] * 5 + [8.0] + [0.0] * 8
+    response = icd.simulate(icd.Parameters(), dose, abscopal=abscopal, **start)
+    expected = solve_ivp(
+        slope, (0.0, 14.0), list(start.values()), "DOP853", np.arange(15.0),
+        rtol=1e-10, atol=1e-10, max_step=0.5,
+    ).y  # fmt: skip
+    np.testing.assert_allclose(response.viable_cm3, expected[0] / 1e9, rtol=1e-5)
+    np.testing.assert_allclose(response.first, expected[1], rtol=1e-5)
+    np.testing.assert_allclose(response.second, expected[2], rtol=1e-3, atol=1e-4)
+
+
+def test_gonzalez_crespo_at_the_constants_of_the_fit() -> None:
+    """The constants of the fit stated once more, and what the inputs are where none are given."""
+    fitted = gc.Parameters(2e-7, 2e-3, 0.2)
+    constants = {
+        "growth_per_day": 0.4044, "inverse_capacity": 0.0, "alpha_per_gy": 0.1577,
+        "beta_per_gy2": 0.0427, "t_cell_alpha_per_gy": 0.0417, "clearance_per_day": 0.3715,
+        "clearance_from_days": 1.0, "clearance_full_days": 1.5, "antigen_loss_per_day": 0.0492,
+        "antigen_delay_days": 0.642, "infiltration_delay_days": 2.0, "t_cell_loss_per_day": 0.0675,
+        "t_cell_loss_per_cell_day": 9.2e-9, "pool_cells": 2.998e5, "pool_inflow_per_day": 0.199,
+        "ctla4_threshold": 5.0, "kill_per_day": 0.138, "kill_exponent": 0.407, "kill_half": 0.0481,
+        "tumor_cell_mm3": 1e-6, "t_cell_mm3": 8.3e-7, "activation_per_antigen_day": 2e-7,
+        "release_per_cell_day": 2e-3, "release_per_death": 0.2,
+    }  # fmt: skip
+    assert vars(fitted) == constants
+    doses = np.zeros(12)
+    doses[4:6] = 5.0
+    stated = gc.simulate(fitted, doses, 0.0, 0.0, tumor_cells=5e5, steps_per_day=48)
+    short = gc.simulate(fitted, doses)
+    for name, trace in vars(stated).items():
+        np.testing.assert_array_equal(trace, getattr(short, name))
