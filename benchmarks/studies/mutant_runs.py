@@ -30,9 +30,9 @@ from typing import Any
 import pytest
 from mutants import OUTSIDE, ROOT, Mutant, unit_at, units_of
 
-PATIENCE = 3.0
+PATIENCE = 2.0
 """A mutant may take so many times the time of its tests, and `GRACE`, before it counts as hung."""
-GRACE = 10.0
+GRACE = 3.0
 WALL = 1200.0
 """Seconds after which a child that does not compute is given up."""
 MEMORY = 8 << 30

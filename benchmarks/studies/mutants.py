@@ -37,6 +37,11 @@ class Unit:
     digest: str
 
 
+def _short(text: str) -> str:
+    words = " ".join(text.split())
+    return words if len(words) <= 40 else f"{words[:36]} ..."
+
+
 @dataclass(frozen=True)
 class Mutant:
     """One change of a module: the text from `begin` to `end` (bytes) becomes `new`."""
@@ -58,7 +63,7 @@ class Mutant:
 
     @property
     def change(self) -> str:
-        return f"{self.old} -> {self.new.strip() or '(nothing)'}"
+        return f"{_short(self.old)} -> {_short(self.new)}"
 
     def of(self, source: bytes) -> bytes:
         """The module with the change."""
@@ -181,8 +186,8 @@ def _changes(node: ast.AST, places: _Places) -> Iterator[tuple[tuple[int, int], 
     elif isinstance(node, ast.BoolOp):
         yield places.operator(*node.values[:2]), SWAPS[type(node.op)]
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.Not):
-        begin, end = places.span(node)
-        yield (begin, places.span(node.operand)[0]), " "
+        begin, end = places.span(node.operand)
+        yield places.span(node), places.source[begin:end].decode()
     elif isinstance(node, ast.Constant) and type(node.value) in (int, float):
         yield places.span(node), repr(node.value + 1)
     elif isinstance(node, ast.Attribute) and node.attr in NAMES:

@@ -7,7 +7,8 @@
 mutant is noticed when a test fails or does not end, or when the module cannot be imported. Without
 modules: all of `models`, simulators included, and of `optimizer/evaluation`. --per-function draws
 so many mutants of each function; --budget bounds the CPU seconds of tests of one mutant; --again
-runs those that were not noticed once more (after tests were added); --seconds stops after so long.
+runs those that were not noticed once more (after tests were added); --seconds stops after so long (0: only
+writes).
 Verdicts are kept in mutations.json after every mutant, and are not asked for again as long as the
 function does the same. Prints each mutant and what noticed it. --write makes docs/mutations.md of
 all verdicts and of mutation_reasons.toml.
@@ -116,7 +117,7 @@ def run(asked: argparse.Namespace, verdicts: Verdicts, environment: dict[str, An
     )  # fmt: skip
     wanted = "" if asked.again else None
     left = [m for m in mutants if verdicts.get(m.module, {}).get(m.key) == wanted]
-    if not left:
+    if not left or asked.seconds <= 0:
         return
     environment |= measured_on(asked.budget)
     for library in LIBRARIES:

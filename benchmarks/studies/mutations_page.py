@@ -49,9 +49,9 @@ def page(mutants: Sequence[Mutant], verdicts: Verdicts, environment: dict[str, A
     lines += ["| function | line | change | why |", "|---|---|---|---|"]
     for m in missed:
         why = reason_of(m, reasons)
-        text = m.text.replace("|", "\\|")
+        text, change = (part.replace("|", "\\|") for part in (m.text, m.change))
         name = f"`{m.module.removesuffix('.py')}` {m.unit}"
-        lines.append(f"| {name} | `{text}` | {m.change} | {_words(why)} |")
+        lines.append(f"| {name} | `{text}` | `{change}` | {_words(why)} |")
     return "\n".join(lines) + "\n"
 
 
