@@ -126,3 +126,52 @@ def test_gonzalez_crespo_at_the_constants_of_the_fit() -> None:
     short = gc.simulate(fitted, doses)
     for name, trace in vars(stated).items():
         np.testing.assert_array_equal(trace, getattr(short, name))
+
+
+def test_cho_of_two_parts_by_hand() -> None:
+    """A third of the tumor gets 6 Gy, the rest 1 Gy; what both share is a mean by volume."""
+    alpha, beta, mu = 0.05, 0.0114, 0.217
+    parts, doomed, cells, trigger, second = [0.1, 0.2], 0.0, 0.2, 1.0, 0.0
+    doses = np.zeros((2, 8))
+    doses[:, 2] = 6.0, 1.0
+    doses[:, 5] = 6.0, 1.0
+    states = [(0.3, doomed, cells, trigger)]
+    for day in range(8):
+        tumor, both = sum(parts), [float(dose) for dose in doses[:, day]]
+        weights = [part / tumor for part in parts]
+        kept = [math.exp(-alpha * d - beta * d * d) for d in both]
+        spared = [math.exp(-0.182 * d - 0.143 * d * d) for d in both]
+        immune_kept = sum(w * s for w, s in zip(weights, spared, strict=True))
+        activation = math.tanh(1.0 - sum(w * s for w, s in zip(weights, kept, strict=True)))
+        first = 0.135 * cells / (1 + 1.1 * tumor ** (2 / 3) * cells)
+        second += 0.0314 / 5 * first
+        left = [s * math.exp(-first - second) for s in kept]
+        cells = (1 - 0.045) * immune_kept * cells + (0.5 + 300 * activation * trigger) * tumor
+        dying = sum(part * (1 - s) for part, s in zip(parts, left, strict=True))
+        doomed = (1 - 0.045) * doomed + math.exp(mu) * dying
+        parts = [part * math.exp(mu) * s for part, s in zip(parts, left, strict=True)]
+        trigger = (1 - activation) * (trigger * immune_kept + 0.045 * (1 - trigger))
+        states.append((sum(parts), doomed, cells, trigger))
+    response = cho.simulate(
+        cho.FIGURES_4_5, doses, tumor_cm3=0.3, lymphocytes=0.2, part_shares=[1 / 3, 2 / 3]
+    )
+    for trace, expected in zip(
+        (response.viable_cm3, response.doomed_cm3, response.lymphocytes, response.triggering),
+        np.array(states).T,
+        strict=True,
+    ):
+        np.testing.assert_allclose(trace, expected, rtol=1e-11)
+    for shares in ([-0.5, 1.5], [0.5, 0.6]):
+        with pytest.raises(ValueError, match="part_shares"):
+            cho.simulate(cho.FIGURES_4_5, doses, tumor_cm3=0.3, part_shares=shares)
+    with pytest.raises(ValueError, match="axis of 2 parts"):
+        cho.simulate(cho.FIGURES_4_5, doses[0], tumor_cm3=0.3, part_shares=[0.5, 0.5])
+
+
+def test_gonzalez_crespo_with_a_capacity_is_logistic_without_immunity() -> None:
+    inverse = 1e-7
+    bounded = gc.Parameters(0.0, 0.0, 0.0, inverse_capacity=inverse)
+    response = gc.simulate(bounded, np.zeros(30), tumor_cells=5e5)
+    grown = np.exp(0.4044 * np.arange(31.0))
+    cells = grown * 5e5 / (1.0 + inverse * 5e5 * (grown - 1.0))
+    np.testing.assert_allclose(response.viable_cm3, cells * 1e-9, rtol=1e-4)
