@@ -7,11 +7,10 @@
 mutant is noticed when a test fails or does not end, or when the module cannot be imported. Without
 modules: all of `models`, simulators included, and of `optimizer/evaluation`. --per-function draws
 so many mutants of each function; --budget bounds the CPU seconds of tests of one mutant; --again
-runs those that were not noticed once more (after tests were added); --seconds stops after so long (0: only
-writes).
-Verdicts are kept in mutations.json after every mutant, and are not asked for again as long as the
-function does the same. Prints each mutant and what noticed it. --write makes docs/mutations.md of
-all verdicts and of mutation_reasons.toml.
+runs those that were not noticed once more (after tests were added); --seconds stops after so long
+(0: only writes). Verdicts are kept in mutations.json after every mutant, and are not asked for
+again as long as the function does the same. Prints each mutant and what noticed it. --write makes
+docs/mutations.md of all verdicts and of mutation_reasons.toml.
 """
 
 from __future__ import annotations

@@ -80,9 +80,7 @@ def test_lesions_that_spare_the_organ_do_not_end_its_exposure() -> None:
 
 
 def test_control_is_demanded_at_the_last_horizon() -> None:
-    raw = case(
-        tumor(least_control=0.5, growth_doubling_time_days=5.0), horizon_days=(10, 40)
-    )
+    raw = case(tumor(least_control=0.5, growth_doubling_time_days=5.0), horizon_days=(10, 40))
     verdict = judged(raw, [Fraction(0, "tumor", 8.0)])
     (demand,) = [use for use in verdict.limits if use.kind == "least_control"] or verdict.demands
     first, last = verdict.lesions[0].control_probability
@@ -92,8 +90,9 @@ def test_control_is_demanded_at_the_last_horizon() -> None:
 
 def test_a_dose_on_a_horizon_day_counts_after_it() -> None:
     known = [{"amount": milligrams, "unit": "mg"} for milligrams in (1.0, 150.0)]
-    drug = {"kind": "chemotherapy", "reference_doses": known, "sensitizing_days": 1,
-            "equivalent_bed_gy_per_dose": 5.0, "cytotoxic_log_kill_per_dose": 0.5} | CITED  # fmt: skip
+    drug: Raw = {"kind": "chemotherapy", "reference_doses": known, "sensitizing_days": 1,
+            "equivalent_bed_gy_per_dose": 5.0, "cytotoxic_log_kill_per_dose": 0.5}  # fmt: skip
+    drug |= CITED
     raw = case(tumor(), horizon_days=(10, 40), drugs={"drug": drug})
     alone = judged(raw, [Fraction(10, "tumor", 8.0)]).lesions[0].log_burden
     both = judged(raw, [Fraction(10, "tumor", 8.0)], (Infusion(10, "drug", 100.0),))
