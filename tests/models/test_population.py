@@ -27,6 +27,15 @@ def test_the_factors_have_mean_one_and_nearly_the_spread(cv: float) -> None:
     assert (factors > 0).all() and (np.diff(factors) > 0).all()
 
 
+def test_nodes_are_those_of_the_page_of_the_model() -> None:
+    """M23: 15 nodes 0.4 standard deviations apart, weights of the normal density."""
+    factors, weights = sensitivity_factors(0.3)
+    x = np.log(factors) / math.sqrt(math.log1p(0.3**2))
+    np.testing.assert_allclose(x - x[7], 0.4 * np.arange(-7, 8), atol=1e-12)
+    density = np.exp(-0.5 * (x - x[7]) ** 2)
+    np.testing.assert_allclose(weights, density / density.sum(), rtol=1e-12)
+
+
 def test_without_a_spread_one_tumor_bit_by_bit() -> None:
     factors, weights = sensitivity_factors(0.0)
     assert factors.tolist() == [1.0] and weights.tolist() == [1.0]

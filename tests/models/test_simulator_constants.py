@@ -169,9 +169,70 @@ def test_cho_of_two_parts_by_hand() -> None:
 
 
 def test_gonzalez_crespo_with_a_capacity_is_logistic_without_immunity() -> None:
-    inverse = 1e-7
+    inverse = 1e-8
     bounded = gc.Parameters(0.0, 0.0, 0.0, inverse_capacity=inverse)
-    response = gc.simulate(bounded, np.zeros(30), tumor_cells=5e5)
-    grown = np.exp(0.4044 * np.arange(31.0))
+    response = gc.simulate(bounded, np.zeros(15), tumor_cells=5e5)
+    grown = np.exp(0.4044 * np.arange(16.0))
     cells = grown * 5e5 / (1.0 + inverse * 5e5 * (grown - 1.0))
     np.testing.assert_allclose(response.viable_cm3, cells * 1e-9, rtol=1e-4)
+
+
+def gonzalez_crespo_by_hand(doses: list[float], pd1: float, ctla4: float, steps: int) -> list[Row]:
+    """Euler's method on the equations of the module: C, all damaged, A, Tl and Ta day by day."""
+    a, rho, psi = 2e-7, 2e-3, 0.2
+    growth, alpha, beta, clearance, sigma = 0.4044, 0.1577, 0.0427, 0.3715, 0.0492
+    dt, pool_start = 1.0 / steps, 2.998e5
+    living, antigen, pool, cells = 5e5, 0.0, pool_start, 0.0
+    damaged: list[tuple[float, float]] = []  # (time of the fraction, cells)
+    share = (1.0 + ctla4) / (5.0 + ctla4)
+    released, activated = [], []
+    states: list[Row] = [(living, 0.0, antigen, pool, cells)]
+    for step in range(len(doses) * steps):
+        time = step * dt
+        if step % steps == 0 and doses[step // steps] > 0.0:
+            dose = doses[step // steps]
+            kept = math.exp(-alpha * dose - beta * dose * dose)
+            damaged.append((time, (1.0 - kept) * living))
+            living *= kept
+            cells *= math.exp(-0.0417 * (dose + dose * dose / 10.0))
+        everyone = living + sum(number for _, number in damaged)
+        ratio = (cells / everyone) ** 0.407
+        immune = 0.138 * (1.0 + pd1) * ratio / (0.0481 + ratio)
+        dying = [
+            (clearance * min(1.0, max(0.0, (time - given - 1.0) / 0.5)) + immune) * number
+            for given, number in damaged
+        ]
+        active = a * antigen * pool
+        released.append(rho * everyone + psi * sum(dying))
+        activated.append(active)
+        before = step - 0.642 * steps  # antigen released 0.642 days ago
+        signal = released[round(before)] if before >= 0.0 else rho * 5e5
+        arriving = activated[step - 2 * steps] if step >= 2 * steps else 0.0
+        loss = 9.2e-9 * everyone + 0.0675
+        living += dt * (growth - immune) * living
+        damaged = [
+            (given, number - dt * lost)
+            for (given, number), lost in zip(damaged, dying, strict=True)
+        ]
+        antigen += dt * (signal - sigma * antigen - active / share)
+        pool = min(pool_start, pool + dt * (0.199 - active / share))
+        cells += dt * (arriving - loss * cells)
+        if (step + 1) % steps == 0:
+            states.append((living, sum(number for _, number in damaged), antigen, pool, cells))
+    return states
+
+
+def test_gonzalez_crespo_by_hand() -> None:
+    doses = [0.0] * 14
+    doses[5:7] = 4.0, 4.0
+    response = gc.simulate(gc.Parameters(2e-7, 2e-3, 0.2), doses, 0.5, 2.0, steps_per_day=96)
+    living, damaged, antigen, pool, cells = np.array(
+        gonzalez_crespo_by_hand(doses, 0.5, 2.0, 500)
+    ).T
+    assert cells[-1] > 1e4 and pool[-1] < 2.5e5
+    for trace, expected in (
+        (response.viable_cm3, living * 1e-9), (response.doomed_cm3, damaged * 1e-9),
+        (response.antigen, antigen), (response.pool, pool), (response.t_cells, cells),
+        (response.infiltrate_cm3, cells * 8.3e-10),
+    ):  # fmt: skip
+        np.testing.assert_allclose(trace, expected, rtol=0.03, atol=1e-3 * expected.max())
