@@ -397,3 +397,12 @@ def test_precursor_survival_takes_a_lesion_each() -> None:
     alone, _ = recursion.effector_trace(release, moved, factor, fractions, **RATES)
     np.testing.assert_array_equal(both[0], alone)
     assert np.all(both[1, 4:] < both[0, 4:])
+
+
+def test_mobilization_by_anti_ctla4_needs_both_its_drug_and_its_constant() -> None:
+    occupancy = np.array([0.0, 0.5, 1.0])
+    alone = 0.05 + 0.02 * occupancy
+    for off in ({}, {"ctla4_bound": 0.7}, {"ctla4_per_day": 0.03}):
+        np.testing.assert_allclose(immune.mobilization(occupancy, 0.05, 0.02, **off), alone)
+    both = immune.mobilization(occupancy, 0.05, 0.02, 0.7, 0.03)
+    np.testing.assert_allclose(both, alone + 0.021)

@@ -80,11 +80,11 @@ def test_lesions_that_spare_the_organ_do_not_end_its_exposure() -> None:
 
 
 def test_control_is_demanded_at_the_last_horizon() -> None:
-    raw = case(tumor(least_control=0.5, growth_doubling_time_days=5.0), horizon_days=(10, 40))
+    raw = case(tumor(least_control=0.5, growth_doubling_time_days=5.0), horizon_days=(10, 20, 40))
     verdict = judged(raw, [Fraction(0, "tumor", 8.0)])
     (demand,) = [use for use in verdict.limits if use.kind == "least_control"] or verdict.demands
-    first, last = verdict.lesions[0].control_probability
-    assert last < first
+    first, second, last = verdict.lesions[0].control_probability
+    assert last < second < first
     assert demand.value == last
 
 
@@ -113,3 +113,31 @@ def test_traces_begin_on_the_first_day_and_the_first_of_equal_nadirs_is_told() -
     verdict = judged(case(tumor()), [Fraction(3, "tumor", 8.0), Fraction(9, "tumor", 8.0)])
     assert verdict.immune["trace"]["day"] == [0, 7, 14, 21, 28, 35]
     assert verdict.lymphocytes["nadir_day"] == 3
+
+
+def test_a_demand_that_is_met_to_a_rounding_error_is_met() -> None:
+    for short, kept in ((0.0, True), (5e-10, True), (5e-9, False)):
+        raw = case(tumor(least_bed_gy=8.0 * 1.8 * (1.0 + short)))
+        verdict = judged(raw, [Fraction(0, "tumor", 8.0)])
+        assert verdict.feasible is kept
+
+
+def test_the_gap_between_courses_does_not_depend_on_the_order_of_lesions() -> None:
+    menu = uniform([3], [8.0])
+    rule = limit("logistics", "gap", quantity="course_gap_days", floor=3)
+    days = {"a": (0, 1, 2), "b": (9, 10, 11)}
+    for names in ("ab", "ba"):
+        raw = case(*(tumor(name=name, course=menu) for name in names), limits=[rule])
+        given = [Fraction(day, name, 8.0) for name in names for day in days[name]]
+        assert judged(raw, given).limits[0].value == 7.0
+
+
+@pytest.mark.parametrize(("tolerance", "offered"), [(3, False), (4, True)])
+def test_no_dose_moves_further_than_the_tolerance(tolerance: int, offered: bool) -> None:
+    calendar = {"infusion_weekdays": [0], "infusion_tolerance_days": tolerance}
+    dose = {"drug": "cisplatin", "day": 0, "amount": 135.0, "unit": "mg"}
+    regimen = {"cycle_days": 10, "max_cycles": 2, "doses": [dose]} | CITED
+    agent = {"name": "agent", "regimens": ["r"], "first_start_day": 0, "last_start_day": 3}
+    raw = case(tumor(), regimens={"r": regimen}, agents=[agent], calendar=calendar)
+    given = (Infusion(0, "cisplatin", 135.0), Infusion(14, "cisplatin", 135.0))
+    assert (judged(raw, [], given).broken_rules == ()) is offered
