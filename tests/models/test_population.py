@@ -91,3 +91,12 @@ def test_clones_of_one_tumor_share_its_sensitivity() -> None:
     expected = float(weights @ (1.0 / (1.0 + left)))
     found = population_log_burden(clones.reshape(-1), weights)
     assert float(control_probability(found)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_shallow_and_deep_burdens_of_one_array_keep_their_values() -> None:
+    factors, weights = sensitivity_factors(0.3)
+    burdens = np.array([-900.0, -3.0, 0.0, 3.0, 900.0])[:, np.newaxis] - factors
+    together = population_log_burden(burdens, weights)
+    each = [float(population_log_burden(row, weights)) for row in burdens]
+    np.testing.assert_allclose(together, each, rtol=1e-14)
+    assert together[0] < -800.0 and together[-1] > 800.0

@@ -42,6 +42,7 @@ def test_a_cap_of_zero_and_a_floor() -> None:
         limit("logistics", "some", quantity="lesions", floor=2),
         limit("logistics", "range", quantity="lesions", floor=1, cap=2),
         limit("logistics", "day", quantity="lesions_per_day", cap=2),
+        limit("logistics", "long", quantity="overall_days", cap=2),
     ]
     raw = case(*(tumor(name=name) for name in NAMES), limits=rules)
 
@@ -52,11 +53,11 @@ def test_a_cap_of_zero_and_a_floor() -> None:
 
     assert uses(0) == {
         "none": (0, 0, 0, True), "some": (0, 2, None, False), "range": (0, 1, None, False),
-        "day": (0, 2, 0, True),
+        "day": (0, 2, 0, True), "long": (0, 2, 0, True),
     }  # fmt: skip
     assert uses(2) == {
         "none": (1, 0, 2, False), "some": (2, 2, 0, True), "range": (2, 2, 1, True),
-        "day": (2, 2, 1, True),
+        "day": (2, 2, 1, True), "long": (1, 2, 0.5, True),
     }  # fmt: skip
     assert uses(3)["range"] == (3, 2, 1.5, False)
 
@@ -141,3 +142,11 @@ def test_no_dose_moves_further_than_the_tolerance(tolerance: int, offered: bool)
     raw = case(tumor(), regimens={"r": regimen}, agents=[agent], calendar=calendar)
     given = (Infusion(0, "cisplatin", 135.0), Infusion(14, "cisplatin", 135.0))
     assert (judged(raw, [], given).broken_rules == ()) is offered
+
+
+def test_a_dose_of_twice_the_reference_costs_twice_the_lymphocytes() -> None:
+    known = [{"amount": milligrams, "unit": "mg"} for milligrams in (1.0, 150.0)]
+    drug = {"kind": "chemotherapy", "reference_doses": known} | CITED
+    drug["lymphocyte_log_loss_per_dose"] = 0.25
+    verdict = judged(case(tumor(), drugs={"drug": drug}), [], (Infusion(0, "drug", 300.0),))
+    assert verdict.lymphocytes["nadir_1e9_per_l"] == pytest.approx(1.7 * math.exp(-0.5))
