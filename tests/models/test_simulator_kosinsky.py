@@ -168,6 +168,12 @@ def test_extinction_holds_from_its_day_on() -> None:
     assert np.all(np.diff(response.burden_cm3[0, 2:]) < 0.0)
 
 
+def test_extinction_holds_from_a_week_on() -> None:
+    volumes = kosinsky.simulate(TABLE_1, np.zeros(9), tumor_ul=0.5).burden_cm3
+    assert 0.5e-3 < volumes[7] < 10e-3  # it grew, but not above the threshold
+    assert np.all(np.diff(volumes[:8]) > 0.0) and np.all(np.diff(volumes[7:]) < 0.0)
+
+
 def test_batches_broadcast_and_equal_single_runs() -> None:
     doses = np.stack([days_of(25, {}), days_of(25, {7: 5.0, 8: 5.0})])[:, np.newaxis]
     drugs = np.stack([np.zeros(25), injections(30, 5)[:25]])[:, np.newaxis, np.newaxis]
