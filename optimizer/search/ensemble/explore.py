@@ -142,9 +142,14 @@ class Search:
     def run(self) -> None:
         """Bound every plan, then examine everything above the threshold."""
         self._order_plans()
+        computed: set[int] = set()
         while self.waiting:
             self._check()
             plan = self.waiting[0]
+            if plan not in computed:
+                lot = self.waiting[: settings.CURRENT.plans_ahead]
+                self.plans.ahead(lot)
+                computed.update(lot)
             under = self.plans.of(plan)
             self.tree.hold(self.ceiling)
             self.waiting.pop(0)

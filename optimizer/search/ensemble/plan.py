@@ -10,14 +10,18 @@ import numpy as np
 
 from abscopt.models import immune
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
+from abscopt.optimizer.candidates.coefficients import shares_of
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.ensemble import settings
+from abscopt.optimizer.search.ensemble.effects import effects, losses
 from abscopt.optimizer.search.ensemble.lattice import LesionLattice
 from abscopt.optimizer.search.ensemble.members import WITHIN_CHANCE, Members
 from abscopt.optimizer.search.uniform.bounds.rows import Rows, rows_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.search.ensemble.risk import Risk
 
@@ -34,21 +38,21 @@ class Lattices:
         return tuple(self._of_member(m, c, plan) for m, c in enumerate(self.members.candidates))
 
     def _of_member(self, m: int, candidates: Candidates, plan: int) -> tuple[LesionLattice, ...]:
-        effects, instance = candidates.plan_effects, candidates.instance
-        ruled = instance.immune.burden_limit_cm3 is not None
-        top = float(effects.greatest_occupancy[plan]) if ruled else 0.0
+        effects_of_plans, instance = candidates.plan_effects, candidates.instance
+        top = float(effects_of_plans.greatest_occupancy[plan])
+        ruled = top if instance.immune.burden_limit_cm3 is not None else 0.0
         lattices = []
         for s, table in enumerate(candidates.lesions):
-            key = (m, int(effects.group[plan]), top, s)
+            key = (m, int(effects_of_plans.group[plan]), ruled, s)
             if key not in self._known:
-                lesion, under = candidates.lesion_of(table), candidates.effects(plan)[s]
+                lesion, alike = candidates.lesion_of(table), candidates.shared(plan)[s]
                 dose_alone = instance.objective.of_dose_alone
                 self._known[key] = LesionLattice(
                     instance,
                     lesion,
-                    under.local[:, :0] if dose_alone else under.local,
-                    under.share,
-                    lesion.weight * under.tumor_bed * float(dose_alone),
+                    alike.local[:, :0] if dose_alone else alike.local,
+                    shares_of(instance, lesion, alike, top),
+                    lesion.weight * alike.tumor_bed * float(dose_alone),
                 )
             lattices.append(self._known[key])
         return tuple(lattices)
@@ -81,11 +85,11 @@ class PlanInMembers:
         horizons = 0 if members.nominal.instance.objective.of_dose_alone else None
         for s in range(len(members.nominal.lesions)):
             tick()
-            effects = [c.effects(plan)[s] for c in members.candidates]
-            gain = [np.exp(e.loss)[:, None] * e.effect[:, :horizons] for e in effects]
-            self.gain.append(np.stack(gain).transpose(0, 2, 1).copy())
-            self.loss.append(np.stack([e.loss for e in effects]))
-            self.kinds.append(np.stack([e.kind for e in effects]))
+            loss = np.stack([losses(c, plan, s) for c in members.candidates])
+            gain = effects(members.candidates, plan, s)[:, :, :horizons].transpose(0, 2, 1)
+            self.gain.append(np.exp(loss)[:, None] * gain)
+            self.loss.append(loss)
+            self.kinds.append(np.stack([c.shared(plan)[s].kinds.of for c in members.candidates]))
         chemo = [c.plan_effects.chemotherapy_log_loss[plan] for c in members.candidates]
         self.chemo = np.array(chemo, dtype=float)
         self.cost = np.array([c.plan_cost(plan) for c in members.candidates])
@@ -176,6 +180,13 @@ class Plans:
     def __init__(self, members: Members):
         self.members, self.lattices = members, Lattices(members)
         self._kept: OrderedDict[int, PlanInMembers] = OrderedDict()
+
+    def ahead(self, plans: Sequence[int]) -> None:
+        """Compute the propagators of some plans in one go."""
+        for candidates in self.members.candidates:
+            for s in range(len(candidates.lesions)):
+                for of_way in candidates.propagators(s):
+                    of_way.store.of(np.array(plans))
 
     def of(self, plan: int) -> PlanInMembers:
         """One plan in all members."""

@@ -28,6 +28,7 @@ class Settings:
     narrow : [steps] of a cell below which it is not halved.
     by_width : [share of what a bound exceeds the threshold by] that must be due to the width of a
         cell for it to be halved; else courses are split.
+    plans_ahead : [plans] whose propagators are computed in one go.
     plans_kept : [bytes] of coefficients of plans that are kept.
     """
 
@@ -44,6 +45,7 @@ class Settings:
     join_chunk: int = 100_000
     narrow: float = 1.5
     by_width: float = 0.4
+    plans_ahead: int = 32
     plans_kept: int = 400_000_000
 
 
