@@ -65,6 +65,7 @@ class EnsembleState:
     bound: float = math.inf
     complete: bool = False
     nodes: int = 0
+    members: Members | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class Search:
 
     def __init__(self, members: Members, risk: Risk, gap: float, clock: Clock):
         self.members, self.risk, self.clock = members, risk, clock
-        self.state, self.plans = EnsembleState(), Plans(members)
+        self.state, self.plans = EnsembleState(members=members), Plans(members)
         self.waiting = list(range(len(members.nominal.plans)))
         self.ceiling = ceiling_of_members(members, risk)
         self.tree: Tree[Node] = Tree(

@@ -1,0 +1,373 @@
+"""The best schedule under all members of an ensemble at once, judged in each, with a proven bound.
+
+    mean      sum_m w_m V_m(x)                        cvar:0.2   mean of the worst fifth
+    worst     min_m V_m(x)                            regret     -max_m (V*_m - V_m(x))
+
+V_m(x) is the objective that the judge finds for x in member m, V*_m that of the best schedule of
+member m alone. Beside the answer stand the optimum of the case as it is stated (what ignoring the
+ensemble costs) and the standard regimen.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from abscopt.instances.load import InputError, Problem
+from abscopt.models.arrays import FloatArray
+from abscopt.optimizer.as_rows import closest_row, schedule_of_row
+from abscopt.optimizer.evaluation import Evaluation, Judge
+from abscopt.optimizer.memory import Memory
+from abscopt.optimizer.pipeline import solve
+from abscopt.optimizer.progress import Clock, Listener, Stopped
+from abscopt.optimizer.results.result import ResultStatus
+from abscopt.optimizer.schedule import Schedule, standard_schedule
+from abscopt.optimizer.search.ensemble.explore import EnsembleState, explore
+from abscopt.optimizer.search.ensemble.members import WITHIN_CHANCE, Members
+from abscopt.optimizer.search.ensemble.risk import Risk, RiskKind
+from abscopt.optimizer.solved import JUDGE_TOLERANCE
+from abscopt.optimizer.solver import SolverError
+
+if TYPE_CHECKING:
+    from abscopt.optimizer.ensemble.members import Ensemble
+
+SHARE_BEFORE = 0.5
+"""Of a time limit: what solves of single parameter sets may take before the search over members."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A measure of risk as a user writes it.
+
+    Attributes
+    ----------
+    level : of `cvar`: the share of the weights that it is the mean of
+    """
+
+    kind: RiskKind
+    level: float = 1.0
+
+    @classmethod
+    def of(cls, text: str) -> Asked:
+        """Read `mean`, `cvar:0.2`, `worst` or `regret`; raises InputError."""
+        kind, _, level = text.partition(":")
+        if kind in ("mean", "worst", "regret") and not level:
+            return cls(kind)  # type: ignore[arg-type]
+        if kind == "cvar":
+            try:
+                share = float(level)
+            except ValueError:
+                share = math.nan
+            if 0.0 < share <= 1.0:
+                return cls("cvar", share)
+        rule = "must be mean, worst, regret, or cvar:SHARE with a share above 0 and at most 1"
+        raise InputError([Problem("risk", "--risk", text[:40], rule)])
+
+    @property
+    def text(self) -> str:
+        """As a user writes it."""
+        return f"cvar:{self.level:g}" if self.kind == "cvar" else self.kind
+
+    @property
+    def words(self) -> str:
+        """For a report."""
+        return {
+            "mean": "mean over the members",
+            "cvar": f"mean of the worst {100 * self.level:g} % of the members",
+            "worst": "worst member",
+            "regret": "least of the greatest regret (as a negative number)",
+        }[self.kind]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One schedule, judged in the case and in every member.
+
+    Attributes
+    ----------
+    risk : the measure that was asked for
+    values : (members,) objective in each
+    nominal : in the case as it is stated
+    broken : weight of the members in which a limit, rule or demand is not kept
+    """
+
+    schedule: Schedule
+    risk: float
+    values: FloatArray
+    nominal: Evaluation
+    broken: float
+
+
+@dataclass(frozen=True)
+class EnsembleResult:
+    """Answer to a case under an ensemble.
+
+    Attributes
+    ----------
+    objective, bound : of the measure of risk; no schedule that the case offers is better than bound
+    chance : weight of members in which a limit of their own may be broken
+    answer : the schedule; None if nothing is known
+    nominal : the optimum of the case as it is stated, under the same members
+    nominal_bound : of that optimum, in the case as it is stated
+    standard : the standard regimen; None if there is none
+    best : (members,) best objective of each member alone, where it was solved for; and how far
+        these may lie below the true ones at most
+    """
+
+    ensemble: Ensemble
+    asked: Asked
+    chance: float
+    status: ResultStatus
+    objective: float | None
+    bound: float | None
+    requested_gap: float
+    answer: Judged | None
+    nominal: Judged | None
+    nominal_bound: float | None
+    standard: Judged | None
+    best: FloatArray | None
+    best_error: float
+    nodes: int
+    seconds: float
+    seed: int
+
+    @property
+    def gap(self) -> float | None:
+        """Bound minus objective."""
+        if self.bound is None or self.objective is None:
+            return None
+        return max(0.0, self.bound - self.objective)
+
+    @property
+    def price_of_robustness(self) -> float | None:
+        """What the answer gives up in the case as it is stated, against its optimum there."""
+        if self.answer is None or self.nominal is None:
+            return None
+        return self.nominal.nominal.objective - self.answer.nominal.objective
+
+    @property
+    def cost_of_ignoring(self) -> float | None:
+        """What the optimum of the stated case gives up in the measure of risk.
+
+        Infinite where it breaks limits in more members than may be.
+        """
+        if self.answer is None or self.nominal is None:
+            return None
+        if self.nominal.broken > self.chance + WITHIN_CHANCE:
+            return math.inf
+        return self.answer.risk - self.nominal.risk
+
+    @property
+    def perfect_information(self) -> float | None:
+        """Expected value of knowing the member before deciding, sum_m w_m V*_m - mean; None if V*
+        was not solved for."""
+        if self.best is None or self.answer is None:
+            return None
+        weights = self.ensemble.weights
+        return float(weights @ (self.best - self.answer.values))
+
+
+def decide(
+    ensemble: Ensemble,
+    risk: str = "mean",
+    *,
+    chance: float = 0.0,
+    gap: float | None = None,
+    time_limit: float | None = None,
+    seed: int = 0,
+    perfect: bool = False,
+    listener: Listener | None = None,
+    start: Schedule | None = None,
+) -> EnsembleResult:
+    """Best schedule of a case under an ensemble, judged in every member, with a proven bound.
+
+    Parameters
+    ----------
+    risk : `mean`, `cvar:0.2` (mean of the worst fifth), `worst` or `regret`
+    chance : weight of members in which a limit of their own may be broken; those of the case as it
+        is stated are always kept
+    gap : absolute, in the objective's unit; the case's own if None
+    time_limit : seconds from this call; then the best schedule so far has its true bound
+    perfect : solve each member alone, for the value of perfect information; regret does anyway
+    start : a schedule to begin with
+
+    Raises
+    ------
+    InputError
+        If the measure is unknown, some course is free, or a member offers something else.
+    """
+    asked, clock, case = Asked.of(risk), Clock(time_limit, listener), ensemble.case
+    wanted = case.objective.gap if gap is None else gap
+    panel = Panel(ensemble, asked, chance)
+    state, nominal, bound = EnsembleState(), None, None
+    best, error = None, 0.0
+    with clock.running("preparing"):
+        try:
+            members = Members.of(case, ensemble.instances, ensemble.weights, chance)
+            answer = solve(
+                case, gap=gap, seed=seed, time_limit=_part(clock, SHARE_BEFORE), listener=listener
+            )
+            bound, known = answer.bound, [s for s in (answer.schedule, start) if s is not None]
+            if answer.status == "infeasible":
+                return _nothing(ensemble, asked, chance, wanted, clock, seed)
+            if asked.kind == "regret" or perfect:
+                best, error, optima = _alone(ensemble, gap, seed, clock, listener)
+                known += optima
+            if answer.schedule is not None:
+                nominal = panel.judged(answer.schedule)
+            panel.best = best
+            if (standard := standard_schedule(case)) is not None:
+                known.append(standard)
+            starts = [closest_row(members.nominal, s) for s in dict.fromkeys(known)]
+            measure = Risk(asked.kind, members.weights, asked.level, best)
+            state = explore(members, measure, wanted, clock, starts)
+        except Stopped:
+            pass
+        with clock.answering():
+            return _answer(panel, state, nominal, bound, best, error, wanted, clock, seed)
+
+
+class Panel:
+    """Judges of all members: what a schedule is worth under the measure of risk."""
+
+    def __init__(self, ensemble: Ensemble, asked: Asked, chance: float):
+        self.ensemble, self.asked, self.chance = ensemble, asked, chance
+        self.nominal = Judge(ensemble.case)
+        self.judges = [Judge(member) for member in ensemble.instances]
+        self.best: FloatArray | None = None
+
+    def judged(self, schedule: Schedule) -> Judged:
+        """A schedule in the case and in every member."""
+        verdicts = [judge.evaluate(schedule) for judge in self.judges]
+        values = np.array([verdict.objective for verdict in verdicts])
+        weights = self.ensemble.weights
+        broken = float(weights @ [not verdict.feasible for verdict in verdicts])
+        return Judged(
+            schedule, self._risk(values), values, self.nominal.evaluate(schedule), broken
+        )
+
+    def _risk(self, values: FloatArray) -> float:
+        """The measure of values (members,), from its definition."""
+        weights = self.ensemble.weights
+        if self.asked.kind == "mean":
+            return float(weights @ values)
+        counted = weights > 0.0
+        if self.asked.kind == "worst":
+            return float(values[counted].min())
+        if self.asked.kind == "regret":
+            best = values if self.best is None else self.best
+            return -float((best - values)[counted].max())
+        order = np.argsort(values, kind="stable")
+        before = np.cumsum(weights[order]) - weights[order]
+        shares = np.clip(self.asked.level - before, 0.0, weights[order])
+        return float(shares @ values[order] / shares.sum())
+
+    def accepts(self, judged: Judged) -> bool:
+        """Whether limits are kept: all in the case, and in members of enough weight."""
+        return judged.nominal.feasible and judged.broken <= self.chance + WITHIN_CHANCE
+
+
+def _part(clock: Clock, share: float) -> float | None:
+    """A part of the time that is left."""
+    return None if clock.remaining is None else share * clock.remaining
+
+
+def _alone(
+    ensemble: Ensemble, gap: float | None, seed: int, clock: Clock, listener: Listener | None
+) -> tuple[FloatArray, float, list[Schedule]]:
+    """(members,) best objective of each member alone, the greatest gap, and the schedules.
+
+    Raises Stopped where the time is over before all of them are known.
+    """
+    memory, best, error, schedules = Memory(), [], 0.0, []
+    for number, member in enumerate(ensemble.instances):
+        if clock.expired:
+            raise Stopped
+        share = SHARE_BEFORE / (len(ensemble.members) - number)
+        answer = solve(
+            member, gap=gap, seed=seed, time_limit=_part(clock, share), memory=memory,
+            listener=listener,
+        )  # fmt: skip
+        if answer.objective is None or answer.schedule is None:
+            if answer.status != "infeasible":
+                raise Stopped
+            rule = "has no feasible schedule, so that its regret means nothing"
+            name = ensemble.members[number].name
+            raise InputError([Problem(ensemble.case.name, "ensemble", name, rule)])
+        best.append(answer.objective)
+        error = max(error, answer.gap or 0.0 if answer.bound is not None else math.inf)
+        schedules.append(answer.schedule)
+    return np.array(best), error, schedules
+
+
+def _answer(
+    panel: Panel,
+    state: EnsembleState,
+    nominal: Judged | None,
+    nominal_bound: float | None,
+    best: FloatArray | None,
+    error: float,
+    wanted: float,
+    clock: Clock,
+    seed: int,
+) -> EnsembleResult:
+    """What the search found, judged; a bound that a judged schedule refutes is our failure."""
+    case = panel.ensemble.case
+    if panel.asked.kind == "regret" and best is None:
+        nominal = None  # its regret is not known
+    regimen = standard_schedule(case)
+    standard = None if regimen is None or _unknown(panel, best) else panel.judged(regimen)
+    answer = _judged_answer(panel, state)
+    for rival in (nominal, standard):
+        if rival is not None and panel.accepts(rival) and not _unknown(panel, best):
+            if answer is None or rival.risk > answer.risk:
+                answer = rival
+    bound = state.bound if math.isfinite(state.bound) else None
+    if answer is not None and bound is not None:
+        if answer.risk > bound + JUDGE_TOLERANCE * max(1.0, abs(bound)):
+            raise SolverError(f"the bound {bound!r} lies below the judged {answer.risk!r}")
+        bound = max(bound, answer.risk)
+    status: ResultStatus = "unknown"
+    if answer is not None:
+        closed = bound is not None and bound - answer.risk <= wanted * (1 + 1e-9)
+        status = "optimal" if closed else "feasible"
+    elif state.complete:
+        status, bound = "infeasible", None
+    return EnsembleResult(
+        panel.ensemble, panel.asked, panel.chance, status,
+        None if answer is None else answer.risk, bound, wanted, answer, nominal, nominal_bound,
+        standard, best, error, state.nodes, clock.elapsed, seed,
+    )  # fmt: skip
+
+
+def _unknown(panel: Panel, best: FloatArray | None) -> bool:
+    """Whether regret was asked for and the members' optima are not known."""
+    return panel.asked.kind == "regret" and best is None
+
+
+def _judged_answer(panel: Panel, state: EnsembleState) -> Judged | None:
+    """The search's schedule as the judge sees it; a claim it does not share is our failure."""
+    if state.row is None or state.plan is None or state.values is None or state.members is None:
+        return None
+    answer = panel.judged(schedule_of_row(state.members.nominal, state.plan, state.row))
+    if not panel.accepts(answer):
+        broken = [*answer.nominal.broken_rules, *answer.nominal.broken_limits]
+        share = f"{100 * answer.broken:.3g} % of the members"
+        raise SolverError(f"the judge rejects the schedule: {', '.join(broken) or share}")
+    apart = np.abs(answer.values - state.values)
+    if (apart > JUDGE_TOLERANCE * np.maximum(1.0, np.abs(state.values))).any():
+        raise SolverError(f"claimed {state.values!r}, the judge finds {answer.values!r}")
+    return answer
+
+
+def _nothing(
+    ensemble: Ensemble, asked: Asked, chance: float, wanted: float, clock: Clock, seed: int
+) -> EnsembleResult:
+    """The case as it is stated is infeasible, whatever the members."""
+    return EnsembleResult(
+        ensemble, asked, chance, "infeasible", None, None, wanted, None, None, None, None, None,
+        0.0, 0, clock.elapsed, seed,
+    )  # fmt: skip
