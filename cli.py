@@ -39,6 +39,7 @@ from abscopt.optimizer.started import is_program, time_left
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
+    from abscopt.optimizer.ensemble.members import Ensemble
     from abscopt.optimizer.schedule import Schedule
 
 EXIT_CODES = {"optimal": 0, "feasible": 0, "infeasible": 3, "unknown": 4}
@@ -398,6 +399,19 @@ def new_command(file: str | None, name: str) -> None:
     "related case.",
 )  # fmt: skip
 @click.option("--report", "page", metavar="FILE", help="Write one HTML page that says it all.")
+@_ensemble_options
+@click.option(
+    "--risk", metavar="MEASURE",
+    help="Decide for an ensemble by mean (the default), cvar:SHARE, worst or regret.",
+)  # fmt: skip
+@click.option(
+    "--chance", type=click.FloatRange(0.0, 1.0, max_open=True), metavar="SHARE",
+    help="Share of the members in which a limit of their own may be broken; default: none.",
+)  # fmt: skip
+@click.option(
+    "--perfect", is_flag=True,
+    help="Solve each member alone, too: the value of perfect information.",
+)  # fmt: skip
 @click.pass_context
 @_changes_options
 def solve_command(
@@ -411,12 +425,34 @@ def solve_command(
     page: str | None,
     strict: bool,
     changes: tuple[Change, ...],
+    ensemble_name: str | None,
+    size: int | None,
+    ensemble_seed: int | None,
+    risk: str | None,
+    chance: float | None,
+    perfect: bool,
     **options: Any,
 ) -> None:
-    """Find the best schedule of a case and prove how good it is."""
+    """Find the best schedule of a case and prove how good it is.
+
+    With --ensemble or --risk, the best one for all members of an ensemble at once.
+    """
     instance = _load(case, changes)
     if strict:
         _refuse_warnings(instance, case)
+    asked = (ensemble_name, size, ensemble_seed, risk, chance)
+    if perfect or any(value is not None for value in asked):
+        for name in ("simulate", "page"):
+            if ctx.params.get(name):
+                option = "report" if name == "page" else name
+                raise click.UsageError(f"--{option} does not go with an ensemble")
+        if options.pop("method") != "auto":
+            raise click.UsageError("--method does not go with an ensemble")
+        from abscopt.optimizer.ensemble.drawn import ensemble_of
+
+        ensemble = ensemble_of(instance, ensemble_name, size=size, seed=ensemble_seed)
+        measure = {"risk": risk or "mean", "chance": chance or 0.0, "perfect": perfect}
+        ctx.exit(_decide(ensemble, start_file, out, as_json, options | measure))
     from abscopt.optimizer import solve
     from abscopt.optimizer.results.files import result_folder, write_result
     from abscopt.optimizer.results.schedule_files import schedule_of_file
@@ -483,6 +519,36 @@ def plot_command(result: str, kind: str, out: str, case: str | None) -> None:
     from abscopt.optimizer.report.written import write_picture
 
     write_picture(result, case, kind, out)
+
+
+def _decide(
+    ensemble: Ensemble,
+    start_file: str | None,
+    out: str | None,
+    as_json: bool,
+    options: dict[str, Any],
+) -> int:
+    """Solve for all members of an ensemble; say and write the answer; exit code."""
+    from abscopt.optimizer.ensemble.decide import decide
+    from abscopt.optimizer.ensemble.shown import decided_document, decided_report, write_decided
+    from abscopt.optimizer.results.files import result_folder
+    from abscopt.optimizer.results.schedule_files import schedule_of_file
+
+    start = None
+    if start_file is not None:
+        start = schedule_of_file(start_file, ensemble.case, cross=True)
+    folder = None if out is None else result_folder(out, "--out")
+    options.pop("threads")  # one linear program at a time
+    with ProgressLine() as progress:
+        result = decide(ensemble, **_from_the_start(options), listener=progress, start=start)
+    document = json.dumps(decided_document(result), indent=2, allow_nan=False)
+    report = decided_report(result)
+    try:
+        if folder is not None:
+            write_decided(folder, result, document, report)
+    finally:  # a full disk must not cost the answer
+        _say(document if as_json else report.rstrip("\n"))
+    return EXIT_CODES[result.status]
 
 
 @main.command("evaluate")

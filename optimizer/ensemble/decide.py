@@ -34,6 +34,8 @@ from abscopt.optimizer.solver import SolverError
 if TYPE_CHECKING:
     from abscopt.optimizer.ensemble.members import Ensemble
 
+FINER = 0.25
+"""Of the gap asked for: the gap of a member's own optimum, which adds to that of regret."""
 SHARE_BEFORE = 0.5
 """Of a time limit: what solves of single parameter sets may take before the search over members."""
 
@@ -111,10 +113,10 @@ class EnsembleResult:
     chance : weight of members in which a limit of their own may be broken
     answer : the schedule; None if nothing is known
     nominal : the optimum of the case as it is stated, under the same members
-    nominal_bound : of that optimum, in the case as it is stated
+    nominal_best : the best objective that is known in the case as it is stated
     standard : the standard regimen; None if there is none
-    best : (members,) best objective of each member alone, where it was solved for; and how far
-        these may lie below the true ones at most
+    best : (members,) no schedule is better in a member alone, where that was solved for
+    best_error : how far these may lie above the members' optima at most
     """
 
     ensemble: Ensemble
@@ -126,7 +128,7 @@ class EnsembleResult:
     requested_gap: float
     answer: Judged | None
     nominal: Judged | None
-    nominal_bound: float | None
+    nominal_best: float | None
     standard: Judged | None
     best: FloatArray | None
     best_error: float
@@ -144,9 +146,10 @@ class EnsembleResult:
     @property
     def price_of_robustness(self) -> float | None:
         """What the answer gives up in the case as it is stated, against its optimum there."""
-        if self.answer is None or self.nominal is None:
+        if self.answer is None or self.nominal_best is None:
             return None
-        return self.nominal.nominal.objective - self.answer.nominal.objective
+        objective = self.answer.nominal.objective
+        return max(self.nominal_best, objective) - objective
 
     @property
     def cost_of_ignoring(self) -> float | None:
@@ -162,8 +165,11 @@ class EnsembleResult:
 
     @property
     def perfect_information(self) -> float | None:
-        """Expected value of knowing the member before deciding, sum_m w_m V*_m - mean; None if V*
-        was not solved for."""
+        """Value of knowing the member before deciding, at most; None if it was not solved for.
+
+        EVPI = sum_m w_m V*_m - sum_m w_m V_m(x) (Raiffa and Schlaifer 1961, Applied statistical
+        decision theory), with the bounds of the members' optima for V*.
+        """
         if self.best is None or self.answer is None:
             return None
         weights = self.ensemble.weights
@@ -202,7 +208,7 @@ def decide(
     asked, clock, case = Asked.of(risk), Clock(time_limit, listener), ensemble.case
     wanted = case.objective.gap if gap is None else gap
     panel = Panel(ensemble, asked, chance)
-    state, nominal, bound = EnsembleState(), None, None
+    state, nominal, nominal_best = EnsembleState(), None, None
     best, error = None, 0.0
     with clock.running("preparing"):
         try:
@@ -210,24 +216,25 @@ def decide(
             answer = solve(
                 case, gap=gap, seed=seed, time_limit=_part(clock, SHARE_BEFORE), listener=listener
             )
-            bound, known = answer.bound, [s for s in (answer.schedule, start) if s is not None]
+            nominal_best = answer.certificate.best_objective
+            schedules = [s for s in (answer.schedule, start) if s is not None]
             if answer.status == "infeasible":
                 return _nothing(ensemble, asked, chance, wanted, clock, seed)
             if asked.kind == "regret" or perfect:
-                best, error, optima = _alone(ensemble, gap, seed, clock, listener)
-                known += optima
+                best, error, optima = _alone(ensemble, FINER * wanted, seed, clock, listener)
+                schedules += optima
+            panel.best = best
             if answer.schedule is not None:
                 nominal = panel.judged(answer.schedule)
-            panel.best = best
             if (standard := standard_schedule(case)) is not None:
-                known.append(standard)
-            starts = [closest_row(members.nominal, s) for s in dict.fromkeys(known)]
+                schedules.append(standard)
+            starts = [closest_row(members.nominal, s) for s in dict.fromkeys(schedules)]
             measure = Risk(asked.kind, members.weights, asked.level, best)
             state = explore(members, measure, wanted, clock, starts)
         except Stopped:
             pass
         with clock.answering():
-            return _answer(panel, state, nominal, bound, best, error, wanted, clock, seed)
+            return _answer(panel, state, nominal, nominal_best, best, error, wanted, clock, seed)
 
 
 class Panel:
@@ -245,9 +252,7 @@ class Panel:
         values = np.array([verdict.objective for verdict in verdicts])
         weights = self.ensemble.weights
         broken = float(weights @ [not verdict.feasible for verdict in verdicts])
-        return Judged(
-            schedule, self._risk(values), values, self.nominal.evaluate(schedule), broken
-        )
+        return Judged(schedule, self._risk(values), values, self.nominal.evaluate(schedule), broken)
 
     def _risk(self, values: FloatArray) -> float:
         """The measure of values (members,), from its definition."""
@@ -276,9 +281,9 @@ def _part(clock: Clock, share: float) -> float | None:
 
 
 def _alone(
-    ensemble: Ensemble, gap: float | None, seed: int, clock: Clock, listener: Listener | None
+    ensemble: Ensemble, gap: float, seed: int, clock: Clock, listener: Listener | None
 ) -> tuple[FloatArray, float, list[Schedule]]:
-    """(members,) best objective of each member alone, the greatest gap, and the schedules.
+    """(members,) bound of each member alone, the greatest gap, and the schedules.
 
     Raises Stopped where the time is over before all of them are known.
     """
@@ -291,14 +296,14 @@ def _alone(
             member, gap=gap, seed=seed, time_limit=_part(clock, share), memory=memory,
             listener=listener,
         )  # fmt: skip
-        if answer.objective is None or answer.schedule is None:
+        if answer.bound is None or answer.gap is None or answer.schedule is None:
             if answer.status != "infeasible":
                 raise Stopped
             rule = "has no feasible schedule, so that its regret means nothing"
             name = ensemble.members[number].name
             raise InputError([Problem(ensemble.case.name, "ensemble", name, rule)])
-        best.append(answer.objective)
-        error = max(error, answer.gap or 0.0 if answer.bound is not None else math.inf)
+        best.append(answer.bound)
+        error = max(error, answer.gap)
         schedules.append(answer.schedule)
     return np.array(best), error, schedules
 
@@ -307,7 +312,7 @@ def _answer(
     panel: Panel,
     state: EnsembleState,
     nominal: Judged | None,
-    nominal_bound: float | None,
+    nominal_best: float | None,
     best: FloatArray | None,
     error: float,
     wanted: float,
@@ -321,10 +326,12 @@ def _answer(
     regimen = standard_schedule(case)
     standard = None if regimen is None or _unknown(panel, best) else panel.judged(regimen)
     answer = _judged_answer(panel, state)
-    for rival in (nominal, standard):
-        if rival is not None and panel.accepts(rival) and not _unknown(panel, best):
-            if answer is None or rival.risk > answer.risk:
-                answer = rival
+    rivals = [nominal, standard] if not _unknown(panel, best) else []
+    for rival in rivals:
+        if rival is None or not panel.accepts(rival):
+            continue
+        if answer is None or rival.risk > answer.risk:
+            answer = rival
     bound = state.bound if math.isfinite(state.bound) else None
     if answer is not None and bound is not None:
         if answer.risk > bound + JUDGE_TOLERANCE * max(1.0, abs(bound)):
@@ -338,7 +345,7 @@ def _answer(
         status, bound = "infeasible", None
     return EnsembleResult(
         panel.ensemble, panel.asked, panel.chance, status,
-        None if answer is None else answer.risk, bound, wanted, answer, nominal, nominal_bound,
+        None if answer is None else answer.risk, bound, wanted, answer, nominal, nominal_best,
         standard, best, error, state.nodes, clock.elapsed, seed,
     )  # fmt: skip
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from abscopt.instances.changes.change import Change
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.results.result import Result
+    from abscopt.optimizer.schedule import Schedule
 
 Content = TypeVar("Content")
 
@@ -206,8 +207,19 @@ def write_result(
     from abscopt.optimizer.results.result_tables import csv_files
 
     files = {"report.txt": report, **csv_files(result, instance)}
-    if result.schedule is not None:
-        files["schedule.json"] = json.dumps(result.schedule.to_json(instance), indent=2) + "\n"
+    write_files(folder, files, result.schedule, instance, document)
+
+
+def write_files(
+    folder: Path,
+    files: dict[str, str],
+    schedule: Schedule | None,
+    instance: Instance,
+    document: str,
+) -> None:
+    """Write files of one run with its schedule and its document, the last; raises InputError."""
+    if schedule is not None:
+        files["schedule.json"] = json.dumps(schedule.to_json(instance), indent=2) + "\n"
     files["result.json"] = document + "\n"
     try:
         with _alone_in(folder):

@@ -38,8 +38,8 @@ def solve_report(result: Result, instance: Instance) -> str:
     lines: list[object] = [*head, *note_lines(result.notes), ""]
     if result.schedule is not None and result.evaluation is not None:
         reason = no_radiation_words(instance, result.schedule, result.notes)
-        lines += _schedule_parts(result.schedule, instance, reason)
-        lines += _evaluation_parts(result.evaluation, instance)
+        lines += schedule_parts(result.schedule, instance, reason)
+        lines += evaluation_parts(result.evaluation, instance)
     lines += _proof_parts(result, instance)
     if result.standard is not None:
         lines += _standard_parts(result, instance)
@@ -54,8 +54,8 @@ def evaluation_report(evaluation: Evaluation, schedule: Schedule, instance: Inst
     return plain_text(
         [
             *head,
-            *_schedule_parts(schedule, instance),
-            *_evaluation_parts(evaluation, instance),
+            *schedule_parts(schedule, instance),
+            *evaluation_parts(evaluation, instance),
             objective,
             "",
             DISCLAIMER,
@@ -63,9 +63,10 @@ def evaluation_report(evaluation: Evaluation, schedule: Schedule, instance: Inst
     )
 
 
-def _schedule_parts(
+def schedule_parts(
     schedule: Schedule, instance: Instance, without: str = "No radiation."
 ) -> list[object]:
+    """Radiation and drugs as tables, or words where there are none."""
     paragraphs: list[object] = []
     if schedule.fractions:
         table = plain_table("Radiation", "Lesion", ">Fractions", "First", "Last", "Days")
@@ -91,7 +92,8 @@ def _schedule_parts(
     return paragraphs
 
 
-def _evaluation_parts(evaluation: Evaluation, instance: Instance) -> list[object]:
+def evaluation_parts(evaluation: Evaluation, instance: Instance) -> list[object]:
+    """What the judge finds: lesions, limits, rules, lymphocytes, systemic effect."""
     lines: list[object] = [
         _lesion_outcomes(evaluation, instance),
         *_spread_lines(instance),
