@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from abscopt.optimizer.ensemble.decide import decide
     from abscopt.optimizer.evaluation import evaluate
     from abscopt.optimizer.memory import Memory
     from abscopt.optimizer.pareto import frontier
     from abscopt.optimizer.pipeline import solve
 
-__all__ = ["Memory", "evaluate", "frontier", "solve"]
+__all__ = ["Memory", "decide", "evaluate", "frontier", "solve"]
+
+WHERE = {
+    "Memory": "memory",
+    "decide": "ensemble.decide",
+    "evaluate": "evaluation",
+    "frontier": "pareto",
+    "solve": "pipeline",
+}
+"""Modules of the public names: heavy ones are imported when first asked for."""
 
 
 def __getattr__(name: str) -> Any:
-    """Import the heavy modules when first asked for."""
-    if name == "solve":
-        from abscopt.optimizer.pipeline import solve
-
-        return solve
-    if name == "Memory":
-        from abscopt.optimizer.memory import Memory
-
-        return Memory
-    if name == "frontier":
-        from abscopt.optimizer.pareto import frontier
-
-        return frontier
-    if name == "evaluate":
-        from abscopt.optimizer.evaluation import evaluate
-
-        return evaluate
+    """Import the module of a public name when it is first asked for."""
+    if name in WHERE:
+        return getattr(import_module(f"abscopt.optimizer.{WHERE[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
