@@ -34,7 +34,7 @@ from abscopt.optimizer.search.ensemble.master import Master
 from abscopt.optimizer.search.ensemble.plan import AcrossMembers, PlanInMembers, Plans
 from abscopt.optimizer.search.join import count_at_most, every_row, joined
 from abscopt.optimizer.search.tree import Tree
-from abscopt.optimizer.search.uniform.local import climb, rounded, worth
+from abscopt.optimizer.search.uniform.local import climb, pair_moves, rounded, worth
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -274,17 +274,42 @@ class Search:
         if self.state.row is not None:
             begins.append(self.state.row)
         for row in begins:
-            key = (under.plan, row.tobytes())
-            if key in self.tried:
-                continue
-            self.tried.add(key)
+            if self._new(under.plan, row):
+                self._climb(across, row, bound.weights, choices)
+
+    def _new(self, plan: int, row: IntArray) -> bool:
+        """Whether a local search has not begun or ended here."""
+        key = (plan, row.tobytes())
+        if key in self.tried:
+            return False
+        self.tried.add(key)
+        return True
+
+    def _climb(
+        self, across: AcrossMembers, row: IntArray, weights: FloatArray, choices: Courses
+    ) -> None:
+        """Best responses by the measure; for a tail, by weighted means in between.
+
+        A least mean over weights has kinks where no single course improves it. Means with fixed
+        weights have none: each round takes those half way to the weights of the row it has
+        reached (Frank and Wolfe 1956, An algorithm for quadratic programming, on the dual).
+        """
+        order, under = list(range(len(row))), across.under
+        rounds = settings.CURRENT.weighted_rounds if self.risk.most is not None else 0
+        for _ in range(rounds):
             tick()
-            row, value = climb(
-                across, row, worth(across, row), list(range(len(row))), choices,
-                lambda better, its: self._offer(across, better, its),
-            )  # fmt: skip
-            self.tried.add((under.plan, row.tobytes()))
-            self._offer(across, row, value)
+            mean = AcrossMembers(under, self.risk.at(weights))
+            row, _value = climb(mean, row, worth(mean, row), order, choices)
+            self._offer(across, row, worth(across, row))
+            weights = 0.5 * (weights + self.risk.weights_at(under.values(row[None, :]))[0])
+        row, value = climb(
+            across, row, worth(across, row), order, choices,
+            lambda better, its: self._offer(across, better, its),
+        )  # fmt: skip
+        if math.isfinite(value) and value > self.state.value - self.tree.gap:
+            row, value = pair_moves(across, row, value, choices)
+        self._offer(across, row, value)
+        self._new(under.plan, row)
 
     def _join(
         self, under: PlanInMembers, courses: Courses, losses: list[FloatArray], slack: float

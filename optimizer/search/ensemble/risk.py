@@ -65,6 +65,10 @@ class Risk:
             return self.weights / self.level
         return np.where(self.weights > 0.0, 1.0, 0.0)
 
+    def at(self, weights: FloatArray) -> Risk:
+        """The mean with other weights: what is taken from the values changes no order of rows."""
+        return Risk("mean", weights)
+
     def weights_at(self, values: FloatArray) -> FloatArray:
         """(..., members) the weights q in Q at which the mean of values (..., members) is least.
 

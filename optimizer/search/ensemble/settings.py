@@ -22,6 +22,7 @@ class Settings:
     fine : [share of the gap] within which master and bound count as equal.
     elastic_price : [nat per part of a cap] of a hard row exceeded, to keep the master feasible.
     shortlist : [courses] of a lesion that best responses look at, those of the least loss.
+    weighted_rounds : [rounds] of best responses by weighted means before those by a tail.
     few : [schedules] of a node that are valued in every member at once.
     join_limit : [combinations] of a node that are joined and screened by the tabulated values.
     join_chunk : [rows] joined at once: some 10 MB.
@@ -40,11 +41,12 @@ class Settings:
     fine: float = 0.05
     elastic_price: float = 1e4
     shortlist: int = 150
+    weighted_rounds: int = 4
     few: int = 3000
     join_limit: int = 300_000
     join_chunk: int = 100_000
     narrow: float = 1.5
-    by_width: float = 0.4
+    by_width: float = 0.25
     plans_ahead: int = 32
     plans_kept: int = 400_000_000
 
