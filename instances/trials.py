@@ -115,6 +115,9 @@ class TrialArm(Table):
     source: str
     doi: str | None = None
     note: str | None = None
+    contested: str | None = Field(
+        default=None, description="what speaks for and against, where that is an open question"
+    )
     radiation: tuple[TrialCourse, ...] = ()
     drugs: tuple[TrialInfusions, ...] = ()
     chemotherapy: tuple[TrialInfusions, ...] = ()

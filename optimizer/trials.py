@@ -188,6 +188,8 @@ class ArmVerdict:
             days = self.instance.days
             found.append(f"{self.dropped} infusions on or after day {days} are left out")
         found.append(f"days of the source: {arm.days_summary()}")
+        if arm.contested is not None:
+            found.append(f"contested: {arm.contested}")
         outcome = arm.published
         if outcome is not None:
             found.append(f"published ({outcome.status}): {outcome.result}")
@@ -211,6 +213,26 @@ def judged_arm(
         dropped=dropped(instance, arm),
         moved=moved(instance, arm),
     )
+
+
+def on_menu(instance: Instance, arm: TrialArm) -> bool:
+    """Whether an arm is one of the case's own choices, whether or not its limits are kept.
+
+    On the lesions that it usually irradiates; an arm of one site on any of them.
+    """
+    from abscopt.optimizer.evaluation.menu import broken_rules
+
+    sites: list[list[str] | None] = [None]
+    if arm.most_sites == 1 and arm.radiation:
+        sites = [[instance.lesions[i].name] for i in instance.irradiable]
+    for names in sites:
+        try:
+            complete, schedule = fitted(instance, arm, names)
+        except InputError:
+            continue
+        if not broken_rules(complete, schedule):
+            return True
+    return False
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from abscopt.instances import load
+from abscopt.instances import load, names
 from abscopt.instances.schema import Instance
 from abscopt.instances.trials import Published, TrialArm, trial_arms
 from abscopt.models import lq
 from abscopt.optimizer.evaluation import Evaluation
 from abscopt.optimizer.results.result import DISCLAIMER
-from abscopt.optimizer.trials import ArmVerdict, judged_arm
+from abscopt.optimizer.trials import ArmVerdict, judged_arm, on_menu
 
 PAGE = Path(__file__).parents[2] / "docs" / "trials.md"
 ALPHA_BETA_GY = 10.0
+MOST_SHOWN = 4
+"""Cases named for each arm; the rest is counted."""
 COLUMNS = (
     "arm", "n x d, Gy", "lesions", "BED10, Gy", "judged BED, Gy", "hard limits broken",
     "EDRIC, Gy", "lymphocyte nadir", "effect, nats", "control", "objective", "gain",
@@ -44,9 +46,9 @@ beside it. The table is no prediction of a trial: a case is one constructed pati
 population, and its volumes, sparing factors and immune constants are assumed for the most part.
 What may be compared are rows of one table with each other, and only in their order.
 
-`abscopt evaluate CASE --regimen ARM` judges an arm on any case that it fits. Most arms are
-not on the menu of the case and so not feasible as its plan; whether the hard limits hold is told
-apart.
+`abscopt evaluate CASE --regimen ARM` judges an arm on any case that it fits. The first table says
+which cases offer an arm as a choice of their own, so that their optimum is held against it; whether
+the hard limits hold is told apart.
 
 * **n x d**: fractions and dose per fraction of each lesion; dose levels are separated by `;`.
 * **BED10**: n d (1 + d/10), nothing else. **judged BED**: of the first lesion of a level as the
@@ -122,6 +124,7 @@ def published_result(arm: TrialArm) -> str:
     if outcome is None:
         return "-"
     text = outcome.result if outcome.note is None else f"{outcome.result} ({outcome.note})"
+    text += "" if arm.contested is None else f"; *contested*: {arm.contested}"
     return text if arm.doi is None else f"{text} [doi](https://doi.org/{arm.doi})"
 
 
@@ -188,12 +191,38 @@ def table(instance: Instance, verdicts: list[ArmVerdict]) -> list[str]:
     return lines + [row(arm_cells(verdict)) for verdict in verdicts]
 
 
+def offers() -> list[str]:
+    """Which bundled cases offer each arm as a choice of their own: Markdown."""
+    cases = {name: load(name) for name in names()}
+    cases = {name: case for name, case in cases.items() if case.objective.kind != "tumor_bed"}
+    offering = {
+        arm.name: [name for name, instance in cases.items() if on_menu(instance, arm)]
+        for arm in trial_arms().values()
+    }
+    some = sum(bool(found) for found in offering.values())
+    at_home = sum(trial_arms()[name].case in found for name, found in offering.items())
+    lines = ["", "## Which cases offer which arms", ""]
+    lines.append(
+        f"{some} of {len(offering)} arms are on the menu of some bundled case, {at_home} on that of "
+        "the case they resemble most. *Contested* are arms whose idea is an open question."
+    )
+    lines += ["", row(["arm", "resembles most", "on the menu of", "contested"]), "|---|---|---|---|"]
+    for name, found in offering.items():
+        arm = trial_arms()[name]
+        marked = "yes" if arm.contested else "-"
+        first = sorted(found, key=lambda each: each != arm.case)[:MOST_SHOWN]
+        shown = ", ".join(f"`{each}`" for each in first) or "none"
+        shown += f" and {len(found) - len(first)} more" if len(found) > len(first) else ""
+        lines.append(row([f"`{name}`", f"`{arm.case}`", shown, marked]))
+    return lines
+
+
 def page() -> str:
     """The whole page."""
     by_case: dict[str, list[TrialArm]] = {}
     for arm in trial_arms().values():
         by_case.setdefault(arm.case, []).append(arm)
-    lines = HEAD.splitlines()
+    lines = HEAD.splitlines() + offers()
     for case, arms in by_case.items():
         instance = load(case)
         lines += table(instance, [judged_arm(instance, arm) for arm in arms])

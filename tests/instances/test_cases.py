@@ -31,14 +31,17 @@ REAL = (
     "co-targets-two-agonists",
     "ctla4-or-pd1",
     "dual-checkpoint",
+    "early-sabr-inhibitors",
     "hfrt-crt",
     "hfrt-crt-frail",
     "high-low-dose",
     "hypoxic-bulky",
     "lymphopenia",
     "nodes-or-not",
+    "oligomet-4-dual",
     "partial-bulky",
     "partial-bulky-burden",
+    "pembro-rt-ctla4",
     "reirradiation",
     "resistance",
     "resistance-antigen-loss",
@@ -46,6 +49,8 @@ REAL = (
     "resistance-preblockade-harms",
     "resistant-clone",
     "sequencing",
+    "stage3-crt-consolidation",
+    "stage3-crt-induction",
 )
 SMALL = ("mixed-free", "pulsar", "pulsar-daily", "young-timing")
 TOYS = (

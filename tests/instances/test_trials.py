@@ -48,7 +48,7 @@ COURSE: dict[str, Any] = {
 
 
 def test_the_library_has_the_arms_and_leaves_the_placeholders_out() -> None:
-    assert len(ARMS) == 50
+    assert len(ARMS) == 54
     assert {"pacific", "pacific-2", "ea5181", "pembro-rt", "mdacc-50-4", "i-sabr"} <= set(ARMS)
     trials = {arm.trial for arm in ARMS.values()}
     assert not any(left_out in trial for left_out in ("LU002", "Gomez") for trial in trials)
@@ -189,6 +189,15 @@ def test_an_arm_that_contradicts_itself_is_refused(change: dict[str, Any], rule:
         given |= {"drugs": (), "chemotherapy": ()}
     with pytest.raises(ValidationError, match=rule):
         TrialArm(**(given | change))
+
+
+def test_arms_of_induction_are_contested_and_give_drugs_before_radiation() -> None:
+    contested = {name for name, arm in ARMS.items() if arm.contested}
+    assert contested == {"aft-16", "apolo", "calgb-39801-induction", "calgb-39801-immediate"}
+    for name in contested - {"calgb-39801-immediate"}:
+        arm = ARMS[name]
+        assert min(day for entry in arm.infusions for day in entry.days) == 0
+        assert arm.radiation[0].days[0] >= 42
 
 
 def test_an_unknown_arm_is_wrong_input() -> None:

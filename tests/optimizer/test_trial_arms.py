@@ -14,7 +14,7 @@ from abscopt.instances.load import library
 from abscopt.instances.schema import Instance
 from abscopt.instances.trials import trial_arm, trial_arms
 from abscopt.optimizer import evaluate
-from abscopt.optimizer.trials import ArmVerdict, dropped, fitted, judged_arm
+from abscopt.optimizer.trials import ArmVerdict, dropped, fitted, judged_arm, on_menu
 
 ARMS = trial_arms()
 case = cache(load)
@@ -44,6 +44,21 @@ def test_every_arm_fits_its_case_and_is_judged(name: str) -> None:
     listed = sum(len(entry.days) for entry in arm.infusions)
     assert len(verdict.schedule.infusions) == listed - verdict.dropped
     assert all(infusion.day < verdict.instance.days for infusion in verdict.schedule.infusions)
+
+
+def test_four_of_five_arms_are_a_choice_of_the_case_they_resemble() -> None:
+    off = {arm.name for arm in ARMS.values() if not on_menu(case(arm.case), arm)}
+    assert len(off) <= 0.2 * len(ARMS), off
+    assert "schoenfeld-low-dose" in off  # comes back every four weeks: no uniform course
+    assert not off & {name for name, arm in ARMS.items() if arm.contested}
+
+
+def test_an_arm_on_the_menu_breaks_no_rule_and_others_do() -> None:
+    assert not judged("aft-16").evaluation.broken_rules
+    assert "contested: " in "\n".join(judged("aft-16").lines())
+    assert on_menu(case("pembro-rt"), ARMS["pembro-rt"])
+    assert not on_menu(case("pembro-rt"), ARMS["pacific"])
+    assert not on_menu(case("stage3-crt"), ARMS["aft-16"])
 
 
 @pytest.mark.parametrize(
