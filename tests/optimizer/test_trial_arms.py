@@ -91,7 +91,7 @@ def test_i_sabr_is_the_standard_of_its_case() -> None:
 
 
 def test_an_arm_off_the_menu_still_says_whether_the_limits_hold() -> None:
-    verdict = judged("mdacc-45-15")
+    verdict = judged_arm(case("pembro-rt"), ARMS["mdacc-45-15"])
     assert not verdict.evaluation.feasible
     assert verdict.evaluation.broken_rules
     assert verdict.limits_hold == (not any(use.broken for use in verdict.evaluation.limits))
