@@ -203,10 +203,11 @@ def offers() -> list[str]:
     at_home = sum(trial_arms()[name].case in found for name, found in offering.items())
     lines = ["", "## Which cases offer which arms", ""]
     lines.append(
-        f"{some} of {len(offering)} arms are on the menu of some bundled case, {at_home} on that of "
-        "the case they resemble most. *Contested* are arms whose idea is an open question."
+        f"{some} of {len(offering)} arms are on the menu of some bundled case, {at_home} on that "
+        "of the case they resemble most. *Contested* are arms whose idea is an open question."
     )
-    lines += ["", row(["arm", "resembles most", "on the menu of", "contested"]), "|---|---|---|---|"]
+    lines += ["", row(["arm", "resembles most", "on the menu of", "contested"])]
+    lines.append("|---|---|---|---|")
     for name, found in offering.items():
         arm = trial_arms()[name]
         marked = "yes" if arm.contested else "-"

@@ -69,10 +69,17 @@ TEXTS = {
         "{lesion} receives {course} ({total:g} Gy) and its control stays below {least:g} % "
         "({control:.2g} % on day {day}): the course gains nothing in control"
     ),
+    "ends_before_horizon": (
+        "{lesion} ends on day {last}, {before} days before the horizon of day {horizon}, which "
+        "counts its kill in full and no fraction after it: the course may stand there for that "
+        "reason; a horizon at least {wanted} days after every course on offer has no such reward"
+    ),
 }  # fmt: skip
 """Kind of note -> sentence with its facts in braces."""
 
-REMARKS = {"doses_cut", "courses_cut", "starts_not_offered", "untreated", "no_gain"}
+REMARKS = {
+    "doses_cut", "courses_cut", "starts_not_offered", "untreated", "no_gain", "ends_before_horizon",
+}  # fmt: skip
 """Kinds that state what follows from a horizon, a calendar or an answer as it was meant; all others
 point to a probable mistake."""
 

@@ -1,4 +1,4 @@
-"""Notes on an answer: why a lesion is left out, and which course gains nothing."""
+"""Notes on an answer: lesions left out, courses that gain nothing or end before a horizon."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from abscopt.instances.checks.notes import Note, note
 from abscopt.optimizer.audit.adding import MOST_WORK, Tried, added, try_courses
 from abscopt.optimizer.audit.breaks import course_words, in_words
 from abscopt.optimizer.audit.gain import no_gain_notes
+from abscopt.optimizer.audit.horizons import horizon_notes
 from abscopt.optimizer.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def answer_notes(judge: Judge, audit: CaseAudit, result: Result) -> tuple[Note, ...]:
-    """Notes beside an answer: on the case, on lesions left out, on courses that gain nothing."""
+    """Notes beside an answer: on the case, on lesions left out, on courses and what they gain."""
     if result.schedule is None or result.evaluation is None:
         return audit.notes
     proved = result.status == "optimal"
@@ -35,7 +36,8 @@ def notes_beside(
     """Notes beside a schedule that is an answer, proved to be within its gap or not."""
     left_out = untreated_notes(judge, schedule, audit.alone, evaluation.objective, proved)
     gains = no_gain_notes(evaluation, judge.instance.horizon_days)
-    return (*audit.notes, *left_out, *gains)
+    ends = horizon_notes(judge.instance, schedule)
+    return (*audit.notes, *left_out, *gains, *ends)
 
 
 def untreated_notes(
