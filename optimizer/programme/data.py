@@ -297,20 +297,17 @@ def states_spread(instance: Instance) -> bool:
     """Whether the programme covers the means over radiosensitivities of a case, if any."""
     if instance.objective.of_dose_alone or not any(lesion.spread for lesion in instance.lesions):
         return True
-    free = any(_free(lesion) for lesion in instance.lesions)
-    return not free and instance.immune.burden_limit_cm3 is None
+    return not any(_free(lesion) for lesion in instance.lesions)
 
 
 def refuse_spread(instance: Instance) -> None:
     """Raise InputError for means over radiosensitivities that the programme does not cover."""
     if states_spread(instance):
         return
-    rule = "the stated programme has no burden_limit_cm3 beside it: solve by method auto"
-    if any(_free(lesion) for lesion in instance.lesions):
-        rule = (
-            "the stated programme has no free courses beside it, and their own search (method "
-            "auto) only in the cases that it covers (README)"
-        )
+    rule = (
+        "the stated programme has no free courses beside it, and their own search (method "
+        "auto) only in the cases that it covers (README)"
+    )
     problems = [
         Problem(instance.name, f"lesions[{i}].alpha_cv", f"{lesion.alpha_cv:g}", rule)
         for i, lesion in enumerate(instance.lesions)
@@ -328,7 +325,7 @@ def data_of(
     Raises
     ------
     InputError
-        If some lesion's control is a mean over radiosensitivities under a burden rule, for which
+        If some lesion's control is a mean over radiosensitivities beside free courses, for which
         the programme has no constraint.
     """
     refuse_spread(candidates.instance)

@@ -12,11 +12,14 @@ from random_instances import random_case
 from spread_cases import spread
 from widened_instances import DECISIVE, widened_case
 
-from abscopt.instances import InputError
 from abscopt.instances.load import build
 from abscopt.models.population import sensitivity_factors
 from abscopt.optimizer import solve
+from abscopt.optimizer.candidates.reduction import offered
+from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.programme.single import solve_single
+from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.schedule import Fraction, Schedule
 
 GAP = 1e-4
@@ -50,7 +53,7 @@ def test_cases_are_solved_as_by_enumeration(chunk: int) -> None:
         found = enumerate_by_judge(instance, Judge(instance))
         result = solve(instance, gap=GAP)
         answers = [result]
-        if seed % 2 == 0 and instance.immune.burden_limit_cm3 is None:
+        if seed % 2 == 0:
             answers.append(solve(instance, gap=GAP, method="single"))
         if not all(agrees(answer, found.best, GAP, MILP_TOLERANCE) for answer in answers):
             wrong.append((seed, [(one.objective, one.bound) for one in answers], found.best))
@@ -61,8 +64,28 @@ def test_cases_are_solved_as_by_enumeration(chunk: int) -> None:
     assert moved >= 5
 
 
-def test_what_does_not_cover_a_spread_says_so() -> None:
-    one = lesion(course=uniform([3], [10.0]), alpha_cv=0.3)
-    ruled = {"immune": {"use": "default", "burden_limit_cm3": 5.0}}
-    with pytest.raises(InputError, match=r"lesions\[0\].alpha_cv: 0.3: the stated programme"):
-        solve(build(plain_case([one], [], horizon_days=[60], **ruled)), method="single")
+def test_the_one_programme_knows_which_tumors_are_credited() -> None:
+    """A burden rule that denies credit to some courses, under some plans."""
+    wrong, decided = [], 0
+    for seed in range(900, 908):
+        raw = spread(random_case(seed), seed)
+        rng = np.random.default_rng(seed)
+        volumes = [one["volume_cm3"] for one in raw["lesions"] if one.get("volume_cm3")]
+        limit = round(min(volumes) * float(10 ** rng.uniform(-6, -1)), 9)
+        rule = {"burden_limit_cm3": limit, "burden_blockade": round(float(rng.uniform(0, 5)), 2)}
+        instance = build(raw | {"immune": raw["immune"] | rule})
+        found = enumerate_by_judge(instance, Judge(instance))
+        answer = solve(instance, gap=GAP, method="single")
+        if not agrees(answer, found.best, GAP, MILP_TOLERANCE):
+            wrong.append((seed, answer.objective, answer.bound, found.best))
+        if found.best is not None and seed % 2:
+            candidates, judge = Candidates(instance), Judge(instance)
+            every = offered(candidates)
+            pairs = solve_single(candidates, judge, GAP, 0, 1, Clock(None, None), kept=every)
+            assert found.best - GAP - 1e-6 <= pairs.value <= found.best + 1e-9
+            assert pairs.bound is not None and pairs.bound >= found.best - 1e-6
+        if answer.schedule is not None and found.best is not None:
+            free = Judge(build(raw)).evaluate(answer.schedule).objective
+            decided += abs(free - found.best) > 1e-3
+    assert not wrong
+    assert decided >= 2

@@ -90,8 +90,9 @@ def burden_rule(model: Any, data: Data) -> None:
     """Where the burden rule may deny a lesion its credit: own kill <= kill, <= M credited courses.
 
     c[s, h] <= S[h];  c[s, h] <= M (sum_j credit[k, j] x[j] + 1 - sum y of plans that credit alike).
+    Where control is a mean over radiosensitivities, the rows of U know the credit of each course.
     """
-    ruled = [s for s in data.lesions if _may_lose_credit(data, s)]
+    ruled = [s for s in data.lesions if may_lose_credit(data, s) and s not in data.spread]
     greatest_kill = data.greatest_kill
     model.credit_kill = pyo.Var(
         ruled, data.horizons, bounds=lambda m, s, h: (0, float(greatest_kill[h]) + RANGE_MARGIN)
@@ -135,7 +136,8 @@ def _credited_pairs(model: Any, data: Data, ruled: list[int]) -> None:
     model.credited_pairs = pyo.Constraint(ruled, data.horizons, rule=rule)
 
 
-def _may_lose_credit(data: Data, s: int) -> bool:
+def may_lose_credit(data: Data, s: int) -> bool:
+    """Whether the burden rule denies some course of a lesion the systemic effect."""
     if data.instance.immune.burden_limit_cm3 is None or not data.columns.share[s].any():
         return False
     return s in data.free or not bool(data.columns.credit[:, data.of_lesion[s]].all())
@@ -170,7 +172,7 @@ def log_burden(model: Any, data: Data) -> None:
         if len(groups) > 1:
             spread = float(high[s, h, c] - low[s, h, c])
             slack = spread * (1 - data.chosen_group(m, group))
-        kill = m.credit_kill[s, h] if _may_lose_credit(data, s) else m.kill[h]
+        kill = m.credit_kill[s, h] if may_lose_credit(data, s) else m.kill[h]
         return m.burden[s, h, c] >= after_local - float(data.columns.share[s, c]) * kill - slack
 
     rows = [(*key, group) for key in index for group in groups]

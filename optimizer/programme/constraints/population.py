@@ -6,7 +6,8 @@ falls, and no faster than H = max_c H_c per nat (P2). On a piece a <= S <= b the
     U_j(S) >= U_j(b)   and   U_j(S) >= U_j(a) - H (S - a),
 
 two lines for each course with the same slope for all: rows over the chosen course. They are exact
-at the ends of the piece, and refinement puts an end where the judge found S.
+at the ends of the piece, and refinement puts an end where the judge found S. A course without
+credit for systemic effect (burden rule) keeps U_j(0) whatever S is: both lines hold with U_j(0).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 import pyomo.environ as pyo
 
 from abscopt.optimizer.programme.constraints import pairs
+from abscopt.optimizer.programme.constraints.outcome import may_lose_credit
 from abscopt.optimizer.programme.linear import terms
 from abscopt.optimizer.programme.margins import INSIDE
 
@@ -57,43 +59,64 @@ def kill_pieces(model: Any, data: Data) -> None:
     )
 
 
+def alike(data: Data, s: int) -> list[list[int]]:
+    """Plans under which all courses of a lesion have the same burdens and credit."""
+    credit = data.columns.credit[:, data.of_lesion[s]]
+    ruled = may_lose_credit(data, s)
+    sets: dict[tuple[int, bytes], list[int]] = {}
+    for k in range(data.plans):
+        key = int(data.group[k]), credit[k].tobytes() if ruled else b""
+        sets.setdefault(key, []).append(k)
+    return [sets[key] for key in sorted(sets)]
+
+
 def population_burden(model: Any, data: Data) -> None:
     """U[s, h] >= sum_j U_j(b) x[j], >= sum_j U_j(a) x[j] - H (S[h] - a), where piece[h, p] = 1.
 
-    One pair of rows for each group of plans that act alike on tumors, active when one of them is
-    chosen (or one over all pairs w).
+    One pair of rows for each set of plans that act alike on the tumor, active when one of them is
+    chosen (or one over all pairs w). Courses that the burden rule denies their credit have U_j(0)
+    in both.
     """
     if not data.spread:
         return
     kill_pieces(model, data)
     _, high = data.burden_range
-    groups = data.groups if not data.paired else range(1)
-    index = [(s, h, p, group) for s in data.spread for h, p in model.kill_piece for group in groups]
+    sets = {s: alike(data, s) for s in data.spread}
+    index = [
+        (s, h, p, i)
+        for s in data.spread
+        for h, p in model.kill_piece
+        for i in range(1 if data.paired else len(sets[s]))
+    ]
     ends = {h: ends_of(data, h) for h in data.horizons}
 
-    def chosen(m: Any, s: int, h: int, kill: float, group: int) -> Any:
-        burdens = data.population(s, h, kill)
-        if data.paired and len(data.groups) > 1:
-            return pairs.over_groups(m, data, burdens, data.pairs_of_lesion[s])
+    def chosen(m: Any, s: int, h: int, kill: float, i: int) -> Any:
+        burdens = data.population(s, h, kill)[data.group]
+        if may_lose_credit(data, s):
+            uncredited = data.population(s, h, 0.0)[data.group]
+            burdens = np.where(data.columns.credit, burdens, uncredited)
+        if data.paired and len(sets[s]) > 1:
+            column, plan = data.pairs
+            return pairs.weighted(m, data, burdens[plan, column], data.pairs_of_lesion[s])
         members = data.of_lesion[s]
-        return terms(burdens[group][members].tolist(), (m.x[j] for j in members))
+        return terms(burdens[sets[s][i][0]][members].tolist(), (m.x[j] for j in members))
 
-    def slack(m: Any, s: int, h: int, p: int, group: int) -> Any:
-        """0 where piece and group are chosen, else at least as much as a row can ask for."""
+    def slack(m: Any, s: int, h: int, p: int, i: int) -> Any:
+        """0 where piece and plans are chosen, else at least as much as a row can ask for."""
         low = float(data.burden_range[0][s, h])
         missed = 1 - m.kill_piece[h, p]
-        if len(groups) > 1:
-            missed = missed + 1 - data.chosen_group(m, group)
+        if not data.paired and len(sets[s]) > 1:
+            missed = missed + 1 - sum(data.chosen(m, k) for k in sets[s][i])
         return (float(high[s, h]) - low + data.steepest(s) * float(ends[h][-1])) * missed
 
-    def at_end(m: Any, s: int, h: int, p: int, group: int) -> Any:
-        burden = chosen(m, s, h, ends[h][p + 1], group)
-        return m.total[s, h] >= burden - slack(m, s, h, p, group)
+    def at_end(m: Any, s: int, h: int, p: int, i: int) -> Any:
+        burden = chosen(m, s, h, ends[h][p + 1], i)
+        return m.total[s, h] >= burden - slack(m, s, h, p, i)
 
-    def from_start(m: Any, s: int, h: int, p: int, group: int) -> Any:
+    def from_start(m: Any, s: int, h: int, p: int, i: int) -> Any:
         start = ends[h][p]
-        burden = chosen(m, s, h, start, group) - data.steepest(s) * (m.kill[h] - start)
-        return m.total[s, h] >= burden - slack(m, s, h, p, group)
+        burden = chosen(m, s, h, start, i) - data.steepest(s) * (m.kill[h] - start)
+        return m.total[s, h] >= burden - slack(m, s, h, p, i)
 
     model.population_at_end = pyo.Constraint(index, rule=at_end)
     model.population_from_start = pyo.Constraint(index, rule=from_start)
