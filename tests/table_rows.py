@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
+from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.candidates.table import Candidates
+from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
 
 
@@ -15,3 +18,12 @@ def schedule_of(candidates: Candidates, plan: int, row: np.ndarray) -> Schedule:
         fractions += table.menu.course(int(index), candidates.lesion_of(table))
     doses = (Infusion(day, drug, mg) for drug, day, mg in candidates.plans[plan].doses)
     return Schedule.of(fractions, doses)
+
+
+def unsaturated(tabulated: Tabulated, rows: NDArray[np.int64]) -> FloatArray:
+    """(schedules, horizons) systemic log kill before saturation."""
+    loss = np.stack([e.loss[rows[:, s]] for s, e in enumerate(tabulated.effects)], axis=1)
+    effect = np.stack([e.effect[rows[:, s]] for s, e in enumerate(tabulated.effects)], axis=1)
+    others = tabulated.chemo + loss.sum(axis=1, keepdims=True) - loss
+    raw: FloatArray = (np.exp(-others)[:, :, None] * effect).sum(axis=1)
+    return raw

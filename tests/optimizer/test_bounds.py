@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 import plain_cases as plain
 import pytest
-from numpy.typing import NDArray
 from random_instances import random_case
+from table_rows import unsaturated
 from widened_instances import widened_case
 
 from abscopt.instances import load
 from abscopt.instances.load import build
 from abscopt.instances.schema import Instance, Objective
 from abscopt.models import immune
-from abscopt.models.arrays import FloatArray
 from abscopt.models.population import sensitivity_factors
 from abscopt.optimizer.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.limits.calendar.counted import CalendarLoad
@@ -44,15 +43,6 @@ def random_prices(rows: Rows, horizons: int, rng: np.random.Generator) -> DualPr
         effect=(tangent / level).sum(axis=1),
         offset=float((tangent * (1.0 - np.log(level))).sum()),
     )
-
-
-def unsaturated(tabulated: Tabulated, rows: NDArray[np.int64]) -> FloatArray:
-    """(schedules, horizons) systemic log kill before saturation."""
-    loss = np.stack([e.loss[rows[:, s]] for s, e in enumerate(tabulated.effects)], axis=1)
-    effect = np.stack([e.effect[rows[:, s]] for s, e in enumerate(tabulated.effects)], axis=1)
-    others = tabulated.chemo + loss.sum(axis=1, keepdims=True) - loss
-    raw: FloatArray = (np.exp(-others)[:, :, None] * effect).sum(axis=1)
-    return raw
 
 
 def compared(instance: Instance, seed: int) -> int:

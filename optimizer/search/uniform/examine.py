@@ -1,6 +1,7 @@
 """What becomes of a node: bounded anew, it is closed, put back, split, or its schedules are valued.
 
-A node that stays above the threshold is split: a lesion treated or not where the bound has it by
+A node that stays above the threshold is bounded by its combinations of kinds where they are few
+(`combinations`), else split: a lesion treated or not where the bound has it by
 halves, the plans in two, and under one plan the doses of a lesion; what has few combinations is
 joined and evaluated exactly (`leaf`).
 """
@@ -24,6 +25,7 @@ from abscopt.optimizer.search.uniform.branches import (
     of_subset,
     split_by_burden,
 )
+from abscopt.optimizer.search.uniform.combinations import Combinations
 from abscopt.optimizer.search.uniform.few import are_few, evaluate
 from abscopt.optimizer.search.uniform.leaf import BOUND_SAFETY, Leaf, check
 from abscopt.optimizer.search.uniform.narrow import narrow
@@ -46,6 +48,12 @@ class Examiner:
     Parameters
     ----------
     state : holds the incumbent, and what closed what was examined
+
+    Attributes
+    ----------
+    spread : whether some lesion's control is a mean over radiosensitivities: a slope where it would
+        be a step, so that mixtures of kinds are worth more than each, and kinds are bounded one by
+        one where they are few
     """
 
     def __init__(
@@ -58,6 +66,7 @@ class Examiner:
     ):
         self.candidates, self.tree, self.state = candidates, tree, state
         self.improver, self.clock = improver, clock
+        self.spread = any(lesion.spread for lesion in candidates.instance.lesions)
 
     def push(self, node: Node, bound: float) -> None:
         """Keep a node that still holds something."""
@@ -75,6 +84,8 @@ class Examiner:
             cells = dual.tighten(cells, alive, list(node.numbers), tree.threshold, fine)
             if cells.top < min(tree.highest, tree.in_hand - tree.gap):
                 self.push(Node(dual, alive, cells, (), node.branch), cells.top + BOUND_SAFETY)
+                return
+            if self._combined(replace(node, cells=cells)):
                 return
         pool, mixture = list(node.numbers), None
         for _ in range(settings.CURRENT.new_prices):
@@ -116,7 +127,33 @@ class Examiner:
         if len(cells):
             tree.lower(cells.top + BOUND_SAFETY)
             alive = dual.alive(cells, alive, tree.threshold)
-            self._split(Node(dual, alive, cells, (), node.branch), mixture)
+            node = Node(dual, alive, cells, (), node.branch)
+            if not self._combined(node):
+                self._split(node, mixture)
+
+    def _combined(self, node: Node) -> bool:
+        """Bound a node by its combinations of kinds, and split what stays; False if it has many."""
+        dual, threshold = node.dual, self.tree.threshold
+        if not self.spread:
+            return False
+        cells = node.cells.take_above(threshold - BOUND_SAFETY)
+        if not len(cells):
+            return True
+        combinations = Combinations(dual, node.alive, cells, threshold)
+        if combinations.count > settings.CURRENT.combinations:
+            return False
+        self.state.grounds.whole = False  # other caps might let something in
+        cells, alive = combinations.bounded(self.clock)
+        cells = cells.take_above(threshold - BOUND_SAFETY)
+        if not len(cells):
+            return True
+        self.tree.lower(cells.top + BOUND_SAFETY)
+        node = Node(dual, alive, cells, (), node.branch)
+        if len(dual.set.plans) > 1:
+            self._push_parts(node, Split())
+        else:
+            self._leaf(node, None, few=True)
+        return True
 
     def _dated(self, dual: Dual, cells: Cells, alive: Alive) -> Cells:
         """Cells that an integer programme over courses and days leaves open.
@@ -164,13 +201,18 @@ class Examiner:
         elif len(dual.set.plans) > 1:
             self._push_parts(node, Split())
         else:
-            tabulated = Tabulated(dual.set.candidates, dual.set.plans[0])
-            leaf = Leaf(dual, tabulated, self.tree.gap, self.clock, self.state)
-            open_cells = leaf.examine(cells, node.alive)
-            if len(open_cells):
-                self._push_parts(
-                    replace(node, cells=open_cells), split_by_burden(dual, node.alive, mixture)
-                )
+            self._leaf(node, mixture)
+
+    def _leaf(self, node: Node, mixture: list[FractionalChoice] | None, few: bool = False) -> None:
+        """Value the schedules of a node of one plan; split what holds too many."""
+        dual = node.dual
+        tabulated = Tabulated(dual.set.candidates, dual.set.plans[0])
+        leaf = Leaf(dual, tabulated, self.tree.gap, self.clock, self.state)
+        open_cells = leaf.examine(node.cells, node.alive, few)
+        if len(open_cells):
+            self._push_parts(
+                replace(node, cells=open_cells), split_by_burden(dual, node.alive, mixture)
+            )
 
     def _push_parts(self, node: Node, split: Split) -> None:
         """Push both parts of a node that is split."""

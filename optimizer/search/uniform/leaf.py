@@ -85,10 +85,19 @@ class Leaf:
         """What a schedule must exceed to matter."""
         return self.state.value + self.gap
 
-    def examine(self, cells: Cells, alive: Alive) -> Cells:
-        """Examine all schedules of the cells above the threshold; cells with too many are left."""
+    def examine(self, cells: Cells, alive: Alive, few: bool = False) -> Cells:
+        """Examine all schedules of the cells above the threshold; cells with too many are left.
+
+        Parameters
+        ----------
+        few : whether the combinations of kinds are few, so that all cells are one box at first
+        """
         open_cells: list[Cells] = []
         stack = [cells]
+        if few:
+            low, high = cells.low.min(axis=0), cells.high.max(axis=0)
+            if self._box(alive, low, high, *self._bound(cells, alive, low, high)):
+                return cells.take(np.zeros(len(cells), dtype=bool))
         while stack:
             check(self.clock)
             box = stack.pop()
@@ -158,7 +167,8 @@ class Leaf:
             course_losses.append(np.maximum(loss[inside], 0.0))
         if any(not len(c) for c in courses):
             return True
-        if count_at_most(course_losses, slack) <= settings.CURRENT.course_limit:
+        nodes = max(len(weights) for weights in self.tabulated.nodes)
+        if count_at_most(course_losses, slack) * nodes <= settings.CURRENT.course_limit:
             self._courses(courses, course_losses, slack)
         elif self._dates_first() and self._dates(courses, low, high, number):
             return True

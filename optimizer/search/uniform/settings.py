@@ -49,6 +49,12 @@ class Settings:
     narrow_from : [kinds] above which tables of a node's own pay for being built,
     narrow_share : [share of the kinds] of which may be left for it.
     join_limit : [combinations of kinds] above which a box is split instead of joined: round.
+    combinations : [combinations of kinds] of a node up to which each is bounded by its own value:
+        about as long as the prices of a node.
+    combination_chunk : [combinations] bounded at once: some 10 MB.
+    combination_levels : [values per kind and horizon] among which theirs are looked up; the error
+        is at most their distance in nats of effect, 1e-3 of a box of factor 2.
+    combination_tangents : [tangents] of ln G in their effect; the error falls with the square.
     course_limit : [combinations of courses] valued outright instead of by kinds first: round.
     most_timings : [timings] of one box that are valued, some ten seconds; a box with more is split.
     few_timings : [timings] that are valued, some tenths of a second, before days go to an integer
@@ -132,6 +138,10 @@ class Settings:
     narrow_from: int = 500
     narrow_share: float = 0.2
     join_limit: float = 3e6
+    combinations: float = 1e6
+    combination_chunk: int = 20_000
+    combination_levels: int = 512
+    combination_tangents: int = 17
     course_limit: float = 2e5
     most_timings: int = 3_000_000
     few_timings: int = 100_000

@@ -166,6 +166,12 @@ class LesionPricing:
         by_kind -= self.by_kind.charged(priced.rows)
         return by_kind
 
+    def least_rows(self, kinds: IntArray) -> FloatArray:
+        """(n, rows) least load of some kinds in each row, over the patterns of their blocks."""
+        days = [self.patterns.days[block.days].min(axis=0) for block in self.blocks]
+        load: FloatArray = self.by_kind.of(kinds) + np.stack(days)[self.block_of[kinds]]
+        return load
+
     def best(self, kinds: IntArray, prices: DualPrices) -> IntArray:
         """(n,) pattern of the best course of some kinds."""
         priced = _LagrangianTerms(self, [prices])

@@ -77,6 +77,22 @@ class LesionValues:
         total: FloatArray = np.sum(by_horizon, axis=0)
         return total
 
+    def by_horizon(self, kills: FloatArray, kinds: IntArray) -> FloatArray:
+        """(horizons, n, kinds) what each horizon adds to values of some kinds at raw log kills.
+
+        Of dose alone, without horizons, (1, 1, kinds) their values.
+
+        Parameters
+        ----------
+        kills : (horizons, n)
+        """
+        if not self.systemic:
+            return self.weight * self.tumor_bed[None, None, kinds]
+        local, share = self.local[kinds][None], self.share[kinds][None]
+        return np.stack(
+            [self._part(h, local, share, kill[:, None]) for h, kill in enumerate(kills)]
+        )
+
     def reaches(self, kill: FloatArray, kinds: IntArray) -> BoolArray:
         """(n,) whether some kinds keep what the lesion demands at a raw log kill (horizons,)."""
         if self.burden_limit is None:
