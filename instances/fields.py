@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
-Status = Literal["verified", "verified-secondary", "derived", "recalled", "assumed"]
+Status = Literal["verified", "verified-secondary", "calibrated", "derived", "recalled", "assumed"]
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+@-]*$", max_length=80)]
 Day = Annotated[int, Field(ge=0, le=1500)]

@@ -12,6 +12,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from abscopt.instances.load import library
 from abscopt.models.outcome import control_probability
 from abscopt.models.population import sensitivity_factors
 
@@ -72,3 +73,29 @@ def test_the_engine_says_the_same_for_good(script: ModuleType) -> None:
         kill = at.alpha_per_gy[row.group] * factors * row.dose_gy
         left = math.log(document["clonogens"][row.group]) + row.repopulated - kill
         assert float(control_probability(left) @ weights) == pytest.approx(expected, abs=0.015)
+
+
+ENTRIES = {
+    "lung primary": "lung_primary",
+    "stage III": "stage3_nsclc",
+    "visceral metastasis": "visceral_metastasis",
+    "colorectal metastasis": "colorectal_metastasis",
+    "bone, spine, nodes": "bone_or_node_metastasis",
+}
+"""Tumors of the library by group of the fit."""
+
+
+@pytest.mark.parametrize("group", ENTRIES)
+def test_the_library_has_the_fitted_control(group: str, script: ModuleType) -> None:
+    document, _ = script.stored()
+    model, entry = sys.modules["local_control_model"], library("tumors")[ENTRIES[group]]
+    alpha, spread = document["parameters"][group], document["parameters"]["alpha_cv"]
+    assert entry["status"] == document["status"] == "calibrated"
+    for key, fitted in (("alpha_per_gy", alpha), ("alpha_cv", spread)):
+        assert entry[key] == round(fitted["value"], 2)
+        assert f"({fitted['low']:.2f}-{fitted['high']:.2f})" in entry["note"]
+    density, volume = model.GROUPS[group]
+    assert entry["clonogens_per_cm3"] == density
+    assert density * volume == document["clonogens"][group]
+    assert entry["repopulation_doubling_time_days"] == model.REPOPULATION_DOUBLING_DAYS
+    assert entry["kick_off_days"] == model.KICK_OFF_DAYS
