@@ -120,3 +120,9 @@ def test_refusals() -> None:
         xing.simulate(FITTED, [0.0], tumor_cm3=0.0)
     with pytest.raises(ValueError, match="anti_pd1"):
         xing.simulate(FITTED, [0.0], -1.0, tumor_cm3=1.0)
+
+
+def test_without_an_antibody_none_is_given() -> None:
+    stated = xing.simulate(FITTED, doses(14, 15), 0.0, tumor_cm3=1.0)
+    short = xing.simulate(FITTED, doses(14, 15), tumor_cm3=1.0)
+    np.testing.assert_array_equal(short.log_viable, stated.log_viable)

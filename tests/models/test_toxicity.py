@@ -164,3 +164,19 @@ def test_rtog_and_hytec_rows_are_exact(numbers: tuple[int, ...], limits: tuple[f
     for number, limit in zip(numbers, limits, strict=True):
         shares = toxicity.miner_fraction(np.full(number, limit / number), numbers, limits)
         assert shares.sum() == pytest.approx(1.0, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "limits"),
+    [
+        ((0, 1), (1.0, 2.0)),
+        ((1, 2), (0.0, 3.0)),
+        ((1, 2), (1.0, np.inf)),
+        ((1, np.inf), (2.0, 3.0)),
+    ],
+)
+def test_rows_at_the_edge_of_what_is_positive_and_finite_are_refused(
+    numbers: tuple[float, ...], limits: tuple[float, ...]
+) -> None:
+    with pytest.raises(ValueError, match="both must be positive and finite"):
+        toxicity.check_tolerance_table(numbers, limits)

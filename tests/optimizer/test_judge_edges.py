@@ -33,6 +33,7 @@ def test_a_limit_binds_from_a_thousandth_below_its_cap_on() -> None:
     uses = [LimitUse("cap", "bed", 1.0, 1.0, "Gy", use, True) for use in (0.9989, 0.999, 1.0)]
     assert [use.binding for use in uses] == [False, True, True]
     assert uses[0].to_json()["slack"] == pytest.approx(0.0011)
+    assert uses[0].cost == 0.0
     assert not LimitUse("cap", "bed", None, 1.0, "Gy", None, False).binding
 
 
