@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from abscopt.optimizer.schedule import Schedule
 
 EXIT_CODES = {"optimal": 0, "feasible": 0, "infeasible": 3, "unknown": 4}
+LIBRARY = (
+    "sets", "limits", "tissues", "tumors", "drugs", "regimens", "scenarios", "ensembles", "trials",
+)  # fmt: skip
 PICTURES = ("calendar", "limits", "control", "curves", "proof")
 SOLVERS = ("highs", "scip", "cbc", "glpk", "gurobi", "cplex")
 
@@ -556,7 +559,7 @@ def _decide(
 @click.argument("schedule_file", metavar="[SCHEDULE]", required=False)
 @click.option(
     "--regimen", metavar="NAME",
-    help="Judge a trial arm (`abscopt regimens`), or the case's own: `standard`.",
+    help="Judge a trial arm (`abscopt trials`), or the case's own: `standard`.",
 )  # fmt: skip
 @click.option(
     "--site", "sites", metavar="LESION", multiple=True,
@@ -679,16 +682,48 @@ def evidence_command(only: tuple[str, ...], scenario: str, as_json: bool) -> Non
         _say(evidence_report(results, requirements).rstrip("\n"))
 
 
-@main.command("regimens")
+@main.command("library")
+@click.argument("table", metavar="[TABLE]", type=click.Choice(LIBRARY), required=False)
+@click.argument("name", metavar="[NAME]", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def library_command(table: str | None, name: str | None, as_json: bool) -> None:
+    """What the library holds: values with their source and status.
+
+    TABLE is sets, limits, tissues, tumors, drugs, regimens, scenarios, ensembles or trials.
+    """
+    from abscopt.optimizer.results import library_report as shown
+
+    if as_json:
+        _say_json(shown.library_document(table, name))
+    elif table is None:
+        _say(shown.tables_report().rstrip("\n"))
+    elif name is None:
+        _say(shown.entries_report(table).rstrip("\n"))
+    else:
+        _say(shown.entry_report(table, name).rstrip("\n"))
+
+
+@main.command("trials")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def trials_command(as_json: bool) -> None:
+    """Arms of published trials, for `evaluate CASE --regimen NAME`."""
+    _say_trials("trials", as_json)
+
+
+@main.command("regimens", hidden=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def regimens_command(as_json: bool) -> None:
-    """Arms of published trials, for `evaluate CASE --regimen NAME`."""
+    """The old name of `trials`; regimens of drugs are in `library regimens`."""
+    _say_trials("regimens", as_json)
+
+
+def _say_trials(kind: str, as_json: bool) -> None:
     from abscopt.instances.trials import trial_arms
 
     arms = trial_arms()
     if as_json:
         rows = {name: arm.model_dump(mode="json") for name, arm in arms.items()}
-        _say_json({"format": FORMAT, "kind": "regimens", "notice": DISCLAIMER, "regimens": rows})
+        _say_json({"format": FORMAT, "kind": kind, "notice": DISCLAIMER, kind: rows})
         return
     width = max(len(name) for name in arms)
     for name, arm in arms.items():
