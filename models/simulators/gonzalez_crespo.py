@@ -278,7 +278,15 @@ def _irradiated(p: Parameters, state: _State, dose: FloatArray, row: int) -> _St
 def _rates(
     p: Parameters, state: _State, ages: FloatArray, kill: FloatArray, activated: FloatArray
 ) -> tuple[_State, FloatArray, FloatArray, FloatArray]:
-    """Return the slope without delayed terms, antigen released, T cells activated, and ``i``."""
+    """Return the slope without delayed terms, antigen released, T cells activated, and ``i``.
+
+    With tumor ``T``, damaged ``D_a`` by age ``a``, antigen ``A``, pool ``N`` and T cells ``C``::
+
+        L = T + Σ_a D_a,    q = (C/L)^λ,    i = kill_per_day·kill·q/(kill_half + q)
+        T' = [growth·(1 − L/capacity) − i]·T           D_a' = −(clearance(a) + i)·D_a
+        A' = −loss·A − u,    N' = inflow − u,    u = activation·A·N/activated
+        C' = −(loss·L + loss)·C,    released = release·L + per_death·Σ_a (clearance(a) + i)·D_a
+    """
     living = state.tumor + state.damaged.sum(axis=0)
     ratio = (state.t_cells / np.maximum(living, 1e-300)) ** p.kill_exponent
     immune_death = p.kill_per_day * kill * ratio / (p.kill_half + ratio)

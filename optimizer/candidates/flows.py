@@ -175,6 +175,9 @@ def _traces(
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
     """Effect and effectors of unit releases and of resting precursors, and an effector's worth.
 
+        effect_h = sum_{t < h} φ_t e_t,     effectors before day t = e_{t-1}
+
+    with e_t the effectors after day t (M16 of docs/reference/model.md) and φ_t the effect of one.
     Shapes (T, horizons), (T, T), (horizons,), (T,) and (T, horizons); nothing is killed.
     """
     c, horizons = instance.immune, instance.horizon_days

@@ -155,7 +155,13 @@ def _blocks(menu: Menu, of: IntArray, chosen: Menu, alike: IntArray) -> tuple[Bl
 def _classes(
     instance: Instance, lesion: Lesion, patterns: Patterns, sensitizer: FloatArray, plan: Plan
 ) -> IntArray:
-    """(patterns,) class of each: equal where kill, antigen and loads of every dose are equal."""
+    """(patterns,) class of each: equal where kill, antigen and loads of every dose are equal.
+
+        class(p) = class(q)  <=>  marks(p) = marks(q)
+
+    marks: fractions in all, a day and before each horizon; where they matter also days since the
+    first fraction, enhancement by day, accelerated days, concurrent doses.
+    """
     c, has_fraction = instance.immune, patterns.days >= 0
     marks: list[NDArray[Any]] = [patterns.count[:, None], patterns.per_day[:, None]]
     marks += [

@@ -330,7 +330,12 @@ def exposures_of(
 
 
 def allowed_patterns(instance: Instance, plan: Plan, patterns: Patterns) -> BoolArray:
-    """(patterns,) whether a plan's intervals allow a course on these days."""
+    """(patterns,) whether a plan's intervals allow a course on these days.
+
+    With first and last fraction day of a course, days t of its fractions and d of the doses:
+
+        last <= d_first - after,    first >= d_first + before,    |t - d| >= between
+    """
     allowed = np.ones(len(patterns.count), dtype=bool)
     real = patterns.days >= 0
     for option in plan.options:

@@ -197,6 +197,8 @@ class Tabulated:
     def least_uses(self, rows: IntArray, s: int) -> FloatArray:
         """(schedules,) the same for rows that differ in lesion s alone, at least.
 
+            sum_r (prior_r + sum_i load_ir),  r the hard rows,  + what other limits use of each row
+
         Days that two lesions share add to the organ loads; here they do not.
         """
         total = np.zeros(len(rows))

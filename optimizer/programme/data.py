@@ -209,7 +209,13 @@ class Data:
 
     @cached_property
     def clone_range(self) -> tuple[FloatArray, FloatArray]:
-        """(lesions, horizons, clones) least and greatest log burden of each clone."""
+        """(lesions, horizons, clones) least and greatest log burden of each clone.
+
+            low = min_c u(c) - share K,    high = max_c u(c)
+
+        over courses c with u their local log burden, K the greatest systemic kill. A free lesion's
+        is lowest with the most kill in every slot, highest without dose and with all regrowth.
+        """
         shape = (len(self.lesions), len(self.horizons), self.columns.local.shape[3])
         low, high = np.zeros(shape), np.zeros(shape)
         for s in self.lesions:
@@ -342,7 +348,12 @@ def pairs_of(data: Data) -> tuple[IntArray, IntArray]:
 
 
 def effect_range(data: Data) -> tuple[FloatArray, FloatArray]:
-    """(plans, horizons) least and greatest Z that the pairs of a plan can make together."""
+    """(plans, horizons) least and greatest Z that the pairs of a plan can make together.
+
+        low = sum_s min_c v_s(c) e^(-sum_{i != s} max_c a_i(c) - chemo),    v = gain e^-a
+
+    with a the loss of a course; high with max and min in place of min and max.
+    """
     columns, allowed = data.columns, data.columns.allowed
     own = columns.gain * np.exp(-columns.loss)[:, :, None]
     groups = list(data.of_lesion.values())

@@ -164,6 +164,10 @@ def _known(plane: Plane, planes: Iterable[Plane]) -> bool:
 def first_refinement(instance: Instance, columns: Columns, active: tuple[int, ...]) -> Refinement:
     """Bands of moderate width over the losses each plan can reach, and a few tangents.
 
+        bands of plan k on [0, sum_s L_ks], of lesion s beside it on [0, sum_{i != s} L_ki]
+
+    with L_ks the most that the courses of lesion s lose of the effect.
+
     Parameters
     ----------
     active : free lesions with effectors of their own
@@ -209,6 +213,10 @@ def first_pairs(
     maximum: float | None,
 ) -> Refinement:
     """Tangents and break points for the range of systemic effects that is left, one band per plan.
+
+    Gains G = Z e^A run from min Z e^(min A) to max Z e^(max A); tangents of ln G stand at
+
+        G_{i+1} = ratio G_i,    ratio <= gain_ratio, if that takes no more than most_gains
 
     Parameters
     ----------

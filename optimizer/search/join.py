@@ -64,6 +64,13 @@ def _deeper(
     slack: float,
     chunk: int,
 ) -> Iterator[IntArray]:
+    """Rows that go on from partial ones, which have a loss and loads, by the courses of a depth.
+
+        loss(row) + loss(c) <= slack,    load(row) + load(c) + rest <= right
+
+    with `rest` (depths, rows) the least loads of all further lesions. Courses are in `ordered` by
+    loss, so that those within the slack are the first.
+    """
     rows, spent, load = partial
     if depth == len(order):
         if len(rows):

@@ -165,6 +165,12 @@ def linearized(
 ) -> Linear:
     """V and C with G and tau at a mixture.
 
+    With x the weights of the mixture and s the slope of all lesions' values in ln Z there, for each
+    member and horizon:
+
+        G = ground + sum_sc gain_sc x_sc,    ln Z = ln G - sum_sc loss_sc x_sc - chemo
+        C = sum_h [s_h (ln G_h - 1 - chemo) + s_h ground_h / G_h] - cost - offset
+
     Parameters
     ----------
     narrow : take for [l-, l+] the step of the lattice at the mixture: no bound, but about what a

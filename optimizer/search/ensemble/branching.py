@@ -23,7 +23,10 @@ def value_at(
     under: PlanInMembers,
     courses: Courses,
 ) -> float:
-    """What the bound would be at other values, with its weights and prices."""
+    """What the bound would be at other values, with its weights and prices.
+
+    w . C + y . b + sum_s max_c (w . V_s(c) - y . A_s(c))
+    """
     rows = under.rows
     soft = not under.members.own_limits.any()
     counted = np.flatnonzero((rows.family < 0) | soft)

@@ -40,7 +40,9 @@ PRESENT = 1e-9
 
 
 class Master:
-    """One column generation over the courses of a node.
+    """One column generation over the courses of a node, with K = max(0, -min_m (C_m + V_m)).
+
+    V_m is the sum over lesions of the least value of a course, so that eta >= 0 excludes nothing.
 
     Parameters
     ----------

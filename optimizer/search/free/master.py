@@ -161,7 +161,9 @@ class Master:
         first and have no lower end; the rows of sums are 1 on both sides. A burden's points are
         columns (points, rows) with -u in their burden row and 1 in their point row; an effect's
         have -share sat in the burden rows of their horizon, z in all its effect rows and 1 in its
-        level row.
+        level row; with z_l the levels of an effect, the right-hand side of an effect row is
+
+            rest / z_l - 1 + ln(z_l)        (ln z <= z / z_l - 1 + ln z_l, tangents of ln)
         """
         domain, problem = self.domain, self.domain.problem
         cells, irradiated, horizons = self.points.shape[0], len(domain.oracles), len(self.at)

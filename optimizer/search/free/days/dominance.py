@@ -148,6 +148,8 @@ def merged(
 def _groups(terms: Terms, labels: Labels, precision: Precision, counted: bool) -> IntArray:
     """(n,) number of the group: nearly the same kill and loads, and what else must be kept.
 
+        group(r) = group(l)  <=>  [kill / kill_width] and [load / width] are equal, rounded
+
     Growth beside the kill likewise.
     """
     columns = [

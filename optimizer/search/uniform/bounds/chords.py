@@ -40,8 +40,11 @@ def above_chord(
 ) -> FloatArray:
     """Bound of value less chord for raw log kills between two, shapes (..., clones), (...).
 
-    A function whose slope stays within [d, D] and whose chord has the slope m rises at most
-    w (D - m)(m - d)/(D - d) above it over a width w. The slope in ln z is that of the value in the
+    A function whose slope stays within [d, D] and whose chord has the slope m rises over a width w
+
+        height <= w (D - m)(m - d)/(D - d)
+
+    above it. The slope in ln z is that of the value in the
     saturated kill S (`_Cell`), times that of S, S (1 - S/S_max). A conceded lesion's value is the
     greater of log control and a line, whose chords lie below its own: the greater of their rises
     is a bound.
