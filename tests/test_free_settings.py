@@ -16,6 +16,7 @@ from abscopt.optimizer import solve
 from abscopt.optimizer.programme import settings as programme
 from abscopt.optimizer.search.free import settings as free
 from abscopt.optimizer.search.uniform import settings as uniform
+from abscopt.optimizer.tuning import using
 
 COARSE_FREE = replace(free.CURRENT, fine_patterns=0.2, label_chunk=64, rounds=5, labels=500)
 COARSE_UNIFORM = replace(
@@ -42,7 +43,7 @@ def test_other_settings_prove_the_same_optimum_and_end_with_their_block(
     case = first_days(name, 10) if name == "toy-free-20" else load(name)
     before = settings.CURRENT
     usual = solve(case)
-    with settings.using(coarse):
+    with using(settings, coarse):
         assert settings.CURRENT is coarse
         other = solve(case)
     assert settings.CURRENT is before

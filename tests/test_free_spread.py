@@ -29,6 +29,7 @@ from abscopt.optimizer.search.free.multipliers import TriedMultipliers
 from abscopt.optimizer.search.free.ranges import tightened
 from abscopt.optimizer.search.free.scope import applies
 from abscopt.optimizer.search.free.spread import Spread, Table
+from abscopt.optimizer.tuning import using
 
 
 def slow(raw: Raw) -> Raw:
@@ -93,7 +94,7 @@ def test_tables_bound_all_between_their_points_and_little_more(kind: Any) -> Non
             own = Spread(*sensitivity_factors(float(random.uniform(0.05, 0.9))))
             kill, felt = np.sort(random.uniform(0, 40, 2)), np.sort(random.uniform(0, 12, 2))
             local = float(random.uniform(5, 25))
-            with settings.using(replace(settings.CURRENT, table_points=points)):
+            with using(settings, replace(settings.CURRENT, table_points=points)):
                 table = Table(goal, own, local, tuple(kill.tolist()), tuple(felt.tolist()))
             grid = np.meshgrid(table.kill[::3], table.felt[::3])
             k = np.append(random.uniform(*kill, 3000), grid[0])

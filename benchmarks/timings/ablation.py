@@ -42,6 +42,7 @@ from abscopt.optimizer.programme import settings as programme
 from abscopt.optimizer.results.result import versions
 from abscopt.optimizer.search.free import settings as free
 from abscopt.optimizer.search.uniform import settings as uniform
+from abscopt.optimizer.tuning import using
 
 PAGE = Path(__file__).with_name("ABLATION.md")
 ROOMS: dict[str, ModuleType] = {"uniform": uniform, "free": free, "programme": programme}
@@ -99,7 +100,7 @@ def run(room: str, field: str | None, value: Value, case: str, limit: float) -> 
     settings = ROOMS[room]
     changed = settings.CURRENT if field is None else replace(settings.CURRENT, **{field: value})
     instance = load(case)
-    with settings.using(changed):
+    with using(settings, changed):
         begin = time.process_time()
         method: Method = "single" if room == "programme" else "auto"
         result = solve(instance, time_limit=limit, method=method)

@@ -1,19 +1,15 @@
 """What the programme can be tuned by: none of it makes an answer false.
 
 Every programme is a relaxation, whatever points and bands it begins with; more of them make it
-larger and the rounds fewer. `CURRENT` is what the modules read, at each use; `using` sets others
-for a while. Scales, margins and tolerances, which proofs rest on, are constants beside their code.
+larger and the rounds fewer. `CURRENT` is what the modules read, at each use;
+`optimizer.tuning.using` sets others for a while. Scales, margins and tolerances, which proofs rest
+on, are constants beside their code.
 Where the reason says `round`, no measurement stands behind the number: it is of the right size.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @dataclass(frozen=True)
@@ -67,14 +63,3 @@ class Settings:
 
 
 CURRENT = Settings()
-
-
-@contextmanager
-def using(changed: Settings) -> Iterator[None]:
-    """Other settings within a `with` block, of this process; those before come back after it."""
-    global CURRENT
-    before, CURRENT = CURRENT, changed
-    try:
-        yield
-    finally:
-        CURRENT = before

@@ -1,19 +1,15 @@
 """What the search for uniform courses can be tuned by: none of it makes an answer false.
 
 Bounds hold for all positive values, which trade time and memory for how soon bound and schedule
-meet. `CURRENT` is what the modules read, at each use; `using` sets others for a while.
+meet. `CURRENT` is what the modules read, at each use; `optimizer.tuning.using` sets others
+for a while.
 Where the reason says `round`, no measurement stands behind the number: it is of the right size.
 `benchmarks/timings/ablation.py` measures what each is worth.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @dataclass(frozen=True)
@@ -198,14 +194,3 @@ class Settings:
 
 
 CURRENT = Settings()
-
-
-@contextmanager
-def using(changed: Settings) -> Iterator[None]:
-    """Other settings within a `with` block, of this process; those before come back after it."""
-    global CURRENT
-    before, CURRENT = CURRENT, changed
-    try:
-        yield
-    finally:
-        CURRENT = before

@@ -82,6 +82,25 @@ class CalendarLoad(CourseLoad[LogisticsLimit]):
         return self.hard and limit.cap is not None and not limit.floor and not limit.windowed
 
 
+class CappedDays(CalendarLoad):
+    """Days with fractions that a cap bounds, whatever lesion they are of."""
+
+    @property
+    def tied_to_days(self) -> bool:
+        """Where only some days count."""
+        return self.limit.windowed
+
+    @property
+    def covered_by_free_search(self) -> bool:
+        """A cap on all days."""
+        return self.counts_freely
+
+    @property
+    def most_fractions(self) -> int | None:
+        """The cap."""
+        return self.limit.cap
+
+
 def over_days(
     tabulated: Tabulated,
     rows: IntArray,

@@ -6,30 +6,16 @@ from typing import TYPE_CHECKING
 
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.limits.calendar.added import AddedLoad
+from abscopt.optimizer.candidates.limits.calendar.counted import CappedDays
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.courses import Patterns
 
 
-class MachineDays(AddedLoad):
+class MachineDays(CappedDays, AddedLoad):
     """The treatment days of each course within the window."""
 
     measure = "machine_days"
-
-    @property
-    def tied_to_days(self) -> bool:
-        """Where only some days count."""
-        return self.limit.windowed
-
-    @property
-    def covered_by_free_search(self) -> bool:
-        """A cap on all days."""
-        return self.counts_freely
-
-    @property
-    def most_fractions(self) -> int | None:
-        """The cap."""
-        return self.limit.cap
 
     def added(self, patterns: Patterns) -> FloatArray:
         """(patterns,) treatment days."""

@@ -7,32 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
-from abscopt.optimizer.candidates.limits.calendar.counted import CalendarLoad, visits
+from abscopt.optimizer.candidates.limits.calendar.counted import CappedDays, visits
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.limits.protocol import CourseProgramme
     from abscopt.optimizer.candidates.tabulated import Tabulated
 
 
-class Visits(CalendarLoad):
+class Visits(CappedDays):
     """No rows of courses alone: lesions may share a visit."""
 
     measure = "visits"
-
-    @property
-    def tied_to_days(self) -> bool:
-        """Where only some days count."""
-        return self.limit.windowed
-
-    @property
-    def covered_by_free_search(self) -> bool:
-        """A cap on all days."""
-        return self.counts_freely
-
-    @property
-    def most_fractions(self) -> int | None:
-        """The cap."""
-        return self.limit.cap
 
     def number(self, tabulated: Tabulated, rows: IntArray) -> FloatArray:
         """(schedules,) days of the window with any fraction."""

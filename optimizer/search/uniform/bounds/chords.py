@@ -113,7 +113,8 @@ def _slopes_of_one(
     burdens, shares = zip(*(_burden(local, share, kill) for kill in ends), strict=True)
     low, high = shares[1] * gains[0], shares[0] * gains[1]
     if kind == "expected_control":
-        value = _of_control(burdens[1], burdens[0])
+        control = [outcome.control_probability(burden) for burden in burdens]
+        value = _least_and_greatest([1.0 - chance for chance in control], control)
         return _Cell(burdens[0], burdens[1], (low, high), (value[0] * low, value[1] * high))
     steep = [outcome.control_probability(-burden) for burden in burdens]
     return _Cell(burdens[0], burdens[1], (low, high), (steep[1] * low, steep[0] * high))
@@ -176,14 +177,6 @@ def _ratio(numerator: FloatArray, whole: FloatArray, otherwise: FloatArray | flo
     """numerator / whole; otherwise a known bound, where the whole is too small for a float."""
     safe = whole > UNDERFLOW
     return np.where(safe, numerator / np.where(safe, whole, 1.0), otherwise)
-
-
-def _of_control(after: FloatArray, before: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Least and greatest P (1 - P), P = 1/(1 + e^u), over burdens u between two."""
-    ends = [outcome.control_probability(burden) for burden in (after, before)]
-    middle = outcome.control_probability(np.clip(0.0, after, before))
-    slopes = [control * (1.0 - control) for control in (*ends, middle)]
-    return np.minimum(slopes[0], slopes[1]), slopes[2]
 
 
 def _burden(
