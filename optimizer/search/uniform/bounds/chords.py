@@ -7,9 +7,10 @@ cell's width costs its bound falls with the square of the width.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 
 TINY = 1e-300
+CLEAR = 1e-12
+"""By so many nats log control is above the line where it counts as above: far over rounding."""
 
 Ends = Sequence[FloatArray]
 """Two arrays: at the lower and at the upper end of a cell, or least and greatest."""
@@ -72,9 +75,31 @@ def above_chord(
         height = np.where(
             before <= edge, height, np.where(after >= edge, line, np.maximum(height, line))
         )
-        crossed = edge - goal.conceded_at_nats / slope  # left of it the line is above log control
+        crossed = line_above(goal.conceded_at_nats, slope)
         height = np.where((before > edge) & (after < crossed), rise, height)
     return np.minimum(height, np.maximum(rise, 0.0))
+
+
+@cache
+def line_above(floor_nats: float, slope: float) -> float:
+    """Log burden from which on, up to the floor's u_L, the line is not above log control.
+
+    h(u) = -ln(1 + e^u) + L + slope (u - u_L) is concave and 0 at u_L; its greatest is where
+    1/(1 + e^-u) = slope, left of u_L. The root left of that is approached from the right, where
+    h >= `CLEAR`, so that rounding of h does not matter.
+    """
+    edge = outcome.concession_burden(floor_nats)
+
+    def above(burden: float) -> float:
+        line = -floor_nats - slope * (burden - edge)
+        return float(outcome.log_control(burden)) - line
+
+    low, high = edge - floor_nats / slope, math.log(slope / (1.0 - slope))
+    if above(high) < CLEAR:
+        return edge
+    while low < (middle := 0.5 * (low + high)) < high:
+        low, high = (low, middle) if above(middle) >= CLEAR else (middle, high)
+    return high
 
 
 def _rise(rise: FloatArray, low_slope: FloatArray, high_slope: FloatArray) -> FloatArray:
