@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from abscopt import cli
+from abscopt.optimizer.console import cases
 from abscopt.optimizer.results.result import DISCLAIMER
 
 HEAVY = ("pydantic", "numpy", "pandas", "pyomo", "highspy", "rich")
@@ -87,7 +88,7 @@ def test_an_internal_error_is_one_line_and_a_hint(monkeypatch: pytest.MonkeyPatc
     def fail(name: str, changes: object) -> None:
         raise RuntimeError("two\nlines")
 
-    monkeypatch.setattr(cli, "_load", fail)
+    monkeypatch.setattr(cases, "load_case", fail)
     monkeypatch.delenv("ABSCOPT_DEBUG", raising=False)
     result = CliRunner().invoke(cli.main, ["instances", "show", "x"])
     assert result.exit_code == 1
@@ -105,7 +106,7 @@ def test_an_interruption_leaves_no_traceback(monkeypatch: pytest.MonkeyPatch) ->
     def interrupt(name: str, changes: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_load", interrupt)
+    monkeypatch.setattr(cases, "load_case", interrupt)
     result = CliRunner().invoke(cli.main, ["instances", "show", "x"])
     assert result.exit_code == 4
     assert result.stderr == "abscopt: interrupted\n"
