@@ -31,8 +31,8 @@ def closest_row(candidates: Candidates, schedule: Schedule) -> tuple[int, NDArra
 
     The plan is the one that has most infusions in common with it, and fewest others.
     """
-    given = {(i.drug, i.day, i.dose_mg) for i in schedule.infusions}
-    apart = [len(given.symmetric_difference(option.doses)) for option in candidates.plans]
+    infusions = {(i.drug, i.day, i.dose_mg) for i in schedule.infusions}
+    apart = [len(infusions.symmetric_difference(option.doses)) for option in candidates.plans]
     row = np.zeros(len(candidates.lesions), dtype=np.int64)
     for s, table in enumerate(candidates.lesions):
         lesion = candidates.instance.lesions[table.menu.lesion]
@@ -44,7 +44,9 @@ def closest_row(candidates: Candidates, schedule: Schedule) -> tuple[int, NDArra
     return int(np.argmin(apart)), row
 
 
-def _same(offered: Sequence[Fraction], given: Sequence[Fraction]) -> bool:
+def _same(offered: Sequence[Fraction], asked: Sequence[Fraction]) -> bool:
     """Whether two courses have the same fractions (doses compared elsewhere)."""
-    one, two = (sorted((f.day, f.slot, f.technique) for f in part) for part in (offered, given))
-    return one == two
+    offered_days, asked_days = (
+        sorted((f.day, f.slot, f.technique) for f in fractions) for fractions in (offered, asked)
+    )
+    return offered_days == asked_days

@@ -59,21 +59,21 @@ def _one_more(
     """The schedule with the first lesion that gains by a least course; None if none does."""
     instance = best.judge.instance
     treated = {fraction.lesion for fraction in schedule.fractions}
-    left_out = [
-        instance.lesions[one.lesion]
-        for one in alone
-        if not one.excluded and instance.lesions[one.lesion].name not in treated
+    untreated = [
+        instance.lesions[lesion_alone.lesion]
+        for lesion_alone in alone
+        if not lesion_alone.excluded and instance.lesions[lesion_alone.lesion].name not in treated
     ]
-    for lesion in left_out:
+    for lesion in untreated:
         if best.over:
             break
-        course = try_courses(instance, lesion, schedule, MOST_WORK // (2 * len(left_out))).fits
+        course = try_courses(instance, lesion, schedule, MOST_WORK // (2 * len(untreated))).fits
         if course is None:
             continue
         trial = added(schedule, course)
-        found = best.key(trial)
-        if found > key:
-            return _at_greatest_dose(best, trial, found, lesion)
+        better_course = best.key(trial)
+        if better_course > key:
+            return _at_greatest_dose(best, trial, better_course, lesion)
     return None
 
 

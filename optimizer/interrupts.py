@@ -156,8 +156,8 @@ def interruptible(clock: Interruptible) -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
 
-    own = [n for n in NUMBERS if n == signal.SIGINT or signal.getsignal(n) is signal.SIG_DFL]
-    before = {number: signal.signal(number, stop) for number in own}
+    handled = [n for n in NUMBERS if n == signal.SIGINT or signal.getsignal(n) is signal.SIG_DFL]
+    before = {number: signal.signal(number, stop) for number in handled}
     try:
         yield
     finally:

@@ -55,8 +55,8 @@ class _Judged:
     def over(self) -> bool:
         """Whether time is up."""
         now = time.perf_counter()
-        late = now > self._begun + LATE_SECONDS and self.clock.expired
-        return late or now > self._end
+        overdue = now > self._begun + LATE_SECONDS and self.clock.expired
+        return overdue or now > self._end
 
     def value(self, schedule: Schedule) -> float | None:
         """Objective of a schedule; None if it breaks a limit or rule."""
@@ -138,24 +138,24 @@ def _strongest(candidates: Candidates, s: int) -> Iterator[Course]:
 
 def _with(schedule: Schedule, course: Course, name: str) -> Schedule:
     """A schedule with another course of one lesion."""
-    others = [fraction for fraction in schedule.fractions if fraction.lesion != name]
-    return Schedule.of([*others, *course], schedule.infusions)
+    elsewhere = [fraction for fraction in schedule.fractions if fraction.lesion != name]
+    return Schedule.of([*elsewhere, *course], schedule.infusions)
 
 
 def _alone(
     judged: _Judged, courses: Sequence[Sequence[Course]], infusions: Sequence[Infusion]
 ) -> None:
     """Each lesion's strongest feasible course, no other lesion treated."""
-    for own in courses:
-        for course in own:
+    for of_lesion in courses:
+        for course in of_lesion:
             if judged.over or judged.value(Schedule.of(course, infusions)) is not None:
                 break
 
 
 def _greedy(judged: _Judged, courses: Sequence[Sequence[Course]], schedule: Schedule) -> None:
     """Lesion by lesion the strongest course that fits."""
-    for own in courses:
-        for course in own:
+    for of_lesion in courses:
+        for course in of_lesion:
             if judged.over:
                 return
             trial = _with(schedule, course, course[0].lesion)
@@ -166,13 +166,13 @@ def _greedy(judged: _Judged, courses: Sequence[Sequence[Course]], schedule: Sche
 
 def _changed(judged: _Judged, courses: Sequence[Sequence[Course]], answer: Schedule) -> None:
     """The answer with another course, or none, of one lesion."""
-    for own in courses:
-        if not own:
+    for of_lesion in courses:
+        if not of_lesion:
             continue
-        for course in (*own[:TRIED], ()):
+        for course in (*of_lesion[:TRIED], ()):
             if judged.over:
                 return
-            judged.value(_with(answer, course, own[0][0].lesion))
+            judged.value(_with(answer, course, of_lesion[0][0].lesion))
 
 
 def _random(judged: _Judged, candidates: Candidates, seed: int) -> None:
@@ -182,21 +182,21 @@ def _random(judged: _Judged, candidates: Candidates, seed: int) -> None:
     for _ in range(SAMPLED):
         if judged.over:
             return
-        given: list[Fraction] = []
+        fractions: list[Fraction] = []
         for s, lesion in enumerate(candidates.instance.lesions):
             if lesion.course is None or rng.random() < SPARED:
                 continue
             if lesion.course.form == "free":
                 days = lesion.course.days
-                most = min(lesion.course.max_fractions or len(days), len(days))
-                chosen = rng.choice(days, size=int(rng.integers(1, most + 1)), replace=False)
+                longest = min(lesion.course.max_fractions or len(days), len(days))
+                chosen = rng.choice(days, size=int(rng.integers(1, longest + 1)), replace=False)
                 doses = rng.choice(lesion.course.levels_gy, size=len(chosen))
                 way = lesion.ways[0].name
-                given += [
+                fractions += [
                     Fraction(int(day), lesion.name, float(dose), 0, way)
                     for day, dose in zip(sorted(chosen.tolist()), doses.tolist(), strict=True)
                 ]
             elif len(menus[s]) > 1:
-                given += menus[s].course(int(rng.integers(1, len(menus[s]))), lesion)
+                fractions += menus[s].course(int(rng.integers(1, len(menus[s]))), lesion)
         plan = int(rng.integers(len(candidates.plans)))
-        judged.value(Schedule.of(given, _infusions(candidates, plan)))
+        judged.value(Schedule.of(fractions, _infusions(candidates, plan)))

@@ -49,10 +49,10 @@ class Best:
         """Whether time is up."""
         return time.perf_counter() > self._until
 
-    def share(self, parts: int) -> None:
+    def share(self, shares: int) -> None:
         """Let what comes next take one of so many equal parts of the time left."""
         now = time.perf_counter()
-        self._until = now + max(0.0, self._end - now) / parts
+        self._until = now + max(0.0, self._end - now) / shares
 
     def key(self, schedule: Schedule) -> Key:
         """Fewer broken rules and limits first, then the objective; greater is better."""
@@ -66,8 +66,8 @@ class Best:
 def without_tables(instance: Instance, judge: Judge) -> tuple[Schedule, float] | None:
     """A feasible schedule with its objective; None if none is found in a fraction of a second."""
     best = Best(judge)
-    plans = [Schedule.of((), own) for own in itertools.islice(_plans(instance), PLANS)]
-    begun = sorted(((best.key(own), -i) for i, own in enumerate(plans)), reverse=True)
+    plans = [Schedule.of((), infusions) for infusions in itertools.islice(_plans(instance), PLANS)]
+    begun = sorted(((best.key(infusions), -i) for i, infusions in enumerate(plans)), reverse=True)
     for turn, (key, number) in enumerate(begun):
         best.share(len(begun) - turn)
         schedule = plans[-number]
@@ -93,9 +93,9 @@ def _with_least(
             continue
         places, levels = shapes[-1]
         trial = _with(schedule, lesion, places, levels[0])
-        found = best.key(trial)
-        if found[0] >= key[0]:
-            schedule, key = trial, found
+        trial_key = best.key(trial)
+        if trial_key[0] >= key[0]:
+            schedule, key = trial, trial_key
     return schedule, key
 
 
@@ -103,17 +103,17 @@ def _with(
     schedule: Schedule, lesion: Lesion, places: tuple[tuple[int, int], ...], dose_gy: float
 ) -> Schedule:
     """A schedule with another course of one lesion."""
-    others = [fraction for fraction in schedule.fractions if fraction.lesion != lesion.name]
+    elsewhere = [fraction for fraction in schedule.fractions if fraction.lesion != lesion.name]
     way = lesion.ways[0].name
     course = [Fraction(day, lesion.name, dose_gy, slot, way) for day, slot in places]
-    return Schedule.of([*others, *course], schedule.infusions)
+    return Schedule.of([*elsewhere, *course], schedule.infusions)
 
 
 def _plans(instance: Instance) -> Iterator[list[Infusion]]:
     """Infusions of all agents, those that may be left out left out first."""
     options = [list(_options(instance, agent)) for agent in instance.agents]
     for chosen in itertools.product(*options):
-        yield [infusion for own in chosen for infusion in own]
+        yield [infusion for option in chosen for infusion in option]
 
 
 def _options(instance: Instance, agent: AgentChoice) -> Iterator[list[Infusion]]:
@@ -123,7 +123,7 @@ def _options(instance: Instance, agent: AgentChoice) -> Iterator[list[Infusion]]
     for name in agent.regimens:
         for starts in (agent.start_days, reversed(agent.start_days)):
             tried = (given_infusions(instance, agent, name, day, agent.cycles) for day in starts)
-            doses = next((found for found in tried if found is not None), None)
+            doses = next((doses_tried for doses_tried in tried if doses_tried is not None), None)
             if doses is not None:
                 yield [Infusion(day, drug, mg) for drug, day, mg in doses]
 
@@ -150,8 +150,8 @@ def _uniform_shapes(instance: Instance, course: UniformCourse) -> Iterator[Shape
     for block in course.blocks:
         per_day, numbers = block.fractions_per_day, sorted(set(block.fractions), reverse=True)
         interval, levels = min(block.interval_days), tuple(sorted(block.levels_gy))
-        few = numbers[:: max(1, -(-len(numbers) // NUMBERS))]
-        for number, start in itertools.product(few, starts):
+        some_numbers = numbers[:: max(1, -(-len(numbers) // NUMBERS))]
+        for number, start in itertools.product(some_numbers, starts):
             days = course_days(instance.calendar, start, number // per_day, interval)
             if days is not None and days[-1] < instance.days:
                 yield tuple(itertools.product(days, range(per_day))), levels
@@ -184,12 +184,12 @@ def at_greatest_dose(
     levels : doses on offer in Gy, least first
     at_dose : the schedule at a dose
     """
-    least, low, high = key[0], 0, len(levels)
+    least_value, low, high = key[0], 0, len(levels)
     while low < high and not best.over:
         middle = (low + high) // 2
         trial = at_dose(levels[middle])
-        found = best.key(trial)
-        if found > key:
-            schedule, key = trial, found
-        low, high = (middle + 1, high) if found[0] >= least else (low, middle)
+        trial_key = best.key(trial)
+        if trial_key > key:
+            schedule, key = trial, trial_key
+        low, high = (middle + 1, high) if trial_key[0] >= least_value else (low, middle)
     return schedule, key

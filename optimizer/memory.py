@@ -56,10 +56,10 @@ class Memory:
         these are worth.
         """
         instance = candidates.instance
-        known = [bound for case, bound in self._bounds if restricts(instance, case)]
+        bounds = [bound for case, bound in self._bounds if restricts(instance, case)]
         if self._proof is not None:
-            known.append(self._proof.bound_for(candidates))
-        return min(known, default=math.inf)
+            bounds.append(self._proof.bound_for(candidates))
+        return min(bounds, default=math.inf)
 
     def keep(self, candidates: Candidates, grounds: Grounds) -> None:
         """Keep what a search has proved, if it says something of other caps."""
@@ -69,7 +69,7 @@ class Memory:
     def remember(self, instance: Instance, schedule: Schedule | None, bound: float | None) -> None:
         """Keep an answer and what was proved; the oldest go."""
         if schedule is not None:
-            others = tuple(known for known in self.schedules if known != schedule)
-            self.schedules = (schedule, *others)[:MOST_SCHEDULES]
+            earlier = tuple(remembered for remembered in self.schedules if remembered != schedule)
+            self.schedules = (schedule, *earlier)[:MOST_SCHEDULES]
         if bound is not None:
             self._bounds = ((instance, bound), *self._bounds)[:MOST_BOUNDS]

@@ -125,12 +125,14 @@ def checked(matrix: Matrix, outcome: Outcome) -> Outcome:
             raise DoubtError(f"the solver ends as {outcome.ending} without a point")
         return outcome
     _check_point(matrix, outcome.x)
-    here = float(matrix.cost @ outcome.x) + matrix.offset
+    of_point = float(matrix.cost @ outcome.x) + matrix.offset
     slack = AGREED * max(1.0, float(np.abs(matrix.cost) @ np.abs(outcome.x)))
-    if outcome.objective is None or abs(outcome.objective - here) > slack:
-        raise DoubtError(f"the solver claims {outcome.objective!r} for a point worth {here!r}")
-    if outcome.bound is not None and outcome.bound < here - slack:
-        raise DoubtError(f"the solver's bound {outcome.bound!r} lies below its own point {here!r}")
+    if outcome.objective is None or abs(outcome.objective - of_point) > slack:
+        raise DoubtError(f"the solver claims {outcome.objective!r} for a point worth {of_point!r}")
+    if outcome.bound is not None and outcome.bound < of_point - slack:
+        raise DoubtError(
+            f"the solver's bound {outcome.bound!r} lies below its own point {of_point!r}"
+        )
     return outcome
 
 
@@ -141,8 +143,8 @@ def _check_point(matrix: Matrix, x: FloatArray) -> None:
     size = KEPT * np.maximum(1.0, np.abs(x))
     if (x < matrix.lower - size).any() or (x > matrix.upper + size).any():
         raise DoubtError("the solver's point is out of its bounds")
-    whole = x[matrix.integer]
-    if (np.abs(whole - np.round(whole)) > KEPT).any():
+    integral = x[matrix.integer]
+    if (np.abs(integral - np.round(integral)) > KEPT).any():
         raise DoubtError("the solver's point is not integer")
     terms = matrix.value * x[matrix.index]
     row = np.repeat(np.arange(len(matrix.row_lower)), np.diff(matrix.start))

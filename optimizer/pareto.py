@@ -77,20 +77,20 @@ def frontier(instance: Instance, limit: str, caps: Sequence[float], **options: A
     """
     cases = {cap: with_cap(instance, limit, cap) for cap in caps}
     falls = _side(instance, limit) in FLOORS
-    memory, found = Memory(), {}
+    memory, points = Memory(), {}
     for cap in sorted(cases, reverse=not falls):
-        found[cap] = Point(cap, solve(cases[cap], memory=memory, **options))
-    return Frontier(instance, limit, tuple(found[cap] for cap in caps))
+        points[cap] = Point(cap, solve(cases[cap], memory=memory, **options))
+    return Frontier(instance, limit, tuple(points[cap] for cap in caps))
 
 
 def with_cap(instance: Instance, limit: str, cap: float) -> Instance:
     """The case with another cap of one limit; raises InputError."""
     side, raw = _side(instance, limit), instance.model_dump(mode="json")
     value: float | int = int(cap) if float(cap).is_integer() else float(cap)
-    for other in raw["limits"]:
-        if other["name"] == limit:
+    for entry in raw["limits"]:
+        if entry["name"] == limit:
             table = side == "limits_gy"
-            other[side] = [dose * cap for dose in other[side]] if table else value
+            entry[side] = [dose * cap for dose in entry[side]] if table else value
     try:
         return Instance.model_validate_json(json.dumps(raw))
     except ValidationError as error:
@@ -99,12 +99,12 @@ def with_cap(instance: Instance, limit: str, cap: float) -> Instance:
 
 def _side(instance: Instance, name: str) -> str:
     """Key of what a limit allows."""
-    known = {limit.name: limit for limit in instance.limits}
-    if name not in known:
+    limits = {limit.name: limit for limit in instance.limits}
+    if name not in limits:
         raise InputError(
-            [Problem(instance.name, "limits", name, f"unknown; known {sorted(known)}")]
+            [Problem(instance.name, "limits", name, f"unknown; known {sorted(limits)}")]
         )
-    return next(side for side in SIDES if getattr(known[name], side, None) is not None)
+    return next(side for side in SIDES if getattr(limits[name], side, None) is not None)
 
 
 def parse_caps(text: str, label: str) -> tuple[float, ...]:
@@ -118,7 +118,7 @@ def parse_caps(text: str, label: str) -> tuple[float, ...]:
             step = (ends[1] - ends[0]) / (count - 1)
             caps = [round(ends[0] + i * step, 12) for i in range(count)]
         else:
-            caps = [float(part) for part in text.split(",")]
+            caps = [float(number) for number in text.split(",")]
     except ValueError:
         caps = []
     if not caps or len(caps) > MOST_POINTS or not all(0 < cap < math.inf for cap in caps):
@@ -127,10 +127,10 @@ def parse_caps(text: str, label: str) -> tuple[float, ...]:
     return tuple(dict.fromkeys(caps))
 
 
-def rows(found: Frontier) -> list[dict[str, Any]]:
+def rows(curve: Frontier) -> list[dict[str, Any]]:
     """One row of plain data per point; the time taken is not in it."""
     table = []
-    for point in found.points:
+    for point in curve.points:
         result, verdict = point.result, point.result.evaluation
         uses = {} if verdict is None else {use.name: use.use for use in verdict.limits}
         table.append(
@@ -141,9 +141,9 @@ def rows(found: Frontier) -> list[dict[str, Any]]:
                 "bound": result.bound,
                 "gap": result.gap,
                 "gap_unit": result.unit,
-                "use": uses.get(found.limit),
-                "sites": cells.sites(result.schedule, found.instance),
-                "doses": cells.doses(result.schedule, found.instance),
+                "use": uses.get(curve.limit),
+                "sites": cells.sites(result.schedule, curve.instance),
+                "doses": cells.doses(result.schedule, curve.instance),
                 "drug_starts": cells.drug_starts(result.schedule),
                 "binding_limits": cells.binding(verdict),
             }
@@ -151,40 +151,40 @@ def rows(found: Frontier) -> list[dict[str, Any]]:
     return table
 
 
-def document(found: Frontier) -> dict[str, Any]:
+def document(curve: Frontier) -> dict[str, Any]:
     """What `frontier --json` prints."""
     return {
         "format": FORMAT,
         "kind": "frontier",
         "notice": DISCLAIMER,
-        "instance": found.instance.name,
-        "instance_digest": instance_digest(found.instance),
-        **stated_changes(found.instance),
-        "limit": found.limit,
-        "rows": rows(found),
-        "seconds": [round(point.result.solver.seconds, 3) for point in found.points],
+        "instance": curve.instance.name,
+        "instance_digest": instance_digest(curve.instance),
+        **stated_changes(curve.instance),
+        "limit": curve.limit,
+        "rows": rows(curve),
+        "seconds": [round(point.result.solver.seconds, 3) for point in curve.points],
         "versions": versions(),
     }
 
 
-def csv_text(found: Frontier) -> str:
+def csv_text(curve: Frontier) -> str:
     """The rows as CSV; several entries of one cell are joined by '; '."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    for row in rows(found):
+    for row in rows(curve):
         writer.writerow({k: "; ".join(v) if isinstance(v, list) else v for k, v in row.items()})
     return buffer.getvalue()
 
 
-def report(found: Frontier) -> str:
+def report(curve: Frontier) -> str:
     """The rows as a table for a person."""
-    title = f"{found.instance.name}: caps of {found.limit}"
+    title = f"{curve.instance.name}: caps of {curve.limit}"
     table = plain_table(
         title, ">Cap", "Status", ">Objective", ">Bound", ">Gap", "", ">Use %",
         "Doses (Gy, first day)", "Drug starts",
     )  # fmt: skip
-    for row in rows(found):
+    for row in rows(curve):
         numbers = (row[key] for key in ("objective", "bound", "gap"))
         table.add_row(
             f"{row['cap']:g}",
@@ -194,4 +194,4 @@ def report(found: Frontier) -> str:
             "-" if row["use"] is None else f"{100 * row['use']:.1f}",
             *(", ".join(row[key]) or "-" for key in ("doses", "drug_starts")),
         )
-    return plain_text([*change_lines(found.instance), table, "", DISCLAIMER])
+    return plain_text([*change_lines(curve.instance), table, "", DISCLAIMER])

@@ -70,8 +70,8 @@ class ProgressLine:
         self._last = progress.elapsed
         numbers = (progress.bound, progress.incumbent, progress.gap)
         bound, best, gap = ("-" if value is None else f"{value:.4f}" for value in numbers)
-        known = any(value is not None for value in numbers)
-        where = f"bound {bound}, best {best}, gap {gap}, " if known else ""
+        any_number = any(value is not None for value in numbers)
+        where = f"bound {bound}, best {best}, gap {gap}, " if any_number else ""
         line = f"{progress.phase}: {where}{progress.elapsed:.1f} s"
         if self._terminal:
             print(f"\r{line}\x1b[K", end="", file=sys.stderr, flush=True)

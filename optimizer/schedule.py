@@ -40,17 +40,17 @@ class Fraction:
 
     def to_json(self, instance: Instance) -> dict[str, Any]:
         """Plain data; position in the day and technique only where there is a choice."""
-        found: dict[str, Any] = {
+        document: dict[str, Any] = {
             "lesion": self.lesion,
             "day": self.day,
             "date": date_of(instance.calendar, self.day).isoformat(),
             "dose_gy": self.dose_gy,
         }
         if self.slot > 0:
-            found["fraction_of_day"] = self.slot + 1
+            document["fraction_of_day"] = self.slot + 1
         if self.technique:
-            found["technique"] = self.technique
-        return found
+            document["technique"] = self.technique
+        return document
 
 
 @dataclass(frozen=True, order=True)
@@ -76,8 +76,8 @@ class Schedule:
 
     def course(self, lesion: str) -> tuple[tuple[int, float, int], ...]:
         """(day, Gy, slot) of one lesion's fractions in the order in which they are given."""
-        given = ((f.day, f.dose_gy, f.slot) for f in self.fractions if f.lesion == lesion)
-        return tuple(sorted(given, key=lambda fraction: (fraction[0], fraction[2])))
+        fractions = ((f.day, f.dose_gy, f.slot) for f in self.fractions if f.lesion == lesion)
+        return tuple(sorted(fractions, key=lambda fraction: (fraction[0], fraction[2])))
 
     def technique(self, lesion: str) -> str | None:
         """Technique of a lesion's first fraction; None without fractions."""
@@ -230,8 +230,10 @@ def _fraction_problems(
         return
     ways = {way.name: way for way in lesion.ways}
     if (row.technique or "") not in ways:
-        known = sorted(name for name in ways if name)
-        rule = f"must be one of {known}" if known else f"{row.lesion} states no techniques"
+        techniques = sorted(name for name in ways if name)
+        rule = (
+            f"must be one of {techniques}" if techniques else f"{row.lesion} states no techniques"
+        )
         yield Problem(label, f"{place}.technique", str(row.technique), rule)
         return
     day = row.on(instance.calendar)
@@ -276,8 +278,8 @@ def _infusion_problems(entry: ScheduleFile, instance: Instance, label: str) -> I
     for i, row in enumerate(entry.doses_of_drugs):
         place = f"doses_of_drugs[{i}]"
         if row.agent not in instance.drugs:
-            known = sorted(instance.drugs)
-            yield Problem(label, f"{place}.agent", row.agent, f"unknown; known {known}")
+            drugs = sorted(instance.drugs)
+            yield Problem(label, f"{place}.agent", row.agent, f"unknown; known {drugs}")
         elif (rule := dose_problem(instance, row.agent, row.dose_mg)) is not None:
             yield Problem(label, f"{place}.dose_mg", f"{row.dose_mg:g}", rule)
         yield from _day_problems(place, row, instance, label)
@@ -308,11 +310,11 @@ def standard_schedule(instance: Instance) -> Schedule | None:
             for slot in range(per_day)
         ]
     doses = []
-    for given in standard.agents:
-        agent = next(agent for agent in instance.agents if agent.name == given.agent)
-        regimen = given.regimen or agent.regimens[0]
-        cycles = agent.cycles if given.cycles is None else given.cycles
-        infusions = given_infusions(instance, agent, regimen, given.start_day, cycles)
+    for choice in standard.agents:
+        agent = next(agent for agent in instance.agents if agent.name == choice.agent)
+        regimen = choice.regimen or agent.regimens[0]
+        cycles = agent.cycles if choice.cycles is None else choice.cycles
+        infusions = given_infusions(instance, agent, regimen, choice.start_day, cycles)
         assert infusions is not None  # checked with the instance
         doses += [Infusion(day, drug, milligrams) for drug, day, milligrams in infusions]
     return Schedule.of(fractions, doses)

@@ -216,8 +216,8 @@ def solve_matrix(
         (presolve, PRESOLVE_TOLERANCE if presolve else TOLERANCE),
         (False, PRESOLVE_TOLERANCE),  # one 'infeasible' or 'solve error' is not believed
     ):
-        left = None if time_limit is None else time_limit - (time.perf_counter() - started)
-        highs = _asked(threads, seed, absolute_gap, left, log, with_presolve, tolerance)
+        seconds = None if time_limit is None else time_limit - (time.perf_counter() - started)
+        highs = _asked(threads, seed, absolute_gap, seconds, log, with_presolve, tolerance)
         if most_nodes is not None:
             _option(highs, "mip_max_nodes", most_nodes)
         _pass(highs, matrix)

@@ -92,14 +92,14 @@ class _Trial:
             breaks = breaks or self._rules(schedule)
             if not breaks:
                 return True
-            names = {one.limit for one in breaks} | {limit.name for limit in self._suspects}
+            names = {broken.limit for broken in breaks} | {limit.name for limit in self._suspects}
             self._suspects = tuple(x for x in self.instance.limits if x.name in names)
         self.timeless = any(
             load_of(limit).timeless(not self.base.fractions)
             for limit in self._suspects
-            if limit.name in {one.limit for one in breaks}
+            if limit.name in {broken.limit for broken in breaks}
         )
-        names = {one.limit for one in breaks}
+        names = {broken.limit for broken in breaks}
         self._common = names if self._common is None else self._common & names
         if self.nearest is None or worst(breaks) < worst(self._breaks):
             self.nearest, self._breaks = course, breaks

@@ -28,12 +28,12 @@ def breaks_of(
     instance: Instance, schedule: Schedule, limits: tuple[AnyLimit, ...], uses: tuple[LimitUse, ...]
 ) -> tuple[Break, ...]:
     """The limits that a schedule breaks, most broken first."""
-    found = [
+    breaks = [
         _break(instance, schedule, limit, use)
         for limit, use in zip(limits, uses, strict=True)
         if use.broken
     ]
-    return tuple(sorted(found, key=lambda one: -one.use))
+    return tuple(sorted(breaks, key=lambda broken: -broken.use))
 
 
 def _break(instance: Instance, schedule: Schedule, limit: AnyLimit, use: LimitUse) -> Break:
@@ -56,7 +56,7 @@ def _organ_break(instance: Instance, schedule: Schedule, limit: AnyLimit, use: L
     """
     ((organ, point),) = limit.counted_points
     daily = daily_parts(instance, schedule, organ, point)
-    doses = [sum(part.organ_gy for part in parts) for parts in daily.values()]
+    doses = [sum(fraction.organ_gy for fraction in of_day) for of_day in daily.values()]
     doses = [dose for dose in doses if dose > 0]
     greatest, spot = max(doses, default=0.0), f"{organ}.{point}"
     if use.use is not None:
@@ -78,7 +78,7 @@ def _percent(use: float) -> str:
 
 def worst(breaks: tuple[Break, ...]) -> float:
     """How far a schedule is from keeping its limits: the greatest use."""
-    return max((one.use for one in breaks), default=0.0)
+    return max((broken.use for broken in breaks), default=0.0)
 
 
 MOST_WORDS = 3
@@ -87,9 +87,9 @@ MOST_WORDS = 3
 
 def in_words(breaks: tuple[Break, ...]) -> str:
     """`cord_max 222 % (…), esophagus_max 240 % (…)`."""
-    shown = ", ".join(one.words for one in breaks[:MOST_WORDS])
-    rest = len(breaks) - MOST_WORDS
-    return shown + (f" and {rest} more" if rest > 0 else "")
+    shown = ", ".join(broken.words for broken in breaks[:MOST_WORDS])
+    unnamed = len(breaks) - MOST_WORDS
+    return shown + (f" and {unnamed} more" if unnamed > 0 else "")
 
 
 def course_words(fractions: int, dose_gy: float) -> str:

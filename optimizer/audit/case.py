@@ -40,22 +40,26 @@ def evaluation_notes(instance: Instance, evaluation: Evaluation) -> tuple[Note, 
 
 
 def _failing(instance: Instance, alone: tuple[Alone, ...]) -> Iterator[Note]:
-    for one in alone:
-        nearest = one.tried.nearest
-        if one.empty is None and one.excluded and nearest is not None:
+    for lesion_alone in alone:
+        nearest = lesion_alone.tried.nearest
+        if lesion_alone.empty is None and lesion_alone.excluded and nearest is not None:
             yield note(
                 "fails_alone",
-                f"lesions[{one.lesion}].course",
-                lesion=instance.lesions[one.lesion].name,
+                f"lesions[{lesion_alone.lesion}].course",
+                lesion=instance.lesions[lesion_alone.lesion].name,
                 course=course_words(len(nearest), nearest[0].dose_gy),
-                breaks=in_words(one.tried.breaks),
+                breaks=in_words(lesion_alone.tried.breaks),
             )
 
 
 def _floors(instance: Instance, alone: tuple[Alone, ...]) -> Iterator[Note]:
     """Floors on the number of lesions above the number that can be irradiated at all."""
-    possible = sum(not one.excluded for one in alone)
-    without = ", ".join(instance.lesions[one.lesion].name for one in alone if one.excluded)
+    possible = sum(not lesion_alone.excluded for lesion_alone in alone)
+    without = ", ".join(
+        instance.lesions[lesion_alone.lesion].name
+        for lesion_alone in alone
+        if lesion_alone.excluded
+    )
     for i, limit in enumerate(instance.limits):
         if limit.least_lesions > possible:
             facts: dict[str, object] = {"limit": limit.name, "floor": limit.least_lesions}
@@ -67,7 +71,7 @@ def _floors(instance: Instance, alone: tuple[Alone, ...]) -> Iterator[Note]:
 
 def _demands(instance: Instance, alone: tuple[Alone, ...]) -> Iterator[Note]:
     """Demands of a least dose by lesions that cannot be irradiated."""
-    for one in alone:
-        lesion = instance.lesions[one.lesion]
-        if one.excluded and lesion.least_bed is not None:
-            yield note("demand_unreachable", f"lesions[{one.lesion}]", lesion=lesion.name)
+    for lesion_alone in alone:
+        lesion = instance.lesions[lesion_alone.lesion]
+        if lesion_alone.excluded and lesion.least_bed is not None:
+            yield note("demand_unreachable", f"lesions[{lesion_alone.lesion}]", lesion=lesion.name)

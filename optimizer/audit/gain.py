@@ -18,18 +18,18 @@ LEAST_CONTROL = 0.01
 
 def no_gain_notes(evaluation: Evaluation, horizons: tuple[int, ...]) -> Iterator[Note]:
     """Irradiated lesions whose control stays below `LEAST_CONTROL` at every horizon."""
-    for i, found in enumerate(evaluation.lesions):
-        control = max(found.control_probability)
-        if found.fractions and control < LEAST_CONTROL:
-            each = found.dose_per_fraction_gy
-            course = f"{found.fractions} fractions" if each is None else None
+    for i, outcome in enumerate(evaluation.lesions):
+        control = max(outcome.control_probability)
+        if outcome.fractions and control < LEAST_CONTROL:
+            per_fraction = outcome.dose_per_fraction_gy
+            course = f"{outcome.fractions} fractions" if per_fraction is None else None
             yield note(
                 "no_gain",
                 f"lesions[{i}]",
-                lesion=found.name,
-                course=course or course_words(found.fractions, each or 0.0),
-                total=found.dose_gy,
+                lesion=outcome.name,
+                course=course or course_words(outcome.fractions, per_fraction or 0.0),
+                total=outcome.dose_gy,
                 least=100 * LEAST_CONTROL,
                 control=100 * control,
-                day=horizons[found.control_probability.index(control)],
+                day=horizons[outcome.control_probability.index(control)],
             )

@@ -48,9 +48,11 @@ def joined(
     order = [np.argsort(loss, kind="stable") for loss in losses]
     ordered = [loss[o] for loss, o in zip(losses, order, strict=True)]
     floor = np.array([load.min(axis=0) for load in loads])
-    rest = np.concatenate([np.cumsum(floor[::-1], axis=0)[::-1][1:], np.zeros((1, len(right)))])
+    least_later = np.concatenate(
+        [np.cumsum(floor[::-1], axis=0)[::-1][1:], np.zeros((1, len(right)))]
+    )
     start = (np.zeros((1, 0), dtype=np.int64), np.zeros(1), np.zeros((1, len(right))))
-    yield from _deeper(0, start, order, ordered, loads, right + 1e-9, rest, slack, chunk)
+    yield from _deeper(0, start, order, ordered, loads, right + 1e-9, least_later, slack, chunk)
 
 
 def _deeper(
@@ -60,7 +62,7 @@ def _deeper(
     ordered: list[FloatArray],
     loads: list[FloatArray],
     right: FloatArray,
-    rest: FloatArray,
+    least_later: FloatArray,
     slack: float,
     chunk: int,
 ) -> Iterator[IntArray]:
@@ -88,12 +90,14 @@ def _deeper(
         offset = np.arange(len(parent)) - np.repeat(np.cumsum(count) - count, count)
         child = order[depth][offset]
         total = load[parent] + loads[depth][child]
-        good = (total + rest[depth] <= right).all(axis=1)
-        parent, child, offset = parent[good], child[good], offset[good]
+        fitting = (total + least_later[depth] <= right).all(axis=1)
+        parent, child, offset = parent[fitting], child[fitting], offset[fitting]
         deeper = (
             np.concatenate([rows[parent], child[:, None]], axis=1),
             spent[parent] + ordered[depth][offset],
-            total[good],
+            total[fitting],
         )
-        yield from _deeper(depth + 1, deeper, order, ordered, loads, right, rest, slack, chunk)
+        yield from _deeper(
+            depth + 1, deeper, order, ordered, loads, right, least_later, slack, chunk
+        )
         begin = stop
