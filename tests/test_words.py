@@ -22,7 +22,7 @@ VAGUE = frozenset(WORDS.split())
 NEW_ROOM = 2.0
 """Percent of vague names that a room without an allowance may have."""
 ALLOWED = {
-    "optimizer/evidence": 7.5,
+    "optimizer/evidence": 6.5,
     "optimizer/search/free": 4.5,
     "optimizer/search/free/days": 2.0,
     "optimizer/search/uniform": 0.5,
