@@ -27,7 +27,6 @@ ALLOWED = {
     "optimizer/search/free/days": 2.0,
     "optimizer/search/uniform": 0.5,
     "optimizer/search/uniform/bounds": 0.5,
-    "optimizer/simulation": 10.0,
 }
 """Percent of vague names per room; lower a number when its room has improved, never raise one."""
 

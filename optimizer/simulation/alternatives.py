@@ -28,11 +28,15 @@ def alternatives(instance: Instance, schedule: Schedule, label: str) -> dict[str
     differs and fits into the horizon; none needs to be on the menu or to keep the case's limits.
     """
     named = [(label, schedule), ("standard", standard_schedule(instance))]
-    found: dict[str, Schedule] = {}
-    for name, one in [*named, *_changed(instance, schedule)]:
-        if one is not None and one not in found.values() and _judgeable(instance, one):
-            found[name] = one
-    return found
+    by_name: dict[str, Schedule] = {}
+    for name, candidate in [*named, *_changed(instance, schedule)]:
+        if (
+            candidate is not None
+            and candidate not in by_name.values()
+            and _judgeable(instance, candidate)
+        ):
+            by_name[name] = candidate
+    return by_name
 
 
 def _changed(instance: Instance, schedule: Schedule) -> Iterator[tuple[str, Schedule]]:
@@ -62,14 +66,14 @@ def _inhibitors(instance: Instance, infusions: tuple[Infusion, ...]) -> list[Inf
 
 def _offered(instance: Instance, infusions: tuple[Infusion, ...], earliest: int) -> int:
     """First start day from a day on that the case offers for the first inhibitor given."""
-    given = _inhibitors(instance, infusions)
-    if not given:
+    inhibitors = _inhibitors(instance, infusions)
+    if not inhibitors:
         return earliest
     days = [
         day
         for agent in instance.agents
         for name in agent.regimens
-        if given[0].drug in {dose.drug for dose in instance.regimens[name].doses}
+        if inhibitors[0].drug in {dose.drug for dose in instance.regimens[name].doses}
         for day in agent.start_days
         if day >= earliest and given_infusions(instance, agent, name, day, agent.cycles)
     ]
@@ -88,13 +92,13 @@ def _started(
         return None
     shift = start - moving[0].day
     shifted = [replace(i, day=i.day + shift) for i in moving if i.day + shift < instance.days]
-    given = _on_infusion_days(instance, shifted)
-    return None if given is None else given + [i for i in infusions if i not in moving]
+    on_days = _on_infusion_days(instance, shifted)
+    return None if on_days is None else on_days + [i for i in infusions if i not in moving]
 
 
 def _on_infusion_days(instance: Instance, infusions: list[Infusion]) -> list[Infusion] | None:
     """Infusions moved to infusion days by the case's rule; None if one cannot be."""
-    found: list[Infusion] = []
+    placed: list[Infusion] = []
     agents = {
         dose.drug: agent
         for agent in instance.agents
@@ -102,17 +106,17 @@ def _on_infusion_days(instance: Instance, infusions: list[Infusion]) -> list[Inf
         for dose in instance.regimens[name].doses
     }
     for drug in dict.fromkeys(i.drug for i in infusions):
-        own = sorted((i for i in infusions if i.drug == drug), key=lambda i: i.day)
-        planned = [(i.drug, i.day, i.dose_mg) for i in own]
-        given = on_infusion_days(instance, agents.get(drug), planned)
-        if given is None:
+        of_drug = sorted((i for i in infusions if i.drug == drug), key=lambda i: i.day)
+        planned = [(i.drug, i.day, i.dose_mg) for i in of_drug]
+        on_days = on_infusion_days(instance, agents.get(drug), planned)
+        if on_days is None:
             return None
-        found += [
+        placed += [
             replace(i, day=day)
-            for i, (_, day, _) in zip(own, given, strict=True)
+            for i, (_, day, _) in zip(of_drug, on_days, strict=True)
             if day < instance.days
         ]
-    return found
+    return placed
 
 
 def _spread(

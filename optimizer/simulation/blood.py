@@ -31,8 +31,12 @@ def minus_edric(instance: Instance, schedules: Sequence[Schedule]) -> Simulated:
 
 
 def _extrapolated(_: Instance, schedule: Schedule) -> list[str]:
-    number, (least, most) = len(schedule.fractions), MEASURED_FRACTIONS
-    return [] if least <= number <= most else [f"{number} fractions, measured {least} to {most}"]
+    number, (fewest, largest) = len(schedule.fractions), MEASURED_FRACTIONS
+    return (
+        []
+        if fewest <= number <= largest
+        else [f"{number} fractions, measured {fewest} to {largest}"]
+    )
 
 
 def _unstated(instance: Instance, schedule: Schedule) -> list[str]:

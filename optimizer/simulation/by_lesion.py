@@ -38,7 +38,7 @@ def lesion_weights(instance: Instance, sites: list[int]) -> FloatArray:
 
 def in_part(instance: Instance, schedule: Schedule) -> list[str]:
     """Refuse a lesion of which only a part is irradiated, and events that have no daily array."""
-    found = [*one_a_day(instance, schedule), *needs_volume(instance, schedule)]
+    reasons = [*one_a_day(instance, schedule), *needs_volume(instance, schedule)]
     lesions = {lesion.name: lesion for lesion in instance.lesions}
     partly = sorted(
         {
@@ -49,7 +49,7 @@ def in_part(instance: Instance, schedule: Schedule) -> list[str]:
             if any(way.share_of(clone.name) < 1.0 for clone in lesion.populations)
         }
     )
-    return found + [f"only a part of {name} is irradiated" for name in partly]
+    return reasons + [f"only a part of {name} is irradiated" for name in partly]
 
 
 def one_inhibitor(instance: Instance, schedule: Schedule) -> list[str]:

@@ -139,7 +139,10 @@ def simulate(
     else:
         compared = {label: schedule, **others}
     judge = Judge(instance)
-    entries = tuple(Entry(name, one, judge.evaluate(one)) for name, one in compared.items())
+    entries = tuple(
+        Entry(name, compared_schedule, judge.evaluate(compared_schedule))
+        for name, compared_schedule in compared.items()
+    )
     surrogate = _Variants(instance)
     return SimulationReport(
         instance=instance.name,
@@ -165,7 +168,7 @@ class _Variants:
         self._verdicts: dict[tuple[tuple[str, ...], Schedule], Evaluation] = {}
 
     def flips(
-        self, quantity: str, preferred: Schedule, other: Schedule
+        self, quantity: str, preferred: Schedule, rejected: Schedule
     ) -> tuple[tuple[str, ...], ...]:
         """Sets of one term, or of two, without which the surrogate prefers the first schedule.
 
@@ -174,18 +177,21 @@ class _Variants:
         """
 
         def lead(*terms: str) -> tuple[float, float]:
-            first, second = (self._value(terms, one, quantity) for one in (preferred, other))
+            first, second = (
+                self._value(terms, schedule_judged, quantity)
+                for schedule_judged in (preferred, rejected)
+            )
             return first - second, (first - second) / max(abs(first) + abs(second), TOLERANCE)
 
         leads = {name: lead(name) for name in self.names}
-        found = tuple((name,) for name, (by, _) in leads.items() if by > TOLERANCE)
-        if found:
-            return found
+        alone = tuple((name,) for name, (by, _) in leads.items() if by > TOLERANCE)
+        if alone:
+            return alone
         before = lead()
         nearer = [
             name
             for name, after in leads.items()
-            if any(new > old + NEARER for new, old in zip(after, before, strict=True))
+            if any(later > old + NEARER for later, old in zip(after, before, strict=True))
         ]
         pairs = itertools.combinations(nearer, 2)
         return tuple(terms for terms in pairs if lead(*terms)[0] > TOLERANCE)
@@ -258,7 +264,7 @@ def _ranking(
         unit=unit,
         against=against,
         values=tuple(model),
-        ranks=tuple(1 + sum(other > value for other in rounded) for value in rounded),
+        ranks=tuple(1 + sum(rival > value for rival in rounded) for value in rounded),
         tau=kendall_tau(model, judged),
         disagreements=tuple(_disagreements(against, model, judged, accepted, surrogate)),
     )
@@ -271,15 +277,17 @@ def _disagreements(
     accepted: list[Entry],
     surrogate: _Variants,
 ) -> list[Disagreement]:
-    found = []
-    for one, two in itertools.combinations(range(len(accepted)), 2):
-        best, rest = (one, two) if model[one] > model[two] else (two, one)
-        gain, loss = model[best] - model[rest], judged[best] - judged[rest]
+    disagreements = []
+    for first, second in itertools.combinations(range(len(accepted)), 2):
+        best, last = (first, second) if model[first] > model[second] else (second, first)
+        gain, loss = model[best] - model[last], judged[best] - judged[last]
         if gain > TOLERANCE and loss < -TOLERANCE:
-            preferred, other = accepted[best], accepted[rest]
-            terms = surrogate.flips(against, preferred.schedule, other.schedule)
-            found.append(Disagreement(against, preferred.label, other.label, gain, loss, terms))
-    return found
+            preferred, worse = accepted[best], accepted[last]
+            terms = surrogate.flips(against, preferred.schedule, worse.schedule)
+            disagreements.append(
+                Disagreement(against, preferred.label, worse.label, gain, loss, terms)
+            )
+    return disagreements
 
 
 def _surrogate(evaluation: Evaluation, quantity: str) -> float:

@@ -45,9 +45,9 @@ def simulation(
     instance: Instance, schedule: Schedule, label: str, beyond_validity: bool
 ) -> tuple[dict[str, Any], str]:
     """A schedule in the forward models, as a document and as text."""
-    found = simulate(instance, schedule, label, beyond_validity=beyond_validity)
-    document = simulation_document(found) | stated_changes(instance)
-    return document, simulation_report(found, instance)
+    report = simulate(instance, schedule, label, beyond_validity=beyond_validity)
+    document = simulation_document(report) | stated_changes(instance)
+    return document, simulation_report(report, instance)
 
 
 def simulation_document(report: SimulationReport) -> dict[str, Any]:
@@ -63,18 +63,20 @@ def simulation_document(report: SimulationReport) -> dict[str, Any]:
         "unit": report.unit,
         "beyond_validity": report.beyond_validity,
         "schedules": [_entry(entry) for entry in report.entries],
-        "models": [_comparison(one, report.horizon_days[-1]) for one in report.comparisons],
+        "models": [
+            _comparison(comparison, report.horizon_days[-1]) for comparison in report.comparisons
+        ],
     }
 
 
 def simulation_report(report: SimulationReport, instance: Instance) -> str:
     """The report for a person."""
     head = [f"{instance.name}: {instance.title}", *change_lines(instance)]
-    parts: list[object] = [*head, SCALE, SCORE, ""]
-    parts.append(_schedules(report))
+    lines: list[object] = [*head, SCALE, SCORE, ""]
+    lines.append(_schedules(report))
     for comparison in report.comparisons:
-        parts += _model_parts(comparison, report)
-    return plain_text([*parts, DISCLAIMER])
+        lines += _model_parts(comparison, report)
+    return plain_text([*lines, DISCLAIMER])
 
 
 def _entry(entry: Entry) -> dict[str, Any]:
@@ -97,8 +99,8 @@ def _entry(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _comparison(one: Comparison, last_day: int) -> dict[str, Any]:
-    model = one.model
+def _comparison(comparison: Comparison, last_day: int) -> dict[str, Any]:
+    model = comparison.model
     return {
         "name": model.name,
         "source": model.source,
@@ -107,11 +109,11 @@ def _comparison(one: Comparison, last_day: int) -> dict[str, Any]:
         "validity": model.validity,
         "represents": model.represents,
         "leaves_out": model.leaves_out,
-        "drugs_left_out": list(one.unrepresented),
-        "accepted": list(one.accepted),
-        "refused": {label: list(reasons) for label, reasons in one.refused.items()},
-        "rankings": [_ranking(ranking, one.accepted) for ranking in one.rankings],
-        "trajectories": _trajectories(one, last_day),
+        "drugs_left_out": list(comparison.unrepresented),
+        "accepted": list(comparison.accepted),
+        "refused": {label: list(reasons) for label, reasons in comparison.refused.items()},
+        "rankings": [_ranking(ranking, comparison.accepted) for ranking in comparison.rankings],
+        "trajectories": _trajectories(comparison, last_day),
     }
 
 
@@ -132,22 +134,24 @@ def _ranking(ranking: Ranking, accepted: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def _trajectories(one: Comparison, last_day: int) -> dict[str, Any] | None:
-    found = one.simulated
-    if found is None or found.log_burden is None or found.effect is None:
+def _trajectories(comparison: Comparison, last_day: int) -> dict[str, Any] | None:
+    simulated = comparison.simulated
+    if simulated is None or simulated.log_burden is None or simulated.effect is None:
         return None
     days = _days(last_day, WEEK)
-    responders = found.responders
+    responders = simulated.responders
     return {
         "day": days,
         "relative_burden": {
             label: np.exp(burden[days]).tolist()
-            for label, burden in zip(one.accepted, found.log_burden, strict=True)
+            for label, burden in zip(comparison.accepted, simulated.log_burden, strict=True)
         },
-        "systemic_effect_nats": dict(zip(one.accepted, found.effect.tolist(), strict=True)),
+        "systemic_effect_nats": dict(
+            zip(comparison.accepted, simulated.effect.tolist(), strict=True)
+        ),
         "responders": None
         if responders is None
-        else dict(zip(one.accepted, responders.tolist(), strict=True)),
+        else dict(zip(comparison.accepted, responders.tolist(), strict=True)),
     }
 
 
@@ -176,49 +180,51 @@ def _schedules(report: SimulationReport) -> object:
 
 def _radiation(entry: Entry) -> str:
     courses = [
-        f"{found.name} {found.fractions} x "
-        + (f"{found.dose_per_fraction_gy:g} Gy" if found.dose_per_fraction_gy else "varied")
-        for found in entry.evaluation.lesions
-        if found.fractions
+        f"{outcome.name} {outcome.fractions} x "
+        + (f"{outcome.dose_per_fraction_gy:g} Gy" if outcome.dose_per_fraction_gy else "varied")
+        for outcome in entry.evaluation.lesions
+        if outcome.fractions
     ]
     return "; ".join(courses) or "none"
 
 
-def _model_parts(one: Comparison, report: SimulationReport) -> list[object]:
-    model = one.model
-    parts: list[object] = [
+def _model_parts(comparison: Comparison, report: SimulationReport) -> list[object]:
+    model = comparison.model
+    lines: list[object] = [
         f"Model  {model.name} ({model.scale}): {model.source}",
         f"Status  {model.status}",
         f"Range  {model.validity}" + ("; not enforced here" if report.beyond_validity else ""),
         f"Represents  {model.represents}",
         f"Leaves out  {model.leaves_out}",
     ]
-    if one.unrepresented:
-        parts.append("Drugs left out  " + ", ".join(one.unrepresented))
-    parts += _refusals(one, report)
-    if one.rankings:
-        parts += ["", _ranks(one, report)]
-    for ranking in one.rankings:
+    if comparison.unrepresented:
+        lines.append("Drugs left out  " + ", ".join(comparison.unrepresented))
+    lines += _refusals(comparison, report)
+    if comparison.rankings:
+        lines += ["", _ranks(comparison, report)]
+    for ranking in comparison.rankings:
         tau = "none" if ranking.tau is None else f"{ranking.tau:.2f}"
-        parts.append(f"Kendall tau  {tau}: {ranking.name} against {SURROGATE[ranking.against]}")
+        lines.append(f"Kendall tau  {tau}: {ranking.name} against {SURROGATE[ranking.against]}")
         first = report.entries[0].label
         shown = [p for p in ranking.disagreements if first in (p.preferred, p.other)]
-        parts += [_disagreement(pair, ranking) for pair in shown]
-        rest = len(ranking.disagreements) - len(shown)
-        if rest:
-            pairs = "pair" if rest == 1 else "pairs"
-            parts.append(f"Differs  {rest} more {pairs} without {first}, see the JSON document")
-    if one.simulated is not None and one.simulated.log_burden is not None:
-        parts += ["", _burdens(one, report)]
-    return [*parts, ""]
+        lines += [_disagreement(pair, ranking) for pair in shown]
+        remaining = len(ranking.disagreements) - len(shown)
+        if remaining:
+            pairs = "pair" if remaining == 1 else "pairs"
+            lines.append(
+                f"Differs  {remaining} more {pairs} without {first}, see the JSON document"
+            )
+    if comparison.simulated is not None and comparison.simulated.log_burden is not None:
+        lines += ["", _burdens(comparison, report)]
+    return [*lines, ""]
 
 
-def _refusals(one: Comparison, report: SimulationReport) -> list[object]:
+def _refusals(comparison: Comparison, report: SimulationReport) -> list[object]:
     """One line per set of reasons, with the numbers of the schedules."""
     numbers: dict[tuple[str, ...], list[str]] = {}
     for number, entry in enumerate(report.entries, 1):
-        if entry.label in one.refused:
-            numbers.setdefault(one.refused[entry.label], []).append(f"({number})")
+        if entry.label in comparison.refused:
+            numbers.setdefault(comparison.refused[entry.label], []).append(f"({number})")
     return [f"Refused  {' '.join(who)}: {'; '.join(why)}" for why, who in numbers.items()]
 
 
@@ -233,34 +239,40 @@ def _disagreement(pair: Disagreement, ranking: Ranking) -> str:
     )
 
 
-def _ranks(one: Comparison, report: SimulationReport) -> object:
+def _ranks(comparison: Comparison, report: SimulationReport) -> object:
     headings = [
-        heading for r in one.rankings for heading in (f">{r.name.capitalize()} {r.unit}", ">Rank")
+        heading
+        for r in comparison.rankings
+        for heading in (f">{r.name.capitalize()} {r.unit}", ">Rank")
     ]
-    found = one.simulated
-    assert found is not None
-    responders = found.responders
+    simulated = comparison.simulated
+    assert simulated is not None
+    responders = simulated.responders
     if responders is not None:
         headings.append(">Without tumor %")
-    table = plain_table(f"Ranking by {one.model.name}", ">", "Schedule", *headings)
+    table = plain_table(f"Ranking by {comparison.model.name}", ">", "Schedule", *headings)
     numbers = {entry.label: number for number, entry in enumerate(report.entries, 1)}
-    for row, label in enumerate(one.accepted):
-        cells = [cell for r in one.rankings for cell in (f"{r.values[row]:.3f}", str(r.ranks[row]))]
+    for row, label in enumerate(comparison.accepted):
+        cells = [
+            cell
+            for r in comparison.rankings
+            for cell in (f"{r.values[row]:.3f}", str(r.ranks[row]))
+        ]
         if responders is not None:
             cells.append(f"{100 * responders[row]:.0f}")
         table.add_row(f"({numbers[label]})", label, *cells)
     return table
 
 
-def _burdens(one: Comparison, report: SimulationReport) -> object:
+def _burdens(comparison: Comparison, report: SimulationReport) -> object:
     """ln of the relative burden, in weekly steps or, over long horizons, several weeks."""
-    assert one.simulated is not None
-    burden = one.simulated.log_burden
+    assert comparison.simulated is not None
+    burden = comparison.simulated.log_burden
     assert burden is not None
     last = report.horizon_days[-1]
     weeks = -(-last // (WEEK * MOST_ROWS))
     numbers = {entry.label: number for number, entry in enumerate(report.entries, 1)}
-    columns = [f">({numbers[label]})" for label in one.accepted]
+    columns = [f">({numbers[label]})" for label in comparison.accepted]
     table = plain_table("ln burden relative to day 0, by schedule", ">Day", *columns)
     for day in _days(last, WEEK * weeks):
         table.add_row(str(day), *(f"{round(row[day], 2) + 0.0:.2f}" for row in burden))

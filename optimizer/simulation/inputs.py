@@ -45,8 +45,8 @@ class Inputs:
 
 def several_a_day(schedule: Schedule) -> bool:
     """Whether a lesion receives more than one fraction on some day."""
-    given = [(f.lesion, f.day) for f in schedule.fractions]
-    return len(set(given)) < len(given)
+    days_of_lesions = [(f.lesion, f.day) for f in schedule.fractions]
+    return len(set(days_of_lesions)) < len(days_of_lesions)
 
 
 def beyond_horizon(instance: Instance, schedule: Schedule) -> bool:
@@ -89,16 +89,18 @@ def drug_levels(instance: Instance, infusions: tuple[Infusion, ...]) -> FloatArr
     Concentration over EC50 from the case's own pharmacokinetics, summed over the drugs of each
     target, whatever phase the case lets them act on.
     """
-    given: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
+    doses_of_drug: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
     for infusion in infusions:
-        given[infusion.drug].append((infusion.day, infusion.dose_mg))
+        doses_of_drug[infusion.drug].append((infusion.day, infusion.dose_mg))
     levels = np.zeros((2, instance.days))
-    for name in sorted(given):
+    for name in sorted(doses_of_drug):
         drug = instance.drugs[name]
         for row, targets in enumerate((PD1_TARGETS, CTLA4_TARGETS)):
             if drug.target in targets:
                 assert drug.ec50_mg_per_l is not None
-                levels[row] += concentration(instance, drug, given[name]) / drug.ec50_mg_per_l
+                levels[row] += (
+                    concentration(instance, drug, doses_of_drug[name]) / drug.ec50_mg_per_l
+                )
     return levels
 
 

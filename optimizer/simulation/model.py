@@ -131,9 +131,9 @@ class Model:
 
     def unrepresented(self, instance: Instance, schedules: Sequence[Schedule]) -> list[str]:
         """Drugs of these schedules that the model knows nothing of, sorted."""
-        given = {i.drug for schedule in schedules for i in schedule.infusions}
+        drugs = {i.drug for schedule in schedules for i in schedule.infusions}
         represented = {name for s in schedules for name in drugs_of(instance, s, self.targets)}
-        return sorted(given - represented)
+        return sorted(drugs - represented)
 
 
 def one_a_day(instance: Instance, schedule: Schedule) -> list[str]:
@@ -194,10 +194,10 @@ def log_burden(log_viable: FloatArray, doomed_cm3: FloatArray) -> FloatArray:
     cell; the third-party code of Gonzalez-Crespo rounds less than half a cell to none. Status: the
     rule and its use in the other models are derived.
     """
-    gone = np.minimum.accumulate(log_viable, axis=-1) < LOG_CELL_CM3
+    eradicated = np.minimum.accumulate(log_viable, axis=-1) < LOG_CELL_CM3
     with np.errstate(divide="ignore"):
         total = np.logaddexp(
-            np.where(gone, -np.inf, log_viable), np.log(np.maximum(doomed_cm3, 0.0))
+            np.where(eradicated, -np.inf, log_viable), np.log(np.maximum(doomed_cm3, 0.0))
         )
     return np.asarray(np.maximum(total, LOG_CELL_CM3))
 

@@ -61,14 +61,14 @@ def simulate_pooled(
     """
     inputs = daily_inputs(instance, schedules)
     dose, share = parts_of(instance, inputs)
-    whole = dose.shape[1] == 1
+    undivided = dose.shape[1] == 1
     response = cho.simulate(
         parameters,
-        dose[:, 0] if whole else dose,
+        dose[:, 0] if undivided else dose,
         inputs.anti_pd1,
         inputs.anti_ctla4,
         tumor_cm3=start_cm3,
-        part_shares=None if whole else share,
+        part_shares=None if undivided else share,
     )
     burden = log_burden(response.log_viable, response.doomed_cm3) - math.log(start_cm3)
     effect = at_horizons(instance, response.primary + response.secondary)

@@ -68,14 +68,14 @@ def simulate_xing(instance: Instance, schedules: Sequence[Schedule]) -> Simulate
     level = xing.HIGHEST_LEVEL * anti_pd1 / (1.0 + anti_pd1)
     response = xing.simulate(xing.Parameters(), dose, level, tumor_cm3=START_CM3)
     volume = log_burden(response.log_viable, response.doomed_cm3)
-    gone = volume[:, -1] <= LOG_CELL_CM3
+    eradicated = volume[:, -1] <= LOG_CELL_CM3
     weight = lesion_weights(instance, sites)
     burden = over_lesions(volume - volume[:, :1], back, weight)
     return Simulated(
         burden,
         at_horizons(instance, over_lesions(response.immune_kill, back, weight)),
         -burden[:, -1],
-        over_lesions(gone.astype(np.float64), back, weight),
+        over_lesions(eradicated.astype(np.float64), back, weight),
     )
 
 

@@ -84,16 +84,16 @@ def simulate_kosinsky(
         A schedule that has no daily arrays, or two PD-(L)1 inhibitors.
     """
     inputs = daily_inputs(instance, schedules)
-    given = np.array([_antibody(instance, schedule) for schedule in schedules])
+    antibody = np.array([_antibody(instance, schedule) for schedule in schedules])
     sites = visible(instance)
-    rows, back = distinct_rows(inputs.dose_gy[:, sites], given)
-    width = given.shape[1]
+    rows, back = distinct_rows(inputs.dose_gy[:, sites], antibody)
+    width = antibody.shape[1]
     number = max(1, BATCH // individuals)
     batches = [
-        _animals(part[:, :width], part[:, width:], individuals, tolerance)
-        for part in (rows[i : i + number] for i in range(0, len(rows), number))
+        _animals(batch[:, :width], batch[:, width:], individuals, tolerance)
+        for batch in (rows[i : i + number] for i in range(0, len(rows), number))
     ]
-    volume, daily, cured = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+    volume, daily, cured = (np.concatenate(pieces) for pieces in zip(*batches, strict=True))
     weight = lesion_weights(instance, sites)
     burden = over_lesions(volume, back, weight)
     return Simulated(
@@ -188,7 +188,9 @@ def simulate_gonzalez_crespo(
     sites = visible(instance)
     levels = np.concatenate([inputs.anti_pd1, inputs.anti_ctla4], axis=1)
     rows, back = distinct_rows(inputs.dose_gy[:, sites], levels)
-    anti_pd1, anti_ctla4, dose = (_later(part) for part in np.split(rows, 3, axis=1))
+    anti_pd1, anti_ctla4, dose = (
+        _later(inputs_of_kind) for inputs_of_kind in np.split(rows, 3, axis=1)
+    )
     response = gonzalez_crespo.simulate(
         gonzalez_crespo.Parameters(*gains()),
         dose,
@@ -199,14 +201,14 @@ def simulate_gonzalez_crespo(
         beyond_validity=True,
     )
     volume = log_burden(logarithm(response.viable_cm3), response.doomed_cm3)[..., LEAD_DAYS:]
-    gone = volume[:, -1] <= LOG_CELL_CM3
+    eradicated = volume[:, -1] <= LOG_CELL_CM3
     weight = lesion_weights(instance, sites)
     burden = over_lesions(volume - volume[:, :1], back, weight)
     return Simulated(
         burden,
         at_horizons(instance, over_lesions(response.immune_kill[:, LEAD_DAYS:], back, weight)),
         -burden[:, -1],
-        over_lesions(gone.astype(np.float64), back, weight),
+        over_lesions(eradicated.astype(np.float64), back, weight),
     )
 
 
@@ -236,15 +238,17 @@ def simulate_icd(
     """
     inputs = daily_inputs(instance, schedules)
     total = inputs.dose_gy.max(axis=1)
-    own, other = (_icd(total, start_cells, abscopal=abscopal) for abscopal in (False, True))
+    irradiated_volume, abscopal_volume = (
+        _icd(total, start_cells, abscopal=abscopal) for abscopal in (False, True)
+    )
     untreated = _icd(np.zeros_like(total[:1]), start_cells, abscopal=True)
     sites = visible(instance)
     weight = lesion_weights(instance, sites)
     hit = (inputs.dose_gy[:, sites] > 0.0).any(axis=-1) @ weight
-    volume = hit[:, np.newaxis] * own + (1.0 - hit[:, np.newaxis]) * other
+    volume = hit[:, np.newaxis] * irradiated_volume + (1.0 - hit[:, np.newaxis]) * abscopal_volume
     burden = volume - volume[:, :1]
     horizons = list(instance.horizon_days)
-    return Simulated(burden, (untreated - other)[:, horizons], -burden[:, -1])
+    return Simulated(burden, (untreated - abscopal_volume)[:, horizons], -burden[:, -1])
 
 
 def _icd(dose: FloatArray, start_cells: float, *, abscopal: bool) -> FloatArray:
@@ -286,10 +290,10 @@ def _later(days: FloatArray) -> FloatArray:
 
 
 def _one_fraction(instance: Instance, schedule: Schedule) -> list[str]:
-    found = in_part(instance, schedule)
+    reasons = in_part(instance, schedule)
     if len(schedule.fractions) > 1:
-        found.append(f"{len(schedule.fractions)} fractions, the model defines one")
-    return found + (["drugs, the model has none"] if schedule.infusions else [])
+        reasons.append(f"{len(schedule.fractions)} fractions, the model defines one")
+    return reasons + (["drugs, the model has none"] if schedule.infusions else [])
 
 
 KOSINSKY = Model(

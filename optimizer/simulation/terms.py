@@ -56,9 +56,9 @@ def _drugs(**values: Any) -> Change:
 def _per_fraction(*names: str) -> Change:
     """Set constants of lesions and, where they state their own, of techniques to 0."""
 
-    def technique(one: Technique) -> Technique:
-        stated = {name: 0.0 for name in names if getattr(one, name, None) is not None}
-        return one.unchecked(stated)
+    def technique(way: Technique) -> Technique:
+        stated = {name: 0.0 for name in names if getattr(way, name, None) is not None}
+        return way.unchecked(stated)
 
     def update(lesion: Lesion) -> dict[str, Any]:
         stated = {name: 0.0 for name in names if getattr(lesion, name) is not None}
@@ -79,8 +79,8 @@ def _always_mobilized(instance: Instance) -> Instance:
 
 
 def _recovery(instance: Instance) -> Instance:
-    kept = instance.lymphocytes.unchecked({"recovery_half_time_days": NEVER_DAYS})
-    return instance.unchecked({"lymphocytes": kept})
+    lymphocytes = instance.lymphocytes.unchecked({"recovery_half_time_days": NEVER_DAYS})
+    return instance.unchecked({"lymphocytes": lymphocytes})
 
 
 def _conceding(instance: Instance) -> Instance:
