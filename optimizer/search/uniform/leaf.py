@@ -69,7 +69,11 @@ def check(clock: Clock) -> None:
 
 
 class Leaf:
-    """Examines cells of one plan."""
+    """Examines cells of one plan, boxes of them first.
+
+    A box is closed where bound <= value + gap, with value that of the schedule in hand; else it is
+    enumerated or, where it holds too much, divided.
+    """
 
     def __init__(
         self, dual: Dual, tabulated: Tabulated, gap: float, clock: Clock, state: SearchState
