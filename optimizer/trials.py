@@ -95,10 +95,10 @@ def _given_days(instance: Instance, entry: TrialInfusions) -> tuple[int, ...] | 
     agent = next((a for a in instance.agents if entry.drug in _drugs_of(instance, a)), None)
     days = sorted(entry.days)
     planned = [(entry.drug, day, 0.0) for day in days if day < instance.days]
-    found = on_infusion_days(instance, agent, planned)
-    if found is None:
+    infusions = on_infusion_days(instance, agent, planned)
+    if infusions is None:
         return None
-    return (*(day for _, day, _ in found), *(day for day in days if day >= instance.days))
+    return (*(day for _, day, _ in infusions), *(day for day in days if day >= instance.days))
 
 
 def _drugs_of(instance: Instance, agent: AgentChoice) -> set[str]:
@@ -119,9 +119,9 @@ def moved(instance: Instance, arm: TrialArm) -> int:
     """Number of the arm's infusions that the case's calendar takes from the day of the source."""
     complete = _complete(instance, arm)
     return sum(
-        day != given
+        day != day_given
         for entry in arm.infusions
-        for day, given in zip(
+        for day, day_given in zip(
             sorted(entry.days), _given_days(complete, entry) or sorted(entry.days), strict=True
         )
     )
@@ -176,24 +176,24 @@ class ArmVerdict:
     def lines(self) -> list[str]:
         """What a reader needs beside the evaluation, one sentence each."""
         arm, broken = self.arm, self.evaluation.broken_limits
-        found = [f"trial arm {arm.name}: {arm.title} ({arm.trial}, {arm.year})"]
-        found.append(
+        text = [f"trial arm {arm.name}: {arm.title} ({arm.trial}, {arm.year})"]
+        text.append(
             f"hard limits broken: {', '.join(broken)}" if broken else "every hard limit is kept"
         )
         if self.evaluation.broken_rules:
-            found.append("not one of the case's own choices, so never feasible as the case's plan")
+            text.append("not one of the case's own choices, so never feasible as the case's plan")
         if self.moved:
-            found.append(f"{self.moved} infusions moved to the next infusion day of the case")
+            text.append(f"{self.moved} infusions moved to the next infusion day of the case")
         if self.dropped:
             days = self.instance.days
-            found.append(f"{self.dropped} infusions on or after day {days} are left out")
-        found.append(f"days of the source: {arm.days_summary()}")
+            text.append(f"{self.dropped} infusions on or after day {days} are left out")
+        text.append(f"days of the source: {arm.days_summary()}")
         if arm.contested is not None:
-            found.append(f"contested: {arm.contested}")
+            text.append(f"contested: {arm.contested}")
         outcome = arm.published
         if outcome is not None:
-            found.append(f"published ({outcome.status}): {outcome.result}")
-        return found
+            text.append(f"published ({outcome.status}): {outcome.result}")
+        return text
 
 
 def judged_arm(
@@ -254,16 +254,16 @@ def judged_regimen(instance: Instance, case: str, name: str, sites: Sequence[str
     """
     from abscopt.instances.trials import trial_arm, trial_arms
 
-    own = instance.standard
+    regimen = instance.standard
     schedule = standard_schedule(instance)
-    if own is not None and schedule is not None and name in ("standard", own.name):
+    if regimen is not None and schedule is not None and name in ("standard", regimen.name):
         if sites:
             rule = "the case's standard regimen names its lesions itself"
             raise InputError([Problem(case, "--site", sites[0], rule)])
         return Judged(instance, schedule)
     if name not in trial_arms():
-        known = [] if own is None else ["standard", own.name]
-        rule = f"unknown; known {known} and the trial arms that `abscopt regimens` lists"
+        names = [] if regimen is None else ["standard", regimen.name]
+        rule = f"unknown; known {names} and the trial arms that `abscopt regimens` lists"
         raise InputError([Problem(case, "--regimen", name, rule)])
     verdict = judged_arm(instance, trial_arm(name), list(sites) or None)
     return Judged(verdict.instance, verdict.schedule, tuple(verdict.lines()))
@@ -282,17 +282,17 @@ def _shares(
         chosen = _named(instance, arm, named)
     else:
         chosen = [instance.lesions[i] for i in instance.irradiable]
-    least, most = arm.least_sites, arm.most_sites
-    if len(chosen) < least:
+    least_sites, most_sites = arm.least_sites, arm.most_sites
+    if len(chosen) < least_sites:
         what = "lesions named" if named is not None else "irradiable lesions"
-        rule = f"the arm irradiates at least {least}; {len(chosen)} {what}"
+        rule = f"the arm irradiates at least {least_sites}; {len(chosen)} {what}"
         raise InputError([_problem(instance, arm, "radiation", len(chosen), rule)])
-    if named is not None and len(chosen) > most:
-        rule = f"the arm irradiates at most {most} lesions"
+    if named is not None and len(chosen) > most_sites:
+        rule = f"the arm irradiates at most {most_sites} lesions"
         raise InputError([_problem(instance, arm, "lesions", len(chosen), rule)])
     shares = []
     for place, course in enumerate(arm.radiation):
-        later = sum(other.min_sites for other in arm.radiation[place + 1 :])
+        later = sum(later_arm.min_sites for later_arm in arm.radiation[place + 1 :])
         wanted = course.usual_sites if named is None else course.max_sites
         count = min(wanted, len(chosen) - later)
         shares.append(tuple(chosen[:count]))
@@ -301,11 +301,11 @@ def _shares(
 
 
 def _named(instance: Instance, arm: TrialArm, named: Sequence[str]) -> list[Lesion]:
-    known = {instance.lesions[i].name: instance.lesions[i] for i in instance.irradiable}
+    lesions = {instance.lesions[i].name: instance.lesions[i] for i in instance.irradiable}
     problems = [
-        _problem(instance, arm, "lesions", name, f"must be one of {sorted(known)}")
+        _problem(instance, arm, "lesions", name, f"must be one of {sorted(lesions)}")
         for name in named
-        if name not in known
+        if name not in lesions
     ]
     problems += [
         _problem(instance, arm, "lesions", name, "named twice")
@@ -314,7 +314,7 @@ def _named(instance: Instance, arm: TrialArm, named: Sequence[str]) -> list[Lesi
     ]
     if problems:
         raise InputError(problems)
-    return [known[name] for name in named]
+    return [lesions[name] for name in named]
 
 
 def _fractions(course: TrialCourse, lesion: Lesion) -> Iterator[Fraction]:
@@ -355,7 +355,7 @@ def _days_without_sparing(lesion: Lesion, days: list[int]) -> list[int]:
         for factor in points.values()
         if not isinstance(factor, float)
     ]
-    return [day for day in days if any(day not in known for known in daily)]
+    return [day for day in days if any(day not in with_sparing for with_sparing in daily)]
 
 
 def _extra_drugs(instance: Instance, arm: TrialArm) -> dict[str, Drug]:
@@ -375,9 +375,9 @@ def _drug_problems(instance: Instance, arm: TrialArm) -> Iterator[Problem]:
         rule = dose_problem(instance, entry.drug, given_mg)
         if rule is not None:
             yield _problem(instance, arm, entry.drug, f"{entry.amount:g} {entry.unit}", rule)
-    given = {name: instance.drugs[name] for name in dict.fromkeys(e.drug for e in arm.infusions)}
-    sensitizers = [n for n, drug in given.items() if drug.sensitizer_enhancement_ratio > 1]
-    equivalent = [n for n, drug in given.items() if drug.equivalent_bed_gy_per_dose > 0]
+    drugs = {name: instance.drugs[name] for name in dict.fromkeys(e.drug for e in arm.infusions)}
+    sensitizers = [n for n, drug in drugs.items() if drug.sensitizer_enhancement_ratio > 1]
+    equivalent = [n for n, drug in drugs.items() if drug.equivalent_bed_gy_per_dose > 0]
     if sensitizers and equivalent:
         rule = "sensitizers and equivalent BED (which contains sensitization) must not be mixed"
         what = f"{sorted(sensitizers)} and {sorted(equivalent)}"

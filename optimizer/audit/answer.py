@@ -34,10 +34,10 @@ def notes_beside(
     judge: Judge, audit: CaseAudit, schedule: Schedule, evaluation: Evaluation, proved: bool
 ) -> tuple[Note, ...]:
     """Notes beside a schedule that is an answer, proved to be within its gap or not."""
-    left_out = untreated_notes(judge, schedule, audit.alone, evaluation.objective, proved)
+    untreated = untreated_notes(judge, schedule, audit.alone, evaluation.objective, proved)
     gains = no_gain_notes(evaluation, judge.instance.horizon_days)
     ends = horizon_notes(judge.instance, schedule)
-    return (*audit.notes, *left_out, *gains, *ends)
+    return (*audit.notes, *untreated, *gains, *ends)
 
 
 def untreated_notes(
@@ -50,14 +50,14 @@ def untreated_notes(
     """Why each lesion that could be irradiated is not; those without any course have a note."""
     instance = judge.instance
     treated = {fraction.lesion for fraction in schedule.fractions}
-    left_out = [
-        one
-        for one in alone
-        if instance.lesions[one.lesion].name not in treated and not one.excluded
+    possible = [
+        lesion_alone
+        for lesion_alone in alone
+        if instance.lesions[lesion_alone.lesion].name not in treated and not lesion_alone.excluded
     ]
-    work = MOST_WORK // max(1, 2 * len(left_out))
-    for one in left_out:
-        lesion = instance.lesions[one.lesion]
+    work = MOST_WORK // max(1, 2 * len(possible))
+    for lesion_alone in possible:
+        lesion = instance.lesions[lesion_alone.lesion]
         tried = try_courses(instance, lesion, schedule, work)
         if tried.fits is not None:
             reason = _no_improvement(judge, schedule, tried, objective, proved)
@@ -65,17 +65,21 @@ def untreated_notes(
             lowered = try_courses(instance, lesion, _lowered(instance, schedule), work)
             room = f"room for {len(treated)} of {len(alone)} lesions"
             reason = _no_room(tried, lowered, room if treated else "")
-        yield note("untreated", f"lesions[{one.lesion}]", lesion=lesion.name, reason=reason)
+        yield note(
+            "untreated", f"lesions[{lesion_alone.lesion}]", lesion=lesion.name, reason=reason
+        )
 
 
 def _lowered(instance: Instance, schedule: Schedule) -> Schedule:
     """The schedule with every fraction at the least dose on its lesion's menu."""
-    least = {
+    lowest_gy = {
         lesion.name: min(_levels(lesion.course))
         for lesion in instance.lesions
         if lesion.course is not None
     }
-    fractions = (replace(f, dose_gy=min(f.dose_gy, least[f.lesion])) for f in schedule.fractions)
+    fractions = (
+        replace(f, dose_gy=min(f.dose_gy, lowest_gy[f.lesion])) for f in schedule.fractions
+    )
     return Schedule.of(fractions, schedule.infusions)
 
 
@@ -106,17 +110,17 @@ def _no_improvement(
 
 def _no_room(tried: Tried, lowered: Tried, room: str) -> str:
     """Which limits forbid a lesion beside the rest, and whether lower doses would make room."""
-    found = lowered if lowered.excluded else tried
-    if found.nearest is None:
+    outcome = lowered if lowered.excluded else tried
+    if outcome.nearest is None:
         return "none of its courses was tried"
-    course, breaks = found.nearest, in_words(found.breaks)
+    course, breaks = outcome.nearest, in_words(outcome.breaks)
     example = f"{course_words(len(course), course[0].dose_gy)} from day {course[0].day}: {breaks}"
-    if not found.complete:
+    if not outcome.complete:
         return f"beside the rest no course of it was found that keeps the limits; {example}"
     doses = ", whatever the doses" if lowered.excluded else " at these doses"
-    names = " and ".join(found.common)
+    names = " and ".join(outcome.common)
     if not names or not room:
         limits = names or "a limit or rule"
         return f"beside the rest every course of it breaks {limits}{doses}; nearest {example}"
-    verb = "leaves" if len(found.common) == 1 else "leave"
+    verb = "leaves" if len(outcome.common) == 1 else "leave"
     return f"{names} {verb} {room} here{doses}; nearest course is {example}"
