@@ -11,7 +11,7 @@ import abscopt.optimizer.interrupts  # noqa: F401  Ctrl-C during the imports is 
 
 # isort: split
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -19,7 +19,7 @@ from abscopt.instances.changes.change import Change
 from abscopt.optimizer.console.cases import instances_group, refuse_warnings
 from abscopt.optimizer.console.ensembles import EXIT_CODES, decided
 from abscopt.optimizer.console.exchange import export_command, import_command
-from abscopt.optimizer.console.guard import Guarded, one_stream, say, say_json, say_table
+from abscopt.optimizer.console.guard import Guarded, one_stream, say, say_table
 from abscopt.optimizer.console.judged import case_of, say_evaluation
 from abscopt.optimizer.console.options import (
     LIMIT_OF_COMMAND,
@@ -32,17 +32,17 @@ from abscopt.optimizer.console.options import (
     strict_option,
 )
 from abscopt.optimizer.console.pages import plot_command, report_command
-from abscopt.optimizer.console.published import evidence_command, regimens_command, simulate_command
+from abscopt.optimizer.console.published import (
+    evidence_command,
+    library_command,
+    regimens_command,
+    simulate_command,
+    trials_command,
+)
 from abscopt.optimizer.progress import ProgressLine
 from abscopt.optimizer.results.files import load_case
-from abscopt.optimizer.results.result import DISCLAIMER, FORMAT
+from abscopt.optimizer.results.result import DISCLAIMER
 
-if TYPE_CHECKING:
-    pass
-
-LIBRARY = (
-    "sets", "limits", "tissues", "tumors", "drugs", "regimens", "scenarios", "ensembles", "trials",
-)  # fmt: skip
 SOLVERS = ("highs", "scip", "cbc", "glpk", "gurobi", "cplex")
 
 
@@ -220,47 +220,6 @@ def evaluate_command(
         say(line)
 
 
-@main.command("library")
-@click.argument("table", metavar="[TABLE]", type=click.Choice(LIBRARY), required=False)
-@click.argument("name", metavar="[NAME]", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def library_command(table: str | None, name: str | None, as_json: bool) -> None:
-    """What the library holds: values with their source and status.
-
-    TABLE is sets, limits, tissues, tumors, drugs, regimens, scenarios, ensembles or trials.
-    """
-    from abscopt.optimizer.results import library_report as shown
-
-    if as_json:
-        say_json(shown.library_document(table, name))
-    elif table is None:
-        say(shown.tables_report().rstrip("\n"))
-    elif name is None:
-        say(shown.entries_report(table).rstrip("\n"))
-    else:
-        say(shown.entry_report(table, name).rstrip("\n"))
-
-
-@main.command("trials")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def trials_command(as_json: bool) -> None:
-    """Arms of published trials, for `evaluate CASE --regimen NAME`."""
-    _say_trials("trials", as_json)
-
-
-def _say_trials(kind: str, as_json: bool) -> None:
-    from abscopt.instances.trials import trial_arms
-
-    arms = trial_arms()
-    if as_json:
-        rows = {name: arm.model_dump(mode="json") for name, arm in arms.items()}
-        say_json({"format": FORMAT, "kind": kind, "notice": DISCLAIMER, kind: rows})
-        return
-    width = max(len(name) for name in arms)
-    for name, arm in arms.items():
-        say(f"{name:<{width}}  {arm.title} ({arm.trial})")
-
-
 @main.command("compare")
 @click.argument("cases", metavar="CASE|RESULT|SCHEDULE...", nargs=-1, required=True)
 @cross_option
@@ -341,6 +300,8 @@ for command in (
     evidence_command,
     regimens_command,
     simulate_command,
+    library_command,
+    trials_command,
     plot_command,
     report_command,
 ):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -20,9 +20,6 @@ from abscopt.optimizer.console.options import (
 )
 from abscopt.optimizer.progress import ProgressLine
 from abscopt.optimizer.results.files import load_case
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command("export")

@@ -8,7 +8,7 @@ import gc
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -19,9 +19,6 @@ from abscopt.instances.load import (
 from abscopt.optimizer import interrupts
 from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.started import is_program
-
-if TYPE_CHECKING:
-    pass
 
 
 class Guarded(click.Group):

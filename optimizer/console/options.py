@@ -5,16 +5,12 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from abscopt.instances.changes.change import REMOVE, as_changes
 from abscopt.optimizer.started import time_left
-
-if TYPE_CHECKING:
-    pass
-
 
 strict_option = click.option(
     "--strict",

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
-
-if TYPE_CHECKING:
-    pass
-
 
 PICTURES = ("calendar", "limits", "control", "curves", "proof")
 

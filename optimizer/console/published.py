@@ -1,8 +1,6 @@
-"""The commands on published trials and models: evidence, regimens, simulate."""
+"""The commands on what is published: evidence, library, trials, simulate."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import click
 
@@ -11,9 +9,11 @@ from abscopt.optimizer.console.guard import say, say_json
 from abscopt.optimizer.console.judged import case_of
 from abscopt.optimizer.console.options import changes_options, cross_option
 from abscopt.optimizer.progress import ProgressLine
+from abscopt.optimizer.results.result import DISCLAIMER, FORMAT
 
-if TYPE_CHECKING:
-    pass
+LIBRARY = (
+    "sets", "limits", "tissues", "tumors", "drugs", "regimens", "scenarios", "ensembles", "trials",
+)  # fmt: skip
 
 
 @click.command("simulate")
@@ -71,8 +71,49 @@ def evidence_command(only: tuple[str, ...], scenario: str, as_json: bool) -> Non
         say(evidence_report(results, requirements).rstrip("\n"))
 
 
+@click.command("library")
+@click.argument("table", metavar="[TABLE]", type=click.Choice(LIBRARY), required=False)
+@click.argument("name", metavar="[NAME]", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def library_command(table: str | None, name: str | None, as_json: bool) -> None:
+    """What the library holds: values with their source and status.
+
+    TABLE is sets, limits, tissues, tumors, drugs, regimens, scenarios, ensembles or trials.
+    """
+    from abscopt.optimizer.results import library_report as shown
+
+    if as_json:
+        say_json(shown.library_document(table, name))
+    elif table is None:
+        say(shown.tables_report().rstrip("\n"))
+    elif name is None:
+        say(shown.entries_report(table).rstrip("\n"))
+    else:
+        say(shown.entry_report(table, name).rstrip("\n"))
+
+
+@click.command("trials")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def trials_command(as_json: bool) -> None:
+    """Arms of published trials, for `evaluate CASE --regimen NAME`."""
+    _say_trials("trials", as_json)
+
+
 @click.command("regimens", hidden=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def regimens_command(as_json: bool) -> None:
     """The old name of `trials`; regimens of drugs are in `library regimens`."""
     _say_trials("regimens", as_json)
+
+
+def _say_trials(kind: str, as_json: bool) -> None:
+    from abscopt.instances.trials import trial_arms
+
+    arms = trial_arms()
+    if as_json:
+        rows = {name: arm.model_dump(mode="json") for name, arm in arms.items()}
+        say_json({"format": FORMAT, "kind": kind, "notice": DISCLAIMER, kind: rows})
+        return
+    width = max(len(name) for name in arms)
+    for name, arm in arms.items():
+        say(f"{name:<{width}}  {arm.title} ({arm.trial})")

@@ -16,7 +16,7 @@ from widened_instances import widened_case
 from abscopt.instances import load
 from abscopt.instances.load import build
 from abscopt.instances.schema import Instance, Objective
-from abscopt.models import immune
+from abscopt.models import immune, outcome
 from abscopt.models.population import sensitivity_factors
 from abscopt.optimizer.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.limits.calendar.counted import CalendarLoad
@@ -25,7 +25,7 @@ from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.candidates.value import lesion_value
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
-from abscopt.optimizer.search.uniform.bounds.chords import above_chord
+from abscopt.optimizer.search.uniform.bounds.chords import above_chord, line_above
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
 from abscopt.optimizer.search.uniform.bounds.rows import Rows, rows_of
@@ -122,6 +122,31 @@ def test_rows_count_what_the_judge_counts() -> None:
         assert isinstance(counted, CalendarLoad) and len(set(judged)) > 2
         assert counted.number(tabulated, pairs).tolist() == judged
         assert sum(by_days).tolist() == judged
+
+
+@pytest.mark.parametrize("floor", [1.0, 2.0, 4.6, 30.0])
+@pytest.mark.parametrize("slope", [1e-3, 0.05, 0.3, 0.499])
+def test_line_of_conceded_lesions_meets_log_control(floor: float, slope: float) -> None:
+    """Where the code says, and no cell that ends about there rises further than its bound."""
+    edge, crossed = outcome.concession_burden(floor), line_above(floor, slope)
+    assert edge - floor / slope <= crossed < edge
+    burdens = np.linspace(crossed, edge, 1001)
+    line = -floor - slope * (burdens - edge)
+    assert (outcome.log_control(burdens) >= line - 1e-12).all()
+    left = crossed - 1e-6
+    assert floor / slope > 700 or outcome.log_control(left) < -floor - slope * (left - edge)
+    goal = Objective(conceded_at_nats=floor, conceded_slope=slope)
+    part = np.linspace(0.0, 1.0, 2001)
+    for start in (0.01, 1.0, 20.0):
+        for after in np.linspace(edge - floor / slope - 0.1, crossed + 0.2, 9):
+            local, low = np.array([edge + start + 1.0]), np.array(1.0)
+            high = local[0] - after
+            kill = np.exp(part * math.log(high))
+            value = lesion_value(
+                goal, np.ones(1), local[None, None], np.ones((1, 1)), kill[:, None]
+            )
+            over = float((value - value[0] - part * (value[-1] - value[0])).max())
+            assert above_chord(goal, np.ones(1), local, np.ones(1), low, high, None) >= over - 1e-9
 
 
 @pytest.mark.parametrize("kind", ["default", "log_control", "expected_control", "log_kill"])
