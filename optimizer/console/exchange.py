@@ -70,7 +70,7 @@ def import_command(
     as_json: bool,
     changes: tuple[Change, ...],
 ) -> None:
-    """Judge what another solver exported for an exported programme."""
+    """Judge what another solver found for an exported programme."""
     instance = load_case(case, changes)
     from abscopt.optimizer.crosscheck.exchange import imported_schedule
     from abscopt.optimizer.results.files import read_file
