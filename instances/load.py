@@ -49,6 +49,7 @@ __all__ = [
     "InputError",
     "Problem",
     "build",
+    "case_of",
     "library",
     "library_limits",
     "load",
@@ -85,6 +86,11 @@ def locate(name_or_path: str | Path) -> Path:
         rule = "no such file, and no bundled case of this name (see `abscopt instances list`)"
         raise refused(str(name_or_path), "path", str(name_or_path), rule)
     return path
+
+
+def case_of(case: Instance | str | Path) -> Instance:
+    """A case, or the one that a name or a path stands for; raises InputError."""
+    return load(case) if isinstance(case, str | Path) else case
 
 
 def load(name_or_path: str | Path, changes: Changes = ()) -> Instance:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+from abscopt.instances.load import case_of
 from abscopt.optimizer import ways
 from abscopt.optimizer.audit import answer_notes, case_audit
 from abscopt.optimizer.candidates.ceilings import ceiling_of_case
@@ -29,6 +30,8 @@ from abscopt.optimizer.solver import SolverError, canary, solver_version
 from abscopt.optimizer.undoubted import Way, no_worse, undoubted
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.crosscheck.engines import Engine
 
@@ -52,7 +55,7 @@ OTHER_ENGINES = ("scip", "cbc", "glpk")
 
 
 def solve(
-    instance: Instance,
+    case: Instance | str | Path,
     *,
     gap: float | None = None,
     time_limit: float | None = None,
@@ -67,6 +70,7 @@ def solve(
 
     Parameters
     ----------
+    case : a case, the name of a bundled one, or a path
     gap : absolute, in the objective's unit; the case's own if None
     time_limit : seconds from this call; then the best schedule so far has its true bound
     method : `auto` (exact search, or the programme for free courses that it does not cover), or
@@ -77,8 +81,10 @@ def solve(
     Raises
     ------
     InputError
-        If the start names what the case does not have, or the method does not cover the case.
+        If there is no such case, the start names what it does not have, or the method does not
+        cover it.
     """
+    instance = case_of(case)
     if method == "single":
         refuse_spread(instance)
     clock = Clock(time_limit, listener)
@@ -95,7 +101,7 @@ def solve(
             solved = with_lesions_added(judge, audit.alone, solved, bound, wanted)
         evaluation = _judged(judge, solved)
         result = _result(instance, judge, solved, evaluation, wanted, method, seed, clock)
-        return replace(result, notes=answer_notes(judge, audit, result))
+        return replace(result, notes=answer_notes(judge, audit, result), case=instance)
 
 
 def _without_search(reason: str) -> Solved:

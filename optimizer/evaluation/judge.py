@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abscopt.instances.load import case_of
 from abscopt.models import immune, outcome
 from abscopt.models.arrays import FloatArray
 from abscopt.models.population import burdens_by_node, population_log_burden
@@ -18,6 +19,8 @@ from abscopt.optimizer.evaluation.systemic import SystemicState, systemic_state
 from abscopt.optimizer.evaluation.verdict import Evaluation, LesionOutcome
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from abscopt.instances.lesions import Lesion, Technique
     from abscopt.instances.schema import Instance, Objective
     from abscopt.optimizer.schedule import Infusion, Schedule
@@ -196,6 +199,6 @@ def _value(instance: Instance, lesions: tuple[LesionOutcome, ...]) -> float:
     )
 
 
-def evaluate(instance: Instance, schedule: Schedule) -> Evaluation:
-    """Judge one schedule of a case."""
-    return Judge(instance).evaluate(schedule)
+def evaluate(case: Instance | str | Path, schedule: Schedule) -> Evaluation:
+    """Judge one schedule of a case, which may be given by its name or path."""
+    return Judge(case_of(case)).evaluate(schedule)

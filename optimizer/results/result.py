@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import html
 import json
 import math
 import platform
@@ -14,7 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from abscopt.instances.load import InputError, Problem
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from abscopt.instances.checks.notes import Note
     from abscopt.instances.schema import Instance
@@ -96,9 +100,14 @@ class SolverRun:
         return dict(vars(self))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
-    """The answer. Objective, bound and gap share one unit; absent values are None."""
+    """The answer. Objective, bound and gap share one unit; absent values are None.
+
+    Attributes
+    ----------
+    instance, case : name of the case, and the case itself where the result carries it
+    """
 
     instance: str
     status: ResultStatus
@@ -113,6 +122,61 @@ class Result:
     solver: SolverRun
     seed: int
     notes: tuple[Note, ...] = ()
+    case: Instance | None = field(default=None, compare=False)
+
+    def __repr__(self) -> str:
+        numbers = [
+            f"{name} {value:.4f}"
+            for name, value in (("objective", self.objective), ("bound", self.bound))
+            if value is not None
+        ]
+        return f"Result({self.instance}: {', '.join([self.status, *numbers])} {self.unit})"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(self.summary())}</pre>"
+
+    def summary(self) -> str:
+        """The report that `solve` prints."""
+        from abscopt.optimizer.results.report import solve_report
+
+        return solve_report(self, self.of(None))
+
+    def of(self, case: Instance | None) -> Instance:
+        """The case that is given, else the one that the result carries; ValueError without both."""
+        if case is None and self.case is None:
+            raise ValueError(f"this result does not carry its case: give {self.instance}")
+        return case or self.case  # type: ignore[return-value]
+
+    def plot(self, kind: str = "calendar") -> Figure:
+        """A picture: `calendar`, `limits`, `control`, `curves` or `proof` (extra `report`)."""
+        from abscopt.optimizer.report.finding import Finding
+        from abscopt.optimizer.report.plots import figure_of
+
+        return figure_of(Finding.of_result(self, self.of(None)), kind)
+
+    def save(self, file: str | Path) -> None:
+        """Write the document that `solve --json` prints; raises InputError."""
+        from abscopt.optimizer.results.files import write_file
+
+        text = json.dumps(self.to_json(), indent=2, allow_nan=False)
+        write_file(str(file), text + "\n", "file")
+
+    @classmethod
+    def load(cls, file: str | Path, case: str | None = None) -> Result:
+        """A result read back from its file, checked against its case and judged again.
+
+        Parameters
+        ----------
+        case : name or file of the case, unless it is a bundled one
+
+        Raises
+        ------
+        InputError
+            If the file is no result, was edited, or does not belong to the case.
+        """
+        from abscopt.optimizer.results.loaded import result_of_file
+
+        return result_of_file(str(file), case)
 
     @property
     def gap(self) -> float | None:
@@ -121,11 +185,11 @@ class Result:
             return None
         return max(0.0, self.bound - self.objective)
 
-    def schedule_frame(self, instance: Instance) -> pd.DataFrame:
-        """One row per fraction or infusion."""
+    def schedule_frame(self, instance: Instance | None = None) -> pd.DataFrame:
+        """One row per fraction or infusion, with the dates of the case."""
         from abscopt.optimizer.schedule import Schedule
 
-        return (self.schedule or Schedule()).frame(instance)
+        return (self.schedule or Schedule()).frame(self.of(instance))
 
     def lesions_frame(self) -> pd.DataFrame:
         """One row per lesion; empty without a schedule."""
@@ -140,9 +204,10 @@ class Result:
         return self.evaluation.limits_frame() if self.evaluation else pd.DataFrame()
 
     def to_json(
-        self, instance: Instance, simulation: dict[str, Any] | None = None
+        self, instance: Instance | None = None, simulation: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         """The result document, with its digest; `simulation` is added to it if given."""
+        instance = self.of(instance)
         document: dict[str, Any] = {
             "format": FORMAT,
             "kind": "result",
