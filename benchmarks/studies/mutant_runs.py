@@ -59,8 +59,12 @@ def in_child(task: Callable[[], Any], seconds: float | None = None) -> Any:
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
             if seconds is not None:
                 resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 5))
+            try:
+                text = json.dumps({"value": task()})
+            except Exception as error:
+                text = json.dumps({"error": repr(error)})
             with os.fdopen(writer, "w") as pipe:
-                pipe.write(json.dumps(task()))
+                pipe.write(text)
         finally:
             os._exit(0)
     os.close(writer)
@@ -69,7 +73,12 @@ def in_child(task: Callable[[], Any], seconds: float | None = None) -> Any:
         if not text:
             os.kill(process, 9)
     os.waitpid(process, 0)
-    return json.loads(text) if text else None
+    if not text:
+        return None
+    answer = json.loads(text)
+    if "error" in answer:
+        raise RuntimeError(answer["error"])
+    return answer["value"]
 
 
 class Session:
@@ -112,7 +121,7 @@ def session(files: Iterable[str], task: Callable[[list[pytest.Item], Session], N
 
 def run(items: Sequence[pytest.Item], plugin: Session) -> str:
     """Run tests until one fails: its name, or nothing."""
-    for item, after in zip(items, [*items[1:], None], strict=True):
+    for item, after in zip(items, [*items[1:], None], strict=False):
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
         if plugin.failed:
             break

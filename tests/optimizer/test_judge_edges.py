@@ -106,8 +106,8 @@ def test_a_dose_on_a_horizon_day_counts_after_it() -> None:
 def test_a_kill_beyond_the_least_float_is_counted() -> None:
     raw = case(tumor(alpha_per_gy=2.0))
     none = judged(raw, []).lesions[0].log_burden[0]
-    given = judged(raw, [Fraction(day, "tumor", 30.0) for day in range(3)])
-    assert given.lesions[0].log_burden[0] == pytest.approx(none - 3 * 2.0 * 30.0 * 4.0)
+    given = judged(raw, [Fraction(day, "tumor", 30.0) for day in range(4)])
+    assert given.lesions[0].log_burden[0] == pytest.approx(none - 4 * 2.0 * 30.0 * 4.0)
     assert math.isfinite(given.objective)
 
 
@@ -122,6 +122,7 @@ def test_a_demand_that_is_met_to_a_rounding_error_is_met() -> None:
         raw = case(tumor(least_bed_gy=8.0 * 1.8 * (1.0 + short)))
         verdict = judged(raw, [Fraction(0, "tumor", 8.0)])
         assert verdict.feasible is kept
+    assert not judged(raw, []).feasible
 
 
 def test_the_gap_between_courses_does_not_depend_on_the_order_of_lesions() -> None:
