@@ -68,8 +68,8 @@ def _score(
     drawn = (
         "all of them"
         if len(judged) == len(mutants)
-        else f"of {len(mutants)}: those outside functions first, then one of each function at a time, "
-        "drawn with seed 0"
+        else f"of {len(mutants)}: those outside functions first, then one of each function at a "
+        "time, drawn with seed 0"
     )
     yield textwrap.fill(
         f"**{100 * noticed / max(1, len(judged)):.1f} %**: {noticed} of {len(judged)} mutants are "
