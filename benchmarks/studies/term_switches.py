@@ -12,12 +12,16 @@ Edit = Callable[[Raw], None]
 
 @dataclass(frozen=True)
 class Term:
-    """One biological term, the case that shows it, and its switch."""
+    """One biological term, the case that shows it, and its switch.
+
+    `added` puts a term into a case that does not state it; the switch then takes it out again.
+    """
 
     name: str
     case: str
     switch: str
     off: Edit
+    added: Edit | None = None
 
 
 def _place(raw: Raw, path: tuple[str, ...]) -> Any:
@@ -60,6 +64,21 @@ def _all(*edits: Edit) -> Edit:
             each(raw)
 
     return edit
+
+
+def _immune(**constants: float) -> Edit:
+    """State some constants of the immune response."""
+
+    def edit(raw: Raw) -> None:
+        raw["immune"] = raw.get("immune", {"use": "default"}) | constants
+
+    return edit
+
+
+def _further(name: str, case: str, key: str, size: float, neutral: float, *more: Edit) -> Term:
+    """A term that no bundled case states, at a size."""
+    switch = f"`{key}` {neutral:g} instead of {size:g}"
+    return Term(name, case, switch, _immune(**{key: neutral}), _all(_immune(**{key: size}), *more))
 
 
 def _complete_repair(raw: Raw) -> None:
@@ -259,5 +278,28 @@ TERMS = (
         "mixed-free",
         "immunogenicity 0",
         _set("lesions", "free", "immunogenicity", value=0.0),
+    ),
+    _further("plateau of the gate", "ctla4-or-pd1", "gate_plateau", 0.6, 0.0),
+    _further("a course's own lymphocyte loss", "co-targets", "own_loss", 1.0, 0.0),
+    _further("release in the liver", "pembro-rt", "liver_release_factor", 0.3, 1.0),
+    _further(
+        "siphon of the liver (`small` in the liver)",
+        "resistance",
+        "liver_siphon_nats",
+        0.7,
+        0.0,
+        _set("lesions", "small", "organ", value="liver"),
+    ),
+    _further(
+        "mobilization by anti-CTLA-4", "dual-checkpoint", "ctla4_mobilization_per_day", 0.03, 0.0
+    ),
+    _further("depletion by anti-CTLA-4", "ctla4-or-pd1", "ctla4_depletion", 1.5, 0.0),
+    _further(
+        "count before treatment (1.0e9 per L)",
+        "resistance",
+        "count_exponent",
+        2.0,
+        0.0,
+        _set("lymphocytes", "initial_1e9_per_l", value=1.0),
     ),
 )

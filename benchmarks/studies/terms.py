@@ -25,6 +25,8 @@ from abscopt.optimizer import evaluate, solve
 from abscopt.optimizer.schedule import Schedule
 
 PAGE = Path(__file__).parents[2] / "docs" / "terms.md"
+EVIDENCE = "## What the evidence says of terms that are off"
+"""Heading of the section that `terms_evidence.py` writes at the end of the page."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,12 @@ def raw_case(name: str) -> Raw:
 
 def both(term: Term) -> tuple[Instance, Instance]:
     """The case with the term and without it."""
-    changed = raw_case(term.case)
+    stated, changed = raw_case(term.case), raw_case(term.case)
+    for raw in (stated, changed):
+        if term.added is not None:
+            term.added(raw)
     term.off(changed)
-    return build(raw_case(term.case), term.case), build(changed, term.case)
+    return build(stated, term.case), build(changed, term.case)
 
 
 def examine(term: Term, time_limit: float | None = None) -> Row:
@@ -157,7 +162,10 @@ def main() -> int:
         print(f"   with    {row.objective[0]:.4f} loss {_number(row.loss[0])}: {row.decision[0]}")
         print(f"   without {row.objective[1]:.4f} loss {_number(row.loss[1])}: {row.decision[1]}")
     if arguments.write and not arguments.terms and not failed:
-        PAGE.write_text(page(rows), encoding="utf-8")
+        _, heading, evidence = PAGE.read_text(encoding="utf-8").partition(EVIDENCE)
+        PAGE.write_text(
+            page(rows) + ("\n" + heading + evidence if heading else ""), encoding="utf-8"
+        )
     return int(bool(failed) or not all(row.changes for row in rows))
 
 

@@ -34,8 +34,8 @@ BODY_KEYS = {
 def input_notes(instance: Instance) -> tuple[Note, ...]:
     """Every note on a case that needs neither courses nor judge, in the order of the case."""
     checks = (
-        _assumed, _sparing, _losses, _menus, _prior, _cycles, _starts, _immune_shares, _agents,
-        unusual_values,
+        _assumed, _sparing, _losses, _menus, _prior, _cycles, _starts, _immune_shares, _idle_terms,
+        _agents, unusual_values,
     )  # fmt: skip
     return tuple(found for check in checks for found in check(instance))
 
@@ -233,6 +233,36 @@ def _immune_shares(instance: Instance) -> Iterator[Note]:
         and all(lesion.precursor_share == 0 for lesion in instance.lesions)
     ):
         yield note("no_precursor_share", "lesions")
+
+
+def _idle_terms(instance: Instance) -> Iterator[Note]:
+    """Terms of the liver without a lesion there, of anti-CTLA-4 without such a drug."""
+    c = instance.immune
+    if instance.objective.of_dose_alone or c.effect_per_effector == 0:
+        return
+    offered = {
+        dose.drug
+        for agent in instance.agents
+        for name in agent.regimens
+        for dose in instance.regimens[name].doses
+    }
+    idle = {
+        "no organ of a lesion has the word liver in it": (
+            not any(lesion.in_liver for lesion in instance.lesions),
+            {"liver_release_factor": 1.0, "liver_siphon_nats": 0.0},
+        ),
+        "no agent offers a CTLA-4 inhibitor without a phase": (
+            not any(
+                drug.target == "CTLA-4" and drug.phase is None
+                for drug in (instance.drugs[name] for name in offered)
+            ),
+            {"ctla4_mobilization_per_day": 0.0, "ctla4_depletion": 0.0},
+        ),
+    }
+    for reason, (holds, neutral) in idle.items():
+        for key, value in neutral.items():
+            if holds and getattr(c, key) != value:
+                yield note("term_without_effect", f"immune.{key}", key=key, reason=reason)
 
 
 def _blockers(instance: Instance) -> list[int]:

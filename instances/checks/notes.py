@@ -52,6 +52,7 @@ TEXTS = {
     "agent_without_effect": (
         "{agent} changes nothing in this case: {reason}"
     ),
+    "term_without_effect": "immune.{key} changes nothing in this case: {reason}",
     "prior_over_soft": "prior dose alone uses {use:.1f} % of the soft limit {limit}",
     "fails_alone": (
         "every course of {lesion} breaks a limit even alone; nearest is {course}: {breaks}"

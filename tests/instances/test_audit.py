@@ -187,6 +187,21 @@ def test_shares_that_make_drugs_useless() -> None:
     assert notes(raw, "agent_without_effect")
 
 
+def test_terms_that_nothing_in_the_case_answers_to() -> None:
+    raw = with_drug("pembrolizumab-200-q3w")
+    raw["objective"] = {"kind": "default"}
+    assert not notes(raw, "term_without_effect")
+    raw["immune"] = {"use": "liver-siphon", "ctla4_depletion": 1.0}
+    found = notes(raw, "term_without_effect")
+    assert [n.place for n in found] == ["immune.liver_siphon_nats", "immune.ctla4_depletion"]
+    assert "liver" in found[0].text and "CTLA-4" in found[1].text
+    raw["lesions"][0]["organ"] = "right liver lobe"
+    assert [n.place for n in notes(raw, "term_without_effect")] == ["immune.ctla4_depletion"]
+    ipilimumab = with_drug("ipilimumab-3mgkg-q3w-x4") | {"objective": raw["objective"]}
+    ipilimumab["immune"] = {"use": "ctla4-depletion"}
+    assert not notes(ipilimumab, "term_without_effect")
+
+
 PRIOR = {
     "organ": "organ", "point": "max", "fractions": 30, "dose_gy": 1.5, "recovered": 0.25,
     "source": "t",
