@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+EVIDENCE = "## What the evidence says of terms that are off"
+"""Heading of the section of `docs/terms.md` that `terms_evidence.py` writes."""
+
 Raw = dict[str, Any]
 Edit = Callable[[Raw], None]
 

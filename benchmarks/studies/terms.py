@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from term_switches import TERMS, Raw, Term
+from term_switches import EVIDENCE, TERMS, Raw, Term
 
 from abscopt.instances.load import build, locate
 from abscopt.instances.schema import Instance
@@ -25,8 +25,6 @@ from abscopt.optimizer import evaluate, solve
 from abscopt.optimizer.schedule import Schedule
 
 PAGE = Path(__file__).parents[2] / "docs" / "terms.md"
-EVIDENCE = "## What the evidence says of terms that are off"
-"""Heading of the section that `terms_evidence.py` writes at the end of the page."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from terms import EVIDENCE
+from term_switches import EVIDENCE
 
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.evidence.likelihood import Comparison, comparisons, fit, fits
@@ -74,6 +74,12 @@ be {scaled:.2f}; what a term gains by weakening all effects is gained there with
 a liver lesion, and cohorts do not state counts before treatment, so sizes say nothing of some
 terms.
 """
+
+CAVEAT = (
+    "None is part of the default: a gain that needs another scale waits until the scale is"
+    " calibrated. Sizes are assumed, and were partly chosen on findings that are counted here: a"
+    " finding gained is no test of a term."
+)
 
 LEAST = 0.05
 """Gain of ln L below which a term is no better: sizes and scales are read on grids."""
@@ -223,10 +229,7 @@ def section(found: dict[str, Any]) -> str:
         f" | {_names(both['gained'])} | {_names(both['lost'])} |",
         "",
         *textwrap.wrap(
-            f"Better with scale by more than {LEAST:g}: {_names(better)}. None is part of the"
-            " default. Sizes are assumed, and were partly chosen on findings that are counted here:"
-            " a finding gained is no test of a term.",
-            100,
+            f"Better with scale by more than {LEAST:g}: {_names(better)}. {CAVEAT}", 100
         ),
     ]
     return "\n".join(lines) + "\n"
