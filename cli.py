@@ -20,6 +20,7 @@ from abscopt.optimizer.console.cases import instances_group, refuse_warnings
 from abscopt.optimizer.console.ensembles import EXIT_CODES, decided
 from abscopt.optimizer.console.exchange import export_command, import_command
 from abscopt.optimizer.console.guard import Guarded, one_stream, say, say_table
+from abscopt.optimizer.console.histograms import import_group
 from abscopt.optimizer.console.judged import case_of, say_evaluation
 from abscopt.optimizer.console.options import (
     LIMIT_OF_COMMAND,
@@ -297,6 +298,7 @@ for command in (
     instances_group,
     export_command,
     import_command,
+    import_group,
     evidence_command,
     regimens_command,
     simulate_command,

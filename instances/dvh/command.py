@@ -1,0 +1,75 @@
+"""What `abscopt import dvh` does and says: a case, or a map to fill in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from abscopt.instances.dvh.case import imported
+from abscopt.instances.dvh.mapping import prescription, read_map, template
+from abscopt.instances.dvh.points import asked, organs_of
+from abscopt.instances.dvh.read import DvhFile, read
+from abscopt.instances.dvh.tables import Kind
+from abscopt.instances.load import build
+from abscopt.instances.reading.problems import nearest, refused
+from abscopt.instances.sources import library
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Text of a case (`complete`) or of a map to fill in, and what is said beside it."""
+
+    text: str
+    complete: bool
+    remarks: list[str]
+
+
+def answer(
+    files: Sequence[str],
+    limit_set: str,
+    map_file: str | None,
+    rx: str | None,
+    kind: Kind | None = None,
+    measures: Sequence[str] = (),
+) -> Answer:
+    """The case of DVH files and a map; without a map, a map to fill in.
+
+    Raises
+    ------
+    InputError
+        With file, place, value and rule of each problem.
+    """
+    sets = library("limits")["sets"]
+    if limit_set not in sets:
+        like = nearest(limit_set, sets) or f"; known: {sorted(sets)}"
+        raise refused("--set", "limit set", limit_set, f"no such limit set{like}")
+    if rx is not None:
+        prescription(rx, "--rx", "prescription")
+    read_files = [read(file, kind) for file in files]
+    _check_once(read_files)
+    if map_file is None:
+        organs = ", ".join(sorted(organs_of(asked(limit_set))))
+        remark = (
+            f"which structures are {organs}, and which are the target? Nothing is inferred from "
+            'names: save this map, replace each "?", and give it with --map'
+        )
+        return Answer(template(read_files, limit_set, rx), False, [remark])
+    answers = read_map(map_file, read_files, limit_set)
+    case = imported(read_files, answers, limit_set, rx, measures)
+    build(case.raw, map_file, folder=Path(map_file).parent)
+    remarks = list(case.measures)
+    if case.lacking:
+        remarks.append(f"not in the case, {len(case.lacking)} limits of {limit_set}:")
+        remarks += [f"  {line}" for line in case.lacking]
+    if case.unused:
+        remarks.append(f"structures not used: {', '.join(case.unused)}")
+    return Answer(case.text, True, remarks)
+
+
+def _check_once(files: Sequence[DvhFile]) -> None:
+    seen: dict[str, str] = {}
+    for file in files:
+        if file.sha256 in seen:
+            raise refused(file.label, "file", file.label, f"the same as {seen[file.sha256]}")
+        seen[file.sha256] = file.label

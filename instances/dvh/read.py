@@ -1,0 +1,96 @@
+"""DVH files: bytes, their SHA-256, the shape they are in, and the curves of their structures."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from abscopt.instances.dvh import exports, plain
+from abscopt.instances.dvh.measures import Curve
+from abscopt.instances.dvh.tables import Kind
+from abscopt.instances.reading.problems import refused
+
+MOST_BYTES = 60_000_000
+"""Forty structures at 1 cGy to 80 Gy with three columns are 20 MB."""
+
+
+@dataclass(frozen=True)
+class DvhFile:
+    """What a file says, without anything that identifies a person.
+
+    Attributes
+    ----------
+    label : path as the user wrote it, for messages only
+    sha256 : of its bytes
+    curves : by structure
+    prescribed_gy : total dose that it states; None if it states none, or several
+    """
+
+    label: str
+    sha256: str
+    curves: dict[str, Curve]
+    prescribed_gy: float | None
+
+
+def read(path: str, kind: Kind | None = None) -> DvhFile:
+    """Curves of one file.
+
+    Parameters
+    ----------
+    kind : of a file that does not say whether it is cumulative or differential
+
+    Raises
+    ------
+    InputError
+        With file, place, value and rule of the first thing that is wrong.
+    """
+    data = _bytes(path)
+    text = _text(data, path)
+    if exports.is_eclipse(text):
+        tables, prescribed = exports.eclipse(text, path)
+    elif exports.is_raystation(text):
+        tables, prescribed = exports.raystation(text, path)
+    elif exports.is_monaco(text):
+        tables, prescribed = exports.monaco(text, path)
+    else:
+        tables, prescribed = plain.tables(text, path)
+    curves: dict[str, Curve] = {}
+    for table in tables:
+        if table.structure in curves:
+            rule = "a structure twice in one file: export one plan, each structure once"
+            raise refused(path, f"line {table.lines[0]}", table.structure, rule)
+        curves[table.structure] = table.curve(kind)
+    if not curves:
+        raise refused(path, "file", "no structures", "must hold a table of a structure")
+    return DvhFile(path, hashlib.sha256(data).hexdigest(), curves, prescribed)
+
+
+def _bytes(path: str) -> bytes:
+    file = Path(path)
+    try:
+        if not file.is_file():
+            value = "a folder" if file.is_dir() else "no such file"
+            raise refused(path, "path", value, "must be a DVH file")
+        with file.open("rb") as stream:
+            data = stream.read(MOST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "unreadable"
+        raise refused(path, "path", reason, "must be readable") from None
+    if len(data) > MOST_BYTES:
+        raise refused(path, "file", "too long", f"must not exceed {MOST_BYTES} bytes")
+    return data
+
+
+def _text(data: bytes, path: str) -> str:
+    """Text in UTF-8 or UTF-16 with a mark, else in the Windows encoding of western Europe."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        text = data.decode("utf-16", errors="replace")
+    else:
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = data.decode("cp1252", errors="replace")
+    if "\0" in text:
+        raise refused(path, "file", "binary", "must be text (for DICOM see the planning system)")
+    return text

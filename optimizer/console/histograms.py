@@ -1,0 +1,60 @@
+"""The commands that make a case of what other programs export."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from abscopt.instances.load import printable
+from abscopt.optimizer.console.guard import say
+
+
+@click.group("import")
+def import_group() -> None:
+    """Make a case of what other programs export."""
+
+
+@import_group.command("dvh")
+@click.argument("files", metavar="FILES...", nargs=-1, required=True)
+@click.option("--set", "limit_set", metavar="LIMIT_SET", required=True, help="Its limits.")
+@click.option("--map", "map_file", metavar="MAP", help="Structures to organs; printed if absent.")
+@click.option("--rx", metavar="50/5", help="Prescription: total dose in Gy / fractions.")
+@click.option("--out", metavar="CASE", help="Write the case there; default: print it.")
+@click.option(
+    "--type", "kind", type=click.Choice(["cumulative", "differential"]),
+    help="Kind of histogram, of files that do not say it; default: cumulative.",
+)  # fmt: skip
+@click.option(
+    "--measure", "measures", metavar="NAME", multiple=True,
+    help="Say D2cc, D95% or V20Gy of every structure, too; may be repeated.",
+)  # fmt: skip
+def import_dvh_command(
+    files: tuple[str, ...],
+    limit_set: str,
+    map_file: str | None,
+    rx: str | None,
+    out: str | None,
+    kind: Any,
+    measures: tuple[str, ...],
+) -> None:
+    """A case from dose-volume histograms: text tables and exports of planning systems.
+
+    Sparing factors are doses of the plan over its prescription, at the points that the limit set
+    counts. Without --map a map of all structures is printed, to be filled in (exit code 2).
+    """
+    from abscopt.instances.dvh.command import answer
+    from abscopt.optimizer.results.files import write_file
+
+    made = answer(files, limit_set, map_file, rx, kind, measures)
+    if out is None or not made.complete:
+        say(made.text.rstrip("\n"))
+    else:
+        write_file(out, made.text, "--out")
+    for line in made.remarks:
+        say(printable(line), err=True)
+    if not made.complete:
+        sys.exit(2)
+    if out is not None:
+        say(f"{out}: written; solve it with `abscopt solve {out}`", err=True)

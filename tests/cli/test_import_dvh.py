@@ -1,0 +1,209 @@
+"""`abscopt import dvh`: from exports of a planning system to a case, a result and a page."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dvh_phantom import SECRETS, SHAPES, STRUCTURES, expected, plain
+
+from abscopt.instances.load import load
+
+MAP = """
+name = "phantom"
+[structures]
+"PTV 1" = "lung"
+"Spinal Cord" = "cord"
+"Lungs-GTV" = "lungs"
+[[lesions]]
+name = "lung"
+organ = "lungs"
+use = "nsclc_metastasis"
+volume_cm3 = 30
+prescriptions = ["50/5", "48/4"]
+interval_days = [1, 2]
+last_start_day = 7
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "plan.csv").write_text(plain(), encoding="utf-8")
+    (tmp_path / "map.toml").write_text(MAP, encoding="utf-8")
+    return tmp_path
+
+
+def command(folder: Path, *more: object, files: tuple[str, ...] = ("plan.csv",)) -> list[object]:
+    paths = [folder / file for file in files]
+    return ["import", "dvh", *paths, "--set", "thoracic-sbrt-tg101", *more]
+
+
+def test_three_commands_from_a_histogram_to_a_page(run: Any, folder: Path) -> None:
+    case, results, page = folder / "case.toml", folder / "results", folder / "page.html"
+    done = run(*command(folder, "--map", folder / "map.toml", "--rx", "50/5", "--out", case))
+    assert done.exit_code == 0, done.output
+    assert run("instances", "check", case, "--strict").exit_code == 0
+    assert run("solve", case, "--out", results).exit_code == 0
+    made = run("report", results / "result.json", "--case", case, "--out", page)
+    assert made.exit_code == 0, made.output
+    texts = [done.output, *(path.read_text() for path in (case, page, *results.iterdir()))]
+    assert not any(secret in text for text in texts for secret in SECRETS)
+    assert hashlib.sha256(plain().encode()).hexdigest() in texts[1]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_factors_are_doses_over_the_prescription(run: Any, folder: Path, shape: str) -> None:
+    write, has_volumes = SHAPES[shape]
+    (folder / "plan.csv").write_text(write(), encoding="utf-8")
+    case = folder / "case.toml"
+    done = run(*command(folder, "--map", folder / "map.toml", "--rx", "50/5", "--out", case))
+    assert done.exit_code == 0, done.output
+    lesion = load(str(case)).lesions[0]
+    mean, _ = expected("Lungs-GTV")
+    assert lesion.sparing["lungs"]["mean"] == pytest.approx(mean / 50, rel=1e-3)
+    # near the top V = 3 s^2 with s = 1 - D / top, so D0.035cm3 is top (1 - sqrt(0.035 / (3 v)))
+    top, volume = STRUCTURES["Spinal Cord"]
+    point = top * (1 - (0.035 / (3 * volume)) ** 0.5) if has_volumes else top
+    assert lesion.sparing["cord"]["max"] == pytest.approx(point / 50, abs=0.06 / 50)
+    assert set(lesion.sparing) == {"lungs", "cord"}
+    assert not any(secret in text for text in (done.output, case.read_text()) for secret in SECRETS)
+
+
+def test_the_case_offers_the_prescriptions_and_the_plan_is_its_standard(
+    run: Any, folder: Path
+) -> None:
+    case = folder / "case.toml"
+    run(*command(folder, "--map", folder / "map.toml", "--rx", "50/5", "--out", case))
+    loaded = load(str(case))
+    course = loaded.lesions[0].course
+    assert course is not None and course.form == "uniform"
+    menu = [(block.fractions, block.levels_gy) for block in course.blocks]
+    assert menu == [((5,), (10.0,)), ((4,), (12.0,))]
+    assert loaded.standard is not None and loaded.standard.courses[0].dose_gy == 10.0
+    assert {limit.name for limit in loaded.limits} == {"cord_max", "lungs_mean"}
+
+
+def test_second_moments_and_limits_that_are_lacking(run: Any, folder: Path) -> None:
+    arguments = command(folder, "--map", folder / "map.toml", "--rx", "50/5")
+    done = run(*("peripheral-sbrt" if a == "thoracic-sbrt-tg101" else a for a in arguments))
+    mean, square = expected("Lungs-GTV")
+    stated = dict(line.split(" = ") for line in done.stdout.splitlines() if " = 0." in line)
+    assert float(stated["second_moment"]) == pytest.approx(square / 2500, rel=1e-3)
+    assert float(stated["mean"]) == pytest.approx(mean / 50, rel=1e-3)
+    assert "esophagus_max: no structure of the plan of lung is mapped to esophagus" in done.stderr
+    assert "new_sites: no limit on doses of organs" in done.stderr
+    assert 'is mapped to "body"' in done.stderr
+
+
+def test_without_a_map_it_asks_for_every_structure(run: Any, folder: Path) -> None:
+    done = run(*command(folder, "--rx", "50/5"))
+    assert done.exit_code == 2
+    for name in STRUCTURES:
+        assert f'"{name}" = "?"' in done.stdout
+    assert "Nothing is inferred from names" in done.stderr and "esophagus" in done.stderr
+    assert not any(secret in done.output for secret in SECRETS)
+    answered = done.stdout
+    for name, target in zip(STRUCTURES, ("target", "cord", "lungs"), strict=True):
+        answered = answered.replace(f'"{name}" = "?"', f'"{name}" = "{target}"')
+    (folder / "answered.toml").write_text(answered, encoding="utf-8")
+    done = run(*command(folder, "--map", folder / "answered.toml", "--rx", "50/5"))
+    assert done.exit_code == 0 and 'name = "target"' in done.stdout
+
+
+def test_two_plans_are_two_lesions_with_a_prescription_each(run: Any, folder: Path) -> None:
+    second = plain().replace("Rx: 50 Gy", "no prescription").replace("PTV 1", "PTV 2")
+    (folder / "second.csv").write_text(second, encoding="utf-8")
+    text = MAP.replace('"Spinal', '"PTV 2" = "liver-met"\n"Spinal')
+    text = text.replace("volume_cm3", 'files = ["plan.csv"]\nvolume_cm3') + (
+        '[[lesions]]\nname = "liver-met"\norgan = "liver"\nuse = "nsclc_metastasis"\n'
+        'files = ["second.csv"]\nrx = "54/3"\n'
+    )
+    (folder / "map.toml").write_text(text, encoding="utf-8")
+    files = ("plan.csv", "second.csv")
+    case = folder / "case.toml"
+    arguments = ("--map", folder / "map.toml", "--rx", "50/5", "--out", case)
+    done = run(*command(folder, *arguments, files=files))
+    assert done.exit_code == 0, done.output
+    first, other = load(str(case)).lesions
+    ratio = first.sparing["lungs"]["mean"] / other.sparing["lungs"]["mean"]  # type: ignore[operator]
+    assert ratio == pytest.approx(54 / 50, rel=1e-4)
+    assert other.course is not None and other.course.levels_gy == (18.0,)
+    assert other.volume_cm3 == pytest.approx(30.0)
+
+
+WRONG = {
+    "structure": (('"Spinal Cord"', '"Spinal Cort"'), "no such structure"),
+    "organ": (('= "cord"', '= "cordd"'), "no such organ or lesion; did you mean 'cord'?"),
+    "target": (('"PTV 1" = "lung"', '"PTV 1" = ""'), "no structure is mapped to a lesion"),
+    "wrong target": (
+        ('"PTV 1" = "lung"\n"Spinal Cord" = "cord"', '"PTV 1" = "cord"\n"Spinal Cord" = "lung"'),
+        "are structure, unit and prescription right?",
+    ),
+    "prescription": (("50/5", "fifty"), "must be a total dose in Gy and a number of fractions"),
+    "tumor": (("nsclc_metastasis", "nsclc"), "no such tumor"),
+    "key": (("name = \"phantom\"", "nam = 1"), "unknown key"),
+    "no lesion": (('[[lesions]]', "[lesions]"), "must be one [[lesions]] or more"),
+    "point": (("name = \"phantom\"", 'max = "d2"'), "must be 'd0_035cm3' or 'absolute'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_wrong_maps(run: Any, folder: Path, what: str) -> None:
+    (old, new), rule = WRONG[what]
+    (folder / "map.toml").write_text(MAP.replace(old, new), encoding="utf-8")
+    done = run(*command(folder, "--map", folder / "map.toml", "--rx", "50/5"))
+    assert done.exit_code == 2 and rule in done.stderr, done.output
+
+
+def test_units_prescriptions_and_plans_that_do_not_fit(run: Any, folder: Path) -> None:
+    arguments = ("--map", folder / "map.toml")
+    done = run(*command(folder, *arguments, "--rx", "60/5"))
+    assert done.exit_code == 2 and "the file states 50 Gy as prescribed" in done.stderr
+    done = run(*command(folder, *arguments))
+    assert done.exit_code == 2 and "the prescription of the plan is missing" in done.stderr
+    text = plain(unit="cGy").replace("[cGy]", "[Gy]")
+    (folder / "plan.csv").write_text(text, encoding="utf-8")
+    done = run(*command(folder, *arguments, "--rx", "50/5"))
+    assert done.exit_code == 2 and "is the unit of the doses right?" in done.stderr
+    done = run(*command(folder, *arguments, "--rx", "50/5", files=("plan.csv", "plan.csv")))
+    assert done.exit_code == 2 and "the same as" in done.stderr
+    (folder / "plan.csv").write_text(plain(), encoding="utf-8")
+    both = MAP.replace('"Spinal Cord" = "cord"', '"Spinal Cord" = "other"')
+    lesion = '[[lesions]]\nname = "other"\norgan = "spine"\nuse = "nsclc_metastasis"\n'
+    (folder / "map.toml").write_text(both + lesion, encoding="utf-8")
+    (folder / "plan.csv").write_text(plain().replace("Spinal Cord", "PTV"), encoding="utf-8")
+    done = run(*command(folder, *arguments, "--rx", "50/5"))
+    assert done.exit_code == 2
+
+
+def test_one_plan_is_one_lesion(run: Any, folder: Path) -> None:
+    lines = plain().splitlines()
+    head = lines[2].replace("Spinal Cord", "PTV 2")
+    rows = [line.split(",") for line in lines[3:]]
+    rows = [[row[0], row[1], row[1], row[3]] for row in rows]
+    text = "\n".join([*lines[:2], head, *(",".join(row) for row in rows)]) + "\n"
+    (folder / "plan.csv").write_text(text, encoding="utf-8")
+    lesion = '[[lesions]]\nname = "second"\norgan = "spine"\nuse = "nsclc_metastasis"\n'
+    answers = MAP.replace('"Spinal Cord" = "cord"', '"PTV 2" = "second"')
+    (folder / "map.toml").write_text(answers + lesion, encoding="utf-8")
+    arguments = command(folder, "--map", folder / "map.toml", "--rx", "50/5")
+    done = run(*arguments)
+    assert done.exit_code == 2 and "its dose would count twice" in done.stderr
+    answers = answers.replace('"PTV 2" = "second"', '"PTV 2" = "lung"').replace("volume_cm3", "#")
+    (folder / "map.toml").write_text(answers, encoding="utf-8")
+    done = run(*arguments)
+    assert done.exit_code == 0 and "volume_cm3 = 60" in done.stdout
+
+
+def test_further_measures_and_sets(run: Any, folder: Path) -> None:
+    arguments = ("--map", folder / "map.toml", "--rx", "50/5")
+    done = run(*command(folder, *arguments, "--measure", "V7Gy", "--measure", "D50%"))
+    assert "Lungs-GTV: V7Gy 50.00 % (1800.00 cm3)" in done.stderr
+    assert "PTV 1: D50% 50.000 Gy" in done.stderr
+    assert "such as D2cc" in run(*command(folder, *arguments, "--measure", "X")).stderr
+    done = run("import", "dvh", folder / "plan.csv", "--set", "tg102")
+    assert done.exit_code == 2 and "did you mean 'tg101'" in done.stderr
+    done = run("import", "dvh", folder / "none.csv", "--set", "tg101")
+    assert done.exit_code == 2 and "no such file" in done.stderr
