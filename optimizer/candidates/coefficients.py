@@ -68,13 +68,11 @@ def course_effects(
             effect[block.course] = of_block
         else:
             effect[block.course[~block.missing]] = of_block[~block.missing]
-    weights = menu.patterns.number @ effects.effect_weights[plan]
     result = CourseEffects(
         kind=shared.kinds.of,
         local=shared.local,
         effect=effect,
-        loss=by_technique(lesion, menu, lesion.effect_loss) * weights[menu.pattern]
-        + siphoned(instance, lesion, menu.patterns.count)[menu.pattern],
+        loss=losses_of(instance, menu, effects, plan),
         tumor_bed=shared.tumor_bed,
         share=shares_of(instance, lesion, shared, float(effects.greatest_occupancy[plan])),
     )
@@ -204,6 +202,14 @@ def at_irradiation(
         return None
     blocked: FloatArray = 1.0 + c.preblockade_sign * effects.occupancy[plans]
     return blocked * ctla4.depletion(effects.ctla4_bound[plans], c.ctla4_depletion)
+
+
+def losses_of(instance: Instance, menu: Menu, effects: PlanEffects, plan: int) -> FloatArray:
+    """(courses,) log loss of everybody else's effectors by each course, or by the liver."""
+    lesion, patterns = instance.lesions[menu.lesion], menu.patterns
+    weights = patterns.number @ effects.effect_weights[plan]
+    by_course = by_technique(lesion, menu, lesion.effect_loss) * weights[menu.pattern]
+    return np.asarray(by_course + siphoned(instance, lesion, patterns.count)[menu.pattern])
 
 
 def siphoned(instance: Instance, lesion: Lesion, count: IntArray) -> FloatArray:

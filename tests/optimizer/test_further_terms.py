@@ -7,6 +7,7 @@ models: at their neutral values they multiply by exactly 1 and add exactly 0.
 
 from __future__ import annotations
 
+import itertools
 import math
 from functools import cache
 from typing import Any
@@ -27,6 +28,9 @@ from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
+from abscopt.optimizer.search.ensemble.effects import effects as ensemble_effects
+from abscopt.optimizer.search.ensemble.effects import losses as ensemble_losses
+from abscopt.optimizer.search.ensemble.members import Members
 
 Raw = dict[str, Any]
 
@@ -286,6 +290,33 @@ def test_cases_with_further_terms_are_solved_as_by_enumeration(chunk: int) -> No
 def test_the_programme_meets_every_term() -> None:
     found = [set(terms_of(drawn(seed))) for seed in SINGLE]
     assert set().union(*found) >= NAMES
+
+
+# Ensembles
+
+
+def test_members_that_differ_in_further_terms_have_coefficients_of_their_own() -> None:
+    changes: list[Raw] = [
+        {},
+        {"ctla4_depletion": 2.0},
+        {"ctla4_depletion": 2.0, "effect_per_effector": 0.2},
+        {"gate_plateau": 0.5},
+        {"liver_release_factor": 0.4},
+        {"liver_siphon_nats": 0.7},
+        {"liver_siphon_nats": 0.7, "own_loss": 1.0},
+        {"own_loss": 0.5},
+        {"ctla4_mobilization_per_day": 0.05},
+        {"count_exponent": 1.0},
+    ]
+    members = [build(raw_case(**change)) for change in changes]
+    together = Members.of(members[0], members, np.full(len(members), 1.0 / len(members)))
+    for plan, s in itertools.product(range(len(together.nominal.plans)), range(2)):
+        found = ensemble_effects(together.candidates, plan, s)
+        for m, member in enumerate(members):
+            alone = Candidates(member).effects(plan)[s]
+            np.testing.assert_allclose(found[m], alone.effect, rtol=1e-9, atol=1e-12)
+            lost = ensemble_losses(together.candidates[m], plan, s)
+            np.testing.assert_allclose(lost, alone.loss, rtol=1e-9, atol=1e-12)
 
 
 # Free courses

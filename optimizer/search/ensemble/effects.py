@@ -14,8 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models.arrays import FloatArray
-from abscopt.optimizer.candidates.coefficients import patterns_under, released, relieves
-from abscopt.optimizer.candidates.loads import by_technique
+from abscopt.optimizer.candidates.coefficients import (
+    losses_of,
+    patterns_under,
+    released,
+    relieves,
+)
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
@@ -26,11 +30,8 @@ if TYPE_CHECKING:
 
 def losses(candidates: Candidates, plan: int, s: int) -> FloatArray:
     """(courses,) log loss of everybody else's effectors by the courses of lesion s."""
-    table = candidates.lesions[s]
-    lesion, menu = candidates.lesion_of(table), table.menu
-    weights = menu.patterns.number @ candidates.plan_effects.effect_weights[plan]
-    loss: FloatArray = by_technique(lesion, menu, lesion.effect_loss) * weights[menu.pattern]
-    return loss
+    menu = candidates.lesions[s].menu
+    return losses_of(candidates.instance, menu, candidates.plan_effects, plan)
 
 
 def effects(members: Sequence[Candidates], plan: int, s: int) -> FloatArray:
@@ -54,9 +55,10 @@ def _families(members: Sequence[Candidates], plan: int, s: int) -> list[list[int
             key: tuple[object, ...] = (m,)
         else:
             stores = tuple(id(of_way.store) for of_way in candidates.propagators(s))
-            shares = tuple(of_way.share for of_way in candidates.propagators(s))
+            shares = tuple((of_way.share, of_way.own) for of_way in candidates.propagators(s))
             kinds = candidates.shared(plan)[s].kinds
-            key = (stores, shares, c.preblockade_sign, kinds.of.tobytes(), len(kinds.blocks))
+            bound = c.preblockade_sign, c.ctla4_depletion
+            key = (stores, shares, bound, kinds.of.tobytes(), len(kinds.blocks))
         families.setdefault(key, []).append(m)
     return list(families.values())
 
