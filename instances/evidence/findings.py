@@ -192,6 +192,8 @@ class Setting(Table):
         interferon, antigen), ``infiltration`` (antigen-presenting cells in the tumor, on the day
         that an arm is read), ``progression`` and ``survival`` (time to),
         ``lymphocytes`` (blood count), ``toxicity``, ``marker``.
+    early
+        Whether visible lesions in small fields are early primaries, not metastases.
     background
         Treatment of all arms alike, which is not listed in them.
     """
@@ -201,6 +203,7 @@ class Setting(Table):
     assessed: tuple[Name, ...] = ()
     resected: tuple[Name, ...] = ()
     endpoint: Endpoint
+    early: bool = False
     background: str | None = None
 
     @model_validator(mode="after")

@@ -2,7 +2,8 @@
 
 A randomized comparison of patients published a log ratio x with standard error s (see
 `instances/evidence/effects.py`). The model predicts the difference mu of its measures of the two
-arms, averaged over horizons: a nat of burden is a nat of log hazard or log odds (status: assumed).
+arms, averaged over times: log hazards or log odds where patients without an event are counted
+(`patients.py`); for responses a nat of burden is a nat of log odds (status: assumed).
 With w = 1 / (comparisons of the same cohort), so that patients count once,
 
     ln L = sum_i w_i [ -(x_i - mu_i)^2 / (2 s_i^2) - ln s_i - ln(2 pi) / 2 ].
@@ -31,6 +32,7 @@ import numpy as np
 
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.evidence.measures import scale_of
+from abscopt.optimizer.evidence.patients import counts_patients, log_odds
 from abscopt.optimizer.evidence.settings import HIDDEN
 
 if TYPE_CHECKING:
@@ -95,7 +97,9 @@ def comparisons(results: Sequence[Scored], *, local: bool = False) -> list[Compa
 def predicted(scored: Scored, effect: Effect) -> float:
     """The model's log ratio: a difference of nats, or of the logarithms of amounts."""
     of, against = scored.measures[effect.of], scored.measures[effect.against]
-    if scale_of(scored.finding).relative:
+    if counts_patients(scored.finding) and effect.kind == "odds_ratio":
+        of, against = log_odds(of), log_odds(against)
+    elif scale_of(scored.finding).relative:
         of, against = np.log(of), np.log(against)
     return float(np.mean(of - against))
 
@@ -121,7 +125,8 @@ def _local(finding: Finding, effect: Effect) -> bool:
         {fraction.site for fraction in finding.arms[name].fractions}
         for name in (effect.of, effect.against)
     )
-    return set(finding.setting.lesions) - {HIDDEN} <= of ^ against
+    visible = set(finding.setting.lesions) - {HIDDEN} - set(finding.setting.resected)
+    return bool(visible) and visible <= of ^ against
 
 
 def _treatments(arm: Arm) -> frozenset[str]:

@@ -12,7 +12,8 @@ from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.evaluation.lesions import lesion_effect
 from abscopt.optimizer.evaluation.systemic import systemic_state
-from abscopt.optimizer.evidence.settings import read_to_size, size_at_death
+from abscopt.optimizer.evidence.patients import counts_patients, event_free
+from abscopt.optimizer.evidence.settings import read_to_size, size_at_death, times_of_patients
 
 if TYPE_CHECKING:
     from abscopt.instances.evidence import Arm, Finding, Ordering, Setting
@@ -66,9 +67,9 @@ def surrogate_measure(finding: Finding, arm: Arm, case: Instance, schedule: Sche
     `infiltration`: what of it primes on the day the arm is read; one number each.
     `out_of_field`, `irradiated`, `all_lesions`: minus the mean log burden of the lesions on which
     the arm is read (responses are read on tumors, and resistance shows there only).
-    `progression`: the first lesion to grow decides, hidden disease included,
-    ``-max_l [u_l(h) - u_l(0)]``. `survival`: minus the log of the total burden,
-    ``-ln sum_l exp u_l(h)``; of mice, days until the tumors have the size that ends the experiment.
+    `irradiated`, `progression` and `survival` of patients: minus the log of the cumulative hazard
+    at one, two and three years (`optimizer/evidence/patients.py`). `survival` of mice: days until
+    the tumors have the size that ends the experiment.
     `lymphocytes`: nadir in 10⁹/L.
     """
     endpoint = finding.setting.endpoint
@@ -76,6 +77,8 @@ def surrogate_measure(finding: Finding, arm: Arm, case: Instance, schedule: Sche
         return primed(case, schedule, arm.read_day)
     if read_to_size(finding):
         return _days_to_size(finding, case, schedule)
+    if counts_patients(finding):
+        return event_free(finding, arm, case, schedule, times_of_patients())
     verdict = Judge(case).evaluate(schedule)
     if endpoint == "priming":
         return np.array(verdict.immune["systemic_effect_nats"], dtype=np.float64)
@@ -83,16 +86,11 @@ def surrogate_measure(finding: Finding, arm: Arm, case: Instance, schedule: Sche
         return np.array([verdict.lymphocytes["nadir_1e9_per_l"]], dtype=np.float64)
     names = read_on(finding.setting, arm)
     read = [
-        (lesion, outcome)
-        for lesion, outcome in zip(case.lesions, verdict.lesions, strict=True)
+        outcome.log_burden
+        for outcome in verdict.lesions
         if outcome.name not in finding.setting.resected and (not names or outcome.name in names)
     ]
-    burden = np.array([outcome.log_burden for _, outcome in read], dtype=np.float64)
-    if endpoint == "progression":
-        start = np.log([[lesion.clonogen_number] for lesion, _ in read])
-        return np.asarray(-(burden - start).max(axis=0))
-    if endpoint == "survival":
-        return np.asarray(-np.logaddexp.reduce(burden, axis=0))
+    burden = np.array(read, dtype=np.float64)
     return np.asarray(-burden.mean(axis=0))
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import abscopt.instances.evidence
 from abscopt.instances.immune import Immune
 from abscopt.instances.load import build, library
+from abscopt.optimizer.evidence.patients import fitted
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def trial_of(finding: Finding) -> Trial:
         raise Unrepresented(finding.outside)
     if finding.setting.endpoint in ("toxicity", "marker"):
         raise Unrepresented(f"endpoint: {finding.setting.endpoint}")
+    if finding.scale == "mouse" and finding.setting.endpoint == "progression":
+        raise Unrepresented("progression of mice")
     arms = {name: _arm(finding, arm) for name, arm in finding.arms.items()}
     return Trial(finding, arms).under(default_constants())
 
@@ -114,6 +117,12 @@ def _arm(finding: Finding, arm: Arm) -> tuple[Instance, Schedule]:
         if day < case.days
     ]
     return case, Schedule.of((f for f in fractions if f.day < case.days), infusions)
+
+
+def times_of_patients() -> dict[str, Any]:
+    """When an event of a patient counts: `human.patients` of settings.toml."""
+    stated: dict[str, Any] = _settings()["human"]["patients"]
+    return stated
 
 
 def read_to_size(finding: Finding) -> bool:
@@ -158,9 +167,7 @@ def _raw(finding: Finding, arm: Arm) -> dict[str, Any]:
         if block.field == "large"
     }
     lesions = [
-        scale["large" if name in large else "small"]
-        | _site(name, share)
-        | _condition(arm).get("lesion", {})
+        _tumor(finding, name in large) | _site(name, share) | _condition(arm).get("lesion", {})
         for name in names
     ]
     if hidden:
@@ -181,6 +188,16 @@ def _raw(finding: Finding, arm: Arm) -> dict[str, Any]:
     }
     changed: dict[str, Any] = _condition(arm).get("case", {})
     return case | changed
+
+
+def _tumor(finding: Finding, large: bool) -> dict[str, Any]:
+    """A visible lesion; of patients with the alpha of its group and the spread between patients."""
+    early = finding.setting.early and not large
+    table = dict(_settings()[finding.scale]["early" if early else "large" if large else "small"])
+    group = table.pop("group", None)
+    if group is not None:
+        table |= {"alpha_per_gy": fitted()[group], "alpha_cv": fitted()["alpha_cv"]}
+    return table
 
 
 def _drugs(finding: Finding, arm: Arm) -> dict[str, Any]:
