@@ -171,6 +171,11 @@ class Arm(Table):
         every = (Fraction(day, b.dose_gy, b.site) for b in self.radiation for day in b.days)
         return tuple(sorted(every, key=lambda fraction: (fraction.day, fraction.site)))
 
+    @property
+    def sites(self) -> frozenset[str]:
+        """Lesions that are irradiated."""
+        return frozenset(block.site for block in self.radiation)
+
 
 class Setting(Table):
     """What was treated and where the outcome was read.

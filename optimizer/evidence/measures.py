@@ -12,7 +12,7 @@ from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.evaluation.lesions import lesion_effect
 from abscopt.optimizer.evaluation.systemic import systemic_state
-from abscopt.optimizer.evidence.patients import counts_patients, event_free
+from abscopt.optimizer.evidence.patients import counts_patients, left_over, shares
 from abscopt.optimizer.evidence.settings import read_to_size, size_at_death, times_of_patients
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ def surrogate_measure(finding: Finding, arm: Arm, case: Instance, schedule: Sche
     `infiltration`: what of it primes on the day the arm is read; one number each.
     `out_of_field`, `irradiated`, `all_lesions`: minus the mean log burden of the lesions on which
     the arm is read (responses are read on tumors, and resistance shows there only).
-    `irradiated`, `progression` and `survival` of patients: minus the log of the cumulative hazard
-    at one, two and three years (`optimizer/evidence/patients.py`). `survival` of mice: days until
-    the tumors have the size that ends the experiment.
+    `out_of_field`, `irradiated`, `progression` and `survival` of patients: minus the log of the
+    cumulative hazard, of shares of patients (`optimizer/evidence/patients.py`). `survival` of mice:
+    days until the tumors have the size that ends the experiment.
     `lymphocytes`: nadir in 10⁹/L.
     """
     endpoint = finding.setting.endpoint
@@ -78,7 +78,7 @@ def surrogate_measure(finding: Finding, arm: Arm, case: Instance, schedule: Sche
     if read_to_size(finding):
         return _days_to_size(finding, case, schedule)
     if counts_patients(finding):
-        return event_free(finding, arm, case, schedule, times_of_patients())
+        return shares(finding, arm, case, left_over(case, schedule), times_of_patients())
     verdict = Judge(case).evaluate(schedule)
     if endpoint == "priming":
         return np.array(verdict.immune["systemic_effect_nats"], dtype=np.float64)

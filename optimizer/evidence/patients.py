@@ -1,15 +1,21 @@
-"""How many patients are free of an event: what trials count, over patients who differ.
+"""How many patients are free of an event or respond: what trials count, over patients who differ.
 
 Patients differ in radiosensitivity (factor f of alpha, common to the lesions of a patient,
-`models/population.py`) and in the rate at which tumors grow (factor g, lognormal). Of an arm
+`models/population.py`), in the rate at which tumors grow (factor g) and in what effectors do
+(factor h); g and h are lognormal, f and h have mean 1. Of an arm
 
-    S(t) = E_f E_g [ Π_l 1/(1 + e^{r_l(f) − θ_l(t, g)}) ],    θ_l = ln(1 + V_l e^{−λ_l g t}),
+    S(t) = E_f E_g E_h [ Π_l 1/(1 + e^{r_l(f) − h s_l − θ_l(t, g)}) ],
+    θ_l = ln(1 + V_l e^{−λ_l g t}),
 
-with r_l the log clonogens that radiation, drugs and effectors leave, V_l their number at which the
-lesion counts, λ_l their growth (M39 of docs/reference/model.md). V and λ by endpoint and lesion are
-in `instances/evidence/settings.toml`; alpha, its spread, the growth of survivors and its spread are
-those of published local control (`instances/evidence/local_control_fit.json`). What is compared is
-minus the log of the cumulative hazard,
+with r_l the log clonogens that radiation and drugs leave, s_l the log kill by effectors, V_l the
+number at which the lesion counts, λ_l its growth (M39 of docs/reference/model.md). A tumor responds
+where the mean of ``h s_l`` over the lesions assessed reaches q, 30 % in diameter:
+
+    R = Φ((ln(s/q) − σ²/2)/σ),   σ the standard deviation of ln h.
+
+V, λ, q and σ are in `instances/evidence/settings.toml`; alpha, its spread, the growth of survivors
+and its spread are those of published local control (`instances/evidence/local_control_fit.json`).
+What is compared is minus the log of the cumulative hazard,
 
     m = −ln(−ln S),
 
@@ -20,8 +26,11 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -40,12 +49,16 @@ if TYPE_CHECKING:
     from abscopt.optimizer.schedule import Schedule
 
 FIT = Path(abscopt.instances.evidence.__file__).with_name("local_control_fit.json")
-SHARES = ("irradiated", "progression", "survival")
-"""Endpoints of patients that count those without an event."""
+SHARES = ("out_of_field", "irradiated", "progression", "survival")
+"""Endpoints of patients that count those who respond or have no event."""
 YEARS = (1.0, 2.0, 3.0)
 """When events are counted, unless a finding states a day; status: assumed, where figures stand."""
 SCORES = np.linspace(-2.4, 2.4, 9)
 """Normal scores of growth, as in the fit of local control."""
+EFFECTS = np.linspace(-2.8, 2.8, 15)
+"""Normal scores of what effectors do."""
+RAREST = 1e-12
+"""Least share of patients that is told from none."""
 DAYS_PER_YEAR = 365.25
 
 
@@ -64,17 +77,34 @@ def fitted() -> dict[str, float]:
 
 
 def counts_patients(finding: Finding) -> bool:
-    """Whether the endpoint is a share of patients without an event."""
+    """Whether the endpoint is a share of patients."""
     return finding.scale == "human" and finding.setting.endpoint in SHARES
 
 
-def event_free(
-    finding: Finding, arm: Arm, case: Instance, schedule: Schedule, stated: dict[str, Any]
+@dataclass(frozen=True)
+class Left:
+    """What an arm leaves of the lesions, before patients differ in growth and effect.
+
+    Attributes
+    ----------
+    burdens : name -> log clonogens left by radiation and drugs, (radiosensitivities,), no growth
+    weights : of radiosensitivities, (radiosensitivities,)
+    effects : name -> log kill by effectors in nats, (horizons,)
+    """
+
+    burdens: Mapping[str, FloatArray]
+    weights: FloatArray
+    effects: Mapping[str, FloatArray]
+
+
+def shares(
+    finding: Finding, arm: Arm, case: Instance, left: Left, stated: Mapping[str, Any]
 ) -> FloatArray:
     """Return m of one arm, one number for each time, more is better.
 
-    At `YEARS`; on the day that the arm is read, if it states one. `irradiated` reads the lesions
-    assessed, the others all that are not resected; hidden disease counts where the case has it.
+    Events at `YEARS`, or on the day that the arm is read, if it states one; responses at the
+    horizons. `out_of_field` and `irradiated` read the lesions assessed, the others all that are
+    not resected; hidden disease counts where the case has it.
 
     Parameters
     ----------
@@ -82,31 +112,60 @@ def event_free(
 
     Notes
     -----
-    Source: own (M39 of docs/reference/model.md). Status: derived; V and λ as stated there.
+    Source: own (M39 of docs/reference/model.md). Status: derived; V, λ, q and σ as stated there.
     """
     setting = finding.setting
-    left = [lesion for lesion in case.lesions if lesion.name not in setting.resected]
-    if setting.endpoint == "irradiated":
+    read = [lesion for lesion in case.lesions if lesion.name not in setting.resected]
+    if setting.endpoint in ("out_of_field", "irradiated"):
         names = setting.assessed if arm.read_at is None else (arm.read_at,)
-        left = [lesion for lesion in left if lesion.name in names]
-    burdens, weights = _left_over(case, schedule)
+        read = [lesion for lesion in read if lesion.name in names]
+    spread = float(stated["effect_spread"])
+    if setting.endpoint == "out_of_field":
+        kill = np.mean([left.effects[lesion.name] for lesion in read], axis=0)
+        return _compared(_responding(kill, -math.log(stated["response_left"]), spread))
+    effect = np.exp(spread * EFFECTS - 0.5 * spread**2)
+    weights = _normal(EFFECTS)[:, np.newaxis] * left.weights
+    after = {
+        lesion.name: left.burdens[lesion.name]
+        - effect[:, np.newaxis] * left.effects[lesion.name][-1]
+        for lesion in read
+    }
     if setting.endpoint == "irradiated" and arm.read_day is not None:
-        gone = [burdens[lesion.name] - math.log(lesion.clonogen_number) for lesion in left]
-        return _hazard(np.atleast_1d(_viable(gone, stated["viable_share"]) @ weights))
-    years = YEARS if arm.read_day is None else (arm.read_day / DAYS_PER_YEAR,)
-    score = np.exp(-0.5 * SCORES**2)
-    score /= score.sum()
-    spread = fitted()["regrowth_spread"]
-    free = np.zeros(len(years))
-    for weight, factor in zip(score, np.exp(spread * SCORES), strict=True):
-        controlled = np.ones((len(years), len(weights)))
-        for lesion in left:
-            growth = _growth(finding, lesion, bool(schedule.course(lesion.name)), stated)
-            seen = log_survivors_seen(years, growth.log_visible, factor * growth.per_year)
-            excess = burdens[lesion.name] - seen[:, np.newaxis]
-            controlled *= 1.0 / (1.0 + np.exp(np.clip(excess, -300.0, 300.0)))
-        free += weight * (controlled @ weights)
-    return _hazard(free)
+        least = math.log(stated["viable_share"])
+        free = np.ones((1, *weights.shape))
+        for lesion in read:
+            free *= _logistic(after[lesion.name] - math.log(lesion.clonogen_number) - least)
+        return _compared((free * weights).sum(axis=(1, 2)))
+    years = np.array(YEARS if arm.read_day is None else (arm.read_day / DAYS_PER_YEAR,))
+    total = np.zeros(len(years))
+    for weight, score in zip(_normal(SCORES), SCORES, strict=True):
+        free = np.ones((len(years), *weights.shape))
+        for lesion in read:
+            growth = _growth(finding, lesion, lesion.name in arm.sites, stated)
+            rate = growth.per_year * math.exp(fitted()["regrowth_spread"] * score)
+            seen = log_survivors_seen(years, growth.log_visible, rate)
+            free *= _logistic(after[lesion.name] - seen[:, np.newaxis, np.newaxis])
+        total += weight * (free * weights).sum(axis=(1, 2))
+    return _compared(total)
+
+
+def _responding(kill: FloatArray, least: float, spread: float) -> FloatArray:
+    """``Φ((ln(s/q) − σ²/2)/σ)``; a step without a spread."""
+    if spread == 0.0:
+        return np.asarray(kill >= least, dtype=np.float64)
+    scores = (np.log(np.maximum(kill, RAREST) / least) - 0.5 * spread**2) / spread
+    return np.array([NormalDist().cdf(float(score)) for score in scores])
+
+
+def _logistic(excess: FloatArray) -> FloatArray:
+    """``1/(1 + e^u)``."""
+    return np.asarray(1.0 / (1.0 + np.exp(np.clip(excess, -300.0, 300.0))))
+
+
+def _normal(scores: FloatArray) -> FloatArray:
+    """Weights of normal scores, adding up to 1."""
+    weights = np.exp(-0.5 * scores**2)
+    return np.asarray(weights / weights.sum())
 
 
 def log_odds(measure: FloatArray) -> FloatArray:
@@ -115,40 +174,34 @@ def log_odds(measure: FloatArray) -> FloatArray:
     return np.asarray(-hazard - np.log(-np.expm1(-hazard)))
 
 
-def _hazard(free: FloatArray) -> FloatArray:
+def _compared(share: FloatArray) -> FloatArray:
     """``−ln(−ln S)``."""
-    return np.asarray(-np.log(-np.log(free)))
+    return np.asarray(-np.log(-np.log(np.clip(share, RAREST, 1.0 - RAREST))))
 
 
-def _viable(gone: list[FloatArray], share: float) -> FloatArray:
-    """Chance that at most a share of a tumor is left: a threshold one nat wide, as for response."""
-    return np.asarray(
-        np.prod([1.0 / (1.0 + np.exp(np.clip(u, -300, 300)) / share) for u in gone], axis=0)
-    )
+def left_over(case: Instance, schedule: Schedule) -> Left:
+    """What a schedule leaves at the last horizon, and the effect at all of them.
 
-
-def _left_over(case: Instance, schedule: Schedule) -> tuple[dict[str, FloatArray], FloatArray]:
-    """Log clonogens left of each lesion, (radiosensitivities,), without growth, and the weights.
-
-    At the last horizon, when effectors have acted. The growth of the case is taken off: times of
-    patients have a growth of their own.
+    The growth of the case is taken off: times of patients have a growth of their own.
     """
     state = systemic_state(case, schedule.infusions)
     outcomes = Judge(case).evaluate(schedule).lesions
     weights = max((lesion.sensitivities[1] for lesion in case.lesions), key=len)
-    left = {}
+    burdens, effects = {}, {}
     for lesion, outcome in zip(case.lesions, outcomes, strict=True):
         course = schedule.course(lesion.name)
         local = lesion_effect(case, lesion, lesion.ways[0], course, state).local_log_burden
-        burdens = np.array([at[-1] for at in local])
-        # the judge's systemic effect on this lesion, the same at every radiosensitivity
-        immune = burdens[len(burdens) // 2] - outcome.clone_log_burden[0][-1]
+        by_sensitivity = np.array(local)
+        middle = by_sensitivity[len(by_sensitivity) // 2]
+        effects[lesion.name] = middle - np.array(outcome.clone_log_burden[0])
         grown = math.log(2.0) * case.days / (lesion.growth_doubling_time_days or math.inf)
-        left[lesion.name] = np.broadcast_to(burdens - immune - grown, weights.shape)
-    return left, weights
+        burdens[lesion.name] = np.broadcast_to(by_sensitivity[:, -1] - grown, weights.shape)
+    return Left(burdens, weights, effects)
 
 
-def _growth(finding: Finding, lesion: Lesion, irradiated: bool, stated: dict[str, Any]) -> Growth:
+def _growth(
+    finding: Finding, lesion: Lesion, irradiated: bool, stated: Mapping[str, Any]
+) -> Growth:
     """When a lesion counts and how fast it gets there."""
     hidden = not lesion.irradiable
     number = math.log(lesion.clonogen_number)
