@@ -2,16 +2,17 @@
 
 Patients differ in radiosensitivity (factor f of alpha, common to the lesions of a patient,
 `models/population.py`), in the rate at which tumors grow (factor g) and in what effectors do
-(factor h); g and h are lognormal, f and h have mean 1. Of an arm
+(factor h); all are lognormal, f has mean 1, g and h median 1: the case is the median patient. Of an
+arm with systemic effect Z before saturation
 
-    S(t) = E_f E_g E_h [ Π_l 1/(1 + e^{r_l(f) − h s_l − θ_l(t, g)}) ],
-    θ_l = ln(1 + V_l e^{−λ_l g t}),
+    S(t) = E_f E_g E_h [ Π_l 1/(1 + e^{r_l(f) − H_l s(h Z) − θ_l(t, g)}) ],
+    θ_l = ln(1 + V_l e^{−λ_l g t}),   s(Z) = M Z/(Z + M)   (M21),
 
-with r_l the log clonogens that radiation and drugs leave, s_l the log kill by effectors, V_l the
-number at which the lesion counts, λ_l its growth (M39 of docs/reference/model.md). A tumor responds
-where the mean of ``h s_l`` over the lesions assessed reaches q, 30 % in diameter:
+with r_l the log clonogens that radiation and drugs leave, H_l the lesion's share, V_l the number at
+which the lesion counts, λ_l its growth (M39 of docs/reference/model.md). A tumor responds where
+``H s`` reaches q, 30 % in diameter, H the mean share of the lesions assessed:
 
-    R = Φ((ln(s/q) − σ²/2)/σ),   σ the standard deviation of ln h.
+    R = Φ(ln(Z/Z_q)/σ),   H s(Z_q) = q,   σ the standard deviation of ln h.
 
 V, λ, q and σ are in `instances/evidence/settings.toml`; alpha, its spread, the growth of survivors
 and its spread are those of published local control (`instances/evidence/local_control_fit.json`).
@@ -37,6 +38,7 @@ import numpy as np
 
 import abscopt.instances.evidence
 from abscopt.models.arrays import FloatArray
+from abscopt.models.immune import saturate
 from abscopt.models.recurrence import log_survivors_seen
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.evaluation.lesions import lesion_effect
@@ -89,12 +91,12 @@ class Left:
     ----------
     burdens : name -> log clonogens left by radiation and drugs, (radiosensitivities,), no growth
     weights : of radiosensitivities, (radiosensitivities,)
-    effects : name -> log kill by effectors in nats, (horizons,)
+    effect : systemic effect of the median patient before saturation in nats, (horizons,)
     """
 
     burdens: Mapping[str, FloatArray]
     weights: FloatArray
-    effects: Mapping[str, FloatArray]
+    effect: FloatArray
 
 
 def shares(
@@ -121,14 +123,14 @@ def shares(
         read = [lesion for lesion in read if lesion.name in names]
     spread = float(stated["effect_spread"])
     if setting.endpoint == "out_of_field":
-        kill = np.mean([left.effects[lesion.name] for lesion in read], axis=0)
-        return _compared(_responding(kill, -math.log(stated["response_left"]), spread))
-    effect = np.exp(spread * EFFECTS - 0.5 * spread**2)
+        share = float(np.mean([_share(case, lesion) for lesion in read]))
+        return _compared(_responding(case, left.effect, share, stated))
+    felt = saturate(np.exp(spread * EFFECTS) * left.effect[-1], case.immune.effect_maximum_nats)[
+        :, np.newaxis
+    ]
     weights = _normal(EFFECTS)[:, np.newaxis] * left.weights
     after = {
-        lesion.name: left.burdens[lesion.name]
-        - effect[:, np.newaxis] * left.effects[lesion.name][-1]
-        for lesion in read
+        lesion.name: left.burdens[lesion.name] - _share(case, lesion) * felt for lesion in read
     }
     if setting.endpoint == "irradiated" and arm.read_day is not None:
         least = math.log(stated["viable_share"])
@@ -149,12 +151,25 @@ def shares(
     return _compared(total)
 
 
-def _responding(kill: FloatArray, least: float, spread: float) -> FloatArray:
-    """``Φ((ln(s/q) − σ²/2)/σ)``; a step without a spread."""
+def _responding(
+    case: Instance, effect: FloatArray, share: float, stated: Mapping[str, Any]
+) -> FloatArray:
+    """``Φ(ln(Z/Z_q)/σ)``, (horizons,); a step without a spread, none where nothing suffices."""
+    most = case.immune.effect_maximum_nats or math.inf
+    least = -math.log(stated["response_left"]) / share if share > 0.0 else math.inf
+    if least >= most:
+        return np.zeros(len(effect))
+    enough = least / (1.0 - least / most)
+    spread = float(stated["effect_spread"])
     if spread == 0.0:
-        return np.asarray(kill >= least, dtype=np.float64)
-    scores = (np.log(np.maximum(kill, RAREST) / least) - 0.5 * spread**2) / spread
+        return np.asarray(effect >= enough, dtype=np.float64)
+    scores = np.log(np.maximum(effect, RAREST) / enough) / spread
     return np.array([NormalDist().cdf(float(score)) for score in scores])
+
+
+def _share(case: Instance, lesion: Lesion) -> float:
+    """Share of the systemic effect that a lesion of one clone feels."""
+    return lesion.effector_share * case.immune.share_factor
 
 
 def _logistic(excess: FloatArray) -> FloatArray:
@@ -185,18 +200,16 @@ def left_over(case: Instance, schedule: Schedule) -> Left:
     The growth of the case is taken off: times of patients have a growth of their own.
     """
     state = systemic_state(case, schedule.infusions)
-    outcomes = Judge(case).evaluate(schedule).lesions
     weights = max((lesion.sensitivities[1] for lesion in case.lesions), key=len)
-    burdens, effects = {}, {}
-    for lesion, outcome in zip(case.lesions, outcomes, strict=True):
+    burdens = {}
+    for lesion in case.lesions:
         course = schedule.course(lesion.name)
         local = lesion_effect(case, lesion, lesion.ways[0], course, state).local_log_burden
-        by_sensitivity = np.array(local)
-        middle = by_sensitivity[len(by_sensitivity) // 2]
-        effects[lesion.name] = middle - np.array(outcome.clone_log_burden[0])
         grown = math.log(2.0) * case.days / (lesion.growth_doubling_time_days or math.inf)
-        burdens[lesion.name] = np.broadcast_to(by_sensitivity[:, -1] - grown, weights.shape)
-    return Left(burdens, weights, effects)
+        last = np.array([at[-1] for at in local]) - grown
+        burdens[lesion.name] = np.broadcast_to(last, weights.shape)
+    effect = Judge(case).evaluate(schedule).immune["unsaturated_effect_nats"]
+    return Left(burdens, weights, np.array(effect, dtype=np.float64))
 
 
 def _growth(
