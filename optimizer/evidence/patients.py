@@ -57,7 +57,7 @@ YEARS = (1.0, 2.0, 3.0)
 """When events are counted, unless a finding states a day; status: assumed, where figures stand."""
 SCORES = np.linspace(-2.4, 2.4, 9)
 """Normal scores of growth, as in the fit of local control."""
-EFFECTS = np.linspace(-2.8, 2.8, 15)
+EFFECTS = np.linspace(-2.8, 2.8, 29)
 """Normal scores of what effectors do."""
 RAREST = 1e-12
 """Least share of patients that is told from none."""
