@@ -2,10 +2,9 @@
 
     python benchmarks/studies/evidence_baselines.py --write
 
-A Sobol sequence (seed 0) fills the ranges of `calibrate.py` and those of the two constants that
-it never varied. Nothing is chosen. Writes `instances/evidence/baselines.json`: for each half mean,
-best and quartiles of the share of findings that are reproduced, and of the log likelihood of the
-published effects.
+Sets of `evidence_sets.py` (seed 0). Nothing is chosen. Writes `instances/evidence/baselines.json`:
+for each half mean, best and quartiles of the share of findings that are reproduced, and of the log
+likelihood of the published effects. Takes some minutes.
 """
 
 from __future__ import annotations
@@ -16,33 +15,15 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import numpy as np
-from calibrate import RANGES
-from scipy.stats import qmc
+from evidence_sets import drawn, immune_of
 
 from abscopt.instances.immune import Immune
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.evidence.document import BASELINES, SPLITS
 from abscopt.optimizer.evidence.likelihood import comparisons, fits
 from abscopt.optimizer.evidence.score import score_of, scored
-from abscopt.optimizer.evidence.settings import default_constants
 
 SETS, SEED = 64, 0
-SCALE = {"effect_per_effector": (0.02, 0.12), "release_factor": (0.2, 2.0)}
-"""(low, high) on a logarithmic scale; status: assumed, a factor of 3 to 5 about the defaults."""
-
-
-def random_sets() -> list[Immune]:
-    """Constants drawn over all ranges."""
-    ranges = {name: (low, high, log) for name, (low, high, log, _) in RANGES.items()}
-    ranges |= {name: (low, high, True) for name, (low, high) in SCALE.items()}
-    found = []
-    for row in qmc.Sobol(len(ranges), scramble=True, rng=SEED).random(SETS):
-        changed: dict[str, float | int] = {}
-        for share, (name, (low, high, logarithmic)) in zip(row, ranges.items(), strict=True):
-            value = low * (high / low) ** share if logarithmic else low + share * (high - low)
-            changed[name] = int(value) if name == "priming_delay_days" else float(value)
-        found.append(default_constants().unchecked(changed))
-    return found
 
 
 def measured(immune: Immune) -> list[tuple[float, float]]:
@@ -71,7 +52,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()
     with ProcessPoolExecutor(arguments.workers) as pool:
-        values = np.array(list(pool.map(measured, random_sets())))
+        values = np.array(list(pool.map(measured, map(immune_of, drawn(SETS, SEED)))))
     found: dict[str, Any] = {"format": 1, "sets": SETS, "seed": SEED}
     for i, split in enumerate(SPLITS):
         shares, likelihoods = values[:, i].T

@@ -65,33 +65,6 @@ def test_hidden_disease_has_one_share_whatever_is_visible(name: str) -> None:
         assert sum(shares.values()) == pytest.approx(0.5)
 
 
-def test_progression_is_that_of_the_first_lesion_to_grow() -> None:
-    trial = named(STAGE_III)
-    case, _ = trial.arms["placebo"]
-    burden = burdens(trial, "placebo")
-    start = {lesion.name: math.log(lesion.clonogen_number) for lesion in case.lesions}
-    worst = np.max([burden[name] - start[name] for name in burden], axis=0)
-    np.testing.assert_allclose(measure(trial, "placebo"), -worst, rtol=1e-12)
-
-
-def test_an_untreated_lesion_changes_no_verdict_on_progression() -> None:
-    for name in (STAGE_III, "checkmate-73l-2024-concurrent", "i-sabr-2023-nivolumab"):
-        lesions = (*BY_ID[name].setting.lesions, "untreated")
-        assert verdict(changed(name, lesions=lesions)) == verdict(named(name)) == "reproduced"
-
-
-def test_survival_is_the_total_burden() -> None:
-    trial = named("proclaim-2016-doublets")
-    total = np.logaddexp.reduce(list(burdens(trial, "etoposide").values()), axis=0)
-    np.testing.assert_allclose(measure(trial, "etoposide"), -total, rtol=1e-12)
-
-
-def test_resected_lesions_are_not_read() -> None:
-    trial = named("altorki-2023-disease-free-survival")
-    burden = burdens(trial, "durvalumab")["hidden"]
-    np.testing.assert_allclose(measure(trial, "durvalumab"), math.log(5) - burden, rtol=1e-12)
-
-
 def test_survival_of_mice_is_the_time_to_a_size() -> None:
     """Untreated, a tumor is 20 times its size on day 7 after log2(20) doublings of 3 days more."""
     finding = BY_ID["dovedi-2014-concomitant-vs-sequential"]
