@@ -59,12 +59,13 @@ FALL = 1.9207
 """Half of the 95 % quantile of chi square with one degree of freedom."""
 
 
-def compared_trials() -> list[Trial]:
-    """Trials of patients with a published size that counts."""
+def compared_trials(split: str | None = None) -> list[Trial]:
+    """Trials of patients with a published size that counts, of one half or both."""
     return [
         trial
         for finding, trial in trials()
         if isinstance(trial, Trial)
+        and split in (None, finding.split)
         and counts_patients(finding)
         and finding.status == "verified"
         and any(effect.randomized for effect in finding.effects)
@@ -80,10 +81,10 @@ Judged = list[tuple[Trial, dict[str, Left]]]
 """Trials with what each arm leaves."""
 
 
-def judged(**constants: float) -> Judged:
-    """Every compared trial under changed constants."""
+def judged(split: str | None = None, **constants: float) -> Judged:
+    """Compared trials of one half or both under changed constants."""
     immune = default_constants().model_copy(update=constants)
-    under = [trial.under(immune) for trial in compared_trials()]
+    under = [trial.under(immune) for trial in compared_trials(split)]
     return [
         (
             trial,

@@ -1,0 +1,164 @@
+"""Ensembles of plausible patients: what the evidence accepts, times what it leaves open.
+
+    python benchmarks/studies/ensemble.py --write
+
+A member is a weight and changes of a case: immune constants, the contested sign of blockade before
+radiation, and radiobiology common to all lesions of a patient.
+
+* Immune constants: `SETS` sets of `evidence_sets.py`, whose ranges are the prior. Each is weighted
+  by the likelihood of the systemic comparisons of the training half
+  (`optimizer/evidence/likelihood.py`), the mean over spreads of the effect between patients
+  (`SPREADS`), which the sizes do not tell (`evidence_fit.py`). As sizes scatter more than their
+  intervals say, log likelihoods are divided by chi square per degree of freedom of the best set. A
+  set that breaks a requirement of `optimizer/evidence/requirements.py` has no weight. The effective
+  number is ``(sum w)^2 / sum w^2``.
+* The sign: one of the two contested scenarios or neither, each a third (assumed).
+* Radiobiology: alpha, alpha/beta and doubling time times lognormal factors of median 1. 20 % for
+  alpha and alpha/beta (assumed; the fit of alpha has an interval of about that width, and a case's
+  `alpha_cv`, if any, is a spread beside it), 0.7 in the logarithm for the doubling time (assumed:
+  two thirds of untreated tumors from half to twice the median).
+
+One scrambled Sobol' sequence of five dimensions draws the members of equal weight: its first point
+picks a set by cumulative weight, so that the first 20 or 100 points are the ensembles. Writes
+`instances/library/ensembles/plausible-20.json` and `plausible-100.json`. Takes some seven minutes
+on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from evidence_fit import compared, judged
+from evidence_sets import RANGES, drawn, immune_of
+from scipy.stats import norm, qmc
+
+import abscopt.instances
+from abscopt.instances.load import library
+from abscopt.models.arrays import FloatArray
+from abscopt.optimizer.evidence.likelihood import fit
+from abscopt.optimizer.evidence.requirements import requirements
+
+FOLDER = Path(abscopt.instances.__file__).parent / "library" / "ensembles"
+SETS, SEED = 128, 0
+SPREADS = (1.0, 2.0, 4.0)
+SIZES = (20, 100)
+SIGNS = ("preblockade-harms", "default", "preblockade-helps")
+ALPHA, RATIO, DOUBLING = 0.2, 0.2, 0.7
+"""Standard deviations of the log factors."""
+FREE = 3
+"""Numbers that the evidence fits: effect, release, spread; degrees of freedom are the rest."""
+
+
+def likelihood_of(values: dict[str, float | int]) -> list[tuple[float, float, int]]:
+    """(ln L, chi square, cohorts) of the systemic sizes of the training half, per spread."""
+    under = judged("training", **values)
+    found = []
+    for spread in SPREADS:
+        some = [one for one in compared(under, 1.0, spread) if not one.local]
+        fitted = fit(some, np.array([one.predicted for one in some]))
+        cohorts = len({one.finding.patients for one in some})
+        found.append((fitted.log_likelihood, fitted.chi_square, cohorts))
+    return found
+
+
+def required(values: dict[str, float | int]) -> bool:
+    """Whether a set meets every requirement."""
+    return all(one.holds for one in requirements(immune_of(values)))
+
+
+def weighted(sets: list[dict[str, float | int]], workers: int) -> tuple[FloatArray, dict[str, Any]]:
+    """Weights of the sets, adding up to 1, and what is to be said of them."""
+    with ProcessPoolExecutor(workers) as pool:
+        table = np.array(list(pool.map(likelihood_of, sets)))
+        met = np.array(list(pool.map(required, sets)))
+    likelihood, squares = table[..., 0], table[..., 1]
+    best = np.unravel_index(likelihood.argmax(), likelihood.shape)
+    dispersion = max(1.0, float(squares[best] / (table[best][2] - FREE)))
+    raw = np.exp((likelihood - likelihood.max()) / dispersion).mean(axis=1) * met
+    weights = raw / raw.sum()
+    plain = np.exp(likelihood - likelihood.max()).mean(axis=1) * met
+    return weights, {
+        "sets": len(sets),
+        "requirements_met": int(met.sum()),
+        "dispersion": round(dispersion, 3),
+        "effective_number": round(_effective(weights), 1),
+        "effective_number_undispersed": round(_effective(plain / plain.sum()), 1),
+        "log_likelihood": [round(float(likelihood.min()), 2), round(float(likelihood.max()), 2)],
+        "mean_of_prior_and_accepted": {
+            name: [
+                float(f"{np.average([one[name] for one in sets], weights=w):.4g}")
+                for w in (None, weights)
+            ]
+            for name in RANGES
+        },
+    }
+
+
+def _effective(weights: FloatArray) -> float:
+    return float(1.0 / (weights**2).sum())
+
+
+def members(
+    sets: list[dict[str, float | int]], weights: FloatArray, number: int
+) -> list[dict[str, Any]]:
+    """That many members of equal weight."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # not a power of two
+        points = qmc.Sobol(5, scramble=True, rng=SEED).random(number)
+    cumulative = np.cumsum(weights)
+    found = []
+    for point in points:
+        chosen = sets[min(int(np.searchsorted(cumulative, point[0])), len(sets) - 1)]
+        scenario = library("scenarios")[SIGNS[int(point[1] * len(SIGNS))]]
+        immune = chosen | {"preblockade_sign": scenario["preblockade_sign"]}
+        changes: list[dict[str, Any]] = [
+            {"key": f"immune.{name}", "value": value} for name, value in immune.items()
+        ]
+        for name, spread, share in (
+            ("alpha_per_gy", ALPHA, point[2]),
+            ("alpha_beta_gy", RATIO, point[3]),
+            ("growth_doubling_time_days", DOUBLING, point[4]),
+        ):
+            factor = math.exp(spread * float(norm.ppf(share)))
+            changes.append({"key": f"lesions.*.{name}", "factor": round(factor, 4)})
+        found.append({"weight": 1.0 / number, "changes": changes})
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Write the library's ensembles.")
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--workers", type=int, default=1)
+    arguments = parser.parse_args()
+    sets = drawn(SETS, SEED)
+    weights, said = weighted(sets, arguments.workers)
+    print(json.dumps(said, indent=1))
+    for number in SIZES if arguments.write else ():
+        document = {
+            "format": 1,
+            "name": f"plausible-{number}",
+            "title": f"{number} plausible patients: evidence, contested sign, radiobiology",
+            "source": "benchmarks/studies/ensemble.py",
+            "status": "calibrated",
+            "note": "Immune constants weighted by published sizes of trials (training half), which "
+            "hardly tell them apart; sign of blockade before radiation one third each; alpha and "
+            "alpha/beta spread by 20 %, doubling time by 0.7 in the logarithm, common to a patient "
+            "(assumed).",
+            "seed": SEED,
+            "evidence": said,
+            "members": members(sets, weights, number),
+        }
+        FOLDER.mkdir(exist_ok=True)
+        path = FOLDER / f"plausible-{number}.json"
+        path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
