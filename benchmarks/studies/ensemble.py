@@ -2,7 +2,7 @@
 
     python benchmarks/studies/ensemble.py --write
 
-A member is a weight and changes of a case: immune constants, the contested sign of blockade before
+A member is values and factors of keys of a case: immune constants, the contested sign of blockade before
 radiation, and radiobiology common to all lesions of a patient.
 
 * Immune constants: `SETS` sets of `evidence_sets.py`, whose ranges are the prior. Each is weighted
@@ -20,7 +20,7 @@ radiation, and radiobiology common to all lesions of a patient.
 
 One scrambled Sobol' sequence of five dimensions draws the members of equal weight: its first point
 picks a set by cumulative weight, so that the first 20 or 100 points are the ensembles. Writes
-`instances/library/ensembles/plausible-20.json` and `plausible-100.json`. Takes some seven minutes
+`plausible-20` and `plausible-100` below the mark in `instances/library/ensembles.toml`. Takes some seven minutes
 on one core.
 """
 
@@ -44,12 +44,15 @@ from abscopt.instances.load import library
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.evidence.likelihood import fit
 from abscopt.optimizer.evidence.requirements import requirements
+from abscopt.optimizer.evidence.settings import default_constants
 
-FOLDER = Path(abscopt.instances.__file__).parent / "library" / "ensembles"
+FILE = Path(abscopt.instances.__file__).parent / "library" / "ensembles.toml"
+MARK = "# Below: written by benchmarks/studies/ensemble.py.\n"
 SETS, SEED = 128, 0
 SPREADS = (1.0, 2.0, 4.0)
 SIZES = (20, 100)
 SIGNS = ("preblockade-harms", "default", "preblockade-helps")
+FACTORS = ("effect_per_effector", "release_factor")
 ALPHA, RATIO, DOUBLING = 0.2, 0.2, 0.7
 """Standard deviations of the log factors."""
 FREE = 3
@@ -108,28 +111,58 @@ def _effective(weights: FloatArray) -> float:
 def members(
     sets: list[dict[str, float | int]], weights: FloatArray, number: int
 ) -> list[dict[str, Any]]:
-    """That many members of equal weight."""
+    """That many members of equal weight: name, values (`set`) and factors (`times`) of keys.
+
+    Constants that switch immunity off at 0 are factors, so that they leave it off.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # not a power of two
         points = qmc.Sobol(5, scramble=True, rng=SEED).random(number)
-    cumulative = np.cumsum(weights)
+    cumulative, default = np.cumsum(weights), default_constants()
     found = []
-    for point in points:
+    for i, point in enumerate(points):
         chosen = sets[min(int(np.searchsorted(cumulative, point[0])), len(sets) - 1)]
-        scenario = library("scenarios")[SIGNS[int(point[1] * len(SIGNS))]]
-        immune = chosen | {"preblockade_sign": scenario["preblockade_sign"]}
-        changes: list[dict[str, Any]] = [
-            {"key": f"immune.{name}", "value": value} for name, value in immune.items()
-        ]
+        sign = SIGNS[int(point[1] * len(SIGNS))]
+        values = {f"immune.{name}": value for name, value in chosen.items() if name not in FACTORS}
+        values["immune.preblockade_sign"] = library("scenarios")[sign]["preblockade_sign"]
+        times = {
+            f"immune.{name}": round(chosen[name] / getattr(default, name), 4) for name in FACTORS
+        }
         for name, spread, share in (
             ("alpha_per_gy", ALPHA, point[2]),
             ("alpha_beta_gy", RATIO, point[3]),
             ("growth_doubling_time_days", DOUBLING, point[4]),
         ):
             factor = math.exp(spread * float(norm.ppf(share)))
-            changes.append({"key": f"lesions.*.{name}", "factor": round(factor, 4)})
-        found.append({"weight": 1.0 / number, "changes": changes})
+            times[f"lesions.*.{name}"] = round(factor, 4)
+        found.append({"name": f"{i + 1:03d}-{sign}", "set": values, "times": times})
     return found
+
+
+def text_of(number: int, said: dict[str, Any], listed: list[dict[str, Any]]) -> str:
+    """One ensemble as TOML."""
+    name = f"plausible-{number}"
+    note = (
+        "Immune constants weighted by published sizes of trials (training half), which hardly tell "
+        f"them apart: {said['requirements_met']} of {said['sets']} sets meet the requirements, the "
+        f"effective number is {said['effective_number']}. The sign of blockade before radiation is "
+        "one of three; alpha and alpha/beta spread by 20 %, doubling time by 0.7 in the logarithm "
+        "(assumed), common to all lesions of a patient. Members have equal weights."
+    )
+    head = {
+        "title": f"{number} plausible patients: evidence, contested sign, radiobiology",
+        "source": f"benchmarks/studies/ensemble.py, seed {SEED}",
+        "status": "calibrated",
+        "note": note,
+    }
+    lines = [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in head.items()), ""]
+    for member in listed:
+        lines += [f"[[{name}.members]]", f"name = {json.dumps(member['name'])}"]
+        for key in ("set", "times"):
+            inside = ", ".join(f"{json.dumps(k)} = {json.dumps(v)}" for k, v in member[key].items())
+            lines.append(f"{key} = {{ {inside} }}")
+        lines.append("")
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -140,24 +173,11 @@ def main() -> None:
     sets = drawn(SETS, SEED)
     weights, said = weighted(sets, arguments.workers)
     print(json.dumps(said, indent=1))
-    for number in SIZES if arguments.write else ():
-        document = {
-            "format": 1,
-            "name": f"plausible-{number}",
-            "title": f"{number} plausible patients: evidence, contested sign, radiobiology",
-            "source": "benchmarks/studies/ensemble.py",
-            "status": "calibrated",
-            "note": "Immune constants weighted by published sizes of trials (training half), which "
-            "hardly tell them apart; sign of blockade before radiation one third each; alpha and "
-            "alpha/beta spread by 20 %, doubling time by 0.7 in the logarithm, common to a patient "
-            "(assumed).",
-            "seed": SEED,
-            "evidence": said,
-            "members": members(sets, weights, number),
-        }
-        FOLDER.mkdir(exist_ok=True)
-        path = FOLDER / f"plausible-{number}.json"
-        path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    if not arguments.write:
+        return
+    before = FILE.read_text(encoding="utf-8").partition(MARK)[0] if FILE.exists() else ""
+    written = [text_of(number, said, members(sets, weights, number)) for number in SIZES]
+    FILE.write_text(before + MARK + "\n" + "\n".join(written), encoding="utf-8")
 
 
 if __name__ == "__main__":
