@@ -2,8 +2,8 @@
 
     python benchmarks/studies/ensemble.py --write
 
-A member is values and factors of keys of a case: immune constants, the contested sign of blockade before
-radiation, and radiobiology common to all lesions of a patient.
+A member is values and factors of keys of a case: immune constants, the contested sign of blockade
+before radiation, and radiobiology common to all lesions of a patient.
 
 * Immune constants: `SETS` sets of `evidence_sets.py`, whose ranges are the prior. Each is weighted
   by the likelihood of the systemic comparisons of the training half
@@ -20,8 +20,8 @@ radiation, and radiobiology common to all lesions of a patient.
 
 One scrambled Sobol' sequence of five dimensions draws the members of equal weight: its first point
 picks a set by cumulative weight, so that the first 20 or 100 points are the ensembles. Writes
-`plausible-20` and `plausible-100` below the mark in `instances/library/ensembles.toml`. Takes some seven minutes
-on one core.
+`plausible-20` and `plausible-100` below the mark in `instances/library/ensembles.toml`. Takes some
+seven minutes on one core.
 """
 
 from __future__ import annotations
