@@ -31,11 +31,12 @@ import json
 import math
 import warnings
 from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from evidence_fit import compared, judged
+from evidence_fit import Sizes
 from evidence_sets import RANGES, drawn, immune_of
 from scipy.stats import norm, qmc
 
@@ -43,7 +44,7 @@ import abscopt.instances
 from abscopt.instances.load import library
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.evidence.likelihood import fit
-from abscopt.optimizer.evidence.requirements import requirements
+from abscopt.optimizer.evidence.requirements import in_turn
 from abscopt.optimizer.evidence.settings import default_constants
 
 FILE = Path(abscopt.instances.__file__).parent / "library" / "ensembles.toml"
@@ -59,12 +60,17 @@ FREE = 3
 """Numbers that the evidence fits: effect, release, spread; degrees of freedom are the rest."""
 
 
+@lru_cache(maxsize=1)
+def _sizes() -> Sizes:
+    return Sizes("training")
+
+
 def likelihood_of(values: dict[str, float | int]) -> list[tuple[float, float, int]]:
     """(ln L, chi square, cohorts) of the systemic sizes of the training half, per spread."""
-    under = judged("training", **values)
+    effects = _sizes().effects(immune_of(values))
     found = []
     for spread in SPREADS:
-        some = [one for one in compared(under, 1.0, spread) if not one.local]
+        some = [one for one in _sizes().compared(effects, 1.0, spread) if not one.local]
         fitted = fit(some, np.array([one.predicted for one in some]))
         cohorts = len({one.finding.patients for one in some})
         found.append((fitted.log_likelihood, fitted.chi_square, cohorts))
@@ -73,7 +79,7 @@ def likelihood_of(values: dict[str, float | int]) -> list[tuple[float, float, in
 
 def required(values: dict[str, float | int]) -> bool:
     """Whether a set meets every requirement."""
-    return all(one.holds for one in requirements(immune_of(values)))
+    return all(one.holds for one in in_turn(immune_of(values)))
 
 
 def weighted(sets: list[dict[str, float | int]], workers: int) -> tuple[FloatArray, dict[str, Any]]:

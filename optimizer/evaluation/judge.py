@@ -40,7 +40,7 @@ class Judge:
         """Exact value of a schedule and of every limit of the case."""
         instance = self.instance
         state = self._state(schedule.infusions)
-        effects = [self._effect(index, schedule) for index in range(len(instance.lesions))]
+        effects = list(self.lesion_effects(schedule))
         total_loss = state.chemotherapy_log_loss + sum(e.effect_loss for e in effects)
         factors = [math.exp(-(total_loss - effect.effect_loss)) for effect in effects]
         raw = [
@@ -76,6 +76,10 @@ class Judge:
         if infusions not in self._states:
             self._states[infusions] = systemic_state(self.instance, infusions)
         return self._states[infusions]
+
+    def lesion_effects(self, schedule: Schedule) -> tuple[LesionEffect, ...]:
+        """What each lesion's course does on its own, in the order of the lesions."""
+        return tuple(self._effect(index, schedule) for index in range(len(self.instance.lesions)))
 
     def _effect(self, index: int, schedule: Schedule) -> LesionEffect:
         lesion = self.instance.lesions[index]

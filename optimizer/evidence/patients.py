@@ -41,8 +41,6 @@ from abscopt.models.arrays import FloatArray
 from abscopt.models.immune import saturate
 from abscopt.models.recurrence import log_survivors_seen
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.evaluation.lesions import lesion_effect
-from abscopt.optimizer.evaluation.systemic import systemic_state
 
 if TYPE_CHECKING:
     from abscopt.instances.evidence import Arm, Finding
@@ -118,35 +116,60 @@ def shares(
     Source: own (M39 of docs/reference/model.md). Status: derived; V, λ, q and σ as stated there.
     """
     setting = finding.setting
-    read = [lesion for lesion in case.lesions if lesion.name not in setting.resected]
-    if setting.endpoint in ("out_of_field", "irradiated"):
-        names = setting.assessed if arm.read_at is None else (arm.read_at,)
-        read = [lesion for lesion in read if lesion.name in names]
-    spread = float(stated["effect_spread"])
+    read = _read(finding, arm, case)
     if setting.endpoint == "out_of_field":
         share = float(np.mean([_share(case, lesion) for lesion in read]))
-        return _compared(_responding(case, left.effect, share, stated))
-    felt = saturate(np.exp(spread * EFFECTS) * left.effect[-1], case.immune.effect_maximum_nats)[
-        :, np.newaxis
-    ]
-    weights = _normal(EFFECTS)[:, np.newaxis] * left.weights
+        return hazard_measure(_responding(case, left.effect, share, stated))
+    raw = np.exp(float(stated["effect_spread"]) * EFFECTS) * left.effect[-1]
+    return hazard_measure(
+        by_effect(finding, arm, case, left, stated, raw) @ normal_weights(EFFECTS)
+    )
+
+
+def by_effect(
+    finding: Finding,
+    arm: Arm,
+    case: Instance,
+    left: Left,
+    stated: Mapping[str, Any],
+    raw: FloatArray,
+) -> FloatArray:
+    """Share of patients without an event by what effectors do, (times, effects).
+
+    Parameters
+    ----------
+    raw : systemic effects before saturation in nats, (effects,), in place of that of the case
+    """
+    setting = finding.setting
+    read = _read(finding, arm, case)
+    felt = saturate(raw, case.immune.effect_maximum_nats)[:, np.newaxis]
     after = {
         lesion.name: left.burdens[lesion.name] - _share(case, lesion) * felt for lesion in read
     }
     if setting.endpoint == "irradiated" and arm.read_day is not None:
         least = math.log(stated["viable_share"])
-        free = np.ones((1, *weights.shape))
+        free = np.ones((1, len(raw), len(left.weights)))
         for lesion in read:
             free *= _logistic(after[lesion.name] - math.log(lesion.clonogen_number) - least)
-        return _compared((free * weights).sum(axis=(1, 2)))
+        return np.asarray(free @ left.weights)
     years = np.array(YEARS if arm.read_day is None else (arm.read_day / DAYS_PER_YEAR,))
     rates = np.exp(fitted()["regrowth_spread"] * SCORES)[:, np.newaxis]
-    free = np.ones((len(rates), len(years), *weights.shape))
+    free = np.ones((len(rates), len(years), len(raw), len(left.weights)))
     for lesion in read:
         growth = _growth(finding, lesion, lesion.name in arm.sites, stated)
         seen = log_survivors_seen(years, growth.log_visible, growth.per_year * rates)
         free *= _logistic(after[lesion.name] - seen[..., np.newaxis, np.newaxis])
-    return _compared(np.einsum("g,gyef,ef->y", _normal(SCORES), free, weights))
+    return np.einsum("g,gyef,f->ye", normal_weights(SCORES), free, left.weights)
+
+
+def _read(finding: Finding, arm: Arm, case: Instance) -> list[Lesion]:
+    """Lesions whose events or responses count."""
+    setting = finding.setting
+    read = [lesion for lesion in case.lesions if lesion.name not in setting.resected]
+    if setting.endpoint in ("out_of_field", "irradiated"):
+        names = setting.assessed if arm.read_at is None else (arm.read_at,)
+        read = [lesion for lesion in read if lesion.name in names]
+    return read
 
 
 def _responding(
@@ -175,7 +198,7 @@ def _logistic(excess: FloatArray) -> FloatArray:
     return np.asarray(1.0 / (1.0 + np.exp(np.clip(excess, -300.0, 300.0))))
 
 
-def _normal(scores: FloatArray) -> FloatArray:
+def normal_weights(scores: FloatArray) -> FloatArray:
     """Weights of normal scores, adding up to 1."""
     weights = np.exp(-0.5 * scores**2)
     return np.asarray(weights / weights.sum())
@@ -187,7 +210,7 @@ def log_odds(measure: FloatArray) -> FloatArray:
     return np.asarray(-hazard - np.log(-np.expm1(-hazard)))
 
 
-def _compared(share: FloatArray) -> FloatArray:
+def hazard_measure(share: FloatArray) -> FloatArray:
     """``−ln(−ln S)``."""
     return np.asarray(-np.log(-np.log(np.clip(share, RAREST, 1.0 - RAREST))))
 
@@ -197,16 +220,14 @@ def left_over(case: Instance, schedule: Schedule) -> Left:
 
     The growth of the case is taken off: times of patients have a growth of their own.
     """
-    state = systemic_state(case, schedule.infusions)
+    judge = Judge(case)
+    effect = judge.evaluate(schedule).immune["unsaturated_effect_nats"]
     weights = max((lesion.sensitivities[1] for lesion in case.lesions), key=len)
     burdens = {}
-    for lesion in case.lesions:
-        course = schedule.course(lesion.name)
-        local = lesion_effect(case, lesion, lesion.ways[0], course, state).local_log_burden
+    for lesion, own in zip(case.lesions, judge.lesion_effects(schedule), strict=True):
         grown = math.log(2.0) * case.days / (lesion.growth_doubling_time_days or math.inf)
-        last = np.array([at[-1] for at in local]) - grown
+        last = np.array([at[-1] for at in own.local_log_burden]) - grown
         burdens[lesion.name] = np.broadcast_to(last, weights.shape)
-    effect = Judge(case).evaluate(schedule).immune["unsaturated_effect_nats"]
     return Left(burdens, weights, np.array(effect, dtype=np.float64))
 
 

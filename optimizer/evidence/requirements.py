@@ -9,7 +9,7 @@ immunity alone has 8 to 13 Gy per fraction; long courses lose lymphocytes.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -130,43 +130,46 @@ def effects(trial: Trial) -> dict[str, FloatArray]:
 
 def requirements(immune: Immune) -> list[Requirement]:
     """Every statement under some constants."""
+    return list(in_turn(immune))
+
+
+def in_turn(immune: Immune) -> Iterator[Requirement]:
+    """The statements one by one, the costly one last."""
+
+    def made(text: str, holds: Any, numbers: Mapping[str, Any]) -> Requirement:
+        return Requirement(text, bool(holds), {k: tuple(map(float, v)) for k, v in numbers.items()})
+
     six_weeks = effects(_stage3().under(immune))
-    outside = effects(_out_of_field().under(immune))
     early = np.minimum(six_weeks["consolidation-day-42"], six_weeks["consolidation-day-53"])
+    yield made(
+        "concurrent blockade during six weeks of 2 Gy gains no more than consolidation",
+        np.all(six_weeks["concurrent"] <= early),
+        six_weeks,
+    )
+    outside = effects(_out_of_field().under(immune))
     alone, best = outside["blockade"], np.maximum(outside["8x3"], outside["12.5x4"])
     apart = np.abs(outside["8x3"] - outside["12.5x4"])
+    yield made(
+        "out of field 24/3 and 50/4 alike, far above 45/15, which gains nothing",
+        np.all(apart <= ALIKE * best)
+        and np.all(outside["3x15"] < FAR * best)
+        and np.all(np.abs(outside["3x15"] - alone) <= ALIKE * best),
+        {key: outside[key] for key in ("blockade", "8x3", "12.5x4", "3x15")},
+    )
     radiation = np.maximum(outside["8x3-alone"], outside["12.5x4-alone"])
-    optimum = immunity_optimum(immune)
+    yield made(
+        "radiation alone far below blockade alone",
+        np.all(radiation < FAR * alone),
+        {key: outside[key] for key in ("blockade", "8x3-alone", "12.5x4-alone")},
+    )
     nadirs = _nadirs(immune)
-    found = [
-        (
-            "concurrent blockade during six weeks of 2 Gy gains no more than consolidation",
-            np.all(six_weeks["concurrent"] <= early),
-            six_weeks,
-        ),
-        (
-            "out of field 24/3 and 50/4 alike, far above 45/15, which gains nothing",
-            np.all(apart <= ALIKE * best)
-            and np.all(outside["3x15"] < FAR * best)
-            and np.all(np.abs(outside["3x15"] - alone) <= ALIKE * best),
-            {key: outside[key] for key in ("blockade", "8x3", "12.5x4", "3x15")},
-        ),
-        (
-            "radiation alone far below blockade alone",
-            np.all(radiation < FAR * alone),
-            {key: outside[key] for key in ("blockade", "8x3-alone", "12.5x4-alone")},
-        ),
-        (
-            "best for immunity alone: 8 to 13 Gy per fraction",
-            np.all((optimum[1] >= BEST_GY[0]) & (optimum[1] <= BEST_GY[1])),
-            {"fractions": optimum[0], "dose_gy": optimum[1]},
-        ),
-        ("long courses lose lymphocytes", nadirs[0] < nadirs[1], {"nadir": np.array(nadirs)}),
-    ]
-    return [
-        Requirement(text, bool(holds), {k: tuple(map(float, v)) for k, v in numbers.items()})
-        for text, holds, numbers in found
-    ]
+    yield made("long courses lose lymphocytes", nadirs[0] < nadirs[1], {"nadir": nadirs})
+    optimum = immunity_optimum(immune)
+    yield made(
+        "best for immunity alone: 8 to 13 Gy per fraction",
+        np.all((optimum[1] >= BEST_GY[0]) & (optimum[1] <= BEST_GY[1])),
+        {"fractions": optimum[0], "dose_gy": optimum[1]},
+    )
 
 
 def immunity_optimum(immune: Immune) -> tuple[FloatArray, FloatArray]:
