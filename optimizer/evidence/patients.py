@@ -159,7 +159,8 @@ def by_effect(
         growth = _growth(finding, lesion, lesion.name in arm.sites, stated)
         seen = log_survivors_seen(years, growth.log_visible, growth.per_year * rates)
         free *= _logistic(after[lesion.name] - seen[..., np.newaxis, np.newaxis])
-    return np.einsum("g,gyef,f->ye", normal_weights(SCORES), free, left.weights)
+    mean: FloatArray = np.einsum("g,gyef,f->ye", normal_weights(SCORES), free, left.weights)
+    return mean
 
 
 def _read(finding: Finding, arm: Arm, case: Instance) -> list[Lesion]:
