@@ -23,7 +23,7 @@ from abscopt.optimizer.evidence.document import BASELINES, SPLITS
 from abscopt.optimizer.evidence.likelihood import comparisons, fits
 from abscopt.optimizer.evidence.score import score_of, scored
 
-SETS, SEED = 64, 0
+SETS, SEED = 32, 0
 
 
 def measured(immune: Immune) -> list[tuple[float, float]]:

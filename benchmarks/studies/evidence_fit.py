@@ -281,6 +281,7 @@ def main() -> None:
             },
             "log_likelihood": round(float(likelihood.max()), 3),
             "constant": round(fit(some, constant * signs[training]).log_likelihood, 3),
+            "no_effect": round(fit(some, 0.0 * signs[training]).log_likelihood, 3),
         },
         "profiles": profiles,
         "held_back": {
