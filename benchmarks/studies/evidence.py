@@ -106,8 +106,10 @@ def page(results: Sequence[Scored], required: Sequence[Requirement]) -> Iterator
         the 95 % interval. How a finding becomes a case is `instances/evidence/settings.toml`.
         Half of the cohorts of patients or mice, by a hash of their names, are the training half,
         the others are held back; no source is on both sides. That split, the translation and the
-        rules of scoring were committed before anything was fitted to them. Both halves had been
-        looked at before, under an earlier split by finding: no half is blind.
+        rules of scoring were committed before anything was fitted to them, and so was the reading
+        of trials as shares of patients; how far patients differ in what effectors do was added
+        after sizes had been seen without it. Both halves had been looked at before, under an
+        earlier split by finding: no half is blind.
 
         Written by `python benchmarks/studies/evidence.py --write`; the same from the command line
         is `abscopt evidence`.
