@@ -110,10 +110,10 @@ def identified() -> Iterator[str]:
         I-SABR with 12.5 Gy differ as it says, but so do their patients), and the sign of blockade
         before radiation (below).
 
-        Also tried, left out in the same way: a spread about the mean patient, not the median one, on
-        a coarser quadrature and with local treatment fitted along, -15.1; the median one with local
-        treatment fitted along, -17.6; both below the constant. The first was given up because a case
-        should stand for the patient in the middle, before the second was seen.
+        Also tried, left out in the same way: a spread about the mean patient, not the median one,
+        on a coarser quadrature and with local treatment fitted along, -15.1; the median one with
+        local treatment fitted along, -17.6; both below the constant. The first was given up because
+        a case should stand for the patient in the middle, before the second was seen.
         """
     )
 
