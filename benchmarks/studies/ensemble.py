@@ -5,7 +5,8 @@
 A member is values and factors of keys of a case: immune constants, the contested sign of blockade
 before radiation, and radiobiology common to all lesions of a patient.
 
-* Immune constants: `SETS` sets of `evidence_sets.py`, whose ranges are the prior. Each is weighted
+* Immune constants: `SETS` sets of `evidence_sets.py`, whose ranges are the prior, without the terms
+  that are off by default (`OFF`; free courses cannot have them). Each is weighted
   by the likelihood of the systemic comparisons of the training half
   (`optimizer/evidence/likelihood.py`), the mean over spreads of the effect between patients
   (`SPREADS`), which the sizes do not tell (`evidence_fit.py`). As sizes scatter more than their
@@ -53,6 +54,7 @@ SETS, SEED = 128, 0
 SPREADS = (1.0, 2.0, 4.0)
 SIZES = (20, 100)
 SIGNS = ("preblockade-harms", "default", "preblockade-helps")
+OFF = ("repeat_release", "release_regrowth")
 FACTORS = ("effect_per_effector", "release_factor")
 ALPHA, RATIO, DOUBLING = 0.2, 0.2, 0.7
 """Standard deviations of the log factors."""
@@ -106,6 +108,7 @@ def weighted(sets: list[dict[str, float | int]], workers: int) -> tuple[FloatArr
                 for w in (None, weights)
             ]
             for name in RANGES
+            if name not in OFF
         },
     }
 
@@ -158,7 +161,7 @@ def text_of(number: int, said: dict[str, Any], listed: list[dict[str, Any]]) -> 
     head = {
         "title": f"{number} plausible patients: evidence, contested sign, radiobiology",
         "source": f"benchmarks/studies/ensemble.py, seed {SEED}",
-        "status": "calibrated",
+        "status": "derived",
         "note": note,
     }
     lines = [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in head.items()), ""]
@@ -176,7 +179,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()
-    sets = drawn(SETS, SEED)
+    sets = [{k: v for k, v in one.items() if k not in OFF} for one in drawn(SETS, SEED)]
     weights, said = weighted(sets, arguments.workers)
     print(json.dumps(said, indent=1))
     if not arguments.write:
