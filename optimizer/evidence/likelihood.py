@@ -2,8 +2,8 @@
 
 A randomized comparison of patients published a log ratio x with standard error s (see
 `instances/evidence/effects.py`). The model predicts the difference mu of its measures of the two
-arms, averaged over times: log hazards or log odds where patients without an event are counted
-(`patients.py`); for responses a nat of burden is a nat of log odds (status: assumed).
+arms, averaged over times: log hazards or log odds of shares of patients (`patients.py`); where
+burdens are compared, a nat of burden is a nat of log odds (status: assumed).
 With w = 1 / (comparisons of the same cohort), so that patients count once,
 
     ln L = sum_i w_i [ -(x_i - mu_i)^2 / (2 s_i^2) - ln s_i - ln(2 pi) / 2 ].
@@ -95,7 +95,7 @@ def comparisons(results: Sequence[Scored], *, local: bool = False) -> list[Compa
 
 
 def predicted(scored: Scored, effect: Effect) -> float:
-    """The model's log ratio: a difference of nats, or of the logarithms of amounts."""
+    """The model's log ratio: of hazards or odds, of burdens in nats, or of amounts."""
     of, against = scored.measures[effect.of], scored.measures[effect.against]
     if counts_patients(scored.finding) and effect.kind == "odds_ratio":
         of, against = log_odds(of), log_odds(against)

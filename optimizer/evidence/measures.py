@@ -65,10 +65,10 @@ def surrogate_measure(finding: Finding, arm: Arm, case: Instance, schedule: Sche
 
     `priming`: systemic effect in nats. `release`: all that the irradiated cells give off to prime,
     `infiltration`: what of it primes on the day the arm is read; one number each.
-    `out_of_field`, `irradiated`, `all_lesions`: minus the mean log burden of the lesions on which
-    the arm is read (responses are read on tumors, and resistance shows there only).
     `out_of_field`, `irradiated`, `progression` and `survival` of patients: minus the log of the
-    cumulative hazard, of shares of patients (`optimizer/evidence/patients.py`). `survival` of mice:
+    cumulative hazard, of shares of patients (`optimizer/evidence/patients.py`). `all_lesions`, and
+    `out_of_field` and `irradiated` of mice: minus the mean log burden of the lesions on which the
+    arm is read (responses are read on tumors, and resistance shows there only). `survival` of mice:
     days until the tumors have the size that ends the experiment.
     `lymphocytes`: nadir in 10⁹/L.
     """
