@@ -149,7 +149,11 @@ def test_listed_members_have_their_weights() -> None:
     assert days == [400, 100]
 
 
-@pytest.mark.parametrize("name", sorted(library("ensembles")))
+DRAWN = sorted(name for name, entry in library("ensembles").items() if "vary" in entry)
+LISTED = sorted(name for name, entry in library("ensembles").items() if "members" in entry)
+
+
+@pytest.mark.parametrize("name", DRAWN)
 @pytest.mark.parametrize("case", ["oligomet-4", "stage3-crt", "toy-blockade", "pulsar"])
 def test_library_ensembles_fit_every_kind_of_case(name: str, case: str) -> None:
     ensemble = ensemble_of(load(case), name, size=2)
@@ -158,6 +162,24 @@ def test_library_ensembles_fit_every_kind_of_case(name: str, case: str) -> None:
         for change in member.changes:
             ((_, value),) = values_at(member.instance, change.path)
             assert value == change.value
+
+
+@pytest.mark.parametrize("case", ["oligomet-4", "toy-blockade", "toy-fractionation", "toy-free-20"])
+def test_listed_ensembles_fit_every_kind_of_case(case: str) -> None:
+    """All members differ, and where immunity is off it stays off."""
+    ensemble = ensemble_of(load(case), "plausible-20")
+    assert len({instance_digest(i) for i in ensemble.instances}) == len(ensemble.members) == 20
+    off = ensemble.case.immune.effect_per_effector == 0.0
+    assert all((i.immune.effect_per_effector == 0.0) == off for i in ensemble.instances)
+
+
+def test_listed_ensembles_are_as_many_as_they_say_and_ask_all_signs() -> None:
+    assert set(LISTED) >= {"plausible-20", "plausible-100"}
+    for name in ("plausible-20", "plausible-100"):
+        members = library("ensembles")[name]["members"]
+        assert len(members) == int(name.rpartition("-")[2])
+        signs = [member["set"]["immune.preblockade_sign"] for member in members]
+        assert all(signs.count(sign) >= len(members) // 4 for sign in (-0.5, 0, 1))
 
 
 def test_every_value_of_the_library_has_a_source() -> None:
