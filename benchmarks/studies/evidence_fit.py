@@ -23,6 +23,8 @@ fixed before the first run:
   spread, and it says little of effectors.
 * The spread that `settings.toml` states is the least one inside the 95 % interval on the training
   half at the constants of the library. (At first the most likely one: sizes do not bound it.)
+* Named scenarios of the library, alone and those of `TOGETHER`, are judged as they are, at the
+  stated spread; nothing is fitted to them.
 * The held-back half is predicted once from the best point of the training half, and from the
   constant of the training half.
 
@@ -43,6 +45,7 @@ from typing import Any
 import numpy as np
 
 from abscopt.instances.immune import Immune
+from abscopt.instances.load import library
 from abscopt.instances.schema import Instance
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.evaluation import Judge
@@ -59,7 +62,12 @@ from abscopt.optimizer.evidence.patients import (
     shares,
 )
 from abscopt.optimizer.evidence.score import Scored, trials
-from abscopt.optimizer.evidence.settings import Trial, default_constants, times_of_patients
+from abscopt.optimizer.evidence.settings import (
+    Trial,
+    default_constants,
+    times_of_patients,
+    with_scenario,
+)
 from abscopt.optimizer.schedule import Schedule
 
 RESULT = Path(__file__).with_name("evidence_fit.json")
@@ -71,6 +79,9 @@ GRID = {
 """A factor of 4 down and 16 up from the default 0.06, of 16 and 2 from 1; status: assumed."""
 DEFAULTS = (0.06, 1.0)
 """`effect_per_effector` and `release_factor` of the library."""
+TOGETHER = (("ctla4-mobilization", "preblockade-harms"),)
+"""Scenarios that are also tried together: those that gain most alone."""
+HALVES = ("training", "held_back")
 FALL = 1.9207
 """Half of the 95 % quantile of chi square with one degree of freedom."""
 
@@ -167,10 +178,10 @@ def _effect(case: Instance, schedule: Schedule) -> FloatArray:
     return np.array(verdict.immune["unsaturated_effect_nats"], dtype=np.float64)
 
 
-def predictions() -> tuple[list[Comparison], FloatArray]:
+def predictions(sizes: Sizes) -> tuple[list[Comparison], FloatArray]:
     """The comparisons, and the model's log ratios over the grid, shape (*grid, comparisons)."""
     effects, releases, spreads = GRID.values()
-    default, sizes = default_constants(), Sizes()
+    default = default_constants()
     under = [
         sizes.effects(default.model_copy(update={"release_factor": float(release)}))
         for release in releases
@@ -182,6 +193,25 @@ def predictions() -> tuple[list[Comparison], FloatArray]:
         many = sizes.compared(under[j], factor, float(spreads[k]))
         found[i, j, k] = [one.predicted for one in many]
     return every, found
+
+
+def scenarios(sizes: Sizes) -> dict[str, list[float]]:
+    """ln L of the systemic sizes under named scenarios: training, held back, all."""
+    names = [name for name in library("scenarios") if name != "off"]
+    spread = float(times_of_patients()["effect_spread"])
+    found = {}
+    for together in (*((name,) for name in names), *TOGETHER):
+        immune = default_constants()
+        for name in together:
+            immune = with_scenario(immune, name)
+        compared = sizes.compared(sizes.effects(immune), 1.0, spread)
+        some = [one for one in compared if not one.local]
+        halves = [[one for one in some if one.finding.split == half] for half in HALVES]
+        found[" and ".join(together)] = [
+            round(fit(many, np.array([one.predicted for one in many])).log_likelihood, 3)
+            for many in (*halves, some)
+        ]
+    return found
 
 
 def surface(every: Sequence[Comparison], found: FloatArray, kept: FloatArray) -> FloatArray:
@@ -241,7 +271,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Fit the constants of scale to published sizes.")
     parser.add_argument("--write", action="store_true")
     write = parser.parse_args().write
-    every, found = predictions()
+    all_sizes = Sizes()
+    every, found = predictions(all_sizes)
     systemic = np.array([not one.local for one in every])
     half = np.array([one.finding.split == "training" for one in every])
     training, held_back = half & systemic, ~half & systemic
@@ -289,6 +320,7 @@ def main() -> None:
             "log_likelihood": round(fit(others, found[best][held_back]).log_likelihood, 3),
             "constant": round(fit(others, constant * signs[held_back]).log_likelihood, 3),
         },
+        "scenarios": scenarios(all_sizes),
         "left_out_spread_alone": rows(every, spread_alone),
         "left_out": rows(every, predicted)
         | {
