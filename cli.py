@@ -40,6 +40,7 @@ from abscopt.optimizer.console.published import (
     simulate_command,
     trials_command,
 )
+from abscopt.optimizer.console.robustness import robustness_command
 from abscopt.optimizer.progress import ProgressLine
 from abscopt.optimizer.results.files import load_case
 from abscopt.optimizer.results.result import DISCLAIMER
@@ -92,6 +93,11 @@ def main() -> None:
     "--perfect", is_flag=True,
     help="Solve each member alone, too: the value of perfect information.",
 )  # fmt: skip
+@click.option(
+    "--robustness", "robustness_name", metavar="NAME|FILE", is_flag=False, flag_value="",
+    help="Then judge the answer in an ensemble (the case's own without a name), as `abscopt "
+    "robustness` does.",
+)  # fmt: skip
 @click.pass_context
 @changes_options
 def solve_command(
@@ -103,6 +109,7 @@ def solve_command(
     simulate: bool,
     start_file: str | None,
     page: str | None,
+    robustness_name: str | None,
     strict: bool,
     changes: tuple[Change, ...],
     ensemble_name: str | None,
@@ -122,9 +129,9 @@ def solve_command(
         refuse_warnings(instance, case)
     asked = (ensemble_name, size, ensemble_seed, risk, chance)
     if perfect or any(value is not None for value in asked):
-        for name in ("simulate", "page"):
-            if ctx.params.get(name):
-                option = "report" if name == "page" else name
+        for name in ("simulate", "page", "robustness_name"):
+            if ctx.params.get(name) not in (None, False):
+                option = {"page": "report", "robustness_name": "robustness"}.get(name, name)
                 raise click.UsageError(f"--{option} does not go with an ensemble")
         if options.pop("method") != "auto":
             raise click.UsageError("--method does not go with an ensemble")
@@ -145,19 +152,32 @@ def solve_command(
         from abscopt.optimizer.report.written import refuse_without_extra
 
         refuse_without_extra()
+    plausible = None
+    if robustness_name is not None:
+        from abscopt.optimizer.ensemble.drawn import ensemble_of
+
+        plausible = ensemble_of(instance, robustness_name or None)
 
     with ProgressLine() as progress:
-        result = solve(instance, **from_the_start(options), listener=progress, start=start)
+        limited = from_the_start(options)
+        if plausible is not None and limited["time_limit"] is not None:
+            limited["time_limit"] /= 2
+        result = solve(instance, **limited, listener=progress, start=start)
+        judged, robust = None, dict[str, list[str]]()
+        if plausible is not None:
+            from abscopt.optimizer.ensemble.command import answer_in
+
+            judged, robust = answer_in(plausible, result, from_the_start(options), progress)
     simulated, text, report = None, "", ""
     if simulate and result.schedule is not None:
         from abscopt.optimizer.simulation.document import simulation
 
         simulated, text = simulation(instance, result.schedule, "optimized", False)
-    document = json.dumps(result.to_json(instance, simulated), indent=2, allow_nan=False)
+    document = json.dumps(result.to_json(instance, simulated, judged), indent=2, allow_nan=False)
     if folder is not None or not as_json:  # what lays out tables takes 0.1 s to load
         from abscopt.optimizer.results.report import solve_report
 
-        report = solve_report(result, instance) + (f"\n{text}" if text else "")
+        report = solve_report(result, instance, **robust) + (f"\n{text}" if text else "")
     try:
         if folder is not None:
             write_result(folder, result, instance, document, report)
@@ -299,6 +319,7 @@ for command in (
     export_command,
     import_command,
     import_group,
+    robustness_command,
     evidence_command,
     regimens_command,
     simulate_command,

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from abscopt.optimizer.ensemble.decide import decide
+    from abscopt.optimizer.ensemble.robustness import robustness
     from abscopt.optimizer.evaluation import evaluate
     from abscopt.optimizer.memory import Memory
     from abscopt.optimizer.pareto import frontier
     from abscopt.optimizer.pipeline import solve
 
-__all__ = ["Memory", "decide", "evaluate", "frontier", "solve"]
+__all__ = ["Memory", "decide", "evaluate", "frontier", "robustness", "solve"]
 
 WHERE = {
     "Memory": "memory",
     "decide": "ensemble.decide",
     "evaluate": "evaluation",
     "frontier": "pareto",
+    "robustness": "ensemble.robustness",
     "solve": "pipeline",
 }
 """Modules of the public names: heavy ones are imported when first asked for."""

@@ -19,7 +19,8 @@ strict_option = click.option(
 )
 
 
-def _finite(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+def finite(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    """A number that is finite and not negative; a gap is above 0."""
     if value is None:
         return None
     low, strict = (0.0, True) if param.name == "gap" else (0.0, False)
@@ -41,11 +42,11 @@ def solver_options(limit_help: str) -> Callable[[Callable[..., Any]], Callable[.
     """Gap, time limit, threads and seed."""
     options = (
         click.option(
-            "--gap", type=float, callback=_finite, metavar="G",
+            "--gap", type=float, callback=finite, metavar="G",
             help="Absolute gap, in the objective's unit, at which to stop; default: the case's.",
         ),
         click.option(
-            "--time-limit", type=float, callback=_finite, metavar="S",
+            "--time-limit", type=float, callback=finite, metavar="S",
             help=limit_help,
         ),
         click.option(

@@ -44,17 +44,12 @@ def ensemble_of(
     name = stated.use or (OWN if named is None else Path(named).stem)
     if stated.members:
         listed = [(m.name, m.weight, option_changes(bare, m)) for m in stated.members]
-        return _built(name, bare, [(n, w, tuple(c)) for n, w, c in listed], ())
+        return _built(name, bare, [(n, w, tuple(c)) for n, w, c in listed], (), stated)
     draws = Draws(bare, stated)
     points = sobol_points(stated.size, len(draws.dimensions), stated.seed)
     digits = len(str(stated.size))
     drawn = [(f"m{i + 1:0{digits}}", 1.0, draws.changes(point)) for i, point in enumerate(points)]
-    return _built(name, bare, drawn, tuple(draws.left_out))
-
-
-def stated_ensemble(case: Instance, named: str | None) -> Stated:
-    """What an ensemble says of a case; raises InputError."""
-    return _stated(case, named)
+    return _built(name, bare, drawn, tuple(draws.left_out), stated)
 
 
 def _stated(case: Instance, named: str | None) -> Stated:
@@ -106,6 +101,7 @@ def _built(
     case: Instance,
     drawn: list[tuple[str, float, tuple[Change, ...]]],
     absent: tuple[str, ...],
+    stated: Stated,
 ) -> Ensemble:
     """Members with their cases; wrong values of all members are named together."""
     total = sum(weight for _, weight, _ in drawn)
@@ -123,4 +119,4 @@ def _built(
     if problems:
         raise InputError(problems)
     refuse_other_offers(case, tuple(members))
-    return Ensemble(name, case, tuple(members), absent)
+    return Ensemble(name, case, tuple(members), absent, stated)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from abscopt.models.arrays import FloatArray
 
 if TYPE_CHECKING:
     from abscopt.instances.changes.change import Change
+    from abscopt.instances.ensemble import Ensemble as Stated
     from abscopt.instances.schema import Instance
 
 CHOSEN = {"irradiable", "course", "weight"}
@@ -47,12 +48,14 @@ class Ensemble:
     case : as it is stated, without its ensemble
     members : at least one; all offer the schedules of the case and weigh them by one objective
     left_out : keys that the ensemble varies where they are stated, and the case does not state
+    stated : what they were drawn from; None where they were not
     """
 
     name: str
     case: Instance
     members: tuple[Member, ...]
-    left_out: tuple[str, ...] = field(default=())
+    left_out: tuple[str, ...] = ()
+    stated: Stated | None = None
 
     @property
     def instances(self) -> list[Instance]:

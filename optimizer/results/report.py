@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from abscopt.optimizer.audit import evaluation_notes
 from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.result import DISCLAIMER
 from abscopt.optimizer.results.wording import (
+    NOT_JUDGED,
     course_rows,
     date_words,
     no_radiation_words,
@@ -32,9 +34,18 @@ HEADLINES = {
 }
 
 
-def solve_report(result: Result, instance: Instance) -> str:
-    """Everything a result says: schedule, outcome, limits, proof, standard regimen."""
+def solve_report(
+    result: Result, instance: Instance, robustness: Sequence[str] = (NOT_JUDGED,)
+) -> str:
+    """Everything a result says: schedule, outcome, limits, proof, standard regimen.
+
+    Parameters
+    ----------
+    robustness : lines on how the answer fares in an ensemble
+    """
     head: list[object] = [*title_lines(instance), HEADLINES[result.status]]
+    if result.schedule is not None:
+        head += robustness
     lines: list[object] = [*head, *note_lines(result.notes), ""]
     if result.schedule is not None and result.evaluation is not None:
         reason = no_radiation_words(instance, result.schedule, result.notes)

@@ -204,9 +204,12 @@ class Result:
         return self.evaluation.limits_frame() if self.evaluation else pd.DataFrame()
 
     def to_json(
-        self, instance: Instance | None = None, simulation: dict[str, Any] | None = None
+        self,
+        instance: Instance | None = None,
+        simulation: dict[str, Any] | None = None,
+        robustness: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """The result document, with its digest; `simulation` is added to it if given."""
+        """The result document, with its digest; `simulation` and `robustness` join it if given."""
         instance = self.of(instance)
         document: dict[str, Any] = {
             "format": FORMAT,
@@ -232,6 +235,8 @@ class Result:
         }
         if simulation is not None:
             document["simulation"] = simulation
+        if robustness is not None:
+            document["robustness"] = robustness
         return sealed(document)
 
 

@@ -23,6 +23,12 @@ def date_words(instance: Instance, day: int) -> str:
     return f"{date_of(instance.calendar, day).isoformat()} ({day})"
 
 
+NOT_JUDGED = (
+    "Robustness  not judged: how this answer fares with other plausible parameters is not known "
+    "(abscopt robustness)"
+)
+
+
 def change_lines(instance: Instance) -> list[str]:
     """What was changed in the case, one line each."""
     return [f"Changed  {text}" for text in instance.changes or ()]
