@@ -3,7 +3,7 @@
 To fix a decision to v costs a member the difference between the best schedule of that member and
 the best one that decides v; the regret of v is the largest such cost. It is found lazily: schedules
 that are known bound it from above, and the member with the largest bound is solved with the
-decision fixed, until the largest is exact (within the gap) or nothing.
+decision fixed, until the largest is exact (within the gap) or nothing (P17).
 """
 
 from __future__ import annotations

@@ -48,9 +48,26 @@ def instance_report(instance: Instance) -> str:
         *_limit_list(instance),
     ]
     lines += _systemic_lines(instance)
+    lines += _ensemble_lines(instance)
     if instance.standard is not None:
         lines += ["", f"Standard    {instance.standard.name} ({instance.standard.source})"]
     return plain_text([*lines, "", DISCLAIMER])
+
+
+def _ensemble_lines(instance: Instance) -> list[str]:
+    """What is not known of the patient, in one line."""
+    stated = instance.ensemble
+    if stated is None:
+        return []
+    name = stated.use or "of the case"
+    if stated.members:
+        return ["", f"Ensemble    {name}: {len(stated.members)} parameter sets ({stated.source})"]
+    drawn = [spread.key for spread in stated.vary] + [choice.name for choice in stated.choices]
+    return [
+        "",
+        f"Ensemble    {name}: {stated.size} parameter sets, seed {stated.seed}; drawn are "
+        f"{', '.join(drawn)} ({stated.source})",
+    ]
 
 
 def instance_document(instance: Instance) -> dict[str, Any]:

@@ -62,3 +62,9 @@ def test_wrong_use_is_named(run: Any, arguments: tuple[str, ...], line: str) -> 
     result = run("robustness", *arguments)
     assert result.exit_code == 2
     assert line in result.stderr
+
+
+def test_show_names_the_ensemble_of_a_case(run: Any) -> None:
+    shown = run("instances", "show", "toy-blockade", "--set", 'ensemble={use="radiobiology"}')
+    words = " ".join(shown.stdout.split())
+    assert "Ensemble radiobiology: 16 parameter sets, seed 0; drawn are lesions.*.alpha" in words
