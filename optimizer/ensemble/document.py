@@ -140,7 +140,7 @@ def _control(study: Robustness) -> Table:
 def _decisions(study: Robustness) -> Table:
     table = plain_table(
         f"Decisions (cost: largest loss in any member of fixing it, {study.unit})", "Decision",
-        "Most choose", ">Share", ">Cost", "Else", ">Cost", "Schedule", "Verdict",
+        "Most choose", ">Share", ">Cost", "Or", ">Cost", "Schedule", "Verdict",
     )  # fmt: skip
     for row in TABLES["decisions"](study):
         about = "" if row["exact"] else "<="

@@ -60,8 +60,8 @@ class Identified:
 
     @property
     def alternative(self) -> Fixed | None:
-        """What would be chosen else: the value that most other members choose."""
-        return self.values[1] if len(self.values) > 1 else None
+        """Of the other values the one that costs least where it costs most."""
+        return min(self.values[1:], key=lambda value: value.regret, default=None)
 
 
 def identify(
@@ -103,19 +103,21 @@ def identify(
 
 
 def verdict(values: Sequence[Fixed], matters: float) -> Verdict:
-    """What the regrets of the values say, the one that most members choose first.
+    """What the regrets of the values say.
 
-    All at most `matters`: it does not matter. That of the first at most `matters`: identified.
-    Above: not identified. Where only bounds are known on either side: open.
+    All at most `matters`: it does not matter. The least at most `matters`: identified, for that
+    value may be fixed whatever the member. Above: not identified. Where only bounds are known that
+    could say either: open.
     """
     if not values:
         return "open"
     if all(value.regret <= matters for value in values):
         return "does not matter" if len(values) > 1 else "identified"
-    if values[0].regret <= matters:
-        surely = any(value.at_least > matters or value.settled for value in values[1:])
+    costly = [value for value in values if value.regret > matters]
+    surely = [value for value in costly if value.settled or value.at_least > matters]
+    if len(costly) < len(values):
         return "identified" if surely else "open"
-    return "not identified" if values[0].settled or values[0].at_least > matters else "open"
+    return "not identified" if len(surely) == len(values) else "open"
 
 
 def _shares(pool: Pool, optima: Optima, decision: Decision) -> dict[Value, float]:

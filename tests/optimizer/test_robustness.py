@@ -285,6 +285,8 @@ def test_verdicts() -> None:
     assert verdict([value(0.6, 0.01), value(0.4, 0.2)], 0.05) == "identified"
     assert verdict([value(1.0, 0.0)], 0.05) == "identified"
     assert verdict([value(0.6, 0.2), value(0.4, 0.3)], 0.05) == "not identified"
+    assert verdict([value(0.6, 0.2), value(0.4, 0.01)], 0.05) == "identified"  # the second is safe
+    assert verdict([value(0.6, 0.2), value(0.4, 0.3, False)], 0.05) == "open"
     assert verdict([value(0.6, 0.2, False)], 0.05) == "open"
     assert verdict([value(0.6, 0.2, False, 0.1)], 0.05) == "not identified"
     assert verdict([value(0.6, 0.0), value(0.4, 0.2, False)], 0.05) == "open"
