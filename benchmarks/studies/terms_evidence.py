@@ -5,8 +5,8 @@
 Each term is read at several sizes: the likelihood of randomized comparisons of patients
 (`optimizer/evidence/likelihood.py`), and the verdicts on all scored findings. Leave one study out:
 for each cohort the size, none among them, is chosen by the likelihood of all other cohorts, and the
-cohort counts at the chosen size. Where the model overstates effects, a term that weakens all of them
-gains by that alone; so `effect_per_effector` is chosen likewise, with the term and without, and a
+cohort counts at the chosen size. Where the model overstates effects, a term that weakens all of
+them gains by that alone; so `effect_per_effector` is chosen likewise, with the term and without; a
 term is worth a place in the default only if it is better in that comparison. `--write` puts the
 numbers into `terms_evidence.json` and the section into `docs/terms.md`. Takes two to ten minutes.
 """
