@@ -224,6 +224,7 @@ def _provenance(plans: Sequence[Plan], files: Sequence[DvhFile], answers: Map) -
         "assumed": [
             "doses scale with the prescription: the plan is the same in every fractionation",
             "structures of one organ or lesion do not overlap",
+            *(["doses of several plans at a point add"] if len(plans) > 1 else []),
             "no systemic effect, unless the map states agents, immune or effector_share",
             "everything else: tumors and tissues of the library, what the map states",
         ],

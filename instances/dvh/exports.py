@@ -156,6 +156,7 @@ def raystation(text: str, file: str) -> Found:
     block: _Block | None = None
     unit: str | None = None
     stated: float | None = None
+    unusable: str | None = None
 
     def close() -> None:
         if block is not None and block.rows:
@@ -163,13 +164,15 @@ def raystation(text: str, file: str) -> Found:
                 raise _no_unit(file, block, "dose", "Gy or cGy")
             columns = block.column(0), block.column(1)
             found.append(
-                Table(file, block.name, block.lines, *columns, unit, "%", None, None, stated)
+                Table(
+                    file, block.name, block.lines, *columns, unit, "%", None, None, stated, unusable
+                )
             )
 
     for line, row in _filled(text):
         if match := RAYSTATION_BLOCK.fullmatch(row):
             close()
-            block, unit, stated = _Block(match[1], line), None, None
+            block, unit, stated, unusable = _Block(match[1], line), None, None, None
         elif match := RAYSTATION_UNIT.match(row):
             unit = dose_unit(match[1])
         elif match := RAYSTATION_VOLUME.match(row):
@@ -177,8 +180,7 @@ def raystation(text: str, file: str) -> Found:
         elif (match := RAYSTATION_OUTSIDE.match(row)) and block is not None:
             outside = number(match[1], True)
             if outside is None or outside > MOST_OUTSIDE_PERCENT:
-                rule = f"at most {MOST_OUTSIDE_PERCENT:g} % of a structure outside the dose grid"
-                raise refused(file, f"line {line}, structure {block.name}", f"{match[1]} %", rule)
+                unusable = f"{match[1]} % of the structure lie outside the dose grid"
         elif row.startswith("#"):
             remarks.append(row)
         elif block is not None:

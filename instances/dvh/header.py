@@ -14,9 +14,11 @@ TRAILING = re.compile(
     r"(?P<name>.*?)(?:[\s_]+(?P<unit>c?gy|cm3|cm\^3|cm³|cc|ccm|ml|pct|percent)|\s*(?P<share>%))\s*",
     re.IGNORECASE,
 )
-DOSE = re.compile(r"((absolute|relative|bin|total)[\s_]*)?dose([\s_]*bins?)?|bin", re.IGNORECASE)
+DOSE = re.compile(
+    r"((absolute|relative|bin|total)[\s_]*)?(dose|dosis)([\s_]*bins?)?|bin", re.IGNORECASE
+)
 VOLUME = re.compile(
-    r"((cumulative|differential|absolute|relative|structure)[\s_]*)*volume"
+    r"((cumulative|cum\.?|differential|absolute|relative|structure)[\s_]*)*vol(umen?|\.)?"
     r"|ratio of total structure volume|dvolume\s*/\s*ddose|dv\s*/\s*dd",
     re.IGNORECASE,
 )

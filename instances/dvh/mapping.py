@@ -6,13 +6,12 @@ a case and goes into it as it stands. Nothing is inferred from names.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from abscopt.instances.changes.text import inline
 from abscopt.instances.dvh.points import asked, organs_of
 from abscopt.instances.dvh.read import DvhFile
 from abscopt.instances.reading.problems import (
@@ -126,11 +125,14 @@ def _lesions(tables: object, path: str) -> dict[str, Raw]:
 
 def _check_names(answers: Map, files: Sequence[DvhFile], limit_set: str) -> None:
     known = {structure for file in files for structure in file.curves}
+    unusable = {name: why for file in files for name, why in file.unusable.items()}
     organs = {*library("tissues"), *organs_of(asked(limit_set)), *_stated_organs(answers.rest)}
     problems = []
     for structure, target in answers.structures.items():
         place = f"structures.{structure}"
-        if structure not in known:
+        if structure in unusable and structure not in known:
+            problems.append(Problem(answers.label, place, structure, unusable[structure]))
+        elif structure not in known:
             like = nearest(structure, known) or f"; known: {listing(known)}"
             rule = f"no such structure in the files{like}"
             problems.append(Problem(answers.label, place, structure, rule))
@@ -163,7 +165,7 @@ def template(files: Sequence[DvhFile], limit_set: str, rx: str | None) -> str:
         'title = "My plan"',
         "",
         "[structures]",
-        *(f'{_quoted(structure)} = "?"' for structure in structures),
+        *(f'{inline(structure)} = "?"' for structure in structures),
         "",
         "# Targets of one plan are one lesion: they share its days and doses. Their volumes add.",
         "[[lesions]]",
@@ -171,7 +173,7 @@ def template(files: Sequence[DvhFile], limit_set: str, rx: str | None) -> str:
         'organ = "lungs"               # where it is',
         'use = "nsclc_metastasis"      # tumor of the library: '
         + ", ".join(name for name, entry in library("tumors").items() if "irradiable" not in entry),
-        f'prescriptions = [{_quoted(plan)}]   # on the menu, such as "48/4", "54/3"',
+        f'prescriptions = [{inline(plan)}]   # on the menu, such as "48/4", "54/3"',
         "interval_days = [1, 2]        # least days from a fraction to the next",
         "last_start_day = 14           # first day: 0",
         *_files_of_lesion(files),
@@ -186,9 +188,5 @@ def template(files: Sequence[DvhFile], limit_set: str, rx: str | None) -> str:
 def _files_of_lesion(files: Sequence[DvhFile]) -> list[str]:
     if len(files) < 2:
         return []
-    names = ", ".join(_quoted(Path(file.label).name) for file in files)
+    names = ", ".join(inline(Path(file.label).name) for file in files)
     return [f"files = [{names}]   # its plan; one [[lesions]] for each plan"]
-
-
-def _quoted(text: Any) -> str:
-    return json.dumps(text, ensure_ascii=False)

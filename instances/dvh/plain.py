@@ -24,6 +24,8 @@ from abscopt.instances.dvh.tables import Kind, Table, dose_unit, number
 from abscopt.instances.reading.problems import InputError, refused
 
 REMARK = re.compile(r"\s*\"?#")
+COLUMN = re.compile(r"\S.*?[\])]|\S+")
+"""A heading where blanks divide columns: up to the bracket of its unit."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,12 @@ def _sheet(text: str, file: str) -> _Sheet:
     header_line, header = rest[0]
     delimiter = next((d for d in "\t;," if d in header), None)
     if delimiter is None:
+        cells = [COLUMN.findall(header.strip()), *(line.split() for _, line in rest[1:])]
+    else:
+        cells = [next(csv.reader([line], delimiter=delimiter)) for _, line in rest]
+    if len(cells[0]) < 2:
         rule = "columns are divided by comma, semicolon or tab, and named in the first row"
         raise refused(file, f"line {header_line}", "heading", rule)
-    cells = [next(csv.reader([line], delimiter=delimiter)) for _, line in rest]
     headings = [heading(cell) for cell in cells[0]]
     comma = delimiter != ","
     if number(cells[0][0], comma) is not None:

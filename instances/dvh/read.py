@@ -24,12 +24,14 @@ class DvhFile:
     label : path as the user wrote it, for messages only
     sha256 : of its bytes
     curves : by structure
+    unusable : structures without a curve, and why
     prescribed_gy : total dose that it states; None if it states none, or several
     """
 
     label: str
     sha256: str
     curves: dict[str, Curve]
+    unusable: dict[str, str]
     prescribed_gy: float | None
 
 
@@ -56,14 +58,19 @@ def read(path: str, kind: Kind | None = None) -> DvhFile:
     else:
         tables, prescribed = plain.tables(text, path)
     curves: dict[str, Curve] = {}
+    unusable: dict[str, str] = {}
     for table in tables:
-        if table.structure in curves:
+        if table.structure in curves or table.structure in unusable:
             rule = "a structure twice in one file: export one plan, each structure once"
             raise refused(path, f"line {table.lines[0]}", table.structure, rule)
-        curves[table.structure] = table.curve(kind)
+        why = table.why_unusable
+        if why is None:
+            curves[table.structure] = table.curve(kind)
+        else:
+            unusable[table.structure] = why
     if not curves:
         raise refused(path, "file", "no structures", "must hold a table of a structure")
-    return DvhFile(path, hashlib.sha256(data).hexdigest(), curves, prescribed)
+    return DvhFile(path, hashlib.sha256(data).hexdigest(), curves, unusable, prescribed)
 
 
 def _bytes(path: str) -> bytes:
@@ -92,5 +99,5 @@ def _text(data: bytes, path: str) -> str:
         except UnicodeDecodeError:
             text = data.decode("cp1252", errors="replace")
     if "\0" in text:
-        raise refused(path, "file", "binary", "must be text (for DICOM see the planning system)")
+        raise refused(path, "file", "binary", "must be text, not DICOM")
     return text

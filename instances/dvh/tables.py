@@ -64,6 +64,7 @@ class Table:
     volume_unit : `cm3` or `%` of the structure
     density_unit : unit of dose that volumes are divided by, None if they are volumes
     stated_cm3 : volume of the structure as the header says it
+    unusable : why nothing may be read from it, if so
     kind : None where the file does not say
     """
 
@@ -77,6 +78,14 @@ class Table:
     kind: Kind | None = None
     density_unit: str | None = None
     stated_cm3: float | None = None
+    unusable: str | None = None
+
+    @property
+    def why_unusable(self) -> str | None:
+        """Why nothing can be read from it, though the file is sound; None if it can be."""
+        if self.unusable is None and self.volume and not any(self.volume):
+            return "the structure has no volume"
+        return self.unusable
 
     def wrong(self, row: int, value: object, rule: str) -> InputError:
         """An error in one row."""
@@ -150,8 +159,6 @@ class Table:
     def _closed(self, dose: FloatArray, volume: FloatArray) -> Curve:
         """A curve from the whole structure to nothing; refused where the table has less."""
         whole = float(volume[0])
-        if whole <= 0:
-            raise self.wrong(0, f"{whole:g}", "the structure has no volume")
         if self.volume_unit == "%":
             total, stated, rounding = self.stated_cm3, 100.0, PERCENT_TOLERANCE
         else:

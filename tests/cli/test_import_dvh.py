@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dvh_phantom import SECRETS, SHAPES, STRUCTURES, expected, plain
+from dvh_phantom import SECRETS, SHAPES, STRUCTURES, expected, plain, raystation
 
 from abscopt.instances.load import load
 
@@ -195,6 +195,23 @@ def test_one_plan_is_one_lesion(run: Any, folder: Path) -> None:
     (folder / "map.toml").write_text(answers, encoding="utf-8")
     done = run(*arguments)
     assert done.exit_code == 0 and "volume_cm3 = 60" in done.stdout
+
+
+def test_a_structure_of_which_nothing_can_be_read_is_refused_where_it_is_mapped(
+    run: Any, folder: Path
+) -> None:
+    text = raystation().replace(
+        "Spinal Cord\n#RoiVolume: 45\n#Roi volume fraction outside grid: 0",
+        "Spinal Cord\n#RoiVolume: 45\n#Roi volume fraction outside grid: 9",
+    )
+    (folder / "plan.csv").write_text(text, encoding="utf-8")
+    arguments = command(folder, "--map", folder / "map.toml", "--rx", "50/5")
+    done = run(*arguments)
+    assert done.exit_code == 2 and "9 % of the structure lie outside" in done.stderr
+    answers = MAP.replace('= "cord"', '= ""')
+    (folder / "map.toml").write_text(answers, encoding="utf-8")
+    done = run(*arguments)
+    assert done.exit_code == 0 and "cord_max: no structure" in done.stderr
 
 
 def test_further_measures_and_sets(run: Any, folder: Path) -> None:

@@ -203,12 +203,6 @@ WRONG: dict[str, tuple[str, str, str, str]] = {
         "x",
         "must be a number",
     ),
-    "outside grid": (
-        raystation().replace("outside grid: 0", "outside grid: 7"),
-        "structure PTV 1",
-        "7 %",
-        "outside the dose grid",
-    ),
     "raystation unit": (
         raystation("#Dose unit: rad"), "structure PTV 1", "missing", "the dose needs a unit"),
     "monaco unit": (monaco("l"), "line 1", "l", "Volume Units"),
@@ -233,6 +227,38 @@ def test_wrong_tables_are_refused_with_place_value_and_rule(what: str, tmp_path:
     assert problem.file == str(path) and place in problem.place
     assert problem.value == value and rule in problem.rule
     assert not any(secret in str(problem) for secret in SECRETS)
+
+
+def test_structures_of_which_nothing_can_be_read_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "plan.csv"
+    text = raystation().replace("outside grid: 0", "outside grid: 7", 1)
+    path.write_text(text, encoding="utf-8")
+    file = read(str(path))
+    assert file.unusable == {"PTV 1": "7 % of the structure lie outside the dose grid"}
+    assert list(file.curves) == list(STRUCTURES)[1:]
+    path.write_text("Dose [Gy],Heart [cc],Couch [cc]\n0,9,0\n1,5,0\n2,0,0\n", encoding="utf-8")
+    file = read(str(path))
+    assert list(file.curves) == ["Heart"]
+    assert file.unusable == {"Couch": "the structure has no volume"}
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "Dosis [Gy];Volumen [%]",
+        "dose_cgy;cum. volume %",
+        "Dose (Gy)\tVol. (%)",
+        "Bin [Gy]  Volume [%]",
+    ],
+)
+def test_headings_of_one_structure(head: str, tmp_path: Path) -> None:
+    path = tmp_path / "Heart.txt"
+    divider = next((d for d in ";\t" if d in head), "   ")
+    factor = 100 if "cgy" in head else 1
+    rows = [f"{factor * d}{divider}{100 - 10 * d},0" for d in range(11)]
+    path.write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+    curve = read(str(path)).curves["Heart"]
+    assert measures.mean(curve) == pytest.approx(5.0) and measures.maximum(curve) == 10.0
 
 
 def test_kind_that_contradicts_the_header_is_refused(tmp_path: Path) -> None:
