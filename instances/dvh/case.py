@@ -14,7 +14,7 @@ from abscopt.instances.changes.text import toml
 from abscopt.instances.dvh.mapping import BODY, Map, prescription
 from abscopt.instances.dvh.measures import Curve, mean, union
 from abscopt.instances.dvh.plans import Plan, plans_of
-from abscopt.instances.dvh.points import Asked, asked, dose_at, measured
+from abscopt.instances.dvh.points import Asked, asked, asked_by, dose_at, measured
 from abscopt.instances.dvh.read import DvhFile
 from abscopt.instances.lesions import SECOND_MOMENT
 from abscopt.instances.reading.problems import InputError, Problem, refused
@@ -101,12 +101,16 @@ def _factors(
         for plan in plans
         for organ in {*answers.structures.values()} - {*answers.lesions}
     }
-    for limit in asked(limit_set):
+    stated = asked_by(answers.rest.get("limits"))
+    for limit in (*asked(limit_set), *stated):
         reasons = dict.fromkeys(_missing(limit, plans, answers, organs))
+        if reasons and limit in stated:
+            raise refused(answers.label, "limits", limit.name, "; ".join(reasons))
         if reasons:
             lacking.append(f"{limit.name}: {'; '.join(reasons)}")
             continue
-        limits.append(limit.name)
+        if limit not in stated:
+            limits.append(limit.name)
         for plan in plans:
             for organ, point in limit.points:
                 into = factors[plan.lesion].setdefault(organ, {})

@@ -23,6 +23,7 @@ POINT_CM3 = 0.035
 """Volume of a point dose: limits of `max` are published for 0.03 to 0.1 cm3 (TG-101: 0.035 cm3 or
 less, verified-secondary as its limits are)."""
 VOLUME_POINT = re.compile(r"(d|spare_)(\d+(?:_\d+)?)cm3")
+SHARE_POINT = re.compile(r"d(\d+(?:_\d+)?)pct")
 MEASURE = re.compile(
     r"D(?P<d>[\d.]+)(?P<dunit>cc|cm3|%)|V(?P<v>[\d.]+)(?P<vunit>Gy|%)", re.IGNORECASE
 )
@@ -46,6 +47,16 @@ class Asked:
 def asked(limit_set: str) -> list[Asked]:
     """Limits of a library set with the points of organs that they count."""
     return [_asked(name, entry) for name, entry in library_limits(limit_set).items()]
+
+
+def asked_by(limits: object) -> list[Asked]:
+    """The same of limits that a map states with their kind; their form is checked as a case's."""
+    entries = limits if isinstance(limits, list) else []
+    return [
+        _asked(str(entry.get("name")), entry)
+        for entry in entries
+        if isinstance(entry, dict) and isinstance(entry.get("organ"), str) and "kind" in entry
+    ]
 
 
 def _asked(name: str, entry: Raw) -> Asked:
@@ -73,6 +84,9 @@ def dose_at(curve: Curve, point: str, absolute: bool = False) -> float | str:
     if point == "max":
         dose = None if absolute else hottest_cm3(curve, POINT_CM3)
         return maximum(curve) if dose is None else dose
+    share = SHARE_POINT.fullmatch(point)
+    if share is not None and float(share[1].replace("_", ".")) <= 100:
+        return hottest(curve, float(share[1].replace("_", ".")) / 100.0)
     match = VOLUME_POINT.fullmatch(point)
     if match is None:
         return f"{point} is no point of a histogram"

@@ -173,6 +173,58 @@ class DoseByFractionsLimit(OrganLimit):
         )
 
 
+class DoseVolumeLimit(OrganLimit):
+    """Dose to the hottest part v of an organ, physical or EQD2: `D_v <= cap_gy`.
+
+    The same as `V_cap <= v`: at most v receives more than the cap. The point says v (`d1cm3`,
+    `d35pct`) and `sparing` its dose per Gy. Exact for an organ that one plan reaches, since all of
+    its doses scale together; doses of several lesions at the point add.
+    """
+
+    kind: Literal["dose_volume"] = Field(description="kind of limit")
+    organ: Name = Field(description="at risk")
+    point: Name = Field(
+        description="its hottest part, as in `sparing`: `d1cm3` the hottest 1 cm3, `d35pct` the "
+        "hottest 35 %"
+    )
+    dose: Literal["physical", "eqd2"] = Field(
+        default="physical", description="total dose or its EQD2"
+    )
+    alpha_beta_gy: AlphaBeta | None = Field(
+        default=None, description="of the organ, for dose = 'eqd2'"
+    )
+    cap_gy: CapGy = Field(description="greatest dose there; x of V_x <= v")
+
+    @consistent
+    def _complete(self) -> Self:
+        if (self.dose == "eqd2") != (self.alpha_beta_gy is not None):
+            raise ValueError("alpha_beta_gy belongs to dose = 'eqd2'")
+        return self
+
+    @property
+    def unit(self) -> str:
+        """Gy."""
+        return "Gy EQD2" if self.dose == "eqd2" else "Gy"
+
+    @property
+    def reference_cap(self) -> float:
+        """The cap."""
+        return self.cap_gy
+
+    @property
+    def words(self) -> str:
+        """`lungs.d35pct <= 20 Gy`."""
+        what = "" if self.alpha_beta_gy is None else f" EQD2({self.alpha_beta_gy:g})"
+        return f"{self.organ}.{self.point}{what} <= {self.cap_gy:g} Gy"
+
+    def load_of_fraction(self, dose_gy: float, second_moment_gy2: float | None) -> float:
+        """D / cap, or its EQD2 over the cap."""
+        if self.alpha_beta_gy is None:
+            return dose_gy / self.cap_gy
+        bed = lq.bed(dose_gy, self.alpha_beta_gy)
+        return float(lq.eqd2(bed, self.alpha_beta_gy)) / self.cap_gy
+
+
 class Exposure(Table):
     """A drug class whose doses near a fraction raise the risk, by a risk or an odds ratio.
 
@@ -295,4 +347,6 @@ class NtcpLimit(OrganLimit):
         return float(ntcp.dose_at_lkb(base, self.td50_gy, self.m))
 
 
-AnyOrganLimit = BedLimit | MeanLimit | MeanEqd2Limit | DoseByFractionsLimit | NtcpLimit
+AnyOrganLimit = (
+    BedLimit | MeanLimit | MeanEqd2Limit | DoseByFractionsLimit | DoseVolumeLimit | NtcpLimit
+)

@@ -281,8 +281,8 @@ def _fill_limits(case: Raw, found: Lookups) -> None:
 
 def _with_ratio(entry: Raw, organs: Any) -> Raw:
     """A limit that needs an alpha/beta with that of its organ, unless it states its own."""
-    voxels = entry.get("kind") == "ntcp" and entry.get("dose") == "eqd2"
-    if not (entry.get("kind") in ("bed", "mean_eqd2") or voxels) or "alpha_beta_gy" in entry:
+    as_eqd2 = entry.get("kind") in ("ntcp", "dose_volume") and entry.get("dose") == "eqd2"
+    if not (entry.get("kind") in ("bed", "mean_eqd2") or as_eqd2) or "alpha_beta_gy" in entry:
         return entry
     name = entry.get("organ")
     organ = organs.get(name) if isinstance(organs, dict) and isinstance(name, str) else None

@@ -234,6 +234,7 @@ _UNION_TAGS = {
     "mean",
     "mean_eqd2",
     "dose_by_fractions",
+    "dose_volume",
     "ntcp",
     "alc",
     "edric",

@@ -12,7 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from abscopt.instances.limits import BedLimit, DoseByFractionsLimit, MeanEqd2Limit, MeanLimit
+from abscopt.instances.limits import (
+    BedLimit,
+    DoseByFractionsLimit,
+    DoseVolumeLimit,
+    MeanEqd2Limit,
+    MeanLimit,
+)
 from abscopt.models import lq, repair, toxicity
 
 if TYPE_CHECKING:
@@ -61,13 +67,15 @@ def organ_load(
 ) -> float:
     """Load of an organ limit in the unit of its cap, prior doses included."""
     if isinstance(limit, BedLimit):
-        return _bed(instance, schedule, limit, state)
+        return _bed(instance, schedule, (limit.organ, limit.point), limit.alpha_beta_gy, state)
     if isinstance(limit, MeanLimit):
         return _mean(instance, schedule, limit.organ, "mean")
     if isinstance(limit, MeanEqd2Limit):
         return _mean_eqd2(instance, schedule, limit.organ, limit.alpha_beta_gy, state)
     if isinstance(limit, DoseByFractionsLimit):
         return _miner(instance, schedule, limit, state)
+    if isinstance(limit, DoseVolumeLimit):
+        return _dose_volume(instance, schedule, limit, state)
     if limit.alpha_beta_gy is None:
         return _mean(instance, schedule, limit.organ, limit.point)
     return _mean_eqd2(instance, schedule, limit.organ, limit.alpha_beta_gy, state)
@@ -93,23 +101,41 @@ def _exposed(
     )
 
 
-def _bed(instance: Instance, schedule: Schedule, limit: BedLimit, state: SystemicState) -> float:
-    unrepaired = _unrepaired(instance, limit.organ)
+def _bed(
+    instance: Instance,
+    schedule: Schedule,
+    place: tuple[str, str],
+    alpha_beta_gy: float,
+    state: SystemicState,
+) -> float:
+    organ, point = place
+    unrepaired = _unrepaired(instance, organ)
     total = 0.0
-    for day, of_day in daily_parts(instance, schedule, limit.organ, limit.point).items():
-        ser = _enhancement(instance, limit.organ, day, state)
+    for day, of_day in daily_parts(instance, schedule, organ, point).items():
+        ser = _enhancement(instance, organ, day, state)
         doses = _by_slot(of_day)
-        beds = [float(lq.bed(dose, limit.alpha_beta_gy, ser=ser)) for dose in doses.values()]
+        beds = [float(lq.bed(dose, alpha_beta_gy, ser=ser)) for dose in doses.values()]
         cross = sum(
             2.0 * unrepaired ** (later - earlier) * doses[earlier] * doses[later]
             for earlier in doses
             for later in doses
             if earlier < later
         )
-        total += sum(beds) + cross / limit.alpha_beta_gy
+        total += sum(beds) + cross / alpha_beta_gy
     return total + _prior_load(
-        instance, limit.organ, limit.point, lambda p: float(lq.bed(p.dose_gy, limit.alpha_beta_gy))
+        instance, organ, point, lambda p: float(lq.bed(p.dose_gy, alpha_beta_gy))
     )
+
+
+def _dose_volume(
+    instance: Instance, schedule: Schedule, limit: DoseVolumeLimit, state: SystemicState
+) -> float:
+    """D_v of the organ: the doses of all fractions at its point, or their EQD2."""
+    place = limit.organ, limit.point
+    if limit.alpha_beta_gy is None:
+        return _mean(instance, schedule, *place)
+    bed = _bed(instance, schedule, place, limit.alpha_beta_gy, state)
+    return bed / (1.0 + 2.0 / limit.alpha_beta_gy)
 
 
 def _mean(instance: Instance, schedule: Schedule, organ: str, point: str) -> float:

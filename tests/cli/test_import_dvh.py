@@ -97,6 +97,25 @@ def test_second_moments_and_limits_that_are_lacking(run: Any, folder: Path) -> N
     assert 'is mapped to "body"' in done.stderr
 
 
+def test_limits_of_the_map_get_their_points(run: Any, folder: Path) -> None:
+    rule = (
+        '[[limits]]\nname = "v7"\nkind = "dose_volume"\norgan = "lungs"\npoint = "d35pct"\n'
+        'cap_gy = 9\nsource = "test"\nstatus = "assumed"\n'
+    )
+    (folder / "map.toml").write_text(MAP + rule, encoding="utf-8")
+    case = folder / "case.toml"
+    arguments = ("--map", folder / "map.toml", "--rx", "50/5")
+    done = run(*command(folder, *arguments, "--out", case, "--measure", "D35%"))
+    assert done.exit_code == 0, done.output
+    factor = load(str(case)).lesions[0].sparing["lungs"]["d35pct"]
+    assert f"Lungs-GTV: D35% {50 * factor:.3f} Gy" in done.stderr  # type: ignore[operator]
+    (folder / "map.toml").write_text(MAP + rule.replace("lungs", "heart"), encoding="utf-8")
+    done = run(*command(folder, *arguments))
+    assert (
+        done.exit_code == 2 and "no structure of the plan of lung is mapped to heart" in done.stderr
+    )
+
+
 def test_without_a_map_it_asks_for_every_structure(run: Any, folder: Path) -> None:
     done = run(*command(folder, "--rx", "50/5"))
     assert done.exit_code == 2

@@ -234,6 +234,15 @@ LOOSE: dict[str, Raw] = {
         "fractions": [1],
         "limits_gy": [200.0],
     },
+    "dose_volume": {"kind": "dose_volume", "organ": "organ", "point": "max", "cap_gy": 1000.0},
+    "dose_volume eqd2": {
+        "kind": "dose_volume",
+        "organ": "organ",
+        "point": "max",
+        "dose": "eqd2",
+        "alpha_beta_gy": 3.0,
+        "cap_gy": 1000.0,
+    },
     "alc": {"kind": "alc", "floor_1e9_per_l": 0.01},
     "edric": {"kind": "edric", "cap_gy": 1000.0},
     "ntcp": {"kind": "ntcp", "organ": "organ", "cap": 0.99, **LOGISTIC},
@@ -332,7 +341,7 @@ def test_the_agreement_test_notices_a_load(
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("kind", ["bed", "mean_eqd2", "ntcp eqd2"])
+@pytest.mark.parametrize("kind", ["bed", "mean_eqd2", "ntcp eqd2", "dose_volume eqd2"])
 def test_a_term_of_shared_days_off_alone_is_rejected_by_the_judge(
     monkeypatch: pytest.MonkeyPatch, kind: str, case: str
 ) -> None:
@@ -347,7 +356,8 @@ def test_a_term_of_shared_days_off_alone_is_rejected_by_the_judge(
 def test_a_prior_dose_one_percent_low_is_rejected_by_the_judge(
     monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    point = "max" if kind in ("bed", "dose_by_fractions") else "mean"
+    at_max = kind in ("bed", "dose_by_fractions") or kind.startswith("dose_volume")
+    point = "max" if at_max else "mean"
     prior = {**PRIOR, "point": point, "second_moment_gy2": 2.0}
     instance = just_broken(kind, richer_raw, prior, excess=1.0005)
     assert disagreements(instance, seed=3)["feasibility"] == 0

@@ -475,6 +475,7 @@ ORGAN_LIMITS: dict[str, Raw] = {
     "mean": {"cap_gy": 5.0},
     "mean_eqd2": {"alpha_beta_gy": 3.0, "cap_gy": 10.0},
     "dose_by_fractions": {"fractions": [1, 5], "limits_gy": [12.0, 30.0]},
+    "dose_volume": {"cap_gy": 10.0, "dose": "eqd2", "alpha_beta_gy": 3.0},
     "ntcp": {"model": "logistic", "intercept": -4.0, "slope_per_gy": 0.2, "cap": 0.1},
 }
 NTCP_CAP_GY = (math.log(0.1 / 0.9) + 4) / 0.2
@@ -498,6 +499,7 @@ def test_prior_doses_and_soft_organ_limits(kind: str) -> None:
         "mean": (1 + 1.5) * 6 / 5,
         "mean_eqd2": (6 + 0.7 * 64 / 3 + 1.5 * (6 + 50 / 3)) / (5 / 3) / 10,
         "dose_by_fractions": (1 + 1.5) / 5,
+        "dose_volume": (1 + 1.5) * 6 * 3 / (5 / 3) / 10,
         "ntcp": (1 + 1.5) * 6 / NTCP_CAP_GY,
     }[kind]
     use = verdict.limits[0]
@@ -545,11 +547,23 @@ def test_a_sensitizer_enhances_the_organs_dose(kind: str) -> None:
         "mean": 8 / 5,
         "mean_eqd2": eqd2 / 10,
         "dose_by_fractions": 1 / tolerated[0] + four / 30,
+        "dose_volume": ((1.5 + 1) * 4 + 2 * 16 / 3) / (5 / 3) / 10,
         "ntcp": eqd2 / NTCP_CAP_GY,
     }[kind]
     verdict = judged(raw, given, ON_DAY_0)
     assert verdict.limits[0].use == pytest.approx(load)
     assert verdict.lesions[0].bed_gy == pytest.approx(8 * (1.1 + 1 + 2 * 0.8))
+
+
+def test_a_physical_dose_volume_limit_counts_dose_alone() -> None:
+    rule = limit("dose_volume", "v20", organ="organ", point="d35pct", cap_gy=20.0)
+    drug = chemo(sensitizer_enhancement_ratio=1.1, sensitizing_days=2)
+    raw = case(
+        tumor(sparing=spared(d35pct=0.4)), limits=[rule],
+        organs=organ(sensitizer_enhancement_ratio=1.5), drugs={"agent": drug},
+    )  # fmt: skip
+    use = judged(raw, [Fraction(1, "tumor", 8.0), Fraction(2, "tumor", 8.0)], ON_DAY_0).limits[0]
+    assert (use.value, use.use, use.unit) == (pytest.approx(6.4), pytest.approx(0.32), "Gy")
 
 
 def test_soft_limits_of_other_kinds() -> None:
