@@ -115,8 +115,8 @@ def organ_loads(model: Any, data: Data) -> None:
     """prior + sum_j load[j, l] x[j] <= 1 for every organ limit l, loads as parts of the cap.
 
     `bed` D(1 + D/r)/B, `mean` D/B, `mean_eqd2` (delta d + q d^2/r)/(1 + 2/r)/B,
-    `dose_by_fractions` Miner fractions, `ntcp` part of the unexposed cap; each course (day) as
-    if alone. Shared days add load; schedules that break a limit through them are excluded as
+    `dose_by_fractions` Miner fractions, `dose_volume` D/B or the EQD2 of `bed` over B, `ntcp` part
+    of the unexposed cap; each course (day) as if alone. Shared days add load; schedules that break a limit through them are excluded as
     they are met. Where a drug raises the load, a row per group of plans holds if it is chosen (or
     one row over all pairs w).
     """
