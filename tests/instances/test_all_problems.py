@@ -140,7 +140,8 @@ def test_a_key_of_another_kind_of_limit_names_the_kinds_that_have_it() -> None:
     mean = {"name": "x", "kind": "mean", "organ": "lungs", "cap_gy": 8, "alpha_beta_gy": 3}
     raw["limits"] = [*raw.get("limits", []), mean | {"source": "x", "status": "assumed"}]
     (line,) = lines_of(raw)
-    assert line.endswith("unknown key of this kind; 'bed', 'mean_eqd2', 'dose_volume', 'ntcp' have it")
+    kinds = "'bed', 'mean_eqd2', 'dose_volume', 'ntcp'"
+    assert line.endswith(f"unknown key of this kind; {kinds} have it")
 
 
 @pytest.mark.parametrize("name", ["oligomet-4", "stage3-crt", "toy-free-20", "co-targets"])

@@ -116,9 +116,9 @@ def organ_loads(model: Any, data: Data) -> None:
 
     `bed` D(1 + D/r)/B, `mean` D/B, `mean_eqd2` (delta d + q d^2/r)/(1 + 2/r)/B,
     `dose_by_fractions` Miner fractions, `dose_volume` D/B or the EQD2 of `bed` over B, `ntcp` part
-    of the unexposed cap; each course (day) as if alone. Shared days add load; schedules that break a limit through them are excluded as
-    they are met. Where a drug raises the load, a row per group of plans holds if it is chosen (or
-    one row over all pairs w).
+    of the unexposed cap; each course (day) as if alone. Shared days add load; schedules that break
+    a limit through them are excluded as they are met. Where a drug raises the load, a row per
+    group of plans holds if it is chosen (or one row over all pairs w).
     """
     loads, numbers = data.columns.loads, _numbers(data)
     least_load = loads.min(axis=0)
