@@ -7,6 +7,7 @@ receives more. A differential one lists volumes per bin, or densities per unit o
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -51,7 +52,8 @@ def number(text: str, comma: bool) -> float | None:
     word = text.strip()
     if comma and "." not in word:
         word = word.replace(",", ".", 1)
-    return float(word) if NUMBER.fullmatch(word) else None
+    value = float(word) if NUMBER.fullmatch(word) else math.inf
+    return value if math.isfinite(value) else None
 
 
 @dataclass(frozen=True)

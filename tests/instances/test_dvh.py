@@ -142,6 +142,7 @@ WRONG: dict[str, tuple[str, str, str, str]] = {
     "dose falls": (SMALL.replace("2,20", "0.5,20"), "line 4", "0.5", "doses must increase"),
     "no number": (SMALL.replace("2,20", "2,n/a"), "line 4", "n/a", "must be a number"),
     "not finite": (SMALL.replace("2,20", "2,nan"), "line 4", "nan", "must be a number"),
+    "too large": (SMALL.replace("2,20", "2,1e400"), "line 4", "1e400", "must be a number"),
     "unit in a cell": (SMALL.replace("2,20", "2,20 cm3"), "line 4", "20 cm3", "unit belongs"),
     "empty inside": (SMALL.replace("2,20", "2,"), "line 4", "empty", "must be a number"),
     "truncated": (

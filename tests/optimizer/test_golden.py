@@ -124,6 +124,11 @@ LIMITS = [
 SEEDING = {"rate_per_day": 0.01, "reference_cm3": 20.0, "exponent": 1.0}
 FLOOR = [logistics("lesions", floor=1)]
 SOFT = [plain.limit("bed", "organ_bed", organ="organ", alpha_beta_gy=3, cap_gy=9, penalty=0.5)]
+ON_MAX = {"organ": "organ", "point": "max"}
+DOSE_VOLUME = [
+    plain.limit("dose_volume", "physical", **ON_MAX, cap_gy=9),
+    plain.limit("dose_volume", "eqd2", **ON_MAX, dose="eqd2", alpha_beta_gy=3, cap_gy=9),
+]
 BURDEN = {"immune": IMMUNE | {"burden_limit_cm3": 5.0}}
 
 VARIANTS: dict[str, Raw] = {
@@ -139,12 +144,16 @@ VARIANTS: dict[str, Raw] = {
     "demands": case(UNIFORM, [], lesion={"least_bed_gy": 9.0, "least_control": 0.1}),
     "waiting": case(UNIFORM, [plain.limit("new_sites", "new_sites", cap=0.1, **SEEDING)]),
     "spread": case(UNIFORM, [], lesion={"alpha_cv": 0.3}),
+    "dose_volume": case(UNIFORM, DOSE_VOLUME),
     "counted": plain.plain_case(
         [plain.lesion("one", repopulation_doubling_time_days=3, kick_off_days=1, course=COUNTED)],
         [],
         horizon_days=[6],
     ),
 }
+
+FURTHER = {"dose_volume": ("organ_loads", "dose_volume")}
+"""Golden files of a family in another variant than its first."""
 
 
 @cache
@@ -240,11 +249,19 @@ def test_programme_states_families() -> None:
 def test_golden_text(family: str, tmp_path: Path) -> None:
     variant = variant_of(family)
     assert variant is not None, f"{family} has no rows in any variant: add one"
-    text = text_of(family, variant, tmp_path)
-    path = GOLDEN / f"{family}.lp"
+    check_golden(family, text_of(family, variant, tmp_path))
+
+
+@pytest.mark.parametrize("name", FURTHER)
+def test_golden_text_of_further_variants(name: str, tmp_path: Path) -> None:
+    check_golden(name, text_of(*FURTHER[name], tmp_path))
+
+
+def check_golden(name: str, text: str) -> None:
+    path = GOLDEN / f"{name}.lp"
     if WRITE:
         path.write_text(text)
-    assert path.exists(), f"{family} has no golden file"
+    assert path.exists(), f"{name} has no golden file"
     assert differences(text, path.read_text()) == []
 
 
@@ -261,4 +278,4 @@ def test_golden_text_tolerates_last_digits_only() -> None:
 
 
 def test_no_golden_file_is_left_over() -> None:
-    assert {path.stem for path in GOLDEN.glob("*.lp")} <= set(FAMILIES)
+    assert {path.stem for path in GOLDEN.glob("*.lp")} <= {*FAMILIES, *FURTHER}
