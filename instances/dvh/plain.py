@@ -1,7 +1,8 @@
 """Plain DVH tables: comma, semicolon (decimal comma) or tab between columns.
 
 Two shapes: one column of doses and one of volumes for each structure, named and with its unit in
-the heading; or rows of structure, dose and volume. Remarks begin with `#`.
+the heading (or several columns of doses, each before its volumes); or rows of structure, dose and
+volume. Remarks begin with `#`.
 """
 
 from __future__ import annotations
@@ -73,11 +74,11 @@ def tables(text: str, file: str) -> tuple[list[Table], float | None]:
     if not doses:
         rule = "no column of doses: its heading begins with Dose, with Gy, cGy or % as unit"
         raise sheet.wrong(sheet.header_line, "heading", rule)
-    dose, unit = _dose_column(sheet, doses)
+    of_doses, unit = _dose_columns(sheet, doses)
     kind = kind_of([*sheet.remarks, *(head.name for head in sheet.headings)], file)
     names = [i for i, head in enumerate(sheet.headings) if head.is_structure]
     volumes = _volume_columns(sheet, [*doses, *names])
-    build = _Builder(sheet, dose, unit, kind)
+    build = _Builder(sheet, of_doses, unit, kind)
     if names:
         return build.long(names[0], volumes), prescribed_gy(sheet.remarks)
     return [build.wide(column) for column in volumes], prescribed_gy(sheet.remarks)
@@ -111,18 +112,21 @@ def _sheet(text: str, file: str) -> _Sheet:
     return _Sheet(file, remarks, headings, header_line, rows, comma)
 
 
-def _dose_column(sheet: _Sheet, columns: list[int]) -> tuple[int, str]:
-    """The column of absolute doses, else of relative ones, and its unit."""
-    units: dict[str, int] = {}
+def _dose_columns(sheet: _Sheet, columns: list[int]) -> tuple[list[int], str]:
+    """Columns of absolute doses, else of relative ones, and their unit.
+
+    Where there are several, each is of the volumes that follow it.
+    """
+    units: dict[str, list[int]] = {}
     for column in columns:
         head = sheet.headings[column]
         unit = dose_unit(head.unit or sheet.unit_remark("dose"))
         if unit is None:
             rule = "doses need a unit: Gy, cGy or % in brackets"
             raise sheet.wrong(sheet.header_line, head.unit or head.name, rule)
-        if unit in units:
+        if unit in units and column == units[unit][-1] + 1:
             raise sheet.wrong(sheet.header_line, head.name, f"a second column of doses in {unit}")
-        units[unit] = column
+        units.setdefault(unit, []).append(column)
     if {"Gy", "cGy"} <= set(units):
         raise sheet.wrong(sheet.header_line, "Gy and cGy", "mixed units: one unit of dose")
     stated = dose_unit(sheet.unit_remark("dose"))
@@ -158,7 +162,7 @@ def _volume_columns(sheet: _Sheet, others: list[int]) -> list[int]:
 @dataclass(frozen=True)
 class _Builder:
     sheet: _Sheet
-    dose: int
+    doses: list[int]
     unit: str
     kind: Kind | None
 
@@ -166,11 +170,15 @@ class _Builder:
         sheet = self.sheet
         unit, density = units_of(sheet.headings[column].unit or sheet.unit_remark("volume"))
         assert unit is not None
+        dose = max((i for i in self.doses if i < column), default=self.doses[0])
+        if len(self.doses) > 1 and dose > column:
+            rule = "of several columns of doses each stands before its volumes"
+            raise sheet.wrong(sheet.header_line, sheet.headings[column].name, rule)
         return Table(
             sheet.file,
             name,
             [line for line, _ in rows],
-            [sheet.value(line, row, self.dose) for line, row in rows],
+            [sheet.value(line, row, dose) for line, row in rows],
             [sheet.value(line, row, column) for line, row in rows],
             self.unit,
             unit,
@@ -202,7 +210,9 @@ class _Builder:
             rule = "rows of structures have one column named Volume"
             raise sheet.wrong(sheet.header_line, f"{len(named)} columns", rule)
         parts: list[Table] = []
-        for name, rows in groupby(sheet.rows, key=lambda row: row[1][column].strip()):
+        for name, rows in groupby(
+            sheet.rows, key=lambda row: "".join(row[1][column : column + 1]).strip()
+        ):
             block = list(rows)
             if not name:
                 raise sheet.wrong(block[0][0], "empty", "the structure must be named")

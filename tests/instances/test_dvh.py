@@ -262,6 +262,30 @@ def test_headings_of_one_structure(head: str, tmp_path: Path) -> None:
     assert measures.mean(curve) == pytest.approx(5.0) and measures.maximum(curve) == 10.0
 
 
+def test_columns_of_doses_belong_to_the_volumes_after_them(tmp_path: Path) -> None:
+    path = tmp_path / "plan.csv"
+    path.write_text(
+        "Dose [Gy],Heart [cc],Dose [Gy],Cord [cc]\n0,9,0,4\n2,0,6,0\n,,8,0\n", encoding="utf-8"
+    )
+    curves = read(str(path)).curves
+    assert [measures.mean(curve) for curve in curves.values()] == [1.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("Dose [Gy],Dose [Gy],Heart [cc]\n0,0,9\n1,1,0\n", "a second column of doses"),
+        ("A [cc],Dose [Gy],B [cc],Dose [Gy]\n9,0,9,0\n0,1,0,1\n", "stands before its volumes"),
+        ("Dose [Gy],Volume [cc],Structure\n0,9,A\n1,0\n", "the structure must be named"),
+    ],
+)
+def test_columns_that_belong_to_nothing(text: str, rule: str, tmp_path: Path) -> None:
+    path = tmp_path / "plan.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=rule):
+        read(str(path))
+
+
 def test_kind_that_contradicts_the_header_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "plan.csv"
     path.write_text("# cumulative\n" + SMALL, encoding="utf-8")
