@@ -66,7 +66,7 @@ def burdens_by_node(log_burdens: ArrayLike, nodes: int) -> FloatArray:
     burdens = np.asarray(log_burdens, dtype=np.float64)
     if burdens.shape[-1] == nodes:
         return burdens
-    return total_log_burden(burdens.reshape(*burdens.shape[:-1], nodes, -1))
+    return total_log_burden(burdens.reshape(*burdens.shape[:-1], nodes, burdens.shape[-1] // nodes))
 
 
 def population_log_burden(log_burdens: ArrayLike, weights: FloatArray) -> FloatArray:

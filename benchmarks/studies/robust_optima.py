@@ -30,7 +30,7 @@ from abscopt.instances import load, names
 from abscopt.instances.load import InputError
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import decide, solve
-from abscopt.optimizer.ensemble.drawn import ensemble_of, stated_ensemble
+from abscopt.optimizer.ensemble.drawn import ensemble_of
 from abscopt.optimizer.ensemble.members import Ensemble
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.results.result import versions
@@ -75,7 +75,8 @@ class Row:
 
 def wider(case: Instance) -> Instance:
     """The case with the ensemble stated in it, its spreads twice as wide."""
-    stated = stated_ensemble(case, ENSEMBLE)
+    stated = case.with_({"ensemble": {"use": ENSEMBLE}}).ensemble
+    assert stated is not None
     vary = [
         spread.model_copy(update={"sigma": WIDER * spread.sigma, "low": None, "high": None})
         if spread.sigma is not None

@@ -58,6 +58,8 @@ class Cut:
     def instance(self) -> Instance:
         """The case, cut."""
         raw = tomllib.loads((FOLDER / f"{self.case}.toml").read_text(encoding="utf-8"))
+        for lesion in raw["lesions"]:
+            lesion["alpha_cv"] = 0.0  # the nonlinear program states one tumor, not a population
         for course in (lesion["course"] for lesion in raw["lesions"] if "course" in lesion):
             if self.step_gy is not None:
                 course["doses_gy"]["step_gy"] = self.step_gy

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 KEY = "allow_unusual = true"
 
 _ALPHA_BETA = Usual(0.1, 50, "Gy", "tissues and tumors have 0.5 to 30 Gy")
+_OF_KEY = Usual(-1e12, 1e12, "", "of the key's own unit, or a factor near 1")
 _BLOOD = Usual(0, 5, "nat", "a dose that kills 99 % has 4.6")
 _CAP = Usual(1e-4, 2000, "Gy", "caps of published limits are 1 to 500 Gy")
 _DOSE = Usual(0.05, 100, "Gy", "fractions are 0.5 to 34 Gy")
@@ -37,6 +38,15 @@ _VOLUME_L = Usual(1e-5, 100, "L", "volumes of distribution of antibodies are 2 t
 _CLEARANCE = Usual(1e-6, 100, "L per day", "antibodies have 0.1 to 1 L per day")
 
 RANGES: dict[str, dict[str, Usual]] = {
+    "Ensemble": {"seed": Usual(0, 2**31 - 1, "", "seeds of numpy")},
+    "Option": {"weight": Usual(1e-6, 1e6, "", "relative weights")},
+    "Spread": {
+        "median": Usual(1e-12, 1e12, "", "of the key's own unit, or a factor near 1"),
+        "mean": _OF_KEY,
+        "sd": _OF_KEY,
+        "low": _OF_KEY,
+        "high": _OF_KEY,
+    },
     "Objective": {"gap": Usual(1e-9, 10, "", "below, no arithmetic of 16 digits can prove it")},
     "Immune": {
         "gate_low_gy": Usual(0.05, 100, "Gy", "priming begins at some 2 to 8 Gy"),

@@ -19,7 +19,6 @@ fraction. Units: µL, days, Gy, nM; trajectories are in cm³ (1 cm³ = 1000 µL)
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from statistics import NormalDist
 from typing import Any, Literal
 
 import numpy as np
@@ -50,7 +49,7 @@ class Parameters:
     growth_per_day, carrying_capacity_ul, natural_death_per_day
         ``r``, ``TVmax``, ``d0``.
     priming_per_day, priming_half_ul
-        ``kLN`` in cells/day and ``S_L``, which differs between animals (`individual_priming_half`).
+        ``kLN`` in cells/day and ``S_L``, which differs between animals (`kosinsky_animals`).
     proliferation_per_day, differentiation_per_day, loss_per_day, apoptosis_per_day
         ``kpro``, ``kdif``, ``kel``, ``kapo`` of T cells.
     kill_per_cell_day
@@ -168,24 +167,6 @@ def antibody_nm(
     depot, central = _injected(parameters, nothing, nothing, amount)
     reached = _later(parameters, depot, central, elapsed)[1]
     return np.asarray(reached / parameters.antibody_volume_l, dtype=np.float64)
-
-
-def individual_priming_half(
-    quantiles: ArrayLike, median_ul: float = 8.89, deviation: float = 0.696
-) -> FloatArray:
-    """Return ``S_L`` of the animals at given quantiles of its log-normal distribution.
-
-    ``S_L = median·exp(deviation·Φ⁻¹(quantile))`` in µL, quantiles in (0, 1), any shape.
-
-    Notes
-    -----
-    Source: Table 1 of doi:10.1186/s40425-018-0327-9, random effect 0.696. Status: verified numbers;
-    its reading as the standard deviation of ln S_L is derived (the fitted individuals of the paper
-    have 1.77, 6.95 and 22.63 at 10, 50 and 90 %, against 3.64, 8.89 and 21.7 here).
-    """
-    normal = np.vectorize(NormalDist().inv_cdf, otypes=[np.float64])
-    scores = np.asarray(normal(np.asarray(quantiles, dtype=np.float64)), dtype=np.float64)
-    return median_ul * np.exp(deviation * scores)
 
 
 def simulate(

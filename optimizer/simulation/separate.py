@@ -9,6 +9,7 @@ import numpy as np
 
 from abscopt.models.arrays import FloatArray
 from abscopt.models.simulators import gonzalez_crespo, icd, kosinsky
+from abscopt.models.simulators.kosinsky_animals import individual_priming_half
 from abscopt.optimizer.simulation.by_lesion import (
     distinct_rows,
     in_part,
@@ -110,7 +111,7 @@ def _animals(
     """Return relative ln volume, immune kill of each day and share cured, means over animals."""
     quantiles = (np.arange(individuals) + 0.5) / individuals
     table_1 = kosinsky.Parameters(
-        priming_half_ul=kosinsky.individual_priming_half(quantiles),
+        priming_half_ul=individual_priming_half(quantiles),
         antibody_volume_l=drug[:, :1],
         elimination_per_day=drug[:, 1:2],
         absorption_per_day=None,

@@ -7,8 +7,9 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from abscopt.cli import LIBRARY, main
+from abscopt.cli import main
 from abscopt.instances.load import library
+from abscopt.optimizer.console.published import LIBRARY
 from abscopt.optimizer.results.library_report import WORDS, entries
 
 

@@ -104,7 +104,7 @@ def test_unequal_fractions_are_separate_lines() -> None:
 
 
 def test_whose_control_is_a_mean_over_patients_is_named() -> None:
-    case = load("early-sabr")
+    case = load("early-sabr", {"lesions.primary.alpha_cv": 0.0})
     raw = case.model_dump(mode="json", exclude_none=True)
     assert "mean over patients" not in solve_report(standard_result(case), case)
     raw["lesions"][0]["alpha_cv"] = 0.3

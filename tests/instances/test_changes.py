@@ -44,11 +44,11 @@ def test_a_saved_case_is_read_back_equal(name: str, ending: str, tmp_path: Path)
 def test_a_saved_case_needs_no_library(tmp_path: Path) -> None:
     text = resolved_text(FOUR)
     raw = parse_toml(text, "text")
-    assert raw["lesions"][0]["alpha_per_gy"] == 0.3
+    assert raw["lesions"][0]["alpha_per_gy"] == FOUR.lesions[0].alpha_per_gy
     assert raw["drugs"]["pembrolizumab"]["clearance_l_per_day"] > 0
     assert "# weight = 1.0" in text
     raw["lesions"][0] = {k: v for k, v in raw["lesions"][0].items() if k != "use"}
-    assert build(raw).lesions[0].alpha_per_gy == 0.3
+    assert build(raw).lesions[0].alpha_per_gy == FOUR.lesions[0].alpha_per_gy
 
 
 def test_a_change_is_as_if_the_file_had_said_so(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from scipy.integrate import solve_ivp
 
 from abscopt.models import pharmacokinetics
 from abscopt.models.simulators import kosinsky
+from abscopt.models.simulators.kosinsky_animals import individual_priming_half
 
 TABLE_1 = kosinsky.Parameters()
 RADIATION_ONLY = replace(
@@ -191,8 +192,8 @@ def test_no_days_is_the_start() -> None:
 
 
 def test_individuals() -> None:
-    assert kosinsky.individual_priming_half(0.5) == pytest.approx(8.89)
-    spread = np.log(kosinsky.individual_priming_half([0.158655, 0.841345]) / 8.89)
+    assert individual_priming_half(0.5) == pytest.approx(8.89)
+    spread = np.log(individual_priming_half([0.158655, 0.841345]) / 8.89)
     np.testing.assert_allclose(spread, [-0.696, 0.696], atol=1e-4)
 
 
@@ -226,7 +227,7 @@ def responders() -> dict[tuple[int | None, str], np.ndarray]:
             row[..., start : start + fractions] = dose
     drugs = np.stack([np.zeros(number) if s is None else injections(number, s) for s in STARTS])
     quantiles = (np.arange(count) + 0.5) / count
-    animals = replace(TABLE_1, priming_half_ul=kosinsky.individual_priming_half(quantiles))
+    animals = replace(TABLE_1, priming_half_ul=individual_priming_half(quantiles))
     response = kosinsky.simulate(animals, doses, drugs[:, np.newaxis], tolerance=1e-5)
     table = {}
     for arm, volumes in zip(arms, response.burden_cm3, strict=True):

@@ -45,7 +45,8 @@ def alphas(ensemble: Ensemble) -> Any:
     lesions = [
         [lesion.alpha_per_gy for lesion in instance.lesions] for instance in ensemble.instances
     ]
-    return np.log(np.array(lesions) / 0.3)
+    stated = np.array([lesion.alpha_per_gy for lesion in FOUR.lesions])
+    return np.log(np.array(lesions) / stated)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +147,7 @@ def test_listed_members_have_their_weights() -> None:
         Change(("lesions", "*", "growth_doubling_time_days"), 400),
     )
     days = [i.lesions[0].growth_doubling_time_days for i in ensemble.instances]
-    assert days == [400, 100]
+    assert days == [400, 0.5 * FOUR.lesions[0].growth_doubling_time_days]
 
 
 DRAWN = sorted(name for name, entry in library("ensembles").items() if "vary" in entry)
@@ -259,4 +260,4 @@ def test_dimensions_of_the_cube() -> None:
     ]  # fmt: skip
     assert len(labels) == len(set(labels)) == 6 + 1 + 6 + 1
     median = {c.key: c.value for c in draws.changes(np.full(len(labels), 0.5))}
-    assert median["lesions.lung.alpha_per_gy"] == 0.3
+    assert median["lesions.lung.alpha_per_gy"] == FOUR.lesions[0].alpha_per_gy

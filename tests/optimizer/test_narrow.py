@@ -112,4 +112,5 @@ def test_least_uses_are_no_more_than_uses(name: str, monkeypatch: pytest.MonkeyP
         value = tabulated.value(rows)
         floor = float(np.quantile(value, 0.8))
         tried = staging._worth_trying(tabulated, row, s, floor)
-        assert np.isin(np.flatnonzero(value >= floor), tried).all()
+        above = np.flatnonzero(value >= floor + 1e-12)  # rows are valued one by one there
+        assert np.isin(above, tried).all()

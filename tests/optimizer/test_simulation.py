@@ -14,6 +14,7 @@ from plain_cases import EVERY_DAY, lesion, plain_case, uniform
 from abscopt.instances import build, load
 from abscopt.instances.schema import Instance
 from abscopt.models.simulators import cho, gonzalez_crespo, kosinsky, xing
+from abscopt.models.simulators.kosinsky_animals import individual_priming_half
 from abscopt.optimizer.evaluation import Judge, evaluate
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule, standard_schedule
 from abscopt.optimizer.simulation import MODELS
@@ -247,7 +248,7 @@ def test_kosinsky_takes_the_human_antibody() -> None:
     alone, blocked = (simulate_kosinsky(instance, [s], 3) for s in (UNTREATED, many))
     direct = kosinsky.simulate(
         kosinsky.Parameters(
-            priming_half_ul=kosinsky.individual_priming_half([1 / 6, 0.5, 5 / 6]),
+            priming_half_ul=individual_priming_half([1 / 6, 0.5, 5 / 6]),
             absorption_per_day=None,
             antibody_volume_l=4.001,
             elimination_per_day=4.0 * math.log(2.0) / 10.0 / 4.001,

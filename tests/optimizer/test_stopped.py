@@ -157,7 +157,7 @@ def test_propagators_of_some_plans_are_those_of_all() -> None:
     small = propagators(
         candidates.instance, candidates.lesion_of(candidates.lesions[0]), whole.store.technique,
         candidates.lesions[0].menu.patterns, candidates.plan_effects, most_bytes=1,
-    ).of_share(whole.share)  # fmt: skip
+    ).of_share(whole.share, whole.own)  # fmt: skip
     np.testing.assert_array_equal(small.resting_of(plans), whole.resting_of(plans))
     for k in (0, len(plans) // 2, len(plans) - 1):
         np.testing.assert_array_equal(small.release_of(k), whole.release_of(k))

@@ -169,6 +169,11 @@ def counted(chunk: int, folder: Path) -> dict[str, list[int]]:
 
 
 FLOOR = 8
+FURTHER = {
+    "plateau of the gate", "own loss", "liver: release", "liver: siphon",
+    "mobilization by anti-CTLA-4", "depletion by anti-CTLA-4", "count before treatment",
+}  # fmt: skip
+"""Terms with cases of their own (`test_further_terms`)."""
 RARE = {
     "techniques: share by clone": 4,
     "techniques: effector kill": 3,
@@ -190,7 +195,7 @@ def test_every_term_matters_in_some_cases(counts_folder: Path) -> None:
         present, value, decision = counts.get(term, [0, 0, 0])
         print(f"{term:30} {present:7d} {value:6d} {decision:9d}")
     print({name: flags[0] for name, flags in sorted(counts.items()) if name not in OFF})
-    for term in OFF:
+    for term in [term for term in OFF if term not in FURTHER]:
         present, value, decision = counts.get(term, [0, 0, 0])
         assert present >= FLOOR and value >= FLOOR, term
         assert decision >= RARE.get(term, FLOOR), term

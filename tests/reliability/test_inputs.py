@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from reliability_parts import documents, inputs
+from reliability_parts.claims import false_proof
 from reliability_parts.tally import Tally
 
 from abscopt.cli import main
@@ -53,7 +54,7 @@ def test_a_false_proof_is_seen() -> None:
     results = ((instance, solve(instance)) for instance in instances)
     instance, result = next(pair for pair in results if pair[1].status == "optimal")
     document = json.loads(json.dumps(result.to_json(instance)))
-    assert inputs._false_proof(document, instance, Tally()) is None
+    assert false_proof(document, instance, Tally()) is None
     raised = document | {"bound": document["bound"] - 1.0}
-    assert inputs._false_proof(raised, instance, Tally()) is not None
-    assert inputs._false_proof(document | {"status": "infeasible"}, instance, Tally()) is not None
+    assert false_proof(raised, instance, Tally()) is not None
+    assert false_proof(document | {"status": "infeasible"}, instance, Tally()) is not None

@@ -156,7 +156,8 @@ def _slopes_of_population(
     as E[P_q (1 - P_q)] <= P (1 - P) (Jensen), and d ln P/dS, the mean of (1 - P_q) s_q with
     weights w_q P_q, lies between the least and the greatest of it.
     """
-    local, share = (x.reshape(*x.shape[:-1], len(nodes), -1) for x in (local, share))
+    clones = local.shape[-1] // len(nodes)
+    local, share = (x.reshape(*x.shape[:-1], len(nodes), clones) for x in (local, share))
     (before, most_share), (after, least_share) = (
         _burden(local, share, kill[..., None]) for kill in ends
     )
