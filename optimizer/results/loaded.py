@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -79,11 +80,16 @@ def result_of_file(file: str, case_name: str | None = None) -> Result:
         schedule=document.schedule,
         evaluation=None if document.schedule is None else judge.evaluate(document.schedule),
         standard=None if standard is None else judge.evaluate(standard),
-        solver=SolverRun(**raw["solver"]),
+        solver=SolverRun(**raw["solver"] | {"seconds": _whole_milliseconds(raw)}),
         seed=raw["seed"],
         notes=tuple(_note(note) for note in raw["notes"]),
         case=case,
     )
+
+
+def _whole_milliseconds(raw: dict[str, Any]) -> float:
+    """The time of a document without the digits that check it."""
+    return math.floor(1000.0 * float(raw["solver"]["seconds"]) + 1e-6) / 1000.0
 
 
 def _note(raw: dict[str, str]) -> Note:

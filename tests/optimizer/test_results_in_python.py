@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,13 @@ def test_a_result_reads_back(result: Result, tmp_path: Path) -> None:
     file.write_text(file.read_text().replace('"seed": 0', '"seed": 3'), encoding="utf-8")
     with pytest.raises(InputError, match="digest"):
         Result.load(file)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.0004, 0.0485, 0.0486, 1.2345])
+def test_any_time_reads_back(result: Result, tmp_path: Path, seconds: float) -> None:
+    timed = replace(result, solver=replace(result.solver, seconds=seconds))
+    timed.save(tmp_path / "timed.json")
+    assert Result.load(tmp_path / "timed.json").to_json() == timed.to_json()
 
 
 def test_a_result_of_a_changed_case_reads_back(tmp_path: Path) -> None:
