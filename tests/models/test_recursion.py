@@ -49,7 +49,8 @@ def days_of(seed: int, length: int) -> list[recursion.Day]:
 def test_a_day_is_the_written_matrix(numbers: list[float]) -> None:
     x, joining = np.array(numbers[:3]), numbers[3]
     after = np.array(DAY.after(state(x), joining))
-    np.testing.assert_allclose(after, MATRIX @ x + INFLOW + JOINING * joining, rtol=1e-14)
+    expected = MATRIX @ x + INFLOW + JOINING * joining
+    np.testing.assert_allclose(after, expected, rtol=1e-14, atol=1e-300)
 
 
 @given(st.lists(st.floats(0.0, 10.0), min_size=4, max_size=4))
@@ -57,8 +58,8 @@ def test_the_way_back_is_the_transpose(numbers: list[float]) -> None:
     worth, effect = np.array(numbers[:3]), numbers[3]
     before, joining = DAY.before(state(worth), effect)
     later = worth + np.array([effect, 0.0, 0.0])
-    np.testing.assert_allclose(np.array(before), MATRIX.T @ later, rtol=1e-14)
-    assert float(joining) == pytest.approx(float(JOINING @ later), rel=1e-14)
+    np.testing.assert_allclose(np.array(before), MATRIX.T @ later, rtol=1e-14, atol=1e-300)
+    assert float(joining) == pytest.approx(float(JOINING @ later), rel=1e-14, abs=1e-300)
 
 
 @settings(max_examples=40)
