@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from abscopt.optimizer.ensemble.robustness import quantiles
 from abscopt.optimizer.results.files import write_files
 from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.report import HEADLINES, evaluation_parts, schedule_parts
@@ -56,7 +55,7 @@ def lead_lines(result: EnsembleResult) -> list[str]:
     if result.standard is not None:
         gain = result.answer.values - result.standard.values
         share = float(result.ensemble.weights @ (gain > 0.0))
-        low, middle, high = weighted_quantiles(gain, result.ensemble.weights, (TAIL, 0.5, 1 - TAIL))
+        low, middle, high = quantiles(gain, result.ensemble.weights, (TAIL, 0.5, 1 - TAIL))
         lines.append(
             f"better than the standard regimen in {100 * share:.0f} % of the members; gain "
             f"{middle:+.3f} {unit} in the median, {low:+.3f} to {high:+.3f} in the middle 80 %"
@@ -68,16 +67,6 @@ def lead_lines(result: EnsembleResult) -> list[str]:
             words = f"breaks limits in {100 * result.nominal.broken:.0f} % of the members"
         lines.append(f"the optimum of the case as it is stated {words}")
     return lines
-
-
-def weighted_quantiles(
-    values: np.ndarray[Any, Any], weights: np.ndarray[Any, Any], shares: tuple[float, ...]
-) -> list[float]:
-    """The least value with at least each share of the weights at or below it."""
-    order = np.argsort(values, kind="stable")
-    total = np.cumsum(weights[order])
-    places = np.searchsorted(total / total[-1], np.array(shares) - 1e-12)
-    return [float(values[order][min(place, len(order) - 1)]) for place in places]
 
 
 def _noun(count: int) -> str:
@@ -100,7 +89,7 @@ def _in_members(result: EnsembleResult) -> object:
     for name, judged in rows:
         if judged is None:
             continue
-        low, middle = weighted_quantiles(judged.values, weights, (TAIL, 0.5))
+        low, middle = quantiles(judged.values, weights, (TAIL, 0.5))
         numbers = (
             judged.risk, judged.values.min(), low, middle, judged.values.max(),
         )  # fmt: skip

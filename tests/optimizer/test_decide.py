@@ -17,7 +17,7 @@ from abscopt.optimizer import solve
 from abscopt.optimizer.ensemble.decide import Asked, EnsembleResult, decide
 from abscopt.optimizer.ensemble.drawn import ensemble_of
 from abscopt.optimizer.ensemble.members import Ensemble, Member
-from abscopt.optimizer.ensemble.shown import weighted_quantiles
+from abscopt.optimizer.ensemble.robustness import quantiles
 from abscopt.optimizer.evaluation import Judge
 
 GAP = 0.01
@@ -109,7 +109,7 @@ def test_measures_are_read_as_written() -> None:
 
 def test_quantiles_count_weights() -> None:
     values, weights = np.array([3.0, 1.0, 2.0]), np.array([0.2, 0.5, 0.3])
-    assert weighted_quantiles(values, weights, (0.1, 0.5, 0.8, 1.0)) == [1.0, 1.0, 2.0, 3.0]
+    assert quantiles(values, weights, (0.1, 0.5, 0.8, 1.0)) == [1.0, 1.0, 2.0, 3.0]
 
 
 def test_the_command_decides_and_writes(tmp_path: Path) -> None:

@@ -147,12 +147,10 @@ class Linear:
     ----------
     values : per lesion (M, courses of the node) V
     constant : (M,) C
-    at : (M, H) ln Z of the mixture
     """
 
     values: list[FloatArray]
     constant: FloatArray
-    at: FloatArray
 
 
 def linearized(
@@ -214,7 +212,7 @@ def linearized(
             by_kind[kinds] = of_member[s].most(kinds, slopes[s, m], low[m], high[m])
             value[m] += by_kind[of]
         values.append(finite("values of courses in the members", value))
-    return Linear(values, finite("constants of the members", constant), at)
+    return Linear(values, finite("constants of the members", constant))
 
 
 @dataclass(frozen=True)

@@ -37,10 +37,8 @@ def value_at(
     return total
 
 
-def halved(
-    cell: Cell | None, span: Ranges, at: FloatArray, axis: tuple[int, int]
-) -> tuple[Cell, Cell]:
-    """Two cells of the range on one axis, cut near the mixture where that is inside."""
+def halved(cell: Cell | None, span: Ranges, axis: tuple[int, int]) -> tuple[Cell, Cell]:
+    """Two halves of the range on one axis, that of the cell where there is one."""
     axis = axis if cell is None else cell.axis
     low, high = float(span.low[axis]), float(span.high[axis])
     middle = 0.5 * (low + high)

@@ -374,7 +374,7 @@ class Search:
             linear = linearized(under, self.risk, courses, span, mixture, narrow=True)
             point = value_at(linear.values, linear.constant, bound, under, courses)
             if bound.value - point > settings.CURRENT.by_width * excess:
-                for cell in halved(node.cell, span, linear.at, self._steepest(under)):
+                for cell in halved(node.cell, span, self._steepest(under)):
                     self.tree.push(Node(node.plan, courses, cell, mixture), top)
                 return
         for side in parts(under, courses, bound.mixture, losses):
