@@ -184,7 +184,7 @@ def solve_command(
         if page is not None:
             from abscopt.optimizer.report.written import write_page_of
 
-            write_page_of(result, instance, page)
+            write_page_of(result, instance, page, judged)
     finally:  # a full disk must not cost the answer
         say(document if as_json else report.rstrip("\n"))
     ctx.exit(EXIT_CODES[result.status])

@@ -37,11 +37,13 @@ class Finding:
     document: dict[str, Any]
 
     @classmethod
-    def of_result(cls, result: Result, case: Instance) -> Finding:
-        """An answer of `solve`."""
+    def of_result(
+        cls, result: Result, case: Instance, robustness: dict[str, Any] | None = None
+    ) -> Finding:
+        """An answer of `solve`, with what was found of it in an ensemble if that was asked."""
         return cls(
             case.name, case, result.schedule, result.evaluation, standard_schedule(case),
-            result.standard, result.to_json(case),
+            result.standard, result.to_json(case, robustness=robustness),
         )  # fmt: skip
 
     @classmethod

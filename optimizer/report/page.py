@@ -17,12 +17,12 @@ from markupsafe import Markup
 from abscopt.optimizer.report import plots
 from abscopt.optimizer.report.parameters import Parameter, parameters
 from abscopt.optimizer.report.words import (
-    UNKNOWN_ROBUSTNESS,
     decision,
     gain_words,
     percent,
     prescription,
     proof_words,
+    robustness_words,
     untreated_words,
 )
 from abscopt.optimizer.results.result import DISCLAIMER
@@ -96,7 +96,7 @@ def section(finding: Finding, number: int) -> Section:
         decision=decision(finding),
         gain=gain_words(finding),
         proof=proof_words(finding),
-        robustness=UNKNOWN_ROBUSTNESS,
+        robustness=robustness_words(finding),
         untreated=untreated_words(finding),
         notes=[str(note.get("text")) for note in notes],
         lesions=_lesions(finding),

@@ -98,6 +98,14 @@ def gain_words(finding: Finding) -> str:
     return f"{words}."
 
 
+def robustness_words(finding: Finding) -> str:
+    """How the answer fares in an ensemble, where it was asked; else that it was not."""
+    lines = (finding.document.get("robustness") or {}).get("lines")
+    if not lines:
+        return UNKNOWN_ROBUSTNESS
+    return " ".join(f"{line[:1].upper()}{line[1:]}." for line in map(str, lines))
+
+
 UNKNOWN_ROBUSTNESS = (
     "How sure this is has not been asked: parameters are uncertain, and the answer holds for one "
     "set of them (see `abscopt robustness`)."

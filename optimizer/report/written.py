@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from abscopt.instances.load import InputError, Problem
 from abscopt.optimizer.report.finding import Finding
@@ -52,9 +52,11 @@ def write_page(files: Sequence[str], case: str | None, out: str | None, ics: str
     _write([Finding.of_file(file, case) for file in files], out, ics)
 
 
-def write_page_of(result: Result, case: Instance, out: str) -> None:
-    """Write the page of an answer that was just found."""
-    _write([Finding.of_result(result, case)], out, None)
+def write_page_of(
+    result: Result, case: Instance, out: str, robustness: dict[str, Any] | None
+) -> None:
+    """Write the page of an answer that was just found, and of what an ensemble says of it."""
+    _write([Finding.of_result(result, case, robustness)], out, None)
 
 
 def _write(findings: Sequence[Finding], out: str | None, ics: str | None) -> None:

@@ -114,6 +114,23 @@ def test_several_answers_stand_side_by_side(result: Path, tmp_path: Path) -> Non
     assert "Side by side" in parsed.words
 
 
+def test_a_page_says_how_the_answer_fares_in_an_ensemble(tmp_path: Path) -> None:
+    out, ensemble = tmp_path / "page.html", tmp_path / "two.toml"
+    ensemble.write_text(
+        'source = "test"\nstatus = "assumed"\n'
+        '[[members]]\nname = "as-stated"\n'
+        '[[members]]\nname = "other"\ntimes = {"lesions.*.alpha_per_gy" = 0.9}\n',
+        encoding="utf-8",
+    )
+    asked = ["solve", "toy-two-lesions", "--robustness", str(ensemble), "--report", str(out)]
+    code, output = run(*asked)
+    assert code == 0, output
+    words = " ".join(" ".join(Page(out.read_text(encoding="utf-8")).words).split())
+    assert "parameter sets (two)" in words and "has not been asked" not in words
+    assert run("solve", "toy-two-lesions", "--report", str(out))[0] == 0
+    assert "has not been asked" in out.read_text(encoding="utf-8")
+
+
 def test_an_infeasible_case_has_a_page_too(tmp_path: Path) -> None:
     name = load("pulsar").lesions[0].name
     case = load("pulsar").with_({f"lesions.{name}.least_bed_gy": 900})
