@@ -105,10 +105,6 @@ class Session:
 
 def session(files: Iterable[str], task: Callable[[list[pytest.Item], Session], None]) -> Session:
     """Collect the tests of some files and give them to a task."""
-    import hypothesis
-
-    hypothesis.settings.register_profile("mutants", deadline=None, database=None, derandomize=True)
-    hypothesis.settings.load_profile("mutants")
     os.chdir(ROOT)
     plugin = Session(lambda items: task(items, plugin))
     options = ["-q", "-s", "-p", "no:cacheprovider", "-p", "no:xdist", "--rootdir", str(ROOT),

@@ -75,7 +75,7 @@ def test_a_union_weighs_by_volume() -> None:
         measures.union([slab(), slab(volume=None)])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.floats(0.01, 5.0), min_size=1, max_size=8), st.floats(0.0, 1.0))
 def test_moments_and_quantiles_of_any_curve(masses: list[float], share: float) -> None:
     parts = np.array(masses) / sum(masses)

@@ -154,7 +154,7 @@ def test_one_day_by_hand() -> None:
     assert response.burden_cm3[0] == pytest.approx(9.0)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1))
 def test_immune_response_is_monotone_in_drug_and_cells_are_never_negative(seed: int) -> None:
     rng = np.random.default_rng(seed)

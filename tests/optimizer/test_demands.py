@@ -205,7 +205,7 @@ def test_a_lesion_that_may_not_be_irradiated_has_no_least_bed() -> None:
         build(raw)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 200), demand=st.floats(1.0, 120.0), more=st.floats(1.0, 2.0))
 def test_raising_a_demand_never_improves_the_optimum(seed: int, demand: float, more: float) -> None:
     raw = demanding_case(seed, ())
