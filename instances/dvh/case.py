@@ -69,7 +69,7 @@ def imported(
     plans = plans_of(files, answers, rx)
     limits, lacking, factors, lines = _factors(plans, answers, limit_set)
     raw = _case(plans, answers, limit_set, limits, factors, files)
-    structures = dict.fromkeys(structure for file in files for structure in file.curves)
+    structures = dict.fromkeys(structure for file in files for structure in file.structures)
     unused = [structure for structure in structures if structure not in answers.structures]
     lines += _further(plans, measures)
     text = _text(raw, limit_set, lacking)
@@ -216,11 +216,12 @@ def _tissue(organ: str, answers: Map) -> Raw:
 
 
 def _provenance(plans: Sequence[Plan], files: Sequence[DvhFile], answers: Map) -> Raw:
-    hashes = ", ".join(file.sha256 for file in files)
+    hashes = ", ".join(dict.fromkeys(sha for file in files for sha in file.sha256.split(", ")))
+    command = "dvh" if files[0].kind == DvhFile.kind else "dicom"
     point = "the greatest dose" if answers.absolute_max else "D0.035cm3"
     doses = ", ".join(f"{p.lesion} {p.rx.total_gy:g} Gy in {p.rx.fractions}" for p in plans)
     return {
-        "source": f"dose-volume histograms with SHA-256 {hashes}, by `abscopt import dvh`",
+        "source": f"{files[0].kind} with SHA-256 {hashes}, by `abscopt import {command}`",
         "measured": [
             f"sparing factors: doses of the plan over its prescription ({doses}); max is {point}",
             "volumes of lesions: those of their structures",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from abscopt.instances.dvh.case import imported
-from abscopt.instances.dvh.mapping import prescription, read_map, template
+from abscopt.instances.dvh.mapping import Map, check_names, map_of, prescription, template
 from abscopt.instances.dvh.points import asked, organs_of
 from abscopt.instances.dvh.read import DvhFile, read
 from abscopt.instances.dvh.tables import Kind
@@ -40,24 +40,45 @@ def answer(
     InputError
         With file, place, value and rule of each problem.
     """
+    check_set(limit_set, rx)
+    read_files = [read(file, kind) for file in files]
+    _check_once(read_files)
+    if map_file is None:
+        return asking(read_files, limit_set, rx)
+    return completed(read_files, map_of(map_file), limit_set, rx, measures)
+
+
+def check_set(limit_set: str, rx: str | None) -> None:
+    """Raises InputError for a limit set that is not known and a prescription that is none."""
     sets = library("limits")["sets"]
     if limit_set not in sets:
         like = nearest(limit_set, sets) or f"; known: {sorted(sets)}"
         raise refused("--set", "limit set", limit_set, f"no such limit set{like}")
     if rx is not None:
         prescription(rx, "--rx", "prescription")
-    read_files = [read(file, kind) for file in files]
-    _check_once(read_files)
-    if map_file is None:
-        organs = ", ".join(sorted(organs_of(asked(limit_set))))
-        remark = (
-            f"which structures are {organs}, and which are the target? Nothing is inferred from "
-            'names: save this map, replace each "?", and give it with --map'
-        )
-        return Answer(template(read_files, limit_set, rx), False, [remark])
-    answers = read_map(map_file, read_files, limit_set)
-    case = imported(read_files, answers, limit_set, rx, measures)
-    build(case.raw, map_file, folder=Path(map_file).parent)
+
+
+def asking(files: Sequence[DvhFile], limit_set: str, rx: str | None) -> Answer:
+    """A map to fill in."""
+    organs = ", ".join(sorted(organs_of(asked(limit_set))))
+    remark = (
+        f"which structures are {organs}, and which are the target? Nothing is inferred from "
+        'names: save this map, replace each "?", and give it with --map'
+    )
+    return Answer(template(files, limit_set, rx), False, [remark])
+
+
+def completed(
+    files: Sequence[DvhFile],
+    answers: Map,
+    limit_set: str,
+    rx: str | None,
+    measures: Sequence[str] = (),
+) -> Answer:
+    """The case of histograms and a map."""
+    check_names(answers, files, limit_set)
+    case = imported(files, answers, limit_set, rx, measures)
+    build(case.raw, answers.label, folder=Path(answers.label).parent)
     remarks = list(case.measures)
     if case.lacking:
         remarks.append(f"not in the case, {len(case.lacking)} limits of {limit_set}:")
@@ -69,7 +90,12 @@ def answer(
 
 def _check_once(files: Sequence[DvhFile]) -> None:
     seen: dict[str, str] = {}
+    names: set[str] = set()
     for file in files:
         if file.sha256 in seen:
             raise refused(file.label, "file", file.label, f"the same as {seen[file.sha256]}")
+        if Path(file.label).name in names:
+            rule = "two files of one name: `files` of the map could not tell them apart"
+            raise refused(file.label, "file", Path(file.label).name, rule)
         seen[file.sha256] = file.label
+        names.add(Path(file.label).name)

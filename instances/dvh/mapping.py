@@ -78,13 +78,13 @@ class Map:
         return [structure for structure, target in self.structures.items() if target == name]
 
 
-def read_map(path: str, files: Sequence[DvhFile], limit_set: str) -> Map:
-    """The map of a file, held against the structures that there are.
+def map_of(path: str) -> Map:
+    """The map of a file; whether its names are known is `check_names`.
 
     Raises
     ------
     InputError
-        With every structure and name that is not known.
+        With place and rule of what is wrong.
     """
     if not Path(path).exists():
         raise refused(path, "path", "no such file", "must be the map of the structures")
@@ -94,9 +94,7 @@ def read_map(path: str, files: Sequence[DvhFile], limit_set: str) -> Map:
     point = raw.pop("max", "d0_035cm3")
     if point not in ("d0_035cm3", "absolute"):
         raise refused(path, "max", point, "must be 'd0_035cm3' or 'absolute'")
-    answers = Map(path, structures, lesions, raw, point == "absolute")
-    _check_names(answers, files, limit_set)
-    return answers
+    return Map(path, structures, lesions, raw, point == "absolute")
 
 
 def _texts(table: object, path: str) -> dict[str, str]:
@@ -123,8 +121,9 @@ def _lesions(tables: object, path: str) -> dict[str, Raw]:
     return lesions
 
 
-def _check_names(answers: Map, files: Sequence[DvhFile], limit_set: str) -> None:
-    known = {structure for file in files for structure in file.curves}
+def check_names(answers: Map, files: Sequence[DvhFile], limit_set: str) -> None:
+    """Raises InputError with every structure and organ of a map that is not known."""
+    known = {structure for file in files for structure in file.structures}
     unusable = {name: why for file in files for name, why in file.unusable.items()}
     organs = {*library("tissues"), *organs_of(asked(limit_set)), *_stated_organs(answers.rest)}
     problems = []
@@ -153,10 +152,10 @@ def template(files: Sequence[DvhFile], limit_set: str, rx: str | None) -> str:
     """A map to fill in: every structure of the files, and what may stand beside it."""
     organs = sorted(organs_of(asked(limit_set)))
     others = sorted(set(library("tissues")) - set(organs))
-    structures = dict.fromkeys(structure for file in files for structure in file.curves)
+    structures = dict.fromkeys(structure for file in files for structure in file.structures)
     plan = rx or "50/5"
     lines = [
-        '# Map for `abscopt import dvh`: replace each "?", then run the command again with --map.',
+        '# Map for `abscopt import`: replace each "?", then run the command again with --map.',
         '# A structure is an organ, the name of a lesion below, "body", or "" (not used).',
         f"# Organs that {limit_set} limits: {', '.join(organs)}",
         f"# Others of the library: {', '.join(others)}",

@@ -70,17 +70,21 @@ def _files(name: str, files: Sequence[DvhFile], answers: Map, alone: bool) -> li
 
 
 def _plan(name: str, files: Sequence[DvhFile], answers: Map, rx: str | None, alone: bool) -> Plan:
-    stated = answers.lesions[name].get("rx", rx)
+    own_files = _files(name, files, answers, alone)
+    stated = answers.lesions[name].get("rx", rx) or _stated_by(own_files)
     if stated is None:
         rule = "the prescription of the plan is missing: --rx 50/5, or rx in its lesion"
         raise refused(answers.label, f"lesions.{name}.rx", "missing", rule)
     place = f"lesions.{name}.rx" if "rx" in answers.lesions[name] else "--rx"
     plan = prescription(stated, answers.label if place != "--rx" else "--rx", place)
     curves: dict[str, Curve] = {}
-    for file in _files(name, files, answers, alone):
+    for file in own_files:
         if file.prescribed_gy is not None and abs(file.prescribed_gy - plan.total_gy) > 1e-6:
             rule = f"the file states {file.prescribed_gy:g} Gy as prescribed"
             raise refused(file.label, "prescription", f"{plan.total_gy:g} Gy", rule)
+        if file.fractions is not None and file.fractions != plan.fractions:
+            rule = f"the file states {file.fractions} fractions"
+            raise refused(file.label, "prescription", f"{plan.fractions} fractions", rule)
         for structure, curve in file.curves.items():
             if structure in curves:
                 rule = f"structure twice in the files of lesion {name}"
@@ -90,6 +94,13 @@ def _plan(name: str, files: Sequence[DvhFile], answers: Map, rx: str | None, alo
     found = Plan(name, plan, curves)
     _check_target(found, answers)
     return found
+
+
+def _stated_by(files: Sequence[DvhFile]) -> str | None:
+    """The prescription that one file states completely."""
+    if len(files) == 1 and files[0].prescribed_gy is not None and files[0].fractions is not None:
+        return f"{files[0].prescribed_gy:.9g}/{files[0].fractions}"
+    return None
 
 
 def _check_doses(file: str, curve: Curve, rx: Prescription) -> None:

@@ -26,6 +26,9 @@ class DvhFile:
     curves : by structure
     unusable : structures without a curve, and why
     prescribed_gy : total dose that it states; None if it states none, or several
+    fractions : number of fractions, in the same way
+    others : structures whose curves nobody asked for
+    kind : what it is, for the provenance of a case
     """
 
     label: str
@@ -33,6 +36,14 @@ class DvhFile:
     curves: dict[str, Curve]
     unusable: dict[str, str]
     prescribed_gy: float | None
+    fractions: int | None = None
+    others: tuple[str, ...] = ()
+    kind: str = "dose-volume histograms"
+
+    @property
+    def structures(self) -> tuple[str, ...]:
+        """Names of the structures that may be mapped."""
+        return (*self.curves, *self.others)
 
 
 def read(path: str, kind: Kind | None = None) -> DvhFile:

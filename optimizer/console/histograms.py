@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from abscopt.instances.load import printable
 from abscopt.optimizer.console.guard import say
+
+if TYPE_CHECKING:
+    from abscopt.instances.dvh.command import Answer
 
 
 @click.group("import")
@@ -45,9 +48,42 @@ def import_dvh_command(
     counts. Without --map a map of all structures is printed, to be filled in (exit code 2).
     """
     from abscopt.instances.dvh.command import answer
+
+    _hand_over(answer(files, limit_set, map_file, rx, kind, measures), out)
+
+
+@import_group.command("dicom")
+@click.argument("paths", metavar="PATHS...", nargs=-1, required=True)
+@click.option("--set", "limit_set", metavar="LIMIT_SET", required=True, help="Its limits.")
+@click.option("--map", "map_file", metavar="MAP", help="Structures to organs; printed if absent.")
+@click.option("--rx", metavar="50/5", help="Prescription; default: that of the RT plan.")
+@click.option("--out", metavar="CASE", help="Write the case there; default: print it.")
+@click.option(
+    "--measure", "measures", metavar="NAME", multiple=True,
+    help="Say D2cc, D95% or V20Gy of every mapped structure, too; may be repeated.",
+)  # fmt: skip
+def import_dicom_command(
+    paths: tuple[str, ...],
+    limit_set: str,
+    map_file: str | None,
+    rx: str | None,
+    out: str | None,
+    measures: tuple[str, ...],
+) -> None:
+    """A case from DICOM RT doses, structure sets and plans: files, or folders of them.
+
+    Histograms are computed from dose and contours, then used as by `import dvh`. Nothing that
+    identifies a person is written. Needs pip install 'abscopt[dicom]'.
+    """
+    from abscopt.instances.dicom.command import answer
+
+    _hand_over(answer(paths, limit_set, map_file, rx, measures), out)
+
+
+def _hand_over(made: Answer, out: str | None) -> None:
+    """Write a case or print it; a map to fill in is printed, with exit code 2."""
     from abscopt.optimizer.results.files import write_file
 
-    made = answer(files, limit_set, map_file, rx, kind, measures)
     if out is None or not made.complete:
         say(made.text.rstrip("\n"))
     else:
