@@ -13,6 +13,9 @@ from abscopt.instances.fields import (
     Weekdays,
 )
 
+START_DATE = datetime.date(2026, 1, 5)
+"""Date of day 0 of cases that state none: a Monday."""
+
 
 def date_of(calendar: Calendar, day: int) -> datetime.date:
     """Calendar date of a day counted from day 0."""
@@ -78,7 +81,7 @@ class Calendar(Table):
 
     start_date: Annotated[
         datetime.date, Field(ge=datetime.date(1900, 1, 1), le=datetime.date(2200, 1, 1))
-    ] = Field(default=datetime.date(2026, 1, 5), description="date of day 0")
+    ] = Field(default=START_DATE, description="date of day 0")
     hours_between_fractions: Annotated[float, Field(gt=0, le=12)] = Field(
         default=6.0, description="between two fractions of one day"
     )

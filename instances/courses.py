@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from abscopt.instances.fields import Count, Day, FractionDose, Table, consistent
+from abscopt.instances.prescriptions import written
+
+PRESCRIPTIONS: dict[str, Any] = {
+    "type": "array",
+    "items": {"type": "string"},
+    "minItems": 1,
+    "description": 'the menu as "50/5", "50 Gy in 5" or "5 x 10 Gy", instead of fractions and '
+    "doses_gy",
+}
+"""Key of files that becomes fractions and doses when they are read."""
 
 
 class DoseGrid(Table):
@@ -72,12 +82,21 @@ class CourseBlock(Table):
         return _levels(self.doses_gy)
 
 
+def _with_prescriptions(schema: dict[str, Any]) -> None:
+    """A file may state prescriptions instead of fractions and doses."""
+    schema["properties"]["prescriptions"] = PRESCRIPTIONS
+    schema.pop("required", None)
+
+
 class UniformCourse(CourseBlock):
     """n equal fractions from a start day, the next on the first machine day >= +interval.
 
     With `fractions_per_day` m, m fractions are given on each treatment day,
-    `calendar.hours_between_fractions` apart. `also` adds further blocks to the menu.
+    `calendar.hours_between_fractions` apart. `also` adds further blocks to the menu. A file may
+    state `prescriptions` such as "50/5" instead of fractions and doses.
     """
+
+    model_config = ConfigDict(json_schema_extra=_with_prescriptions)
 
     form: Literal["uniform"] = Field(description="equal fractions in a regular rhythm")
     also: tuple[CourseBlock, ...] = Field(default=(), description="further blocks of the menu")
@@ -97,6 +116,16 @@ class UniformCourse(CourseBlock):
     def blocks(self) -> tuple[CourseBlock, ...]:
         """All blocks of the menu, its own first."""
         return (self, *self.also)
+
+    @property
+    def prescriptions(self) -> tuple[str, ...]:
+        """The menu as people write it, `50/5`, in its order."""
+        return tuple(
+            written(count, dose)
+            for block in self.blocks
+            for count in block.fractions
+            for dose in block.levels_gy
+        )
 
     @property
     def start_days(self) -> range:

@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 Status = Literal["verified", "verified-secondary", "calibrated", "derived", "recalled", "assumed"]
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+@-]*$", max_length=80)]
-Day = Annotated[int, Field(ge=0, le=1500)]
+
+
+def _no_text(value: object) -> object:
+    """Dates are days by now, where they are dates from day 0 on."""
+    if isinstance(value, str):
+        raise ValueError(
+            "must be a day (whole number, counted from day 0), or a date from day 0 on such as "
+            "2026-01-26"
+        )
+    return value
+
+
+Day = Annotated[int, Field(ge=0, le=1500), BeforeValidator(_no_text)]
 Weekdays = Annotated[
     tuple[Annotated[int, Field(ge=0, le=6)], ...], Field(min_length=1, max_length=7)
 ]

@@ -27,6 +27,7 @@ from abscopt.instances.lesions import SECOND_MOMENT, Lesion, Technique
 from abscopt.instances.limits import AnyLimit
 from abscopt.instances.organs import CrossMoment, Organ, PriorDose
 from abscopt.instances.reading.problems import CROSS_CHECKS, MOST_LIMITS
+from abscopt.instances.reading.shorthand import DAYS, LISTS
 from abscopt.instances.systemic import AgentChoice, Drug, Regimen
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ class Instance(Table):
     patient: Patient = Field(default=Patient(), description="body data")
     calendar: Calendar = Field(default=Calendar(), description="days and dates")
     horizon_days: Annotated[
-        tuple[Annotated[int, Field(ge=1, le=1500)], ...], Field(min_length=1, max_length=6)
+        tuple[Annotated[Day, Field(ge=1)], ...], Field(min_length=1, max_length=6)
     ] = Field(
         default=(84, 180),
         description="days at whose ends outcome counts; the last is the length of the case",
@@ -267,6 +268,26 @@ def _kinds_of_tables(kind: type[Table]) -> Iterator[type[Table]]:
         yield from _kinds_of_tables(derived)
 
 
+def _accept_dates(properties: dict[str, Any]) -> None:
+    """Files may state dates where days are counted from day 0."""
+    date = {"type": "string", "format": "date"}
+
+    def dated(days: dict[str, Any]) -> dict[str, Any]:
+        if "anyOf" in days:
+            return {"anyOf": [*days["anyOf"], date]}
+        return {"anyOf": [days, date]}
+
+    for key in (*DAYS, *LISTS):
+        days = properties.get(key)
+        if days is None:
+            continue
+        if key in DAYS:
+            about = {k: days.pop(k) for k in ("default", "description", "title") if k in days}
+            properties[key] = about | dated(days)
+        elif "items" in days:
+            days["items"] = dated(days["items"])
+
+
 def json_schema() -> dict[str, Any]:
     """JSON Schema of an instance file.
 
@@ -287,6 +308,8 @@ def json_schema() -> dict[str, Any]:
                 "description": "one limit of the same kind for each of these points",
             }
     definitions = {**schema["$defs"], Instance.__name__: schema}
+    for table in definitions.values():
+        _accept_dates(table.get("properties", {}))
     add_to_schema(definitions, _kinds_of_tables(Table))
     extends = {
         "type": "string",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ def inline(value: Any) -> str:
         return f"{{ {', '.join(entries)} }}" if value else "{}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(inline, value))}]"
-    return repr(value)
+    return value.isoformat() if isinstance(value, datetime.date) else repr(value)
 
 
 def toml(stated: Raw, in_effect: Raw | None = None) -> str:

@@ -17,6 +17,7 @@ from abscopt.instances.dvh.plans import Plan, plans_of
 from abscopt.instances.dvh.points import Asked, asked, asked_by, dose_at, measured
 from abscopt.instances.dvh.read import DvhFile
 from abscopt.instances.lesions import SECOND_MOMENT
+from abscopt.instances.prescriptions import blocks
 from abscopt.instances.reading.problems import InputError, Problem, refused
 from abscopt.instances.sources import Raw, library
 
@@ -271,16 +272,10 @@ def _menu(plan: Plan, entry: Raw, answers: Map) -> Raw:
     if listed is not None and (not isinstance(listed, list) or not listed):
         raise refused(answers.label, place, listed, "must be a list such as ['50/5', '54/3']")
     menu = [plan.rx] if listed is None else [prescription(p, answers.label, place) for p in listed]
-    doses: dict[int, list[float]] = {}
-    for one in menu:
-        doses.setdefault(one.fractions, []).append(one.dose_gy)
     interval = {"interval_days": entry["interval_days"]} if "interval_days" in entry else {}
-    blocks = [
-        {"fractions": [count], "doses_gy": sorted(set(levels)), **interval}
-        for count, levels in doses.items()
-    ]
+    first, *others = blocks(menu, interval)
     days = {key: entry[key] for key in DAYS if key in entry}
-    return {"form": "uniform", **blocks[0], **days, **({"also": blocks[1:]} if blocks[1:] else {})}
+    return {"form": "uniform", **first, **days, **({"also": others} if others else {})}
 
 
 def _standard(plans: Sequence[Plan], lesions: Sequence[Raw], rest: Raw) -> Raw | None:

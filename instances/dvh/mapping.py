@@ -6,7 +6,6 @@ a case and goes into it as it stands. Nothing is inferred from names.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from abscopt.instances.changes.text import inline
 from abscopt.instances.dvh.points import asked, organs_of
 from abscopt.instances.dvh.read import DvhFile
+from abscopt.instances.prescriptions import RULE, Prescription, parsed
 from abscopt.instances.reading.problems import (
     InputError,
     Problem,
@@ -26,32 +26,14 @@ from abscopt.instances.sources import Raw, library
 
 BODY = "body"
 """What the whole body is mapped to: its integral dose."""
-PRESCRIPTION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:gy)?\s*(?:/|in)\s*(\d+)\s*", re.IGNORECASE)
-MOST_FRACTIONS = 200
-
-
-@dataclass(frozen=True)
-class Prescription:
-    """Total dose in a number of fractions, written `50/5`."""
-
-    total_gy: float
-    fractions: int
-
-    @property
-    def dose_gy(self) -> float:
-        """Dose of each fraction."""
-        return round(self.total_gy / self.fractions, 9)
 
 
 def prescription(text: object, file: str, place: str) -> Prescription:
     """`50/5` or `50 Gy in 5`; raises InputError."""
-    match = PRESCRIPTION.fullmatch(text) if isinstance(text, str) else None
-    if match is not None:
-        total, fractions = float(match[1]), int(match[2])
-        if 1 <= fractions <= MOST_FRACTIONS and 0 < total / fractions <= 100:
-            return Prescription(total, fractions)
-    rule = "must be a total dose in Gy and a number of fractions, such as 50/5"
-    raise refused(file, place, text, rule)
+    entry = parsed(text)
+    if entry is None:
+        raise refused(file, place, text, RULE)
+    return entry
 
 
 @dataclass(frozen=True)

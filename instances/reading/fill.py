@@ -22,6 +22,7 @@ from abscopt.instances.reading.problems import (
     short,
 )
 from abscopt.instances.reading.read import MOST_DIGITS, parse_case
+from abscopt.instances.reading.shorthand import translated
 from abscopt.instances.sources import Raw, bundled, library, library_limits, names
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def completed(
     if changes:
         stated, problems = changed(stated, changes, _reader(), label)
         found.problems += problems
-    return _with_library(stated, found), stated, found
+    return translated(_with_library(stated, found), found.add), stated, found
 
 
 def _reader() -> Reader:
