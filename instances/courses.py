@@ -82,8 +82,8 @@ class CourseBlock(Table):
         return _levels(self.doses_gy)
 
 
-def _with_prescriptions(schema: dict[str, Any]) -> None:
-    """A file may state prescriptions instead of fractions and doses."""
+def with_prescriptions(schema: dict[str, Any]) -> None:
+    """For the schema of files: prescriptions, and what they or the library say is not required."""
     schema["properties"]["prescriptions"] = PRESCRIPTIONS
     schema.pop("required", None)
 
@@ -96,7 +96,7 @@ class UniformCourse(CourseBlock):
     state `prescriptions` such as "50/5" instead of fractions and doses.
     """
 
-    model_config = ConfigDict(json_schema_extra=_with_prescriptions)
+    model_config = ConfigDict(json_schema_extra=with_prescriptions)
 
     form: Literal["uniform"] = Field(description="equal fractions in a regular rhythm")
     also: tuple[CourseBlock, ...] = Field(default=(), description="further blocks of the menu")

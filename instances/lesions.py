@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from abscopt.instances.courses import PRESCRIPTIONS, Course
+from abscopt.instances.courses import Course, with_prescriptions
 from abscopt.instances.fields import (
     AlphaBeta,
     CapGy,
@@ -126,12 +126,6 @@ class Technique(Table):
         return share.get(clone, 1.0) if isinstance(share, dict) else share
 
 
-def _with_prescriptions(schema: dict[str, Any]) -> None:
-    """A file may leave any field to the library, and state the menu as prescriptions."""
-    schema.pop("required", None)
-    schema["properties"]["prescriptions"] = PRESCRIPTIONS
-
-
 class Lesion(LibraryTable):
     """A tumor site; tumor constants may come from a library tumor named in `use`.
 
@@ -139,7 +133,7 @@ class Lesion(LibraryTable):
     fraction / reoxygenation_days) where reoxygenation is stated).
     """
 
-    model_config = ConfigDict(json_schema_extra=_with_prescriptions)
+    model_config = ConfigDict(json_schema_extra=with_prescriptions)
 
     name: Name = Field(description="of the lesion")
     organ: str = Field(
