@@ -137,8 +137,7 @@ class Lesion(LibraryTable):
 
     name: Name = Field(description="of the lesion")
     organ: str = Field(
-        description="where it is; the word liver in it counts where the immune response has terms "
-        "of the liver"
+        description="where it is; the word liver in it counts where immune terms of the liver act"
     )
     irradiable: bool = Field(default=True, description="whether it may be irradiated")
     weight: Annotated[float, Field(gt=0, le=100)] = Field(
@@ -352,8 +351,8 @@ class Lesion(LibraryTable):
 
     def lymphocyte_loss(self, technique: Technique) -> float:
         """kappa of design item 5: lymphocytes lost per fraction, in nats."""
-        given = technique.lymphocyte_loss_per_fraction
-        return self.lymphocyte_loss_per_fraction if given is None else given
+        stated = technique.lymphocyte_loss_per_fraction
+        return self.lymphocyte_loss_per_fraction if stated is None else stated
 
     def effect_loss(self, technique: Technique) -> float:
         """lambda' of design item 5; the lymphocyte loss unless given."""
