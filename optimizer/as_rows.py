@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
 
 
-def schedule_of_row(candidates: Candidates, plan: int, row: NDArray[Any]) -> Schedule:
+def schedule_of_row(candidates: Candidates, plan: PlanId, row: NDArray[Any]) -> Schedule:
     """The schedule of a plan and a row with one course index per lesion table."""
     instance = candidates.instance
     fractions = [
@@ -26,7 +27,7 @@ def schedule_of_row(candidates: Candidates, plan: int, row: NDArray[Any]) -> Sch
     return Schedule.of(fractions, doses)
 
 
-def closest_row(candidates: Candidates, schedule: Schedule) -> tuple[int, NDArray[Any]]:
+def closest_row(candidates: Candidates, schedule: Schedule) -> tuple[PlanId, NDArray[Any]]:
     """Plan and course indices of a schedule; 'no course' where the case does not offer its own.
 
     The plan is the one that has most infusions in common with it, and fewest others.
@@ -41,7 +42,7 @@ def closest_row(candidates: Candidates, schedule: Schedule) -> tuple[int, NDArra
             alike = np.flatnonzero(np.isclose(table.menu.dose, course[0].dose_gy, 1e-9, 0.0))
             offered = (int(c) for c in alike if _same(table.menu.course(int(c), lesion), course))
             row[s] = next(offered, 0)
-    return int(np.argmin(apart)), row
+    return PlanId(int(np.argmin(apart))), row
 
 
 def _same(offered: Sequence[Fraction], asked: Sequence[Fraction]) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def _try(judged: _Judged, candidates: Candidates, answer: Schedule | None, seed:
         _changed(judged, courses, answer)
     count = len(candidates.plans)
     for plan in dict.fromkeys(np.linspace(0, count - 1, SAMPLED_PLANS).round().tolist()):
-        infusions = _infusions(candidates, int(plan))
+        infusions = _infusions(candidates, PlanId(int(plan)))
         nothing = Schedule.of((), infusions)
         judged.value(nothing)
         _alone(judged, courses, infusions)
@@ -103,7 +104,7 @@ def _try(judged: _Judged, candidates: Candidates, answer: Schedule | None, seed:
     _random(judged, candidates, seed)
 
 
-def _infusions(candidates: Candidates, plan: int) -> list[Infusion]:
+def _infusions(candidates: Candidates, plan: PlanId) -> list[Infusion]:
     return [Infusion(day, drug, mg) for drug, day, mg in candidates.plans[plan].doses]
 
 
@@ -198,5 +199,5 @@ def _random(judged: _Judged, candidates: Candidates, seed: int) -> None:
                 ]
             elif len(menus[s]) > 1:
                 fractions += menus[s].course(int(rng.integers(1, len(menus[s]))), lesion)
-        plan = int(rng.integers(len(candidates.plans)))
+        plan = PlanId(int(rng.integers(len(candidates.plans))))
         judged.value(Schedule.of(fractions, _infusions(candidates, plan)))

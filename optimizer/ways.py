@@ -12,6 +12,7 @@ import numpy as np
 
 from abscopt.optimizer.as_rows import closest_row, schedule_of_row
 from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.uniform.explore import explore
 from abscopt.optimizer.search.uniform.second_stage import second_stage
@@ -141,7 +142,7 @@ def by_programme(
 
 def _second(
     candidates: Candidates,
-    plan: int,
+    plan: PlanId,
     row: NDArray[Any],
     value: float,
     bound: float | None,
@@ -165,6 +166,6 @@ def _second(
         if candidates.parts.plans.begun:
             valued = Tabulated(candidates, plan)
         else:  # stopped before the tables of all plans
-            valued = Tabulated(candidates.of_plans([plan]), 0)
+            valued = Tabulated(candidates.of_plans([plan]), PlanId(0))
         claimed = float(valued.value(row[None, :])[0])
     return schedule_of_row(candidates, plan, row), claimed, status

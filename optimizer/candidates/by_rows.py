@@ -14,6 +14,7 @@ from abscopt.models import immune
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.coefficients import effects_under, shares_of, siphoned
 from abscopt.optimizer.candidates.value import lesion_value
+from abscopt.optimizer.ids import PlanId, PlanIds
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
 MOST_ENTRIES = 2_000_000
 
 
-def kill_of_row(candidates: Candidates, plan: int, row: IntArray) -> FloatArray:
+def kill_of_row(candidates: Candidates, plan: PlanId, row: IntArray) -> FloatArray:
     """(horizons,) unsaturated systemic log kill of one row under one plan."""
-    kill: FloatArray = kills_of_rows(candidates, np.array([plan]), row[None])[0, 0]
+    kill: FloatArray = kills_of_rows(candidates, PlanIds(np.array([plan])), row[None])[0, 0]
     return kill
 
 
-def kills_of_rows(candidates: Candidates, plans: IntArray, rows: IntArray) -> FloatArray:
+def kills_of_rows(candidates: Candidates, plans: PlanIds, rows: IntArray) -> FloatArray:
     """(plans, n, horizons) unsaturated systemic log kill of rows (n, lesions); one group.
 
         Z = sum_s e^-(chemo + sum_{r != s} a_r) v_s
@@ -44,7 +45,7 @@ def kills_of_rows(candidates: Candidates, plans: IntArray, rows: IntArray) -> Fl
     return kill
 
 
-def values_of_rows(candidates: Candidates, plans: IntArray, rows: IntArray) -> FloatArray:
+def values_of_rows(candidates: Candidates, plans: PlanIds, rows: IntArray) -> FloatArray:
     """(plans, n) objective of rows (n, lesions), costs and limits aside."""
     values, groups = np.empty((len(plans), len(rows))), candidates.plan_effects.group[plans]
     for group in np.unique(groups):
@@ -53,12 +54,12 @@ def values_of_rows(candidates: Candidates, plans: IntArray, rows: IntArray) -> F
     return values
 
 
-def _values_of_group(candidates: Candidates, plans: IntArray, rows: IntArray) -> FloatArray:
+def _values_of_group(candidates: Candidates, plans: PlanIds, rows: IntArray) -> FloatArray:
     """(plans, n) sum_s w_s value_s(saturate(Z)), or sum_s w_s BED_s; plans of one group.
 
     Shares of the effect depend on a plan by its greatest occupancy alone (`tops`).
     """
-    instance, shared = candidates.instance, candidates.shared(int(plans[0]))
+    instance, shared = candidates.instance, candidates.shared(PlanId(int(plans[0])))
     total = np.zeros((len(plans), len(rows)))
     bed = instance.objective.of_dose_alone
     if not bed:
@@ -79,7 +80,7 @@ def _values_of_group(candidates: Candidates, plans: IntArray, rows: IntArray) ->
 
 
 def effects_of(
-    candidates: Candidates, plans: IntArray, s: int, courses: IntArray
+    candidates: Candidates, plans: PlanIds, s: int, courses: IntArray
 ) -> tuple[FloatArray, FloatArray]:
     """(plans, n, horizons) own effect of courses of lesion s, (plans, n) log loss of all others.
 
@@ -88,7 +89,7 @@ def effects_of(
     block by block: kinds x patterns of one class and technique are one matrix product, in lots of
     plans that bound memory. Plans are of one group.
     """
-    table, alike = candidates.lesions[s], candidates.shared(int(plans[0]))[s]
+    table, alike = candidates.lesions[s], candidates.shared(PlanId(int(plans[0])))[s]
     instance, lesion, menu = candidates.instance, candidates.lesion_of(table), table.menu
     different, of = np.unique(courses, return_inverse=True)
     effect = np.empty((len(plans), len(different), len(instance.horizon_days)))

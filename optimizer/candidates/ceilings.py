@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.optimizer.candidates.value import lesion_value
+from abscopt.optimizer.ids import PlanId
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
@@ -29,7 +30,7 @@ def ceiling_of_case(instance: Instance) -> float:
     return math.fsum(best * lesion.weight for lesion in instance.lesions if lesion.weight)
 
 
-def ceiling(candidates: Candidates, plan: int) -> float:
+def ceiling(candidates: Candidates, plan: PlanId) -> float:
     """Bound of a plan without any row: every lesion at its best course and the greatest effect.
 
     Infinite where the systemic effect does not saturate and the objective neither. The same for

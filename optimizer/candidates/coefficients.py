@@ -11,6 +11,7 @@ from abscopt.models import ctla4
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.loads import by_technique
 from abscopt.optimizer.candidates.shared import suppression_by_radiation
+from abscopt.optimizer.ids import PlanId, PlanIds
 from abscopt.optimizer.mip import finite_fields
 from abscopt.optimizer.progress import tick
 
@@ -55,7 +56,7 @@ def course_effects(
     effects: PlanEffects,
     props: tuple[Propagators, ...],
     shared: Shared,
-    plan: int,
+    plan: PlanId,
 ) -> CourseEffects:
     """Local log burden, effector kill, lymphocyte loss and tumor BED of each course."""
     lesion = instance.lesions[menu.lesion]
@@ -80,11 +81,11 @@ def course_effects(
 
 
 def patterns_under(
-    instance: Instance, patterns: Patterns, effects: PlanEffects, prop: Propagators, plan: int
+    instance: Instance, patterns: Patterns, effects: PlanEffects, prop: Propagators, plan: PlanId
 ) -> tuple[FloatArray, FloatArray]:
     """(patterns, fractions, horizons) effect per unit of release, (patterns, horizons) without."""
     unit = units(instance, patterns.days, effects, prop, plan)
-    return unit, prop.resting_of(np.array([plan]))[0]
+    return unit, prop.resting_of(PlanIds(np.array([plan])))[0]
 
 
 def block_effects(
@@ -93,7 +94,7 @@ def block_effects(
     block: Block,
     effects: PlanEffects,
     under: tuple[FloatArray, FloatArray],
-    plan: int,
+    plan: PlanId,
 ) -> FloatArray:
     """(kinds, patterns, horizons) own effector log kill of a block's courses under one plan.
 
@@ -142,7 +143,7 @@ def effects_under(
     count: int,
     effects: PlanEffects,
     prop: Propagators,
-    plans: IntArray,
+    plans: PlanIds,
 ) -> FloatArray:
     """(plans, kinds, counted, horizons) own effector log kill of kinds and patterns of one block.
 
@@ -177,7 +178,7 @@ def effects_under(
 
 
 def units(
-    instance: Instance, days: IntArray, effects: PlanEffects, prop: Propagators, plan: int
+    instance: Instance, days: IntArray, effects: PlanEffects, prop: Propagators, plan: PlanId
 ) -> FloatArray:
     """(patterns, fractions, horizons) effect per unit of release under one plan.
 
@@ -191,7 +192,7 @@ def units(
 
 
 def at_irradiation(
-    instance: Instance, effects: PlanEffects, plans: int | IntArray
+    instance: Instance, effects: PlanEffects, plans: PlanId | PlanIds
 ) -> FloatArray | None:
     """(..., days) factor of release by what is bound on the day of a fraction; None if none is.
 
@@ -204,7 +205,7 @@ def at_irradiation(
     return blocked * ctla4.depletion(effects.ctla4_bound[plans], c.ctla4_depletion)
 
 
-def losses_of(instance: Instance, menu: Menu, effects: PlanEffects, plan: int) -> FloatArray:
+def losses_of(instance: Instance, menu: Menu, effects: PlanEffects, plan: PlanId) -> FloatArray:
     """(courses,) log loss of everybody else's effectors by each course, or by the liver."""
     lesion, patterns = instance.lesions[menu.lesion], menu.patterns
     weights = patterns.number @ effects.effect_weights[plan]
@@ -222,7 +223,7 @@ def siphoned(instance: Instance, lesion: Lesion, count: IntArray) -> FloatArray:
     return np.where(count == 0, lesion.siphon(instance.immune), 0.0)
 
 
-def relieves(instance: Instance, effects: PlanEffects, plans: int | IntArray) -> bool:
+def relieves(instance: Instance, effects: PlanEffects, plans: PlanId | PlanIds) -> bool:
     """Whether a drug of some plan relieves the suppression of release."""
     c = instance.immune
     suppressed = c.suppression_per_gy > 0 or c.suppression_per_day > 0

@@ -20,6 +20,7 @@ from abscopt.optimizer.candidates.courses import Patterns
 from abscopt.optimizer.candidates.fractions import Fractions
 from abscopt.optimizer.candidates.limits.blood.edric import edric_alone
 from abscopt.optimizer.candidates.plans import allowed_patterns, direct_doses, exposures_of
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.mip import finite_fields
 from abscopt.optimizer.progress import tick
 
@@ -140,14 +141,14 @@ AXIS = {
 }  # fmt: skip
 
 
-def first_plans(candidates: Candidates) -> list[int]:
+def first_plans(candidates: Candidates) -> list[PlanId]:
     """First plan of each group."""
     groups = candidates.plan_effects.group
-    return [int(np.flatnonzero(groups == g)[0]) for g in range(int(groups.max()) + 1)]
+    return [PlanId(int(np.flatnonzero(groups == g)[0])) for g in range(int(groups.max()) + 1)]
 
 
 def _uniform(candidates: Candidates, s: int) -> dict[str, NDArray[Any]]:
-    table, plans = candidates.lesions[s], range(len(candidates.plans))
+    table, plans = candidates.lesions[s], candidates.plan_ids
     menu = table.menu
     groups = first_plans(candidates)
     effects = [candidates.effects(k)[s] for k in plans]
@@ -233,7 +234,7 @@ def free_course(lesion: Lesion) -> FreeCourse:
 
 
 def _free_loads(
-    candidates: Candidates, lesion: Lesion, days: tuple[int, ...], levels: FloatArray, plan: int
+    candidates: Candidates, lesion: Lesion, days: tuple[int, ...], levels: FloatArray, plan: PlanId
 ) -> FloatArray:
     """(days x levels, organ limits) load of each dose on each day under one plan."""
     beam = (lesion, lesion.ways[0], 1)
@@ -305,7 +306,7 @@ def _constant_local(candidates: Candidates, most_clones: int) -> FloatArray:
     return constant
 
 
-def _drug_kill(candidates: Candidates, plan: int) -> FloatArray:
+def _drug_kill(candidates: Candidates, plan: PlanId) -> FloatArray:
     """(horizons,) cytotoxic kill of a plan."""
     instance = candidates.instance
     horizons = np.array(instance.horizon_days)
@@ -358,7 +359,7 @@ def countable(candidates: Candidates) -> bool:
         and (instance.immune.burden_limit_cm3 is None or len(lesion.populations) == 1)
         and int(days[-1]) < instance.horizon_days[0]
         and bool((effects.sensitizer[:, days] == 1).all())
-        and not any(_asks_for_days(candidates, k) for k in range(len(candidates.plans)))
+        and not any(_asks_for_days(candidates, k) for k in candidates.plan_ids)
     )
 
 
@@ -371,7 +372,7 @@ def closest_days(days: tuple[int, ...], number: int) -> tuple[int, ...]:
     return days[first : first + number]
 
 
-def _asks_for_days(candidates: Candidates, plan: int) -> bool:
+def _asks_for_days(candidates: Candidates, plan: PlanId) -> bool:
     """Whether a rule ties an agent that the plan gives to fraction days."""
     names = (
         "min_days_after_radiation",

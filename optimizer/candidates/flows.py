@@ -10,6 +10,7 @@ import numpy as np
 
 from abscopt.models import ctla4, immune, recursion
 from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.optimizer.ids import PlanId, plan_ids
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
@@ -106,7 +107,7 @@ def _flow(candidates: Candidates, columns: Columns, s: int) -> Flow:
     effect, effectors, resting, resting_effectors, value = (
         np.stack(by_plan)
         for by_plan in zip(
-            *(_traces(instance, lesion, effects, k, days) for k in range(len(effects.group))),
+            *(_traces(instance, lesion, effects, k, days) for k in plan_ids(len(effects.group))),
             strict=True,
         )
     )
@@ -171,7 +172,7 @@ def _release(
 
 
 def _traces(
-    instance: Instance, lesion: Lesion, effects: PlanEffects, plan: int, days: list[int]
+    instance: Instance, lesion: Lesion, effects: PlanEffects, plan: PlanId, days: list[int]
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
     """Effect and effectors of unit releases and of resting precursors, and an effector's worth.
 

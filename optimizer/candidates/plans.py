@@ -20,6 +20,7 @@ from abscopt.models import chemotherapy, ctla4, immune, lymphocytes, pharmacokin
 from abscopt.models.arrays import BoolArray, FloatArray
 from abscopt.optimizer.candidates.limits.protocol import CAP
 from abscopt.optimizer.candidates.limits.registry import plan_loads
+from abscopt.optimizer.ids import PlanIds
 from abscopt.optimizer.mip import finite_fields
 from abscopt.optimizer.progress import tick
 
@@ -104,7 +105,7 @@ class PlanEffects:
         greatest: FloatArray = self.occupancy.max(axis=1)
         return greatest
 
-    def take(self, plans: NDArray[np.int64]) -> PlanEffects:
+    def take(self, plans: PlanIds) -> PlanEffects:
         """Effects of some of the plans."""
         return PlanEffects(
             **{field.name: getattr(self, field.name)[plans] for field in fields(self)}

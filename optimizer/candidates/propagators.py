@@ -15,6 +15,7 @@ import numpy as np
 
 from abscopt.models import immune, recursion
 from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.optimizer.ids import PlanId, PlanIds
 from abscopt.optimizer.mip import finite
 from abscopt.optimizer.progress import tick
 
@@ -58,7 +59,7 @@ class _Store:
         self.block = max(1, min(BLOCK, BLOCK_BYTES // max(1, size)))
         self.known: OrderedDict[int, tuple[FloatArray, FloatArray]] = OrderedDict()
 
-    def of(self, plans: IntArray) -> list[tuple[FloatArray, FloatArray]]:
+    def of(self, plans: PlanIds) -> list[tuple[FloatArray, FloatArray]]:
         """(patterns, horizons) resting and (patterns, most fractions, horizons) release, per plan.
 
         The clock is read from block to block.
@@ -75,11 +76,11 @@ class _Store:
             self.known.popitem(last=False)
         return by_plan
 
-    def _add(self, plans: list[int]) -> None:
+    def _add(self, plans: list[PlanId]) -> None:
         horizons, count = self.instance.horizon_days, len(self.patterns.count)
         resting = np.zeros((len(plans), count, len(horizons)))
         release = np.zeros((len(plans), *self.patterns.days.shape, len(horizons)))
-        effects = self.effects.take(np.array(plans))
+        effects = self.effects.take(PlanIds(np.array(plans)))
         for h, horizon in enumerate(horizons):
             _backward(
                 self.instance, self.lesion, self.technique, self.patterns, effects, horizon,
@@ -141,11 +142,12 @@ class Propagators:
         chosen = patterns if self.patterns is None else self.patterns[patterns]
         return replace(self, patterns=chosen)
 
-    def blocks(self, plans: IntArray) -> list[IntArray]:
+    def blocks(self, plans: PlanIds) -> list[PlanIds]:
         """The plans in lots that are computed in one go."""
-        return np.array_split(plans, -(-len(plans) // self.store.block))
+        lots = np.array_split(plans, -(-len(plans) // self.store.block))
+        return [PlanIds(lot) for lot in lots]
 
-    def resting_of(self, plans: IntArray) -> FloatArray:
+    def resting_of(self, plans: PlanIds) -> FloatArray:
         """(n, patterns, horizons) effect without release under some plans."""
         counted = slice(None) if self.patterns is None else self.patterns
         by_plan = [
@@ -158,15 +160,15 @@ class Propagators:
             * (1.0 if kept is None else kept[..., None])
         )
 
-    def release_of(self, plan: int) -> FloatArray:
+    def release_of(self, plan: PlanId) -> FloatArray:
         """(patterns, most fractions, horizons) effect per unit released under one plan."""
-        release: FloatArray = self.store.of(np.array([plan]))[0][1]
+        release: FloatArray = self.store.of(PlanIds(np.array([plan])))[0][1]
         counted = slice(None) if self.patterns is None else self.patterns
-        kept = self._kept(np.array([plan]), counted)
+        kept = self._kept(PlanIds(np.array([plan])), counted)
         release = release[counted] if kept is None else release[counted] * kept[0, :, None, None]
         return release if self.scale == 1.0 else self.scale * release
 
-    def release_under(self, plans: IntArray, patterns: IntArray) -> FloatArray:
+    def release_under(self, plans: PlanIds, patterns: IntArray) -> FloatArray:
         """(n, patterns, most fractions, horizons) the same of some patterns under some plans."""
         counted = patterns if self.patterns is None else self.patterns[patterns]
         release = np.stack([release[counted] for _, release in self.store.of(plans)])
@@ -174,7 +176,7 @@ class Propagators:
         release = release if kept is None else release * kept[..., None, None]
         return release if self.scale == 1.0 else self.scale * release
 
-    def _kept(self, plans: IntArray, counted: IntArray | slice) -> FloatArray | None:
+    def _kept(self, plans: PlanIds, counted: IntArray | slice) -> FloatArray | None:
         """(n, patterns) share of own effectors that the own course leaves; None if all."""
         if self.own == OwnLoss():
             return None

@@ -25,6 +25,7 @@ import numpy as np
 
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.table import Candidates
+from abscopt.optimizer.ids import PlanId, PlanIds
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
@@ -70,11 +71,10 @@ class Kept:
         return sum(int(part.sum()) for part in self.pairs)
 
     @property
-    def plans(self) -> IntArray:
+    def plans(self) -> PlanIds:
         """Plans that still have a course for every lesion."""
         open_plans = np.all([part.any(axis=1) for part in self.pairs], axis=0)
-        numbers: IntArray = np.flatnonzero(open_plans)
-        return numbers
+        return PlanIds(np.flatnonzero(open_plans))
 
     def but(self, name: str, pairs: tuple[BoolArray, ...]) -> Kept:
         """Other pairs, with the step that dropped them named."""
@@ -89,7 +89,7 @@ def offered(candidates: Candidates) -> Kept:
     """
     if candidates.free:
         raise ValueError("free courses cannot be reduced")
-    plans = range(len(candidates.plans))
+    plans = candidates.plan_ids
     allowed = []
     for k in plans:
         tick()
@@ -137,7 +137,7 @@ def _shape(table: LesionTable) -> IntArray:
     return shape.astype(np.int64)
 
 
-def _merit(candidates: Candidates, s: int, k: int) -> FloatArray:
+def _merit(candidates: Candidates, s: int, k: PlanId) -> FloatArray:
     """(courses, criteria) all of which a course must reach to stand in for another."""
     effects = candidates.effects(k)[s]
     exposed = candidates.exposed(k)[s].astype(float)

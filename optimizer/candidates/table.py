@@ -26,6 +26,7 @@ from abscopt.optimizer.candidates.tables.limits import LimitTables
 from abscopt.optimizer.candidates.tables.loads import BeamTables, EdricTables, LoadTables
 from abscopt.optimizer.candidates.tables.menus import LesionTable, MenuTables
 from abscopt.optimizer.candidates.tables.plans import PlanTables
+from abscopt.optimizer.ids import PlanId, plan_ids
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
@@ -102,12 +103,12 @@ class Candidates:
         menus, used = tables.menus.narrowed(courses)
         return self._joined(menus, tables.plans, tables.effects.narrowed(menus, used))
 
-    def restricted(self, courses: Sequence[IntArray], plans: Sequence[int]) -> Candidates:
+    def restricted(self, courses: Sequence[IntArray], plans: Sequence[PlanId]) -> Candidates:
         """Candidates with some of the courses and some of the plans, their effects not begun."""
         menus, _ = self.parts.menus.narrowed(courses)
         return self._joined(menus, self.parts.plans.some(plans), None)
 
-    def of_plans(self, plans: Sequence[int]) -> Candidates:
+    def of_plans(self, plans: Sequence[PlanId]) -> Candidates:
         """Candidates of some of the plans, their effects not begun; courses are the same."""
         tables, chosen = self.parts, self.parts.plans.some(plans)
         effects = EffectTables(self.instance, tables.menus, chosen)
@@ -144,6 +145,11 @@ class Candidates:
     def plans(self) -> tuple[Plan, ...]:
         """Systemic plans."""
         return self.parts.plans.plans
+
+    @property
+    def plan_ids(self) -> Sequence[PlanId]:
+        """Ids of all plans."""
+        return plan_ids(len(self.plans))
 
     @property
     def plan_effects(self) -> PlanEffects:
@@ -268,42 +274,42 @@ class Candidates:
         """Propagators of lesion s, by technique."""
         return self.parts.effects.propagators[s]
 
-    def effects(self, plan: int) -> tuple[CourseEffects, ...]:
+    def effects(self, plan: PlanId) -> tuple[CourseEffects, ...]:
         """Coefficients of all courses under one plan; those used last are kept."""
         return self.parts.effects.effects(plan)
 
-    def shared(self, plan: int) -> tuple[Shared, ...]:
+    def shared(self, plan: PlanId) -> tuple[Shared, ...]:
         """What the plan shares with all plans of the same chemotherapy; a few are kept."""
         return self.parts.effects.shared(plan)
 
-    def loads(self, plan: int) -> tuple[FloatArray, ...]:
+    def loads(self, plan: PlanId) -> tuple[FloatArray, ...]:
         """Per lesion: (kinds, organ limits) load of each kind alone, without prior doses."""
         return self.parts.loads.loads(plan)
 
-    def exposed(self, plan: int) -> tuple[BoolArray, ...]:
+    def exposed(self, plan: PlanId) -> tuple[BoolArray, ...]:
         """Per lesion: (courses, exposures) whether a course meets the plan's infusions."""
         return self.parts.loads.exposed(plan)
 
-    def near(self, plan: int) -> tuple[BoolArray, ...]:
+    def near(self, plan: PlanId) -> tuple[BoolArray, ...]:
         """Per lesion: (patterns, exposures) whether some fraction is near the plan's infusions."""
         return self.parts.loads.near(plan)
 
-    def allowed(self, plan: int) -> tuple[BoolArray, ...]:
+    def allowed(self, plan: PlanId) -> tuple[BoolArray, ...]:
         """Per lesion: (courses,) whether intervals, hard limits and demands allow the course."""
         return self.parts.loads.allowed(plan)
 
-    def reached(self, plan: int) -> tuple[BoolArray, ...]:
+    def reached(self, plan: PlanId) -> tuple[BoolArray, ...]:
         """Per lesion: (kinds,) whether a kind has the BED that the lesion demands."""
         return self.parts.loads.reached(plan)
 
-    def latest_end_needed(self, plan: int) -> int:
+    def latest_end_needed(self, plan: PlanId) -> int:
         """Day on or after which some course must end under this plan; -1 if none."""
         return latest_end_needed(self.instance, self.plans[plan])
 
-    def earliest_start_needed(self, plan: int) -> int:
+    def earliest_start_needed(self, plan: PlanId) -> int:
         """Day on or before which some course must start under this plan; -1 if none."""
         return earliest_start_needed(self.instance, self.plans[plan])
 
-    def plan_cost(self, plan: int) -> float:
+    def plan_cost(self, plan: PlanId) -> float:
         """What the plan's excess over soft drug limits costs the objective."""
         return plan_cost(self.instance, self.on_plans, self.plans[plan])

@@ -17,6 +17,7 @@ from abscopt.models.population import population_log_burden
 from abscopt.optimizer.candidates.limits.calendar.counted import visits
 from abscopt.optimizer.candidates.table import CAP
 from abscopt.optimizer.candidates.value import controllable, lesion_value
+from abscopt.optimizer.ids import PlanId
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.coefficients import CourseEffects
@@ -33,7 +34,7 @@ class Tabulated:
     begun : the same with 'no course', which stands for a course still to be chosen
     """
 
-    def __init__(self, candidates: Candidates, plan: int):
+    def __init__(self, candidates: Candidates, plan: PlanId):
         if candidates.free:
             raise ValueError("free courses cannot be tabulated")
         self.candidates, self.plan = candidates, plan

@@ -17,6 +17,7 @@ from abscopt.optimizer.crosscheck.naming import (
     plan_names,
 )
 from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.programme.build import build
 from abscopt.optimizer.programme.cuts import schedule_of
 from abscopt.optimizer.programme.matrix import matrix_of
@@ -120,9 +121,9 @@ def imported_schedule(
         rule = "the case has no programme: every systemic plan breaks a limit"
         raise InputError([Problem(file, "programme", instance.name, rule)])
     columns, of_name = _columns_named(candidates, values)
-    plans = {name[:-1]: k for k, name in enumerate(plan_names(candidates))}
+    plans = {name[:-1]: PlanId(k) for k, name in enumerate(plan_names(candidates))}
     picked: list[int] = []
-    chosen_plans: list[int] = []
+    chosen_plans: list[PlanId] = []
     wrong: list[Problem] = []
     for name, (value, place) in values.items():
         choice = name if name.startswith("x(") else name.rpartition(",band")[0]
@@ -162,7 +163,7 @@ def _columns_named(
 
 
 def _choice_problems(
-    candidates: Candidates, columns: Columns, picked: list[int], plans: list[int], file: str
+    candidates: Candidates, columns: Columns, picked: list[int], plans: list[PlanId], file: str
 ) -> list[Problem]:
     """One course per lesion with uniform courses, one dose per free day, one plan."""
     problems = []

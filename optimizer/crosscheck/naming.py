@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.programme.cuts import schedule_of
 from abscopt.optimizer.solver import Matrix, SolverError
 
@@ -82,7 +83,7 @@ def column_names(candidates: Candidates, columns: Columns) -> list[str]:
     """
     names = []
     for j in range(len(columns)):
-        fractions = schedule_of(candidates, columns, [j], 0).fractions
+        fractions = schedule_of(candidates, columns, [j], PlanId(0)).fractions
         lesion = candidates.instance.lesions[int(columns.lesion[j])].name
         words = _course(fractions, bool(columns.course[j] < 0))
         if columns.slots[j] > 1:

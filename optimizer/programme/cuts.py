@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.optimizer.candidates.columns import closest_days
+from abscopt.optimizer.ids import PlanId, PlanIds
 from abscopt.optimizer.programme import settings
 from abscopt.optimizer.programme.constraints.organs import soft
 from abscopt.optimizer.programme.refinement import Cut
@@ -26,7 +27,9 @@ SAME_EXCESS = 1e-9
 EXCESS_TOLERANCE = 1e-7
 
 
-def schedule_of(candidates: Candidates, columns: Columns, picked: list[int], plan: int) -> Schedule:
+def schedule_of(
+    candidates: Candidates, columns: Columns, picked: list[int], plan: PlanId
+) -> Schedule:
     """Schedule of chosen columns and one plan.
 
     Counted doses fall from day to day, on the days that lie closest.
@@ -60,7 +63,7 @@ def schedule_of(candidates: Candidates, columns: Columns, picked: list[int], pla
 
 
 def excluded_set(
-    candidates: Candidates, judge: Judge, data: Data, picked: list[int], plan: int
+    candidates: Candidates, judge: Judge, data: Data, picked: list[int], plan: PlanId
 ) -> Cut:
     """Columns that break a limit together: a smallest such choice, widened for one lesion.
 
@@ -77,7 +80,7 @@ def excluded_set(
     return Cut(_alike(data, plan), _smallest(data.columns, picked, broken))
 
 
-def excluded_choice(data: Data, picked: list[int], plan: int) -> Cut:
+def excluded_choice(data: Data, picked: list[int], plan: PlanId) -> Cut:
     """One choice under one plan, which falls short of a demand; more fractions may reach it."""
     columns = data.columns
     further = np.flatnonzero(columns.course < 0).tolist()
@@ -90,7 +93,7 @@ def excess_cuts(
     judge: Judge,
     data: Data,
     picked: list[int],
-    plan: int,
+    plan: PlanId,
     verdict: Evaluation,
     stated: dict[int, float],
 ) -> list[Cut]:
@@ -139,7 +142,7 @@ def _smallest(
     return tuple(groups)
 
 
-def _alike(data: Data, plan: int) -> tuple[int, ...]:
+def _alike(data: Data, plan: PlanId) -> tuple[PlanId, ...]:
     """Plans under which every choice loads organs and lymphocytes as under this one."""
     columns, group = data.columns, data.group
     dated = any(limit.feels_chemotherapy for limit in data.candidates.on_courses)
@@ -147,6 +150,6 @@ def _alike(data: Data, plan: int) -> tuple[int, ...]:
         (columns.loads[group[k]] == columns.loads[group[plan]]).all()
         and (columns.exposed[k] == columns.exposed[plan]).all()
         and (not dated or data.chemo[k] == data.chemo[plan])
-        for k in range(data.plans)
+        for k in data.plan_ids
     ]
-    return tuple(np.flatnonzero(same).tolist())
+    return tuple(PlanIds(np.flatnonzero(same)).tolist())

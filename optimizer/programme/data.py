@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from abscopt.models import immune, repopulation
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.models.population import population_log_burden
 from abscopt.optimizer.candidates.flows import flows_of
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.programme.margins import RANGE_MARGIN
 from abscopt.optimizer.progress import tick
 
@@ -65,6 +67,11 @@ class Data:
     def plans(self) -> int:
         """Number of systemic plans."""
         return len(self.chemo)
+
+    @property
+    def plan_ids(self) -> Sequence[PlanId]:
+        """Ids of all systemic plans."""
+        return self.candidates.plan_ids
 
     @property
     def groups(self) -> range:
@@ -146,9 +153,9 @@ class Data:
         return total
 
     @cached_property
-    def bands_of_plan(self) -> dict[int, list[int]]:
+    def bands_of_plan(self) -> dict[PlanId, list[int]]:
         """(plan, band) pairs of each plan."""
-        bands: dict[int, list[int]] = {k: [] for k in range(self.plans)}
+        bands: dict[PlanId, list[int]] = {k: [] for k in self.plan_ids}
         for b, (k, _, _) in enumerate(self.refinement.bands):
             bands[k].append(b)
         return bands
@@ -177,14 +184,14 @@ class Data:
             return low, high
         return np.maximum(low, self.kept.least_effect), np.minimum(high, self.kept.effect)
 
-    def chosen(self, model: Any, plan: int) -> Any:
+    def chosen(self, model: Any, plan: PlanId) -> Any:
         """1 if the plan is chosen: the sum over its bands."""
         tick()
         return sum(model.y[b] for b in self.bands_of_plan[plan])
 
     def chosen_group(self, model: Any, group: int) -> Any:
         """1 if a plan of the group is chosen."""
-        members = [k for k in range(self.plans) if self.group[k] == group]
+        members = [k for k in self.plan_ids if self.group[k] == group]
         return sum(self.chosen(model, k) for k in members)
 
     @cached_property

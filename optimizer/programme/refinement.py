@@ -11,6 +11,7 @@ import numpy as np
 
 from abscopt.models import immune, outcome
 from abscopt.models.arrays import FloatArray
+from abscopt.optimizer.ids import PlanId, plan_ids
 from abscopt.optimizer.programme import settings
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ SAME_POINT = 1e-9
 
 LEAST_EFFECT = 1e-6
 
-Band = tuple[int, float, float]
+Band = tuple[PlanId, float, float]
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Cut:
     without a limit it is forbidden, `unless` one of some further columns is chosen too.
     """
 
-    plans: tuple[int, ...]
+    plans: tuple[PlanId, ...]
     groups: tuple[tuple[int, ...], ...]
     limit: int | None = None
     excess: float = 0.0
@@ -96,7 +97,9 @@ class Refinement:
         """Tangents of ln G at the summed gains of one schedule, one per horizon."""
         return replace(self, gains=_extended(self.gains, gains))
 
-    def with_losses(self, plan: int, total: float, other_losses: Mapping[int, float]) -> Refinement:
+    def with_losses(
+        self, plan: PlanId, total: float, other_losses: Mapping[int, float]
+    ) -> Refinement:
         """Bands split at a total loss A, and at the losses A - a_s of the lesions s named."""
         return replace(
             self,
@@ -172,7 +175,7 @@ def first_refinement(instance: Instance, columns: Columns, active: tuple[int, ..
     ----------
     active : free lesions with effectors of their own
     """
-    plans, lesions = range(len(columns.loss)), range(len(instance.lesions))
+    plans, lesions = plan_ids(len(columns.loss)), range(len(instance.lesions))
     greatest_loss = np.array([[_most_loss(columns, k, s) for s in lesions] for k in plans])
     needed = [bool(columns.gain[k].any()) for k in plans]
     bands = [
@@ -236,7 +239,7 @@ def first_pairs(
         plane for s, count in enumerate(clones) if count > 1 for plane in _first_planes(s, count)
     ]
     return Refinement(
-        bands=tuple((k, 0.0, math.inf) for k in range(plans)),
+        bands=tuple((k, 0.0, math.inf) for k in plan_ids(plans)),
         effects=_first_breaks(low, high, maximum),
         burdens=settings.CURRENT.paired_burdens,
         planes=tuple(planes),
@@ -257,7 +260,7 @@ def _first_breaks(low: float, high: float, maximum: float | None) -> tuple[float
     return tuple(sorted(points))
 
 
-def _most_loss(columns: Columns, plan: int, lesion: int) -> float:
+def _most_loss(columns: Columns, plan: PlanId, lesion: int) -> float:
     """Most log loss of everybody else's effectors by one lesion; at most one column per day."""
     members = np.flatnonzero(columns.lesion == lesion)
     loss_of_day: dict[int, float] = {}
@@ -267,7 +270,7 @@ def _most_loss(columns: Columns, plan: int, lesion: int) -> float:
     return math.fsum(loss_of_day.values())
 
 
-def _first_bands(plan: int, greatest_loss: float) -> list[Band]:
+def _first_bands(plan: PlanId, greatest_loss: float) -> list[Band]:
     count = max(1, math.ceil(greatest_loss / settings.CURRENT.band_width))
     edges = np.linspace(0.0, greatest_loss, count + 1)
     return [(plan, float(a), float(b)) for a, b in itertools.pairwise(edges)]
@@ -292,7 +295,7 @@ def _first_effects(instance: Instance, columns: Columns) -> tuple[float, ...]:
     return tuple(float(z) for z in raw)
 
 
-def _split_band(bands: tuple[Band, ...], plan: int, loss: float) -> tuple[Band, ...]:
+def _split_band(bands: tuple[Band, ...], plan: PlanId, loss: float) -> tuple[Band, ...]:
     """Bands with an edge just below a loss; what lies under it is halved, if still wide.
 
     Choices near the judged one have slightly smaller losses: halving saves most of the rounds.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.optimizer.candidates.flows import flows_of
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.mip import SolverError
 from abscopt.optimizer.programme.cuts import excess_cuts, excluded_choice, excluded_set
 from abscopt.optimizer.programme.data import Data, data_of
@@ -61,7 +62,7 @@ def refined(
     judge: Judge,
     data: Data,
     picked: list[int],
-    plan: int,
+    plan: PlanId,
     verdict: Evaluation,
     excess: dict[int, float],
 ) -> Refinement:
@@ -81,7 +82,7 @@ def refined(
     return replace(refined, cuts=(*refined.cuts, *cuts))
 
 
-def _exact_at(data: Data, picked: list[int], plan: int, verdict: Evaluation) -> Refinement:
+def _exact_at(data: Data, picked: list[int], plan: PlanId, verdict: Evaluation) -> Refinement:
     """Bands, tangents and break points at one feasible schedule."""
     losses = [
         float(sum(data.columns.loss[plan, j] for j in picked if data.columns.lesion[j] == s))
@@ -113,7 +114,7 @@ def refined_at(
     return _exact_at(data, *choice, verdict)
 
 
-def set_apart(data: Data, picked: list[int], plan: int) -> Refinement:
+def set_apart(data: Data, picked: list[int], plan: PlanId) -> Refinement:
     """Exclude a judged choice that the programme cannot state more exactly.
 
     Margins of bands (times effect and weight) and tolerances of the solver (times the size of the

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.models.arrays import FloatArray
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.programme import settings
 from abscopt.optimizer.programme.cuts import schedule_of
 from abscopt.optimizer.solver import Matrix, solve_matrix
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
 
 SAME_DOSE = 1e-9
 
-Choice = tuple[list[int], int]
+Choice = tuple[list[int], PlanId]
 
 
 def choice_of(candidates: Candidates, columns: Columns, schedule: Schedule) -> Choice | None:
     """Columns and plan that make a schedule; None if it is not among what is offered."""
     infusions = sorted((i.drug, i.day, i.dose_mg) for i in schedule.infusions)
-    plans = [k for k, plan in enumerate(candidates.plans) if sorted(plan.doses) == infusions]
+    plans = [k for k in candidates.plan_ids if sorted(candidates.plans[k].doses) == infusions]
     picked: list[int] = []
     for s, lesion in enumerate(candidates.instance.lesions):
         fractions = tuple(f for f in schedule.fractions if f.lesion == lesion.name)
@@ -51,7 +52,7 @@ def _columns_of(
         alike = (columns.fractions[members] == len(fractions)) & _same(columns.dose[members], dose)
         wanted = _events(fractions)
         for j in members[alike].tolist():
-            if _events(schedule_of(candidates, columns, [j], 0).fractions) == wanted:
+            if _events(schedule_of(candidates, columns, [j], PlanId(0)).fractions) == wanted:
                 return [j]
         return None
     counted = bool((columns.slots[members] > 1).any())

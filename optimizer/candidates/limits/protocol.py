@@ -15,6 +15,7 @@ import numpy as np
 
 from abscopt.instances.limits import Limit, OrganLimit
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
+from abscopt.optimizer.ids import PlanId
 
 if TYPE_CHECKING:
     from abscopt.instances.limits import Exposure
@@ -234,7 +235,7 @@ class CourseLoad(LimitLoad[AnyOf]):
         """
         return []
 
-    def of_kinds(self, candidates: Candidates, s: int, plan: int) -> FloatArray | None:
+    def of_kinds(self, candidates: Candidates, s: int, plan: PlanId) -> FloatArray | None:
         """(kinds, rows) what kinds of courses of lesion s put into the rows; None for nothing."""
         return None
 

@@ -11,6 +11,7 @@ from abscopt.optimizer.candidates.coefficients import CourseEffects, course_effe
 from abscopt.optimizer.candidates.propagators import MOST_BYTES as PROPAGATORS
 from abscopt.optimizer.candidates.propagators import Propagators, own_loss_of, propagators
 from abscopt.optimizer.candidates.shared import Shared, shared_effects
+from abscopt.optimizer.ids import PlanId
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
@@ -108,7 +109,7 @@ class EffectTables:
         sizes = [8 * horizons * t.menu.patterns.days.size for t in self.menus.lesions]
         return max(LEAST_TOGETHER, min(MOST_TOGETHER, PROPAGATORS // max(1, *sizes, 1) // 2))
 
-    def effects(self, plan: int) -> tuple[CourseEffects, ...]:
+    def effects(self, plan: PlanId) -> tuple[CourseEffects, ...]:
         """Coefficients of all courses under one plan; those used last are kept."""
         if plan in self._effects:
             self._effects.move_to_end(plan)
@@ -125,7 +126,7 @@ class EffectTables:
         self._effects[plan] = effects
         return effects
 
-    def shared(self, plan: int) -> tuple[Shared, ...]:
+    def shared(self, plan: PlanId) -> tuple[Shared, ...]:
         """What the plan shares with all plans of the same chemotherapy; a few are kept."""
         group = int(self.plans.effects.group[plan])
         if group not in self._shared:

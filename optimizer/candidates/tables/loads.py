@@ -14,6 +14,7 @@ from abscopt.optimizer.candidates.limits.blood.edric import edric_alone
 from abscopt.optimizer.candidates.loads import Beam, menu_loads
 from abscopt.optimizer.candidates.plans import allowed_patterns, exposures_of
 from abscopt.optimizer.candidates.tables.effects import MOST_GROUPS
+from abscopt.optimizer.ids import PlanId
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
@@ -94,7 +95,7 @@ class LoadTables:
         default_factory=dict, repr=False
     )
 
-    def loads(self, plan: int) -> tuple[FloatArray, ...]:
+    def loads(self, plan: PlanId) -> tuple[FloatArray, ...]:
         """Per lesion: (kinds, organ limits) load of each kind alone, without prior doses."""
         effects = self.effects.plans.effects
         group = int(effects.group[plan])
@@ -109,7 +110,7 @@ class LoadTables:
             self._loads[group] = loads
         return self._loads[group]
 
-    def near(self, plan: int) -> tuple[BoolArray, ...]:
+    def near(self, plan: PlanId) -> tuple[BoolArray, ...]:
         """Per lesion: (patterns, exposures) whether some fraction is near the plan's infusions."""
         if plan not in self._near:
             exposures = tuple(exposure for _, _, exposure in self.limits.exposures)
@@ -120,7 +121,7 @@ class LoadTables:
             )
         return self._near[plan]
 
-    def exposed(self, plan: int) -> tuple[BoolArray, ...]:
+    def exposed(self, plan: PlanId) -> tuple[BoolArray, ...]:
         """Per lesion: (courses, exposures) whether a course meets the plan's infusions."""
         return tuple(
             near[table.menu.pattern] & touched[table.variant]
@@ -129,7 +130,7 @@ class LoadTables:
             )
         )
 
-    def reached(self, plan: int) -> tuple[BoolArray, ...]:
+    def reached(self, plan: PlanId) -> tuple[BoolArray, ...]:
         """Per lesion: (kinds,) whether a kind has the BED that the lesion demands."""
         return tuple(
             shared.bed >= (self.instance.lesions[table.menu.lesion].least_bed or 0.0)
@@ -138,7 +139,7 @@ class LoadTables:
             )
         )
 
-    def allowed(self, plan: int) -> tuple[BoolArray, ...]:
+    def allowed(self, plan: PlanId) -> tuple[BoolArray, ...]:
         """Per lesion: (courses,) whether intervals, hard limits and demands allow the course."""
         tables, exposed = self.effects.menus.lesions, self.exposed(plan)
         systemic = self.effects.plans.plans[plan]
@@ -157,7 +158,7 @@ class LoadTables:
         return self._allowed[key]
 
     def _allowed_anew(
-        self, plan: int, patterns: list[BoolArray], exposed: tuple[BoolArray, ...]
+        self, plan: PlanId, patterns: list[BoolArray], exposed: tuple[BoolArray, ...]
     ) -> tuple[BoolArray, ...]:
         """`allowed`, given per lesion the (patterns,) that intervals allow."""
         result = []

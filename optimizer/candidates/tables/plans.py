@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from abscopt.optimizer.candidates.plans import Plan, PlanEffects, enumerate_plans, plan_effects
+from abscopt.optimizer.ids import PlanId
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
@@ -25,7 +26,7 @@ class PlanTables:
         """All plans of a case."""
         return cls(instance, enumerate_plans(instance))
 
-    def some(self, plans: Sequence[int]) -> PlanTables:
+    def some(self, plans: Sequence[PlanId]) -> PlanTables:
         """Some of the plans, in this order."""
         return PlanTables(self.instance, tuple(self.plans[k] for k in plans))
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyomo.environ as pyo
 
+from abscopt.optimizer.ids import PlanId
+
 if TYPE_CHECKING:
     from abscopt.optimizer.programme.data import Data
     from abscopt.optimizer.programme.refinement import Cut
@@ -58,11 +60,11 @@ def intervals(model: Any, data: Data) -> None:
 
     Where courses and plans are chosen as pairs, what is forbidden is no pair.
     """
-    rows: list[tuple[int, list[int]]] = []
+    rows: list[tuple[PlanId, list[int]]] = []
     groups = list(data.of_free_day.values()) + [
         data.of_lesion[s] for s in data.of_lesion if s not in data.free
     ]
-    for k in range(0 if data.paired else data.plans):
+    for k in () if data.paired else data.plan_ids:
         for members in groups:
             banned = [j for j in members if not data.columns.allowed[k, j]]
             if banned:
@@ -82,9 +84,9 @@ def late_enough(model: Any, data: Data) -> None:
     sum of a lesion's (day's) other fractions <= sum_{j' ending in time} x[j'] + 1 - y[k].
     """
     last = data.columns.last
-    needed = [data.candidates.latest_end_needed(k) for k in range(data.plans)]
+    needed = [data.candidates.latest_end_needed(k) for k in data.plan_ids]
     model.late_enough = _needs_one(
-        data, {k: last >= day for k, day in enumerate(needed) if day >= 0}
+        data, {k: last >= day for k, day in zip(data.plan_ids, needed, strict=True) if day >= 0}
     )
 
 
@@ -94,13 +96,13 @@ def early_enough(model: Any, data: Data) -> None:
     sum of a lesion's (day's) other fractions <= sum_{j' beginning in time} x[j'] + 1 - y[k].
     """
     first = data.columns.first
-    needed = [data.candidates.earliest_start_needed(k) for k in range(data.plans)]
+    needed = [data.candidates.earliest_start_needed(k) for k in data.plan_ids]
     model.early_enough = _needs_one(
-        data, {k: first <= day for k, day in enumerate(needed) if day >= 0}
+        data, {k: first <= day for k, day in zip(data.plan_ids, needed, strict=True) if day >= 0}
     )
 
 
-def _needs_one(data: Data, in_time: dict[int, Any]) -> Any:
+def _needs_one(data: Data, in_time: dict[PlanId, Any]) -> Any:
     """sum of a lesion's (day's) other columns <= sum_{j in time} x[j] + 1 - y[k].
 
     `in_time` gives (J,) flags per plan; of the columns of a group at most one is chosen.

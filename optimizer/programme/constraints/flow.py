@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyomo.environ as pyo
 
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.programme.margins import BAND_SCALE, RANGE_MARGIN
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ SCALE = 100.0  # keeps the solver's feasibility tolerance far below what matters
 CREDIT_MARGIN = 1e-9
 
 
-def _doses(data: Data, flow: Flow, k: int, t: int) -> list[int]:
+def _doses(data: Data, flow: Flow, k: PlanId, t: int) -> list[int]:
     """Columns of one day that a plan allows."""
     return [j for j in flow.members[t] if data.columns.allowed[k, j]]
 
@@ -35,7 +36,7 @@ def survivors(model: Any, data: Data) -> None:
     index = [
         (s, k, c, t, d)
         for s, flow in flowing.items()
-        for k in range(data.plans)
+        for k in data.plan_ids
         for c in data.clones(s)
         for t in range(len(flow.days))
         for d in [-1, *_doses(data, flow, k, t)]
@@ -43,7 +44,7 @@ def survivors(model: Any, data: Data) -> None:
     model.survivors = pyo.Var(index, bounds=(0, 1))
     nodes = [(s, k, c, t) for s, k, c, t, d in index if d < 0]
 
-    def balance(m: Any, s: int, k: int, c: int, t: int) -> Any:
+    def balance(m: Any, s: int, k: PlanId, c: int, t: int) -> Any:
         flow = flowing[s]
         surviving_today = sum(m.survivors[s, k, c, t, d] for d in [-1, *_doses(data, flow, k, t)])
         before = surviving(m, data, flow, k, c, t - 1) if t > 0 else data.chosen(m, k)
@@ -51,9 +52,7 @@ def survivors(model: Any, data: Data) -> None:
 
     def given(m: Any, s: int, c: int, t: int, d: int) -> Any:
         total = sum(
-            m.survivors[s, k, c, t, d]
-            for k in range(data.plans)
-            if d < 0 or data.columns.allowed[k, d]
+            m.survivors[s, k, c, t, d] for k in data.plan_ids if d < 0 or data.columns.allowed[k, d]
         )
         on = m.x[d] if d >= 0 else 1 - sum(m.x[j] for j in flowing[s].members[t])
         return SCALE * total <= SCALE * on
@@ -69,7 +68,7 @@ def _needed(data: Data, flow: Flow) -> bool:
     return flow.releases or (rule and len(data.clones(flow.lesion)) > 1)
 
 
-def surviving(model: Any, data: Data, flow: Flow, k: int, c: int, t: int) -> Any:
+def surviving(model: Any, data: Data, flow: Flow, k: PlanId, c: int, t: int) -> Any:
     """Survivors of one clone after day t under plan k, times y[k]."""
     s = flow.lesion
     treated = sum(
@@ -79,7 +78,7 @@ def surviving(model: Any, data: Data, flow: Flow, k: int, c: int, t: int) -> Any
     return treated + model.survivors[s, k, c, t, -1]
 
 
-def _released(model: Any, data: Data, flow: Flow, k: int, t: int) -> Any:
+def _released(model: Any, data: Data, flow: Flow, k: PlanId, t: int) -> Any:
     """Release of day t under plan k: linear in the survivors."""
     if not flow.releases:
         return 0.0
@@ -100,14 +99,14 @@ def killed_effectors(model: Any, data: Data) -> None:
     index = [
         (s, k, t)
         for s, flow in killing.items()
-        for k in range(data.plans)
+        for k in data.plan_ids
         for t in range(len(flow.days))
     ]
     greatest = {(s, k, t): float(killing[s].greatest_effectors[k, t]) for s, k, t in index}
     model.killed = pyo.Var(index, bounds=lambda m, *i: (0, greatest[i]))
     model.rest = pyo.Var(index, bounds=(0, 1))
 
-    def present(m: Any, s: int, k: int, t: int) -> Any:
+    def present(m: Any, s: int, k: PlanId, t: int) -> Any:
         flow = killing[s]
         total = float(flow.resting_effectors[k, t]) * data.chosen(m, k)
         for earlier in range(t):
@@ -117,7 +116,7 @@ def killed_effectors(model: Any, data: Data) -> None:
         return m.killed[s, k, t] >= total - greatest[s, k, t] * m.rest[s, k, t]
 
     def resting(m: Any, s: int, t: int) -> Any:
-        total = sum(m.rest[s, k, t] for k in range(data.plans))
+        total = sum(m.rest[s, k, t] for k in data.plan_ids)
         return total == 1 - sum(m.x[j] for j in killing[s].members[t])
 
     model.effectors_present = pyo.Constraint(index, rule=present)
@@ -139,12 +138,12 @@ def own_effect(model: Any, data: Data) -> None:
     own[s, k, h] <= resting y[k] + sum_t effect[t] release[t] - sum_t effect_of_killed[t] g[t].
     """
     active = _active(data)
-    index = [(s, k, h) for s in active for k in range(data.plans) for h in data.horizons]
+    index = [(s, k, h) for s in active for k in data.plan_ids for h in data.horizons]
     model.own_effect = pyo.Var(
         index, bounds=lambda m, s, k, h: (0, float(active[s].greatest[k, h]) + RANGE_MARGIN)
     )
 
-    def rule(m: Any, s: int, k: int, h: int) -> Any:
+    def rule(m: Any, s: int, k: PlanId, h: int) -> Any:
         flow = active[s]
         total = float(flow.resting[k, h]) * data.chosen(m, k)
         for t in range(len(flow.days)):
@@ -170,7 +169,7 @@ def losses_of_others(model: Any, data: Data) -> None:
     index = [(s, b) for s in bands for b in range(len(bands[s]))]
     model.other_band = pyo.Var(index, domain=pyo.Binary)
 
-    def total(m: Any, s: int, k: int) -> Any:
+    def total(m: Any, s: int, k: PlanId) -> Any:
         return sum(
             float(losses[k, j]) * m.x[j]
             for j in range(len(data.columns))
@@ -191,13 +190,13 @@ def losses_of_others(model: Any, data: Data) -> None:
             return pyo.Constraint.Skip
         return BAND_SCALE * total(m, s, k) >= BAND_SCALE * low * m.other_band[s, b]
 
-    def plan(m: Any, s: int, k: int) -> Any:
+    def plan(m: Any, s: int, k: PlanId) -> Any:
         members = [b for b, (owner, _, _) in enumerate(bands[s]) if owner == k]
         return sum(m.other_band[s, b] for b in members) == data.chosen(m, k)
 
     model.other_band_below = pyo.Constraint(index, rule=below)
     model.other_band_above = pyo.Constraint(index, rule=above)
-    model.other_band_of_plan = pyo.Constraint(sorted(bands), range(data.plans), rule=plan)
+    model.other_band_of_plan = pyo.Constraint(sorted(bands), data.plan_ids, rule=plan)
 
 
 def effect_in_band(model: Any, data: Data) -> None:
@@ -217,11 +216,11 @@ def effect_in_band(model: Any, data: Data) -> None:
         rule=lambda m, s, b, h: m.effect_part[s, b, h] <= greatest[s, b, h] * m.other_band[s, b],
     )
 
-    def whole(m: Any, s: int, k: int, h: int) -> Any:
+    def whole(m: Any, s: int, k: PlanId, h: int) -> Any:
         members = [b for b, (owner, _, _) in enumerate(bands[s]) if owner == k]
         return sum(m.effect_part[s, b, h] for b in members) <= m.own_effect[s, k, h]
 
-    model.effect_parts = pyo.Constraint(sorted(bands), range(data.plans), data.horizons, rule=whole)
+    model.effect_parts = pyo.Constraint(sorted(bands), data.plan_ids, data.horizons, rule=whole)
 
 
 def effect_of_free(model: Any, data: Data, h: int) -> Any:
@@ -249,7 +248,7 @@ def burden_rule_of_free_courses(model: Any, data: Data) -> None:
         rule=lambda m, s, h: m.credit_kill[s, h] <= float(greatest_kill[h]) * m.credited[s],
     )
 
-    def rule(m: Any, s: int, k: int) -> Any:
+    def rule(m: Any, s: int, k: PlanId) -> Any:
         lesion = data.instance.lesions[s]
         share = largest_credited(data, k) / (lesion.volume_cm3 or 1.0)
         if share >= 1:
@@ -268,10 +267,10 @@ def burden_rule_of_free_courses(model: Any, data: Data) -> None:
         )
         return SCALE * survivors_left <= SCALE * (share + (1 - m.credited[s]))
 
-    model.burden_rule_free = pyo.Constraint(ruled, range(data.plans), rule=rule)
+    model.burden_rule_free = pyo.Constraint(ruled, data.plan_ids, rule=rule)
 
 
-def largest_credited(data: Data, k: int) -> float:
+def largest_credited(data: Data, k: PlanId) -> float:
     """Volume in cm3 up to which a plan credits a lesion with systemic effect (burden rule)."""
     c = data.instance.immune
     assert c.burden_limit_cm3 is not None

@@ -12,6 +12,7 @@ from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.candidates.limits.blood.alc import LymphocyteFloor
 from abscopt.optimizer.candidates.limits.blood.edric import DoseToImmuneCells
 from abscopt.optimizer.candidates.limits.protocol import OrganLoad, PlanLoad
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.programme.constraints.choice import together, treated_days
 from abscopt.optimizer.programme.constraints.pairs import over_groups
 from abscopt.optimizer.programme.linear import terms
@@ -59,7 +60,7 @@ def excess_of_soft_limits(model: Any, data: Data) -> None:
 def soft_cost(data: Data, model: Any) -> Any:
     """sum_l penalty_l excess[l] + sum_k cost_k y[k] of soft limits on drugs."""
     cost = sum(penalty * model.excess[i] for i, penalty in soft(data).items())
-    plans = {k: data.candidates.plan_cost(k) for k in range(data.plans)}
+    plans = {k: data.candidates.plan_cost(k) for k in data.plan_ids}
     return cost + sum(value * data.chosen(model, k) for k, value in plans.items() if value > 0)
 
 
@@ -80,8 +81,8 @@ def exposures(model: Any, data: Data) -> None:
         return
     for x in model.exposed:
         for group in data.choices.values():
-            alike: dict[tuple[int, ...], list[int]] = {}
-            for k in range(data.plans):
+            alike: dict[tuple[int, ...], list[PlanId]] = {}
+            for k in data.plan_ids:
                 met = tuple(j for j in group if data.columns.exposed[k, j, x])
                 if met:
                     alike.setdefault(met, []).append(k)
@@ -207,7 +208,7 @@ def lymphocyte_count(model: Any, data: Data) -> None:
     def rule(m: Any, i: int, day: int) -> Any:
         allowed_loss = floors[i].log_loss_allowance(data.instance)
         chemo = sum(
-            float(data.chemo[k]) * data.chosen(m, k) for k in range(data.plans) if data.chemo[k] > 0
+            float(data.chemo[k]) * data.chosen(m, k) for k in data.plan_ids if data.chemo[k] > 0
         )
         loss = _linear(m, data.columns.alc_loss[:, day]) + chemo
         if isinstance(loss, int):

@@ -10,6 +10,7 @@ import pyomo.environ as pyo
 
 from abscopt.models import immune, repopulation
 from abscopt.optimizer.candidates.columns import closest_days, free_course
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.programme.constraints import flow, pairs
 from abscopt.optimizer.programme.linear import terms
 from abscopt.optimizer.programme.margins import BAND_SCALE, RANGE_MARGIN
@@ -22,11 +23,11 @@ def lymphocyte_bands(model: Any, data: Data) -> None:
     """low <= sum_j a[j, k] x[j] <= high where y[k, band] = 1."""
     losses = data.columns.loss
 
-    def total(m: Any, k: int) -> Any:
+    def total(m: Any, k: PlanId) -> Any:
         used = np.flatnonzero(losses[k] > 0)
         return terms(losses[k][used].tolist(), (m.x[j] for j in used.tolist()))
 
-    def greatest(k: int) -> float:
+    def greatest(k: PlanId) -> float:
         return max(high for plan, _, high in data.refinement.bands if plan == k)
 
     def below(m: Any, b: int) -> Any:
@@ -100,13 +101,13 @@ def burden_rule(model: Any, data: Data) -> None:
     model.credit_at_most = pyo.Constraint(
         ruled, data.horizons, rule=lambda m, s, h: m.credit_kill[s, h] <= m.kill[h]
     )
-    rows: list[tuple[int, list[int]]] = []
+    rows: list[tuple[int, list[PlanId]]] = []
     if data.paired:
         _credited_pairs(model, data, ruled)
         return
     for s in ruled:
-        alike: dict[bytes, list[int]] = {}
-        for k in range(data.plans if s not in data.free else 0):
+        alike: dict[bytes, list[PlanId]] = {}
+        for k in data.plan_ids if s not in data.free else ():
             credit = data.columns.credit[k, data.of_lesion[s]]
             if not credit.all():
                 alike.setdefault(credit.tobytes(), []).append(k)

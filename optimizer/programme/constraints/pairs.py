@@ -19,6 +19,7 @@ import pyomo.environ as pyo
 
 from abscopt.models import immune
 from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.programme.data import ROUNDING
 from abscopt.optimizer.programme.linear import terms
 from abscopt.optimizer.programme.margins import INSIDE, RANGE_MARGIN
@@ -45,8 +46,8 @@ def pair_of_plan(model: Any, data: Data) -> None:
     column, plan = data.pairs
     model.pair = pyo.Var(range(len(column)), bounds=(0, 1))
     variables = list(model.pair.values())
-    members: dict[tuple[int, int], list[int]] = {
-        (s, k): [] for s in data.lesions for k in range(data.plans)
+    members: dict[tuple[int, PlanId], list[int]] = {
+        (s, k): [] for s in data.lesions for k in data.plan_ids
     }
     for i, (s, k) in enumerate(zip(columns.lesion[column].tolist(), plan.tolist(), strict=True)):
         members[s, k].append(i)
@@ -110,13 +111,11 @@ def log_effect(model: Any, data: Data) -> None:
     def tangent(m: Any, h: int, i: int) -> Any:
         point = points[i]
         level = math.log(point) - 1.0 - data.chemo + extra / point
-        fixed = sum(float(level[k]) * data.chosen(m, k) for k in range(data.plans))
+        fixed = sum(float(level[k]) * data.chosen(m, k) for k in data.plan_ids)
         return m.log_effect[h] <= fixed + m.summed_gain[h] / point - m.summed_loss
 
     def of_plan(m: Any, h: int) -> Any:
-        return m.log_effect[h] <= sum(
-            float(high[h, k]) * data.chosen(m, k) for k in range(data.plans)
-        )
+        return m.log_effect[h] <= sum(float(high[h, k]) * data.chosen(m, k) for k in data.plan_ids)
 
     model.log_effect_tangents = pyo.Constraint(data.horizons, range(len(points)), rule=tangent)
     model.log_effect_of_plan = pyo.Constraint(data.horizons, rule=of_plan)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyomo.environ as pyo
 
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.programme.constraints import pairs
 from abscopt.optimizer.programme.constraints.outcome import may_lose_credit
 from abscopt.optimizer.programme.linear import terms
@@ -59,12 +60,12 @@ def kill_pieces(model: Any, data: Data) -> None:
     )
 
 
-def alike(data: Data, s: int) -> list[list[int]]:
+def alike(data: Data, s: int) -> list[list[PlanId]]:
     """Plans under which all courses of a lesion have the same burdens and credit."""
     credit = data.columns.credit[:, data.of_lesion[s]]
     ruled = may_lose_credit(data, s)
-    sets: dict[tuple[int, bytes], list[int]] = {}
-    for k in range(data.plans):
+    sets: dict[tuple[int, bytes], list[PlanId]] = {}
+    for k in data.plan_ids:
         key = int(data.group[k]), credit[k].tobytes() if ruled else b""
         sets.setdefault(key, []).append(k)
     return [sets[key] for key in sorted(sets)]

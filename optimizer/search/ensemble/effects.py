@@ -20,6 +20,7 @@ from abscopt.optimizer.candidates.coefficients import (
     released,
     relieves,
 )
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
@@ -28,13 +29,13 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
 
 
-def losses(candidates: Candidates, plan: int, s: int) -> FloatArray:
+def losses(candidates: Candidates, plan: PlanId, s: int) -> FloatArray:
     """(courses,) log loss of everybody else's effectors by the courses of lesion s."""
     menu = candidates.lesions[s].menu
     return losses_of(candidates.instance, menu, candidates.plan_effects, plan)
 
 
-def effects(members: Sequence[Candidates], plan: int, s: int) -> FloatArray:
+def effects(members: Sequence[Candidates], plan: PlanId, s: int) -> FloatArray:
     """(M, courses, horizons) own effect of the courses of lesion s, before losses."""
     result: list[FloatArray | None] = [None] * len(members)
     for alike in _families(members, plan, s):
@@ -46,7 +47,7 @@ def effects(members: Sequence[Candidates], plan: int, s: int) -> FloatArray:
     return np.stack([effect for effect in result if effect is not None])
 
 
-def _families(members: Sequence[Candidates], plan: int, s: int) -> list[list[int]]:
+def _families(members: Sequence[Candidates], plan: PlanId, s: int) -> list[list[int]]:
     """Members that share propagators and kinds."""
     families: dict[tuple[object, ...], list[int]] = {}
     for m, candidates in enumerate(members):
@@ -63,7 +64,7 @@ def _families(members: Sequence[Candidates], plan: int, s: int) -> list[list[int
     return list(families.values())
 
 
-def _together(members: list[Candidates], plan: int, s: int) -> FloatArray:
+def _together(members: list[Candidates], plan: PlanId, s: int) -> FloatArray:
     """(members, courses, horizons) effects of members that share propagators and kinds."""
     first = members[0]
     instance, menu = first.instance, first.lesions[s].menu

@@ -18,6 +18,7 @@ import numpy as np
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.ceilings import ceiling_of_case
 from abscopt.optimizer.candidates.table import CAP
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.progress import Stopped, tick
 from abscopt.optimizer.search.ensemble import settings
 from abscopt.optimizer.search.ensemble.bound import (
@@ -58,7 +59,7 @@ class EnsembleState:
     complete : whether everything above the threshold was examined
     """
 
-    plan: int | None = None
+    plan: PlanId | None = None
     row: IntArray | None = None
     value: float = -math.inf
     values: FloatArray | None = None
@@ -72,7 +73,7 @@ class EnsembleState:
 class Node:
     """One plan, courses and a cell; `mixture` is what the bound of its parent chose."""
 
-    plan: int
+    plan: PlanId
     courses: Courses
     cell: Cell | None
     mixture: Mixture | None = field(default=None)
@@ -83,7 +84,7 @@ def explore(
     risk: Risk,
     gap: float,
     clock: Clock,
-    starts: Sequence[tuple[int, IntArray]] = (),
+    starts: Sequence[tuple[PlanId, IntArray]] = (),
 ) -> EnsembleState:
     """Schedule of the greatest risk measure and a bound within `gap` of it.
 
@@ -123,7 +124,7 @@ class Search:
     def __init__(self, members: Members, risk: Risk, gap: float, clock: Clock):
         self.members, self.risk, self.clock = members, risk, clock
         self.state, self.plans = EnsembleState(members=members), Plans(members)
-        self.waiting = list(range(len(members.nominal.plans)))
+        self.waiting = list(members.nominal.plan_ids)
         self.ceiling = ceiling_of_members(members, risk)
         self.tree: Tree[Node] = Tree(
             lambda: self.state.value,
@@ -131,9 +132,9 @@ class Search:
             lambda: (self.ceiling,) if self.waiting else (),
             closes_at_threshold=True,
         )
-        self.tried: set[tuple[int, bytes]] = set()
+        self.tried: set[tuple[PlanId, bytes]] = set()
 
-    def begin_with(self, starts: Sequence[tuple[int, IntArray]]) -> None:
+    def begin_with(self, starts: Sequence[tuple[PlanId, IntArray]]) -> None:
         """Offer schedules in hand."""
         for plan, row in starts:
             self._check()
@@ -143,7 +144,7 @@ class Search:
     def run(self) -> None:
         """Bound every plan, then examine everything above the threshold."""
         self._order_plans()
-        computed: set[int] = set()
+        computed: set[PlanId] = set()
         while self.waiting:
             self._check()
             plan = self.waiting[0]
@@ -277,7 +278,7 @@ class Search:
             if self._new(under.plan, row):
                 self._climb(across, row, bound.weights, choices)
 
-    def _new(self, plan: int, row: IntArray) -> bool:
+    def _new(self, plan: PlanId, row: IntArray) -> bool:
         """Whether a local search has not begun or ended here."""
         key = (plan, row.tobytes())
         if key in self.tried:

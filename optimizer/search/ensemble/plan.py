@@ -12,6 +12,7 @@ from abscopt.models import immune
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.coefficients import shares_of
 from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.ids import PlanId, PlanIds
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.ensemble import settings
 from abscopt.optimizer.search.ensemble.effects import effects, losses
@@ -33,11 +34,11 @@ class Lattices:
         self.members = members
         self._known: dict[tuple[int, int, float, int], LesionLattice] = {}
 
-    def of(self, plan: int) -> tuple[tuple[LesionLattice, ...], ...]:
+    def of(self, plan: PlanId) -> tuple[tuple[LesionLattice, ...], ...]:
         """Per member, per lesion."""
         return tuple(self._of_member(m, c, plan) for m, c in enumerate(self.members.candidates))
 
-    def _of_member(self, m: int, candidates: Candidates, plan: int) -> tuple[LesionLattice, ...]:
+    def _of_member(self, m: int, candidates: Candidates, plan: PlanId) -> tuple[LesionLattice, ...]:
         effects_of_plans, instance = candidates.plan_effects, candidates.instance
         top = float(effects_of_plans.greatest_occupancy[plan])
         ruled = top if instance.immune.burden_limit_cm3 is not None else 0.0
@@ -74,7 +75,7 @@ class PlanInMembers:
     usable : per lesion the courses that the case allows
     """
 
-    def __init__(self, members: Members, lattices: Lattices, plan: int):
+    def __init__(self, members: Members, lattices: Lattices, plan: PlanId):
         self.members, self.plan = members, plan
         self.lattices = lattices.of(plan)
         self.nominal = Tabulated(members.nominal, plan)
@@ -179,16 +180,16 @@ class Plans:
 
     def __init__(self, members: Members):
         self.members, self.lattices = members, Lattices(members)
-        self._kept: OrderedDict[int, PlanInMembers] = OrderedDict()
+        self._kept: OrderedDict[PlanId, PlanInMembers] = OrderedDict()
 
-    def ahead(self, plans: Sequence[int]) -> None:
+    def ahead(self, plans: Sequence[PlanId]) -> None:
         """Compute the propagators of some plans in one go."""
         for candidates in self.members.candidates:
             for s in range(len(candidates.lesions)):
                 for of_way in candidates.propagators(s):
-                    of_way.store.of(np.array(plans))
+                    of_way.store.of(PlanIds(np.array(plans)))
 
-    def of(self, plan: int) -> PlanInMembers:
+    def of(self, plan: PlanId) -> PlanInMembers:
         """One plan in all members."""
         if plan in self._kept:
             self._kept.move_to_end(plan)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.search.free import settings
 from abscopt.optimizer.search.free.multipliers import lagrangian_bound
 from abscopt.optimizer.search.free.node import Node
@@ -34,7 +35,7 @@ class Bounding:
         """Whether to stop."""
         return self.clock.expired
 
-    def rough(self, plan: int, before: Node | None) -> Node | None:
+    def rough(self, plan: PlanId, before: Node | None) -> Node | None:
         """A first bound of a plan, with the prices and courses of the one before to begin with.
 
         None where the plan breaks a limit by itself.
@@ -92,7 +93,7 @@ class Bounding:
                 break
         return node
 
-    def priced(self, plan: int, domain: NodeDomain, parent: Node) -> Node:
+    def priced(self, plan: PlanId, domain: NodeDomain, parent: Node) -> Node:
         """A node within another: its ranges are tightened and priced as long as that tells."""
         lagrangian, bound = parent.lagrangian, parent.bound
         for _ in range(settings.CURRENT.tightened):
@@ -116,7 +117,7 @@ class Bounding:
 
     def _prices(
         self,
-        plan: int,
+        plan: PlanId,
         domain: NodeDomain,
         parent: NodeBound,
         first: Multipliers,

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 from abscopt.optimizer.answer import Answer
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.schedule import standard_schedule
 from abscopt.optimizer.search.free import settings
@@ -86,9 +87,9 @@ class Search:
         )
         self.improver = Improver(self.plans, judge, self.in_hand, self.tree, seed, clock)
         self.bounding = Bounding(self.plans, self.tree, clock)
-        self.unbounded: set[int] = set(range(len(candidates.plans)))
-        self.waiting: dict[int, Node] = {}
-        self.dived: set[int] = set()
+        self.unbounded: set[PlanId] = set(candidates.plan_ids)
+        self.waiting: dict[PlanId, Node] = {}
+        self.dived: set[PlanId] = set()
 
     def _bounds_of_waiting(self) -> Iterable[float]:
         return [*(math.inf for _ in self.unbounded), *(n.bound for n in self.waiting.values())]

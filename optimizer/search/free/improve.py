@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models.arrays import IntArray
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.schedule import Infusion, Schedule
 from abscopt.optimizer.search.free import settings
 from abscopt.optimizer.search.free.combine import most_promising
@@ -75,7 +76,7 @@ class Improver:
         if self.take(self.schedule(planned, row)):
             planned.known.append(row)
 
-    def take_nothing(self, plan: int) -> None:
+    def take_nothing(self, plan: PlanId) -> None:
         """Judge a plan by itself, without a fraction."""
         planned = self.plans.of(plan)
         self.take(self.schedule(planned, [oracle.nothing[0] for oracle in planned.oracles]))

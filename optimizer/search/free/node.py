@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from abscopt.optimizer.ids import PlanId
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -69,7 +71,7 @@ class Planned:
 class Node:
     """Schedules of one plan in the spans and the cell of `domain`; none is above `bound`."""
 
-    plan: int
+    plan: PlanId
     domain: NodeDomain
     lagrangian: NodeBound
     bound: float

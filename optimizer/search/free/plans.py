@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.flows import flows_of
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.search.free.cuts import SharedDays
 from abscopt.optimizer.search.free.lesion_oracles import FreeOracle, MenuOracle
 from abscopt.optimizer.search.free.node import Planned
@@ -25,15 +26,15 @@ class Plans:
         self.candidates = candidates
         self.columns = columns_of(candidates, by_day=True)
         self.flows = flows_of(candidates, self.columns)
-        self._planned: dict[int, Planned] = {}
+        self._planned: dict[PlanId, Planned] = {}
 
-    def of(self, plan: int) -> Planned:
+    def of(self, plan: PlanId) -> Planned:
         """A plan's numbers."""
         if plan not in self._planned:
             self._planned[plan] = self._made(plan)
         return self._planned[plan]
 
-    def _made(self, plan: int) -> Planned:
+    def _made(self, plan: PlanId) -> Planned:
         candidates, instance = self.candidates, self.candidates.instance
         problem = plan_problem_of(candidates, self.columns, plan)
         tables = {table.menu.lesion: s for s, table in enumerate(candidates.lesions)}

@@ -12,6 +12,7 @@ from abscopt.models import lymphocytes, recursion
 from abscopt.models.arrays import BoolArray, FloatArray
 from abscopt.optimizer.candidates.columns import free_course
 from abscopt.optimizer.candidates.table import CAP
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.search.free.days.terms import (
     OTHERS,
     PRECURSORS,
@@ -47,7 +48,7 @@ class PlanProblem:
     spread : of those irradiated lesions whose control is a mean over radiosensitivities
     """
 
-    plan: int
+    plan: PlanId
     irradiated: tuple[int, ...]
     local: FloatArray
     share: FloatArray
@@ -61,7 +62,7 @@ class PlanProblem:
     spread: dict[int, Spread]
 
 
-def plan_problem_of(candidates: Candidates, columns: Columns, plan: int) -> PlanProblem:
+def plan_problem_of(candidates: Candidates, columns: Columns, plan: PlanId) -> PlanProblem:
     """The case under one plan, courses aside.
 
     A limit m can bind if the greatest loads of all lesions exceed what prior doses leave of its
@@ -117,7 +118,7 @@ def plan_problem_of(candidates: Candidates, columns: Columns, plan: int) -> Plan
     )
 
 
-def chemo_factor(candidates: Candidates, plan: int) -> float:
+def chemo_factor(candidates: Candidates, plan: PlanId) -> float:
     """What the lymphocyte loss by a plan's chemotherapy leaves of every effect."""
     return math.exp(-float(candidates.plan_effects.chemotherapy_log_loss[plan]))
 

@@ -26,7 +26,7 @@ def applies(candidates: Candidates) -> bool:
     instance = candidates.instance
     if not candidates.free or not candidates.plans:
         return False
-    plans = range(len(candidates.plans))
+    plans = candidates.plan_ids
     return (
         len(instance.lesions) <= MOST_LESIONS
         and all(len(lesion.populations) == 1 for lesion in instance.lesions)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.candidates.reduction import site_caps
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.cells import Cells, unknown
 
@@ -156,7 +157,7 @@ class Trees:
 
     def __init__(self) -> None:
         self._fits: Any = None
-        self._branches: dict[tuple[int, ...], Branch] = {}
+        self._branches: dict[tuple[PlanId, ...], Branch] = {}
 
     def fit(self, candidates: Candidates) -> None:
         """Forget what means something else in this case, or has grown too large."""
@@ -173,6 +174,6 @@ class Trees:
         if self._fits != fits or grown:
             self._fits, self._branches = fits, {}
 
-    def of(self, plans: tuple[int, ...]) -> Branch:
+    def of(self, plans: tuple[PlanId, ...]) -> Branch:
         """The tree of one family."""
         return self._branches.setdefault(plans, Branch())

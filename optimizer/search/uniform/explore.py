@@ -16,6 +16,7 @@ import numpy as np
 from abscopt.models.arrays import IntArray
 from abscopt.optimizer.candidates.ceilings import ceiling, ceiling_of_case
 from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.ids import PlanId, PlanIds
 from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.search.tree import Tree
 from abscopt.optimizer.search.uniform import settings
@@ -43,7 +44,7 @@ def explore(
     gap: float,
     seed: int,
     clock: Clock,
-    starts: Sequence[tuple[int, IntArray]] = (),
+    starts: Sequence[tuple[PlanId, IntArray]] = (),
     trees: Trees | None = None,
     proved: float = math.inf,
 ) -> SearchState:
@@ -101,7 +102,7 @@ class Search:
         self.most = settings.CURRENT.enough * gap
         self.trees, self.proved = trees, proved
         trees.fit(candidates)
-        self.pending = families(candidates, np.arange(len(candidates.plans)))
+        self.pending = families(candidates, PlanIds(np.arange(len(candidates.plans))))
         self.ceilings: dict[int, float] = {}
         self.in_lots = len(self.pending) > len(np.unique(candidates.plan_effects.group))
         self.tree: Tree[Node] = Tree(
@@ -126,7 +127,7 @@ class Search:
         for plans in self.pending:
             self._ceiling(plans, settings.CURRENT.late)
 
-    def _ceiling(self, plans: tuple[int, ...], limit: float = math.inf) -> float:
+    def _ceiling(self, plans: tuple[PlanId, ...], limit: float = math.inf) -> float:
         """Bound of plans before any price; with more groups known than `limit`, of the case."""
         group = int(self.candidates.plan_effects.group[plans[0]])
         if group not in self.ceilings:
@@ -139,7 +140,7 @@ class Search:
         """Report the incumbent and the bound of all that is open."""
         self.tree.report(self.clock, "search")
 
-    def begin_with(self, starts: Sequence[tuple[int, IntArray]]) -> None:
+    def begin_with(self, starts: Sequence[tuple[PlanId, IntArray]]) -> None:
         """Offer schedules in hand, repaired where they are not feasible."""
         for plan, row in starts:
             tabulated = Tabulated(self.candidates, plan)
@@ -173,7 +174,7 @@ class Search:
         options = every_course(tabulated)
         self.state.offer(plan, *climb(tabulated, row, self.state.value, lesions, options))
 
-    def _begin(self, plans: tuple[int, ...]) -> None:
+    def _begin(self, plans: tuple[PlanId, ...]) -> None:
         """Give a family that waits its node, or decide it at once."""
         if self._at_once(plans):
             return
@@ -202,13 +203,13 @@ class Search:
         self.tree.release()
         return True
 
-    def _root(self, plans: tuple[int, ...]) -> Node:
+    def _root(self, plans: tuple[PlanId, ...]) -> Node:
         dual = Dual(PlanSet(self.candidates, plans))
         cells = dual.root(settings.CURRENT.first_cells)
         self.state.columns += sum(int(mask.sum()) for mask in dual.set.usable)
         return Node(dual, dual.set.usable, cells, (), self.trees.of(plans))
 
-    def _at_once(self, plans: tuple[int, ...]) -> bool:
+    def _at_once(self, plans: tuple[PlanId, ...]) -> bool:
         """Evaluate every schedule of a family that holds few; False if it holds many."""
         courses = [np.arange(len(table.menu)) for table in self.candidates.lesions]
         if not are_few(plans, courses):

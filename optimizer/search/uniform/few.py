@@ -10,6 +10,7 @@ import numpy as np
 from abscopt.models.arrays import IntArray
 from abscopt.optimizer.candidates.by_rows import values_of_rows
 from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.ids import PlanId, PlanIds
 from abscopt.optimizer.search.join import every_row
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.leaf import check, decide
@@ -22,14 +23,14 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.uniform.leaf import SearchState
 
 
-def are_few(plans: Sequence[int], courses: Sequence[IntArray]) -> bool:
+def are_few(plans: Sequence[PlanId], courses: Sequence[IntArray]) -> bool:
     """Whether the schedules of some courses, one per lesion, under some plans are few."""
     return len(plans) * math.prod(len(menu) for menu in courses) <= settings.CURRENT.few
 
 
 def evaluate(
     candidates: Candidates,
-    plans: Sequence[int],
+    plans: Sequence[PlanId],
     courses: Sequence[IntArray],
     gap: float,
     clock: Clock,
@@ -42,7 +43,7 @@ def evaluate(
     with limits and the costs of soft ones.
     """
     rows = every_row(list(courses))
-    worths = values_of_rows(candidates, np.array(plans), rows)
+    worths = values_of_rows(candidates, PlanIds(np.array(plans)), rows)
     ceilings = worths.max(axis=1) - [candidates.plan_cost(k) for k in plans]
     for i in np.argsort(-ceilings, kind="stable"):
         check(clock)

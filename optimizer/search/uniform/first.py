@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.search.uniform.local import climb, constructions, every_course, worth
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.uniform.leaf import SearchState
 
 
-def first_schedule(candidates: Candidates, plans: Sequence[int], state: SearchState) -> None:
+def first_schedule(candidates: Candidates, plans: Sequence[PlanId], state: SearchState) -> None:
     """Offer a schedule of one of some plans: best responses of one lesion, from few lesions."""
     names = list(plans)
     spread = names[:: max(1, len(names) // 8)] if candidates.controlled else ()
@@ -29,14 +30,16 @@ def first_of_many(candidates: Candidates, state: SearchState) -> None:
     count = len(candidates.plans)
     if count <= candidates.plans_at_once:
         return
-    sample = [count // 2, 0, count - 1]
+    sample = [PlanId(k) for k in (count // 2, 0, count - 1)]
     sampled = candidates.of_plans(sample)
-    for number, plan in enumerate(sample):
+    for number, plan in zip(sampled.plan_ids, sample, strict=True):
         if _climbed_under(sampled, number, plan, state):
             return
 
 
-def _climbed_under(candidates: Candidates, number: int, plan: int, state: SearchState) -> bool:
+def _climbed_under(
+    candidates: Candidates, number: PlanId, plan: PlanId, state: SearchState
+) -> bool:
     """Offer what best responses reach under one plan, whose name is given; False if nothing."""
     tabulated = Tabulated(candidates, number)
     lesions, options = list(range(len(candidates.lesions))), every_course(tabulated)

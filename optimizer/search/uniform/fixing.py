@@ -19,6 +19,7 @@ import numpy as np
 from abscopt.models.arrays import BoolArray
 from abscopt.optimizer.candidates.by_rows import kill_of_row
 from abscopt.optimizer.candidates.reduction import Kept, offered, undominated
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.progress import Stopped, tick
 from abscopt.optimizer.search.tree import Tree
 from abscopt.optimizer.search.uniform import settings
@@ -144,7 +145,7 @@ class _Sweep:
         )
         self.effect = np.zeros_like(remaining.effect)
         self.least = np.full_like(remaining.effect, np.inf)
-        self.pending: list[tuple[int, ...]] = []
+        self.pending: list[tuple[PlanId, ...]] = []
         self.tree: Tree[_Subproblem] = Tree(
             lambda: self.in_hand.value, gap, self._unbounded,
             depth_first=True, closes_at_threshold=True,
@@ -209,7 +210,7 @@ class _Sweep:
             if len(cells):
                 self._collect(dual, alive, cells)
 
-    def _leave(self, plans: tuple[int, ...], bound: float) -> None:
+    def _leave(self, plans: tuple[PlanId, ...], bound: float) -> None:
         """Keep some plans as they are."""
         indices = list(plans)
         for mask, remaining in zip(self.pairs, self.kept.pairs, strict=True):

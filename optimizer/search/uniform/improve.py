@@ -9,6 +9,7 @@ import numpy as np
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.by_rows import kill_of_row, values_of_rows
 from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.ids import PlanId, PlanIds
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.local import (
     climbed,
@@ -52,7 +53,7 @@ class Improver:
     ):
         self.candidates, self.state, self.rng, self.report = candidates, state, rng, report
         self.idle = self.tries = 0
-        self.suited: tuple[bytes, dict[int, float]] = (b"", {})
+        self.suited: tuple[bytes, dict[PlanId, float]] = (b"", {})
 
     def hint(self, dual: Dual) -> FloatArray:
         """(horizons,) systemic log kill of the incumbent under a plan of the set."""
@@ -107,7 +108,7 @@ class Improver:
         self.idle = 0 if self.state.value > before else self.idle + 1
         self.report()
 
-    def _adopt(self, plans: tuple[int, ...]) -> None:
+    def _adopt(self, plans: tuple[PlanId, ...]) -> None:
         """The incumbent's courses under the plan that suits them best."""
         assert self.state.row is not None
         plan = self.best_plan(plans, self.state.row)
@@ -115,13 +116,13 @@ class Improver:
             tabulated = Tabulated(self.candidates, plan)
             self.state.offer(plan, self.state.row, worth(tabulated, self.state.row))
 
-    def best_plan(self, plans: tuple[int, ...], row: IntArray) -> int:
+    def best_plan(self, plans: tuple[PlanId, ...], row: IntArray) -> PlanId:
         """The plan of a set under which the incumbent's courses do best, limits aside."""
         if self.suited[0] != row.tobytes():
             self.suited = row.tobytes(), {}
         value_of = self.suited[1]
         unvalued = [k for k in plans if k not in value_of]
         if unvalued:
-            worth_of = values_of_rows(self.candidates, np.array(unvalued), row[None])[:, 0]
+            worth_of = values_of_rows(self.candidates, PlanIds(np.array(unvalued)), row[None])[:, 0]
             value_of.update(zip(unvalued, worth_of.tolist(), strict=True))
         return max(plans, key=lambda k: (value_of[k], -k))

@@ -12,6 +12,7 @@ from abscopt.models.arrays import IntArray
 from abscopt.optimizer.candidates.by_rows import kill_of_row, values_of_rows
 from abscopt.optimizer.candidates.ceilings import ceiling
 from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.ids import PlanId, PlanIds
 from abscopt.optimizer.progress import Stopped, tick
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
@@ -34,14 +35,14 @@ if TYPE_CHECKING:
 class InHand:
     """A feasible schedule of uniform courses: plan, one course per lesion table, objective."""
 
-    plan: int
+    plan: PlanId
     row: tuple[int, ...]
     value: float
 
     @classmethod
-    def of(cls, plan: int, row: IntArray, value: float) -> InHand:
+    def of(cls, plan: PlanId, row: IntArray, value: float) -> InHand:
         """From an array of courses."""
-        return cls(int(plan), tuple(int(c) for c in row), float(value))
+        return cls(PlanId(int(plan)), tuple(int(c) for c in row), float(value))
 
 
 def first_in_hand(
@@ -85,7 +86,7 @@ def usable(plans: PlanSet, remaining: Kept) -> Alive:
 def _of_group(
     candidates: Candidates,
     remaining: Kept,
-    plans: tuple[int, ...],
+    plans: tuple[PlanId, ...],
     gap: float,
     rng: np.random.Generator,
     best: InHand | None,
@@ -108,7 +109,7 @@ def _of_group(
         kill = np.clip(at_row, *dual.low_and_high)
     lagrangian, _, _ = dual.prices_at(kill, alive, -math.inf, settings.CURRENT.fine * gap)
     choices = dual.shortlist(lagrangian, alive, kill, settings.CURRENT.shortlist)
-    tried: list[int] = []
+    tried: list[PlanId] = []
     idle = 0
     limit = min(settings.CURRENT.searched_plans, len(plans))
     while idle < settings.CURRENT.idle_plans and len(tried) < limit:
@@ -126,7 +127,7 @@ def improved(
 ) -> InHand:
     """The schedule in hand, or a better one of the pairs left under plans that suit it."""
     rng, best = np.random.default_rng(seed), in_hand
-    plans = tuple(int(k) for k in remaining.plans)
+    plans = tuple(remaining.plans.tolist())
     for k in _best_plans(candidates, plans, in_hand)[: settings.CURRENT.searched_plans]:
         if clock.expired:
             break
@@ -140,17 +141,17 @@ def improved(
     return best
 
 
-def _best_plans(candidates: Candidates, plans: tuple[int, ...], in_hand: InHand) -> list[int]:
+def _best_plans(candidates: Candidates, plans: tuple[PlanId, ...], in_hand: InHand) -> list[PlanId]:
     """Plans by what the courses in hand are worth under them, limits aside."""
     row = np.array(in_hand.row)
-    values = values_of_rows(candidates, np.array(plans), row[None])[:, 0]
+    values = values_of_rows(candidates, PlanIds(np.array(plans)), row[None])[:, 0]
     worths = {k: float(v) - candidates.plan_cost(k) for k, v in zip(plans, values, strict=True)}
     return sorted(plans, key=lambda k: (-worths[k], k))
 
 
 def searched(
     candidates: Candidates,
-    plan: int,
+    plan: PlanId,
     choices: list[IntArray],
     rng: np.random.Generator,
     best: InHand | None,

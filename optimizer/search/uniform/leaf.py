@@ -15,6 +15,7 @@ import numpy as np
 
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.table import CAP
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.search.join import count_at_most, joined
 from abscopt.optimizer.search.uniform import settings
@@ -46,7 +47,7 @@ class SearchState:
     open_dates : integer programmes over days that did not close their box
     """
 
-    plan: int | None = None
+    plan: PlanId | None = None
     row: IntArray | None = None
     value: float = -math.inf
     bound: float | None = None
@@ -56,7 +57,7 @@ class SearchState:
     grounds: Grounds = field(default_factory=Grounds)
     open_dates: int = 0
 
-    def offer(self, plan: int, row: IntArray, value: float) -> None:
+    def offer(self, plan: PlanId, row: IntArray, value: float) -> None:
         """Take a better feasible row."""
         if value > self.value:
             self.plan, self.row, self.value = plan, row.copy(), value

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.cells import Cells, unknown
@@ -35,7 +36,7 @@ class Recall:
     def __init__(self, root: Node, threshold: float, fine: float, grounds: Grounds):
         self.root, self.threshold, self.fine, self.grounds = root, threshold, fine, grounds
         self.duals = {root.dual.set.plans: root.dual}
-        self.numbers: dict[tuple[tuple[int, ...], int], int] = {}
+        self.numbers: dict[tuple[tuple[PlanId, ...], int], int] = {}
 
     def of_root(self) -> Cells:
         """Cells of the whole family that its prices do not close."""
@@ -46,7 +47,7 @@ class Recall:
     def ends(self) -> Iterator[Node]:
         """Ends of the tree with the cells that the known prices do not close."""
         root = self.root
-        stack: list[tuple[tuple[int, ...], Alive, Branch, list[DualPrices]]] = []
+        stack: list[tuple[tuple[PlanId, ...], Alive, Branch, list[DualPrices]]] = []
         stack.append((root.dual.set.plans, root.alive, root.branch, []))
         while stack:
             plans, alive, branch, above = stack.pop()
@@ -65,7 +66,7 @@ class Recall:
                 stack.append((subset, side, child, [*prices, *above]))
 
     def _end(
-        self, plans: tuple[int, ...], alive: Alive, branch: Branch, above: list[DualPrices]
+        self, plans: tuple[PlanId, ...], alive: Alive, branch: Branch, above: list[DualPrices]
     ) -> Node | None:
         """One end as far as it stays open; None if it is closed."""
         root = self.root

@@ -17,6 +17,7 @@ from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.by_rows import values_of_rows
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.candidates.value import lesion_value
+from abscopt.optimizer.ids import PlanId, PlanIds
 from abscopt.optimizer.progress import Stopped, tick
 from abscopt.optimizer.search.join import every_row
 from abscopt.optimizer.search.uniform import settings
@@ -33,8 +34,8 @@ ROUNDING = 1e-6
 
 
 def second_stage(
-    candidates: Candidates, plan: int, row: IntArray, floor: float, clock: Clock
-) -> tuple[int, IntArray, str]:
+    candidates: Candidates, plan: PlanId, row: IntArray, floor: float, clock: Clock
+) -> tuple[PlanId, IntArray, str]:
     """Plan and row of the least loading schedule found with value >= floor, and its status.
 
     The status is `optimal` (all schedules compared), `local optimum` (no change of one course or
@@ -56,19 +57,19 @@ def second_stage(
 
 
 def _step(
-    candidates: Candidates, plan: int, row: IntArray, current: Key, floor: float, clock: Clock
-) -> tuple[int, IntArray, Key] | None:
+    candidates: Candidates, plan: PlanId, row: IntArray, current: Key, floor: float, clock: Clock
+) -> tuple[PlanId, IntArray, Key] | None:
     """Best single change; None if none has a smaller key.
 
     min key over (k', row) with value >= floor, then over (k, row with c for lesion s), rows
     (courses, lesions).
     """
-    best: tuple[int, IntArray, Key] | None = None
+    best: tuple[PlanId, IntArray, Key] | None = None
     limit = current
     alone = candidates.narrowed([np.unique([0, c]) for c in row])
     treated = (row > 0).astype(np.int64)[None, :]
     worth_of = _under_all_plans(candidates, row)
-    for k in np.flatnonzero(worth_of >= floor - ROUNDING).tolist():
+    for k in PlanIds(np.flatnonzero(worth_of >= floor - ROUNDING)).tolist():
         if clock.expired:
             return best
         if k == plan:
@@ -97,7 +98,7 @@ def _under_all_plans(candidates: Candidates, row: IntArray) -> FloatArray:
     order = np.argsort(candidates.plan_effects.group, kind="stable")
     for lot in np.array_split(order, -(-len(order) // settings.CURRENT.plan_lot)):
         tick()
-        worth[lot] = values_of_rows(candidates, lot, row[None])[:, 0]
+        worth[lot] = values_of_rows(candidates, PlanIds(lot), row[None])[:, 0]
     return worth
 
 
@@ -166,11 +167,11 @@ def _least(
 
 
 def _enumerated(
-    candidates: Candidates, plan: int, row: IntArray, floor: float, clock: Clock
-) -> tuple[int, IntArray, str]:
+    candidates: Candidates, plan: PlanId, row: IntArray, floor: float, clock: Clock
+) -> tuple[PlanId, IntArray, str]:
     rows = every_row([np.arange(len(t.menu)) for t in candidates.lesions])
     best = (plan, row, _key(candidates, plan, row))
-    for k in range(len(candidates.plans)):
+    for k in candidates.plan_ids:
         if clock.expired:
             return best[0], best[1], "stopped"
         with clock.answering():
@@ -180,7 +181,7 @@ def _enumerated(
     return best[0], best[1], "optimal"
 
 
-def _key(candidates: Candidates, plan: int, row: IntArray) -> Key:
+def _key(candidates: Candidates, plan: PlanId, row: IntArray) -> Key:
     return tuple(_keys(Tabulated(candidates, plan), row[None, :])[0].tolist())
 
 

@@ -11,6 +11,7 @@ from abscopt.models import lymphocytes
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.limits.protocol import CAP, CourseLoad
 from abscopt.optimizer.candidates.loads import by_technique
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class DoseToImmuneCells(CourseLoad[EdricLimit]):
         """One row: each course with its own number of fractions, which bounds from below."""
         return [CAP]
 
-    def of_kinds(self, candidates: Candidates, s: int, plan: int) -> FloatArray:
+    def of_kinds(self, candidates: Candidates, s: int, plan: PlanId) -> FloatArray:
         """(kinds, 1) part of the cap that each kind takes by itself."""
         menu = candidates.shared(plan)[s].kinds.menu
         dose = lymphocytes.edric(*edric_alone(candidates.instance, menu), menu.fractions)

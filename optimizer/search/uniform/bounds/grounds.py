@@ -18,6 +18,7 @@ import numpy as np
 from abscopt.instances.checks.restriction import caps_differ_alone
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.rows import rows_of
 
@@ -44,8 +45,8 @@ class Grounds:
     bound : what all parts were closed at; infinite while some are open
     """
 
-    prices: dict[tuple[int, ...], list[FloatArray]] = field(default_factory=dict)
-    rivals: list[tuple[int, IntArray]] = field(default_factory=list)
+    prices: dict[tuple[PlanId, ...], list[FloatArray]] = field(default_factory=dict)
+    rivals: list[tuple[PlanId, IntArray]] = field(default_factory=list)
     whole: bool = True
     bound: float = math.inf
 
@@ -54,7 +55,7 @@ class Grounds:
         if prices.any():
             self.prices.setdefault(plan_set.family, []).append(prices)
 
-    def add_rivals(self, plan: int, rows: IntArray) -> None:
+    def add_rivals(self, plan: PlanId, rows: IntArray) -> None:
         """Note schedules that only caps of organs exclude."""
         if len(rows):
             self.rivals.append((plan, rows))
@@ -108,7 +109,7 @@ def _allows_no_more(asked: Candidates, proved: Candidates) -> bool:
     """Whether every course that a case allows by itself is allowed by another one too."""
     groups = asked.plan_effects.group
     states = np.array(list(np.ndindex(*([2] * len(asked.exposures)))), dtype=bool)
-    for plan in (int(np.flatnonzero(groups == group)[0]) for group in np.unique(groups)):
+    for plan in (PlanId(int(np.flatnonzero(groups == group)[0])) for group in np.unique(groups)):
         for loads, loads_before in zip(asked.loads(plan), proved.loads(plan), strict=True):
             for state in states if asked.exposures else ():
                 met = np.broadcast_to(state, (len(loads), len(state)))

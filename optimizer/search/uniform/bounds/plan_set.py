@@ -20,6 +20,7 @@ from abscopt.optimizer.candidates.coefficients import (
     units,
 )
 from abscopt.optimizer.candidates.plans import allowed_patterns
+from abscopt.optimizer.ids import PlanId, PlanIds
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
 from abscopt.optimizer.search.uniform.bounds.pricing import ByPattern, LesionPricing
@@ -37,7 +38,7 @@ Alive = tuple[BoolArray, ...]
 """Per lesion (kinds,) the kinds that still count."""
 
 
-def families(candidates: Candidates, plans: IntArray) -> list[tuple[int, ...]]:
+def families(candidates: Candidates, plans: PlanIds) -> list[tuple[PlanId, ...]]:
     """Those of some plans that may be bounded together; very many of a group in lots."""
     groups, lot_size = candidates.plan_effects.group[plans], candidates.plans_at_once
     lots = []
@@ -49,7 +50,7 @@ def families(candidates: Candidates, plans: IntArray) -> list[tuple[int, ...]]:
     return lots
 
 
-def plan_halves(plans: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def plan_halves(plans: tuple[PlanId, ...]) -> tuple[tuple[PlanId, ...], tuple[PlanId, ...]]:
     """Plans in two parts that follow each other."""
     return plans[: len(plans) // 2], plans[len(plans) // 2 :]
 
@@ -70,7 +71,7 @@ class PlanSet:
     """
 
     def __init__(
-        self, candidates: Candidates, plans: tuple[int, ...], whole: PlanSet | None = None
+        self, candidates: Candidates, plans: tuple[PlanId, ...], whole: PlanSet | None = None
     ):
         """Best coefficients over the plans, so that a bound with them holds for each.
 
@@ -79,7 +80,7 @@ class PlanSet:
         self.candidates = candidates
         self.instance: Instance = candidates.instance
         self.plans = plans
-        self.family: tuple[int, ...] = plans if whole is None else whole.family
+        self.family: tuple[PlanId, ...] = plans if whole is None else whole.family
         rows = whole.rows if whole is not None and whole.candidates is candidates else None
         self.rows: Rows = rows_of(candidates, plans, self.family, rows)
         self.systemic = not self.instance.objective.of_dose_alone
@@ -122,7 +123,7 @@ class PlanSet:
         weights = patterns.number @ effects.effect_weights[plans].T
         by_way = []
         for way, prop in enumerate(props):
-            resting = prop.resting_of(np.array(plans))[:, :, : self.horizons]
+            resting = prop.resting_of(PlanIds(np.array(plans)))[:, :, : self.horizons]
             loss = lesion.effect_loss(lesion.ways[way]) * weights
             loss = loss + siphoned(self.instance, lesion, patterns.count)[:, None]
             by_way.append(
@@ -190,7 +191,7 @@ class PlanSet:
         if key not in self._best:
             effects = self.candidates.plan_effects
             best = None
-            for lot in prop.blocks(np.array(self.plans)):
+            for lot in prop.blocks(PlanIds(np.array(self.plans))):
                 prop.store.of(lot)
                 for k in lot.tolist():
                     of_plan = units(self.instance, patterns.days, effects, prop, k)

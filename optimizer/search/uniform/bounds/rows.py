@@ -21,6 +21,7 @@ import numpy as np
 
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.table import CAP
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
@@ -83,8 +84,8 @@ class Rows:
 
 def rows_of(
     candidates: Candidates,
-    plans: tuple[int, ...],
-    family: tuple[int, ...],
+    plans: tuple[PlanId, ...],
+    family: tuple[PlanId, ...],
     family_rows: Rows | None = None,
 ) -> Rows:
     """Rows A x <= b that all schedules of some plans of one group obey.
@@ -127,7 +128,7 @@ def rows_of(
 
 
 def _by_kind(
-    candidates: Candidates, plan: int, exposed: list[int], count: int
+    candidates: Candidates, plan: PlanId, exposed: list[int], count: int
 ) -> tuple[ByKind, ...]:
     """Loads of kinds per lesion, (kinds, n): organ limits, their exposed states, further limits.
 
@@ -175,7 +176,7 @@ def _families(rows: list[_Row]) -> tuple[IntArray, FloatArray]:
 
 
 def _exposure_rows(
-    candidates: Candidates, plans: tuple[int, ...], family: tuple[int, ...]
+    candidates: Candidates, plans: tuple[PlanId, ...], family: tuple[PlanId, ...]
 ) -> list[tuple[int, int, FloatArray]]:
     """(limit, lesion, extra by technique and pattern): NTCP rows with one lesion's exposure.
 
@@ -198,7 +199,7 @@ def _exposure_rows(
     return exposure_rows
 
 
-def _extra(candidates: Candidates, row: int, s: int, plan: int) -> FloatArray:
+def _extra(candidates: Candidates, row: int, s: int, plan: PlanId) -> FloatArray:
     """(beams, patterns) what the state of exposure of a lesion's courses costs of a cap."""
     columns = [i for i, (limit, _, _) in enumerate(candidates.exposures) if limit == row]
     within_reach = candidates.near(plan)[s][:, columns]
