@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from abscopt.optimizer.ids import PlanId
+from abscopt.optimizer.ids import CourseIds, PlanId
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
 
 
-def schedule_of_row(candidates: Candidates, plan: PlanId, row: NDArray[Any]) -> Schedule:
+def schedule_of_row(candidates: Candidates, plan: PlanId, row: CourseIds) -> Schedule:
     """The schedule of a plan and a row with one course index per lesion table."""
     instance = candidates.instance
     fractions = [
@@ -27,14 +26,14 @@ def schedule_of_row(candidates: Candidates, plan: PlanId, row: NDArray[Any]) -> 
     return Schedule.of(fractions, doses)
 
 
-def closest_row(candidates: Candidates, schedule: Schedule) -> tuple[PlanId, NDArray[Any]]:
+def closest_row(candidates: Candidates, schedule: Schedule) -> tuple[PlanId, CourseIds]:
     """Plan and course indices of a schedule; 'no course' where the case does not offer its own.
 
     The plan is the one that has most infusions in common with it, and fewest others.
     """
     infusions = {(i.drug, i.day, i.dose_mg) for i in schedule.infusions}
     apart = [len(infusions.symmetric_difference(option.doses)) for option in candidates.plans]
-    row = np.zeros(len(candidates.lesions), dtype=np.int64)
+    row = CourseIds(np.zeros(len(candidates.lesions), dtype=np.int64))
     for s, table in enumerate(candidates.lesions):
         lesion = candidates.instance.lesions[table.menu.lesion]
         course = tuple(f for f in schedule.fractions if f.lesion == lesion.name)

@@ -33,17 +33,47 @@ if TYPE_CHECKING:
     class Ids(np.ndarray[Any, np.dtype[np.int64]], Generic[Id]):
         """What picking from ids gives: one of them, or some of them."""
 
-        def __new__(cls, numbers: IntArray) -> Self: ...
+        def __new__(cls, numbers: IntArray) -> Self:
+            """Numbers that are known to be ids of this sort."""
+
         @overload  # type: ignore[override]
         def __getitem__(self, key: int | np.integer[Any]) -> Id: ...
         @overload
         def __getitem__(self, key: Any) -> Self: ...
         def __getitem__(self, key: Any) -> Any: ...
-        def tolist(self) -> list[Id]: ...  # type: ignore[override]
+        def copy(self, order: Any = "C") -> Self:
+            """The same ids."""
+
+        def tolist(self) -> list[Id]:  # type: ignore[override]
+            """The same ids."""
+
         def __iter__(self) -> Iterator[Id]: ...  # type: ignore[override]
 
     class CourseIds(Ids[CourseId]):
-        """Ids of courses."""
+        """Ids of courses; a row of them with a further axis is a row among rows."""
+
+        @overload  # type: ignore[override]
+        def __getitem__(self, key: tuple[None, slice] | None) -> CourseRows: ...
+        @overload
+        def __getitem__(self, key: int | np.integer[Any]) -> CourseId: ...
+        @overload
+        def __getitem__(self, key: Any) -> Self: ...
+        def __getitem__(self, key: Any) -> Any: ...
+
+    class CourseRows(np.ndarray[Any, np.dtype[np.int64]]):
+        """Rows of courses: (schedules, lesions); a row, or a column, is ids of courses."""
+
+        def __new__(cls, numbers: IntArray) -> Self:
+            """Numbers that are known to be such rows."""
+
+        @overload  # type: ignore[override]
+        def __getitem__(self, key: int | np.integer[Any]) -> CourseIds: ...
+        @overload
+        def __getitem__(self, key: tuple[Any, int]) -> CourseIds: ...
+        @overload
+        def __getitem__(self, key: Any) -> Self: ...
+        def __getitem__(self, key: Any) -> Any: ...
+        def __iter__(self) -> Iterator[CourseIds]: ...  # type: ignore[override]
 
     class KindIds(Ids[KindId]):
         """Ids of kinds."""
@@ -56,9 +86,13 @@ if TYPE_CHECKING:
 
 else:
     CourseIds = NewType("CourseIds", IntArray)
+    CourseRows = NewType("CourseRows", IntArray)
     KindIds = NewType("KindIds", IntArray)
     PatternIds = NewType("PatternIds", IntArray)
     PlanIds = NewType("PlanIds", IntArray)
+
+Rows = TypeVar("Rows", CourseIds, CourseRows)
+"""A row of courses, or rows."""
 
 
 def plan_ids(count: int) -> Sequence[PlanId]:

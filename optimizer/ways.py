@@ -12,7 +12,7 @@ import numpy as np
 
 from abscopt.optimizer.as_rows import closest_row, schedule_of_row
 from abscopt.optimizer.candidates.tabulated import Tabulated
-from abscopt.optimizer.ids import PlanId
+from abscopt.optimizer.ids import CourseIds, PlanId
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.uniform.explore import explore
 from abscopt.optimizer.search.uniform.second_stage import second_stage
@@ -20,8 +20,6 @@ from abscopt.optimizer.solved import Solved
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.crosscheck.engines import Engine
@@ -102,7 +100,7 @@ def by_programme(
             known = InHand.of(*closest_row(candidates, in_reserve[0]), in_reserve[1])
         kept, in_hand = reduced(candidates, gap / 2, seed, clock, known)
         if in_hand is not None:
-            start = schedule_of_row(candidates, in_hand.plan, np.array(in_hand.row))
+            start = schedule_of_row(candidates, in_hand.plan, CourseIds(np.array(in_hand.row)))
 
     def by_engine(matrix: Matrix, *, data: Any, model: Any, position: Any, **asked: Any) -> Outcome:
         assert engine is not None
@@ -143,7 +141,7 @@ def by_programme(
 def _second(
     candidates: Candidates,
     plan: PlanId,
-    row: NDArray[Any],
+    row: CourseIds,
     value: float,
     bound: float | None,
     gap: float,

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models import immune
-from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.candidates.coefficients import effects_under, shares_of, siphoned
 from abscopt.optimizer.candidates.value import lesion_value
-from abscopt.optimizer.ids import PlanId, PlanIds
+from abscopt.optimizer.ids import CourseIds, CourseRows, KindIds, PatternIds, PlanId, PlanIds
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 MOST_ENTRIES = 2_000_000
 
 
-def kill_of_row(candidates: Candidates, plan: PlanId, row: IntArray) -> FloatArray:
+def kill_of_row(candidates: Candidates, plan: PlanId, row: CourseIds) -> FloatArray:
     """(horizons,) unsaturated systemic log kill of one row under one plan."""
     kill: FloatArray = kills_of_rows(candidates, PlanIds(np.array([plan])), row[None])[0, 0]
     return kill
 
 
-def kills_of_rows(candidates: Candidates, plans: PlanIds, rows: IntArray) -> FloatArray:
+def kills_of_rows(candidates: Candidates, plans: PlanIds, rows: CourseRows) -> FloatArray:
     """(plans, n, horizons) unsaturated systemic log kill of rows (n, lesions); one group.
 
         Z = sum_s e^-(chemo + sum_{r != s} a_r) v_s
@@ -45,7 +45,7 @@ def kills_of_rows(candidates: Candidates, plans: PlanIds, rows: IntArray) -> Flo
     return kill
 
 
-def values_of_rows(candidates: Candidates, plans: PlanIds, rows: IntArray) -> FloatArray:
+def values_of_rows(candidates: Candidates, plans: PlanIds, rows: CourseRows) -> FloatArray:
     """(plans, n) objective of rows (n, lesions), costs and limits aside."""
     values, groups = np.empty((len(plans), len(rows))), candidates.plan_effects.group[plans]
     for group in np.unique(groups):
@@ -54,7 +54,7 @@ def values_of_rows(candidates: Candidates, plans: PlanIds, rows: IntArray) -> Fl
     return values
 
 
-def _values_of_group(candidates: Candidates, plans: PlanIds, rows: IntArray) -> FloatArray:
+def _values_of_group(candidates: Candidates, plans: PlanIds, rows: CourseRows) -> FloatArray:
     """(plans, n) sum_s w_s value_s(saturate(Z)), or sum_s w_s BED_s; plans of one group.
 
     Shares of the effect depend on a plan by its greatest occupancy alone (`tops`).
@@ -80,7 +80,7 @@ def _values_of_group(candidates: Candidates, plans: PlanIds, rows: IntArray) -> 
 
 
 def effects_of(
-    candidates: Candidates, plans: PlanIds, s: int, courses: IntArray
+    candidates: Candidates, plans: PlanIds, s: int, courses: CourseIds
 ) -> tuple[FloatArray, FloatArray]:
     """(plans, n, horizons) own effect of courses of lesion s, (plans, n) log loss of all others.
 
@@ -103,7 +103,7 @@ def effects_of(
         size = len(plans) * len(chosen) * len(days) * block.count
         for lot in np.array_split(np.arange(len(plans)), 1 + size // MOST_ENTRIES):
             block_effect = effects_under(
-                instance, alike, chosen, menu.patterns, days, block.count,
+                instance, alike, KindIds(chosen), menu.patterns, PatternIds(days), block.count,
                 candidates.plan_effects, candidates.propagators(s)[block.way], plans[lot],
             )  # fmt: skip
             effect[lot[:, None], in_block] = block_effect[:, row, column]

@@ -11,7 +11,7 @@ from abscopt.models import ctla4
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.loads import by_technique
 from abscopt.optimizer.candidates.shared import suppression_by_radiation
-from abscopt.optimizer.ids import PlanId, PlanIds
+from abscopt.optimizer.ids import KindIds, PatternIds, PlanId, PlanIds
 from abscopt.optimizer.mip import finite_fields
 from abscopt.optimizer.progress import tick
 
@@ -42,7 +42,7 @@ class CourseEffects:
     share : (kinds, nodes x clones) share of the systemic effect, 0 without credit
     """
 
-    kind: IntArray
+    kind: KindIds
     local: FloatArray
     effect: FloatArray
     loss: FloatArray
@@ -137,9 +137,9 @@ def released(release: FloatArray, unit: FloatArray, resting: FloatArray) -> Floa
 def effects_under(
     instance: Instance,
     shared: Shared,
-    kinds: IntArray,
+    kinds: KindIds,
     patterns: Patterns,
-    counted: IntArray,
+    counted: PatternIds,
     count: int,
     effects: PlanEffects,
     prop: Propagators,

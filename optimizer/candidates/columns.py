@@ -20,7 +20,7 @@ from abscopt.optimizer.candidates.courses import Patterns
 from abscopt.optimizer.candidates.fractions import Fractions
 from abscopt.optimizer.candidates.limits.blood.edric import edric_alone
 from abscopt.optimizer.candidates.plans import allowed_patterns, direct_doses, exposures_of
-from abscopt.optimizer.ids import PlanId
+from abscopt.optimizer.ids import CourseIds, PlanId
 from abscopt.optimizer.mip import finite_fields
 from abscopt.optimizer.progress import tick
 
@@ -163,7 +163,7 @@ def _uniform(candidates: Candidates, s: int) -> dict[str, NDArray[Any]]:
         "incidence": menu.patterns.incidence[menu.pattern],
         "fractions": menu.fractions.astype(float),
         "loads": np.stack([candidates.loads(k)[s][effects[k].kind] for k in groups]),
-        "alc_loss": table.alc_loss(np.arange(size)),
+        "alc_loss": table.alc_loss(CourseIds(np.arange(size))),
         "body": np.stack(edric_alone(candidates.instance, menu)),
         "local": np.stack([effects[k].local[effects[k].kind] for k in groups]),
         "bed": np.stack([candidates.shared(k)[s].bed[effects[k].kind] for k in groups]),

@@ -10,6 +10,7 @@ import numpy as np
 
 from abscopt.instances.calendar import course_days
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
+from abscopt.optimizer.ids import PatternIds
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Menu:
 
     lesion: int
     patterns: Patterns
-    pattern: IntArray
+    pattern: PatternIds
     dose: FloatArray
     technique: IntArray
 
@@ -167,7 +168,7 @@ def enumerate_menu(instance: Instance, index: int) -> Menu:
     return Menu(
         lesion=index,
         patterns=Patterns.of(list(patterns), instance.days),
-        pattern=np.concatenate([[0], np.tile(row, ways)]).astype(np.int64),
+        pattern=PatternIds(np.concatenate([[0], np.tile(row, ways)]).astype(np.int64)),
         dose=np.concatenate([[0.0], np.tile(dose, ways)]),
         technique=np.concatenate([[0], np.repeat(np.arange(ways), len(row))]).astype(np.int64),
     )

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from abscopt.models import repopulation
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.plans import direct_doses
+from abscopt.optimizer.ids import CourseIds, KindIds, PatternIds
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
@@ -42,9 +43,9 @@ class Block:
     way: int
     per_day: int
     count: int
-    kinds: IntArray
-    patterns: IntArray
-    course: IntArray
+    kinds: KindIds
+    patterns: PatternIds
+    course: CourseIds
 
     @cached_property
     def missing(self) -> BoolArray | None:
@@ -64,7 +65,7 @@ class Kinds:
     blocks : together they hold every course once
     """
 
-    of: IntArray
+    of: KindIds
     menu: Menu
     blocks: tuple[Block, ...]
 
@@ -80,9 +81,9 @@ class Kinds:
         return owner
 
     @cached_property
-    def by_block(self) -> IntArray:
+    def by_block(self) -> KindIds:
         """(kinds,) all kinds in the order of blocks."""
-        return np.concatenate([block.kinds for block in self.blocks])
+        return KindIds(np.concatenate([block.kinds for block in self.blocks]))
 
 
 def kinds_of(instance: Instance, menu: Menu, sensitizer: FloatArray, plan: Plan) -> Kinds:
@@ -101,11 +102,11 @@ def kinds_of(instance: Instance, menu: Menu, sensitizer: FloatArray, plan: Plan)
     order = np.argsort(first, kind="stable")  # kinds in the order of their first course
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    kind_of_course, chosen = rank[of.reshape(-1)], menu.take(first[order])
+    kind_of_course, chosen = KindIds(rank[of.reshape(-1)]), menu.take(first[order])
     return Kinds(kind_of_course, chosen, _blocks(menu, kind_of_course, chosen, alike))
 
 
-def _blocks(menu: Menu, of: IntArray, chosen: Menu, alike: IntArray) -> tuple[Block, ...]:
+def _blocks(menu: Menu, of: KindIds, chosen: Menu, alike: IntArray) -> tuple[Block, ...]:
     """Blocks of a menu: for each class and technique the matrix course[kind, pattern], -1 if none.
 
     Parameters
@@ -144,9 +145,9 @@ def _blocks(menu: Menu, of: IntArray, chosen: Menu, alike: IntArray) -> tuple[Bl
                 way=block % ways,
                 per_day=int(patterns.per_day[rows[0]]),
                 count=int(patterns.count[rows[0]]),
-                kinds=np.flatnonzero(owner == block),
-                patterns=rows[used],
-                course=matrix[:, used],
+                kinds=KindIds(np.flatnonzero(owner == block)),
+                patterns=PatternIds(rows[used]),
+                course=CourseIds(matrix[:, used]),
             )
         )
     return tuple(blocks)

@@ -15,7 +15,7 @@ import numpy as np
 
 from abscopt.models import immune, recursion
 from abscopt.models.arrays import FloatArray, IntArray
-from abscopt.optimizer.ids import PlanId, PlanIds
+from abscopt.optimizer.ids import PatternIds, PlanId, PlanIds
 from abscopt.optimizer.mip import finite
 from abscopt.optimizer.progress import tick
 
@@ -125,7 +125,7 @@ class Propagators:
 
     store: _Store
     share: float = 1.0
-    patterns: IntArray | None = None
+    patterns: PatternIds | None = None
     scale: float = 1.0
     own: OwnLoss = OwnLoss()
 
@@ -137,7 +137,7 @@ class Propagators:
         """The same for effectors of which each has so many times the effect."""
         return replace(self, scale=self.scale * scale)
 
-    def take(self, patterns: IntArray) -> Propagators:
+    def take(self, patterns: PatternIds) -> Propagators:
         """Some of the patterns, without a copy."""
         chosen = patterns if self.patterns is None else self.patterns[patterns]
         return replace(self, patterns=chosen)
@@ -168,7 +168,7 @@ class Propagators:
         release = release[counted] if kept is None else release[counted] * kept[0, :, None, None]
         return release if self.scale == 1.0 else self.scale * release
 
-    def release_under(self, plans: PlanIds, patterns: IntArray) -> FloatArray:
+    def release_under(self, plans: PlanIds, patterns: PatternIds) -> FloatArray:
         """(n, patterns, most fractions, horizons) the same of some patterns under some plans."""
         counted = patterns if self.patterns is None else self.patterns[patterns]
         release = np.stack([release[counted] for _, release in self.store.of(plans)])

@@ -25,7 +25,7 @@ import numpy as np
 
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.table import Candidates
-from abscopt.optimizer.ids import PlanId, PlanIds
+from abscopt.optimizer.ids import CourseIds, PlanId, PlanIds
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
@@ -113,14 +113,14 @@ def undominated(candidates: Candidates, kept: Kept) -> Kept:
         for k in kept.plans.tolist():
             tick()
             if candidates.latest_end_needed(k) < 0 and candidates.earliest_start_needed(k) < 0:
-                open_courses = np.flatnonzero(pairs[s][k])
+                open_courses = CourseIds(np.flatnonzero(pairs[s][k]))
                 merit = _merit(candidates, s, k)
                 for members in _alike(table, open_courses):
                     pairs[s][k, members[_dominated(merit[members])]] = False
     return kept.but("dominance", tuple(pairs))
 
 
-def _alike(table: LesionTable, courses: IntArray) -> list[IntArray]:
+def _alike(table: LesionTable, courses: CourseIds) -> list[IntArray]:
     """Courses of each shape, in parts of at most `MOST_ALIKE`, which bounds time and memory."""
     shape = _shape(table)[courses]
     order = np.argsort(shape, kind="stable")
@@ -202,7 +202,9 @@ def restricted(candidates: Candidates, kept: Kept) -> tuple[Candidates, Kept]:
     menus: list[BoolArray] = [np.asarray(part[plans].any(axis=0)) for part in kept.pairs]
     for keep in menus:
         keep[0] = True
-    small = candidates.restricted([np.flatnonzero(keep) for keep in menus], plans.tolist())
+    small = candidates.restricted(
+        [CourseIds(np.flatnonzero(keep)) for keep in menus], plans.tolist()
+    )
     pairs = tuple(part[plans][:, keep] for part, keep in zip(kept.pairs, menus, strict=True))
     effects = kept.effect[plans], kept.least_effect[plans]
     return small, replace(kept, pairs=pairs, effect=effects[0], least_effect=effects[1])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abscopt.models.arrays import BoolArray, FloatArray, IntArray
+from abscopt.models.arrays import BoolArray, FloatArray
 from abscopt.optimizer.candidates.coefficients import CourseEffects
 from abscopt.optimizer.candidates.limits.protocol import CAP
 from abscopt.optimizer.candidates.plans import (
@@ -26,7 +26,7 @@ from abscopt.optimizer.candidates.tables.limits import LimitTables
 from abscopt.optimizer.candidates.tables.loads import BeamTables, EdricTables, LoadTables
 from abscopt.optimizer.candidates.tables.menus import LesionTable, MenuTables
 from abscopt.optimizer.candidates.tables.plans import PlanTables
-from abscopt.optimizer.ids import PlanId, plan_ids
+from abscopt.optimizer.ids import CourseIds, PatternIds, PlanId, Rows, plan_ids
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
@@ -94,7 +94,7 @@ class Candidates:
         self.instance = instance
         self.parts = Parts.of(instance) if parts is None else parts
 
-    def narrowed(self, courses: Sequence[IntArray]) -> Candidates:
+    def narrowed(self, courses: Sequence[CourseIds]) -> Candidates:
         """Candidates with some of the courses of each lesion, 'no course' among them, in order.
 
         Plans are the same; only the day patterns that are used are kept.
@@ -103,7 +103,7 @@ class Candidates:
         menus, used = tables.menus.narrowed(courses)
         return self._joined(menus, tables.plans, tables.effects.narrowed(menus, used))
 
-    def restricted(self, courses: Sequence[IntArray], plans: Sequence[PlanId]) -> Candidates:
+    def restricted(self, courses: Sequence[CourseIds], plans: Sequence[PlanId]) -> Candidates:
         """Candidates with some of the courses and some of the plans, their effects not begun."""
         menus, _ = self.parts.menus.narrowed(courses)
         return self._joined(menus, self.parts.plans.some(plans), None)
@@ -246,15 +246,15 @@ class Candidates:
         """The lesion of a table."""
         return self.instance.lesions[table.menu.lesion]
 
-    def in_case(self, row: IntArray) -> IntArray:
+    def in_case(self, row: Rows) -> Rows:
         """A row, or rows (schedules, lesions), of these courses among those of the case."""
         return self.parts.menus.in_case(row)
 
-    def of_case(self, row: IntArray) -> IntArray | None:
+    def of_case(self, row: CourseIds) -> CourseIds | None:
         """A row of the case's courses among these; None if some course is not among them."""
         return self.parts.menus.of_case(row)
 
-    def common_days(self, i: int, j: int, of_i: IntArray, of_j: IntArray) -> FloatArray:
+    def common_days(self, i: int, j: int, of_i: PatternIds, of_j: PatternIds) -> FloatArray:
         """(n,) number of treatment days that patterns of lesion i and of lesion j share."""
         return self.parts.menus.common_days(i, j, of_i, of_j)
 

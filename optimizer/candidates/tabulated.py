@@ -17,7 +17,7 @@ from abscopt.models.population import population_log_burden
 from abscopt.optimizer.candidates.limits.calendar.counted import visits
 from abscopt.optimizer.candidates.table import CAP
 from abscopt.optimizer.candidates.value import controllable, lesion_value
-from abscopt.optimizer.ids import PlanId
+from abscopt.optimizer.ids import CourseIds, CourseRows, PatternIds, PlanId
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.coefficients import CourseEffects
@@ -62,7 +62,7 @@ class Tabulated:
         """Per lesion: effects of its courses under the plan; feasibility does without."""
         return self.candidates.effects(self.plan)
 
-    def value(self, rows: IntArray) -> FloatArray:
+    def value(self, rows: CourseRows) -> FloatArray:
         """(schedules,) exact objective of rows (schedules, lesions)."""
         columns = range(rows.shape[1])
         if self.instance.objective.of_dose_alone:
@@ -72,7 +72,7 @@ class Tabulated:
             return np.asarray(bed @ self.weights) - self.cost(rows)
         return self.value_at(rows, self.systemic(rows)) - self.cost(rows)
 
-    def cost(self, rows: IntArray) -> FloatArray:
+    def cost(self, rows: CourseRows) -> FloatArray:
         """(schedules,) what soft limits cost the objective."""
         total = np.full(len(rows), self.plan_cost)
         if not self.soft:
@@ -88,7 +88,7 @@ class Tabulated:
                 total += penalty * np.maximum(0.0, on_courses.use(self, rows) - 1.0)
         return total
 
-    def systemic(self, rows: IntArray) -> FloatArray:
+    def systemic(self, rows: CourseRows) -> FloatArray:
         """(schedules, horizons) saturated systemic log kill."""
         columns = range(rows.shape[1])
         loss = np.stack([self.effects[s].loss[rows[:, s]] for s in columns], axis=1)
@@ -97,7 +97,7 @@ class Tabulated:
         raw = (np.exp(-loss_of_others)[:, :, None] * alone).sum(axis=1)
         return immune.saturate(raw, self.instance.immune.effect_maximum_nats)
 
-    def value_at(self, rows: IntArray, systemic: FloatArray) -> FloatArray:
+    def value_at(self, rows: CourseRows, systemic: FloatArray) -> FloatArray:
         """(schedules,) objective without costs at a systemic log kill (schedules, horizons)."""
         total = np.zeros(len(rows))
         for s, effect in enumerate(self.effects):
@@ -111,7 +111,7 @@ class Tabulated:
             )
         return total
 
-    def feasible(self, rows: IntArray, floors: bool = True, organs: bool = True) -> BoolArray:
+    def feasible(self, rows: CourseRows, floors: bool = True, organs: bool = True) -> BoolArray:
         """(schedules,) whether every limit and rule of the case is kept.
 
         Parameters
@@ -132,7 +132,7 @@ class Tabulated:
                 within[undecided] = self._controlled(rows[undecided])
         return within
 
-    def _controlled(self, rows: IntArray) -> BoolArray:
+    def _controlled(self, rows: CourseRows) -> BoolArray:
         """(schedules,) whether every lesion has the control at the last horizon that it demands."""
         kill, reached = self.systemic(rows)[:, -1], np.ones(len(rows), dtype=bool)
         for s, most_burden in self.candidates.controlled.items():
@@ -142,7 +142,7 @@ class Tabulated:
             reached &= controllable(self.nodes[s], local, share, kill, most_burden)
         return reached
 
-    def shortfall(self, rows: IntArray) -> FloatArray:
+    def shortfall(self, rows: CourseRows) -> FloatArray:
         """(schedules,) nats of log burden by which demands for control are missed, summed."""
         kill, total = self.systemic(rows)[:, -1], np.zeros(len(rows))
         for s, most_burden in self.candidates.controlled.items():
@@ -152,7 +152,7 @@ class Tabulated:
             total += np.maximum(0.0, population_log_burden(burden, self.nodes[s]) - most_burden)
         return total
 
-    def beside(self, row: IntArray, s: int, courses: IntArray) -> BoolArray:
+    def beside(self, row: CourseIds, s: int, courses: CourseIds) -> BoolArray:
         """(n,) whether some courses of a lesion are allowed and fit beside the others of a row.
 
         By the loads that add up alone: what does not fit is infeasible, what fits may be.
@@ -165,13 +165,13 @@ class Tabulated:
             self.loads[s][self.kinds[s][courses]] + sum(loads_of_others)
         )
 
-    def sites_reached(self, rows: IntArray) -> BoolArray:
+    def sites_reached(self, rows: CourseRows) -> BoolArray:
         """(schedules,) whether the least number of lesions is treated, and all that must be."""
         needed = max((limit.least_lesions for limit in self.instance.limits), default=0)
         treated: BoolArray = np.asarray((rows > 0).sum(axis=1) >= needed)
         return treated & (rows[:, self.candidates.demanding] > 0).all(axis=1)
 
-    def extendable(self, rows: IntArray, loads: FloatArray, alc_loss: FloatArray) -> BoolArray:
+    def extendable(self, rows: CourseRows, loads: FloatArray, alc_loss: FloatArray) -> BoolArray:
         """(schedules,) whether rows could be kept within caps with further courses added.
 
         Lesions still to come are 'no course' in the rows; all loads only grow.
@@ -190,12 +190,12 @@ class Tabulated:
             within[undecided] = limit.extendable(self, rows[undecided], alc_loss)
         return within
 
-    def uses(self, rows: IntArray) -> FloatArray:
+    def uses(self, rows: CourseRows) -> FloatArray:
         """(schedules,) sum of load / cap over hard limits on organs and courses."""
         total: FloatArray = self.organ_loads(rows)[:, self.candidates.hard].sum(axis=1)
         return total + sum(limit.use(self, rows) for limit in self._used_up)
 
-    def least_uses(self, rows: IntArray, s: int) -> FloatArray:
+    def least_uses(self, rows: CourseRows, s: int) -> FloatArray:
         """(schedules,) the same for rows that differ in lesion s alone, at least.
 
             sum_r (prior_r + sum_i load_ir),  r the hard rows,  + what other limits use of each row
@@ -215,10 +215,10 @@ class Tabulated:
             if limit.of_doses:
                 total += limit.use(self, rows)
             else:
-                total += limit.use(self, rows[first])[of.reshape(-1)]
+                total += limit.use(self, CourseRows(rows[first]))[of.reshape(-1)]
         return total
 
-    def organ_loads(self, rows: IntArray) -> FloatArray:
+    def organ_loads(self, rows: CourseRows) -> FloatArray:
         """(schedules, organ limits) exact loads as parts of the caps.
 
         Prior doses, shared days and states of exposure included.
@@ -251,7 +251,7 @@ class Tabulated:
         cross, tables = self.candidates.cross, self.candidates.lesions
         return [(i, j) for i in range(len(tables)) for j in range(i) if cross[i, j].any()]
 
-    def shared_days(self, rows: IntArray, i: int, j: int) -> FloatArray:
+    def shared_days(self, rows: CourseRows, i: int, j: int) -> FloatArray:
         """(schedules,) number of days on which lesions i and j both receive a fraction."""
         menu_i, menu_j = self.candidates.lesions[i].menu, self.candidates.lesions[j].menu
         if len(menu_i) == 1 or len(menu_j) == 1:
@@ -260,7 +260,7 @@ class Tabulated:
             i, j, menu_i.pattern[rows[:, i]], menu_j.pattern[rows[:, j]]
         )
 
-    def _organs(self, rows: IntArray) -> BoolArray:
+    def _organs(self, rows: CourseRows) -> BoolArray:
         base = (
             self.candidates.prior
             + sum(load[self.kinds[s][rows[:, s]]] for s, load in enumerate(self.loads))
@@ -274,7 +274,7 @@ class Tabulated:
             within[undecided] &= np.isfinite(total).all(axis=1)
         return within
 
-    def _rules(self, rows: IntArray) -> BoolArray:
+    def _rules(self, rows: CourseRows) -> BoolArray:
         within = np.ones(len(rows), dtype=bool)
         last = np.full(len(rows), -1)
         first = np.full(len(rows), self.instance.days)
@@ -288,15 +288,15 @@ class Tabulated:
             within &= (first <= self.start_needed) | (last < 0)
         return within
 
-    def patterns_of(self, rows: IntArray, s: int) -> IntArray:
+    def patterns_of(self, rows: CourseRows, s: int) -> PatternIds:
         """(schedules,) day pattern of lesion s."""
         return self.candidates.lesions[s].menu.pattern[rows[:, s]]
 
-    def ends(self, rows: IntArray, s: int) -> tuple[IntArray, IntArray, BoolArray]:
+    def ends(self, rows: CourseRows, s: int) -> tuple[IntArray, IntArray, BoolArray]:
         """(schedules,) first and last day of lesion s, and whether it is treated."""
         pattern, patterns = self.patterns_of(rows, s), self.candidates.lesions[s].menu.patterns
         return patterns.first[pattern], patterns.last[pattern], pattern > 0
 
-    def visits(self, rows: IntArray) -> FloatArray:
+    def visits(self, rows: CourseRows) -> FloatArray:
         """(schedules,) days with any fraction."""
         return visits(self, rows, range(self.instance.days))

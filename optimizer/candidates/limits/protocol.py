@@ -15,7 +15,7 @@ import numpy as np
 
 from abscopt.instances.limits import Limit, OrganLimit
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
-from abscopt.optimizer.ids import PlanId
+from abscopt.optimizer.ids import CourseRows, PlanId
 
 if TYPE_CHECKING:
     from abscopt.instances.limits import Exposure
@@ -129,7 +129,7 @@ class OrganLoad(LimitLoad[OnOrgan]):
         raise NotImplementedError
 
     def add_shared_days(
-        self, tabulated: Tabulated, rows: IntArray, column: int, loads: FloatArray
+        self, tabulated: Tabulated, rows: CourseRows, column: int, loads: FloatArray
     ) -> None:
         """Add to column `column` of loads (schedules, limits) what is no product of two doses."""
 
@@ -204,16 +204,16 @@ class CourseLoad(LimitLoad[AnyOf]):
         """Where days do not matter."""
         return not self.dated
 
-    def use(self, tabulated: Tabulated, rows: IntArray) -> FloatArray:
+    def use(self, tabulated: Tabulated, rows: CourseRows) -> FloatArray:
         """(schedules,) load as a part of the cap."""
         raise NotImplementedError
 
-    def kept(self, tabulated: Tabulated, rows: IntArray) -> BoolArray:
+    def kept(self, tabulated: Tabulated, rows: CourseRows) -> BoolArray:
         """(schedules,) whether the limit is kept."""
         within: BoolArray = self.use(tabulated, rows) <= CAP
         return within
 
-    def extendable(self, tabulated: Tabulated, rows: IntArray, log_loss: FloatArray) -> BoolArray:
+    def extendable(self, tabulated: Tabulated, rows: CourseRows, log_loss: FloatArray) -> BoolArray:
         """(schedules,) whether rows could be kept with further courses added.
 
         Parameters

@@ -11,11 +11,10 @@ from abscopt.optimizer.candidates.coefficients import CourseEffects, course_effe
 from abscopt.optimizer.candidates.propagators import MOST_BYTES as PROPAGATORS
 from abscopt.optimizer.candidates.propagators import Propagators, own_loss_of, propagators
 from abscopt.optimizer.candidates.shared import Shared, shared_effects
-from abscopt.optimizer.ids import PlanId
+from abscopt.optimizer.ids import PatternIds, PlanId
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
-    from abscopt.models.arrays import IntArray
     from abscopt.optimizer.candidates.tables.menus import MenuTables
     from abscopt.optimizer.candidates.tables.plans import PlanTables
 
@@ -63,7 +62,7 @@ class EffectTables:
             )
         return EffectTables(instance, self.menus, self.plans, _shared=self._shared)
 
-    def narrowed(self, menus: MenuTables, used: list[IntArray]) -> EffectTables:
+    def narrowed(self, menus: MenuTables, used: list[PatternIds]) -> EffectTables:
         """The same for fewer courses, which use these of the day patterns."""
         taken = tuple(
             tuple(prop.take(patterns) for prop in lesion)

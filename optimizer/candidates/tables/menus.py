@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.courses import Menu, Patterns, enumerate_menu
 from abscopt.optimizer.candidates.limits.blood.alc import alc_unit
 from abscopt.optimizer.candidates.loads import Beam, by_technique, menu_loads
+from abscopt.optimizer.ids import CourseIds, PatternIds, Rows
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class LesionTable:
     variant: IntArray
     beams: tuple[Beam, ...]
 
-    def alc_loss(self, courses: IntArray) -> FloatArray:
+    def alc_loss(self, courses: CourseIds) -> FloatArray:
         """(courses, days) log loss of lymphocytes of some courses on each day."""
         loss: FloatArray = self.kappa[courses, None] * self.alc_unit[self.menu.pattern[courses]]
         return loss
@@ -64,7 +65,7 @@ class MenuTables:
     lesions: tuple[LesionTable, ...]
     free: tuple[int, ...]
     own_patterns: tuple[Patterns, ...]
-    origin: tuple[IntArray, ...] | None = None
+    origin: tuple[CourseIds, ...] | None = None
     _common: dict[tuple[int, int], FloatArray] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -100,7 +101,7 @@ class MenuTables:
             for table in self.lesions
         )  # fmt: skip
 
-    def narrowed(self, courses: Sequence[IntArray]) -> tuple[MenuTables, list[IntArray]]:
+    def narrowed(self, courses: Sequence[CourseIds]) -> tuple[MenuTables, list[PatternIds]]:
         """Menus of some courses of each lesion, and which of the day patterns these use.
 
         'No course' must be among them, in order.
@@ -110,7 +111,7 @@ class MenuTables:
             for table, chosen in zip(self.lesions, courses, strict=True)
         ]
         lesions = tuple(
-            _smaller(table, chosen, patterns, pattern.reshape(-1))
+            _smaller(table, chosen, PatternIds(patterns), PatternIds(pattern.reshape(-1)))
             for table, chosen, (patterns, pattern) in zip(self.lesions, courses, used, strict=True)
         )
         origin = tuple(
@@ -118,21 +119,22 @@ class MenuTables:
             for s, chosen in enumerate(courses)
         )
         smaller = MenuTables(lesions, self.free, self.own_patterns, origin)
-        return smaller, [patterns for patterns, _ in used]
+        return smaller, [PatternIds(patterns) for patterns, _ in used]
 
-    def in_case(self, row: IntArray) -> IntArray:
+    def in_case(self, row: Rows) -> Rows:
         """A row, or rows (schedules, lesions), of these courses among those of the case."""
         if self.origin is None:
             return row
         columns = np.moveaxis(row, -1, 0)
-        return np.stack([o[c] for o, c in zip(self.origin, columns, strict=True)], axis=-1)
+        in_case = [o[c] for o, c in zip(self.origin, columns, strict=True)]
+        return cast("Rows", np.stack(in_case, axis=-1))
 
-    def of_case(self, row: IntArray) -> IntArray | None:
+    def of_case(self, row: CourseIds) -> CourseIds | None:
         """A row of the case's courses among these; None if some course is not among them."""
         if self.origin is None:
             return row
         places = [np.flatnonzero(o == c) for o, c in zip(self.origin, row, strict=True)]
-        return np.concatenate(places) if all(map(len, places)) else None
+        return CourseIds(np.concatenate(places)) if all(map(len, places)) else None
 
     @cached_property
     def treated(self) -> tuple[BoolArray, ...]:
@@ -140,7 +142,7 @@ class MenuTables:
         last = max(int(table.menu.patterns.last.max()) for table in self.lesions)
         return tuple(table.menu.patterns.incidence[:, : last + 1] > 0 for table in self.lesions)
 
-    def common_days(self, i: int, j: int, of_i: IntArray, of_j: IntArray) -> FloatArray:
+    def common_days(self, i: int, j: int, of_i: PatternIds, of_j: PatternIds) -> FloatArray:
         """(n,) number of treatment days that patterns of lesion i and of lesion j share.
 
         common[a, b] = sum_t incidence_i[a, t] incidence_j[b, t]
@@ -190,7 +192,7 @@ def _table(
 
 
 def _smaller(
-    table: LesionTable, courses: IntArray, used: IntArray, pattern: IntArray
+    table: LesionTable, courses: CourseIds, used: PatternIds, pattern: PatternIds
 ) -> LesionTable:
     """A table with some of the courses, and only the day patterns they use."""
     menu, patterns = table.menu, table.menu.patterns

@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.models.arrays import FloatArray
+from abscopt.optimizer.ids import CourseIds, KindIds
 from abscopt.optimizer.mip import finite
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.ensemble import settings
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.ensemble.plan import PlanInMembers
     from abscopt.optimizer.search.ensemble.risk import Risk
 
-Courses = list[IntArray]
+Courses = list[CourseIds]
 """Per lesion the courses that a node leaves."""
 
 
@@ -44,11 +45,11 @@ Courses = list[IntArray]
 class Mixture:
     """Courses of each lesion with weights that sum to 1."""
 
-    courses: tuple[IntArray, ...]
+    courses: tuple[CourseIds, ...]
     weights: tuple[FloatArray, ...]
 
     @classmethod
-    def of_row(cls, row: IntArray) -> Mixture:
+    def of_row(cls, row: CourseIds) -> Mixture:
         """One schedule."""
         return cls(tuple(row[[s]] for s in range(len(row))), (np.ones(1),) * len(row))
 
@@ -208,7 +209,7 @@ def linearized(
             of = under.kinds[s][m, courses[s]]
             by_kind = np.zeros(len(of_member[s].local))
             by_kind[of] = 1.0
-            kinds = np.flatnonzero(by_kind)
+            kinds = KindIds(np.flatnonzero(by_kind))
             by_kind[kinds] = of_member[s].most(kinds, slopes[s, m], low[m], high[m])
             value[m] += by_kind[of]
         values.append(finite("values of courses in the members", value))

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.candidates.ceilings import ceiling_of_case
 from abscopt.optimizer.candidates.table import CAP
-from abscopt.optimizer.ids import PlanId
+from abscopt.optimizer.ids import CourseIds, CourseRows, PlanId
 from abscopt.optimizer.progress import Stopped, tick
 from abscopt.optimizer.search.ensemble import settings
 from abscopt.optimizer.search.ensemble.bound import (
@@ -60,7 +60,7 @@ class EnsembleState:
     """
 
     plan: PlanId | None = None
-    row: IntArray | None = None
+    row: CourseIds | None = None
     value: float = -math.inf
     values: FloatArray | None = None
     bound: float = math.inf
@@ -84,7 +84,7 @@ def explore(
     risk: Risk,
     gap: float,
     clock: Clock,
-    starts: Sequence[tuple[PlanId, IntArray]] = (),
+    starts: Sequence[tuple[PlanId, CourseIds]] = (),
 ) -> EnsembleState:
     """Schedule of the greatest risk measure and a bound within `gap` of it.
 
@@ -134,7 +134,7 @@ class Search:
         )
         self.tried: set[tuple[PlanId, bytes]] = set()
 
-    def begin_with(self, starts: Sequence[tuple[PlanId, IntArray]]) -> None:
+    def begin_with(self, starts: Sequence[tuple[PlanId, CourseIds]]) -> None:
         """Offer schedules in hand."""
         for plan, row in starts:
             self._check()
@@ -182,7 +182,7 @@ class Search:
     def _tell(self) -> None:
         self.tree.report(self.clock, "search over members")
 
-    def _offer(self, across: AcrossMembers, row: IntArray, value: float) -> None:
+    def _offer(self, across: AcrossMembers, row: CourseIds, value: float) -> None:
         """Take a better feasible row."""
         if value > self.state.value:
             self.state.plan, self.state.row, self.state.value = across.plan, row.copy(), value
@@ -196,7 +196,7 @@ class Search:
         if any(not len(c) for c in courses):
             return
         if math.prod(len(c) for c in courses) <= settings.CURRENT.few:
-            self._value(under, every_row(courses))
+            self._value(under, CourseRows(every_row(courses)))
             return
         fine = settings.CURRENT.fine * self.tree.gap
         bound, span, lowest = None, None, math.inf
@@ -239,7 +239,8 @@ class Search:
             mixture = Mixture.of_row(row)
         chosen, weights = [], []
         for s, c in enumerate(courses):
-            earlier = np.empty(0, dtype=np.int64) if mixture is None else mixture.courses[s]
+            nothing = CourseIds(np.empty(0, dtype=np.int64))
+            earlier = nothing if mixture is None else mixture.courses[s]
             inside = np.isin(earlier, c)
             if mixture is not None and inside.any():
                 x = mixture.weights[s][inside]
@@ -269,7 +270,8 @@ class Search:
             for c, x in zip(bound.mixture.courses, bound.mixture.weights, strict=True)
         ]
         choices = [
-            np.concatenate([h, o[~np.isin(o, h)]]) for h, o in zip(heaviest, options, strict=True)
+            CourseIds(np.concatenate([h, o[~np.isin(o, h)]]))
+            for h, o in zip(heaviest, options, strict=True)
         ]
         begins = [rounded(across, choices, list(range(len(choices))))]
         if self.state.row is not None:
@@ -278,7 +280,7 @@ class Search:
             if self._new(under.plan, row):
                 self._climb(across, row, bound.weights, choices)
 
-    def _new(self, plan: PlanId, row: IntArray) -> bool:
+    def _new(self, plan: PlanId, row: CourseIds) -> bool:
         """Whether a local search has not begun or ended here."""
         key = (plan, row.tobytes())
         if key in self.tried:
@@ -287,7 +289,7 @@ class Search:
         return True
 
     def _climb(
-        self, across: AcrossMembers, row: IntArray, weights: FloatArray, choices: Courses
+        self, across: AcrossMembers, row: CourseIds, weights: FloatArray, choices: Courses
     ) -> None:
         """Best responses by the measure; for a tail, by weighted means in between.
 
@@ -322,10 +324,10 @@ class Search:
         right = np.where(candidates.hard, CAP - candidates.prior, np.inf)
         for rows in joined(losses, loads, right, slack, settings.CURRENT.join_chunk):
             self._check()
-            chosen = np.stack([c[rows[:, s]] for s, c in enumerate(courses)], axis=1)
+            chosen = CourseRows(np.stack([c[rows[:, s]] for s, c in enumerate(courses)], axis=1))
             self._value(under, chosen[self._ceilings(under, chosen) > self.tree.threshold])
 
-    def _ceilings(self, under: PlanInMembers, rows: IntArray) -> FloatArray:
+    def _ceilings(self, under: PlanInMembers, rows: CourseRows) -> FloatArray:
         """(schedules,) their risk at most, by tabulated values at their exact effect."""
         values = np.zeros((len(rows), len(self.members)))
         if not len(rows):
@@ -340,7 +342,7 @@ class Search:
                 values[:, m] += lattice.ceilings(under.kinds[s][m, rows[:, s]], at)
         return self.risk.of(values - under.cost) + BOUND_SAFETY
 
-    def _value(self, under: PlanInMembers, rows: IntArray) -> None:
+    def _value(self, under: PlanInMembers, rows: CourseRows) -> None:
         """Decide rows exactly, best first, until one is feasible."""
         if not len(rows):
             return

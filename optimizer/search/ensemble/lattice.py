@@ -18,6 +18,7 @@ import numpy as np
 from abscopt.models import immune
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.value import lesion_value
+from abscopt.optimizer.ids import KindIds
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.ensemble import settings
 from abscopt.optimizer.search.uniform.bounds.chords import above_chord
@@ -126,9 +127,7 @@ class LesionLattice:
                 )
         return rises
 
-    def most(
-        self, kinds: IntArray, slopes: FloatArray, low: IntArray, high: IntArray
-    ) -> FloatArray:
+    def most(self, kinds: KindIds, slopes: FloatArray, low: IntArray, high: IntArray) -> FloatArray:
         """(n,) sum_h max_{low_h <= l / step <= high_h} [phi_h(l) - slope_h l], at most.
 
         Parameters
@@ -147,7 +146,7 @@ class LesionLattice:
             total += (ends + self.rises[kinds, h, inside]).max(axis=1)
         return total
 
-    def slopes(self, kinds: IntArray, log_kill: FloatArray) -> FloatArray:
+    def slopes(self, kinds: KindIds, log_kill: FloatArray) -> FloatArray:
         """(n, horizons) slope in ln z of the chord at some ln z (horizons,)."""
         at = below(log_kill) - self.first
         at = np.clip(at, 0, self.rises.shape[2] - 1)
@@ -155,7 +154,7 @@ class LesionLattice:
         rise = self.values[kinds][:, h, at + 1] - self.values[kinds][:, h, at]
         return np.asarray(rise / settings.CURRENT.step)
 
-    def ceilings(self, kinds: IntArray, log_kill: FloatArray) -> FloatArray:
+    def ceilings(self, kinds: KindIds, log_kill: FloatArray) -> FloatArray:
         """(n,) what kinds (n,) are worth at most at ln z (n, horizons): chord plus rise."""
         place = log_kill / settings.CURRENT.step - self.first
         at = np.clip(np.floor(place).astype(np.int64), 0, self.rises.shape[2] - 1)
@@ -165,7 +164,7 @@ class LesionLattice:
         ceiling = low + part * (high - low) + self.rises[kinds[:, None], h, at]
         return np.asarray(self.constant[kinds] + ceiling.sum(axis=1))
 
-    def exact(self, kinds: IntArray, kill: FloatArray) -> FloatArray:
+    def exact(self, kinds: KindIds, kill: FloatArray) -> FloatArray:
         """(n,) what kinds (n,) are worth at a saturated kill (n, horizons)."""
         constant: FloatArray = self.constant[kinds]
         if not self.local.shape[1]:

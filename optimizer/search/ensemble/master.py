@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.optimizer.ids import CourseIds
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.ensemble import settings
 from abscopt.optimizer.search.ensemble.bound import Bound, Courses, Linear, Mixture
@@ -185,6 +186,6 @@ class Master:
         courses, weights = [], []
         for of_lesion in chosen:
             x = np.array([weight for _, weight in of_lesion])
-            courses.append(np.array([course for course, _ in of_lesion], dtype=np.int64))
+            courses.append(CourseIds(np.array([course for course, _ in of_lesion], dtype=np.int64)))
             weights.append(x / math.fsum(x))
         return Mixture(tuple(courses), tuple(weights)), exceeds

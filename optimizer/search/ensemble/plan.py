@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models import immune
-from abscopt.models.arrays import BoolArray, FloatArray, IntArray
+from abscopt.models.arrays import BoolArray, FloatArray
 from abscopt.optimizer.candidates.coefficients import shares_of
 from abscopt.optimizer.candidates.tabulated import Tabulated
-from abscopt.optimizer.ids import PlanId, PlanIds
+from abscopt.optimizer.ids import CourseIds, CourseRows, KindIds, PlanId, PlanIds
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.ensemble import settings
 from abscopt.optimizer.search.ensemble.effects import effects, losses
@@ -79,10 +79,10 @@ class PlanInMembers:
         self.members, self.plan = members, plan
         self.lattices = lattices.of(plan)
         self.nominal = Tabulated(members.nominal, plan)
-        self.usable = [np.flatnonzero(mask) for mask in self.nominal.begun]
+        self.usable = [CourseIds(np.flatnonzero(mask)) for mask in self.nominal.begun]
         self.gain: list[FloatArray] = []
         self.loss: list[FloatArray] = []
-        self.kinds: list[IntArray] = []
+        self.kinds: list[KindIds] = []
         horizons = 0 if members.nominal.instance.objective.of_dose_alone else None
         for s in range(len(members.nominal.lesions)):
             tick()
@@ -90,7 +90,8 @@ class PlanInMembers:
             gain = effects(members.candidates, plan, s)[:, :, :horizons].transpose(0, 2, 1)
             self.gain.append(np.exp(loss)[:, None] * gain)
             self.loss.append(loss)
-            self.kinds.append(np.stack([c.shared(plan)[s].kinds.of for c in members.candidates]))
+            kinds = [c.shared(plan)[s].kinds.of for c in members.candidates]
+            self.kinds.append(KindIds(np.stack(kinds)))
         chemo = [c.plan_effects.chemotherapy_log_loss[plan] for c in members.candidates]
         self.chemo = np.array(chemo, dtype=float)
         self.cost = np.array([c.plan_cost(plan) for c in members.candidates])
@@ -121,7 +122,7 @@ class PlanInMembers:
         """Exact values and limits of each member."""
         return [Tabulated(c, self.plan) for c in self.members.candidates]
 
-    def values(self, rows: IntArray) -> FloatArray:
+    def values(self, rows: CourseRows) -> FloatArray:
         """(schedules, M) exact objective of rows of courses (schedules, lesions) in each member.
 
         Z = e^(-A - chemo) sum_s g_s,    V = sum_s value_s(saturate(Z)) - cost
@@ -139,7 +140,7 @@ class PlanInMembers:
                 values[:, m] += lattice.exact(self.kinds[s][m, rows[:, s]], kill)
         return values
 
-    def feasible(self, rows: IntArray, floors: bool = True) -> BoolArray:
+    def feasible(self, rows: CourseRows, floors: bool = True) -> BoolArray:
         """(schedules,) whether the case's limits and rules are kept, and those of members enough.
 
         sum_m w_m [member m breaks a limit, rule or demand of its own] <= chance.
@@ -164,11 +165,11 @@ class AcrossMembers(Tabulated):
         super().__init__(under.members.nominal, under.plan)
         self.under, self.risk = under, risk
 
-    def value(self, rows: IntArray) -> FloatArray:
+    def value(self, rows: CourseRows) -> FloatArray:
         """(schedules,) exact risk of rows (schedules, lesions)."""
         return self.risk.of(self.under.values(rows))
 
-    def feasible(self, rows: IntArray, floors: bool = True, organs: bool = True) -> BoolArray:
+    def feasible(self, rows: CourseRows, floors: bool = True, organs: bool = True) -> BoolArray:
         """(schedules,) whether the limits of the case are kept, and those of members enough."""
         if not organs:
             return super().feasible(rows, floors, organs)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.optimizer.ids import KindIds
 from abscopt.optimizer.search.join import count_at_most, joined
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
@@ -47,11 +48,11 @@ class Combinations:
         """loss[k] = max_j v_j(hi) - v_k(hi), slack = sum_s max_j v_j(hi) - cost - threshold."""
         self.dual, self.cells, self.threshold = dual, cells, threshold
         self.low, self.high = cells.low.min(axis=0), cells.high.max(axis=0)
-        self.kinds: list[IntArray] = []
+        self.kinds: list[KindIds] = []
         self.loss: list[FloatArray] = []
         self.slack = BOUND_SAFETY - dual.set.cost - threshold
         for lesion, mask in zip(dual.values.lesions, alive, strict=True):
-            kinds = np.flatnonzero(mask)
+            kinds = KindIds(np.flatnonzero(mask))
             kinds = kinds[lesion.reaches(self.high, kinds)]
             value = lesion.at(self.high, kinds)
             top = float(value.max(initial=-math.inf))

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
+from abscopt.optimizer.ids import CourseIds, CourseRows, PatternIds
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
 from abscopt.optimizer.solver import Matrix, solve_matrix
@@ -70,7 +71,7 @@ class DateProgramme:
         self,
         dual: Dual,
         tabulated: Tabulated,
-        courses: Sequence[IntArray],
+        courses: Sequence[CourseIds],
         prices: DualPrices,
         low: FloatArray,
         high: FloatArray,
@@ -119,7 +120,7 @@ class DateProgramme:
         """Lesions that choose one course each."""
         return range(len(self.courses))
 
-    def pattern(self, s: int) -> tuple[IntArray, Patterns]:
+    def pattern(self, s: int) -> tuple[PatternIds, Patterns]:
         """(courses,) day pattern of each column of a lesion."""
         return self.menus[s].pattern[self.courses[s]], self.menus[s].patterns
 
@@ -161,7 +162,7 @@ class DateProgramme:
 
         A rule in time asks for some course that ends (begins) late (early) enough.
         """
-        needs: list[Callable[[Patterns, IntArray], BoolArray]] = []
+        needs: list[Callable[[Patterns, PatternIds], BoolArray]] = []
         end, start = self.tabulated.end_needed, self.tabulated.start_needed
         if end >= 0:
             needs.append(lambda patterns, chosen: patterns.last[chosen] >= end)
@@ -240,17 +241,13 @@ class DateProgramme:
                 return answer
         return answer
 
-    def _row_of(self, x: FloatArray) -> IntArray:
+    def _row_of(self, x: FloatArray) -> CourseIds:
         """(lesions,) the chosen courses."""
         picked = x[: len(self.owner)]
-        return np.array(
-            [
-                courses[int(picked[self.owner == s].argmax())]
-                for s, courses in enumerate(self.courses)
-            ]
-        )
+        best = [int(picked[self.owner == s].argmax()) for s in range(len(self.courses))]
+        return CourseIds(np.array([c[i] for c, i in zip(self.courses, best, strict=True)]))
 
-    def _cut(self, row: IntArray) -> bool:
+    def _cut(self, row: CourseIds) -> bool:
         """Forbid a smallest part of a choice that breaks a limit; False if no part does.
 
         sum_(s in core, c forbidden) x[s, c] <= |core| - 1 (a canonical cut lifted over the courses
@@ -277,7 +274,7 @@ class DateProgramme:
         for s in core[:-1]:
             columns.append(np.flatnonzero((self.owner == s) & (self.course == broken[s])))
         last = int(core[-1])
-        tried = np.repeat(broken[None], len(self.courses[last]), axis=0)
+        tried = CourseRows(np.repeat(broken[None], len(self.courses[last]), axis=0))
         tried[:, last] = self.courses[last]
         bad = ~self.tabulated.feasible(tried, floors=False) & (self.courses[last] > 0)
         bad |= self.courses[last] == broken[last]
@@ -286,5 +283,5 @@ class DateProgramme:
         self.row(forbidden, np.ones(len(forbidden)), float(len(core)) - 1.0)
         return True
 
-    def _keeps(self, row: IntArray) -> bool:
+    def _keeps(self, row: CourseIds) -> bool:
         return bool(self.tabulated.feasible(row[None], floors=False)[0])

@@ -16,6 +16,7 @@ import numpy as np
 
 from abscopt.optimizer.candidates.reduction import site_caps
 from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.ids import CourseIds
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.infeasible import farkas_prices
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet
@@ -170,7 +171,7 @@ class Examiner:
         """Evaluate every schedule of a node that holds few; False if it holds many."""
         dual = node.dual
         courses = [
-            np.flatnonzero(mask[shared.kinds.of])
+            CourseIds(np.flatnonzero(mask[shared.kinds.of]))
             for mask, shared in zip(node.alive, dual.set.shared, strict=True)
         ]
         if not are_few(dual.set.plans, courses):

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models.arrays import IntArray
 from abscopt.optimizer.candidates.ceilings import ceiling, ceiling_of_case
 from abscopt.optimizer.candidates.tabulated import Tabulated
-from abscopt.optimizer.ids import PlanId, PlanIds
+from abscopt.optimizer.ids import CourseIds, PlanId, PlanIds
 from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.search.tree import Tree
 from abscopt.optimizer.search.uniform import settings
@@ -44,7 +43,7 @@ def explore(
     gap: float,
     seed: int,
     clock: Clock,
-    starts: Sequence[tuple[PlanId, IntArray]] = (),
+    starts: Sequence[tuple[PlanId, CourseIds]] = (),
     trees: Trees | None = None,
     proved: float = math.inf,
 ) -> SearchState:
@@ -140,7 +139,7 @@ class Search:
         """Report the incumbent and the bound of all that is open."""
         self.tree.report(self.clock, "search")
 
-    def begin_with(self, starts: Sequence[tuple[PlanId, IntArray]]) -> None:
+    def begin_with(self, starts: Sequence[tuple[PlanId, CourseIds]]) -> None:
         """Offer schedules in hand, repaired where they are not feasible."""
         for plan, row in starts:
             tabulated = Tabulated(self.candidates, plan)
@@ -211,7 +210,7 @@ class Search:
 
     def _at_once(self, plans: tuple[PlanId, ...]) -> bool:
         """Evaluate every schedule of a family that holds few; False if it holds many."""
-        courses = [np.arange(len(table.menu)) for table in self.candidates.lesions]
+        courses = [CourseIds(np.arange(len(table.menu))) for table in self.candidates.lesions]
         if not are_few(plans, courses):
             return False
         self.state.nodes += 1

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models.arrays import IntArray
 from abscopt.optimizer.candidates.by_rows import values_of_rows
 from abscopt.optimizer.candidates.tabulated import Tabulated
-from abscopt.optimizer.ids import PlanId, PlanIds
+from abscopt.optimizer.ids import CourseIds, CourseRows, PlanId, PlanIds
 from abscopt.optimizer.search.join import every_row
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.leaf import check, decide
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.uniform.leaf import SearchState
 
 
-def are_few(plans: Sequence[PlanId], courses: Sequence[IntArray]) -> bool:
+def are_few(plans: Sequence[PlanId], courses: Sequence[CourseIds]) -> bool:
     """Whether the schedules of some courses, one per lesion, under some plans are few."""
     return len(plans) * math.prod(len(menu) for menu in courses) <= settings.CURRENT.few
 
@@ -31,7 +30,7 @@ def are_few(plans: Sequence[PlanId], courses: Sequence[IntArray]) -> bool:
 def evaluate(
     candidates: Candidates,
     plans: Sequence[PlanId],
-    courses: Sequence[IntArray],
+    courses: Sequence[CourseIds],
     gap: float,
     clock: Clock,
     state: SearchState,
@@ -42,7 +41,7 @@ def evaluate(
     cost_k > incumbent + gap. Plans by falling ceiling; only rows that would matter are looked at
     with limits and the costs of soft ones.
     """
-    rows = every_row(list(courses))
+    rows = CourseRows(every_row(list(courses)))
     worths = values_of_rows(candidates, PlanIds(np.array(plans)), rows)
     ceilings = worths.max(axis=1) - [candidates.plan_cost(k) for k in plans]
     for i in np.argsort(-ceilings, kind="stable"):

@@ -19,7 +19,7 @@ import numpy as np
 from abscopt.models.arrays import BoolArray
 from abscopt.optimizer.candidates.by_rows import kill_of_row
 from abscopt.optimizer.candidates.reduction import Kept, offered, undominated
-from abscopt.optimizer.ids import PlanId
+from abscopt.optimizer.ids import CourseIds, KindIds, PlanId
 from abscopt.optimizer.progress import Stopped, tick
 from abscopt.optimizer.search.tree import Tree
 from abscopt.optimizer.search.uniform import settings
@@ -309,9 +309,8 @@ class _Sweep:
             bounded = cells.take(cells.by == j)
             prices = dual.lagrangians[int(j)].prices
             for s, ceiling in enumerate(dual.ceilings(bounded, alive, int(j))):
-                kinds = np.flatnonzero(
-                    ceiling + dual.lagrangians[int(j)].terms[s] > self.threshold - SAFETY
-                )
+                above = ceiling + dual.lagrangians[int(j)].terms[s] > self.threshold - SAFETY
+                kinds = KindIds(np.flatnonzero(above))
                 if not len(kinds):
                     continue
                 course, kind, term = dual.set.courses[s].courses(kinds, prices)
@@ -343,7 +342,7 @@ def _halved(dual: Dual, cells: Cells) -> Cells:
 
 def _keep_in_hand(candidates: Candidates, in_hand: InHand, sweep: _Sweep) -> None:
     """Keep the pairs and the systemic effect of the schedule in hand."""
-    k, row = in_hand.plan, np.array(in_hand.row, dtype=np.int64)
+    k, row = in_hand.plan, CourseIds(np.array(in_hand.row, dtype=np.int64))
     for s, course in enumerate(in_hand.row):
         sweep.pairs[s][k, course] = True
     if candidates.instance.objective.of_dose_alone:

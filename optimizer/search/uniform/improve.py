@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.candidates.by_rows import kill_of_row, values_of_rows
 from abscopt.optimizer.candidates.tabulated import Tabulated
-from abscopt.optimizer.ids import PlanId, PlanIds
+from abscopt.optimizer.ids import CourseIds, PlanId, PlanIds
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.local import (
     climbed,
@@ -83,7 +83,7 @@ class Improver:
             plan = self.best_plan(plans, self.state.row)
         tabulated = Tabulated(candidates, plan)
         choices = dual.shortlist(lagrangian, alive, kill, settings.CURRENT.shortlist)
-        options = [np.union1d(c, [0]) for c in choices]
+        options = [CourseIds(np.union1d(c, [0])) for c in choices]
         spread = [choice.spread for choice in mixture] if mixture else [0.0] * len(choices)
         first = sorted(range(len(choices)), key=lambda s: (-spread[s], s))
         starts = [rounded(tabulated, choices, first), rounded(tabulated, choices, first[::-1])]
@@ -92,9 +92,9 @@ class Improver:
             starts.append(reaching(tabulated, first, options))
         if incumbent is not None:
             starts.append(incumbent)
-            options = [np.union1d(o, c) for o, c in zip(options, incumbent, strict=True)]
+            options = [CourseIds(np.union1d(o, c)) for o, c in zip(options, incumbent, strict=True)]
 
-        def offer(row: IntArray, value: float) -> None:
+        def offer(row: CourseIds, value: float) -> None:
             self.state.offer(plan, candidates.in_case(row), value)
 
         if mixture and self.tries <= settings.CURRENT.thorough:
@@ -116,7 +116,7 @@ class Improver:
             tabulated = Tabulated(self.candidates, plan)
             self.state.offer(plan, self.state.row, worth(tabulated, self.state.row))
 
-    def best_plan(self, plans: tuple[PlanId, ...], row: IntArray) -> PlanId:
+    def best_plan(self, plans: tuple[PlanId, ...], row: CourseIds) -> PlanId:
         """The plan of a set under which the incumbent's courses do best, limits aside."""
         if self.suited[0] != row.tobytes():
             self.suited = row.tobytes(), {}

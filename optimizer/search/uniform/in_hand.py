@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models.arrays import IntArray
 from abscopt.optimizer.candidates.by_rows import kill_of_row, values_of_rows
 from abscopt.optimizer.candidates.ceilings import ceiling
 from abscopt.optimizer.candidates.tabulated import Tabulated
-from abscopt.optimizer.ids import PlanId, PlanIds
+from abscopt.optimizer.ids import CourseIds, PlanId, PlanIds
 from abscopt.optimizer.progress import Stopped, tick
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
@@ -40,7 +39,7 @@ class InHand:
     value: float
 
     @classmethod
-    def of(cls, plan: PlanId, row: IntArray, value: float) -> InHand:
+    def of(cls, plan: PlanId, row: CourseIds, value: float) -> InHand:
         """From an array of courses."""
         return cls(PlanId(int(plan)), tuple(int(c) for c in row), float(value))
 
@@ -105,7 +104,7 @@ def _of_group(
         return best
     kill = dual.low_and_high.prod(axis=0) ** 0.5
     if best is not None and dual.set.systemic:
-        at_row = kill_of_row(candidates, best.plan, np.array(best.row))
+        at_row = kill_of_row(candidates, best.plan, CourseIds(np.array(best.row)))
         kill = np.clip(at_row, *dual.low_and_high)
     lagrangian, _, _ = dual.prices_at(kill, alive, -math.inf, settings.CURRENT.fine * gap)
     choices = dual.shortlist(lagrangian, alive, kill, settings.CURRENT.shortlist)
@@ -131,7 +130,7 @@ def improved(
     for k in _best_plans(candidates, plans, in_hand)[: settings.CURRENT.searched_plans]:
         if clock.expired:
             break
-        choices = [np.flatnonzero(pairs[k]) for pairs in remaining.pairs]
+        choices = [CourseIds(np.flatnonzero(pairs[k])) for pairs in remaining.pairs]
         try:
             candidate = searched(candidates, k, choices, rng, best)
         except Stopped:
@@ -143,7 +142,7 @@ def improved(
 
 def _best_plans(candidates: Candidates, plans: tuple[PlanId, ...], in_hand: InHand) -> list[PlanId]:
     """Plans by what the courses in hand are worth under them, limits aside."""
-    row = np.array(in_hand.row)
+    row = CourseIds(np.array(in_hand.row))
     values = values_of_rows(candidates, PlanIds(np.array(plans)), row[None])[:, 0]
     worths = {k: float(v) - candidates.plan_cost(k) for k, v in zip(plans, values, strict=True)}
     return sorted(plans, key=lambda k: (-worths[k], k))
@@ -152,16 +151,18 @@ def _best_plans(candidates: Candidates, plans: tuple[PlanId, ...], in_hand: InHa
 def searched(
     candidates: Candidates,
     plan: PlanId,
-    choices: list[IntArray],
+    choices: list[CourseIds],
     rng: np.random.Generator,
     best: InHand | None,
 ) -> InHand | None:
     """Local search among some courses under one plan."""
-    options = [np.union1d(courses, [0]) for courses in choices]
+    options = [CourseIds(np.union1d(courses, [0])) for courses in choices]
     starts = []
     if best is not None:
-        row = np.array(best.row, dtype=np.int64)
+        row = CourseIds(np.array(best.row, dtype=np.int64))
         starts.append(row)
-        options = [np.union1d(courses, [c]) for courses, c in zip(options, row, strict=True)]
+        options = [
+            CourseIds(np.union1d(courses, [c])) for courses, c in zip(options, row, strict=True)
+        ]
     best_row, value = local_search(Tabulated(candidates, plan), choices, starts, options, rng)
     return None if best_row is None or not np.isfinite(value) else InHand.of(plan, best_row, value)

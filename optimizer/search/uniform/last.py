@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models.arrays import IntArray
 from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.ids import CourseIds
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.local import climb, every_course
 
@@ -26,7 +26,7 @@ def improve_at_last(candidates: Candidates, state: SearchState, clock: Clock) ->
         return
     plan, row = state.plan, state.row
 
-    def offer(better: IntArray, value: float) -> None:
+    def offer(better: CourseIds, value: float) -> None:
         state.offer(plan, better, value)
 
     with clock.extended(settings.CURRENT.last_seconds):

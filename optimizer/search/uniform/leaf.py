@@ -15,7 +15,7 @@ import numpy as np
 
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.table import CAP
-from abscopt.optimizer.ids import PlanId
+from abscopt.optimizer.ids import CourseIds, CourseRows, KindIds, PlanId
 from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.search.join import count_at_most, joined
 from abscopt.optimizer.search.uniform import settings
@@ -48,7 +48,7 @@ class SearchState:
     """
 
     plan: PlanId | None = None
-    row: IntArray | None = None
+    row: CourseIds | None = None
     value: float = -math.inf
     bound: float | None = None
     complete: bool = False
@@ -57,7 +57,7 @@ class SearchState:
     grounds: Grounds = field(default_factory=Grounds)
     open_dates: int = 0
 
-    def offer(self, plan: PlanId, row: IntArray, value: float) -> None:
+    def offer(self, plan: PlanId, row: CourseIds, value: float) -> None:
         """Take a better feasible row."""
         if value > self.value:
             self.plan, self.row, self.value = plan, row.copy(), value
@@ -155,7 +155,7 @@ class Leaf:
         lagrangian = self.dual.lagrangians[number]
         losses = self.dual.losses(lagrangian, alive, high)
         slack = self._slack(bound, losses)
-        kinds_within = [np.flatnonzero(loss <= slack) for loss in losses]
+        kinds_within = [KindIds(np.flatnonzero(loss <= slack)) for loss in losses]
         if not all(len(kinds) for kinds in kinds_within):
             return True
         near_losses = [loss[k] for loss, k in zip(losses, kinds_within, strict=True)]
@@ -202,7 +202,7 @@ class Leaf:
         return self.dated and all(len(nodes) == 1 for nodes in self.tabulated.nodes)
 
     def _dates(
-        self, courses: list[IntArray], low: FloatArray, high: FloatArray, number: int
+        self, courses: list[CourseIds], low: FloatArray, high: FloatArray, number: int
     ) -> bool:
         """Close a box by one integer programme over courses and days; False if it stays open."""
         too_many = sum(len(menu) for menu in courses) > settings.CURRENT.date_courses
@@ -214,7 +214,7 @@ class Leaf:
             answer = programme.solve(self.gap, self.clock, lambda: self.state.value)
             check(self.clock)
             if answer.rows:
-                self.offer(np.stack(answer.rows))
+                self.offer(CourseRows(np.stack(answer.rows)))
             bound = min(bound, answer.bound)
             if bound + BOUND_SAFETY <= self.threshold:
                 return True
@@ -241,17 +241,18 @@ class Leaf:
         )
         return min(bound + BOUND_SAFETY - self.threshold, greatest)
 
-    def _courses(self, courses: list[IntArray], losses: list[FloatArray], slack: float) -> None:
+    def _courses(self, courses: list[CourseIds], losses: list[FloatArray], slack: float) -> None:
         """Join courses, timings included, and evaluate every combination exactly."""
         kinds = self.tabulated.kinds
         loads = [self.tabulated.loads[s][kinds[s][c]] for s, c in enumerate(courses)]
         for rows in joined(losses, loads, self.right, slack, settings.CURRENT.join_chunk):
             check(self.clock)
-            self.offer(np.stack([c[rows[:, s]] for s, c in enumerate(courses)], axis=1))
+            chosen = [c[rows[:, s]] for s, c in enumerate(courses)]
+            self.offer(CourseRows(np.stack(chosen, axis=1)))
 
     def _kinds(
         self,
-        courses: list[IntArray],
+        courses: list[CourseIds],
         losses: list[FloatArray],
         low: FloatArray,
         high: FloatArray,
@@ -289,14 +290,14 @@ class Leaf:
                 return False
         return True
 
-    def offer(self, rows: IntArray) -> None:
+    def offer(self, rows: CourseRows) -> None:
         """Exact value and feasibility of rows; the best feasible one is offered."""
         if len(rows):
             decide(self.tabulated, rows, self.tabulated.value(rows), self.gap, self.state)
 
 
 def decide(
-    tabulated: Tabulated, rows: IntArray, value: FloatArray, gap: float, state: SearchState
+    tabulated: Tabulated, rows: CourseRows, value: FloatArray, gap: float, state: SearchState
 ) -> None:
     """Feasibility of rows (n, lesions) of some exact value (n,); the best feasible one is offered.
 
@@ -326,12 +327,10 @@ def _halves(cells: Cells) -> list[Cells]:
     return [cells.take(order[:half]), cells.take(order[half:])]
 
 
-def _first_timings(shapes: Shapes, rows: IntArray) -> IntArray:
+def _first_timings(shapes: Shapes, rows: IntArray) -> CourseRows:
     """The first timing of each kind in some combinations."""
-    return np.stack(
-        [
-            np.array([shapes.courses[s][shapes.members[s][i][0]] for i in rows[:, s]])
-            for s in range(rows.shape[1])
-        ],
-        axis=1,
-    )
+    timings = [
+        np.array([shapes.courses[s][shapes.members[s][i][0]] for i in rows[:, s]])
+        for s in range(rows.shape[1])
+    ]
+    return CourseRows(np.stack(timings, axis=1))

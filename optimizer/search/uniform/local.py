@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models.arrays import IntArray
+from abscopt.optimizer.ids import CourseIds, CourseRows
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.uniform import settings
 
@@ -15,24 +16,25 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.tabulated import Tabulated
 
 
-Options = list[IntArray]
+Options = list[CourseIds]
 """Per lesion the courses that are tried."""
 
-Offer = Callable[[IntArray, float], None]
+Offer = Callable[[CourseIds, float], None]
 
 
-def _to_nobody(row: IntArray, value: float) -> None:
+def _to_nobody(row: CourseIds, value: float) -> None:
     """Offer a row to nobody."""
 
 
 def every_course(tabulated: Tabulated) -> Options:
     """All courses; of very long menus evenly spaced ones."""
     sizes = [len(table.menu) for table in tabulated.candidates.lesions]
-    return [np.arange(0, size, -(-size // settings.CURRENT.long_menu)) for size in sizes]
+    steps = [-(-size // settings.CURRENT.long_menu) for size in sizes]
+    return [CourseIds(np.arange(0, n, step)) for n, step in zip(sizes, steps, strict=True)]
 
 
 def best_response(
-    tabulated: Tabulated, row: IntArray, s: int, floor: float, options: Options
+    tabulated: Tabulated, row: CourseIds, s: int, floor: float, options: Options
 ) -> tuple[int, float]:
     """Best feasible course of lesion s with the others fixed; its own if none is above floor."""
     tick()
@@ -43,15 +45,15 @@ def best_response(
     return (int(row[s]), floor) if first is None else (int(rows[first, s]), float(value[first]))
 
 
-def _with(row: IntArray, s: int, courses: IntArray) -> IntArray:
+def _with(row: CourseIds, s: int, courses: CourseIds) -> CourseRows:
     """(courses, lesions) a row with each of some courses for one lesion."""
-    rows = np.repeat(row[None, :], len(courses), axis=0)
+    rows = CourseRows(np.repeat(row[None, :], len(courses), axis=0))
     rows[:, s] = courses
     return rows
 
 
 def _first_feasible(
-    tabulated: Tabulated, rows: IntArray, order: IntArray, floors: bool = True
+    tabulated: Tabulated, rows: CourseRows, order: IntArray, floors: bool = True
 ) -> int | None:
     """Number of the first feasible one of some rows in order."""
     begin, size = 0, settings.CURRENT.first_lot
@@ -66,12 +68,12 @@ def _first_feasible(
     return None
 
 
-def enough_sites(tabulated: Tabulated, order: list[int], options: Options) -> IntArray:
+def enough_sites(tabulated: Tabulated, order: list[int], options: Options) -> CourseIds:
     """A row that treats the least number of lesions, as far as they can be added one by one.
 
     Those that must be treated come first.
     """
-    row = np.zeros(len(tabulated.candidates.lesions), dtype=np.int64)
+    row = CourseIds(np.zeros(len(tabulated.candidates.lesions), dtype=np.int64))
     for s in sorted(order, key=lambda i: not tabulated.candidates.demanding[i]):
         if tabulated.sites_reached(row[None, :])[0]:
             break
@@ -79,13 +81,13 @@ def enough_sites(tabulated: Tabulated, order: list[int], options: Options) -> In
     return row
 
 
-def in_sequence(tabulated: Tabulated, order: list[int], options: Options) -> IntArray:
+def in_sequence(tabulated: Tabulated, order: list[int], options: Options) -> CourseIds:
     """A row in which each lesion in turn starts as early as costs it little.
 
     Of the feasible courses c with v_c >= v_0 + 0.9 (max v - v_0), v_0 without a course, those that
     start first, of them the best: what comes later on a full calendar still finds room.
     """
-    row = np.zeros(len(tabulated.candidates.lesions), dtype=np.int64)
+    row = CourseIds(np.zeros(len(tabulated.candidates.lesions), dtype=np.int64))
     for s in order:
         tick()
         menu = tabulated.candidates.lesions[s].menu
@@ -107,7 +109,7 @@ def in_sequence(tabulated: Tabulated, order: list[int], options: Options) -> Int
     return row
 
 
-def reaching(tabulated: Tabulated, order: list[int], options: Options) -> IntArray:
+def reaching(tabulated: Tabulated, order: list[int], options: Options) -> CourseIds:
     """A row that comes close to the demands for control: best responses by what is missed."""
     row = enough_sites(tabulated, order, options)
     missed, improved = float(tabulated.shortfall(row[None, :])[0]), True
@@ -125,7 +127,7 @@ def reaching(tabulated: Tabulated, order: list[int], options: Options) -> IntArr
     return row
 
 
-Construction = Callable[["Tabulated", list[int], Options], IntArray]
+Construction = Callable[["Tabulated", list[int], Options], CourseIds]
 
 
 def constructions(tabulated: Tabulated) -> tuple[Construction, ...]:
@@ -134,7 +136,7 @@ def constructions(tabulated: Tabulated) -> tuple[Construction, ...]:
     return (*plain, reaching) if tabulated.candidates.controlled else plain
 
 
-def _best_real(tabulated: Tabulated, row: IntArray, s: int, options: Options) -> int:
+def _best_real(tabulated: Tabulated, row: CourseIds, s: int, options: Options) -> int:
     """Best feasible course of lesion s other than 'no course'; 0 if there is none."""
     fits = tabulated.beside(row, s, options[s]) & (options[s] > 0)
     rows = _with(row, s, options[s][fits])
@@ -145,12 +147,12 @@ def _best_real(tabulated: Tabulated, row: IntArray, s: int, options: Options) ->
 
 def climb(
     tabulated: Tabulated,
-    row: IntArray,
+    row: CourseIds,
     value: float,
     order: list[int],
     options: Options,
     offer: Offer = _to_nobody,
-) -> tuple[IntArray, float]:
+) -> tuple[CourseIds, float]:
     """Single-lesion best responses until none improves; value is -inf for an infeasible row.
 
     Parameters
@@ -170,7 +172,7 @@ def climb(
     return row, value
 
 
-def repaired(tabulated: Tabulated, row: IntArray) -> IntArray:
+def repaired(tabulated: Tabulated, row: CourseIds) -> CourseIds:
     """The row if it is feasible, else one close to it: one course changed, or some left out.
 
     While no change of a single course makes it feasible, the course s is left out for which
@@ -184,7 +186,7 @@ def repaired(tabulated: Tabulated, row: IntArray) -> IntArray:
             best = max(range(len(treated)), key=lambda i: changed[i][1])
             row[treated[best]] = changed[best][0]
         elif len(treated):
-            rows = np.repeat(row[None, :], len(treated), axis=0)
+            rows = CourseRows(np.repeat(row[None, :], len(treated), axis=0))
             rows[np.arange(len(treated)), treated] = 0
             row = rows[int(tabulated.uses(rows).argmin())]
         else:
@@ -193,8 +195,8 @@ def repaired(tabulated: Tabulated, row: IntArray) -> IntArray:
 
 
 def pair_moves(
-    tabulated: Tabulated, row: IntArray, value: float, shortlist: list[IntArray]
-) -> tuple[IntArray, float]:
+    tabulated: Tabulated, row: CourseIds, value: float, shortlist: list[CourseIds]
+) -> tuple[CourseIds, float]:
     """Best feasible change of two lesions at once within shortlists; the row itself if none.
 
     2-exchange neighborhood: per pair (s, t) all (c_s, c_t), rows (n_s n_t, lesions) by falling
@@ -206,7 +208,7 @@ def pair_moves(
         for t in lesions[:i]:
             tick()
             courses_s, courses_t = shortlist[s][:count], shortlist[t][:count]
-            rows = np.repeat(best[None, :], len(courses_s) * len(courses_t), axis=0)
+            rows = CourseRows(np.repeat(best[None, :], len(courses_s) * len(courses_t), axis=0))
             rows[:, s], rows[:, t] = (
                 np.repeat(courses_s, len(courses_t)),
                 np.tile(courses_t, len(courses_s)),
@@ -227,12 +229,12 @@ def _crowded(tabulated: Tabulated) -> bool:
 
 def local_search(
     tabulated: Tabulated,
-    shortlist: list[IntArray],
-    starts: list[IntArray],
+    shortlist: list[CourseIds],
+    starts: list[CourseIds],
     options: Options,
     rng: np.random.Generator,
     offer: Offer = _to_nobody,
-) -> tuple[IntArray | None, float]:
+) -> tuple[CourseIds | None, float]:
     """Best row found from given and random starts; (None, -inf) if none is feasible.
 
     Parameters
@@ -266,13 +268,13 @@ def local_search(
     return None, -np.inf
 
 
-def worth(tabulated: Tabulated, row: IntArray) -> float:
+def worth(tabulated: Tabulated, row: CourseIds) -> float:
     """Value of one row; -inf if it is not feasible."""
     feasible = bool(tabulated.feasible(row[None, :])[0])
     return float(tabulated.value(row[None, :])[0]) if feasible else -np.inf
 
 
-def rounded(tabulated: Tabulated, choices: list[IntArray], order: list[int]) -> IntArray:
+def rounded(tabulated: Tabulated, choices: list[CourseIds], order: list[int]) -> CourseIds:
     """A feasible row that takes each lesion's least loss in turn, as far as there is room.
 
     Losses charge what a course takes from the others (`bound`), so that the first lesions leave
@@ -282,7 +284,7 @@ def rounded(tabulated: Tabulated, choices: list[IntArray], order: list[int]) -> 
     ----------
     choices : per lesion some courses, least Lagrangian loss first
     """
-    row = np.zeros(len(choices), dtype=np.int64)
+    row = CourseIds(np.zeros(len(choices), dtype=np.int64))
     for s in order:
         fit = np.flatnonzero(tabulated.beside(row, s, choices[s]))
         first = _first_feasible(tabulated, _with(row, s, choices[s]), fit, floors=False)
@@ -292,11 +294,11 @@ def rounded(tabulated: Tabulated, choices: list[IntArray], order: list[int]) -> 
 
 
 def climbed(
-    tabulated: Tabulated, starts: list[IntArray], options: list[IntArray], offer: Offer
-) -> tuple[IntArray | None, float]:
+    tabulated: Tabulated, starts: list[CourseIds], options: list[CourseIds], offer: Offer
+) -> tuple[CourseIds | None, float]:
     """Best of some starts after single-lesion best responses."""
     lesions = list(range(len(tabulated.candidates.lesions)))
-    best: tuple[IntArray | None, float] = (None, -np.inf)
+    best: tuple[CourseIds | None, float] = (None, -np.inf)
     for start in starts:
         row, value = climb(tabulated, start, worth(tabulated, start), lesions, options, offer)
         if value > best[1]:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from abscopt.optimizer.ids import CourseIds, KindIds
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.cells import Cells
 from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
 
 def narrow(
@@ -53,17 +54,17 @@ def narrow(
     return small, living, Cells(cells.low, cells.high, cells.bound, cells.known, by)
 
 
-def _courses(dual: Dual, alive: Alive, cells: Cells, threshold: float) -> list[NDArray[np.int64]]:
+def _courses(dual: Dual, alive: Alive, cells: Cells, threshold: float) -> list[CourseIds]:
     """Per lesion 'no course' and courses c of kinds k, ceiling_k + term_c > threshold somewhere."""
     masks = [np.zeros(len(shared.kinds.of), dtype=bool) for shared in dual.set.shared]
     for j in np.unique(cells.by):
         prices = dual.lagrangians[int(j)].prices
         ceilings = dual.ceilings(cells.take(cells.by == j), alive, int(j))
         for s, ceiling in enumerate(ceilings):
-            kinds = np.flatnonzero(ceiling + dual.lagrangians[int(j)].terms[s] > threshold)
+            kinds = KindIds(np.flatnonzero(ceiling + dual.lagrangians[int(j)].terms[s] > threshold))
             if len(kinds):
                 course, kind, term = dual.set.courses[s].courses(kinds, prices)
                 masks[s][course[ceiling[kind] + term > threshold]] = True
     for mask in masks:
         mask[0] = True
-    return [np.flatnonzero(mask) for mask in masks]
+    return [CourseIds(np.flatnonzero(mask)) for mask in masks]

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models import immune
-from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.candidates.by_rows import values_of_rows
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.candidates.value import lesion_value
-from abscopt.optimizer.ids import PlanId, PlanIds
+from abscopt.optimizer.ids import CourseIds, CourseRows, PlanId, PlanIds
 from abscopt.optimizer.progress import Stopped, tick
 from abscopt.optimizer.search.join import every_row
 from abscopt.optimizer.search.uniform import settings
@@ -34,8 +34,8 @@ ROUNDING = 1e-6
 
 
 def second_stage(
-    candidates: Candidates, plan: PlanId, row: IntArray, floor: float, clock: Clock
-) -> tuple[PlanId, IntArray, str]:
+    candidates: Candidates, plan: PlanId, row: CourseIds, floor: float, clock: Clock
+) -> tuple[PlanId, CourseIds, str]:
     """Plan and row of the least loading schedule found with value >= floor, and its status.
 
     The status is `optimal` (all schedules compared), `local optimum` (no change of one course or
@@ -57,17 +57,17 @@ def second_stage(
 
 
 def _step(
-    candidates: Candidates, plan: PlanId, row: IntArray, current: Key, floor: float, clock: Clock
-) -> tuple[PlanId, IntArray, Key] | None:
+    candidates: Candidates, plan: PlanId, row: CourseIds, current: Key, floor: float, clock: Clock
+) -> tuple[PlanId, CourseIds, Key] | None:
     """Best single change; None if none has a smaller key.
 
     min key over (k', row) with value >= floor, then over (k, row with c for lesion s), rows
     (courses, lesions).
     """
-    best: tuple[PlanId, IntArray, Key] | None = None
+    best: tuple[PlanId, CourseIds, Key] | None = None
     limit = current
-    alone = candidates.narrowed([np.unique([0, c]) for c in row])
-    treated = (row > 0).astype(np.int64)[None, :]
+    alone = candidates.narrowed([CourseIds(np.unique([0, c])) for c in row])
+    treated = CourseRows((row > 0).astype(np.int64)[None, :])
     worth_of = _under_all_plans(candidates, row)
     for k in PlanIds(np.flatnonzero(worth_of >= floor - ROUNDING)).tolist():
         if clock.expired:
@@ -84,7 +84,7 @@ def _step(
         if clock.expired:
             return best
         courses = _worth_trying(tabulated, row, s, floor)
-        rows = np.repeat(row[None, :], len(courses), axis=0)
+        rows = CourseRows(np.repeat(row[None, :], len(courses), axis=0))
         rows[:, s] = courses
         improvement = _least(tabulated, rows, limit, floor, s)
         if improvement is not None:
@@ -92,7 +92,7 @@ def _step(
     return best
 
 
-def _under_all_plans(candidates: Candidates, row: IntArray) -> FloatArray:
+def _under_all_plans(candidates: Candidates, row: CourseIds) -> FloatArray:
     """(plans,) value of a row under every plan, limits and costs aside; group by group, in lots."""
     worth = np.empty(len(candidates.plans))
     order = np.argsort(candidates.plan_effects.group, kind="stable")
@@ -102,7 +102,7 @@ def _under_all_plans(candidates: Candidates, row: IntArray) -> FloatArray:
     return worth
 
 
-def _worth_trying(tabulated: Tabulated, row: IntArray, s: int, floor: float) -> IntArray:
+def _worth_trying(tabulated: Tabulated, row: CourseIds, s: int, floor: float) -> CourseIds:
     """Courses c of lesion s whose kinds may reach the floor at the greatest systemic effect.
 
     Z(c) = e^(-a_c) sum_(i != s) v_i e^(a_i - A) + v_c e^(-A), A = chemo + sum_(i != s) a_i;
@@ -111,7 +111,7 @@ def _worth_trying(tabulated: Tabulated, row: IntArray, s: int, floor: float) -> 
     effects, kinds = tabulated.effects, tabulated.kinds
     short = len(kinds[s]) <= settings.CURRENT.long_kinds
     if short or tabulated.instance.objective.of_dose_alone:
-        return np.arange(len(kinds[s]))
+        return CourseIds(np.arange(len(kinds[s])))
     unchanged = [i for i in range(len(row)) if i != s]
     loss = np.array([effects[i].loss[row[i]] for i in unchanged])
     total = tabulated.chemo + float(loss.sum())
@@ -128,17 +128,17 @@ def _worth_trying(tabulated: Tabulated, row: IntArray, s: int, floor: float) -> 
         value += weight[i] * lesion_value(
             goal, nodes[i], effects[i].local[chosen], effects[i].share[chosen], kill[None, :]
         )
-    return np.flatnonzero((value - tabulated.plan_cost >= floor)[kinds[s]])
+    return CourseIds(np.flatnonzero((value - tabulated.plan_cost >= floor)[kinds[s]]))
 
 
 def _least(
     tabulated: Tabulated,
-    rows: IntArray,
+    rows: CourseRows,
     limit: Key,
     floor: float,
     s: int | None = None,
     value: FloatArray | None = None,
-) -> tuple[IntArray, Key] | None:
+) -> tuple[CourseIds, Key] | None:
     """Feasible row with value >= floor and the least key below a limit; None if there is none.
 
     Rows (n, lesions) that differ in one lesion s alone are looked at in the order of least_use
@@ -150,7 +150,7 @@ def _least(
     order = order[least_use[order] <= limit[0] + ROUNDING]
     worth = tabulated.value(rows[order]) if value is None else value[order]
     order = order[worth >= floor]
-    best: tuple[IntArray, Key] | None = None
+    best: tuple[CourseIds, Key] | None = None
     for begin in range(0, len(order), settings.CURRENT.key_chunk):
         tick()
         lot = order[begin : begin + settings.CURRENT.key_chunk]
@@ -167,9 +167,9 @@ def _least(
 
 
 def _enumerated(
-    candidates: Candidates, plan: PlanId, row: IntArray, floor: float, clock: Clock
-) -> tuple[PlanId, IntArray, str]:
-    rows = every_row([np.arange(len(t.menu)) for t in candidates.lesions])
+    candidates: Candidates, plan: PlanId, row: CourseIds, floor: float, clock: Clock
+) -> tuple[PlanId, CourseIds, str]:
+    rows = CourseRows(every_row([np.arange(len(t.menu)) for t in candidates.lesions]))
     best = (plan, row, _key(candidates, plan, row))
     for k in candidates.plan_ids:
         if clock.expired:
@@ -181,11 +181,11 @@ def _enumerated(
     return best[0], best[1], "optimal"
 
 
-def _key(candidates: Candidates, plan: PlanId, row: IntArray) -> Key:
+def _key(candidates: Candidates, plan: PlanId, row: CourseIds) -> Key:
     return tuple(_keys(Tabulated(candidates, plan), row[None, :])[0].tolist())
 
 
-def _keys(tabulated: Tabulated, rows: IntArray) -> FloatArray:
+def _keys(tabulated: Tabulated, rows: CourseRows) -> FloatArray:
     """(schedules, 5) keys, rounded: sum of load / cap, visits, drug doses, moved, sum of starts."""
     plan, tables = tabulated.candidates.plans[tabulated.plan], tabulated.candidates.lesions
     drugs = sum(

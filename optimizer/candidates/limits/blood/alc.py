@@ -14,6 +14,7 @@ from abscopt.instances.limits import AlcLimit
 from abscopt.models import lymphocytes
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.limits.protocol import CAP, CourseLoad
+from abscopt.optimizer.ids import CourseIds, CourseRows
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
@@ -60,7 +61,7 @@ class LymphocyteFloor(CourseLoad[AlcLimit]):
         return math.log(instance.lymphocytes.initial_1e9_per_l / self.limit.floor_1e9_per_l)
 
     def use(
-        self, tabulated: Tabulated, rows: IntArray, further: FloatArray | float = 0.0
+        self, tabulated: Tabulated, rows: CourseRows, further: FloatArray | float = 0.0
     ) -> FloatArray:
         """(schedules,) max_t loss_t over the allowance.
 
@@ -71,13 +72,13 @@ class LymphocyteFloor(CourseLoad[AlcLimit]):
         worst = np.empty(len(rows))
         tables, start = tabulated.candidates.lesions, 0
         for chunk in np.array_split(rows, max(1, len(rows) // CHUNK)):
-            loss = sum(table.alc_loss(chunk[:, s]) for s, table in enumerate(tables))
+            loss = sum(table.alc_loss(CourseIds(chunk[:, s])) for s, table in enumerate(tables))
             greatest = (np.asarray(loss) + further).max(axis=1) + tabulated.chemo
             worst[start : start + len(chunk)] = greatest
             start += len(chunk)
         return worst / self.log_loss_allowance(tabulated.instance)
 
-    def extendable(self, tabulated: Tabulated, rows: IntArray, log_loss: FloatArray) -> BoolArray:
+    def extendable(self, tabulated: Tabulated, rows: CourseRows, log_loss: FloatArray) -> BoolArray:
         """(schedules,) use with the further loss at most 1."""
         within: BoolArray = self.use(tabulated, rows, log_loss) <= CAP
         return within

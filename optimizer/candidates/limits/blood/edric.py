@@ -8,10 +8,10 @@ import numpy as np
 
 from abscopt.instances.limits import EdricLimit
 from abscopt.models import lymphocytes
-from abscopt.models.arrays import BoolArray, FloatArray, IntArray
+from abscopt.models.arrays import BoolArray, FloatArray
 from abscopt.optimizer.candidates.limits.protocol import CAP, CourseLoad
 from abscopt.optimizer.candidates.loads import by_technique
-from abscopt.optimizer.ids import PlanId
+from abscopt.optimizer.ids import CourseRows, PlanId
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
@@ -44,16 +44,16 @@ class DoseToImmuneCells(CourseLoad[EdricLimit]):
     of_doses = True
     effort = 3
 
-    def use(self, tabulated: Tabulated, rows: IntArray) -> FloatArray:
+    def use(self, tabulated: Tabulated, rows: CourseRows) -> FloatArray:
         """(schedules,) EDRIC over the cap."""
         return self._dose(tabulated, rows) / self.limit.cap_gy
 
-    def kept(self, tabulated: Tabulated, rows: IntArray) -> BoolArray:
+    def kept(self, tabulated: Tabulated, rows: CourseRows) -> BoolArray:
         """(schedules,) EDRIC at most the cap."""
         within: BoolArray = self._dose(tabulated, rows) <= self.limit.cap_gy * CAP
         return within
 
-    def _dose(self, tabulated: Tabulated, rows: IntArray) -> FloatArray:
+    def _dose(self, tabulated: Tabulated, rows: CourseRows) -> FloatArray:
         """(schedules,) Gy, from the summed lung, heart and integral doses and fractions."""
         tables = zip(tabulated.candidates.edric_parts, rows.T, strict=True)
         total: FloatArray = np.sum([table[:, chosen] for table, chosen in tables], axis=0)

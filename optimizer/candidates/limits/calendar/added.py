@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.candidates.limits.calendar.counted import CalendarLoad
+from abscopt.optimizer.ids import CourseRows
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.courses import Patterns
@@ -24,7 +25,7 @@ class AddedLoad(CalendarLoad):
         """(patterns,) what a course adds."""
         raise NotImplementedError
 
-    def number(self, tabulated: Tabulated, rows: IntArray) -> FloatArray:
+    def number(self, tabulated: Tabulated, rows: CourseRows) -> FloatArray:
         """(schedules,) the sum."""
         tables = tabulated.candidates.lesions
         by_pattern = [self.added(table.menu.patterns) for table in tables]

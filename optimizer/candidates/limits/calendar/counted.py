@@ -10,6 +10,7 @@ import numpy as np
 from abscopt.instances.limits import LogisticsLimit
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.limits.protocol import CourseLoad
+from abscopt.optimizer.ids import CourseRows
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.tabulated import Tabulated
@@ -39,7 +40,7 @@ class CalendarLoad(CourseLoad[LogisticsLimit]):
         """None at all under a cap of 0."""
         return 0 if self.limit.cap == 0 else None
 
-    def number(self, tabulated: Tabulated, rows: IntArray) -> FloatArray:
+    def number(self, tabulated: Tabulated, rows: CourseRows) -> FloatArray:
         """(schedules,) what is counted."""
         raise NotImplementedError
 
@@ -47,12 +48,12 @@ class CalendarLoad(CourseLoad[LogisticsLimit]):
         """(n,) the same by days with fractions (lesions, n, days)."""
         raise NotImplementedError
 
-    def use(self, tabulated: Tabulated, rows: IntArray) -> FloatArray:
+    def use(self, tabulated: Tabulated, rows: CourseRows) -> FloatArray:
         """(schedules,) number over the cap."""
         assert self.limit.cap
         return self.number(tabulated, rows) / self.limit.cap
 
-    def kept(self, tabulated: Tabulated, rows: IntArray) -> BoolArray:
+    def kept(self, tabulated: Tabulated, rows: CourseRows) -> BoolArray:
         """(schedules,) within cap and floor."""
         number, within = self.number(tabulated, rows), np.ones(len(rows), dtype=bool)
         if self.limit.cap is not None:
@@ -61,7 +62,7 @@ class CalendarLoad(CourseLoad[LogisticsLimit]):
             within &= number >= self.limit.floor
         return within
 
-    def extendable(self, tabulated: Tabulated, rows: IntArray, log_loss: FloatArray) -> BoolArray:
+    def extendable(self, tabulated: Tabulated, rows: CourseRows, log_loss: FloatArray) -> BoolArray:
         """(schedules,) within the cap: more courses only add."""
         if self.limit.cap is None:
             return np.ones(len(rows), dtype=bool)
@@ -103,7 +104,7 @@ class CappedDays(CalendarLoad):
 
 def over_days(
     tabulated: Tabulated,
-    rows: IntArray,
+    rows: CourseRows,
     days: range,
     reduced: Callable[[FloatArray], FloatArray],
 ) -> FloatArray:
@@ -115,7 +116,7 @@ def over_days(
     start = 0
     for chunk in np.array_split(rows, max(1, len(rows) // CHUNK)):
         per_day = sum(
-            table.menu.patterns.incidence[tabulated.patterns_of(chunk, s), window]
+            table.menu.patterns.incidence[tabulated.patterns_of(CourseRows(chunk), s), window]
             for s, table in enumerate(tables)
         ) + np.zeros((len(chunk), len(days)))
         result[start : start + len(chunk)] = reduced(per_day)
@@ -123,6 +124,6 @@ def over_days(
     return result
 
 
-def visits(tabulated: Tabulated, rows: IntArray, days: range) -> FloatArray:
+def visits(tabulated: Tabulated, rows: CourseRows, days: range) -> FloatArray:
     """(schedules,) days among some with any fraction."""
     return over_days(tabulated, rows, days, lambda per_day: (per_day > 0).sum(axis=1))

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models.arrays import BoolArray, FloatArray, IntArray
+from abscopt.models.arrays import BoolArray, FloatArray
 from abscopt.optimizer.candidates.limits.calendar.dated import DatedLoad
+from abscopt.optimizer.ids import CourseRows
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.courses import Patterns
@@ -21,7 +22,7 @@ class CourseGap(DatedLoad):
 
     measure = "course_gap_days"
 
-    def number(self, tabulated: Tabulated, rows: IntArray) -> FloatArray:
+    def number(self, tabulated: Tabulated, rows: CourseRows) -> FloatArray:
         """(schedules,) least gap over pairs of treated lesions; infinite without a pair."""
         least = np.full(len(rows), np.inf)
         tables = tabulated.candidates.lesions
@@ -34,7 +35,7 @@ class CourseGap(DatedLoad):
                 least = np.where(treated & also, np.minimum(least, gap), least)
         return least
 
-    def extendable(self, tabulated: Tabulated, rows: IntArray, log_loss: FloatArray) -> BoolArray:
+    def extendable(self, tabulated: Tabulated, rows: CourseRows, log_loss: FloatArray) -> BoolArray:
         """(schedules,) whether the gap is kept: more courses only make it smaller."""
         return self.kept(tabulated, rows)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.limits.calendar.added import AddedLoad
+from abscopt.optimizer.ids import CourseRows
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.courses import Patterns
@@ -34,7 +35,7 @@ class LesionsTreated(AddedLoad):
         """The cap, where it is hard."""
         return self.limit.cap if self.hard else None
 
-    def kept(self, tabulated: Tabulated, rows: IntArray) -> BoolArray:
+    def kept(self, tabulated: Tabulated, rows: CourseRows) -> BoolArray:
         """(schedules,) within the cap."""
         if self.limit.cap is None:
             return np.ones(len(rows), dtype=bool)

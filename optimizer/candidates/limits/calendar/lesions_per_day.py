@@ -9,6 +9,7 @@ import numpy as np
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.limits.calendar.counted import over_days
 from abscopt.optimizer.candidates.limits.calendar.dated import DatedLoad
+from abscopt.optimizer.ids import CourseRows
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.courses import Patterns
@@ -25,7 +26,7 @@ class LesionsPerDay(DatedLoad):
         """A cap on all days."""
         return self.counts_freely
 
-    def number(self, tabulated: Tabulated, rows: IntArray) -> FloatArray:
+    def number(self, tabulated: Tabulated, rows: CourseRows) -> FloatArray:
         """(schedules,) most lesions of a day."""
         days = self.limit.days(tabulated.instance.days)
         return over_days(tabulated, rows, days, lambda per_day: per_day.max(axis=1))

@@ -10,6 +10,7 @@ from abscopt.instances.limits import NewSitesLimit
 from abscopt.models import dissemination
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.limits.protocol import CAP, CourseLoad
+from abscopt.optimizer.ids import CourseRows
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
@@ -42,7 +43,7 @@ class NewSites(CourseLoad[NewSitesLimit]):
         )
         return number / self.limit.cap
 
-    def use(self, tabulated: Tabulated, rows: IntArray) -> FloatArray:
+    def use(self, tabulated: Tabulated, rows: CourseRows) -> FloatArray:
         """(schedules,) the sum over lesions."""
         candidates, total = tabulated.candidates, np.zeros(len(rows))
         for s, table in enumerate(candidates.lesions):

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.candidates.limits.calendar.counted import CalendarLoad
+from abscopt.optimizer.ids import CourseRows
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.limits.protocol import CourseProgramme
@@ -19,7 +20,7 @@ class OverallDays(CalendarLoad):
 
     measure = "overall_days"
 
-    def number(self, tabulated: Tabulated, rows: IntArray) -> FloatArray:
+    def number(self, tabulated: Tabulated, rows: CourseRows) -> FloatArray:
         """(schedules,) last - first + 1; 0 without a fraction."""
         last = np.full(len(rows), -1)
         first = np.full(len(rows), tabulated.instance.days)

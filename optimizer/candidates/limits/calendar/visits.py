@@ -8,6 +8,7 @@ import numpy as np
 
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.limits.calendar.counted import CappedDays, visits
+from abscopt.optimizer.ids import CourseRows
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.limits.protocol import CourseProgramme
@@ -19,7 +20,7 @@ class Visits(CappedDays):
 
     measure = "visits"
 
-    def number(self, tabulated: Tabulated, rows: IntArray) -> FloatArray:
+    def number(self, tabulated: Tabulated, rows: CourseRows) -> FloatArray:
         """(schedules,) days of the window with any fraction."""
         return visits(tabulated, rows, self.limit.days(tabulated.instance.days))
 

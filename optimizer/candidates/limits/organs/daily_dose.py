@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models.arrays import BoolArray, FloatArray, IntArray
+from abscopt.models.arrays import BoolArray, FloatArray
 from abscopt.optimizer.candidates.limits.protocol import CAP, OnOrgan, OrganLoad
+from abscopt.optimizer.ids import CourseRows
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
@@ -43,7 +44,7 @@ class DailyDoseLoad(OrganLoad[OnOrgan]):
         return self.use_of_daily_dose(self.enhancement(instance, sensitized) * beam[2] * dose)
 
     def add_shared_days(
-        self, tabulated: Tabulated, rows: IntArray, column: int, loads: FloatArray
+        self, tabulated: Tabulated, rows: CourseRows, column: int, loads: FloatArray
     ) -> None:
         """Correct schedules with shared days, unless they break the limit already."""
         limit, tables = self.limit, tabulated.candidates.lesions
@@ -70,7 +71,7 @@ class DailyDoseLoad(OrganLoad[OnOrgan]):
             loads[chunk, column] += self._change(tabulated, rows[chunk], heights)
 
     def _change(
-        self, tabulated: Tabulated, rows: IntArray, touching: list[tuple[int, FloatArray]]
+        self, tabulated: Tabulated, rows: CourseRows, touching: list[tuple[int, FloatArray]]
     ) -> FloatArray:
         """(n,) sum over shared days of f(sum_s R_t D_st) - sum_s f(R_t D_st).
 

@@ -33,7 +33,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.models.arrays import FloatArray
+from abscopt.optimizer.ids import CourseIds, KindIds
 from abscopt.optimizer.mip import finite
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.uniform import settings
@@ -173,7 +174,7 @@ class Dual:
         """
         losses = []
         for lesion, mask, term in zip(self.values.lesions, alive, lagrangian.terms, strict=True):
-            kinds, loss = np.flatnonzero(mask), np.full(len(mask), np.inf)
+            kinds, loss = KindIds(np.flatnonzero(mask)), np.full(len(mask), np.inf)
             kinds = kinds[lesion.reaches(high, kinds)] if demands else kinds
             total = lesion.at(high, kinds) + term[kinds]
             loss[kinds] = total.max(initial=-np.inf) - total
@@ -275,13 +276,13 @@ class Dual:
 
     def shortlist(
         self, lagrangian: Lagrangian, alive: Alive, kill: FloatArray, count: int
-    ) -> list[IntArray]:
+    ) -> list[CourseIds]:
         """Per lesion at most `count` courses of least reduced loss, best first."""
         courses_of = []
         for s, loss in enumerate(self.losses(lagrangian, alive, kill, demands=False)):
             tick()
             kinds = np.argsort(loss, kind="stable")[:count]
-            kinds = np.sort(kinds[np.isfinite(loss[kinds])])
+            kinds = KindIds(np.sort(kinds[np.isfinite(loss[kinds])]))
             course, kind, term = self.set.courses[s].courses(kinds, lagrangian.prices)
             of_course = loss[kind] + (lagrangian.terms[s][kind] - term)
             courses_of.append(course[np.argsort(of_course, kind="stable")[:count]])

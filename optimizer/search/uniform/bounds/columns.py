@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.models.arrays import FloatArray
+from abscopt.optimizer.ids import CourseIds, KindIds, PatternIds
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
@@ -24,8 +25,8 @@ class FractionalChoice:
     scores : (n,) values at the log kill of the LP, before any price
     """
 
-    courses: IntArray
-    kinds: IntArray
+    courses: CourseIds
+    kinds: KindIds
     weights: FloatArray
     scores: FloatArray
 
@@ -43,4 +44,5 @@ class InitialColumns:
 
     def __init__(self, candidates: Candidates):
         empty = np.empty(0, dtype=np.int64)
-        self.columns: list[tuple[IntArray, IntArray]] = [(empty, empty) for _ in candidates.lesions]
+        none = KindIds(empty), PatternIds(empty)
+        self.columns: list[tuple[KindIds, PatternIds]] = [none for _ in candidates.lesions]

@@ -37,7 +37,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.models.arrays import FloatArray
+from abscopt.optimizer.ids import KindIds, PatternIds
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.columns import FractionalChoice, InitialColumns
@@ -85,7 +86,7 @@ class ColumnGeneration:
         self.set, self.initial, self.kill = plan_set, initial, kill
         self.lesions, self.rows = len(alive), len(plan_set.rows.right)
         self.kinds = [
-            _reaching(lesion, kill, np.flatnonzero(mask))
+            _reaching(lesion, kill, KindIds(np.flatnonzero(mask)))
             for lesion, mask in zip(values.lesions, alive, strict=True)
         ]
         self.scores = [
@@ -143,7 +144,7 @@ class ColumnGeneration:
         master.add(-cost, np.concatenate([in_lesions, slack], axis=1))
         return master, len(slack), len(relief)
 
-    def _add(self, s: int, kinds: IntArray, patterns: IntArray) -> int:
+    def _add(self, s: int, kinds: KindIds, patterns: PatternIds) -> int:
         """Add the columns that are new, alive and allowed; how many they are.
 
         Column of a course c of lesion s: cost v_s(c, z), entries unit vector of s (lesions,),
@@ -260,7 +261,7 @@ class ColumnGeneration:
             score = self.scores[s][np.searchsorted(self.kinds[s], kinds)]
             score = score + lagrangian.terms[s][kinds]
             first = np.lexsort((patterns, kinds, -score))[: settings.CURRENT.kept_columns]
-            self.initial.columns[s] = kinds[first], patterns[first]
+            self.initial.columns[s] = KindIds(kinds[first]), PatternIds(patterns[first])
 
     def _choice(self) -> list[FractionalChoice]:
         """Per lesion the columns with x > 0 in the last LP, by falling weight x (n,)."""
@@ -273,8 +274,8 @@ class ColumnGeneration:
                 if lesion == s and weights[i] > 1e-9
             ]
             chosen.sort()
-            kinds = np.array([kind for _, kind, _ in chosen], dtype=np.int64)
-            patterns = np.array([pattern for _, _, pattern in chosen], dtype=np.int64)
+            kinds = KindIds(np.array([kind for _, kind, _ in chosen], dtype=np.int64))
+            patterns = PatternIds(np.array([pattern for _, _, pattern in chosen], dtype=np.int64))
             choice.append(
                 FractionalChoice(
                     courses=self.set.courses[s].columns(kinds, patterns)[0],
@@ -286,7 +287,7 @@ class ColumnGeneration:
         return choice
 
 
-def _reaching(lesion: LesionValues, kill: FloatArray, kinds: IntArray) -> IntArray:
+def _reaching(lesion: LesionValues, kill: FloatArray, kinds: KindIds) -> KindIds:
     """Kinds that keep a demand at a raw log kill; all where none does."""
     reaches = lesion.reaches(kill, kinds)
     return kinds[reaches] if reaches.any() else kinds

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.instances.checks.restriction import caps_differ_alone
-from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.candidates.tabulated import Tabulated
-from abscopt.optimizer.ids import PlanId
+from abscopt.optimizer.ids import CourseRows, PlanId
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.rows import rows_of
 
@@ -46,7 +46,7 @@ class Grounds:
     """
 
     prices: dict[tuple[PlanId, ...], list[FloatArray]] = field(default_factory=dict)
-    rivals: list[tuple[PlanId, IntArray]] = field(default_factory=list)
+    rivals: list[tuple[PlanId, CourseRows]] = field(default_factory=list)
     whole: bool = True
     bound: float = math.inf
 
@@ -55,7 +55,7 @@ class Grounds:
         if prices.any():
             self.prices.setdefault(plan_set.family, []).append(prices)
 
-    def add_rivals(self, plan: PlanId, rows: IntArray) -> None:
+    def add_rivals(self, plan: PlanId, rows: CourseRows) -> None:
         """Note schedules that only caps of organs exclude."""
         if len(rows):
             self.rivals.append((plan, rows))

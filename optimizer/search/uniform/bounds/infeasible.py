@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
+from abscopt.optimizer.ids import KindIds
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
 from abscopt.optimizer.solver import ColumnMaster
@@ -105,7 +106,7 @@ def _add(
     a column is the unit vector of s (lesions,) over A[hard, c] (hard rows,), at cost 0.
     """
     kinds = np.argsort(-term, kind="stable")[: settings.CURRENT.new_columns]
-    kinds = np.sort(kinds[np.isfinite(term[kinds])])
+    kinds = KindIds(np.sort(kinds[np.isfinite(term[kinds])]))
     if not len(kinds):
         return 0
     patterns = plans.courses[s].best(kinds, prices)

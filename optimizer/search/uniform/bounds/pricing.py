@@ -18,6 +18,7 @@ import numpy as np
 
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.coefficients import released
+from abscopt.optimizer.ids import CourseIds, KindIds, PatternIds
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
 
@@ -46,7 +47,7 @@ class ByPattern:
     most: FloatArray
     days: FloatArray
 
-    def take(self, patterns: IntArray) -> ByPattern:
+    def take(self, patterns: PatternIds) -> ByPattern:
         """Some of the patterns."""
         return ByPattern(
             self.unit[patterns],
@@ -166,24 +167,24 @@ class LesionPricing:
         by_kind -= self.by_kind.charged(priced.rows)
         return by_kind
 
-    def least_rows(self, kinds: IntArray) -> FloatArray:
+    def least_rows(self, kinds: KindIds) -> FloatArray:
         """(n, rows) least load of some kinds in each row, over the patterns of their blocks."""
         days = [self.patterns.days[block.days].min(axis=0) for block in self.blocks]
         load: FloatArray = self.by_kind.of(kinds) + np.stack(days)[self.block_of[kinds]]
         return load
 
-    def best(self, kinds: IntArray, prices: DualPrices) -> IntArray:
+    def best(self, kinds: KindIds, prices: DualPrices) -> PatternIds:
         """(n,) pattern of the best course of some kinds."""
         priced = _LagrangianTerms(self, [prices])
         pattern = np.zeros(len(kinds), dtype=np.int64)
         for block, positions in self._by_block(kinds):
             rows = np.searchsorted(block.source.kinds, kinds[positions])
             pattern[positions] = block.source.patterns[priced.of(block, rows)[0].argmax(axis=1)]
-        return pattern
+        return PatternIds(pattern)
 
     def columns(
-        self, kinds: IntArray, patterns: IntArray
-    ) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
+        self, kinds: KindIds, patterns: PatternIds
+    ) -> tuple[CourseIds, FloatArray, FloatArray, FloatArray]:
         """Course (-1 if no plan allows it), rows, loss and gain of pairs of kind k and pattern p.
 
         A[:, k p] = by_kind[k] + days[p],  a_p = least[p],  g[k, p] = e^(most[p]) v[k, p]
@@ -202,7 +203,7 @@ class LesionPricing:
             gain[positions] = self._effect(block, row, day)
         gain *= np.exp(self.patterns.most[place])[:, None]
         rows = self.by_kind.of(kinds) + self.patterns.days[place]
-        return course, rows, self.patterns.least[place], gain
+        return CourseIds(course), rows, self.patterns.least[place], gain
 
     def _effect(self, block: _PricedBlock, rows: IntArray, days: IntArray) -> FloatArray:
         """(n, horizons) v[k, p] = sum_i release[k, i] unit[p, i] + resting[p], i over fractions.
@@ -237,15 +238,15 @@ class LesionPricing:
         """Patterns of blocks that have some course."""
         has_course = [bool(self.usable[block.source.kinds].any()) for block in self.blocks]
         sizes = [len(block.source.patterns) for block in self.blocks]
-        return self.patterns.take(np.flatnonzero(np.repeat(has_course, sizes)))
+        return self.patterns.take(PatternIds(np.flatnonzero(np.repeat(has_course, sizes))))
 
-    def courses(self, kinds: IntArray, prices: DualPrices) -> tuple[IntArray, IntArray, FloatArray]:
+    def courses(self, kinds: KindIds, prices: DualPrices) -> tuple[CourseIds, KindIds, FloatArray]:
         """All allowed courses of some kinds in order, their kinds and Lagrangian terms, each (n,).
 
         term[k p] = - y . A[:, k p] - w a_p + effect . g[k, p], finite where (k, p) is allowed.
         """
         priced = _LagrangianTerms(self, [prices])
-        by_block: list[tuple[IntArray, IntArray, FloatArray]] = []
+        by_block: list[tuple[CourseIds, KindIds, FloatArray]] = []
         charged = self.by_kind.charged(prices.rows)
         for block, positions in self._by_block(kinds):
             term = priced.of(block, np.searchsorted(block.source.kinds, kinds[positions]))[0]
@@ -253,11 +254,11 @@ class LesionPricing:
             kind = kinds[positions][row]
             place = np.searchsorted(block.source.kinds, kind)
             by_block.append((block.source.course[place, day], kind, term[row, day] - charged[kind]))
-        course, kind, term = (np.concatenate(arrays) for arrays in zip(*by_block, strict=True))
+        course, of, terms = (np.concatenate(arrays) for arrays in zip(*by_block, strict=True))
         order = np.argsort(course)
-        return course[order], kind[order], term[order]
+        return CourseIds(course[order]), KindIds(of[order]), terms[order]
 
-    def _by_block(self, kinds: IntArray) -> Iterator[tuple[_PricedBlock, IntArray]]:
+    def _by_block(self, kinds: KindIds) -> Iterator[tuple[_PricedBlock, IntArray]]:
         """Blocks, and which of the kinds (positions) they hold."""
         block = self.block_of[kinds]
         order = np.argsort(block, kind="stable")

@@ -21,7 +21,7 @@ import numpy as np
 
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.table import CAP
-from abscopt.optimizer.ids import PlanId
+from abscopt.optimizer.ids import KindIds, PlanId
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class ByKind:
         """(..., kinds) load at prices (..., rows) of all rows."""
         return np.asarray(prices[..., self.number] @ self.load.T)
 
-    def of(self, kinds: IntArray) -> FloatArray:
+    def of(self, kinds: KindIds) -> FloatArray:
         """(n, rows) load of some kinds in all rows."""
         load = np.zeros((len(kinds), self.count))
         load[:, self.number] = self.load[kinds]

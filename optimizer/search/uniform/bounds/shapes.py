@@ -16,6 +16,7 @@ from abscopt.models import immune
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.table import CAP
 from abscopt.optimizer.candidates.value import controllable, lesion_value
+from abscopt.optimizer.ids import CourseIds, CourseRows
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.uniform import settings
 
@@ -43,7 +44,7 @@ class Shapes:
     def __init__(
         self,
         tabulated: Tabulated,
-        courses: list[IntArray],
+        courses: list[CourseIds],
         losses: list[FloatArray],
         low: FloatArray,
         high: FloatArray,
@@ -75,7 +76,7 @@ class Shapes:
         for s, chosen in enumerate(courses):
             self._group(s, chosen, losses[s])
 
-    def _group(self, s: int, chosen: IntArray, losses: FloatArray) -> None:
+    def _group(self, s: int, chosen: CourseIds, losses: FloatArray) -> None:
         """Kinds k of the chosen courses c of lesion s, with the best of their timings.
 
         timing_term[c, h, l] = e^(a_c) v[c, h] / G_l - a_c, term[k, h, l] = max_(c of k)
@@ -148,7 +149,7 @@ class Shapes:
             total[~kept] = -np.inf
         return total
 
-    def timings(self, row: IntArray, threshold: Callable[[], float]) -> Iterator[IntArray]:
+    def timings(self, row: IntArray, threshold: Callable[[], float]) -> Iterator[CourseRows]:
         """Rows of course indices of one combination of kinds that could exceed the threshold.
 
         In lots, by depth-first search lesion by lesion: a partial choice stays while
@@ -172,7 +173,9 @@ class Shapes:
             m[self._alive(s, m, row, best, threshold() + cost)] for s, m in enumerate(members)
         ]
         order = self._coupled_first(row)
-        stack = [(0, np.zeros((1, lesions), dtype=np.int64), np.zeros((1, *best[0].shape)))]
+        stack = [
+            (0, CourseRows(np.zeros((1, lesions), dtype=np.int64)), np.zeros((1, *best[0].shape)))
+        ]
         while stack:
             tick()
             depth, rows, partial = stack.pop()
@@ -210,7 +213,7 @@ class Shapes:
         return order
 
     def _extendable(
-        self, rows: IntArray, row: IntArray, undecided: list[int], members: list[IntArray]
+        self, rows: CourseRows, row: IntArray, undecided: list[int], members: list[IntArray]
     ) -> NDArray[np.bool_]:
         """Whether a choice for some lesions leaves room for any timing of the lesions left."""
         loads = sum((self.loads[s][row[s]] for s in undecided), np.zeros(self.loads[0].shape[1]))
@@ -244,17 +247,15 @@ class Shapes:
         )
         return alive
 
-    def _all_timings(self, members: list[IntArray]) -> Iterator[IntArray]:
+    def _all_timings(self, members: list[IntArray]) -> Iterator[CourseRows]:
         """Every timing, in lots."""
         number = math.prod(len(m) for m in members)
         for begin in range(0, number, settings.CURRENT.timing_lot):
             tick()
             which = np.arange(begin, min(begin + settings.CURRENT.timing_lot, number))
             places = np.unravel_index(which, [len(m) for m in members])
-            yield np.stack(
-                [
-                    self.courses[s][courses[p]]
-                    for s, (courses, p) in enumerate(zip(members, places, strict=True))
-                ],
-                axis=1,
-            )
+            timings = [
+                self.courses[s][member[p]]
+                for s, (member, p) in enumerate(zip(members, places, strict=True))
+            ]
+            yield CourseRows(np.stack(timings, axis=1))

@@ -18,6 +18,7 @@ import numpy as np
 from abscopt.models import immune
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.value import controllable, lesion_value
+from abscopt.optimizer.ids import KindIds
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.cells import corners
@@ -68,7 +69,7 @@ class LesionValues:
         self._values = [Memo(leaves, self.horizons) for _ in range(self.horizons)]
         self._rises = [Memo(leaves, self.horizons) for _ in range(self.horizons)]
 
-    def at(self, kill: FloatArray, kinds: IntArray) -> FloatArray:
+    def at(self, kill: FloatArray, kinds: KindIds) -> FloatArray:
         """(n,) values of some kinds at a raw log kill (horizons,)."""
         if not self.systemic:
             return self.weight * self.tumor_bed[kinds]
@@ -77,7 +78,7 @@ class LesionValues:
         total: FloatArray = np.sum(by_horizon, axis=0)
         return total
 
-    def by_horizon(self, kills: FloatArray, kinds: IntArray) -> FloatArray:
+    def by_horizon(self, kills: FloatArray, kinds: KindIds) -> FloatArray:
         """(horizons, n, kinds) what each horizon adds to values of some kinds at raw log kills.
 
         Of dose alone, without horizons, (1, 1, kinds) their values.
@@ -93,7 +94,7 @@ class LesionValues:
             [self._part(h, local, share, kill[:, None]) for h, kill in enumerate(kills)]
         )
 
-    def reaches(self, kill: FloatArray, kinds: IntArray) -> BoolArray:
+    def reaches(self, kill: FloatArray, kinds: KindIds) -> BoolArray:
         """(n,) whether some kinds keep what the lesion demands at a raw log kill (horizons,)."""
         if self.burden_limit is None:
             return np.ones(len(kinds), dtype=bool)
