@@ -56,7 +56,7 @@ def uses(candidates: Candidates, plan: PlanId, kinds: Kinds, courses: CourseIds)
     Tabulated(candidates, kinds.of[0])  # a kind for a plan
     chosen: KindIds = kinds.of[courses > 0]
     chosen = courses[1:]  # courses for kinds
-    courses = kinds.blocks[0].course[0]
+    courses = kinds.blocks[0].course[:, 0]
     courses = kinds.blocks[0].patterns  # patterns for courses
     kinds.menu.patterns.first[kinds.menu.pattern]
 """
