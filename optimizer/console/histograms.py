@@ -80,6 +80,22 @@ def import_dicom_command(
     _hand_over(answer(paths, limit_set, map_file, rx, measures), out)
 
 
+@import_group.command("adaptfx")
+@click.argument("file", metavar="FILE")
+@click.option("--out", metavar="CASE", help="Write the case there; default: print it.")
+@click.option(
+    "--bed-step", default=0.5, show_default=True, metavar="GY",
+    help="Doses on the menu: multiples of it in tumor BED.",
+)  # fmt: skip
+def import_adaptfx_command(file: str, out: str | None, bed_step: float) -> None:
+    """A case from an instruction file of adaptfx (algorithms oar, frac, tumor)."""
+    from abscopt.instances.dvh.command import Answer
+    from abscopt.instances.neighbors.adaptfx import answer
+
+    text, remarks = answer(file, bed_step)
+    _hand_over(Answer(text, True, remarks), out)
+
+
 def _hand_over(made: Answer, out: str | None) -> None:
     """Write a case or print it; a map to fill in is printed, with exit code 2."""
     from abscopt.optimizer.results.files import write_file
