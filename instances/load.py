@@ -159,6 +159,12 @@ def with_changes(instance: Instance, changes: Changes) -> Instance:
     return build(_stated_by(instance), instance.name, wanted)
 
 
+def with_ensemble(instance: Instance, table: Raw) -> Instance:
+    """A case that states another ensemble; no change of it is noted, however long the table is."""
+    stated = _stated_by(instance) if instance._stated is None else instance._stated
+    return build({**stated, "ensemble": table}, instance.name)
+
+
 def _stated_by(instance: Instance) -> Raw:
     """What a case states with its library values, as a file would; alpha/beta of limits that is
     the organ's is left to the organ."""

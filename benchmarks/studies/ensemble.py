@@ -118,7 +118,7 @@ def _effective(weights: FloatArray) -> float:
 
 
 def members(
-    sets: list[dict[str, float | int]], weights: FloatArray, number: int
+    sets: list[dict[str, float | int]], weights: FloatArray, number: int, seed: int = SEED
 ) -> list[dict[str, Any]]:
     """That many members of equal weight: name, values (`set`) and factors (`times`) of keys.
 
@@ -126,7 +126,7 @@ def members(
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # not a power of two
-        points = qmc.Sobol(5, scramble=True, rng=SEED).random(number)
+        points = qmc.Sobol(5, scramble=True, rng=seed).random(number)
     cumulative, default = np.cumsum(weights), default_constants()
     found = []
     for i, point in enumerate(points):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from abscopt.instances.load import InputError, Problem, library
+from abscopt.instances.load import InputError, Problem, library, with_ensemble
 from abscopt.instances.reading.read import parse_case
 from abscopt.optimizer.ensemble.draws import Draws, option_changes
 from abscopt.optimizer.ensemble.members import Ensemble, Member, refuse_other_offers
@@ -61,7 +61,7 @@ def _stated(case: Instance, named: str | None) -> Stated:
     table: dict[str, Any] = {"use": named}
     if Path(named).suffix.lower() in (".toml", ".json") and named not in library("ensembles"):
         table = _read(named)
-    stated = case.with_({"ensemble": table}).ensemble
+    stated = with_ensemble(case, table).ensemble
     assert stated is not None
     return stated
 
