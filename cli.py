@@ -17,7 +17,7 @@ import click
 
 from abscopt.instances.changes.change import Change
 from abscopt.optimizer.console.cases import instances_group, refuse_warnings
-from abscopt.optimizer.console.ensembles import EXIT_CODES, decided
+from abscopt.optimizer.console.ensembles import EXIT_CODES, decided, observed
 from abscopt.optimizer.console.exchange import export_command, import_command
 from abscopt.optimizer.console.guard import Guarded, one_stream, say, say_table
 from abscopt.optimizer.console.histograms import import_group
@@ -94,6 +94,12 @@ def main() -> None:
     help="Solve each member alone, too: the value of perfect information.",
 )  # fmt: skip
 @click.option(
+    "--observe", metavar="WHAT",
+    help="Decide in two stages, by the mean: one plan up to an observation, such as alc@14<0.8 "
+    "(also effectors@DAY<X, burden:LESION@DAY<X; X,Y for three classes, ~S for an error), then "
+    "one continuation for each outcome.",
+)  # fmt: skip
+@click.option(
     "--robustness", "robustness_name", metavar="NAME|FILE", is_flag=False, flag_value="",
     help="Then judge the answer in an ensemble (the case's own without a name), as `abscopt "
     "robustness` does.",
@@ -118,6 +124,7 @@ def solve_command(
     risk: str | None,
     chance: float | None,
     perfect: bool,
+    observe: str | None,
     **options: Any,
 ) -> None:
     """Find the best schedule of a case and prove how good it is.
@@ -127,7 +134,7 @@ def solve_command(
     instance = load_case(case, changes)
     if strict:
         refuse_warnings(instance, case)
-    asked = (ensemble_name, size, ensemble_seed, risk, chance)
+    asked = (ensemble_name, size, ensemble_seed, risk, chance, observe)
     if perfect or any(value is not None for value in asked):
         for name in ("simulate", "page", "robustness_name"):
             if ctx.params.get(name) not in (None, False):
@@ -139,7 +146,11 @@ def solve_command(
 
         ensemble = ensemble_of(instance, ensemble_name, size=size, seed=ensemble_seed)
         measure = {"risk": risk or "mean", "chance": chance or 0.0, "perfect": perfect}
-        ctx.exit(decided(ensemble, start_file, out, as_json, options | measure))
+        options.pop("threads")  # one linear program at a time
+        options |= measure
+        if observe is not None:
+            ctx.exit(observed(ensemble, observe, start_file, out, as_json, options))
+        ctx.exit(decided(ensemble, start_file, out, as_json, options))
     from abscopt.optimizer import solve
     from abscopt.optimizer.results.files import result_folder, write_result
     from abscopt.optimizer.results.schedule_files import schedule_of_file

@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from abscopt.optimizer.ensemble.decide import decide
+    from abscopt.optimizer.ensemble.observation.decide import decide_observed
     from abscopt.optimizer.ensemble.robustness import robustness
     from abscopt.optimizer.evaluation import evaluate
     from abscopt.optimizer.memory import Memory
     from abscopt.optimizer.pareto import frontier
     from abscopt.optimizer.pipeline import solve
 
-__all__ = ["Memory", "decide", "evaluate", "frontier", "robustness", "solve"]
+__all__ = ["Memory", "decide", "decide_observed", "evaluate", "frontier", "robustness", "solve"]
 
 WHERE = {
     "Memory": "memory",
     "decide": "ensemble.decide",
+    "decide_observed": "ensemble.observation.decide",
     "evaluate": "evaluation",
     "frontier": "pareto",
     "robustness": "ensemble.robustness",

@@ -10,7 +10,11 @@ from abscopt.optimizer.console.options import from_the_start
 from abscopt.optimizer.progress import ProgressLine
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from abscopt.optimizer.ensemble.members import Ensemble
+    from abscopt.optimizer.schedule import Schedule
 
 
 EXIT_CODES = {"optimal": 0, "feasible": 0, "infeasible": 3, "unknown": 4}
@@ -26,6 +30,55 @@ def decided(
     """Solve for all members of an ensemble; say and write the answer; exit code."""
     from abscopt.optimizer.ensemble.decide import decide
     from abscopt.optimizer.ensemble.shown import decided_document, decided_report, write_decided
+
+    def of(start: Schedule | None, listener: ProgressLine) -> Any:
+        return decide(ensemble, **from_the_start(options), listener=listener, start=start)
+
+    return _said(ensemble, start_file, out, as_json, of, decided_document, decided_report,
+                 write_decided)  # fmt: skip
+
+
+def observed(
+    ensemble: Ensemble,
+    observe: str,
+    start_file: str | None,
+    out: str | None,
+    as_json: bool,
+    options: dict[str, Any],
+) -> int:
+    """Solve in two stages, before and after an observation; exit code."""
+    from abscopt.optimizer.ensemble.observation.decide import (
+        decide_observed,
+        refuse_other_measures,
+    )
+    from abscopt.optimizer.ensemble.observation.shown import (
+        observed_document,
+        observed_report,
+        write_observed,
+    )
+
+    refuse_other_measures(options.pop("risk"), options.pop("chance"))
+    options.pop("perfect")  # always
+
+    def of(start: Schedule | None, listener: ProgressLine) -> Any:
+        limited = from_the_start(options)
+        return decide_observed(ensemble, observe, **limited, listener=listener, start=start)
+
+    return _said(ensemble, start_file, out, as_json, of, observed_document, observed_report,
+                 write_observed)  # fmt: skip
+
+
+def _said(
+    ensemble: Ensemble,
+    start_file: str | None,
+    out: str | None,
+    as_json: bool,
+    solved: Callable[[Schedule | None, ProgressLine], Any],
+    documented: Callable[[Any], dict[str, Any]],
+    reported: Callable[[Any], str],
+    write: Callable[[Path, Any, str, str], None],
+) -> int:
+    """Solve, then say and write the answer; exit code."""
     from abscopt.optimizer.results.files import result_folder
     from abscopt.optimizer.results.schedule_files import schedule_of_file
 
@@ -33,14 +86,13 @@ def decided(
     if start_file is not None:
         start = schedule_of_file(start_file, ensemble.case, cross=True)
     folder = None if out is None else result_folder(out, "--out")
-    options.pop("threads")  # one linear program at a time
     with ProgressLine() as progress:
-        result = decide(ensemble, **from_the_start(options), listener=progress, start=start)
-    document = json.dumps(decided_document(result), indent=2, allow_nan=False)
-    report = decided_report(result)
+        result = solved(start, progress)
+    document = json.dumps(documented(result), indent=2, allow_nan=False)
+    report = reported(result)
     try:
         if folder is not None:
-            write_decided(folder, result, document, report)
+            write(folder, result, document, report)
     finally:  # a full disk must not cost the answer
         say(document if as_json else report.rstrip("\n"))
     return EXIT_CODES[result.status]

@@ -77,6 +77,10 @@ class Judge:
             self._states[infusions] = systemic_state(self.instance, infusions)
         return self._states[infusions]
 
+    def chemotherapy_log_loss(self, schedule: Schedule) -> float:
+        """Log loss of lymphocytes by the drugs of a schedule."""
+        return self._state(schedule.infusions).chemotherapy_log_loss
+
     def lesion_effects(self, schedule: Schedule) -> tuple[LesionEffect, ...]:
         """What each lesion's course does on its own, in the order of the lesions."""
         return tuple(self._effect(index, schedule) for index in range(len(self.instance.lesions)))

@@ -1,0 +1,287 @@
+"""Two stages against enumeration of all first stages and continuations by the judge; laws."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from brute_force import schedules
+from click.testing import CliRunner
+from ensembles import ensemble as random_ensemble
+
+from abscopt.cli import main
+from abscopt.instances.load import InputError, load
+from abscopt.models.arrays import FloatArray
+from abscopt.optimizer.ensemble.members import Ensemble, Member
+from abscopt.optimizer.ensemble.observation import classes
+from abscopt.optimizer.ensemble.observation.decide import TwoStageResult, decide_observed
+from abscopt.optimizer.ensemble.observation.spec import Observation
+from abscopt.optimizer.ensemble.observation.stages import FirstStages
+from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.evaluation.observed import Observer, Quantity, before_day
+from abscopt.optimizer.schedule import Schedule
+from abscopt.optimizer.search.ensemble import settings
+from abscopt.optimizer.search.ensemble.members import Members
+
+GAP = 1e-3
+SEEDS, TELLING = (8, 9), (0, 2, 4)
+
+
+def members_of(seed: int) -> Ensemble:
+    """A random case and its members."""
+    case, cases, weights = random_ensemble(seed)
+    members = tuple(
+        Member(f"m{i}", float(w), (), x)
+        for i, (w, x) in enumerate(zip(weights, cases, strict=True))
+    )
+    return Ensemble("random", case, members)
+
+
+def patients_of(seed: int) -> Ensemble:
+    """Members whose lesions differ in sensitivity, each by itself; what day 7 shows tells of it.
+
+    One organ limits the dose of both lesions together; the second may wait for the observation.
+    """
+    rng = np.random.default_rng([29, seed])
+    course = {"form": "uniform", "fractions": [2, 3, 5], "doses_gy": [5.0, 8.0, 10.0]}
+    case = load("toy-two-lesions").with_(
+        {
+            "lesions.large.course": course | {"last_start_day": 7, "start_step_days": 7},
+            "lesions.small.course": course | {"last_start_day": 7, "start_step_days": 7},
+            "lesions.*.lymphocyte_loss_per_fraction": 0.02,
+            "limits.organ_mean.cap_gy": float(rng.choice([24.0, 28.0, 32.0])),
+            "standard": None,
+        }
+    )
+    members = []
+    count = int(rng.integers(3, 7))
+    for i, weight in enumerate(rng.dirichlet(np.full(count, 3.0))):
+        large, small = np.exp(rng.normal(0.0, 0.5, 2))
+        changed = case.with_(
+            {
+                "allow_unusual": True,
+                "lesions.large.alpha_per_gy": round(float(0.3 * large), 6),
+                "lesions.small.alpha_per_gy": round(float(0.3 * small), 6),
+                "lymphocytes.initial_1e9_per_l": round(float(1.5 * large**0.3), 6),
+            }
+        )
+        members.append(Member(f"m{i}", float(weight), (), changed))
+    return Ensemble("patients", case, tuple(members))
+
+
+class Enumerated:
+    """All schedules of a case that keep its limits, judged in every member."""
+
+    def __init__(self, ensemble: Ensemble):
+        self.ensemble = ensemble
+        nominal, judges = Judge(ensemble.case), [Judge(x) for x in ensemble.instances]
+        self.schedules, values = [], []
+        for schedule in schedules(ensemble.case):
+            if nominal.evaluate(schedule).feasible:
+                verdicts = [judge.evaluate(schedule) for judge in judges]
+                self.schedules.append(schedule)
+                values.append([v.objective if v.feasible else -np.inf for v in verdicts])
+        self.values = np.array(values).reshape(-1, len(judges))
+
+    def observation(self, seed: int) -> Observation:
+        """One that parts members, on a day when courses have begun."""
+        rng = np.random.default_rng([23, seed])
+        days = sorted({f.day for s in self.schedules for f in s.fractions})
+        day = int(rng.choice(days[1:] or [1]))
+        quantity = ("burden", "effectors", "alc")[seed % 3]
+        lesion = self.ensemble.case.lesions[0].name if quantity == "burden" else ""
+        error = float(rng.choice([0.0, 0.3]))
+        plain = Observation(quantity, day, (1.0,), error, lesion)  # type: ignore[arg-type]
+        some = rng.choice(len(self.schedules), min(20, len(self.schedules)), replace=False)
+        logs = np.concatenate([self.logs(plain, self.schedules[i]) for i in some])
+        logs = logs[np.isfinite(logs)]
+        if not len(logs):
+            return plain
+        edges = np.exp(np.quantile(logs, [0.35, 0.7][: 1 + seed % 2]))
+        apart = tuple(float(x) for x in edges if x > 0.0)
+        inside = all(a < b for a, b in pairwise(apart))
+        return replace(plain, thresholds=apart if inside and apart else apart[:1])
+
+    def logs(self, observation: Observation, schedule: Schedule) -> FloatArray:
+        of = observation.quantity, observation.day, observation.lesion
+        return np.array([Observer(x, *of).log_value(schedule) for x in self.ensemble.instances])
+
+    def single(self) -> float:
+        """Best mean of one schedule."""
+        return float((self.values @ self.ensemble.weights).max(initial=-np.inf))
+
+    def best(self, observation: Observation) -> float:
+        """max_p sum_k max_(x of p) sum_m w_m P_k(m, p) V_m(x)."""
+        groups: dict[Schedule, list[int]] = {}
+        for i, schedule in enumerate(self.schedules):
+            groups.setdefault(before_day(schedule, observation.day), []).append(i)
+        best = -np.inf
+        for first, rows in groups.items():
+            total = 0.0
+            for of_class in observation.probabilities(self.logs(observation, first)):
+                counted = of_class * self.ensemble.weights > 0.0
+                if counted.any():
+                    share = (of_class * self.ensemble.weights)[counted]
+                    total += float((self.values[rows][:, counted] @ share).max())
+            best = max(best, total)
+        return best
+
+
+@pytest.fixture(autouse=True)
+def little_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small cases are bounded and split, not just valued."""
+    monkeypatch.setattr(settings, "CURRENT", replace(settings.CURRENT, few=4, join_limit=50))
+
+
+@pytest.mark.parametrize(
+    ("kind", "seed"), [*((members_of, s) for s in SEEDS), *((patients_of, s) for s in TELLING)]
+)
+def test_two_stages_are_those_of_enumeration(kind: Callable[[int], Ensemble], seed: int) -> None:
+    everything = Enumerated(kind(seed))
+    if not len(everything.schedules) or not np.isfinite(everything.single()):
+        pytest.skip("no schedule keeps all limits")
+    observation = everything.observation(seed)
+    result = decide_observed(everything.ensemble, observation, gap=GAP)
+    best, single = everything.best(observation), everything.single()
+    assert result.status == "optimal" and result.objective is not None and result.bound is not None
+    assert best - GAP - 1e-9 <= result.objective <= best + 1e-9 <= result.bound + 2e-9
+    laws(result)
+    assert result.single.objective is not None
+    assert abs(result.single.objective - single) <= GAP + 1e-9
+    assert result.sample_information_at_least <= best - single + 1e-9  # type: ignore[operator]
+    assert best - single <= result.sample_information_at_most + 1e-9  # type: ignore[operator]
+
+
+def laws(result: TwoStageResult) -> None:
+    """EVPI >= EVSI >= 0, and what every result holds."""
+    evsi, perfect = result.sample_information, result.single.perfect_information
+    assert evsi is not None and perfect is not None
+    assert perfect + 1e-9 >= evsi >= 0.0
+    assert result.probabilities.sum(axis=0) == pytest.approx(1.0)
+    for outcome in result.outcomes:
+        if outcome.schedule is not None:
+            assert before_day(outcome.schedule, result.observation.day) == result.first
+
+
+def test_what_is_seen_is_of_the_days_before() -> None:
+    case = load("toy-two-lesions").with_({"lesions.*.lymphocyte_loss_per_fraction": 0.1})
+    whole = next(s for s in schedules(case) if len(s.fractions) == 6)
+    count = Observer(case, "alc", 2)
+    before = np.log(case.lymphocytes.initial_1e9_per_l)
+    half = case.lymphocytes.recovery_half_time_days
+    kept = [1.0 if half is None else 0.5 ** ((2 - day) / half) for day in (0, 1)]
+    assert count.log_value(whole) == pytest.approx(before - 0.2 * sum(kept))
+    assert count.log_value(Schedule()) == pytest.approx(before)
+    burden, lesion = Observer(case, "burden", 2, "large"), case.lesions[0]
+    dose = next(f.dose_gy for f in whole.fractions if f.lesion == "large")
+    kill = 2 * 0.3 * dose * (1 + dose / lesion.alpha_beta_gy)
+    assert burden.log_value(whole) == pytest.approx(-kill, abs=1e-9)
+
+
+def test_classes_are_steps_or_normal() -> None:
+    sharp = Observation("alc", 7, (0.5, 1.0))
+    logs = np.log([0.4, 0.5, 0.9, 1.0, 2.0])
+    assert sharp.probabilities(logs).T.tolist() == [
+        [1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]
+    ]  # fmt: skip
+    blurred = Observation("alc", 7, (1.0,), 0.5)
+    low, high = blurred.probabilities(np.array([0.0, -0.5, np.inf])).tolist()
+    assert low == pytest.approx([0.5, 0.8413447, 0.0]) and high == pytest.approx(
+        [0.5, 0.1586553, 1.0]
+    )
+
+
+@pytest.mark.parametrize("quantity", ["alc", "effectors"])
+def test_probabilities_in_a_box_are_no_more_than_in_any_of_its_stages(
+    quantity: Quantity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(classes, "ENUMERATED", 0)
+    rng = np.random.default_rng(5)
+    ensemble = patients_of(4)
+    members = Members.of(ensemble.case, ensemble.instances, ensemble.weights)
+    stages = FirstStages.before(members.nominal, 8)
+    plain = classes.Classes(ensemble, Observation(quantity, 8, (1.0,)), stages)
+    every = np.array([plain.log_values(key) for key in stages.whole.stages()])
+    edges = tuple(float(x) for x in np.exp(np.quantile(every, [0.3, 0.6])))
+    for error in (0.0, 0.2):
+        seen = classes.Classes(ensemble, Observation(quantity, 8, edges, error), stages)
+        box, sure = stages.whole, 0.0
+        while box.size > 1:
+            least = seen.least(box)
+            sure = max(sure, float(least.sum(axis=0).min()))
+            for key in box.stages():
+                assert (least <= seen.probabilities(key) + 1e-12).all()
+            place = int(rng.choice([i for i, part in enumerate(box.parts) if len(part) > 1]))
+            part = box.parts[place]
+            box = box.halves(place, int(part[len(part) // 2 - 1]))[int(rng.integers(2))]
+        assert sure > 0.0
+
+
+def test_an_error_makes_an_observation_worth_no_more() -> None:
+    everything = Enumerated(patients_of(2))
+    sharp = Observation("alc", 1, (1.24527,))
+    worths = []
+    for error in (0.0, 5.0):
+        observation = replace(sharp, error=error)
+        result = decide_observed(everything.ensemble, observation, gap=GAP)
+        laws(result)
+        assert result.objective == pytest.approx(everything.best(observation), abs=GAP + 1e-9)
+        worths.append(result.sample_information)
+    assert worths[0] > 0.1 and worths[1] <= 0.02 + GAP
+
+
+def test_a_stopped_search_has_a_true_bound() -> None:
+    everything = Enumerated(patients_of(3))
+    observation = Observation("burden", 3, (0.000159192, 1.0), 0.3, "large")
+    best = everything.best(observation)
+    for seconds in (0.0, 0.3, 1.5):
+        result = decide_observed(everything.ensemble, observation, gap=1e-6, time_limit=seconds)
+        assert result.bound is None or result.bound >= best - 1e-9
+        assert result.objective is None or result.objective <= best + 1e-9
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "alc", "alc@14", "alc@0<1", "alc@99<1", "alc@7<1,0.5", "alc@7<-1", "alc@7<x",
+     "alc:large@7<1", "burden@7<1", "burden:none@7<1", "alc@7<1~9", "alc@7<1,2,3,4,5", "x@7<1"],
+)  # fmt: skip
+def test_wrong_observations_are_named(text: str) -> None:
+    with pytest.raises(InputError, match="--observe"):
+        Observation.of(text, load("toy-two-lesions"))
+
+
+def test_an_observation_is_read_as_written() -> None:
+    case = load("toy-two-lesions")
+    for text in ("alc@14<0.8", "burden:large@7<0.2,0.5~0.3", "effectors@9<0.01"):
+        assert Observation.of(text, case).text == text
+
+
+def test_the_command_decides_in_two_stages(tmp_path: Path) -> None:
+    arguments = ["solve", "toy-two-lesions", "--ensemble", "radiobiology", "--members", "3"]
+    arguments += ["--set", "lesions.small.course.last_start_day=3", "--gap", "0.05"]
+    out = tmp_path / "out"
+    done = CliRunner().invoke(
+        main, [*arguments, "--observe", "burden:large@3<0.1", "--out", str(out)]
+    )
+    assert done.exit_code == 0, done.output
+    assert "EVSI" in done.output and "whatever is observed" in done.output
+    document = json.loads((out / "result.json").read_text())
+    assert document["kind"] == "two_stage_result" and len(document["continuations"]) == 2
+    assert document["value_of_sample_information"] >= 0.0
+    for number, one in enumerate(document["continuations"]):
+        file = out / f"continuation-{number + 1}.json"
+        assert file.exists() == (one["schedule"] is not None)
+        if file.exists():
+            changed = ["evaluate", "toy-two-lesions", str(file), *arguments[6:8]]
+            judged = CliRunner().invoke(main, [*changed, "--json"])
+            assert json.loads(judged.stdout)["evaluation"]["objective"] == pytest.approx(
+                one["as_stated"]
+            )
+    for wrong in (["--risk", "worst"], ["--chance", "0.2"], ["--simulate"]):
+        refused = CliRunner().invoke(main, [*arguments, "--observe", "alc@3<1", *wrong])
+        assert refused.exit_code == 2 and "Traceback" not in refused.output
