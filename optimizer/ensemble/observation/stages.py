@@ -101,7 +101,7 @@ class Box:
 
     def __contains__(self, key: Key) -> bool:
         """Whether a first stage is in the box."""
-        return all(bool((part == k).any()) for part, k in zip(self.parts, key, strict=True))
+        return all(bool(np.isin(k, part)) for part, k in zip(self.parts, key, strict=True))
 
     def stages(self) -> Iterator[Key]:
         """All first stages of the box."""
@@ -110,6 +110,7 @@ class Box:
     def halves(self, place: int, last: int) -> tuple[Box, Box]:
         """The box with the numbers up to `last` at a place, and with the others."""
         part = self.parts[place]
-        first, rest = part[part <= last], part[part > last]
+        below = np.asarray(part <= last)
+        first, rest = part[below], part[~below]
         before, after = self.parts[:place], self.parts[place + 1 :]
         return Box((*before, first, *after)), Box((*before, rest, *after))
