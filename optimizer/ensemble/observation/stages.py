@@ -80,7 +80,7 @@ def _of_courses(menu: Menu, day: int) -> IntArray:
     days = np.where(early, menu.patterns.days, -1)
     slots = np.where(early, menu.patterns.slot, 0)
     _, pattern = np.unique(np.hstack([days, slots]), axis=0, return_inverse=True)
-    begun = early.any(axis=1)[menu.pattern]
+    begun = np.asarray(early.any(axis=1))[menu.pattern]
     dose = np.where(begun, menu.dose, 0.0)
     technique = np.where(begun, menu.technique, 0)
     keys = np.stack([begun, pattern.reshape(-1)[menu.pattern], dose, technique], axis=1)
