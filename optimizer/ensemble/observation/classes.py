@@ -55,8 +55,8 @@ class Classes:
         Each is least at an end of the range of the quantity: it rises and then falls with it.
         """
         if box.size <= ENUMERATED:
-            each = np.stack([self.probabilities(key) for key in box.stages()])
-            return np.asarray(each.min(axis=0))
+            judged = np.stack([self.probabilities(key) for key in box.stages()])
+            return np.asarray(judged.min(axis=0))
         ends = self._ranges(box)
         if ends is None:
             members = len(self.observers)
@@ -79,9 +79,12 @@ class Classes:
             nothing = (plan, *(0,) * len(lesions))
             base = self._added(nothing)
             low, high = base.copy(), base.copy()
-            for s, part in enumerate(lesions):
+            for s, numbers in enumerate(lesions):
                 alone = np.stack(
-                    [self._added((*nothing[: s + 1], i, *nothing[s + 2 :])) for i in part.tolist()]
+                    [
+                        self._added((*nothing[: s + 1], i, *nothing[s + 2 :]))
+                        for i in numbers.tolist()
+                    ]
                 )
                 low += alone.min(axis=0) - base
                 high += alone.max(axis=0) - base

@@ -11,6 +11,7 @@ from abscopt.optimizer.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.table import Candidates, Parts
 from abscopt.optimizer.candidates.tables.effects import MOST_BYTES, EffectTables
 from abscopt.optimizer.ensemble.decisions import ANY_DOSE_GY
+from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.search.ensemble.explore import explore
 from abscopt.optimizer.search.ensemble.members import Members
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from abscopt.instances.schema import Instance
-    from abscopt.models.arrays import FloatArray, IntArray
+    from abscopt.models.arrays import FloatArray
     from abscopt.optimizer.ensemble.observation.stages import Box, FirstStages, Key
+    from abscopt.optimizer.ids import CourseIds, PlanIds
     from abscopt.optimizer.progress import Listener
     from abscopt.optimizer.schedule import Schedule
 
@@ -42,8 +44,8 @@ class Continuation:
     weights: FloatArray
     bound: float
     key: Key | None = None
-    plan: int = -1
-    row: IntArray | None = None
+    plan: PlanId | None = None
+    row: CourseIds | None = None
     schedule: Schedule | None = None
     value: float = -np.inf
 
@@ -62,7 +64,7 @@ class Continuations:
         box: Box,
         weights: FloatArray,
         seconds: float | None,
-        starts: Sequence[tuple[int, IntArray]] = (),
+        starts: Sequence[tuple[PlanId, CourseIds]] = (),
     ) -> Continuation:
         """Schedule of a box with the greatest weighted sum over members.
 
@@ -74,10 +76,8 @@ class Continuations:
         starts : plans and rows of the case to begin with, whose first stages are in the box
         """
         counted, mass = np.flatnonzero(weights > 0.0), float(weights.sum())
-        plans, *courses = self.stages.members(box)
-        for s, chosen in enumerate(courses):  # 'no course' stays first: a demand forbids it
-            courses[s] = chosen if chosen[0] == 0 else np.concatenate([[0], chosen])
-        begun = [s for s, part in enumerate(box.parts[1:]) if part[0] != 0]
+        plans, courses = self.stages.plans(box), self.stages.courses(box)
+        begun = [s for s, numbers in enumerate(box.parts[1:]) if numbers[0] != 0]
         shares = weights[counted] / mass
         members = Members(
             self._narrowed(self.members.nominal, courses, plans, begun),
@@ -86,7 +86,7 @@ class Continuations:
             ),
             shares,
         )
-        place = {int(k): i for i, k in enumerate(plans)}
+        place = {k: PlanId(i) for i, k in enumerate(plans)}
         rows = [
             (place[plan], small)
             for plan, row in starts
@@ -99,21 +99,21 @@ class Continuations:
         self.nodes += state.nodes
         if state.row is None or state.plan is None:
             return Continuation(weights, -np.inf if state.complete else mass * state.bound)
-        plan, row = int(plans[state.plan]), members.nominal.in_case(state.row)
+        plan, row = plans[state.plan], members.nominal.in_case(state.row)
         return Continuation(
             weights, mass * state.bound, self.stages.key(plan, row), plan, row,
             schedule_of_row(self.members.nominal, plan, row), mass * state.value,
         )  # fmt: skip
 
     def _narrowed(
-        self, candidates: Candidates, courses: list[IntArray], plans: IntArray, begun: list[int]
+        self, candidates: Candidates, courses: list[CourseIds], plans: PlanIds, begun: list[int]
     ) -> Candidates:
         """Candidates of some courses and plans; lesions that are begun must be treated."""
         tables = candidates.parts
-        whole = all(
+        every_course = all(
             len(c) == len(t.menu) for c, t in zip(courses, tables.menus.lesions, strict=True)
         )
-        if whole and len(plans) == len(tables.plans.plans) and not begun:
+        if every_course and len(plans) == len(tables.plans.plans) and not begun:
             return candidates
         instance = _treated(candidates, begun)
         menus, used = tables.menus.narrowed(courses)

@@ -154,8 +154,8 @@ def decide_observed(
     if single.answer is not None:
         policy = Policy((), (single.answer.schedule,), single.answer.risk)
         with clock.running("first stages"):
-            found, bound, nodes = _searched(ensemble, observation, single, wanted, clock, listener)
-            policy = found or policy
+            better, bound, nodes = _searched(ensemble, observation, single, wanted, clock, listener)
+            policy = better or policy
     with clock.answering():
         return _answer(ensemble, observation, single, policy, bound, wanted, nodes, clock, seed)
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 ROUNDING = 1e-9
 SHARE = 0.5
-"""Of the time that is left: for one class of one box, so that others come to their turn."""
+"""Of the time that is left: for one class of of_class box, so that others come to their turn."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,16 @@ class Policy:
     value: float
 
 
+Bounded = tuple["Continuation | None", ...]
+"""Per class what is known of it; None where no member is sure to be observed so."""
+
+
 @dataclass(frozen=True)
 class Node:
     """A box, and what its parent knows of each class."""
 
     box: Box
-    before: tuple[Continuation | None, ...]
+    before: Bounded
 
 
 class TwoStages:
@@ -62,7 +66,7 @@ class TwoStages:
     ----------
     weights : (members,) of the ensemble
     alone : (members,) no schedule is better in a member
-    value : of a policy that is known: one schedule whatever is observed
+    value : of a policy that is bounded: one schedule whatever is observed
     """
 
     def __init__(
@@ -109,55 +113,57 @@ class TwoStages:
     def _examine(self, node: Node) -> None:
         """Bound a box, try what its classes begin with, halve it."""
         self.nodes += 1
-        least = self.classes.least(node.box)
-        known = self._continued(node, least * self.weights)
-        self.tree.lower(self._bounded(known, least))
+        sure = self.classes.least(node.box)
+        bounded = self._continued(node, sure * self.weights)
+        self.tree.lower(self._bounded(bounded, sure))
         self._check()
         bound = self.tree.in_hand
         if bound <= self.tree.threshold:
             self.tree.close(bound)
             return
-        for key in dict.fromkeys(one.key for one in known if one is not None and one.key):
-            self._try(key, known)
+        for key in _begun(bounded):
+            self._try(key, bounded)
         if node.box.size == 1:
             self.tree.close(bound)
             return
-        for half in node.box.halves(*_cut(node.box, known)):
-            self.tree.push(Node(half, known), bound)
+        for half in node.box.halves(*_cut(node.box, bounded)):
+            self.tree.push(Node(half, bounded), bound)
 
-    def _bounded(self, known: tuple[Continuation | None, ...], least: FloatArray) -> float:
+    def _bounded(self, bounded: Bounded, sure: FloatArray) -> float:
         """Bound of a box: classes apart, and members alone where their class is not sure.
 
         sum_k bound_k + sum_m w_m (1 - sum_k P-_k(m)) V*_m;  minus infinity where a class is empty
         """
-        parts = [one.bound for one in known if one is not None]
-        if -math.inf in parts:
+        bounds = [of_class.bound for of_class in bounded if of_class is not None]
+        if -math.inf in bounds:
             return -math.inf
-        unsure = np.maximum(0.0, 1.0 - least.sum(axis=0)) * self.weights
+        unsure = np.maximum(0.0, 1.0 - sure.sum(axis=0)) * self.weights
         counted = unsure > 0.0
-        return sum(parts) + float(unsure[counted] @ self.alone[counted]) + ROUNDING
+        return sum(bounds) + float(unsure[counted] @ self.alone[counted]) + ROUNDING
 
-    def _continued(self, node: Node, weights: FloatArray) -> tuple[Continuation | None, ...]:
+    def _continued(self, node: Node, weights: FloatArray) -> Bounded:
         """Each class in a box; None where no member is sure to be observed so."""
-        known: list[Continuation | None] = []
+        bounded: list[Continuation | None] = []
         for of_class, before in zip(weights, node.before, strict=True):
             if not (of_class > 0.0).any():
-                known.append(None)
+                bounded.append(None)
                 continue
-            known.append(self._solved(node.box, of_class, before))
-        return tuple(known)
+            bounded.append(self._solved(node.box, of_class, before))
+        return tuple(bounded)
 
     def _solved(self, box: Box, weights: FloatArray, before: Continuation | None) -> Continuation:
         """One class in a box: what is known of a larger one, where its schedule is inside."""
         inside = before is not None and before.key is not None and before.key in box
         if before is not None and inside and np.array_equal(before.weights, weights):
             return before
-        starts = [(before.plan, before.row)] if before is not None and inside else []
-        left = self.clock.remaining
-        seconds = None if left is None else SHARE * left
-        return self.continuations.best(box, weights, seconds, starts)  # type: ignore[arg-type]
+        starts = []
+        if before is not None and inside and before.plan is not None and before.row is not None:
+            starts = [(before.plan, before.row)]
+        remaining = self.clock.remaining
+        seconds = None if remaining is None else SHARE * remaining
+        return self.continuations.best(box, weights, seconds, starts)
 
-    def _try(self, key: Key, known: tuple[Continuation | None, ...]) -> None:
+    def _try(self, key: Key, bounded: Bounded) -> None:
         """The best continuation of each class after one first stage."""
         if key in self.tried:
             return
@@ -165,22 +171,28 @@ class TwoStages:
         self.tried.add(key)
         box = self.stages.box_of(key)
         weights = self.classes.probabilities(key) * self.weights
-        after = self._continued(Node(box, known), weights)
-        sure = [one for one in after if one is not None]
-        value = sum(one.value for one in sure)
+        after = self._continued(Node(box, bounded), weights)
+        sure = [of_class for of_class in after if of_class is not None]
+        value = sum(of_class.value for of_class in sure)
         if math.isfinite(value) and value > self.value:
-            schedules = tuple(None if one is None else one.schedule for one in after)
+            schedules = tuple(None if of_class is None else of_class.schedule for of_class in after)
             self.value, self.policy = value, Policy(key, schedules, value)
 
 
-def _cut(box: Box, known: tuple[Continuation | None, ...]) -> tuple[int, int]:
-    """Where a box is halved: between first stages of the classes, else its longest part."""
-    keys = [one.key for one in known if one is not None and one.key is not None]
-    for place, part in enumerate(box.parts):
+def _begun(bounded: Bounded) -> list[Key]:
+    """First stages of the best schedules of the classes, each once."""
+    keys = [of_class.key for of_class in bounded if of_class is not None]
+    return list(dict.fromkeys(key for key in keys if key is not None))
+
+
+def _cut(box: Box, bounded: Bounded) -> tuple[int, int]:
+    """Where a box is halved: between first stages of the classes, else its longest side."""
+    keys = _begun(bounded)
+    for place, side in enumerate(box.parts):
         numbers = sorted({key[place] for key in keys})
         if len(numbers) > 1:
-            first, last = np.searchsorted(part, [numbers[0], numbers[-1]])
-            return place, int(part[(first + last) // 2 if last > first + 1 else first])
+            first, last = np.searchsorted(side, [numbers[0], numbers[-1]])
+            return place, int(side[(first + last) // 2 if last > first + 1 else first])
     place = max(range(len(box.parts)), key=lambda i: len(box.parts[i]))
-    part = box.parts[place]
-    return place, int(part[(len(part) - 1) // 2])
+    side = box.parts[place]
+    return place, int(side[(len(side) - 1) // 2])

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def observed_report(result: TwoStageResult) -> str:
     """Everything that a policy says."""
     case, observation = result.ensemble.case, result.observation
-    parts: list[object] = [
+    paragraphs: list[object] = [
         *title_lines(case),
         HEADLINES[result.status],
         f"Decided in two stages for {len(result.ensemble.members)} members of ensemble "
@@ -35,32 +35,32 @@ def observed_report(result: TwoStageResult) -> str:
         "",
     ]
     if result.first is not None:
-        parts += [f"Before day {observation.day}, whatever is observed", ""]
-        parts += schedule_parts(result.first, case)
+        paragraphs += [f"Before day {observation.day}, whatever is observed", ""]
+        paragraphs += schedule_parts(result.first, case)
         for outcome in result.outcomes:
             share = f"{100 * outcome.weight:.0f} % of the members"
-            parts += ["", f"If {outcome.words} ({share})", ""]
+            paragraphs += ["", f"If {outcome.words} ({share})", ""]
             if outcome.schedule is None or outcome.stated is None:
-                parts.append("No member is observed so.")
+                paragraphs.append("No member is observed so.")
                 continue
-            parts += schedule_parts(outcome.schedule, case)
-            parts += evaluation_parts(outcome.stated, case)
-        parts += ["", _means(result), *_proof_lines(result)]
-    return plain_text([*parts, "", DISCLAIMER])
+            paragraphs += schedule_parts(outcome.schedule, case)
+            paragraphs += evaluation_parts(outcome.stated, case)
+        paragraphs += ["", _means(result), *_proof_lines(result)]
+    return plain_text([*paragraphs, "", DISCLAIMER])
 
 
 def lead_lines(result: TwoStageResult) -> list[str]:
-    """What the observation is worth, and what it could be worth at most."""
-    worth, most = result.sample_information, result.sample_information_at_most
+    """What the observation is worth, and what it could be worth at ceiling."""
+    worth, ceiling = result.sample_information, result.sample_information_at_most
     perfect, unit = result.single.perfect_information, result.ensemble.case.objective.unit
     if worth is None:
         return []
     line = f"the observation is worth {worth:.4f} {unit} (EVSI"
-    if most is not None:
-        line += f"; from {result.sample_information_at_least or 0.0:.4f} to {most:.4f} is proved"
+    if ceiling is not None:
+        line += f"; from {result.sample_information_at_least or 0.0:.4f} to {ceiling:.4f} is proved"
     lines = [line + ")"]
     if perfect is not None:
-        lines.append(f"knowing the member would be worth at most {perfect:.4f} {unit} (EVPI)")
+        lines.append(f"knowing the member would be worth at ceiling {perfect:.4f} {unit} (EVPI)")
     return lines
 
 

@@ -115,13 +115,13 @@ class Observation:
         return np.asarray(np.concatenate([ones, reached]) - np.concatenate([reached, 0.0 * ones]))
 
 
-def _number(text: str, whole: str) -> float:
+def _number(text: str, observation: str) -> float:
     try:
         number = float(text)
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise _refused(whole, f"{text[:20]} is no number")
+        raise _refused(observation, f"{text[:20]} is no number")
     return number
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from abscopt.optimizer.as_rows import schedule_of_row
 from abscopt.optimizer.evaluation.observed import before_day
+from abscopt.optimizer.ids import CourseIds, PlanId, PlanIds
 
 if TYPE_CHECKING:
     from abscopt.models.arrays import IntArray
@@ -47,7 +48,7 @@ class FirstStages:
         of_courses = [_of_courses(table.menu, day) for table in candidates.lesions]
         return cls(candidates, day, (of_plans, *of_courses))
 
-    def key(self, plan: int, row: IntArray) -> Key:
+    def key(self, plan: PlanId, row: CourseIds) -> Key:
         """First stage of a schedule."""
         chosen = (plan, *(int(c) for c in row))
         return tuple(int(of[c]) for of, c in zip(self.of, chosen, strict=True))
@@ -55,8 +56,8 @@ class FirstStages:
     def schedule(self, key: Key) -> Schedule:
         """What a first stage gives."""
         first = [int(np.flatnonzero(of == k)[0]) for of, k in zip(self.of, key, strict=True)]
-        whole = schedule_of_row(self.candidates, first[0], np.array(first[1:]))
-        return before_day(whole, self.day)
+        row = CourseIds(np.array(first[1:], dtype=np.int64))
+        return before_day(schedule_of_row(self.candidates, PlanId(first[0]), row), self.day)
 
     @cached_property
     def whole(self) -> Box:
@@ -67,11 +68,18 @@ class FirstStages:
         """One first stage."""
         return Box(tuple(np.array([k], dtype=np.int64) for k in key))
 
-    def members(self, box: Box) -> list[IntArray]:
-        """Plans, and courses of each lesion, whose first stages are in a box."""
-        return [
-            np.flatnonzero(np.isin(of, part)) for of, part in zip(self.of, box.parts, strict=True)
-        ]
+    def plans(self, box: Box) -> PlanIds:
+        """Plans whose first stages are in a box."""
+        return PlanIds(np.flatnonzero(np.isin(self.of[0], box.parts[0])))
+
+    def courses(self, box: Box) -> list[CourseIds]:
+        """Per lesion the courses whose first stages are in a box, and 'no course', the first."""
+        chosen = []
+        for of, numbers in zip(self.of[1:], box.parts[1:], strict=True):
+            inside = np.isin(of, numbers)
+            inside[0] = True
+            chosen.append(CourseIds(np.flatnonzero(inside)))
+        return chosen
 
 
 def _of_courses(menu: Menu, day: int) -> IntArray:
@@ -97,20 +105,20 @@ class Box:
     @property
     def size(self) -> int:
         """Number of first stages."""
-        return math.prod(len(part) for part in self.parts)
+        return math.prod(map(len, self.parts))
 
     def __contains__(self, key: Key) -> bool:
         """Whether a first stage is in the box."""
-        return all(bool(np.isin(k, part)) for part, k in zip(self.parts, key, strict=True))
+        return all(bool(np.isin(k, numbers)) for numbers, k in zip(self.parts, key, strict=True))
 
     def stages(self) -> Iterator[Key]:
         """All first stages of the box."""
-        return itertools.product(*(part.tolist() for part in self.parts))
+        return itertools.product(*(numbers.tolist() for numbers in self.parts))
 
     def halves(self, place: int, last: int) -> tuple[Box, Box]:
         """The box with the numbers up to `last` at a place, and with the others."""
-        part = self.parts[place]
-        below = np.asarray(part <= last)
-        first, rest = part[below], part[~below]
+        numbers = self.parts[place]
+        below = np.asarray(numbers <= last)
         before, after = self.parts[:place], self.parts[place + 1 :]
-        return Box((*before, first, *after)), Box((*before, rest, *after))
+        low, high = numbers[below], numbers[~below]
+        return Box((*before, low, *after)), Box((*before, high, *after))
