@@ -6,8 +6,6 @@ tree of the proof serve the next (`memory`).
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Sequence
@@ -21,14 +19,9 @@ from abscopt.instances.schema import Instance
 from abscopt.optimizer.crosscheck import cells
 from abscopt.optimizer.memory import Memory
 from abscopt.optimizer.pipeline import solve
+from abscopt.optimizer.results.csv_rows import csv_rows
 from abscopt.optimizer.results.plain import plain_table, plain_text
-from abscopt.optimizer.results.result import (
-    DISCLAIMER,
-    FORMAT,
-    instance_digest,
-    stated_changes,
-    versions,
-)
+from abscopt.optimizer.results.result import DISCLAIMER, heading, versions
 from abscopt.optimizer.results.wording import change_lines
 
 if TYPE_CHECKING:
@@ -154,12 +147,7 @@ def rows(curve: Frontier) -> list[dict[str, Any]]:
 def document(curve: Frontier) -> dict[str, Any]:
     """What `frontier --json` prints."""
     return {
-        "format": FORMAT,
-        "kind": "frontier",
-        "notice": DISCLAIMER,
-        "instance": curve.instance.name,
-        "instance_digest": instance_digest(curve.instance),
-        **stated_changes(curve.instance),
+        **heading("frontier", curve.instance),
         "limit": curve.limit,
         "rows": rows(curve),
         "seconds": [round(point.result.solver.seconds, 3) for point in curve.points],
@@ -168,13 +156,8 @@ def document(curve: Frontier) -> dict[str, Any]:
 
 
 def csv_text(curve: Frontier) -> str:
-    """The rows as CSV; several entries of one cell are joined by '; '."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for row in rows(curve):
-        writer.writerow({k: "; ".join(v) if isinstance(v, list) else v for k, v in row.items()})
-    return buffer.getvalue()
+    """The rows as CSV."""
+    return csv_rows(COLUMNS, rows(curve))
 
 
 def report(curve: Frontier) -> str:

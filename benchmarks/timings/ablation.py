@@ -84,6 +84,14 @@ SHORTER: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """Cases of free courses with fewer days: a bundled case, and what is changed."""
 MEMBERS, WORST = 5, "cvar:0.4"
+LOADED_ONCE = [
+    "abscopt.optimizer.ensemble.decide",
+    "abscopt.optimizer.programme.single",
+    "abscopt.optimizer.search.free.explore",
+    "abscopt.optimizer.search.uniform.explore",
+    "pyomo.environ",
+]
+"""What every process imports."""
 FACTORS = (0.5, 2.0)
 TITLE = (
     "# What each setting is worth",
@@ -154,7 +162,7 @@ def run(room: str, field: str | None, value: Value, case: str, limit: float) -> 
 def fresh(room: str, field: str | None, value: Value, case: str, limit: float) -> Run:
     """The same in a process of its own, so that nothing is known before."""
     context = get_context("forkserver")
-    context.set_forkserver_preload(["ablation"])  # the imports once for all
+    context.set_forkserver_preload(LOADED_ONCE)
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(run, room, field, value, case, limit).result()
 

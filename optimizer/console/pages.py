@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-PICTURES = ("calendar", "limits", "control", "curves", "proof")
+from abscopt.optimizer.report.pictures import PICTURES
 
 
 @click.command("report")

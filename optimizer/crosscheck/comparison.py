@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +27,7 @@ from abscopt.optimizer.crosscheck.compare import (
 from abscopt.optimizer.crosscheck.engines import ENGINES
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.progress import Listener, Progress
+from abscopt.optimizer.results.csv_rows import csv_rows
 from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.result import DISCLAIMER, FORMAT, instance_digest
 from abscopt.optimizer.schedule import standard_schedule
@@ -244,13 +243,8 @@ def _changes(compared: Sequence[Compared]) -> dict[str, Any]:
 
 
 def csv_text(compared: Sequence[Compared]) -> str:
-    """The rows as CSV; several entries of one cell are joined by '; '."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for row in rows(compared):
-        writer.writerow({k: "; ".join(v) if isinstance(v, list) else v for k, v in row.items()})
-    return buffer.getvalue()
+    """The rows as CSV."""
+    return csv_rows(COLUMNS, rows(compared))
 
 
 def report(compared: Sequence[Compared]) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,16 +9,10 @@ from typing import TYPE_CHECKING, Any
 from abscopt.instances.load import InputError, Problem
 from abscopt.optimizer.ensemble.frames import TABLES, Rows
 from abscopt.optimizer.ensemble.robustness import QUANTILES, Robustness
+from abscopt.optimizer.results.csv_rows import csv_rows
 from abscopt.optimizer.results.files import replace_file
 from abscopt.optimizer.results.plain import plain_table, plain_text
-from abscopt.optimizer.results.result import (
-    DISCLAIMER,
-    FORMAT,
-    instance_digest,
-    sealed,
-    stated_changes,
-    versions,
-)
+from abscopt.optimizer.results.result import DISCLAIMER, heading, sealed, versions
 from abscopt.optimizer.results.wording import change_lines
 
 if TYPE_CHECKING:
@@ -32,12 +24,7 @@ def document(study: Robustness) -> dict[str, Any]:
     case = study.ensemble.case
     return sealed(
         {
-            "format": FORMAT,
-            "kind": "robustness",
-            "notice": DISCLAIMER,
-            "instance": case.name,
-            "instance_digest": instance_digest(case),
-            **stated_changes(case),
+            **heading("robustness", case),
             "schedule": study.pool.schedules[study.schedule].to_json(case),
             "versions": versions(),
         }
@@ -86,11 +73,7 @@ def csv_text(rows: Rows) -> str:
     """Rows as CSV; empty without rows."""
     if not rows:
         return ""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return buffer.getvalue()
+    return csv_rows(list(rows[0]), rows)
 
 
 def report(study: Robustness) -> str:

@@ -9,13 +9,7 @@ from abscopt.optimizer.ensemble.robustness import quantiles
 from abscopt.optimizer.results.files import write_files
 from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.report import HEADLINES, evaluation_parts, schedule_parts
-from abscopt.optimizer.results.result import (
-    DISCLAIMER,
-    FORMAT,
-    instance_digest,
-    stated_changes,
-    versions,
-)
+from abscopt.optimizer.results.result import DISCLAIMER, heading, versions
 from abscopt.optimizer.results.wording import title_lines
 
 if TYPE_CHECKING:
@@ -132,12 +126,7 @@ def decided_document(result: EnsembleResult) -> dict[str, Any]:
         "answer": result.answer, "nominal": result.nominal, "standard": result.standard,
     }  # fmt: skip
     return {
-        "format": FORMAT,
-        "kind": "ensemble_result",
-        "notice": DISCLAIMER,
-        "instance": case.name,
-        "instance_digest": instance_digest(case),
-        **stated_changes(case),
+        **heading("ensemble_result", case),
         "ensemble": ensemble.name,
         "risk": result.asked.text,
         "chance": result.chance,

@@ -21,6 +21,7 @@ from matplotlib.patches import Patch, Rectangle
 from abscopt.instances.calendar import date_of, is_machine_day
 from abscopt.instances.load import InputError, Problem
 from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.report.pictures import PICTURES
 from abscopt.optimizer.report.words import percent
 
 if TYPE_CHECKING:
@@ -297,13 +298,9 @@ def progress(finding: Finding, ax: Axes | None = None) -> Axes:
     return ax
 
 
-KINDS: dict[str, Callable[[Finding], Any]] = {
-    "calendar": calendar,
-    "limits": limits,
-    "control": control,
-    "curves": curves,
-    "proof": progress,
-}
+KINDS: dict[str, Callable[[Finding], Any]] = dict(
+    zip(PICTURES, (calendar, limits, control, curves, progress), strict=True)
+)
 
 
 def figure_of(finding: Finding, kind: str) -> Figure:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from abscopt.instances.load import InputError, Problem
 from abscopt.instances.reading.problems import first_of
-from abscopt.optimizer.results.result import DISCLAIMER, FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,15 +32,10 @@ def evaluation_document(
 
 def _verdict_of(evaluation: Evaluation, schedule: Schedule, instance: Instance) -> dict[str, Any]:
     """A document of a schedule and what the judge says of it, without notes and seal."""
-    from abscopt.optimizer.results.result import instance_digest, stated_changes
+    from abscopt.optimizer.results.result import heading
 
     return {
-        "format": FORMAT,
-        "kind": "evaluation",
-        "notice": DISCLAIMER,
-        "instance": instance.name,
-        "instance_digest": instance_digest(instance),
-        **stated_changes(instance),
+        **heading("evaluation", instance),
         "schedule": schedule.to_json(instance),
         "evaluation": evaluation.to_json(),
     }

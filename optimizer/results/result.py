@@ -240,6 +240,18 @@ class Result:
         return sealed(document)
 
 
+def heading(kind: str, case: Instance) -> dict[str, Any]:
+    """What every document about one case begins with."""
+    return {
+        "format": FORMAT,
+        "kind": kind,
+        "notice": DISCLAIMER,
+        "instance": case.name,
+        "instance_digest": instance_digest(case),
+        **stated_changes(case),
+    }
+
+
 def stated_changes(instance: Instance) -> dict[str, list[str]]:
     """`changes` of a document: what was changed in its case; empty where nothing was."""
     return {"changes": list(instance.changes)} if instance.changes else {}

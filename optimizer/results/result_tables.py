@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from abscopt.optimizer.results.csv_rows import csv_rows
 from abscopt.optimizer.schedule import SCHEDULE_COLUMNS
 
 if TYPE_CHECKING:
@@ -50,9 +48,9 @@ def csv_files(result: Result, instance: Instance) -> dict[str, str]:
     limits = [use.to_json() for use in verdict.limits] if verdict else []
     by_horizon = [f"{key}_day_{day}" for key in HORIZON_COLUMNS for day in instance.horizon_days]
     return {
-        "schedule.csv": _csv(SCHEDULE_COLUMNS, schedule),
-        "limits.csv": _csv(LIMIT_COLUMNS, limits),
-        "lesions.csv": _csv([*LESION_COLUMNS, *by_horizon], lesions),
+        "schedule.csv": csv_rows(SCHEDULE_COLUMNS, schedule),
+        "limits.csv": csv_rows(LIMIT_COLUMNS, limits),
+        "lesions.csv": csv_rows([*LESION_COLUMNS, *by_horizon], lesions),
     }
 
 
@@ -62,11 +60,3 @@ def _flat(outcome: LesionOutcome, instance: Instance) -> dict[str, Any]:
         for day, value in zip(instance.horizon_days, getattr(outcome, key), strict=True):
             row[f"{key}_day_{day}"] = value
     return row
-
-
-def _csv(columns: Sequence[str], rows: list[dict[str, Any]]) -> str:
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return buffer.getvalue()
