@@ -16,6 +16,7 @@ from abscopt.instances.dvh.measures import Curve, mean, union
 from abscopt.instances.dvh.plans import Plan, plans_of
 from abscopt.instances.dvh.points import Asked, asked, asked_by, dose_at, measured
 from abscopt.instances.dvh.read import DvhFile
+from abscopt.instances.dvh.shared import SHARED, shared_plans, times
 from abscopt.instances.lesions import SECOND_MOMENT
 from abscopt.instances.prescriptions import blocks
 from abscopt.instances.reading.problems import InputError, Problem, refused
@@ -96,6 +97,8 @@ def _factors(
 ) -> tuple[list[str], list[str], Factors, list[str]]:
     """Limits that every plan supplies, those lacking, factors by lesion and organ, and lines."""
     limits, lacking, lines = [], [], []
+    followers = [plan for plan in plans if plan.leader is not None]
+    plans = [plan for plan in plans if plan.leader is None]
     factors: Factors = {plan.lesion: {} for plan in plans}
     organs = {
         (plan.lesion, organ): _organ(plan, answers, organ)
@@ -128,6 +131,11 @@ def _factors(
                     f"{plan.lesion}: {organ} {point} {dose:.4g} {unit}, {into[point]:.4g} per "
                     f"{unit} prescribed"
                 )
+    for plan in followers:
+        assert plan.leader is not None
+        factors[plan.lesion] = {
+            organ: dict.fromkeys(points, 0.0) for organ, points in factors[plan.leader].items()
+        }
     return limits, lacking, factors, lines
 
 
@@ -192,7 +200,11 @@ def _case(
         **{key: rest.pop(key) for key in list(rest) if not isinstance(rest[key], dict | list)},
         "provenance": rest.pop("provenance", _provenance(plans, files, answers)),
         "organs": {organ: _tissue(organ, answers) for organ in organs} | stated,
-        "limits": [{"use": name} for name in limits] + rest.pop("limits", []),
+        "limits": [
+            *({"use": name} for name in limits),
+            *shared_plans(plans),
+            *rest.pop("limits", []),
+        ],
         "lesions": _lesions(plans, answers, factors),
     }
     if "immune" not in rest and not _immune_meant(answers):
@@ -220,6 +232,7 @@ def _provenance(plans: Sequence[Plan], files: Sequence[DvhFile], answers: Map) -
     hashes = ", ".join(dict.fromkeys(sha for file in files for sha in file.sha256.split(", ")))
     command = "dvh" if files[0].kind == DvhFile.kind else "dicom"
     point = "the greatest dose" if answers.absolute_max else "D0.035cm3"
+    leaders = [plan for plan in plans if plan.leader is None]
     doses = ", ".join(f"{p.lesion} {p.rx.total_gy:g} Gy in {p.rx.fractions}" for p in plans)
     return {
         "source": f"{files[0].kind} with SHA-256 {hashes}, by `abscopt import {command}`",
@@ -230,7 +243,8 @@ def _provenance(plans: Sequence[Plan], files: Sequence[DvhFile], answers: Map) -
         "assumed": [
             "doses scale with the prescription: the plan is the same in every fractionation",
             "structures of one organ or lesion do not overlap",
-            *(["doses of several plans at a point add"] if len(plans) > 1 else []),
+            *(["doses of several plans at a point add"] if len(leaders) > 1 else []),
+            *([SHARED] if len(plans) > len(leaders) else []),
             "no systemic effect, unless the map states agents, immune or effector_share",
             "everything else: tumors and tissues of the library, what the map states",
         ],
@@ -239,10 +253,18 @@ def _provenance(plans: Sequence[Plan], files: Sequence[DvhFile], answers: Map) -
 
 def _lesions(plans: Sequence[Plan], answers: Map, factors: Factors) -> list[Raw]:
     by_name = {plan.lesion: plan for plan in plans}
-    return [
-        _lesion(by_name[name], entry, answers, factors[name]) if name in by_name else entry
+    lesions = {
+        name: _lesion(by_name[name], entry, answers, factors[name]) if name in by_name else entry
         for name, entry in answers.lesions.items()
-    ]
+    }
+    for plan in plans:
+        if plan.leader is not None:
+            ratio = plan.rx.dose_gy / by_name[plan.leader].rx.dose_gy
+            menu = times(lesions[plan.leader]["course"], ratio, answers.label)
+            lesions[plan.lesion] = {
+                "lymphocyte_loss_per_fraction": 0.0, **lesions[plan.lesion], "course": menu
+            }  # fmt: skip
+    return list(lesions.values())
 
 
 def _lesion(plan: Plan, entry: Raw, answers: Map, factors: dict[str, dict[str, float]]) -> Raw:
@@ -253,7 +275,7 @@ def _lesion(plan: Plan, entry: Raw, answers: Map, factors: dict[str, dict[str, f
             rule = "the file has no volumes in cm3: state volume_cm3 of the lesion"
             raise refused(answers.label, f"lesions.{plan.lesion}.volume_cm3", "missing", rule)
         raw["volume_cm3"] = float(f"{sum(v for v in volumes if v is not None):.{DIGITS}g}")
-    integral = _integral(plan, answers)
+    integral = _integral(plan, answers) if plan.leader is None else None
     if integral is not None:
         raw["integral_dose_cm3"] = integral
     stated = entry.get("sparing", {})
@@ -261,7 +283,8 @@ def _lesion(plan: Plan, entry: Raw, answers: Map, factors: dict[str, dict[str, f
         organ: factors.get(organ, {}) | stated.get(organ, {})
         for organ in dict.fromkeys([*factors, *stated])
     }
-    raw["course"] = entry.get("course") or _menu(plan, entry, answers)
+    if plan.leader is None:
+        raw["course"] = entry.get("course") or _menu(plan, entry, answers)
     return raw
 
 
@@ -305,7 +328,7 @@ def _standard(plans: Sequence[Plan], lesions: Sequence[Raw], rest: Raw) -> Raw |
 def _further(plans: Sequence[Plan], measures: Sequence[str]) -> list[str]:
     lines = []
     for name in measures:
-        for plan in plans:
+        for plan in (plan for plan in plans if plan.leader is None):
             for structure, curve in plan.curves.items():
                 value = measured(curve, name, plan.rx.total_gy)
                 if value is None:

@@ -14,21 +14,30 @@ from abscopt.instances.reading.problems import refused
 
 TARGET_RANGE = (0.5, 2.0)
 """Mean dose of a target over its prescription: SABR goes to 1.4; beyond, units do not fit."""
+OF_MENU = (
+    "prescriptions", "course", "interval_days", "first_start_day", "last_start_day",
+    "start_step_days",
+)  # fmt: skip
+"""Keys of a lesion that say what is on its menu."""
 MOST_FACTOR = 3.0
 """Greatest dose of a structure over the prescription, as for sparing factors of a case."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What one lesion's plan gives: curves in Gy by structure, and its prescription."""
+    """What one lesion's plan gives: curves in Gy by structure, and its prescription.
+
+    `leader` is the first lesion of the same plan, which has its dose to organs; None for that one.
+    """
 
     lesion: str
     rx: Prescription
     curves: dict[str, Curve]
+    leader: str | None = None
 
 
 def plans_of(files: Sequence[DvhFile], answers: Map, rx: str | None) -> list[Plan]:
-    """One plan for each lesion that a structure is mapped to.
+    """One plan for each lesion that a structure is mapped to; lesions of the same files share it.
 
     Raises
     ------
@@ -39,18 +48,36 @@ def plans_of(files: Sequence[DvhFile], answers: Map, rx: str | None) -> list[Pla
     if not names:
         rule = "no structure is mapped to a lesion: one at least is the target of the plan"
         raise refused(answers.label, "structures", "no target", rule)
-    plans = [_plan(name, files, answers, rx, alone=len(names) == 1) for name in names]
+    leaders: dict[frozenset[str], Plan] = {}
     used: dict[str, str] = {}
+    plans = []
     for name in names:
-        for file in _files(name, files, answers, alone=len(names) == 1):
+        chosen = _files(name, files, answers, alone=len(names) == 1)
+        leader = leaders.get(frozenset(file.label for file in chosen))
+        for file in chosen if leader is None else ():
             if file.label in used:
                 rule = (
                     f"the plan of this file is that of lesion {used[file.label]} already; its "
-                    "dose would count twice: map the targets of one plan to one lesion"
+                    "dose would count twice: lesions of one plan have the same files"
                 )
                 raise refused(answers.label, f"lesions.{name}", Path(file.label).name, rule)
             used[file.label] = name
+        plan = _plan(name, chosen, answers, rx, leader)
+        leaders.setdefault(frozenset(file.label for file in chosen), plan)
+        plans.append(plan)
     return plans
+
+
+def _check_shared(plan: Plan, leader: Plan, answers: Map) -> None:
+    """What lesions of one plan must have in common."""
+    place = f"lesions.{plan.lesion}"
+    if plan.rx.fractions != leader.rx.fractions:
+        rule = f"one plan has one number of fractions: {leader.lesion} has {leader.rx.fractions}"
+        raise refused(answers.label, f"{place}.rx", plan.rx.fractions, rule)
+    stated = [key for key in OF_MENU if key in answers.lesions[plan.lesion]]
+    if stated:
+        rule = f"belongs to lesion {leader.lesion}, whose plan it shares: days and doses follow it"
+        raise refused(answers.label, f"{place}.{stated[0]}", stated[0], rule)
 
 
 def _files(name: str, files: Sequence[DvhFile], answers: Map, alone: bool) -> list[DvhFile]:
@@ -70,18 +97,21 @@ def _files(name: str, files: Sequence[DvhFile], answers: Map, alone: bool) -> li
     return [known[file] for file in wanted]
 
 
-def _plan(name: str, files: Sequence[DvhFile], answers: Map, rx: str | None, alone: bool) -> Plan:
-    own_files = _files(name, files, answers, alone)
-    stated = answers.lesions[name].get("rx", rx) or _stated_by(own_files)
+def _plan(
+    name: str, files: Sequence[DvhFile], answers: Map, rx: str | None, leader: Plan | None
+) -> Plan:
+    stated = answers.lesions[name].get("rx", rx) or _stated_by(files)
     if stated is None:
         rule = "the prescription of the plan is missing: --rx 50/5, or rx in its lesion"
         raise refused(answers.label, f"lesions.{name}.rx", "missing", rule)
     place = f"lesions.{name}.rx" if "rx" in answers.lesions[name] else "--rx"
     plan = prescription(stated, answers.label if place != "--rx" else "--rx", place)
     curves: dict[str, Curve] = {}
-    for file in own_files:
-        if file.prescribed_gy is not None and abs(file.prescribed_gy - plan.total_gy) > 1e-6:
-            rule = f"the file states {file.prescribed_gy:g} Gy as prescribed"
+    other_dose = leader is not None and "rx" in answers.lesions[name]
+    for file in files:
+        total = plan.total_gy if file.prescribed_gy is None or other_dose else file.prescribed_gy
+        if abs(total - plan.total_gy) > 1e-6:
+            rule = f"the file states {total:g} Gy as prescribed"
             raise refused(file.label, "prescription", f"{plan.total_gy:g} Gy", rule)
         if file.fractions is not None and file.fractions != plan.fractions:
             rule = f"the file states {file.fractions} fractions"
@@ -90,10 +120,12 @@ def _plan(name: str, files: Sequence[DvhFile], answers: Map, rx: str | None, alo
             if structure in curves:
                 rule = f"structure twice in the files of lesion {name}"
                 raise refused(file.label, f"structure {structure}", structure, rule)
-            curves[structure] = curve.in_gy(plan.total_gy)
+            curves[structure] = curve.in_gy((leader.rx if leader else plan).total_gy)
             _check_doses(file.label, curves[structure], plan)
-    found = Plan(name, plan, curves)
+    found = Plan(name, plan, curves, leader.lesion if leader else None)
     _check_target(found, answers)
+    if leader is not None:
+        _check_shared(found, leader, answers)
     return found
 
 

@@ -25,6 +25,7 @@ from abscopt.instances.limits.organs import (
     MeanLimit,
     NtcpLimit,
 )
+from abscopt.instances.limits.plans import OnePlanLimit
 
 __all__ = [
     "AlcLimit",
@@ -42,10 +43,11 @@ __all__ = [
     "MeanLimit",
     "NewSitesLimit",
     "NtcpLimit",
+    "OnePlanLimit",
     "OrganLimit",
 ]
 
 AnyLimit = Annotated[
-    AnyOrganLimit | AnyBloodLimit | AnyDrugLimit | AnyLogisticsLimit,
+    AnyOrganLimit | AnyBloodLimit | AnyDrugLimit | AnyLogisticsLimit | OnePlanLimit,
     Field(discriminator="kind"),
 ]

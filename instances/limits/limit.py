@@ -47,6 +47,11 @@ class Limit(LibraryTable):
         return 0
 
     @property
+    def counts_alone(self) -> bool:
+        """Whether it says something of one lesion alone."""
+        return True
+
+    @property
     def counted_points(self) -> tuple[tuple[str, str], ...]:
         """(organ, point) of every dose that the limit counts."""
         return ()

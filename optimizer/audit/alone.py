@@ -10,6 +10,7 @@ from abscopt.optimizer.audit.adding import MOST_WORK, Tried, try_courses
 from abscopt.optimizer.schedule import Schedule
 
 if TYPE_CHECKING:
+    from abscopt.instances.limits import AnyLimit
     from abscopt.instances.schema import Instance
 
 NOTHING = Tried(None, None, (), (), True)
@@ -48,9 +49,9 @@ def lesions_alone(instance: Instance) -> tuple[Alone, ...]:
     return tuple(_alone(caps, index, work) for index in instance.irradiable)
 
 
-def _cap(limit: object) -> bool:
+def _cap(limit: AnyLimit) -> bool:
     """Whether a limit is one from above: floors say nothing about one lesion alone."""
-    return getattr(limit, "floor", None) is None
+    return getattr(limit, "floor", None) is None and limit.counts_alone
 
 
 def _alone(instance: Instance, index: int, work: int) -> Alone:

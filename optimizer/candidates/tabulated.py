@@ -169,7 +169,10 @@ class Tabulated:
         """(schedules,) whether the least number of lesions is treated, and all that must be."""
         needed = max((limit.least_lesions for limit in self.instance.limits), default=0)
         treated: BoolArray = np.asarray((rows > 0).sum(axis=1) >= needed)
-        return treated & (rows[:, self.candidates.demanding] > 0).all(axis=1)
+        treated = treated & (rows[:, self.candidates.demanding] > 0).all(axis=1)
+        for limit in self._hard_limits:
+            treated = treated & limit.complete(self, rows)
+        return treated
 
     def extendable(self, rows: CourseRows, loads: FloatArray, alc_loss: FloatArray) -> BoolArray:
         """(schedules,) whether rows could be kept within caps with further courses added.

@@ -20,6 +20,7 @@ from abscopt.instances.limits import (
     LogisticsLimit,
     NewSitesLimit,
     NtcpLimit,
+    OnePlanLimit,
     OrganLimit,
 )
 from abscopt.models import dissemination, lymphocytes, risk
@@ -103,6 +104,8 @@ def _limit_use(
         return _drug(instance, schedule, limit)
     if isinstance(limit, NewSitesLimit):
         return _capped(limit, _new_sites(instance, schedule, limit), limit.cap, "new sites")
+    if isinstance(limit, OnePlanLimit):
+        return _one_plan(schedule, limit)
     if limit.quantity == "course_gap_days":
         return _course_gap(schedule, limit)
     return _logistics(instance, schedule, limit)
@@ -240,6 +243,27 @@ def _quantity(instance: Instance, schedule: Schedule, limit: LogisticsLimit) -> 
     if limit.quantity == "machine_days":
         return sum(counts)
     return max(per_day) - min(per_day) + 1 if per_day else 0
+
+
+def _one_plan(schedule: Schedule, limit: OnePlanLimit) -> LimitUse:
+    """Lesions of the plan whose fractions are not those of the first, dose by dose over its ratio.
+
+    Doses are equal within 1e-5 Gy: they are stated with up to nine decimals.
+    """
+    courses = []
+    for name, ratio in zip(limit.lesions, limit.ratios, strict=True):
+        fractions = [f for f in schedule.fractions if f.lesion == name]
+        courses.append(sorted((f.day, f.slot, f.dose_gy / ratio) for f in fractions))
+    different = sum(not _same_course(course, courses[0]) for course in courses[1:])
+    use = 0.0 if different == 0 else None
+    return _judged(limit, float(different), 0.0, "lesions beside the plan", use)
+
+
+def _same_course(course: list[tuple[int, int, float]], other: list[tuple[int, int, float]]) -> bool:
+    return len(course) == len(other) and all(
+        one[:2] == two[:2] and math.isclose(one[2], two[2], rel_tol=0, abs_tol=1e-5)
+        for one, two in zip(course, other, strict=True)
+    )
 
 
 def _course_gap(schedule: Schedule, limit: LogisticsLimit) -> LimitUse:

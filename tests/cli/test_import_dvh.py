@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -197,23 +198,65 @@ def test_units_prescriptions_and_plans_that_do_not_fit(run: Any, folder: Path) -
     assert done.exit_code == 2
 
 
-def test_one_plan_is_one_lesion(run: Any, folder: Path) -> None:
+def two_targets(folder: Path, more: str = "") -> tuple[str, str]:
+    """A plan of two targets, and maps of them to two lesions and to one."""
     lines = plain().splitlines()
     head = lines[2].replace("Spinal Cord", "PTV 2")
     rows = [line.split(",") for line in lines[3:]]
     rows = [[row[0], row[1], row[1], row[3]] for row in rows]
     text = "\n".join([*lines[:2], head, *(",".join(row) for row in rows)]) + "\n"
     (folder / "plan.csv").write_text(text, encoding="utf-8")
-    lesion = '[[lesions]]\nname = "second"\norgan = "spine"\nuse = "nsclc_metastasis"\n'
+    lesion = f'[[lesions]]\nname = "second"\norgan = "spine"\nuse = "nsclc_metastasis"\n{more}'
     answers = MAP.replace('"Spinal Cord" = "cord"', '"PTV 2" = "second"')
-    (folder / "map.toml").write_text(answers + lesion, encoding="utf-8")
+    single = answers.replace('"PTV 2" = "second"', '"PTV 2" = "lung"').replace("volume_cm3", "#")
+    return answers + lesion, single
+
+
+def test_targets_of_one_plan_are_lesions_that_share_it_or_one(run: Any, folder: Path) -> None:
+    shared, single = two_targets(folder)
+    (folder / "map.toml").write_text(shared, encoding="utf-8")
+    case = folder / "case.toml"
     arguments = command(folder, "--map", folder / "map.toml", "--rx", "50/5")
-    done = run(*arguments)
-    assert done.exit_code == 2 and "its dose would count twice" in done.stderr
-    answers = answers.replace('"PTV 2" = "second"', '"PTV 2" = "lung"').replace("volume_cm3", "#")
-    (folder / "map.toml").write_text(answers, encoding="utf-8")
+    done = run(*arguments, "--out", case)
+    assert done.exit_code == 0, done.output
+    loaded = load(str(case))
+    first, second = loaded.lesions
+    assert second.sparing == {"lungs": {"mean": 0.0}} and first.sparing["lungs"]["mean"] > 0.1  # type: ignore[operator]
+    assert second.course == first.course and second.volume_cm3 == 30.0
+    limit = next(limit for limit in loaded.limits if limit.kind == "one_plan")
+    assert limit.lesions == ("lung", "second")
+    assert loaded.standard is not None and len(loaded.standard.courses) == 2
+    assert run("instances", "check", case, "--strict").exit_code == 0
+    answer = run("solve", case, "--json", "--time-limit", "60")
+    fractions = json.loads(answer.stdout)["schedule"]["fractions"]
+    days = [[f["day"] for f in fractions if f["lesion"] == name] for name in ("lung", "second")]
+    assert days[0] == days[1] and days[0]
+    (folder / "map.toml").write_text(single, encoding="utf-8")
     done = run(*arguments)
     assert done.exit_code == 0 and "volume_cm3 = 60" in done.stdout
+
+
+def test_a_plan_of_two_doses(run: Any, folder: Path) -> None:
+    shared, _ = two_targets(folder, 'rx = "45/5"\n')
+    (folder / "map.toml").write_text(shared, encoding="utf-8")
+    case = folder / "case.toml"
+    arguments = command(folder, "--map", folder / "map.toml", "--rx", "50/5", "--out", case)
+    done = run(*arguments)
+    assert done.exit_code == 0, done.output
+    loaded = load(str(case))
+    limit = next(limit for limit in loaded.limits if limit.kind == "one_plan")
+    assert limit.ratios == (1.0, 0.9)
+    courses = [lesion.course for lesion in loaded.lesions]
+    assert courses[0].prescriptions == ("50/5", "48/4")  # type: ignore[union-attr]
+    assert courses[1].prescriptions == ("45/5", "43.2/4")  # type: ignore[union-attr]
+    for more, rule in (
+        ('rx = "54/3"\n', "one plan has one number of fractions"),
+        ("last_start_day = 3\n", "days and doses follow it"),
+    ):
+        shared, _ = two_targets(folder, more)
+        (folder / "map.toml").write_text(shared, encoding="utf-8")
+        done = run(*arguments)
+        assert done.exit_code == 2 and rule in done.stderr, done.output
 
 
 def test_a_structure_of_which_nothing_can_be_read_is_refused_where_it_is_mapped(

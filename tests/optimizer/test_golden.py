@@ -145,6 +145,11 @@ VARIANTS: dict[str, Raw] = {
     "waiting": case(UNIFORM, [plain.limit("new_sites", "new_sites", cap=0.1, **SEEDING)]),
     "spread": case(UNIFORM, [], lesion={"alpha_cv": 0.3}),
     "dose_volume": case(UNIFORM, DOSE_VOLUME),
+    "one_plan": case(
+        UNIFORM,
+        [plain.limit("one_plan", "plan", lesions=["one", "two"])],
+        lesion={"integral_dose_cm3": None},
+    ),
     "counted": plain.plain_case(
         [plain.lesion("one", repopulation_doubling_time_days=3, kick_off_days=1, course=COUNTED)],
         [],

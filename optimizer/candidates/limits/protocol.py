@@ -158,6 +158,12 @@ class CourseProgramme(Protocol):
     def columns(self, s: int) -> IntArray:
         """Columns of a lesion's courses."""
 
+    def dose(self, s: int) -> FloatArray:
+        """(courses,) Gy per fraction of each column of a lesion."""
+
+    def number_of(self, lesion: str) -> int:
+        """Number of a lesion by its name."""
+
     def further(self, upper: float, cost: float = 0.0) -> int:
         """A continuous column between 0 and `upper`; its number."""
 
@@ -220,6 +226,10 @@ class CourseLoad(LimitLoad[AnyOf]):
         ----------
         log_loss : (days,) at least what lesions to come add to the log loss of lymphocytes
         """
+        return np.ones(len(rows), dtype=bool)
+
+    def complete(self, tabulated: Tabulated, rows: CourseRows) -> BoolArray:
+        """(schedules,) whether no course is missing; rows that are still being made may lack it."""
         return np.ones(len(rows), dtype=bool)
 
     def days_matter(self, candidates: Candidates) -> bool:

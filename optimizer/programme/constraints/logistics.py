@@ -9,6 +9,7 @@ import pyomo.environ as pyo
 
 from abscopt.optimizer.candidates.limits.calendar.counted import CalendarLoad
 from abscopt.optimizer.candidates.limits.calendar.new_sites import NewSites
+from abscopt.optimizer.candidates.limits.calendar.one_plan import OnePlan
 from abscopt.optimizer.programme.constraints.choice import treated_days
 from abscopt.optimizer.programme.constraints.organs import allowance
 
@@ -224,11 +225,31 @@ def course_gaps(model: Any, data: Data) -> None:
     )
 
 
+def lesions_of_one_plan(model: Any, data: Data) -> None:
+    """sum of x[j] over columns of lesion 1 with a key = sum over those of lesion s, for every key.
+
+    A key is treatment days, fractions a day and dose over the lesion's ratio.
+    """
+    rows = [
+        (groups.get(key, []), others.get(key, []))
+        for load in data.candidates.every_limit
+        if isinstance(load, OnePlan)
+        for groups, *beside in [load.columns_by_key(data.candidates, data.columns)]
+        for others in beside
+        for key in {**groups, **others}
+    ]
+    model.lesions_of_one_plan = pyo.Constraint(
+        range(len(rows)),
+        rule=lambda m, i: sum(m.x[j] for j in rows[i][0]) == sum(m.x[j] for j in rows[i][1]),
+    )
+
+
 STATED = (
     lesions_treated,
     visits,
     machine_days,
     new_sites,
+    lesions_of_one_plan,
     lesions_per_day,
     overall_days,
     course_gaps,

@@ -128,6 +128,15 @@ class DateProgramme:
         """Columns of a lesion's courses."""
         return np.flatnonzero(self.owner == s)
 
+    def dose(self, s: int) -> FloatArray:
+        """(courses,) Gy per fraction of each column of a lesion."""
+        return self.menus[s].dose[self.courses[s]]
+
+    def number_of(self, lesion: str) -> int:
+        """Number of a lesion by its name."""
+        candidates = self.tabulated.candidates
+        return [candidates.lesion_of(table).name for table in candidates.lesions].index(lesion)
+
     def further(self, upper: float, cost: float = 0.0) -> int:
         """A continuous column between 0 and `upper`; its number."""
         self.extra_upper.append(upper)
