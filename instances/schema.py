@@ -21,6 +21,7 @@ from abscopt.instances.fields import (
     FractionDose,
     Name,
     Table,
+    consistent,
 )
 from abscopt.instances.immune import Immune, Lymphocytes
 from abscopt.instances.lesions import SECOND_MOMENT, Lesion, Technique
@@ -62,6 +63,11 @@ class Patient(Table):
     )
 
 
+Preference = Literal[
+    "closest-to-standard", "fewest-visits", "least-load", "consecutive-days", "earliest"
+]
+
+
 class Objective(Table):
     """What is maximized, and the gap at which a proof is complete.
 
@@ -86,6 +92,17 @@ class Objective(Table):
         description="absolute gap between bound and objective at which a proof is complete, "
         "in the objective's unit",
     )
+    prefer: Annotated[tuple[Preference, ...], Field(min_length=1)] | None = Field(
+        default=None,
+        description="of schedules within the gap, the one is shown that has the least of these in "
+        "turn, then the least load (with free courses the best one is shown)",
+    )
+
+    @consistent
+    def _once(self) -> Self:
+        if self.prefer is not None and len(set(self.prefer)) < len(self.prefer):
+            raise ValueError("prefer names something twice")
+        return self
 
     @property
     def of_dose_alone(self) -> bool:

@@ -302,6 +302,8 @@ def _standard(instance: Instance) -> Iterator[Problem]:
 
     standard = instance.standard
     if standard is None:
+        if "closest-to-standard" in (instance.objective.prefer or ()):
+            yield "objective.prefer", "closest-to-standard", "the case states no standard regimen"
         return
     yield from _repeated("standard.courses", (course.lesion for course in standard.courses))
     by_name = {lesion.name: lesion for lesion in instance.lesions}

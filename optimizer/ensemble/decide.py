@@ -19,6 +19,7 @@ import numpy as np
 from abscopt.instances.load import InputError, Problem
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.as_rows import closest_row, schedule_of_row
+from abscopt.optimizer.ensemble.second_stage import least_loading
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.memory import Memory
 from abscopt.optimizer.pipeline import solve
@@ -337,6 +338,8 @@ def _answer(
         if answer.risk > bound + JUDGE_TOLERANCE * max(1.0, abs(bound)):
             raise SolverError(f"the bound {bound!r} lies below the judged {answer.risk!r}")
         bound = max(bound, answer.risk)
+        if state.members is not None and bound - answer.risk <= wanted:
+            answer = least_loading(panel, state.members.nominal, answer, bound, wanted, clock)
     status: ResultStatus = "unknown"
     if answer is not None:
         closed = bound is not None and bound - answer.risk <= wanted * (1 + 1e-9)

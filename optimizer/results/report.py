@@ -236,13 +236,19 @@ def _proof_parts(result: Result, instance: Instance) -> list[object]:
         lines.append(f"Inside it  {name}: {size:.3g} {unit}")
     return [
         *lines,
-        f"Second stage  {result.certificate.second_stage}; "
+        f"Second stage  {result.certificate.second_stage}{_preferred(instance)}; "
         f"best objective before it {_amount(result.certificate.best_objective, unit)}",
         f"Proved by  {run.proved_by or 'nothing'}",
         f"Solver     {run.name} {run.version}, method {run.method}, {run.seconds:.2f} s, seed "
         f"{result.seed}; {run.columns} choices for lesions and {run.plans} systemic plans "
         f"considered, {run.nodes} nodes",
     ]
+
+
+def _preferred(instance: Instance) -> str:
+    """What the case prefers among schedules within the gap."""
+    wanted = instance.objective.prefer
+    return "" if wanted is None else f" by {', '.join(wanted)}"
 
 
 def _standard_parts(result: Result, instance: Instance) -> list[object]:

@@ -1,8 +1,8 @@
 """Second stage: among schedules within the gap, the one that loads the patient least.
 
 The key is (sum of load / cap, visits, drug doses, doses moved from their planned day, sum of start
-days), smallest first. Small cases are enumerated; larger ones descend from the answer by changing
-one course or the plan.
+days), smallest first; what the case prefers comes before it (`preference`). Small cases are
+enumerated; larger ones descend from the answer by changing one course or the plan.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from abscopt.optimizer.ids import CourseIds, CourseRows, PlanId, PlanIds
 from abscopt.optimizer.progress import Stopped, tick
 from abscopt.optimizer.search.join import every_row
 from abscopt.optimizer.search.uniform import settings
+from abscopt.optimizer.search.uniform.preference import preferred
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
@@ -80,13 +81,14 @@ def _step(
         if improvement is not None:
             best, limit = (k, row, improvement[1]), improvement[1]
     tabulated = Tabulated(candidates, plan)
+    leads_by_load = (candidates.instance.objective.prefer or ("least-load",))[0] == "least-load"
     for s in range(len(row)):
         if clock.expired:
             return best
         courses = _worth_trying(tabulated, row, s, floor)
         rows = CourseRows(np.repeat(row[None, :], len(courses), axis=0))
         rows[:, s] = courses
-        improvement = _least(tabulated, rows, limit, floor, s)
+        improvement = _least(tabulated, rows, limit, floor, s if leads_by_load else None)
         if improvement is not None:
             best, limit = (plan, *improvement), improvement[1]
     return best
@@ -156,7 +158,7 @@ def _least(
         lot = order[begin : begin + settings.CURRENT.key_chunk]
         if least_use[lot[0]] > limit[0] + ROUNDING:
             break
-        keys = _keys(tabulated, rows[lot])
+        keys = keys_of(tabulated, rows[lot])
         below = [i for i in np.lexsort(keys.T[::-1]) if tuple(keys[i]) < limit]
         feasible = np.flatnonzero(tabulated.feasible(rows[lot[below]]))
         if len(feasible):
@@ -182,10 +184,18 @@ def _enumerated(
 
 
 def _key(candidates: Candidates, plan: PlanId, row: CourseIds) -> Key:
-    return tuple(_keys(Tabulated(candidates, plan), row[None, :])[0].tolist())
+    return tuple(keys_of(Tabulated(candidates, plan), row[None, :])[0].tolist())
 
 
-def _keys(tabulated: Tabulated, rows: CourseRows) -> FloatArray:
+def keys_of(tabulated: Tabulated, rows: CourseRows) -> FloatArray:
+    """(schedules, numbers) keys: what the case prefers, then the load of the patient."""
+    keys = _loads(tabulated, rows)
+    if tabulated.instance.objective.prefer is None:
+        return keys
+    return np.hstack([preferred(tabulated, rows, keys), keys])
+
+
+def _loads(tabulated: Tabulated, rows: CourseRows) -> FloatArray:
     """(schedules, 5) keys, rounded: sum of load / cap, visits, drug doses, moved, sum of starts."""
     plan, tables = tabulated.candidates.plans[tabulated.plan], tabulated.candidates.lesions
     drugs = sum(
