@@ -13,7 +13,7 @@ from abscopt.instances.checks.offer import timings
 from abscopt.instances.checks.unusual import unusual_values
 from abscopt.instances.checks.windows import unplaced_by_agent
 from abscopt.instances.infusion_days import given_infusions
-from abscopt.instances.limits import AlcLimit, DrugLimit, OrganLimit
+from abscopt.instances.limits import AlcLimit, DoseByFractionsLimit, DrugLimit, OrganLimit
 from abscopt.instances.prior import prior_load
 from abscopt.instances.regimens import dose_in_mg
 
@@ -35,7 +35,7 @@ def input_notes(instance: Instance) -> tuple[Note, ...]:
     """Every note on a case that needs neither courses nor judge, in the order of the case."""
     checks = (
         _assumed, _sparing, _losses, _menus, _prior, _cycles, _starts, _immune_shares, _idle_terms,
-        _agents, unusual_values,
+        _agents, _envelopes, unusual_values,
     )  # fmt: skip
     return tuple(found for check in checks for found in check(instance))
 
@@ -47,6 +47,21 @@ def _counted_points(instance: Instance) -> dict[tuple[str, str], list[str]]:
         for key in limit.counted_points:
             found.setdefault(key, []).append(limit.name)
     return found
+
+
+def _envelopes(instance: Instance) -> Iterator[Note]:
+    """Tables that do not fall per fraction and cannot be looked up in this case."""
+    for i, limit in enumerate(instance.limits):
+        if not isinstance(limit, DoseByFractionsLimit) or limit.looked_up(instance):
+            continue
+        fractions, limits_gy = limit.safe
+        if limits_gy != limit.limits_gy:
+            yield note(
+                "envelope", f"limits[{i}]", limit=limit.name,
+                point=f"{limit.organ}.{limit.point}",
+                limits="/".join(f"{dose:.4g}" for dose in limits_gy),
+                fractions="/".join(f"{count:g}" for count in fractions),
+            )  # fmt: skip
 
 
 def _sparing(instance: Instance) -> Iterator[Note]:

@@ -53,6 +53,11 @@ TEXTS = {
         "{agent} changes nothing in this case: {reason}"
     ),
     "term_without_effect": "immune.{key} changes nothing in this case: {reason}",
+    "envelope": (
+        "the table of {limit} allows more per fraction in more fractions: where one lesion alone "
+        "loads {point}, with equal fractions once a day and nothing before, it is looked up by "
+        "their number; here its safe envelope counts, {limits} Gy in {fractions}"
+    ),
     "prior_over_soft": "prior dose alone uses {use:.1f} % of the soft limit {limit}",
     "fails_alone": (
         "every course of {lesion} breaks a limit even alone; nearest is {course}: {breaks}"
@@ -80,6 +85,7 @@ TEXTS = {
 
 REMARKS = {
     "doses_cut", "courses_cut", "starts_not_offered", "untreated", "no_gain", "ends_before_horizon",
+    "envelope",
 }  # fmt: skip
 """Kinds that state what follows from a horizon, a calendar or an answer as it was meant; all others
 point to a probable mistake."""

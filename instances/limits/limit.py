@@ -51,6 +51,10 @@ class Limit(LibraryTable):
         """Whether it says something of one lesion alone."""
         return True
 
+    def falls_with_fractions(self, instance: Instance) -> bool:
+        """Whether more fractions of the same dose can load less."""
+        return False
+
     @property
     def counted_points(self) -> tuple[tuple[str, str], ...]:
         """(organ, point) of every dose that the limit counts."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -12,7 +12,10 @@ from pydantic import Field
 from abscopt.instances.fields import AlphaBeta, CapGy, Count, Name, Table, consistent
 from abscopt.instances.limits.limit import OrganLimit
 from abscopt.models import lq, ntcp
-from abscopt.models.toxicity import check_tolerance_table, miner_fraction
+from abscopt.models.toxicity import check_tolerance_table, falls, miner_fraction, safe_table
+
+if TYPE_CHECKING:
+    from abscopt.instances.schema import Instance
 
 
 class BedLimit(OrganLimit):
@@ -112,7 +115,13 @@ def mean_eqd2(dose_gy: float, second_moment_gy2: float | None, alpha_beta_gy: fl
 
 
 class DoseByFractionsLimit(OrganLimit):
-    """A published table limit(n); unequal fractions by the Miner sum of `models.toxicity`."""
+    """A published table limit(n); unequal fractions by the Miner sum of `models.toxicity`.
+
+    Some published maxima allow more per fraction in more fractions; a Miner sum cannot say that.
+    Where one lesion alone loads the point, with equal fractions once a day, such a table is looked
+    up by the number of fractions of its course (`looked_up`); elsewhere the largest table below it
+    that falls per fraction counts (`safe`).
+    """
 
     kind: Literal["dose_by_fractions"] = Field(description="kind of limit")
     organ: Name = Field(description="at risk")
@@ -128,14 +137,48 @@ class DoseByFractionsLimit(OrganLimit):
     def _falls(self) -> Self:
         if len(self.fractions) != len(self.limits_gy):
             raise ValueError("fractions and limits_gy must have the same length")
-        check_tolerance_table(self.fractions, self.limits_gy)
-        for i, (low, high) in enumerate(itertools.pairwise(self.limits_gy)):
-            if high < low:
-                n = self.fractions[i + 1]
-                raise ValueError(
-                    f"limit({n}) = {high:g} Gy is below {low:g} Gy for fewer fractions"
-                )
+        if any(high <= low for low, high in itertools.pairwise(self.fractions)):
+            raise ValueError("fractions must increase")
+        check_tolerance_table(*self.safe)
         return self
+
+    @property
+    def safe(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """The table itself, or the largest one below it that falls per fraction."""
+        return safe_table(self.fractions, self.limits_gy)
+
+    def looked_up(self, instance: Instance) -> bool:
+        """Whether a table that does not fall counts as published, by a course's own number.
+
+        One lesion with a uniform course once a day loads the point, the same every day, and nothing
+        else does: no other lesion, no prior dose, no sensitizer of the organ.
+        """
+        if falls(self.fractions, self.limits_gy) or any(
+            (prior.organ, prior.point) == (self.organ, self.point) for prior in instance.prior_doses
+        ):
+            return False
+        loading = [
+            lesion
+            for lesion in instance.lesions
+            if any(self._reaches(lesion.sparing) or self._reaches(w.sparing) for w in lesion.ways)
+        ]
+        if len(loading) != 1 or instance.organs[self.organ].sensitizer_enhancement_ratio != 1:
+            return False
+        lesion = loading[0]
+        factors = [lesion.sparing, *(way.sparing for way in lesion.ways)]
+        return (
+            lesion.course is not None
+            and lesion.course.form == "uniform"
+            and all(block.fractions_per_day == 1 for block in lesion.course.blocks)
+            and all(isinstance(f.get(self.organ, {}).get(self.point, 0.0), float) for f in factors)
+        )
+
+    def falls_with_fractions(self, instance: Instance) -> bool:
+        """Where the table is looked up: it may allow more per fraction in more fractions."""
+        return self.looked_up(instance)
+
+    def _reaches(self, sparing: dict[str, Any]) -> bool:
+        return sparing.get(self.organ, {}).get(self.point, 0.0) != 0.0
 
     @property
     def words(self) -> str:
@@ -156,17 +199,18 @@ class DoseByFractionsLimit(OrganLimit):
 
     def load_of_fraction(self, dose_gy: float, second_moment_gy2: float | None) -> float:
         """Miner fraction of one dose; infinite beyond the table."""
-        return float(miner_fraction(dose_gy, self.fractions, self.limits_gy))
+        return float(miner_fraction(dose_gy, *self.safe))
 
     def greatest_daily_gy(self, days: int) -> float | None:
         """limit(n)/n, log-log between the rows of the table."""
-        n = min(max(days, self.fractions[0]), self.fractions[-1])
-        doses = np.interp(math.log(n), np.log(self.fractions), np.log(self.limits_gy))
+        fractions, limits_gy = self.safe
+        n = min(max(days, fractions[0]), fractions[-1])
+        doses = np.interp(math.log(n), np.log(fractions), np.log(limits_gy))
         return math.exp(doses) / max(days, n)
 
     def no_room_for(self, dose_gy: float) -> str:
         """The dose lies beyond the table."""
-        most = self.limits_gy[0] / self.fractions[0]
+        most = self.safe[1][0] / self.safe[0][0]
         return (
             f"{dose_gy:g} Gy in one fraction is beyond the table of limit {self.name} "
             f"(at most {most:g} Gy in one fraction)"

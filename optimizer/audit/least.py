@@ -3,7 +3,8 @@
 With the days of a course fixed, the load of every limit grows with the dose per fraction; with its
 start and interval fixed, it grows with the number of fractions, since a longer course has all days
 of the shorter one. So of each block and technique only the smallest number of fractions at the
-smallest dose needs to be looked at, on each start day and interval.
+smallest dose needs to be looked at, on each start day and interval; every number where a table is
+looked up that allows more per fraction in more fractions.
 """
 
 from __future__ import annotations
@@ -30,16 +31,23 @@ def least_courses(instance: Instance, lesion: Lesion) -> Iterator[Iterator[Cours
         dose = min(menu.levels_gy)
         yield ((Fraction(day, lesion.name, dose, 0, lesion.ways[0].name),) for day in menu.days)
         return
+    every = any(limit.falls_with_fractions(instance) for limit in instance.limits)
     for block in menu.blocks:
-        for way in lesion.ways:
-            yield _timed(instance, lesion, menu, block, way)
+        for count in sorted(set(block.fractions)) if every else [min(block.fractions)]:
+            for way in lesion.ways:
+                yield _timed(instance, lesion, menu, block, way, count)
 
 
 def _timed(
-    instance: Instance, lesion: Lesion, menu: UniformCourse, block: CourseBlock, way: Technique
+    instance: Instance,
+    lesion: Lesion,
+    menu: UniformCourse,
+    block: CourseBlock,
+    way: Technique,
+    fractions: int,
 ) -> Iterator[Course]:
-    """The smallest number of fractions at the smallest dose on every start day and interval."""
-    fractions, dose, number = min(block.fractions), min(block.levels_gy), block.fractions_per_day
+    """A number of fractions at the smallest dose on every start day and interval."""
+    dose, number = min(block.levels_gy), block.fractions_per_day
     for interval in sorted(set(block.interval_days)):
         for start in menu.start_days:
             days = course_days(instance.calendar, start, fractions // number, interval)

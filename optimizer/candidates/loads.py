@@ -32,7 +32,7 @@ def menu_loads(
 ) -> FloatArray:
     """(courses, organ limits) load of each course alone under a plan, as a part of the cap.
 
-        load = (days not sensitized) day_load + (days sensitized) day_load with R
+        load = (days not sensitized) day_load + (days sensitized) day_load with R, or course_load
 
     Parameters
     ----------
@@ -48,6 +48,10 @@ def menu_loads(
             for column, load in enumerate(limits if len(alike) else ()):
                 tick()
                 beam, dose = (lesion, technique, number), menu.dose[alike]
+                whole = load.course_load(instance, beam, dose, menu.fractions[alike])
+                if whole is not None:
+                    loads[alike, column] = np.where(days[alike] > 0, whole, 0.0)
+                    continue
                 with np.errstate(invalid="ignore"):
                     plain = load.day_load(instance, beam, dose, 0)
                     total = days[alike] * plain

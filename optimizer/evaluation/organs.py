@@ -7,6 +7,7 @@ it. Do not let one call the other, nor both a third.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.evaluation.systemic import SystemicState
     from abscopt.optimizer.schedule import Schedule
+
+
+EQUAL_GY = 1e-9
+"""Doses this close are equal fractions: doses are stated with up to nine decimals."""
 
 
 @dataclass(frozen=True)
@@ -188,9 +193,14 @@ def _miner(
     instance: Instance, schedule: Schedule, limit: DoseByFractionsLimit, state: SystemicState
 ) -> float:
     def used(dose_gy: float) -> float:
-        return float(toxicity.miner_fraction(dose_gy, limit.fractions, limit.limits_gy))
+        return float(toxicity.miner_fraction(dose_gy, *limit.safe))
 
     daily = daily_parts(instance, schedule, limit.organ, limit.point)
+    doses_gy = [sum(p.organ_gy for p in parts) for parts in daily.values()]
+    doses_gy = [dose for dose in doses_gy if dose > 0]
+    if limit.looked_up(instance) and doses_gy and max(doses_gy) - min(doses_gy) <= EQUAL_GY:
+        allowed = float(toxicity.limit_of(len(doses_gy), limit.fractions, limit.limits_gy))
+        return sum(doses_gy) / allowed if allowed > 0 else math.inf
     planned = sum(
         used(_enhancement(instance, limit.organ, day, state) * sum(p.organ_gy for p in doses))
         for day, doses in daily.items()

@@ -120,6 +120,15 @@ class OrganLoad(LimitLoad[OnOrgan]):
         """(n,) load of one treatment day of one lesion alone, as a part of the cap."""
         raise NotImplementedError
 
+    def course_load(
+        self, instance: Instance, beam: Beam, dose_gy: FloatArray, fractions: IntArray
+    ) -> FloatArray | None:
+        """(n,) load of whole courses of equal doses, where it is no sum of days; None if it is.
+
+        Only where no other lesion and nothing else loads the point.
+        """
+        return None
+
     def cross_factor(self, instance: Instance, first: Beam, second: Beam, day: int) -> float:
         """F in the further load F d d' (part of the cap) of two lesions on one day; 0 if none."""
         return 0.0
