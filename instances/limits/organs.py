@@ -178,7 +178,7 @@ class DoseByFractionsLimit(OrganLimit):
         return self.looked_up(instance)
 
     def _reaches(self, sparing: dict[str, Any]) -> bool:
-        return sparing.get(self.organ, {}).get(self.point, 0.0) != 0.0
+        return bool(sparing.get(self.organ, {}).get(self.point, 0.0) != 0.0)
 
     @property
     def words(self) -> str:
