@@ -10,7 +10,7 @@ from abscopt.optimizer.audit.adding import MOST_WORK, Tried, try_courses
 from abscopt.optimizer.schedule import Schedule
 
 if TYPE_CHECKING:
-    from abscopt.instances.limits import AnyLimit
+    from abscopt.instances.limits.limit import Limit
     from abscopt.instances.schema import Instance
 
 NOTHING = Tried(None, None, (), (), True)
@@ -49,7 +49,7 @@ def lesions_alone(instance: Instance) -> tuple[Alone, ...]:
     return tuple(_alone(caps, index, work) for index in instance.irradiable)
 
 
-def _cap(limit: AnyLimit) -> bool:
+def _cap(limit: Limit) -> bool:
     """Whether a limit is one from above: floors say nothing about one lesion alone."""
     return getattr(limit, "floor", None) is None and limit.counts_alone
 
