@@ -176,6 +176,22 @@ class EnsembleResult:
         weights = self.ensemble.weights
         return float(weights @ (self.best - self.answer.values))
 
+    @property
+    def perfect_information_at_least(self) -> float | None:
+        """Value of knowing the member, at least: by the schedules that were judged in all members.
+
+        sum_m w_m max_x V_m(x) - sum_m w_m V_m(answer), over x that keep the limits of every member
+        """
+        if self.answer is None:
+            return None
+        compared = [
+            judged.values
+            for judged in (self.nominal, self.standard)
+            if judged is not None and judged.nominal.feasible and judged.broken <= WITHIN_CHANCE
+        ]
+        best = np.max([self.answer.values, *compared], axis=0)
+        return float(self.ensemble.weights @ (best - self.answer.values))
+
 
 def decide(
     ensemble: Ensemble,

@@ -110,9 +110,10 @@ def _proof_lines(result: EnsembleResult) -> list[str]:
     price = result.price_of_robustness
     if price is not None:
         lines.append(f"Price of robustness  {price:.4f} {unit} in the case as it is stated")
-    perfect = result.perfect_information
-    if perfect is not None:
-        lines.append(f"Value of perfect information  at most {perfect:.4f} {unit}")
+    least, perfect = result.perfect_information_at_least, result.perfect_information
+    if least is not None:
+        ends = "its ceiling needs --perfect" if perfect is None else f"at most {perfect:.4f} {unit}"
+        lines.append(f"Value of perfect information  at least {least:.4f} {unit}; {ends}")
     if result.chance > 0.0:
         lines.append(f"Limits may be broken in {100 * result.chance:g} % of the members")
     lines.append(f"Proved by  abscopt search over members, LPs by HiGHS; {result.seconds:.2f} s")
@@ -140,6 +141,7 @@ def decided_document(result: EnsembleResult) -> dict[str, Any]:
         "schedule": result.answer.schedule.to_json(case) if result.answer else None,
         "price_of_robustness": result.price_of_robustness,
         "cost_of_ignoring": _finite(result.cost_of_ignoring),
+        "value_of_perfect_information_at_least": result.perfect_information_at_least,
         "value_of_perfect_information_at_most": result.perfect_information,
         "judged": {
             name: _judged(schedule, result)

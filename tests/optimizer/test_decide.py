@@ -77,6 +77,11 @@ def test_regret_and_perfect_information_are_not_negative(
     assert known.perfect_information is not None and known.perfect_information >= 0.0
     price = known.price_of_robustness
     assert price is not None and price >= 0.0
+    for result in (known, *answers.values()):
+        least = result.perfect_information_at_least
+        assert least is not None and least >= 0.0
+        if result.perfect_information is not None:
+            assert least <= result.perfect_information + 1e-9
 
 
 def test_one_member_as_stated_is_the_case_alone() -> None:

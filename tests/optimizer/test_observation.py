@@ -29,7 +29,7 @@ from abscopt.optimizer.search.ensemble import settings
 from abscopt.optimizer.search.ensemble.members import Members
 
 GAP = 1e-3
-SEEDS, TELLING = (8, 9), (0, 2, 4)
+SEEDS, TELLING = (9,), (2, 4)
 
 
 def members_of(seed: int) -> Ensemble:
@@ -239,7 +239,7 @@ def test_a_stopped_search_has_a_true_bound() -> None:
     everything = Enumerated(patients_of(3))
     observation = Observation("burden", 3, (0.000159192, 1.0), 0.3, "large")
     best = everything.best(observation)
-    for seconds in (0.0, 0.3, 1.5):
+    for seconds in (0.0, 1.0):
         result = decide_observed(everything.ensemble, observation, gap=1e-6, time_limit=seconds)
         assert result.bound is None or result.bound >= best - 1e-9
         assert result.objective is None or result.objective <= best + 1e-9
