@@ -126,12 +126,11 @@ TERMS = (
         "sensitizer",
         "stage3-crt",
         "ratio 1 of both platinum drugs",
-        _set(
-            "drugs",
-            value={
-                name: {"use": name, "sensitizer_enhancement_ratio": 1.0}
-                for name in ("carboplatin", "cisplatin")
-            },
+        _all(
+            *(
+                _set("drugs", drug, "sensitizer_enhancement_ratio", value=1.0)
+                for drug in ("carboplatin", "cisplatin")
+            )
         ),
     ),
     Term(
@@ -247,12 +246,9 @@ TERMS = (
     ),
     Term(
         "exposures of NTCP",
-        "stage3-crt",
-        "no exposures",
-        _all(
-            _set("limits", "pneumonitis", "exposures", value=[]),
-            _set("limits", "esophagitis_acute", "exposures", value=[]),
-        ),
+        "hfrt-crt",
+        "no exposures of pneumonitis",
+        _set("limits", "pneumonitis_eqd2", "exposures", value=[]),
     ),
     Term("soft limit", "central-sbrt", "no soft limit", _drop("limits", "heart_optimal")),
     Term("prior dose", "reirradiation", "no prior doses", _set("prior_doses", value=[])),
