@@ -246,9 +246,10 @@ TERMS = (
     ),
     Term(
         "exposures of NTCP",
-        "hfrt-crt",
-        "no exposures of pneumonitis",
-        _set("limits", "pneumonitis_eqd2", "exposures", value=[]),
+        "stage3-crt-tight",
+        "no exposures of pneumonitis (at most 42 % instead of 44 %)",
+        _set("limits", "pneumonitis", "exposures", value=[]),
+        _set("limits", "pneumonitis", "cap", value=0.42),
     ),
     Term("soft limit", "central-sbrt", "no soft limit", _drop("limits", "heart_optimal")),
     Term("prior dose", "reirradiation", "no prior doses", _set("prior_doses", value=[])),

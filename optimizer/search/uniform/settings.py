@@ -55,6 +55,8 @@ class Settings:
     most_timings : [timings] of one box that are valued, some ten seconds; a box with more is split.
     few_timings : [timings] that are valued, some tenths of a second, before days go to an integer
         programme.
+    timing_levels : [levels of effect] at which a combination's timings are valued where control is
+        a mean over radiosensitivities; a step costs about 1e-3 nat, a table milliseconds.
     join_chunk : [rows] joined at once: some 10 MB.
     narrow_cell : [ratio - 1] of a cell's ends below which it is not halved: at slope 1 its width
         costs 1e-3.
@@ -141,6 +143,7 @@ class Settings:
     course_limit: float = 2e5
     most_timings: int = 3_000_000
     few_timings: int = 100_000
+    timing_levels: int = 2048
     join_chunk: int = 200_000
     narrow_cell: float = 1e-3
     open_programmes: int = 4

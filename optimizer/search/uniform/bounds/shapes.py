@@ -19,6 +19,7 @@ from abscopt.optimizer.candidates.value import controllable, lesion_value
 from abscopt.optimizer.ids import CourseIds, CourseRows
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.uniform import settings
+from abscopt.optimizer.search.uniform.bounds.lookup import Lookup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -136,8 +137,7 @@ class Shapes:
         local, share : per lesion (combinations, ...) local log burdens and shares of the effect
         """
         instance = self.tabulated.instance
-        offset = np.log(self.levels) - 1.0 - self.tabulated.chemo
-        raw = np.exp((term + offset).min(axis=2))
+        raw = np.exp((term + self._offset).min(axis=2))
         kill = immune.saturate(raw, instance.immune.effect_maximum_nats)
         total, nodes = np.zeros(len(term)), self.tabulated.nodes
         for s, burden in enumerate(local):
@@ -168,9 +168,10 @@ class Shapes:
             yield from self._all_timings(members)
             return
         best = [self.term[s][row[s]] for s in range(lesions)]
+        lookup = self._lookup(row, members, best)
         cost = float(self._cost(row[None, :])[0])
         members = [
-            m[self._alive(s, m, row, best, threshold() + cost)] for s, m in enumerate(members)
+            m[self._alive(s, m, row, best, lookup, threshold() + cost)] for s, m in enumerate(members)
         ]
         order = self._coupled_first(row)
         stack = [
@@ -192,7 +193,7 @@ class Shapes:
             rows, partial = rows[parent], partial[parent] + self.timing_term[s][child]
             rows[:, s] = self.courses[s][child]
             best_ahead = sum((best[lesion] for lesion in undecided), np.zeros_like(best[0]))
-            keep = self._repeated(row, partial + best_ahead) > threshold() + cost
+            keep = self._repeated(row, partial + best_ahead, lookup) > threshold() + cost
             rows, partial = rows[keep], partial[keep]
             keep = self._extendable(rows, row, undecided, members)
             if keep.any():
@@ -226,8 +227,36 @@ class Shapes:
                 alc += table.alc_loss(chosen[first]).min(axis=0)
         return self.tabulated.extendable(rows, loads, alc)
 
-    def _repeated(self, row: IntArray, term: FloatArray) -> FloatArray:
-        """Value of one combination of shapes for many sums of terms."""
+    def _lookup(
+        self, row: IntArray, members: list[IntArray], best: list[FloatArray]
+    ) -> Lookup | None:
+        """Values of one combination by level of ln Z; None where values themselves cost less.
+
+        Ends min_l [ln G_l - 1 - chemo + sum_s (min_c or max_c) term_c[h, l]] (horizons,).
+        """
+        if all(len(nodes) == 1 for nodes in self.tabulated.nodes):
+            return None
+        if math.prod(len(m) for m in members) < 16 * settings.CURRENT.timing_levels:
+            return None
+        least = sum(self.timing_term[s][m].min(axis=0) for s, m in enumerate(members))
+        offset = self._offset
+        return Lookup(
+            self.tabulated,
+            [self.local[s][row[s]] for s in range(len(row))],
+            [self.share[s][row[s]] for s in range(len(row))],
+            np.asarray((least + offset).min(axis=1)),
+            np.asarray((sum(best) + offset).min(axis=1)),
+        )
+
+    @property
+    def _offset(self) -> FloatArray:
+        """(levels,) ln G_l - 1 - chemo."""
+        return np.asarray(np.log(self.levels) - 1.0 - self.tabulated.chemo)
+
+    def _repeated(self, row: IntArray, term: FloatArray, lookup: Lookup | None) -> FloatArray:
+        """Value of one combination of shapes for many sums of terms, or no less."""
+        if lookup is not None:
+            return lookup.ceiling((term + self._offset).min(axis=2))
         local, share = (
             [
                 np.broadcast_to(by_lesion[s][row[s]], (len(term), *by_lesion[s].shape[1:]))
@@ -238,12 +267,18 @@ class Shapes:
         return self._value(local, share, term)
 
     def _alive(
-        self, s: int, members: IntArray, row: IntArray, best: list[FloatArray], threshold: float
+        self,
+        s: int,
+        members: IntArray,
+        row: IntArray,
+        best: list[FloatArray],
+        lookup: Lookup | None,
+        threshold: float,
     ) -> NDArray[np.bool_]:
         """Which timings of lesion s could exceed the threshold with the others at their best."""
         terms_beside = sum((b for i, b in enumerate(best) if i != s), np.zeros_like(best[0]))
         alive: NDArray[np.bool_] = (
-            self._repeated(row, self.timing_term[s][members] + terms_beside) > threshold
+            self._repeated(row, self.timing_term[s][members] + terms_beside, lookup) > threshold
         )
         return alive
 
