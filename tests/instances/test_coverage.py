@@ -88,7 +88,7 @@ TERMS = {
     "depletion by anti-CTLA-4",
     "count before treatment (1.0e9 per L)",
 }
-SLOW = {"capacity", "dual-checkpoint", "mixed-free", "stage3-crt"} | {
+SLOW = {"capacity", "dual-checkpoint", "mixed-free", "stage3-crt", "stage3-crt-tight"} | {
     f"resistance-{profile}" for profile in ("antigen-loss", "exhaustion", "preblockade-harms")
 }
 """Cases that take more than half a second; their terms are examined by the script alone."""

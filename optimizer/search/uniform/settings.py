@@ -57,6 +57,8 @@ class Settings:
         programme.
     timing_levels : [levels of effect] at which a combination's timings are valued where control is
         a mean over radiosensitivities; a step costs about 1e-3 nat, a table milliseconds.
+    looked_up : [timings] of one combination from which on such a table is built: its values cost as
+        much as some thousand timings.
     join_chunk : [rows] joined at once: some 10 MB.
     narrow_cell : [ratio - 1] of a cell's ends below which it is not halved: at slope 1 its width
         costs 1e-3.
@@ -144,6 +146,7 @@ class Settings:
     most_timings: int = 3_000_000
     few_timings: int = 100_000
     timing_levels: int = 2048
+    looked_up: int = 30_000
     join_chunk: int = 200_000
     narrow_cell: float = 1e-3
     open_programmes: int = 4

@@ -171,7 +171,8 @@ class Shapes:
         lookup = self._lookup(row, members, best)
         cost = float(self._cost(row[None, :])[0])
         members = [
-            m[self._alive(s, m, row, best, lookup, threshold() + cost)] for s, m in enumerate(members)
+            m[self._alive(s, m, row, best, lookup, threshold() + cost)]
+            for s, m in enumerate(members)
         ]
         order = self._coupled_first(row)
         stack = [
@@ -236,7 +237,7 @@ class Shapes:
         """
         if all(len(nodes) == 1 for nodes in self.tabulated.nodes):
             return None
-        if math.prod(len(m) for m in members) < 16 * settings.CURRENT.timing_levels:
+        if math.prod(len(m) for m in members) < settings.CURRENT.looked_up:
             return None
         least = sum(self.timing_term[s][m].min(axis=0) for s, m in enumerate(members))
         offset = self._offset
