@@ -21,6 +21,7 @@ from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.as_rows import closest_row, schedule_of_row
 from abscopt.optimizer.ensemble.second_stage import least_loading
 from abscopt.optimizer.evaluation import Evaluation, Judge
+from abscopt.optimizer.ids import CourseIds, PlanId
 from abscopt.optimizer.memory import Memory
 from abscopt.optimizer.pipeline import solve
 from abscopt.optimizer.progress import Clock, Listener, Stopped
@@ -229,7 +230,7 @@ def decide(
     best, error = None, 0.0
     with clock.running("preparing"):
         try:
-            members = Members.of(case, ensemble.instances, ensemble.weights, chance)
+            members = panel.members()
             answer = solve(
                 case, gap=gap, seed=seed, time_limit=_part(clock, SHARE_BEFORE), listener=listener
             )
@@ -262,6 +263,19 @@ class Panel:
         self.nominal = Judge(ensemble.case)
         self.judges = [Judge(member) for member in ensemble.instances]
         self.best: FloatArray | None = None
+
+    def members(self) -> Members:
+        """What may be chosen; members without tables are judged."""
+
+        def elsewhere(member: int, plan: PlanId, row: CourseIds) -> float:
+            schedule = schedule_of_row(members.nominal, plan, row)
+            return self.judges[member].evaluate(schedule).objective
+
+        ensemble = self.ensemble
+        members = Members.of(
+            ensemble.case, ensemble.instances, ensemble.weights, self.chance, elsewhere
+        )
+        return members
 
     def judged(self, schedule: Schedule) -> Judged:
         """A schedule in the case and in every member."""
