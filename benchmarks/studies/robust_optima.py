@@ -271,6 +271,8 @@ def figure(rows: Sequence[Row], file: Path) -> None:
             )
         ax.axvline(0.0, color="0.4", linewidth=0.8)
         ax.set_xscale("symlog", linthresh=0.1)
+        if all(row.mean > 0.0 for row in rows):
+            ax.set_xlim(left=0.0)
         ax.set_yticks(range(len(cases)), cases)
         ax.set_ylim(len(cases) - 0.4, -0.6)
         ax.set_xlabel("mean gain over the standard regimen out of sample (log scale beyond 0.1)")
