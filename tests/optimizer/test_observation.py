@@ -269,7 +269,7 @@ def test_the_command_decides_in_two_stages(tmp_path: Path) -> None:
         main, [*arguments, "--observe", "burden:large@3<0.1", "--out", str(out)]
     )
     assert done.exit_code == 0, done.output
-    assert "EVSI" in done.output and "whatever is observed" in done.output
+    assert "EVSI" in done.output and "worth at most" in done.output
     document = json.loads((out / "result.json").read_text())
     assert document["kind"] == "two_stage_result" and len(document["continuations"]) == 2
     assert document["value_of_sample_information"] >= 0.0

@@ -60,7 +60,7 @@ def lead_lines(result: TwoStageResult) -> list[str]:
         line += f"; from {result.sample_information_at_least or 0.0:.4f} to {ceiling:.4f} is proved"
     lines = [line + ")"]
     if perfect is not None:
-        lines.append(f"knowing the member would be worth at ceiling {perfect:.4f} {unit} (EVPI)")
+        lines.append(f"knowing the member would be worth at most {perfect:.4f} {unit} (EVPI)")
     return lines
 
 
