@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 ROUNDING = 1e-9
 SHARE = 0.5
-"""Of the time that is left: for one class of of_class box, so that others come to their turn."""
+"""Of the time that is left: for one class of one box, so that others come to their turn."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class TwoStages:
     ----------
     weights : (members,) of the ensemble
     alone : (members,) no schedule is better in a member
-    value : of a policy that is bounded: one schedule whatever is observed
+    value : of a policy in hand: one schedule whatever is observed
     """
 
     def __init__(

@@ -50,7 +50,7 @@ def observed_report(result: TwoStageResult) -> str:
 
 
 def lead_lines(result: TwoStageResult) -> list[str]:
-    """What the observation is worth, and what it could be worth at ceiling."""
+    """What the observation is worth, and what it could be worth at most."""
     worth, ceiling = result.sample_information, result.sample_information_at_most
     perfect, unit = result.single.perfect_information, result.ensemble.case.objective.unit
     if worth is None:
