@@ -19,6 +19,7 @@ import numpy as np
 from abscopt.instances.load import InputError, Problem
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.as_rows import closest_row, schedule_of_row
+from abscopt.optimizer.ensemble.asked import Asked
 from abscopt.optimizer.ensemble.second_stage import least_loading
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.ids import CourseIds, PlanId
@@ -29,7 +30,7 @@ from abscopt.optimizer.results.result import ResultStatus
 from abscopt.optimizer.schedule import Schedule, standard_schedule
 from abscopt.optimizer.search.ensemble.explore import EnsembleState, explore
 from abscopt.optimizer.search.ensemble.members import WITHIN_CHANCE, Members
-from abscopt.optimizer.search.ensemble.risk import Risk, RiskKind
+from abscopt.optimizer.search.ensemble.risk import Risk
 from abscopt.optimizer.solved import JUDGE_TOLERANCE
 from abscopt.optimizer.solver import SolverError
 
@@ -40,50 +41,6 @@ FINER = 0.25
 """Of the gap asked for: the gap of a member's own optimum, which adds to that of regret."""
 SHARE_BEFORE = 0.5
 """Of a time limit: what solves of single parameter sets may take before the search over members."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A measure of risk as a user writes it.
-
-    Attributes
-    ----------
-    level : of `cvar`: the share of the weights that it is the mean of
-    """
-
-    kind: RiskKind
-    level: float = 1.0
-
-    @classmethod
-    def of(cls, text: str) -> Asked:
-        """Read `mean`, `cvar:0.2`, `worst` or `regret`; raises InputError."""
-        kind, _, level = text.partition(":")
-        if kind in ("mean", "worst", "regret") and not level:
-            return cls(kind)  # type: ignore[arg-type]
-        if kind == "cvar":
-            try:
-                share = float(level)
-            except ValueError:
-                share = math.nan
-            if 0.0 < share <= 1.0:
-                return cls("cvar", share)
-        rule = "must be mean, worst, regret, or cvar:SHARE with a share above 0 and at most 1"
-        raise InputError([Problem("risk", "--risk", text[:40], rule)])
-
-    @property
-    def text(self) -> str:
-        """As a user writes it."""
-        return f"cvar:{self.level:g}" if self.kind == "cvar" else self.kind
-
-    @property
-    def words(self) -> str:
-        """For a report."""
-        return {
-            "mean": "mean over the members",
-            "cvar": f"mean of the worst {100 * self.level:g} % of the members",
-            "worst": "worst member",
-            "regret": "least of the greatest regret (as a negative number)",
-        }[self.kind]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from ensembles import plain_risk
 from abscopt.cli import main
 from abscopt.instances.load import InputError, load
 from abscopt.optimizer import solve
-from abscopt.optimizer.ensemble.decide import Asked, EnsembleResult, decide
+from abscopt.optimizer.ensemble.asked import Asked
+from abscopt.optimizer.ensemble.decide import EnsembleResult, decide
 from abscopt.optimizer.ensemble.drawn import ensemble_of
 from abscopt.optimizer.ensemble.members import Ensemble, Member
 from abscopt.optimizer.ensemble.robustness import quantiles
