@@ -40,6 +40,7 @@ from abscopt.optimizer.console.published import (
     simulate_command,
     trials_command,
 )
+from abscopt.optimizer.console.replanning import begun, delivered_options, replan_command
 from abscopt.optimizer.console.robustness import robustness_command
 from abscopt.optimizer.progress import ProgressLine
 from abscopt.optimizer.results.files import load_case
@@ -104,6 +105,7 @@ def main() -> None:
     help="Then judge the answer in an ensemble (the case's own without a name), as `abscopt "
     "robustness` does.",
 )  # fmt: skip
+@delivered_options
 @click.pass_context
 @changes_options
 def solve_command(
@@ -125,13 +127,15 @@ def solve_command(
     chance: float | None,
     perfect: bool,
     observe: str | None,
+    delivered_file: str | None,
+    today: str | None,
     **options: Any,
 ) -> None:
     """Find the best schedule of a case and prove how good it is.
 
     With --ensemble or --risk, the best one for all members of an ensemble at once.
     """
-    instance = load_case(case, changes)
+    instance = begun(load_case(case, changes), delivered_file, today)
     if strict:
         refuse_warnings(instance, case)
     asked = (ensemble_name, size, ensemble_seed, risk, chance, observe)
@@ -215,6 +219,7 @@ def solve_command(
 @cross_option
 @strict_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@delivered_options
 @changes_options
 def evaluate_command(
     case: str,
@@ -225,6 +230,8 @@ def evaluate_command(
     strict: bool,
     as_json: bool,
     changes: tuple[Change, ...],
+    delivered_file: str | None,
+    today: str | None,
 ) -> None:
     """Judge a schedule, or check a document that `solve` or `evaluate` wrote.
 
@@ -234,7 +241,7 @@ def evaluate_command(
         raise click.UsageError("give either SCHEDULE or --regimen NAME")
     if sites and regimen is None:
         raise click.UsageError("--site goes with --regimen")
-    instance = case_of(case, changes, schedule_file)
+    instance = begun(case_of(case, changes, schedule_file), delivered_file, today)
     if strict:
         refuse_warnings(instance, case)
     if schedule_file is not None:
@@ -331,6 +338,7 @@ for command in (
     import_command,
     import_group,
     robustness_command,
+    replan_command,
     evidence_command,
     regimens_command,
     simulate_command,

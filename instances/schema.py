@@ -6,7 +6,7 @@ entries named by `use` into the tables before they are checked here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, PrivateAttr, ValidationInfo, model_validator
@@ -23,6 +23,7 @@ from abscopt.instances.fields import (
     Table,
     consistent,
 )
+from abscopt.instances.history.delivered import Delivered
 from abscopt.instances.immune import Immune, Lymphocytes
 from abscopt.instances.lesions import SECOND_MOMENT, Lesion, Technique
 from abscopt.instances.limits import AnyLimit
@@ -210,12 +211,26 @@ class Instance(Table):
     ensemble: Ensemble | None = Field(
         default=None, description="what is not known: parameter sets that are all plausible"
     )
+    delivered: Delivered | None = Field(
+        default=None, description="what was given until today; the rest is to be chosen"
+    )
     changes: Annotated[tuple[str, ...], Field(max_length=1000)] | None = Field(
         default=None, description="what was changed (`--set`) when the case was read, for reports"
     )
 
     _stated: dict[str, Any] | None = PrivateAttr(default=None)
     """What the file said, before the library; None if there was none."""
+
+    _remembered: dict[str, Any] | None = PrivateAttr(default=None)
+    """What was derived from the case and is asked for again."""
+
+    def remembered(self, key: str, make: Callable[[], Any]) -> Any:
+        """What `make` derives from the case, made once."""
+        if self._remembered is None:
+            self._remembered = {}
+        if key not in self._remembered:
+            self._remembered[key] = make()
+        return self._remembered[key]
 
     def __eq__(self, other: object) -> bool:
         """Whether every key has the same value."""

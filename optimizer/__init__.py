@@ -13,8 +13,18 @@ if TYPE_CHECKING:
     from abscopt.optimizer.memory import Memory
     from abscopt.optimizer.pareto import frontier
     from abscopt.optimizer.pipeline import solve
+    from abscopt.optimizer.replanning.replan import replan
 
-__all__ = ["Memory", "decide", "decide_observed", "evaluate", "frontier", "robustness", "solve"]
+__all__ = [
+    "Memory",
+    "decide",
+    "decide_observed",
+    "evaluate",
+    "frontier",
+    "replan",
+    "robustness",
+    "solve",
+]
 
 WHERE = {
     "Memory": "memory",
@@ -22,6 +32,7 @@ WHERE = {
     "decide_observed": "ensemble.observation.decide",
     "evaluate": "evaluation",
     "frontier": "pareto",
+    "replan": "replanning.replan",
     "robustness": "ensemble.robustness",
     "solve": "pipeline",
 }

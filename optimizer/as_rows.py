@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -38,15 +39,20 @@ def closest_row(candidates: Candidates, schedule: Schedule) -> tuple[PlanId, Cou
         lesion = candidates.instance.lesions[table.menu.lesion]
         course = tuple(f for f in schedule.fractions if f.lesion == lesion.name)
         if course:
-            alike = np.flatnonzero(np.isclose(table.menu.dose, course[0].dose_gy, 1e-9, 0.0))
+            greatest = max(f.dose_gy for f in course)
+            alike = np.flatnonzero(np.isclose(table.menu.dose, greatest, 1e-9, 0.0))
             offered = (int(c) for c in alike if _same(table.menu.course(int(c), lesion), course))
             row[s] = next(offered, 0)
     return PlanId(int(np.argmin(apart))), row
 
 
 def _same(offered: Sequence[Fraction], asked: Sequence[Fraction]) -> bool:
-    """Whether two courses have the same fractions (doses compared elsewhere)."""
-    offered_days, asked_days = (
-        sorted((f.day, f.slot, f.technique) for f in fractions) for fractions in (offered, asked)
+    """Whether two courses have the same fractions."""
+    first, second = (
+        sorted(fractions, key=lambda f: (f.day, f.slot)) for fractions in (offered, asked)
     )
-    return offered_days == asked_days
+    return len(first) == len(second) and all(
+        (f.day, f.slot, f.technique) == (g.day, g.slot, g.technique)
+        and math.isclose(f.dose_gy, g.dose_gy, rel_tol=1e-9)
+        for f, g in zip(first, second, strict=True)
+    )

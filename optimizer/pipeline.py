@@ -20,10 +20,16 @@ from abscopt.optimizer.improved import with_lesions_added
 from abscopt.optimizer.known import Known
 from abscopt.optimizer.known_at_once import without_tables
 from abscopt.optimizer.memory import Memory
-from abscopt.optimizer.programme.data import refuse_spread, states_spread
+from abscopt.optimizer.programme.data import can_state, refuse_unstated
 from abscopt.optimizer.progress import Clock, Listener, Stopped
 from abscopt.optimizer.results.result import Certificate, Result, ResultStatus, SolverRun
-from abscopt.optimizer.schedule import Schedule, read_schedule, standard_schedule
+from abscopt.optimizer.schedule import (
+    Schedule,
+    given_schedule,
+    read_schedule,
+    resumed_schedule,
+    standard_schedule,
+)
 from abscopt.optimizer.search.free.scope import applies
 from abscopt.optimizer.solved import JUDGE_TOLERANCE, Solved
 from abscopt.optimizer.solver import SolverError, canary, solver_version
@@ -86,7 +92,7 @@ def solve(
     """
     instance = case_of(case)
     if method == "single":
-        refuse_spread(instance)
+        refuse_unstated(instance)
     clock = Clock(time_limit, listener)
     if start is not None:
         start = read_schedule(start.to_json(instance), instance, "start")
@@ -178,7 +184,7 @@ def _begun(
 
     def in_turn() -> Iterator[Way]:
         yield _name(method, candidates), first
-        if not states_spread(instance):
+        if not can_state(instance):
             return
         yield "HiGHS without presolve", lambda known: other(known, None)
         engine = _other_engine()  # asking what is installed takes half a second
@@ -212,11 +218,18 @@ def _in_reserve(
     """The better of start and standard regimen with its objective; None if neither is feasible."""
     known = [
         (schedule, judge.evaluate(schedule))
-        for schedule in (start, standard_schedule(instance))
+        for schedule in (start, *_known_from_the_start(instance))
         if schedule is not None
     ]
     feasible = [(schedule, verdict.objective) for schedule, verdict in known if verdict.feasible]
     return max(feasible, key=lambda pair: pair[1], default=None)
+
+
+def _known_from_the_start(instance: Instance) -> tuple[Schedule | None, ...]:
+    """The standard regimen; of a treatment that has begun its plan resumed, and no more of it."""
+    if instance.delivered is None:
+        return (standard_schedule(instance),)
+    return resumed_schedule(instance), given_schedule(instance)
 
 
 def _judged(judge: Judge, solved: Solved) -> Evaluation | None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
-from abscopt.instances.calendar import course_days, date_of
-from abscopt.instances.fields import Day, FractionDose, Name, Positive, Table
-from abscopt.instances.infusion_days import given_infusions
+from abscopt.instances.calendar import date_of
+from abscopt.instances.fields import Table
+from abscopt.instances.history.doses import resumed_doses
+from abscopt.instances.history.events import FractionEntry, InfusionEntry
+from abscopt.instances.history.past import past_of
+from abscopt.instances.history.rests import resumed_course
+from abscopt.instances.history.standard import GivenDose, GivenFraction, standard_events
 from abscopt.instances.load import InputError, Problem, problems_of
 from abscopt.instances.reading.problems import first_of
 from abscopt.instances.regimens import dose_problem
@@ -19,7 +22,6 @@ from abscopt.instances.regimens import dose_problem
 if TYPE_CHECKING:
     import pandas as pd
 
-    from abscopt.instances.calendar import Calendar
     from abscopt.instances.schema import Instance
 
 
@@ -127,42 +129,6 @@ class Schedule:
                 events, key=lambda event: event[:4]
             )
         ]
-
-
-class Dated(Table):
-    """What happens on a day, given as `day`, as `date` or as both."""
-
-    day: Day | None = None
-    date: datetime.date | None = None
-
-    @model_validator(mode="after")
-    def _when(self) -> Self:
-        if self.day is None and self.date is None:
-            raise ValueError("needs a day (counted from day 0) or a date")
-        return self
-
-    def on(self, calendar: Calendar) -> int:
-        """Day from day 0; negative for a date before it."""
-        if self.day is not None:
-            return self.day
-        assert self.date is not None  # `_when`
-        return (self.date - calendar.start_date).days
-
-
-class FractionEntry(Dated):
-    """A fraction as written in a schedule file."""
-
-    lesion: Name
-    dose_gy: FractionDose
-    fraction_of_day: Annotated[int, Field(ge=1, le=3)] = 1
-    technique: Name | None = None
-
-
-class InfusionEntry(Dated):
-    """An infusion as written in a schedule file."""
-
-    agent: Name
-    dose_mg: Positive
 
 
 class ScheduleFile(Table):
@@ -290,31 +256,42 @@ def _infusion_problems(entry: ScheduleFile, instance: Instance, label: str) -> I
         seen.add((row.agent, day))
 
 
-def standard_schedule(instance: Instance) -> Schedule | None:
-    """The case's standard regimen as a schedule; None if it states none."""
-    standard = instance.standard
-    if standard is None:
+def given_schedule(instance: Instance) -> Schedule:
+    """What was given before today; empty where nothing has begun."""
+    past = past_of(instance)
+    return Schedule() if past is None else schedule_of_events(past.fractions, past.doses)
+
+
+def resumed_schedule(instance: Instance) -> Schedule | None:
+    """What was given and the plan resumed as soon as the calendar allows; None without a plan."""
+    past = past_of(instance)
+    if past is None or past.planned_fractions is None:
         return None
-    fractions = []
-    for course in standard.courses:
-        per_day = course.fractions_per_day
-        days = course_days(
-            instance.calendar, course.start_day, course.fractions // per_day, course.interval_days
-        )
-        assert days is not None  # checked with the instance
-        lesion = next(lesion for lesion in instance.lesions if lesion.name == course.lesion)
-        technique = course.technique or lesion.ways[0].name
-        fractions += [
-            Fraction(day, course.lesion, course.dose_gy, slot, technique)
-            for day in days
-            for slot in range(per_day)
-        ]
-    doses = []
-    for choice in standard.agents:
-        agent = next(agent for agent in instance.agents if agent.name == choice.agent)
-        regimen = choice.regimen or agent.regimens[0]
-        cycles = agent.cycles if choice.cycles is None else choice.cycles
-        infusions = given_infusions(instance, agent, regimen, choice.start_day, cycles)
-        assert infusions is not None  # checked with the instance
-        doses += [Infusion(day, drug, milligrams) for drug, day, milligrams in infusions]
-    return Schedule.of(fractions, doses)
+    fractions = [
+        (day, lesion.name, gy, slot, past.technique(lesion.name) or "")
+        for lesion in instance.lesions
+        for day, gy, slot in resumed_course(instance, lesion) or past.course(lesion.name)
+        if day < instance.days
+    ]
+    doses = [
+        (day, drug, milligrams)
+        for agent in instance.agents
+        for drug, day, milligrams in resumed_doses(instance, agent)
+    ]
+    return schedule_of_events(fractions, doses)
+
+
+def schedule_of_events(fractions: Iterable[GivenFraction], doses: Iterable[GivenDose]) -> Schedule:
+    """Schedule from plain events."""
+    return Schedule.of(
+        (Fraction(day, name, gy, slot, way) for day, name, gy, slot, way in fractions),
+        (Infusion(day, drug, milligrams) for day, drug, milligrams in doses),
+    )
+
+
+def standard_schedule(instance: Instance) -> Schedule | None:
+    """The case's standard regimen as a schedule; None without one, or if treatment has begun."""
+    standard = instance.standard
+    if standard is None or instance.delivered is not None:
+        return None
+    return schedule_of_events(*standard_events(instance, standard))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from abscopt.instances.checks.foregone import missing_cycles, used_up
 from abscopt.instances.checks.ranges import outside
 from abscopt.instances.checks.size import too_large
+from abscopt.instances.history.problems import history_problems
 from abscopt.instances.lesions import DEMANDS
 from abscopt.instances.limits import OrganLimit
 from abscopt.instances.reading.problems import listing, nearest
@@ -367,6 +368,6 @@ def _standard_days(
 
 checks: tuple[Callable[[Instance], Iterable[Problem]], ...] = (
     outside, _names, _horizons, _shares, _sparing, _courses, _limits, _prior, used_up, _systemic,
-    missing_cycles, _standard,
+    missing_cycles, _standard, history_problems,
 )  # fmt: skip
 """Every check, in the order in which its problems are listed."""

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from abscopt.instances.checks.audit import empty_menu
+from abscopt.instances.history.rests import continued
 from abscopt.optimizer.audit.adding import MOST_WORK, Tried, try_courses
-from abscopt.optimizer.schedule import Schedule
+from abscopt.optimizer.schedule import given_schedule
 
 if TYPE_CHECKING:
     from abscopt.instances.limits.limit import Limit
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 NOTHING = Tried(None, None, (), (), True)
 """A menu without courses: all of none were tried."""
+
+
+BEGUN = Tried(None, None, (), (), False)
+"""A lesion whose course has begun, or should have: what may follow is not looked at here."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,9 @@ def _cap(limit: Limit) -> bool:
 def _alone(instance: Instance, index: int, work: int) -> Alone:
     lesion = instance.lesions[index]
     assert lesion.course is not None
+    if continued(instance, lesion) is not None:
+        return Alone(index, None, BEGUN)
     empty = None if lesion.course.form == "free" else empty_menu(instance, lesion)
-    tried = NOTHING if empty is not None else try_courses(instance, lesion, Schedule(), work)
+    base = given_schedule(instance)
+    tried = NOTHING if empty is not None else try_courses(instance, lesion, base, work)
     return Alone(index, empty, tried)

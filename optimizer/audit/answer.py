@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from abscopt.instances.checks.notes import Note, note
+from abscopt.instances.history.rests import continued
 from abscopt.optimizer.audit.adding import MOST_WORK, Tried, added, try_courses
 from abscopt.optimizer.audit.breaks import course_words, in_words
 from abscopt.optimizer.audit.gain import no_gain_notes
@@ -53,7 +54,9 @@ def untreated_notes(
     possible = [
         lesion_alone
         for lesion_alone in alone
-        if instance.lesions[lesion_alone.lesion].name not in treated and not lesion_alone.excluded
+        if instance.lesions[lesion_alone.lesion].name not in treated
+        and not lesion_alone.excluded
+        and continued(instance, instance.lesions[lesion_alone.lesion]) is None
     ]
     work = MOST_WORK // max(1, 2 * len(possible))
     for lesion_alone in possible:

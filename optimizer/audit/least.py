@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from abscopt.instances.calendar import course_days
+from abscopt.instances.history.rests import from_today
 from abscopt.optimizer.schedule import Fraction
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def _timed(
     """A number of fractions at the smallest dose on every start day and interval."""
     dose, number = min(block.levels_gy), block.fractions_per_day
     for interval in sorted(set(block.interval_days)):
-        for start in menu.start_days:
+        for start in from_today(instance, menu.start_days):
             days = course_days(instance.calendar, start, fractions // number, interval)
             if days is not None and days[-1] >= instance.days:
                 break  # later starts end later still

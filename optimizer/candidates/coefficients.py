@@ -113,7 +113,7 @@ def block_effects(
     menu, numbers = shared.kinds.menu, slice(None, block.count)
     unsuppressed_share = suppression_by_radiation(
         instance,
-        menu.dose[block.kinds][:, None, None],
+        menu.doses[block.kinds, None, numbers],
         shared.fractions.since[block.kinds, None, numbers],
         effects.relief[plan][menu.patterns.days[block.patterns, numbers]],
     )
@@ -166,7 +166,7 @@ def effects_under(
         return np.asarray(product.swapaxes(0, 1) + resting)
     unsuppressed_share = suppression_by_radiation(
         instance,
-        shared.kinds.menu.dose[kinds][:, None, None],
+        shared.kinds.menu.doses[kinds, None, :count],
         shared.fractions.since[kinds, None, :count],
         effects.relief[plans][:, None, days],
     )

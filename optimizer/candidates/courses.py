@@ -1,7 +1,12 @@
-"""All courses on a lesion's menu, as arrays."""
+"""All courses on a lesion's menu, as arrays: those of a uniform menu, and listed ones.
+
+A listed course has a dose of its own for every fraction: a course that has begun, and what may
+follow it. Fractions of one day have equal doses in every course.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -9,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.instances.calendar import course_days
+from abscopt.instances.history.rests import Continued, continued, from_today
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.ids import PatternIds
 from abscopt.optimizer.progress import tick
@@ -25,6 +31,8 @@ BLOCK = 4096
 
 Pattern = tuple[tuple[int, ...], int]
 """Treatment days and fractions on each of them."""
+Places = tuple[tuple[int, int], ...]
+"""Day and slot of each fraction."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +44,10 @@ class Patterns:
     days : (patterns, most fractions) day of each fraction, padded with -1
     slot : (patterns, most fractions) position of each fraction in its day, from 0
     count : (patterns,) fractions of each
-    per_day : (patterns,) fractions on each treatment day
+    per_day : (patterns,) fractions on each treatment day; the most of any day in listed courses
     incidence : (patterns, days of the case), 1 on treatment days
+    by_day : (patterns, days of the case) fractions on each day of listed courses; None where every
+        treatment day has `per_day`
     """
 
     days: IntArray
@@ -45,6 +55,35 @@ class Patterns:
     count: IntArray
     per_day: IntArray
     incidence: FloatArray
+    by_day: FloatArray | None = None
+
+    @classmethod
+    def listed(cls, patterns: Sequence[Places], horizon: int) -> Patterns:
+        """Arrays from (day, slot) of every fraction; the first pattern has none."""
+        most_fractions = max(map(len, patterns), default=0) or 1
+        days = np.full((len(patterns), most_fractions), -1, dtype=np.int64)
+        slot = np.zeros((len(patterns), most_fractions), dtype=np.int64)
+        by_day = np.zeros((len(patterns), horizon))
+        for row, places in enumerate(patterns):
+            if row % BLOCK == 0:
+                tick()
+            if places:
+                days[row, : len(places)], slot[row, : len(places)] = np.array(places).T
+                np.add.at(by_day[row], days[row, : len(places)], 1.0)
+        count = (days >= 0).sum(axis=1)
+        per_day = np.maximum(1, by_day.max(axis=1, initial=0)).astype(np.int64)
+        return cls(days, slot, count, per_day, (by_day > 0).astype(float), by_day)
+
+    def take(self, used: PatternIds) -> Patterns:
+        """Some of the patterns."""
+        return Patterns(
+            self.days[used],
+            self.slot[used],
+            self.count[used],
+            self.per_day[used],
+            self.incidence[used],
+            None if self.by_day is None else self.by_day[used],
+        )
 
     @classmethod
     def of(cls, patterns: list[Pattern], horizon: int) -> Patterns:
@@ -82,19 +121,24 @@ class Patterns:
     @cached_property
     def number(self) -> FloatArray:
         """(patterns, days of the case) fractions on each day."""
+        if self.by_day is not None:
+            return self.by_day
         number: FloatArray = self.incidence * self.per_day[:, None]
         return number
 
 
 @dataclass(frozen=True)
 class Menu:
-    """Uniform courses of one lesion; course 0 is 'no course' (pattern 0, dose 0).
+    """Courses of one lesion; course 0 is 'no course' (pattern 0, dose 0).
 
     Attributes
     ----------
     lesion : index of the lesion in the case
-    pattern, dose : (courses,) day pattern and Gy per fraction of each course
+    pattern, dose : (courses,) day pattern and Gy per fraction of each course; of a listed course
+        the greatest dose
     technique : (courses,) index into the lesion's techniques (`Lesion.ways`)
+    each : (courses, most fractions) Gy of each fraction of listed courses; None where all fractions
+        of a course have `dose`
     """
 
     lesion: int
@@ -102,6 +146,7 @@ class Menu:
     pattern: PatternIds
     dose: FloatArray
     technique: IntArray
+    each: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.dose)
@@ -126,24 +171,85 @@ class Menu:
             self.pattern[keep],
             self.dose[keep],
             self.technique[keep],
+            None if self.each is None else self.each[keep],
         )
+
+    @property
+    def doses(self) -> FloatArray:
+        """(courses, most fractions) Gy of each fraction, or (courses, 1) where all are equal."""
+        return self.dose[:, None] if self.each is None else self.each
+
+    @property
+    def total(self) -> FloatArray:
+        """(courses,) Gy of all fractions together."""
+        if self.each is not None:
+            return np.asarray(self.each.sum(axis=1))
+        return np.asarray(self.fractions * self.dose)
+
+    @property
+    def level(self) -> FloatArray | IntArray:
+        """(courses,) equal for courses with equal doses of their first, second, ... fraction."""
+        if self.each is None:
+            return self.dose
+        number: IntArray = np.unique(self.each, axis=0, return_inverse=True)[1].reshape(-1)
+        return number
+
+    @cached_property
+    def gy_by_day(self) -> FloatArray:
+        """(courses, days of the case) Gy of each fraction of a day; 0 on days without."""
+        patterns = self.patterns
+        gy: FloatArray = np.zeros((len(self), patterns.incidence.shape[1]))
+        days = patterns.days[self.pattern]
+        rows, places = np.nonzero(days >= 0)
+        gy[rows, days[rows, places]] = np.broadcast_to(self.doses, days.shape)[rows, places]
+        return gy
 
     def course(self, index: int, lesion: Lesion) -> list[Fraction]:
         """Fractions of one course."""
         from abscopt.optimizer.schedule import Fraction
 
-        pattern, dose = self.pattern[index], float(self.dose[index])
+        pattern = self.pattern[index]
+        days, slots = self.patterns.days[pattern], self.patterns.slot[pattern]
+        doses = np.broadcast_to(self.doses[index], days.shape)
         technique = lesion.ways[int(self.technique[index])].name
         return [
-            Fraction(int(day), lesion.name, dose, int(slot), technique)
-            for day, slot in zip(
-                self.patterns.days[pattern], self.patterns.slot[pattern], strict=True
-            )
+            Fraction(int(day), lesion.name, float(dose), int(slot), technique)
+            for day, slot, dose in zip(days, slots, doses, strict=True)
             if day >= 0
         ]
 
 
 def enumerate_menu(instance: Instance, index: int) -> Menu:
+    """Every course of a lesion: of its uniform menu, or what may follow its past."""
+    lesion = instance.lesions[index]
+    begun = continued(instance, lesion)
+    return _uniform_menu(instance, index) if begun is None else _listed_menu(instance, index, begun)
+
+
+def _listed_menu(instance: Instance, index: int, begun: Continued) -> Menu:
+    """Courses that continue a past, each with its own doses."""
+    patterns: dict[Places, int] = {(): 0}
+    rows = [
+        patterns.setdefault(tuple((day, slot) for day, _, slot in course), len(patterns))
+        for course in begun.courses
+    ]
+    tick()
+    arrays = Patterns.listed(list(patterns), instance.days)
+    each = np.zeros((1 + len(rows), arrays.days.shape[1]))
+    for i, course in enumerate(begun.courses):
+        each[1 + i, : len(course)] = [gy for _, gy, _ in course]
+    way = [way.name for way in instance.lesions[index].ways].index(begun.technique)
+    return Menu(
+        lesion=index,
+        patterns=arrays,
+        pattern=PatternIds(np.array([0, *rows], dtype=np.int64)),
+        dose=each.max(axis=1),
+        technique=np.array([0, *[way] * len(rows)], dtype=np.int64),
+        each=each,
+    )
+
+
+def _uniform_menu(instance: Instance, index: int) -> Menu:
     """Every uniform course of a lesion; courses with equal days, dose and technique appear once."""
     lesion = instance.lesions[index]
     menu = lesion.course
@@ -180,7 +286,7 @@ def _stated(instance: Instance, menu: UniformCourse, block: CourseBlock) -> list
     for fractions in sorted(set(block.fractions)):
         for interval in sorted(set(block.interval_days)):
             tick()
-            for start in menu.start_days:
+            for start in from_today(instance, menu.start_days):
                 days = course_days(instance.calendar, start, fractions // number, interval)
                 if days is not None and days[-1] < instance.days:
                     stated.append((days, number))

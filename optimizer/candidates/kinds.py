@@ -95,7 +95,7 @@ def kinds_of(instance: Instance, menu: Menu, sensitizer: FloatArray, plan: Plan)
     """
     lesion = instance.lesions[menu.lesion]
     alike = _classes(instance, lesion, menu.patterns, sensitizer, plan)
-    levels, dose = np.unique(menu.dose, return_inverse=True)
+    levels, dose = np.unique(menu.level, return_inverse=True)
     ways = len(lesion.ways)
     key = (alike[menu.pattern] * len(levels) + dose) * ways + menu.technique
     _, first, of = np.unique(key, return_index=True, return_inverse=True)
@@ -165,6 +165,8 @@ def _classes(
     """
     c, has_fraction = instance.immune, patterns.days >= 0
     marks: list[NDArray[Any]] = [patterns.count[:, None], patterns.per_day[:, None]]
+    if patterns.by_day is not None:
+        marks.append(patterns.slot)
     marks += [
         (has_fraction & (patterns.days < h)).sum(axis=1)[:, None] for h in instance.horizon_days
     ]

@@ -38,6 +38,8 @@ def menu_loads(
     ----------
     sensitized : (days,) whether a drug of the plan sensitizes
     """
+    if menu.each is not None:
+        return _listed_loads(instance, menu, limits, sensitized)
     lesion = instance.lesions[menu.lesion]
     loads = np.zeros((len(menu), len(limits)))
     days = menu.patterns.incidence.sum(axis=1)[menu.pattern]
@@ -61,4 +63,33 @@ def menu_loads(
                         total = np.where(sensitive[alike] > 0, sensitive[alike] * raised, 0.0)
                         total += np.where(plain_days > 0, plain_days * plain, 0.0)
                 loads[alike, column] = np.where(days[alike] > 0, total, 0.0)
+    return loads
+
+
+def _listed_loads(
+    instance: Instance, menu: Menu, limits: OrganLoads, sensitized: NDArray[np.bool_]
+) -> FloatArray:
+    """(courses, organ limits) load of each listed course alone, day by day.
+
+    load = sum_t day_load(fractions of day t, Gy of each)
+    """
+    lesion = instance.lesions[menu.lesion]
+    loads = np.zeros((len(menu), len(limits)))
+    numbers = menu.patterns.number[menu.pattern]
+    levels, level = np.unique(menu.gy_by_day, return_inverse=True)
+    level = level.reshape(numbers.shape)
+    for way, technique in enumerate(lesion.ways):
+        alike = np.flatnonzero(menu.technique == way)
+        of_way, at = numbers[alike], level[alike]
+        for number in np.unique(of_way[of_way > 0]).astype(int).tolist():
+            on_days = of_way == number
+            for column, load in enumerate(limits):
+                tick()
+                with np.errstate(invalid="ignore"):
+                    beam = (lesion, technique, number)
+                    plain = load.day_load(instance, beam, levels, 0)[at]
+                    if load.enhancement(instance, True) > 1:
+                        raised = load.day_load(instance, beam, levels, 0, True)[at]
+                        plain = np.where(sensitized, raised, plain)
+                loads[alike, column] += np.where(on_days, plain, 0.0).sum(axis=1)
     return loads

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from abscopt.instances.history.doses import continued_doses
 from abscopt.instances.infusion_days import given_infusions
 from abscopt.instances.load import InputError, Problem
 from abscopt.instances.regimens import infusions, relative_dose
@@ -144,6 +145,11 @@ def _too_many(instance: Instance, combinations: int, allowed: int) -> InputError
 
 
 def _options(instance: Instance, index: int, agent: AgentChoice) -> list[Option]:
+    if instance.delivered is not None:
+        return [
+            Option(index, min((day for _, day, _ in doses), default=None), doses, moved)
+            for doses, moved in continued_doses(instance, agent).items()
+        ]
     options = [Option(index, None, ())] if agent.optional else []
     for name in agent.regimens:
         for start in agent.start_days:

@@ -132,7 +132,7 @@ def _alike(table: LesionTable, courses: CourseIds) -> list[IntArray]:
 def _shape(table: LesionTable) -> IntArray:
     """(courses,) equal for courses that differ in their days only."""
     menu = table.menu
-    key = np.stack([menu.fractions, menu.dose, menu.technique, menu.per_day], axis=1)
+    key = np.stack([menu.fractions, menu.level, menu.technique, menu.per_day], axis=1)
     shape: IntArray = np.unique(key, axis=0, return_inverse=True)[1].reshape(-1)
     return shape.astype(np.int64)
 

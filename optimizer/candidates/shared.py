@@ -97,7 +97,7 @@ def shared_effects(
     tick()
     antigen = _antigen(instance, lesion, fractions, survival)
     release = _release(instance, lesion, menu, fractions, antigen)
-    suppressed = suppression_by_radiation(instance, menu.dose[:, None], fractions.since, 1.0)
+    suppressed = suppression_by_radiation(instance, menu.doses, fractions.since, 1.0)
     result = Shared(
         kinds=kinds,
         fractions=fractions,
@@ -120,7 +120,7 @@ def _fractions(instance: Instance, lesion: Lesion, menu: Menu, sensitizer: Float
     )
     most_per_day = int(menu.patterns.per_day.max())
     factor = repair.slot_factors(most_per_day, phi)[menu.patterns.slot[menu.pattern]]
-    return Fractions.felt(lesion, menu.dose[:, None], days, days[:, :1], sensitizer[days], factor)
+    return Fractions.felt(lesion, menu.doses, days, days[:, :1], sensitizer[days], factor)
 
 
 def _survival(lesion: Lesion, menu: Menu, kills: list[FloatArray]) -> FloatArray:
@@ -162,7 +162,7 @@ def _release(
     """(kinds, fractions) immunogenic release, as far as the draining node primes it."""
     c = instance.immune
     opening = immune.gate(
-        menu.dose,
+        menu.doses,
         c.gate_low_gy,
         c.gate_low_exponent,
         c.gate_high_gy,
@@ -170,7 +170,7 @@ def _release(
         c.gate_plateau,
     )
     released = immune.release(
-        opening[:, None],
+        opening,
         antigen,
         lesion.release_scale(c),
         lesion.volume_cm3 or 0.0,  # a lesion without one is never irradiated

@@ -24,7 +24,11 @@ from abscopt.optimizer.candidates.shared import Shared
 from abscopt.optimizer.candidates.tables.effects import EffectTables
 from abscopt.optimizer.candidates.tables.limits import LimitTables
 from abscopt.optimizer.candidates.tables.loads import BeamTables, EdricTables, LoadTables
-from abscopt.optimizer.candidates.tables.menus import LesionTable, MenuTables
+from abscopt.optimizer.candidates.tables.menus import (
+    LesionTable,
+    MenuTables,
+    must_be_irradiated,
+)
 from abscopt.optimizer.candidates.tables.plans import PlanTables
 from abscopt.optimizer.ids import CourseIds, PatternIds, PlanId, Rows, plan_ids
 
@@ -221,6 +225,12 @@ class Candidates:
         """(organ limits, beams of i, beams of j) extra load per d d' of fractions on one day."""
         return self.parts.beams.cross
 
+    def cross_of(
+        self, i: int, first: tuple[int, int], j: int, second: tuple[int, int]
+    ) -> FloatArray:
+        """(organ limits,) the same of two (technique, fractions a day) that need be no beams."""
+        return self.parts.beams.cross_of(i, first, j, second)
+
     @property
     def edric_parts(self) -> tuple[FloatArray, ...]:
         """Per lesion (4, courses): lung, heart and integral dose, number of fractions."""
@@ -234,7 +244,7 @@ class Candidates:
     @cached_property
     def demanding(self) -> BoolArray:
         """(lesion tables,) lesions that must be irradiated."""
-        return np.array([self.lesion_of(t).least_bed is not None for t in self.lesions], bool)
+        return np.array([must_be_irradiated(self.instance, t) for t in self.lesions], bool)
 
     @cached_property
     def controlled(self) -> dict[int, float]:

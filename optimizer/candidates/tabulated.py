@@ -6,6 +6,7 @@ The judge has the last word; this is what search and enumeration use before it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,32 @@ from abscopt.optimizer.ids import CourseIds, CourseRows, PatternIds, PlanId
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.coefficients import CourseEffects
     from abscopt.optimizer.candidates.table import Candidates
+
+
+@dataclass(frozen=True)
+class CourseDays:
+    """Courses of one lesion, day by day.
+
+    Attributes
+    ----------
+    gy, number : (n, days) Gy of each fraction, and how many on the day
+    technique : (n,)
+    """
+
+    gy: FloatArray
+    number: FloatArray
+    technique: IntArray
+
+    @property
+    def beams(self) -> list[tuple[int, int]]:
+        """Techniques, and numbers of fractions a day."""
+        numbers = np.unique(self.number[self.number > 0]).astype(int).tolist()
+        return [(way, m) for way in np.unique(self.technique).tolist() for m in numbers]
+
+    def under(self, way: int, number: int) -> BoolArray:
+        """(n, days) days with so many fractions of a technique."""
+        mask: BoolArray = (self.number == number) & (self.technique == way)[:, None]
+        return mask
 
 
 class Tabulated:
@@ -235,6 +262,9 @@ class Tabulated:
             busy = np.flatnonzero(shared)
             if not len(busy):
                 continue
+            if tables[i].menu.each is not None or tables[j].menu.each is not None:
+                loads[busy] += self._shared_loads(rows[busy], i, j)
+                continue
             of_i, of_j = rows[busy, i], rows[busy, j]
             product = tables[i].menu.dose[of_i] * tables[j].menu.dose[of_j] * shared[busy]
             factor = self.candidates.cross[i, j][
@@ -247,6 +277,29 @@ class Tabulated:
             exposed = np.any([met[rows[:, s]] for s, met in enumerate(self.exposed)], axis=0)
             loads = self.candidates.in_state(loads, exposed)
         return loads + self.candidates.prior
+
+    def _shared_loads(self, rows: CourseRows, i: int, j: int) -> FloatArray:
+        """(schedules, organ limits) what the days add that lesions i and j share, day by day.
+
+        sum_t d_i(t) d_j(t) cross(fractions of i on day t, fractions of j on day t)
+        """
+        total = np.zeros((len(rows), len(self.candidates.on_organs)))
+        days_i, days_j = (self.days_of(rows, s) for s in (i, j))
+        product = days_i.gy * days_j.gy
+        for way_i, number_i in days_i.beams:
+            for way_j, number_j in days_j.beams:
+                here = days_i.under(way_i, number_i) & days_j.under(way_j, number_j)
+                sums = np.where(here, product, 0.0).sum(axis=1)
+                if sums.any():
+                    factor = self.candidates.cross_of(i, (way_i, number_i), j, (way_j, number_j))
+                    total += sums[:, None] * factor
+        return total
+
+    def days_of(self, rows: CourseRows, s: int) -> CourseDays:
+        """What lesion s receives day by day."""
+        menu = self.candidates.lesions[s].menu
+        number = menu.patterns.number[menu.pattern[rows[:, s]]]
+        return CourseDays(menu.gy_by_day[rows[:, s]], number, menu.technique[rows[:, s]])
 
     @cached_property
     def _crossing(self) -> list[tuple[int, int]]:

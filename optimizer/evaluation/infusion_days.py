@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from abscopt.instances.history.past import past_of
+
 if TYPE_CHECKING:
     from abscopt.instances.calendar import Calendar
     from abscopt.instances.schema import Instance
@@ -31,8 +33,9 @@ def _open_days(calendar: Calendar, weekdays: tuple[int, ...], until: int) -> tup
 def closed_days(instance: Instance, schedule: Schedule) -> Iterator[str]:
     """Rules broken by infusions on days without infusions, one sentence each."""
     calendar = instance.calendar
+    today = 0 if (past := past_of(instance)) is None else past.today
     for infusion in schedule.infusions:
-        if instance.drugs[infusion.drug].taken_at_home:
+        if infusion.day < today or instance.drugs[infusion.drug].taken_at_home:
             continue
         weekdays = calendar.infusion_weekdays
         for agent in instance.agents:

@@ -1,4 +1,8 @@
-"""Whether a schedule is one the case offers: menus, machine and infusion days, windows."""
+"""Whether a schedule is one the case offers: menus, machine and infusion days, windows.
+
+A case with a past offers what begins with it, dose by dose; what may follow is part of the case
+(`instances/history`), and rules of the calendar hold from today on.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from abscopt.instances.calendar import course_days, is_machine_day, is_start_day
+from abscopt.instances.history.doses import begun_doses, continued_doses
+from abscopt.instances.history.past import past_of
+from abscopt.instances.history.rests import continued
 from abscopt.instances.regimens import infusions
 from abscopt.optimizer.evaluation.infusion_days import closed_days, moved
 
@@ -26,6 +33,7 @@ def broken_rules(instance: Instance, schedule: Schedule) -> tuple[str, ...]:
 
 
 def _rules(instance: Instance, schedule: Schedule) -> Iterator[str]:
+    yield from _other_past(instance, schedule)
     for lesion in instance.lesions:
         yield from _lesion(instance, lesion, schedule)
     for agent in instance.agents:
@@ -43,8 +51,17 @@ def _rules(instance: Instance, schedule: Schedule) -> Iterator[str]:
 
 def _lesion(instance: Instance, lesion: Lesion, schedule: Schedule) -> Iterator[str]:
     course = schedule.course(lesion.name)
-    if not course:
+    past = past_of(instance)
+    given = () if past is None else past.course(lesion.name)
+    if not course or course == given:
         return
+    begun = continued(instance, lesion)
+    if begun is not None:
+        if not any(_alike(course, other) for other in begun.courses):
+            yield f"{lesion.name}: the course is not among those that may follow what was given"
+        return
+    if past is not None and course[0][0] < past.today:
+        yield f"{lesion.name}: starts before today, day {past.today}"
     for day in sorted({day for day, _, _ in course}):
         if not is_machine_day(instance.calendar, day):
             yield f"{lesion.name}: day {day} is not a machine day"
@@ -69,6 +86,47 @@ def _lesion(instance: Instance, lesion: Lesion, schedule: Schedule) -> Iterator[
         else _free_offers(menu, course)
     ):
         yield f"{lesion.name}: the course is not on the lesion's menu"
+
+
+def _other_past(instance: Instance, schedule: Schedule) -> Iterator[str]:
+    """Fractions and infusions before today that were not given, or that are missing."""
+    past = past_of(instance)
+    if past is None:
+        return
+    stated = {(f.day, f.lesion, f.slot): f for f in schedule.fractions if f.day < past.today}
+    given = {(day, name, slot): (gy, way) for day, name, gy, slot, way in past.fractions}
+    for key in sorted(stated.keys() | given.keys()):
+        day, name, _ = key
+        if key not in stated:
+            yield f"{name}: the fraction of day {day} was given and is not in the schedule"
+        elif key not in given:
+            yield f"{name}: no fraction was given on day {day}, which is before today"
+        elif (
+            not _same(stated[key].dose_gy, given[key][0]) or stated[key].technique != given[key][1]
+        ):
+            yield f"{name}: on day {day} {given[key][0]:g} Gy were given, not what is stated"
+    infused = {(i.day, i.drug): i.dose_mg for i in schedule.infusions if i.day < past.today}
+    before = {(day, drug): mg for day, drug, mg in past.doses}
+    for place in sorted(infused.keys() | before.keys()):
+        day, drug = place
+        if place not in infused:
+            yield f"{drug}: the dose of day {day} was given and is not in the schedule"
+        elif place not in before:
+            yield f"{drug}: no dose was given on day {day}, which is before today"
+        elif not _same(infused[place], before[place]):
+            yield f"{drug}: on day {day} {before[place]:g} mg were given, not what is stated"
+
+
+def _same(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=1e-9)
+
+
+def _alike(course: Course, other: Course) -> bool:
+    """Whether two courses have the same days, places in the day and doses."""
+    return len(course) == len(other) and all(
+        (day, slot) == (t, place) and _same(gy, dose)
+        for (day, gy, slot), (t, dose, place) in zip(course, other, strict=True)
+    )
 
 
 def _on_menu(dose: float, levels: tuple[float, ...]) -> bool:
@@ -110,11 +168,13 @@ def _agent(instance: Instance, agent: AgentChoice, schedule: Schedule) -> Iterat
     agent_doses = tuple(
         sorted((i.drug, i.day, i.dose_mg) for i in schedule.infusions if i.drug in drugs)
     )
+    if instance.delivered is not None:
+        yield from _continues(instance, agent, agent_doses)
     if not agent_doses:
         if not agent.optional:
             yield f"{agent.name}: must be given"
         return
-    if not _offered(instance, agent, agent_doses):
+    if instance.delivered is None and not _offered(instance, agent, agent_doses):
         yield f"{agent.name}: the infusions are not a regimen the case offers in its window"
     start = min(day for _, day, _ in agent_doses)
     fraction_days = [f.day for f in schedule.fractions]
@@ -126,6 +186,24 @@ def _agent(instance: Instance, agent: AgentChoice, schedule: Schedule) -> Iterat
         abs(day - fraction) < apart for _, day, _ in agent_doses for fraction in fraction_days
     ):
         yield f"{agent.name}: an infusion less than {apart} d from a fraction"
+
+
+def _continues(
+    instance: Instance, agent: AgentChoice, agent_doses: tuple[tuple[str, int, float], ...]
+) -> Iterator[str]:
+    past = past_of(instance)
+    assert past is not None
+    if agent_doses == tuple(sorted(begun_doses(instance, agent, past))):
+        return
+    if not any(
+        len(doses) == len(agent_doses)
+        and all(
+            a[:2] == b[:2] and _same(a[2], b[2])
+            for a, b in zip(sorted(doses), agent_doses, strict=True)
+        )
+        for doses in continued_doses(instance, agent)
+    ):
+        yield f"{agent.name}: the infusions are not among those that may follow what was given"
 
 
 def _order(agent: AgentChoice, start: int, first: int, last: int) -> Iterator[str]:

@@ -306,17 +306,24 @@ def _free(lesion: Lesion) -> bool:
     return lesion.course is not None and lesion.course.form == "free"
 
 
-def states_spread(instance: Instance) -> bool:
-    """Whether the programme covers the means over radiosensitivities of a case, if any."""
+def can_state(instance: Instance) -> bool:
+    """Whether the programme covers a case: its past, and means over radiosensitivities, if any."""
+    if instance.delivered is not None:
+        return False
     if instance.objective.of_dose_alone or not any(lesion.spread for lesion in instance.lesions):
         return True
     return not any(_free(lesion) for lesion in instance.lesions)
 
 
-def refuse_spread(instance: Instance) -> None:
-    """Raise InputError for means over radiosensitivities that the programme does not cover."""
-    if states_spread(instance):
+def refuse_unstated(instance: Instance) -> None:
+    """Raise InputError for a treatment that has begun, and for means over radiosensitivities that
+    the programme does not cover.
+    """
+    if can_state(instance):
         return
+    if instance.delivered is not None:
+        rule = "a treatment that has begun is searched (method auto), not stated as one programme"
+        raise InputError([Problem(instance.name, "delivered", "stated", rule)])
     rule = (
         "the stated programme has no free courses beside it, and their own search (method "
         "auto) only in the cases that it covers (README)"
@@ -338,10 +345,10 @@ def data_of(
     Raises
     ------
     InputError
-        If some lesion's control is a mean over radiosensitivities beside free courses, for which
-        the programme has no constraint.
+        If treatment has begun, or some lesion's control is a mean over radiosensitivities beside
+        free courses, for which the programme has no constraint.
     """
-    refuse_spread(candidates.instance)
+    refuse_unstated(candidates.instance)
     return Data(candidates, columns, refinement, flows_of(candidates, columns), reduction)
 
 

@@ -12,7 +12,7 @@ import pytest
 from random_instances import Raw, random_case
 from rich_cases import rich, rich_raw, richer, richer_raw
 from spread_cases import spread
-from table_rows import schedule_of
+from table_rows import disagreements, schedule_of
 from widened_instances import widened_case
 
 from abscopt.instances import load
@@ -27,34 +27,12 @@ from abscopt.optimizer.candidates.limits.organs.daily_dose import DailyDoseLoad
 from abscopt.optimizer.candidates.limits.registry import kinds_of_limits
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tables import effects, limits, loads, menus, plans
-from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.solver import SolverError
 
 TABLES = (table, limits, menus, plans, effects, loads)
 TOYS = ("toy-blockade", "toy-fractionation", "toy-two-lesions")
 BUNDLED = (*TOYS, "early-sabr", "stage3-crt", "pembro-rt")
-
-
-def disagreements(instance: Instance, seed: int, trials: int = 40) -> dict[str, int]:
-    """How many random schedules get another value or another feasibility from the tables."""
-    judge, candidates = Judge(instance), Candidates(instance)
-    rng = np.random.default_rng(seed)
-    found = {"value": 0, "feasibility": 0, "kept": 0}
-    if not candidates.plans:
-        return found
-    for _ in range(trials):
-        plan = int(rng.integers(len(candidates.plans)))
-        row = np.array([rng.integers(len(table.menu)) for table in candidates.lesions])
-        tabulated = Tabulated(candidates, plan)
-        verdict = judge.evaluate(schedule_of(candidates, plan, row))
-        value = float(tabulated.value(row[None, :])[0])
-        same = abs(value - verdict.objective) <= 1e-9 * max(1.0, abs(verdict.objective))
-        found["value"] += not same
-        kept = bool(tabulated.feasible(row[None, :])[0])
-        found["feasibility"] += kept != verdict.feasible
-        found["kept"] += verdict.feasible
-    return found
 
 
 @pytest.mark.parametrize("name", BUNDLED)

@@ -14,13 +14,15 @@ from abscopt.optimizer.candidates.limits.blood.edric import edric_alone
 from abscopt.optimizer.candidates.loads import Beam, menu_loads
 from abscopt.optimizer.candidates.plans import allowed_patterns, exposures_of
 from abscopt.optimizer.candidates.tables.effects import MOST_GROUPS
+from abscopt.optimizer.candidates.tables.menus import must_be_irradiated
 from abscopt.optimizer.ids import PlanId
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
+    from abscopt.optimizer.candidates.shared import Shared
     from abscopt.optimizer.candidates.tables.effects import EffectTables
     from abscopt.optimizer.candidates.tables.limits import LimitTables
-    from abscopt.optimizer.candidates.tables.menus import MenuTables
+    from abscopt.optimizer.candidates.tables.menus import LesionTable, MenuTables
 
 MOST_EXPOSED = 1000
 """Sets of courses that plans allow, kept where plans differ by the courses that meet infusions."""
@@ -65,6 +67,18 @@ class BeamTables:
                     ]
                 ).reshape(len(self.limits.on_organs), len(first), len(second))
         return factors
+
+    def cross_of(
+        self, i: int, first: tuple[int, int], j: int, second: tuple[int, int]
+    ) -> FloatArray:
+        """(organ limits,) extra load per d d' of two (technique, fractions a day) on one day."""
+        of_first, of_second = self.beams[i][0][0], self.beams[j][0][0]
+        beam = (of_first, of_first.ways[first[0]], first[1])
+        second_beam = (of_second, of_second.ways[second[0]], second[1])
+        on_organs = self.limits.on_organs
+        return np.array(
+            [load.cross_factor(self.instance, beam, second_beam, 0) for load in on_organs]
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,11 +147,19 @@ class LoadTables:
     def reached(self, plan: PlanId) -> tuple[BoolArray, ...]:
         """Per lesion: (kinds,) whether a kind has the BED that the lesion demands."""
         return tuple(
-            shared.bed >= (self.instance.lesions[table.menu.lesion].least_bed or 0.0)
+            self._enough(table, shared)
             for table, shared in zip(
                 self.effects.menus.lesions, self.effects.shared(plan), strict=True
             )
         )
+
+    def _enough(self, table: LesionTable, shared: Shared) -> BoolArray:
+        """(kinds,) the BED of a kind against what is demanded; fractions given do not go away."""
+        least_bed = self.instance.lesions[table.menu.lesion].least_bed or 0.0
+        enough: BoolArray = shared.bed >= least_bed
+        if must_be_irradiated(self.instance, table):
+            enough &= shared.kinds.menu.fractions > 0
+        return enough
 
     def allowed(self, plan: PlanId) -> tuple[BoolArray, ...]:
         """Per lesion: (courses,) whether intervals, hard limits and demands allow the course."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from abscopt.instances.history.rests import continued
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.courses import Menu, Patterns, enumerate_menu
 from abscopt.optimizer.candidates.limits.blood.alc import alc_unit
@@ -48,6 +49,13 @@ class LesionTable:
         """(courses, days) log loss of lymphocytes of some courses on each day."""
         loss: FloatArray = self.kappa[courses, None] * self.alc_unit[self.menu.pattern[courses]]
         return loss
+
+
+def must_be_irradiated(instance: Instance, table: LesionTable) -> bool:
+    """Whether 'no course' is no choice: a dose is demanded, or fractions were given already."""
+    lesion = instance.lesions[table.menu.lesion]
+    begun = continued(instance, lesion)
+    return lesion.least_bed is not None or (begun is not None and begun.must)
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,6 +169,11 @@ class MenuTables:
 def fitting(instance: Instance, menu: Menu, limits: LimitTables) -> BoolArray:
     """(courses,) whether each course by itself keeps every hard cap, no drug acting."""
     lesion = instance.lesions[menu.lesion]
+    if menu.each is not None:
+        loads = menu_loads(instance, menu, limits.on_organs, np.zeros(instance.days, bool))
+        alone: BoolArray = limits.within(loads)
+        alone[0] = True
+        return alone
     levels, dose = np.unique(menu.dose, return_inverse=True)
     ways, slots = len(lesion.ways), int(menu.patterns.per_day.max()) + 1
     key = ((menu.fractions * len(levels) + dose) * ways + menu.technique) * slots + menu.per_day
@@ -196,16 +209,17 @@ def _smaller(
 ) -> LesionTable:
     """A table with some of the courses, and only the day patterns they use."""
     menu, patterns = table.menu, table.menu.patterns
-    fewer = Patterns(
-        patterns.days[used],
-        patterns.slot[used],
-        patterns.count[used],
-        patterns.per_day[used],
-        patterns.incidence[used],
+    fewer = Menu(
+        menu.lesion,
+        patterns.take(used),
+        pattern,
+        menu.dose[courses],
+        menu.technique[courses],
+        None if menu.each is None else menu.each[courses],
     )
     return replace(
         table,
-        menu=Menu(menu.lesion, fewer, pattern, menu.dose[courses], menu.technique[courses]),
+        menu=fewer,
         alc_unit=table.alc_unit[used],
         kappa=table.kappa[courses],
         variant=table.variant[courses],

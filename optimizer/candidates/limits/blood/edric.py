@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def edric_alone(instance: Instance, menu: Menu) -> tuple[FloatArray, FloatArray, FloatArray]:
     """(courses,) mean lung dose, mean heart dose and integral dose of each course."""
     tick()
-    lesion, total = instance.lesions[menu.lesion], menu.fractions * menu.dose
+    lesion, total = instance.lesions[menu.lesion], menu.total
     lung, heart, integral = (
         by_technique(lesion, menu, value)
         for value in (

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models.arrays import BoolArray, FloatArray
+from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.limits.protocol import CAP, OnOrgan, OrganLoad
-from abscopt.optimizer.ids import CourseRows
+from abscopt.optimizer.ids import CourseIds, CourseRows
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.loads import Beam
+    from abscopt.optimizer.candidates.table import LesionTable
     from abscopt.optimizer.candidates.tabulated import Tabulated
 
 CHUNK = 20_000
@@ -87,9 +88,22 @@ class DailyDoseLoad(OrganLoad[OnOrgan]):
         doses = []
         for (s, height), days in zip(touching, on_days, strict=True):
             chosen = rows[row, s]
-            dose = height[tables[s].variant[chosen]] * tables[s].menu.dose[chosen]
+            if tables[s].menu.each is None:
+                dose = height[tables[s].variant[chosen]] * tables[s].menu.dose[chosen]
+            else:
+                dose = self._listed(tables[s], height, chosen, day)
             doses.append(np.where(days[row, day], dose, 0.0) * raised)
         used = self.use_of_daily_dose(np.array([np.sum(doses, axis=0), *doses]))
         excess = used[0] - used[1:].sum(axis=0)
         change = np.bincount(row, weights=excess, minlength=len(rows))
         return np.asarray(change, dtype=np.float64)
+
+    def _listed(
+        self, table: LesionTable, height: FloatArray, courses: CourseIds, day: IntArray
+    ) -> FloatArray:
+        """(n,) Gy at the point from listed courses on days: height / number x number of the day."""
+        menu = table.menu
+        most = np.array([number for _, _, number in table.beams])[table.variant[courses]]
+        number = menu.patterns.number[menu.pattern[courses], day]
+        each = height[table.variant[courses]] / most
+        return np.asarray(each * number * menu.gy_by_day[courses, day])

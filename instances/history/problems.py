@@ -1,0 +1,137 @@
+"""What contradicts in a stated past: doses that cannot have been given, or are no past at all."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from abscopt.instances.calendar import date_of
+from abscopt.instances.reading.problems import listing
+from abscopt.instances.regimens import dose_problem
+
+if TYPE_CHECKING:
+    from abscopt.instances.history.delivered import Delivered, OldPlan
+    from abscopt.instances.history.events import Dated, FractionEntry
+    from abscopt.instances.schema import Instance
+
+Problem = tuple[str, object, str]
+
+
+def history_problems(instance: Instance) -> Iterator[Problem]:
+    """Everything wrong with what a case says was delivered."""
+    delivered = instance.delivered
+    if delivered is None:
+        return
+    if delivered.today is not None and delivered.today >= instance.days:
+        yield "delivered.today", delivered.today, f"outside the horizon of {instance.days} days"
+    yield from _events(instance, delivered, "delivered", delivered.today)
+    if delivered.plan is not None:
+        yield from _events(instance, delivered.plan, "delivered.plan", None)
+    for i, lesion in enumerate(instance.lesions):
+        if lesion.course is not None and lesion.course.form == "free":
+            rule = (
+                "a treatment that has begun needs uniform menus: free courses are not gone on with"
+            )
+            yield f"lesions[{i}].course.form", "free", rule
+    yield from _names(instance, delivered)
+
+
+def _names(instance: Instance, delivered: Delivered) -> Iterator[Problem]:
+    lesions = {lesion.name: lesion for lesion in instance.lesions}
+    for i, row in enumerate(delivered.missed):
+        if row.what not in lesions and row.what not in instance.drugs:
+            rule = f"neither a lesion nor a drug; known {listing({*lesions, *instance.drugs})}"
+            yield f"delivered.missed[{i}].what", row.what, rule
+        yield from _day(instance, f"delivered.missed[{i}]", row, None)
+    agents = [agent.name for agent in instance.agents]
+    for i, hold in enumerate(delivered.holds):
+        if hold.agent not in agents:
+            rule = f"no agent of this case; it has {listing(agents)}"
+            yield f"delivered.holds[{i}].agent", hold.agent, rule
+    for i, rest in enumerate(delivered.rest):
+        lesion = lesions.get(rest.lesion)
+        if lesion is None:
+            rule = f"unknown lesion; known {listing(lesions)}"
+            yield f"delivered.rest[{i}].lesion", rest.lesion, rule
+        elif lesion.course is None or lesion.course.form != "uniform":
+            rule = "must be a lesion with a uniform course"
+            yield f"delivered.rest[{i}].lesion", rest.lesion, rule
+
+
+def _events(
+    instance: Instance, table: Delivered | OldPlan, place: str, today: int | None
+) -> Iterator[Problem]:
+    for i, row in enumerate(table.fractions):
+        where = f"{place}.fractions[{i}]"
+        yield from _fraction(instance, where, row)
+        yield from _day(instance, where, row, today)
+    yield from _days_of_lesions(instance, table, f"{place}.fractions")
+    offered = {
+        dose.drug
+        for agent in instance.agents
+        for name in agent.regimens
+        if name in instance.regimens
+        for dose in instance.regimens[name].doses
+    }
+    for i, dose in enumerate(table.doses_of_drugs):
+        where = f"{place}.doses_of_drugs[{i}]"
+        if dose.agent not in offered:
+            yield (
+                f"{where}.agent",
+                dose.agent,
+                f"no agent of the case offers it: {listing(offered)}",
+            )
+        elif (rule := dose_problem(instance, dose.agent, dose.dose_mg)) is not None:
+            yield f"{where}.dose_mg", dose.dose_mg, rule
+        yield from _day(instance, where, dose, today)
+    days = Counter((dose.agent, dose.on(instance.calendar)) for dose in table.doses_of_drugs)
+    for (drug, day), number in days.items():
+        if number > 1:
+            yield f"{place}.doses_of_drugs", day, f"{drug} appears {number} times on this day"
+
+
+def _fraction(instance: Instance, where: str, row: FractionEntry) -> Iterator[Problem]:
+    lesions = {lesion.name: lesion for lesion in instance.lesions}
+    lesion = lesions.get(row.lesion)
+    if lesion is None:
+        yield f"{where}.lesion", row.lesion, f"unknown lesion; known {listing(lesions)}"
+    elif not lesion.irradiable:
+        yield f"{where}.lesion", row.lesion, "must be an irradiable lesion"
+    elif (row.technique or lesion.ways[0].name) not in [way.name for way in lesion.ways]:
+        names = listing([way.name for way in lesion.ways if way.name]) or "none"
+        yield f"{where}.technique", row.technique, f"unknown technique; known {names}"
+
+
+def _day(instance: Instance, where: str, row: Dated, today: int | None) -> Iterator[Problem]:
+    day = row.on(instance.calendar)
+    key, value = ("date", str(row.date)) if row.day is None else ("day", str(row.day))
+    if day < 0:
+        yield f"{where}.{key}", value, f"before day 0, {instance.calendar.start_date}"
+    elif day >= instance.days:
+        yield f"{where}.{key}", value, f"outside the horizon of {instance.days} days"
+    elif today is not None and day >= today:
+        yield f"{where}.{key}", value, f"not before today, day {today}: nothing was given yet"
+    elif row.date is not None and row.date != date_of(instance.calendar, day):
+        yield f"{where}.date", row.date, f"day {day} is {date_of(instance.calendar, day)}"
+
+
+def _days_of_lesions(
+    instance: Instance, table: Delivered | OldPlan, place: str
+) -> Iterator[Problem]:
+    """Fractions twice in one place, days of unequal doses, lesions of several techniques."""
+    days: defaultdict[tuple[str, int], list[FractionEntry]] = defaultdict(list)
+    ways: dict[str, str | None] = {}
+    for i, row in enumerate(table.fractions):
+        days[row.lesion, row.on(instance.calendar)].append(row)
+        if ways.setdefault(row.lesion, row.technique) != row.technique:
+            yield f"{place}[{i}].technique", row.technique, f"{row.lesion} has another one before"
+    for (lesion, day), rows in days.items():
+        slots = sorted(row.fraction_of_day for row in rows)
+        if len(set(slots)) < len(slots):
+            yield place, day, f"{lesion} has one fraction twice on this day"
+        elif slots != list(range(1, len(slots) + 1)):
+            yield place, day, f"fraction_of_day of {lesion} must count from 1 on this day"
+        if len({row.dose_gy for row in rows}) > 1:
+            rule = f"fractions of {lesion} on one day need one dose (state one that was broken off "
+            yield place, day, rule + "and gone on with as one fraction)"

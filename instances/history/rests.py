@@ -1,0 +1,332 @@
+"""Courses that continue a past: what was given, and what may follow it.
+
+A lesion that has received fractions, or has missed its planned start, receives nothing more, its
+plan resumed, or n further fractions of one dose (`Rest`). Any other lesion has its menu from today
+on. All courses are whole ones, from the first fraction that was given.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from abscopt.instances.calendar import date_of, is_machine_day, is_start_day
+from abscopt.instances.history.delivered import Rest
+from abscopt.instances.history.past import Course, Past, past_of
+from abscopt.instances.reading.problems import refused
+
+if TYPE_CHECKING:
+    from abscopt.instances.calendar import Calendar
+    from abscopt.instances.courses import CourseBlock
+    from abscopt.instances.lesions import Lesion
+    from abscopt.instances.schema import Instance
+
+MOST_RESTS = 200_000
+"""Courses that may follow what one lesion has received: some seconds and 300 MB."""
+LONGEST_WAIT = 400
+"""Days without an open one after which a course is given up; as for courses from the start."""
+
+
+@dataclass(frozen=True)
+class Continued:
+    """What may become of one lesion that has begun, or has missed its start.
+
+    Attributes
+    ----------
+    technique : of all its fractions
+    courses : whole courses, the one that stops here first
+    must : whether some fractions were given, so that 'no course' is not among the choices
+    """
+
+    technique: str
+    courses: tuple[Course, ...]
+    must: bool
+
+
+def continued(instance: Instance, lesion: Lesion) -> Continued | None:
+    """What may follow the past of a lesion; None where its own menu holds, from today on."""
+    past = past_of(instance)
+    if past is None or lesion.course is None:
+        return None
+    key = f"continued {lesion.name}"
+    answer: Continued | None = instance.remembered(key, lambda: _continued(instance, lesion, past))
+    return answer
+
+
+def from_today(instance: Instance, days: Iterable[int]) -> list[int]:
+    """Days that are not over."""
+    past = past_of(instance)
+    return [day for day in days if past is None or day >= past.today]
+
+
+def _continued(instance: Instance, lesion: Lesion, past: Past) -> Continued | None:
+    given, planned = past.course(lesion.name), past.planned(lesion.name)
+    missed_start = (
+        bool(planned)
+        and planned is not None
+        and (
+            planned[0][0] < past.earliest(lesion.name)
+            or not is_machine_day(instance.calendar, planned[0][0])
+        )
+    )
+    technique = past.technique(lesion.name) or lesion.ways[0].name
+    if not given and not missed_start:
+        return None
+    courses = dict.fromkeys([given] if given else [()])
+    courses |= dict.fromkeys(_resumed(instance, past, lesion.name, given, planned))
+    for rest in _rests(instance, lesion, past, given, planned):
+        courses[rest] = None
+        if len(courses) > MOST_RESTS:
+            rule = f"at most {MOST_RESTS} courses may follow: fewer doses, numbers or start days"
+            raise refused(instance.name, "delivered.rest", lesion.name, rule)
+    inside = tuple(c for c in courses if c and c[-1][0] < instance.days)
+    return Continued(technique, inside, bool(given))
+
+
+def resumed_course(instance: Instance, lesion: Lesion) -> Course | None:
+    """What was given and the rest of the plan, as soon as can be; None without a plan."""
+    past = past_of(instance)
+    assert past is not None
+    given, planned = past.course(lesion.name), past.planned(lesion.name)
+    return next(iter(_resumed(instance, past, lesion.name, given, planned)), None)
+
+
+def _resumed(
+    instance: Instance, past: Past, lesion: str, given: Course, planned: Course | None
+) -> Iterator[Course]:
+    """The plan resumed: fractions that are left in their order, none before its planned day.
+
+    Treatment days keep the least interval of the plan; each is on the first open day then.
+    """
+    if not planned or len(planned) < len(given):
+        return
+    days = sorted({day for day, _, _ in planned})
+    interval = min((b - a for a, b in itertools.pairwise(days)), default=1)
+    last = given[-1][0] if given else None
+    left = planned[len(given) :]
+    course = list(given)
+    for planned_day, of_day in itertools.groupby(left, key=lambda f: f[0]):
+        earliest = max(planned_day, past.earliest(lesion))
+        if last is not None:
+            earliest = max(earliest, last + interval)
+        day = _open_day(instance.calendar, earliest, off_days=False)
+        if day is None:
+            return
+        course += [(day, gy, slot) for slot, (_, gy, _) in enumerate(of_day)]
+        last = day
+    yield tuple(course)
+
+
+def missed_days(instance: Instance, past: Past, lesion: str) -> int:
+    """Treatment days that a lesion missed, or will: stated, or planned without a fraction.
+
+    Planned days from today on count where the machine does not run.
+    """
+    given = {day for day, _, _ in past.course(lesion)}
+    stated = {day for day, what in past.missed if what == lesion and day not in given}
+    planned = {day for day, _, _ in past.planned(lesion) or ()}
+    due = {day for day in planned if day < past.today or not is_machine_day(instance.calendar, day)}
+    return max(len(stated), len(due) - len(given))
+
+
+def rest_of(instance: Instance, lesion: str) -> Rest:
+    """What a case says may follow in a lesion; the usual rest if it says nothing."""
+    assert instance.delivered is not None
+    stated = (rest for rest in instance.delivered.rest if rest.lesion == lesion)
+    return next(stated, Rest(lesion=lesion))
+
+
+def _blocks(lesion: Lesion, given: Course) -> list[CourseBlock]:
+    """Blocks of the menu that could have begun like this; all of them if none could."""
+    assert lesion.course is not None and lesion.course.form == "uniform"
+    doses = {gy for _, gy, _ in given}
+    alike = [
+        block
+        for block in lesion.course.blocks
+        if doses <= set(block.levels_gy) and max(block.fractions) >= len(given)
+    ]
+    return alike or list(lesion.course.blocks)
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """Numbers, doses and rhythm of what may follow."""
+
+    numbers: tuple[int, ...]
+    levels: tuple[float, ...]
+    intervals: tuple[int, ...]
+    per_day: int
+    twice: tuple[int, ...]
+    compensating: tuple[int, ...]
+    own_starts: range
+
+
+def _rests(
+    instance: Instance, lesion: Lesion, past: Past, given: Course, planned: Course | None
+) -> Iterator[Course]:
+    """Whole courses with n further fractions of one dose, or of one dose and then the old one."""
+    rest = rest_of(instance, lesion.name)
+    old = given[-1][1] if given else (planned[0][1] if planned else None)
+    for offer in _offers(instance, lesion, past, given, planned):
+        timed = dict.fromkeys(_places(instance, rest, offer, past, given))
+        for places, level in itertools.product(timed, offer.levels):
+            yield given + tuple((day, level, slot) for day, slot in places)
+            if old is None or level == old:
+                continue
+            for first in offer.compensating:
+                course = _compensated(given, places, level, old, first)
+                if course is not None:
+                    yield course
+
+
+def _compensated(
+    given: Course, places: tuple[tuple[int, int], ...], level: float, old: float, first: int
+) -> Course | None:
+    """The first fractions at one dose, the others at the old one; None where they share a day."""
+    if not 0 < first < len(places) or places[first - 1][0] == places[first][0]:
+        return None
+    doses = [level] * first + [old] * (len(places) - first)
+    return given + tuple((d, gy, slot) for (d, slot), gy in zip(places, doses, strict=True))
+
+
+def _offers(
+    instance: Instance, lesion: Lesion, past: Past, given: Course, planned: Course | None
+) -> Iterator[_Offer]:
+    rest, missed = rest_of(instance, lesion.name), missed_days(instance, past, lesion.name)
+    left = 0 if planned is None else max(0, len(planned) - len(given))
+    complete = given and (
+        len(planned) <= len(given) if planned is not None else _is_whole(instance, lesion, given)
+    )
+    assert lesion.course is not None and lesion.course.form == "uniform"
+    for block in _blocks(lesion, given):
+        numbers = rest.fractions
+        if numbers is None:
+            further = {n - len(given) for n in block.fractions}
+            further |= set(range(1, left + 1)) if given else set()
+            numbers = () if complete else tuple(sorted(n for n in further if n > 0))
+        levels = rest.levels_gy
+        if levels is None:
+            doses = {*block.levels_gy, *(gy for _, gy, _ in given[-1:])}
+            levels = tuple(sorted(doses))
+        twice = rest.twice_daily_days
+        if twice is None:
+            twice = tuple(range(missed + 1))
+        compensating = rest.compensating_fractions
+        if compensating is None:
+            compensating = (missed,) if missed else ()
+        yield _Offer(
+            tuple(n for n in numbers if n > 0),
+            levels,
+            tuple(sorted(set(rest.interval_days or block.interval_days))),
+            block.fractions_per_day,
+            tuple(sorted({0, *twice})),
+            compensating,
+            lesion.course.start_days,
+        )
+
+
+def _is_whole(instance: Instance, lesion: Lesion, given: Course) -> bool:
+    """Whether what was given is a course of the lesion's menu in number, dose and days."""
+    from abscopt.instances.calendar import course_days
+
+    assert lesion.course is not None and lesion.course.form == "uniform"
+    places = [(day, slot) for day, _, slot in given]
+    for block in lesion.course.blocks:
+        doses = {gy for _, gy, _ in given}
+        if len(doses) > 1 or not doses <= set(block.levels_gy) or len(given) not in block.fractions:
+            continue
+        number = block.fractions_per_day
+        for interval in block.interval_days:
+            days = course_days(instance.calendar, given[0][0], len(given) // number, interval)
+            if [(day, slot) for day in days or () for slot in range(number)] == places:
+                return True
+    return False
+
+
+def _places(
+    instance: Instance, rest: Rest, offer: _Offer, past: Past, given: Course
+) -> Iterator[tuple[tuple[int, int], ...]]:
+    """(day, slot) of what may follow, every timing."""
+    calendar = instance.calendar
+    last = given[-1][0] if given else None
+    for interval, off_days in itertools.product(
+        offer.intervals, (False, True) if rest.weekends else (False,)
+    ):
+        earliest = past.earliest(rest.lesion)
+        earliest = earliest if last is None else max(earliest, last + interval)
+        first = _open_day(calendar, earliest, off_days)
+        if first is None:
+            continue
+        starts = set(range(first, first + rest.start_within_days + 1))
+        if last is None:
+            starts |= {day for day in offer.own_starts if day >= first}
+        for start in sorted(starts):
+            begins = _is_open(calendar, start, off_days)
+            if not begins or (last is None and not off_days and not is_start_day(calendar, start)):
+                continue
+            for number in offer.numbers:
+                yield from _timed(instance, offer, start, number, interval, off_days)
+
+
+def _timed(
+    instance: Instance, offer: _Offer, start: int, number: int, interval: int, off_days: bool
+) -> Iterator[tuple[tuple[int, int], ...]]:
+    """n fractions from a day: m on every treatment day, or two on some and one on the others."""
+    per_day = offer.per_day
+    if per_day > 1 or interval > 1:
+        if number % per_day == 0:
+            days = _walk(instance.calendar, start, number // per_day, interval, off_days)
+            if days is not None and days[-1] < instance.days:
+                yield tuple((day, slot) for day in days for slot in range(per_day))
+        return
+    for twice in offer.twice:
+        count = number - twice
+        if count < twice:
+            continue
+        days = _walk(instance.calendar, start, count, interval, off_days)
+        if days is None or days[-1] >= instance.days:
+            continue
+        for doubled in _doubled(instance, days, twice):
+            yield tuple((day, slot) for day in days for slot in range(1 + (day in doubled)))
+
+
+def _doubled(instance: Instance, days: tuple[int, ...], twice: int) -> Iterable[frozenset[int]]:
+    """Days with two fractions: the first, the last, the last of each week, or spread evenly."""
+    if twice == 0:
+        return [frozenset()]
+    start = instance.calendar.start_date.weekday()
+    weeks = {(day + start) // 7: day for day in days}
+    by_week = sorted(weeks.values())
+    even = frozenset(days[(i + 1) * len(days) // twice - 1] for i in range(twice))
+    choices = [frozenset(days[:twice]), frozenset(days[-twice:]), even]
+    if len(by_week) >= twice:
+        choices.append(frozenset(by_week[:twice]))
+    return dict.fromkeys(choices)
+
+
+def _is_open(calendar: Calendar, day: int, off_days: bool) -> bool:
+    """Whether a further fraction may be on a day: a machine day, or a day off if these are used."""
+    if off_days:
+        return date_of(calendar, day) not in calendar.holidays
+    return is_machine_day(calendar, day)
+
+
+def _open_day(calendar: Calendar, earliest: int, off_days: bool) -> int | None:
+    """The first open day from a day on."""
+    days = range(earliest, earliest + LONGEST_WAIT)
+    return next((day for day in days if _is_open(calendar, day, off_days)), None)
+
+
+def _walk(
+    calendar: Calendar, start: int, count: int, interval: int, off_days: bool
+) -> tuple[int, ...] | None:
+    """Treatment days, each the first open one at least `interval` after the one before."""
+    days = [start]
+    while len(days) < count:
+        day = _open_day(calendar, days[-1] + interval, off_days)
+        if day is None:
+            return None
+        days.append(day)
+    return tuple(days)
