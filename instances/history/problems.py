@@ -34,6 +34,10 @@ def history_problems(instance: Instance) -> Iterator[Problem]:
                 "a treatment that has begun needs uniform menus: free courses are not gone on with"
             )
             yield f"lesions[{i}].course.form", "free", rule
+    for i, limit in enumerate(instance.limits):
+        if limit.kind == "one_plan":
+            rule = "lesions that one plan serves are not gone on with once treatment has begun"
+            yield f"limits[{i}].kind", limit.kind, rule
     yield from _names(instance, delivered)
 
 
