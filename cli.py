@@ -19,6 +19,7 @@ from abscopt.instances.changes.change import Change
 from abscopt.optimizer.console.cases import instances_group, refuse_warnings
 from abscopt.optimizer.console.ensembles import EXIT_CODES, decided, observed
 from abscopt.optimizer.console.exchange import export_command, import_command
+from abscopt.optimizer.console.explain import explain_command
 from abscopt.optimizer.console.guard import Guarded, one_stream, say, say_table
 from abscopt.optimizer.console.histograms import import_group
 from abscopt.optimizer.console.judged import case_of, say_evaluation
@@ -33,6 +34,7 @@ from abscopt.optimizer.console.options import (
     strict_option,
 )
 from abscopt.optimizer.console.pages import plot_command, report_command
+from abscopt.optimizer.console.pareto import pareto_command
 from abscopt.optimizer.console.published import (
     evidence_command,
     library_command,
@@ -339,6 +341,8 @@ for command in (
     import_group,
     robustness_command,
     replan_command,
+    explain_command,
+    pareto_command,
     evidence_command,
     regimens_command,
     simulate_command,

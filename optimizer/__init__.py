@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.ensemble.observation.decide import decide_observed
     from abscopt.optimizer.ensemble.robustness import robustness
     from abscopt.optimizer.evaluation import evaluate
+    from abscopt.optimizer.feasibility.explanation import explain, explain_lesion
     from abscopt.optimizer.memory import Memory
     from abscopt.optimizer.pareto import frontier
     from abscopt.optimizer.pipeline import solve
@@ -20,6 +21,8 @@ __all__ = [
     "decide",
     "decide_observed",
     "evaluate",
+    "explain",
+    "explain_lesion",
     "frontier",
     "replan",
     "robustness",
@@ -31,6 +34,8 @@ WHERE = {
     "decide": "ensemble.decide",
     "decide_observed": "ensemble.observation.decide",
     "evaluate": "evaluation",
+    "explain": "feasibility.explanation",
+    "explain_lesion": "feasibility.explanation",
     "frontier": "pareto",
     "replan": "replanning.replan",
     "robustness": "ensemble.robustness",

@@ -16,6 +16,7 @@ from abscopt.optimizer.audit import answer_notes, case_audit
 from abscopt.optimizer.candidates.ceilings import ceiling_of_case
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Evaluation, Judge
+from abscopt.optimizer.feasibility.oracle import proved_infeasible
 from abscopt.optimizer.improved import with_lesions_added
 from abscopt.optimizer.known import Known
 from abscopt.optimizer.known_at_once import without_tables
@@ -56,6 +57,10 @@ PROGRAMME_FORMS = {
     "log_kill": "exact in the burden; saturation bounded by tangents, refined likewise",
     "tumor_bed": "exact",
 }
+TOGETHER = (
+    "of the courses that load least no choice keeps them (abscopt explain says which contradict "
+    "each other, and what would mend it)"
+)
 OTHER_ENGINES = ("scip", "cbc", "glpk")
 """Asked where HiGHS is refuted, in this order; those without a limit on size."""
 
@@ -169,6 +174,8 @@ def _begun(
     given = [schedule for schedule in (start, *memory.schedules) if schedule is not None]
 
     def first(known: Known | None) -> Solved:
+        if method == "auto" and known is None and proved_infeasible(instance, clock, seed):
+            return Solved(infeasible=True, reason=TOGETHER)
         if by_search:
             return ways.by_search(candidates, gap, seed, clock, known, given, memory)
         if method == "auto" and applies(candidates):

@@ -1,0 +1,52 @@
+"""`abscopt pareto`: the objective against visits, lesions, days or lymphocytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from abscopt.instances.changes.change import Change
+from abscopt.optimizer.console.guard import one_stream, say_table
+from abscopt.optimizer.console.options import LIMIT_OF_SOLVES, changes_options, solver_options
+from abscopt.optimizer.progress import ProgressLine
+from abscopt.optimizer.results.files import load_case
+
+
+@click.command("pareto")
+@click.argument("case", metavar="NAME|FILE")
+@click.option(
+    "--against",
+    type=click.Choice(["visits", "sites", "time", "lymphocytes"]),
+    required=True,
+    help="What is traded for the objective.",
+)
+@click.option(
+    "--count", type=click.IntRange(1, 100), default=100, show_default=True, metavar="N",
+    help="Points at most, from the best objective on.",
+)  # fmt: skip
+@click.option("--csv", "csv_file", metavar="FILE|-", help="Write the rows as CSV.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@solver_options(LIMIT_OF_SOLVES)
+@changes_options
+@click.pass_context
+def pareto_command(
+    ctx: click.Context,
+    /,
+    case: str,
+    against: str,
+    count: int,
+    csv_file: str | None,
+    as_json: bool,
+    changes: tuple[Change, ...],
+    **options: Any,
+) -> None:
+    """Answers that no other beats in both the objective and a measure, each judged and proved."""
+    one_stream(csv_file, as_json)
+    instance = load_case(case, changes)
+    from abscopt.optimizer import tradeoff
+
+    with ProgressLine() as progress:
+        trade = tradeoff.pareto(instance, against, count=count, **options, listener=progress)
+    say_table(trade, tradeoff, csv_file, as_json)
+    ctx.exit(0 if trade.points else 3 if trade.complete else 4)

@@ -1,0 +1,117 @@
+"""Feasibility, minimal conflicts and smallest changes, against enumeration by the judge."""
+
+from __future__ import annotations
+
+import pytest
+from enumerated_conflicts import explained, faults
+from plain_cases import Raw, bed_limit, free, lesion, limit, plain_case, uniform
+
+from abscopt.instances.limits import LogisticsLimit
+from abscopt.instances.load import InputError, build, load
+from abscopt.instances.schema import Instance
+from abscopt.optimizer import explain, explain_lesion, solve
+from abscopt.optimizer.feasibility.members import members_of, without
+from abscopt.optimizer.feasibility.oracle import Oracle, keeps
+from abscopt.optimizer.progress import Clock
+from abscopt.optimizer.schedule import Fraction, Schedule
+
+INFEASIBLE = (5, 6, 13, 18, 20, 26, 29)
+"""Of `benchmarks/studies/conflicts.py`: BED, floors, drugs that must be given, two conflicts."""
+FEASIBLE = (4, 8)
+
+
+def built(lesions: list[Raw], limits: list[Raw] | None = None) -> Instance:
+    """A small case."""
+    raw = plain_case(lesions, limits or [], horizon_days=[40], objective="log_kill")
+    return build(raw)
+
+
+@pytest.mark.parametrize("seed", [*INFEASIBLE, *FEASIBLE])
+def test_conflicts_are_minimal_and_changes_smallest(seed: int) -> None:
+    instance, found = explained(seed)
+    assert found.feasible is (seed in FEASIBLE)
+    assert faults(instance, found) == []
+
+
+def with_floor(case: Instance) -> Instance:
+    """The case that asks for all of its lesions."""
+    floor = LogisticsLimit(
+        kind="logistics", name="all_sites", quantity="lesions", floor=len(case.irradiable),
+        source="test", status="assumed",
+    )  # fmt: skip
+    return case.unchecked({"limits": (*case.limits, floor)})
+
+
+@pytest.mark.parametrize("name", ["oligomet-4", "pembro-rt", "stage3-crt", "high-low-dose"])
+def test_floors_at_all_lesions_under_small_caps_are_refuted(name: str) -> None:
+    asked = with_floor(load(name).with_({"scale_caps": 0.3}))
+    assert Oracle(Clock(None)).schedule(asked) is None
+
+
+@pytest.mark.aided
+def test_solve_says_that_nothing_fits_and_where_to_look() -> None:
+    result = solve(with_floor(load("pembro-rt")))
+    assert result.status == "infeasible"
+    assert "abscopt explain" in result.certificate.claim
+
+
+def test_a_lesion_that_fits_beside_no_other_is_explained() -> None:
+    case = load("pembro-rt")
+    names = [case.lesions[i].name for i in case.irradiable]
+    beside = [Fraction(0, name, 4.0, 0, "") for name in names[:-1]]
+    found = explain_lesion(case, Schedule.of(beside, ()), names[-1])
+    assert found.feasible is False
+    assert found.beside == tuple(names[:-1])
+    assert found.conflicts[0].members
+    assert found.relaxations
+    for change in found.relaxations:
+        mended = case.with_(change.changes)
+        assert keeps(mended, change.schedule)
+        assert {f.lesion for f in change.schedule.fractions} == set(names)
+
+
+def test_a_lesion_that_may_not_be_irradiated_is_refused() -> None:
+    with pytest.raises(InputError, match="no lesion that may be irradiated"):
+        explain_lesion("pembro-rt", Schedule(), "nobody")
+
+
+def test_a_lesion_that_fits_is_said_to_fit() -> None:
+    found = explain_lesion("toy-two-lesions", Schedule(), "large")
+    assert found.feasible and found.schedule is not None and not found.conflicts
+
+
+def test_a_free_course_with_a_demand_is_refuted_by_the_programme() -> None:
+    case = built(
+        [
+            lesion(
+                sparing={"organ": {"max": 0.5}}, course=free(range(5), [2.0, 4.0]), least_bed_gy=25
+            )
+        ],
+        limits=[bed_limit(9.0)],
+    )
+    found = explain(case)
+    assert found.feasible is False
+    assert found.conflicts[0].places == ("lesions.tumor.least_bed_gy", "limits.organ_3")
+    wider = case.with_(found.relaxations[0].changes)
+    assert solve(wider).schedule is not None
+
+
+def test_a_demand_of_control_that_no_dose_reaches_is_a_conflict_of_its_own() -> None:
+    case = built([lesion(course=uniform([3], [2.0, 4.0]), least_control=0.999)])
+    found = explain(case)
+    assert [conflict.places for conflict in found.conflicts] == [("lesions.tumor.least_control",)]
+
+
+def test_members_are_removed_one_by_one() -> None:
+    case = built(
+        [lesion(course=uniform([3], [4.0]), least_bed_gy=10)],
+        limits=[limit("logistics", "sites", quantity="lesions", floor=1, cap=1)],
+    )
+    places = [member.place for member in members_of(case)]
+    assert places == ["limits.sites.floor", "lesions.tumor.least_bed_gy", "limits.sites.cap"]
+    assert members_of(without(case, members_of(case))) == ()
+
+
+def test_nothing_is_claimed_where_there_is_no_time() -> None:
+    found = explain("oligomet-4", time_limit=0)
+    assert found.feasible is None and not found.complete and not found.conflicts
