@@ -46,8 +46,8 @@ def explanations_of(
             return [of_case]
         schedule = result.schedule
     treated = {fraction.lesion for fraction in schedule.fractions}
-    left_out = [case.lesions[i].name for i in case.irradiable]
-    names = lesions or [name for name in left_out if name not in treated]
+    offered = [case.lesions[i].name for i in case.irradiable]
+    names = lesions or [name for name in offered if name not in treated]
     return [
         explain_lesion(
             case, schedule, name, time_limit=time_left(), listener=listener, seed=options["seed"]

@@ -110,8 +110,8 @@ def explain_lesion(
     beside = {fraction.lesion for fraction in schedule.fractions} - {lesion}
     wanted = {lesion, *beside}
     lesions = tuple(
-        other if not other.irradiable else treated(other) if other.name in wanted else other
-        for other in instance.lesions
+        entry if not entry.irradiable else treated(entry) if entry.name in wanted else entry
+        for entry in instance.lesions
     )
     asked = instance.unchecked({"lesions": lesions, "standard": None})
     explanation = Explanation(instance, lesion, tuple(name for name in names if name in beside))

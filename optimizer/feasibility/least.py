@@ -65,7 +65,9 @@ def _least(instance: Instance, lesion: Lesion, needs: _Needs) -> Lesion:
         return lesion if uniform is None else lesion.unchecked({"course": uniform})
     if lesion.least_bed is not None and lesion.oxygen_modification_factor > 1:
         return lesion  # the dose that has a BED depends on the days
-    blocks = [block for given in course.blocks for block in _blocks(instance, lesion, given, needs)]
+    blocks = [
+        block for offered in course.blocks for block in _blocks(instance, lesion, offered, needs)
+    ]
     if not blocks:
         return lesion
     head = course.unchecked({key: getattr(blocks[0], key) for key in BLOCK})

@@ -42,7 +42,7 @@ class Member:
     @property
     def place(self) -> str:
         """`limits.alc`, `lesions.lung.least_bed_gy`: as `--set` and `--remove` take it."""
-        return ".".join(part for part in (self.table, self.name, self.key) if part)
+        return ".".join(piece for piece in (self.table, self.name, self.key) if piece)
 
 
 def members_of(instance: Instance) -> tuple[Member, ...]:

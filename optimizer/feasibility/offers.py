@@ -139,7 +139,7 @@ def with_course(instance: Instance, lesion: Lesion, menu: dict[str, Any]) -> Ins
     """The case with another first block on a lesion's menu."""
     assert lesion.course is not None
     changed = lesion.unchecked({"course": lesion.course.unchecked(menu)})
-    lesions = tuple(changed if other is lesion else other for other in instance.lesions)
+    lesions = tuple(changed if entry is lesion else entry for entry in instance.lesions)
     return instance.unchecked({"lesions": lesions})
 
 

@@ -57,8 +57,8 @@ def proved_infeasible(instance: Instance, clock: Clock, seed: int) -> bool:
     """
     if not any(asks(instance, member) for member in members_of(instance)):
         return False
-    left = clock.remaining
-    seconds = MOST_SECONDS if left is None else min(MOST_SECONDS, MOST_SHARE * left)
+    seconds_left = clock.remaining
+    seconds = MOST_SECONDS if seconds_left is None else min(MOST_SECONDS, MOST_SHARE * seconds_left)
     try:
         return Oracle(Clock(seconds), seed).schedule(instance) is None
     except Stopped:

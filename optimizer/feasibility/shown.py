@@ -55,8 +55,8 @@ def _lines(explanation: Explanation) -> list[str]:
 
 def _headline(explanation: Explanation) -> str:
     subject = explanation.subject
-    others = ", ".join(explanation.beside)
-    beside = f" beside {others}" if others else ""
+    beside_names = ", ".join(explanation.beside)
+    beside = f" beside {beside_names}" if beside_names else ""
     if explanation.feasible is None:
         return f"{subject + ': n' if subject else 'N'}othing was proved in the time given."
     if not subject:

@@ -51,7 +51,7 @@ def gone(instance: Instance, member: Member) -> Looser:
     if member.table == "agents" and member.key == GIVEN:
         change = Change((member.table, member.name, GIVEN), True)
         return Looser(looser, f"let {member.name} be left out", (str(change),))
-    path = tuple(part for part in (member.table, member.name, member.key) if part)
+    path = tuple(piece for piece in (member.table, member.name, member.key) if piece)
     return Looser(looser, f"do without {member.place}", (str(Change(path, kind="remove")),))
 
 
@@ -61,11 +61,11 @@ def _of_limit(instance: Instance, limit: AnyLimit, member: Member) -> Steps:
     stated = getattr(limit, side)
 
     def step(k: int) -> Looser | None:
-        value = _loosened_side(side, stated, k, whole=limit.measure in COUNTED)
+        value = _loosened_side(side, stated, k, counted=limit.measure in COUNTED)
         if value is None or not _valid(limit, side, value):
             return None
         limits = tuple(
-            other.unchecked({side: value}) if other is limit else other for other in instance.limits
+            entry.unchecked({side: value}) if entry is limit else entry for entry in instance.limits
         )
         looser = instance.unchecked({"limits": limits})
         if side == "limits_gy":
@@ -89,7 +89,7 @@ def _factor(k: int) -> float:
     return round(1.0 + PERCENT * k, 12)
 
 
-def _loosened_side(side: str, stated: Any, k: int, whole: bool) -> Any:
+def _loosened_side(side: str, stated: Any, k: int, counted: bool) -> Any:
     """What a limit allows after k steps; None if nothing is left to loosen."""
     if side == "limits_gy":
         return tuple(dose * _factor(k) for dose in stated) if k <= MOST_STEPS else None
@@ -100,7 +100,7 @@ def _loosened_side(side: str, stated: Any, k: int, whole: bool) -> Any:
         return stated - k if stated > k else None
     if isinstance(stated, int):
         return stated + k
-    if whole:
+    if counted:
         return float(math.floor(stated) + k)
     return float(f"{stated * _factor(k):.12g}") if k <= MOST_STEPS else None
 
@@ -138,8 +138,8 @@ def _of_demand(instance: Instance, member: Member) -> Steps:
         if value < 1e-6:
             return None
         lesions = tuple(
-            other.unchecked({member.key: value}) if other is lesion else other
-            for other in instance.lesions
+            entry.unchecked({member.key: value}) if entry is lesion else entry
+            for entry in instance.lesions
         )
         unit = "" if chance else " Gy"
         words = f"accept {value:.6g}{unit} for {member.name}.{member.key} ({stated:g} asked for)"
@@ -162,8 +162,8 @@ def _of_rule(instance: Instance, member: Member) -> Steps:
         if value > MOST_DAYS:
             return None
         agents = tuple(
-            other.unchecked({member.key: value}) if other is agent else other
-            for other in instance.agents
+            entry.unchecked({member.key: value}) if entry is agent else entry
+            for entry in instance.agents
         )
         words = f"{member.name}: {member.key} {value} instead of {stated}"
         change = Change(("agents", member.name, member.key), value)

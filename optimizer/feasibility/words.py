@@ -62,8 +62,8 @@ def conflict_words(oracle: Oracle, instance: Instance, conflict: Sequence[Member
     floors = [m for m in conflict if m.table == "limits" and asks(instance, m)]
     for index in instance.irradiable:
         lesion = instance.lesions[index]
-        kept = [m for m in conflict if (m.table, m.name) == ("lesions", lesion.name)]
-        if demanded and not kept and not floors:
+        own_demands = [m for m in conflict if (m.table, m.name) == ("lesions", lesion.name)]
+        if demanded and not own_demands and not floors:
             continue
         line = lesion_words(oracle, caps, lesion)
         if line is not None:
@@ -104,7 +104,7 @@ def lesion_words(oracle: Oracle, caps: Instance, lesion: Lesion) -> str | None:
 def alone(caps: Instance, lesion: Lesion) -> Instance:
     """The case in which one lesion must be treated, and no other may be."""
     lesions = tuple(
-        treated(other) if other.name == lesion.name else untreated(other) for other in caps.lesions
+        treated(entry) if entry.name == lesion.name else untreated(entry) for entry in caps.lesions
     )
     return caps.unchecked({"lesions": lesions, "agents": ()})
 
@@ -152,7 +152,7 @@ def _use(breaks: tuple[Break, ...]) -> float:
 
 def _courses(case: Instance, lesion: Lesion) -> Iterator[tuple[Fraction, ...]]:
     """Courses that load least, at the greatest of the doses that may be asked for."""
-    index = next(i for i, other in enumerate(case.lesions) if other.name == lesion.name)
+    index = next(i for i, entry in enumerate(case.lesions) if entry.name == lesion.name)
     menu = least_loading(case).lesions[index].course
     if menu is None or menu.form == "free":
         return
