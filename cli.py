@@ -23,6 +23,7 @@ from abscopt.optimizer.console.explain import explain_command
 from abscopt.optimizer.console.guard import Guarded, one_stream, say, say_table
 from abscopt.optimizer.console.histograms import import_group
 from abscopt.optimizer.console.judged import case_of, say_evaluation
+from abscopt.optimizer.console.learning import update_command
 from abscopt.optimizer.console.options import (
     LIMIT_OF_COMMAND,
     LIMIT_OF_SOLVES,
@@ -343,6 +344,7 @@ for command in (
     replan_command,
     explain_command,
     pareto_command,
+    update_command,
     evidence_command,
     regimens_command,
     simulate_command,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.ensemble.robustness import robustness
     from abscopt.optimizer.evaluation import evaluate
     from abscopt.optimizer.feasibility.explanation import explain, explain_lesion
+    from abscopt.optimizer.learning.update import update
     from abscopt.optimizer.memory import Memory
     from abscopt.optimizer.pareto import frontier
     from abscopt.optimizer.pipeline import solve
@@ -27,6 +28,7 @@ __all__ = [
     "replan",
     "robustness",
     "solve",
+    "update",
 ]
 
 WHERE = {
@@ -40,6 +42,7 @@ WHERE = {
     "replan": "replanning.replan",
     "robustness": "ensemble.robustness",
     "solve": "pipeline",
+    "update": "learning.update",
 }
 """Modules of the public names: heavy ones are imported when first asked for."""
 
