@@ -14,7 +14,7 @@ from abscopt.instances.fields import LibraryTable, Name, Status, Table, consiste
 
 Key = Annotated[str, Field(min_length=1, max_length=200)]
 Value = float | int | bool | str
-Values = Annotated[dict[Key, Value], Field(max_length=50)]
+Values = Annotated[dict[Key, Value], Field(max_length=200)]
 Weight = Annotated[float, Field(gt=0, le=1e6)]
 
 MOST_MEMBERS = 1000

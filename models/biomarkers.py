@@ -32,7 +32,7 @@ def seen_share(living: ArrayLike, growth: ArrayLike, half_time_days: float) -> F
     -----
     Source: volume as a linear function of the number of cells, and exponential disintegration of
     killed ones, Chvetsov 2008, doi:10.1088/0031-9155/53/9/013 (lung tumors after stereotactic
-    radiotherapy; verified from the abstract). Status: derived (M47 of docs/reference/model.md).
+    radiotherapy; verified from the abstract). Status: derived (M48 of docs/reference/model.md).
     """
     share = np.asarray(living, dtype=np.float64)
     grown = share[..., :-1] * np.exp(np.asarray(growth, dtype=np.float64))
@@ -62,7 +62,7 @@ def mutant_share(living_cm3: ArrayLike, per_cm3: float) -> FloatArray:
     -----
     Source: share that rises with volume, 0.1 % at 10 cm³, Abbosh 2017, doi:10.1038/nature22364;
     half-time of 114 minutes in blood, Diehl 2008, doi:10.1038/nm.1789 (both recalled). Status:
-    derived (M48 of docs/reference/model.md); cells that die under treatment shed more for days,
+    derived (M49 of docs/reference/model.md); cells that die under treatment shed more for days,
     which is left out.
     """
     total = np.asarray(living_cm3, dtype=np.float64).sum(axis=-1)
@@ -83,7 +83,7 @@ def normal_log_likelihood(residuals: ArrayLike, covariance: ArrayLike) -> FloatA
 
     Notes
     -----
-    Source: multivariate normal density, no DOI. Status: derived (M50 of docs/reference/model.md).
+    Source: multivariate normal density, no DOI. Status: derived (M51 of docs/reference/model.md).
     """
     matrix = np.asarray(covariance, dtype=np.float64)
     root = np.linalg.cholesky(matrix)

@@ -29,7 +29,10 @@ NOISE = 2.0
 
 
 def observation_rows(update: Update) -> Rows:
-    """One row per observation: measured, predicted before and after, deviation after."""
+    """One row per observation: measured, predicted before and after, deviation after.
+
+    A limit of detection that is kept has no deviation.
+    """
     likelihood, rows = update.likelihood, []
     residuals = likelihood.residuals(update.after.log_predicted)
     for i, observation in enumerate(update.observations):
@@ -49,7 +52,8 @@ def observation_rows(update: Update) -> Rows:
             row |= _spread(label, values, sample.weights[allowed])
         held = update.after.weights > 0.0
         mean = float(update.after.weights[held] @ residuals[held, i])
-        row["deviation_sd"] = mean / float(likelihood.total_sd[i])
+        deviation = mean / float(likelihood.total_sd[i])
+        row["deviation_sd"] = deviation if observation.seen or deviation < 0.0 else None
         rows.append(row)
     return rows
 

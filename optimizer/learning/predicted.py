@@ -47,23 +47,26 @@ def log_predicted(
     ----------
     half_time_days : of the resorption of killed cells
     """
-    volumes: dict[int, dict[str, FloatArray]] = {}
+    trajectories: dict[Schedule, dict[str, FloatArray]] = {}
     predicted = []
-    for observation in observations:
+    for observation in sorted(observations, key=lambda o: -o.day):
         day = observation.day
+        treatment = before(schedule, day)
         if observation.kind in ("alc", "nlr"):
-            count = alc(instance, before(schedule, day), day)
+            count = alc(instance, treatment, day)
             expected = count if observation.kind == "alc" else NEUTROPHILS.value / count
         else:
-            if day not in volumes:
-                volumes[day] = living_shares(instance, before(schedule, day), day)
+            if treatment not in trajectories:  # later days come first and reach further
+                trajectories[treatment] = living_shares(instance, treatment, day)
+            living = {name: n[: day + 1] for name, n in trajectories[treatment].items()}
             expected = (
-                volume_cm3(instance, schedule, observation, volumes[day], half_time_days)
+                volume_cm3(instance, treatment, observation, living, half_time_days)
                 if observation.kind == "volume"
-                else ctdna(instance, volumes[day])
+                else ctdna(instance, living)
             )
-        predicted.append(math.log(expected))
-    return np.array(predicted)
+        predicted.append((observation, math.log(expected)))
+    by_observation = dict(predicted)
+    return np.array([by_observation[observation] for observation in observations])
 
 
 def alc(instance: Instance, treatment: Schedule, day: int) -> float:
@@ -87,6 +90,8 @@ def living_shares(instance: Instance, treatment: Schedule, day: int) -> dict[str
 
     n_t = e^(u_t) / N_0,    u_t the judge's log burden of horizon t
     """
+    if day == 0:
+        return {x.name: np.ones(1) for x in instance.lesions if x.volume_cm3 is not None}
     daily = instance.unchecked({"horizon_days": (*range(day + 1), instance.days), "limits": ()})
     outcomes = Judge(daily).evaluate(treatment).lesions
     return {
@@ -98,7 +103,7 @@ def living_shares(instance: Instance, treatment: Schedule, day: int) -> dict[str
 
 def volume_cm3(
     instance: Instance,
-    schedule: Schedule,
+    treatment: Schedule,
     observation: Observation,
     living: dict[str, FloatArray],
     half_time_days: float,
@@ -106,7 +111,7 @@ def volume_cm3(
     """Volume on CT: living cells and dead ones that are not resorbed, and what a scan resolves."""
     lesion = next(x for x in instance.lesions if x.name == observation.lesion)
     assert lesion.volume_cm3 is not None
-    days = [f.day for f in before(schedule, observation.day).fractions if f.lesion == lesion.name]
+    days = [f.day for f in treatment.fractions if f.lesion == lesion.name]
     growth = np.diff(_growth(lesion, days, observation.day))
     share = seen_share(living[lesion.name], growth, half_time_days)
     return float(lesion.volume_cm3 * share[-1]) + LEAST_CM3.value

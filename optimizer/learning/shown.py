@@ -83,7 +83,9 @@ def write(update: Update, folder: str) -> None:
     files = {f"update_{name}.csv": csv_text(rows(update)) for name, rows in TABLES.items()}
     files["update.txt"] = report(update)
     files["update.json"] = text(update, as_json=True) + "\n"
-    files[POSTERIOR] = ensemble_toml(update.posterior, " ".join(lines(update)))
+    files[POSTERIOR] = ensemble_toml(
+        update.posterior, " ".join(" ".join(line.split()) for line in lines(update))
+    )
     try:
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
@@ -156,7 +158,7 @@ def _observations(update: Update) -> Table:
             row["unit"],
             _range(row, "prior"),
             _range(row, "posterior"),
-            f"{row['deviation_sd']:+.1f}",
+            f"{row['deviation_sd']:+.1f}" if row["deviation_sd"] is not None else "-",
         )
     return table
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import ndtr, ndtri  # type: ignore[import-untyped]
@@ -61,6 +61,7 @@ class Space:
             if any(case.lesions[i].spread for case in cases)
         )
         self.volumes = volumes
+        self._alphas: dict[str, dict[str, Any]] = {}
 
     @property
     def drawn(self) -> int:
@@ -131,20 +132,41 @@ class Space:
 
         f = e^(s z - s^2 / 2),  s^2 = ln(1 + cv^2): mean 1, as in the control of a population
         """
-        base = self.case.with_(changes) if changes else self.case
+        stated = {change.path: change.value for change in changes}
         further: dict[tuple[str, ...], Change] = {}
         for name, score in zip(self.spread, scores, strict=True):
-            lesion = next(x for x in base.lesions if x.name == name)
-            sd = log_sd(lesion.alpha_cv or 0.0)
+            values = self._case_for(changes, name)
+            cv = stated.get(("lesions", name, "alpha_cv"), values["alpha_cv"])
+            sd = log_sd(cv or 0.0)
             factor = math.exp(sd * float(score) - 0.5 * sd * sd)
-            alphas = [(("lesions", name, "alpha_per_gy"), lesion.alpha_per_gy)]
-            alphas += values_at(base, ("lesions", name, "clones", "*", "alpha_per_gy"))
-            for path, value in alphas:
-                further[path] = Change(path, float(f"{factor * value:.{DIGITS}g}"))
+            for path, value in values["alphas"]:
+                alpha = factor * stated.get(path, value)
+                further[path] = Change(path, float(f"{alpha:.{DIGITS}g}"))
             path = ("lesions", name, "alpha_cv")
             further[path] = Change(path, 0.0)
         stays = tuple(change for change in changes if change.path not in further)
         return (*stays, *further.values())
+
+    def _case_for(self, changes: tuple[Change, ...], name: str) -> dict[str, Any]:
+        """Alphas and spread of a lesion where the changes do not state them."""
+        plain = all(len(c.path) >= 3 and c.path[2] != "use" for c in changes if _of_lesion(c))
+        if not plain:
+            return _alphas(self.case.with_(changes), name)
+        if name not in self._alphas:
+            self._alphas[name] = _alphas(self.case, name)
+        return self._alphas[name]
+
+
+def _of_lesion(change: Change) -> bool:
+    return change.path[0] == "lesions"
+
+
+def _alphas(case: Instance, name: str) -> dict[str, Any]:
+    """Spread of a lesion, and its alpha and those of its clones by path."""
+    lesion = next(x for x in case.lesions if x.name == name)
+    path = ("lesions", name, "alpha_per_gy")
+    clones = values_at(case, ("lesions", name, "clones", "*", "alpha_per_gy"))
+    return {"alpha_cv": lesion.alpha_cv, "alphas": [(path, lesion.alpha_per_gy), *clones]}
 
 
 def _scores(points: FloatArray) -> FloatArray:

@@ -23,7 +23,7 @@ BISECTIONS = 60
 """Halvings of the rise: more than a double has digits."""
 MOST_MOVES = 12
 """Metropolis steps in a stage at most."""
-ACCEPTANCES = 2.0
+ACCEPTANCES = 1.5
 """Mean number of accepted steps of a particle at which a stage ends before."""
 ACCEPTED = 0.25
 """Share of accepted steps that the step width is adapted to (Roberts, Gelman and Gilks 1997)."""
