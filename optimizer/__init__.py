@@ -15,10 +15,19 @@ if TYPE_CHECKING:
     from abscopt.optimizer.memory import Memory
     from abscopt.optimizer.pareto import frontier
     from abscopt.optimizer.pipeline import solve
+    from abscopt.optimizer.progress import Listener, Progress
     from abscopt.optimizer.replanning.replan import replan
+    from abscopt.optimizer.results.result import Result
+    from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
 
 __all__ = [
+    "Fraction",
+    "Infusion",
+    "Listener",
     "Memory",
+    "Progress",
+    "Result",
+    "Schedule",
     "decide",
     "decide_observed",
     "evaluate",
@@ -32,7 +41,13 @@ __all__ = [
 ]
 
 WHERE = {
+    "Fraction": "schedule",
+    "Infusion": "schedule",
+    "Listener": "progress",
     "Memory": "memory",
+    "Progress": "progress",
+    "Result": "results.result",
+    "Schedule": "schedule",
     "decide": "ensemble.decide",
     "decide_observed": "ensemble.observation.decide",
     "evaluate": "evaluation",

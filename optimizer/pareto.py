@@ -25,6 +25,8 @@ from abscopt.optimizer.results.result import DISCLAIMER, heading, versions
 from abscopt.optimizer.results.wording import change_lines
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from abscopt.optimizer.results.result import Result
 
 SIDES = ("cap_gy", "cap", "limits_gy", "floor_1e9_per_l", "floor")
@@ -51,6 +53,12 @@ class Frontier:
     instance: Instance
     limit: str
     points: tuple[Point, ...]
+
+    def frame(self) -> pd.DataFrame:
+        """One row per point, columns `COLUMNS`; cells of several entries are lists."""
+        import pandas as pd
+
+        return pd.DataFrame(rows(self), columns=list(COLUMNS))
 
 
 def frontier(instance: Instance, limit: str, caps: Sequence[float], **options: Any) -> Frontier:

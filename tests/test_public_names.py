@@ -38,9 +38,13 @@ def test_listing_names_imports_nothing_heavy() -> None:
 PUBLIC = """\
 from abscopt import __version__
 from abscopt.instances import load
-from abscopt.optimizer import Memory, evaluate, frontier, solve
+from abscopt.optimizer import Listener, Memory, Progress, Result, Schedule, solve
 
-reveal_type(solve(load("early-sabr"), memory=Memory()))
+def shown(progress: Progress) -> None: print(progress.bound)
+def planned(result: Result) -> Schedule | None: return result.schedule
+listener: Listener = shown
+
+reveal_type(solve(load("early-sabr"), memory=Memory(), listener=listener))
 reveal_type(__version__)
 """
 MIXED_UP = """\
