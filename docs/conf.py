@@ -1,8 +1,8 @@
 """The site: ``sphinx-build -W -b html docs build/site`` (extra ``docs``).
 
 The pages of this folder as they are, tutorials executed (MyST-NB), and two pages that are written
-here from the code itself: `reference/commands.md` (the help of every command) and
-`reference/library.md` (signature and docstring of every public name).
+here from the code itself: commands (the help of each) and library (signature and docstring of
+every public name) of the reference.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ os.environ["ABSCOPT_DOCS"] = str(HERE)  # where a tutorial finds the files that 
 os.environ["COLUMNS"] = "100"
 
 PUBLIC = ("abscopt.instances", "abscopt.optimizer")
-WRITTEN = "Written from the code by `docs/conf.py` when the site is built."
+WRITTEN = "Written from the code when the site is built."
 
 
 def commands(command: click.Command, context: click.Context) -> list[str]:

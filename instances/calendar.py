@@ -12,9 +12,7 @@ from abscopt.instances.fields import (
     Table,
     Weekdays,
 )
-
-START_DATE = datetime.date(2026, 1, 5)
-"""Date of day 0 of cases that state none: a Monday."""
+from abscopt.instances.start import START_DATE
 
 
 def date_of(calendar: Calendar, day: int) -> datetime.date:

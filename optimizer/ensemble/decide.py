@@ -28,9 +28,10 @@ from abscopt.optimizer.pipeline import solve
 from abscopt.optimizer.progress import Clock, Listener, Stopped
 from abscopt.optimizer.results.result import ResultStatus
 from abscopt.optimizer.schedule import Schedule, standard_schedule
-from abscopt.optimizer.search.ensemble.explore import EnsembleState, explore
+from abscopt.optimizer.search.ensemble.explore import explore
 from abscopt.optimizer.search.ensemble.members import WITHIN_CHANCE, Members
 from abscopt.optimizer.search.ensemble.risk import Risk
+from abscopt.optimizer.search.ensemble.state import EnsembleState
 from abscopt.optimizer.solved import JUDGE_TOLERANCE
 from abscopt.optimizer.solver import SolverError
 

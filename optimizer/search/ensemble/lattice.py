@@ -161,8 +161,8 @@ class LesionLattice:
     def ceilings(self, kinds: KindIds, log_kill: FloatArray) -> FloatArray:
         """(n,) what kinds (n,) are worth at most at ln z (n, horizons): chord plus rise."""
         if log_kill.shape[1] and len(kinds):
-            low, high = below(log_kill.min()), below(log_kill.max()) + 1
-            self.cover(max(int(low), LOWEST), max(int(high), LOWEST + 1))
+            least, most = int(below(log_kill.min())), int(below(log_kill.max())) + 1
+            self.cover(max(least, LOWEST), max(most, LOWEST + 1))
         place = log_kill / settings.CURRENT.step - self.first
         at = np.clip(np.floor(place).astype(np.int64), 0, self.rises.shape[2] - 1)
         part = np.clip(place - at, 0.0, 1.0)

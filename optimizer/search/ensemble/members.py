@@ -81,8 +81,8 @@ class Members:
             if _offer(member) != offered:
                 raise _other_offer(instance, number)
         made = cls(nominal, tuple(members), np.asarray(weights, dtype=float), chance, elsewhere)
-        for number in np.flatnonzero(made.own_limits):
-            made.of_member(int(number))
+        for member_id in np.flatnonzero(made.own_limits):
+            made.of_member(int(member_id))
         return made
 
     @classmethod
