@@ -3,7 +3,8 @@
 Bounds hold for all positive values, which trade time and memory for how soon bound and schedule
 meet. `CURRENT` is what the modules read, at each use; `optimizer.tuning.using` sets others
 for a while.
-Where the reason says `round`, no measurement stands behind the number: it is of the right size.
+Where half and double are said to give the same answer, they did on the three cases of
+`benchmarks/timings/ABLATION.md`, and the number is of the right size for them.
 """
 
 from __future__ import annotations
@@ -27,24 +28,27 @@ class Settings:
         error of 1e-4 of what a state is worth.
     wider : [ratio] by which the width grows until few enough are left; small steps lose least.
     least_regrowth : [nats] accelerated regrowth that is kept apart first, then doubling; less than
-        the kill of most fractions: round.
+        the kill of most fractions: half and double give the same answer in as many nodes.
     key_patterns : [ratio] patterns at least for each different key; below 1 no width would do.
     bounds_at_once : [numbers] held at once in completion bounds: 3 MB as doubles.
     label_chunk : [labels] handled at once: bounds the memory of what is computed for them.
-    merge_rounds : [rounds] of dominance in a stage; later rounds join little: round.
+    merge_rounds : [rounds] of dominance in a stage; later rounds join little: half and double give
+        the same answer in as many nodes.
     widest : [shares of a cap] at which widths are no longer doubled: all loads are equal there.
     moved_days : [course days] by which a course is moved in exchanges; farther moves are reached
         in steps.
     ground : [share of the most effect] and
     least_ground : [effect] added where lesions at rest have none, so that its logarithm exists;
         smaller makes the first cell wider, larger the bound weaker.
-    breaks : [points] of majorants of the curved range, and of effect; the master's value falls
-        with the square of their distance, its size grows with them: round.
+    breaks : [points] of majorants of the curved range, and of effect; the master's value falls with
+        the square of their distance, its size grows with them: half and double give other answers
+        within the gap, in as many nodes.
     wide_breaks : [points] over the whole range of a burden, where values are nearly linear.
     curved : [nats] on both sides of log burden 0 within which the value is curved: e^-6 is 0.2 %.
     missed : [objective per nat or fraction] price of what a mixture lacks to reach its ranges;
         above 1, the greatest slope of the value at weight 1, and of a size that solvers scale well.
-    tangent_levels : [tangents] of ln G; the error falls with the square of their distance: round.
+    tangent_levels : [tangents] of ln G; the error falls with the square of their distance: half and
+        double give the same answer in as many nodes.
     deep : [ratio] of the lowest tangent to the highest effect; below it effect is of no weight.
     rounds : [rounds] of column generation in a node at most; it ends earlier by `close`.
     step : [share] of the way from the best multipliers to the master's; 1 oscillates, less is slow.
@@ -64,10 +68,12 @@ class Settings:
     mixed_day : [share of a mixture] with a fraction on a day above which the day is split.
     pieces : [pieces] that a range is cut in to tighten it; each costs one evaluation per price.
     thin : [nats] width below which it is not cut.
-    narrowed : [ratio] of a range to what it was below which it is priced again: round.
+    narrowed : [ratio] of a range to what it was below which it is priced again: half and double
+        give the same answer in as many nodes.
     tightened : [rounds] of tightening and pricing in a node.
     rough_rounds : [rounds] of column generation for the first bound of each plan.
-    beam : [labels] per day in the search for good courses; more finds more: round.
+    beam : [labels] per day in the search for good courses; more finds more: half and double give
+        the same answer in as many nodes.
     dive : [share of the gap] at which their labels join.
     searched : [plans] in which good courses are searched that way, the best bounds first.
     polished : [schedules] improved by exchanges each time, the best first.
@@ -83,9 +89,11 @@ class Settings:
     table_points : [points] of it at most: 15 nodes of each are some 5 MB and 10 ms.
     tables : [tables] of a plan that are kept: one for each lesion, horizon and range.
     spread_kills : [points] of kill and
-    spread_felt : [points] of effect felt of a master's majorant over both: round.
+    spread_felt : [points] of effect felt of a master's majorant over both: half and double give the
+        same answer in as many nodes.
     join_chunk : [rows] of joined courses valued at once: some 10 MB.
-    join_limit : [rows] above which courses are not joined but the node is split: round.
+    join_limit : [rows] above which courses are not joined but the node is split: half and double
+        give the same answer in as many nodes.
     joined_rows : [rows] above the threshold that are kept.
     checked : [rows] whose limits are checked at once; the first of them mostly keeps all.
     exchange_turns : [turns] of exchanges at most; each gains at least `better`.

@@ -3,7 +3,8 @@
 Bounds hold for all positive values, which trade time and memory for how soon bound and schedule
 meet. `CURRENT` is what the modules read, at each use; `optimizer.tuning.using` sets others
 for a while.
-Where the reason says `round`, no measurement stands behind the number: it is of the right size.
+Where half and double are said to give the same answer, they did on the three cases of
+`benchmarks/timings/ABLATION.md`, and the number is of the right size for them.
 `benchmarks/timings/ablation.py` measures what each is worth.
 """
 
@@ -18,7 +19,8 @@ class Settings:
 
     Attributes
     ----------
-    few : [schedules] of a node or a family that are valued at once instead of bounded: round.
+    few : [schedules] of a node or a family that are valued at once instead of bounded: half and
+        double give the same answer in as many nodes.
     enough : [gaps] within which a bound that was known before ends a search; the rest of the gap is
         left to the second stage. Below 2, the gap that the user asked for.
     late : [groups of plans] whose ceilings are computed although the time is over, at most for
@@ -26,32 +28,37 @@ class Settings:
     last_seconds : [s] in which the incumbent of a stopped search is improved: a best response takes
         25 ms on a menu of 20 000 courses, a round of them with eight lesions 0.2 s.
     first_cells : [cells per horizon] of systemic effect at a root; they are halved where the bound
-        asks for it, so that few do: round.
+        asks for it, so that few do: half and double give the same answer in as many nodes.
     fine : [share of the gap] to which prices and cells are refined; what is left adds to the gap
         that stays open at the end, and finer takes more rounds of column generation.
     new_prices : [column generations] in a node before it is split, each where those before bound
-        least: round.
-    inherited : [prices] of a node that are tried on its parts, those of the worst cells: round.
+        least: half and double give the same answer in as many nodes.
+    inherited : [prices] of a node that are tried on its parts, those of the worst cells: half and
+        double give the same answer in as many nodes.
     mixed : [share of the excess over the threshold] that a lesion loses by being decided, treated
-        or not, below which it is split; above it, a spread of a mixture is split by burden: round.
+        or not, below which it is split; above it, a spread of a mixture is split by burden: double
+        changes nothing, half 0.87 of the nodes, a case met its limit.
     plans_first : [share of the excess] that the best plan alone must be bounded lower for a node to
-        be split by plans: round.
+        be split by plans: half and double give the same answer in as many nodes.
     settled : [share of the excess] by which the bound in the cells may exceed the LP's value when
         no more prices are sought: the rest is for branching.
-    recall_rounds : [rounds] of halving cells by remembered prices; later ones tell little: round.
+    recall_rounds : [rounds] of halving cells by remembered prices; later ones tell little: half and
+        double give the same answer in as many nodes.
     most_prices : [prices] remembered for a node of a tree, for related cases; the oldest go.
     most_ends : [leaves] of a remembered tree above which it is forgotten: bounding them anew would
         cost what a new search costs.
     narrow_from : [kinds] above which tables of a node's own pay for being built,
     narrow_share : [share of the kinds] of which may be left for it.
-    join_limit : [combinations of kinds] above which a box is split instead of joined: round.
+    join_limit : [combinations of kinds] above which a box is split instead of joined: half and
+        double give the same answer in as many nodes.
     combinations : [combinations of kinds] of a node up to which each is bounded by its own value:
         about as long as the prices of a node.
     combination_chunk : [combinations] bounded at once: some 10 MB.
     combination_levels : [values per kind and horizon] among which theirs are looked up; the error
         is at most their distance in nats of effect, 1e-3 of a box of factor 2.
     combination_tangents : [tangents] of ln G in their effect; the error falls with the square.
-    course_limit : [combinations of courses] valued outright instead of by kinds first: round.
+    course_limit : [combinations of courses] valued outright instead of by kinds first: half and
+        double give the same answer in as many nodes.
     most_timings : [timings] of one box that are valued, some ten seconds; a box with more is split.
     few_timings : [timings] that are valued, some tenths of a second, before days go to an integer
         programme.
@@ -67,20 +74,27 @@ class Settings:
         search to split the node.
     date_nodes : [nodes] of one such programme; a number, so that the answer does not depend on the
         machine.
-    date_cuts : [programmes] in which choices that break what no row states are cut off: round.
+    date_cuts : [programmes] in which choices that break what no row states are cut off: half and
+        double give the same answer in as many nodes.
     timing_lot : [timings] valued in one go: tens of megabytes, a tenth of a second or two.
     ceiling_levels : [tangents] of ln G in ceilings of combinations of kinds; the error falls with
-        the square of their distance: round.
+        the square of their distance: half and double give the same answer in as many nodes.
     most_leaves : [leaves] of kinds that are bounded together; more bound better and cost in
         proportion. Menus of up to so many kinds are bounded kind by kind.
     few_leaves : [share of the leaves] alive below which their numbers are not remembered.
     value_chunk : [cells] valued at once: with four corners and all leaves 8 MB.
-    memo_bytes : [bytes] of remembered numbers of leaves of a lesion, forgotten beyond: round.
-    memo_rows : [rows] of these at first; doubled as needed: round.
-    most_cells : [cells] of a node above which they are not halved further: round.
-    most_halvings : [halvings] in a row before prices are looked for again: round.
-    worst_cells : [cells] among which the next point for prices is looked for: round.
-    prices_at_once : [prices times cells] bounded between two looks at the clock: round.
+    memo_bytes : [bytes] of remembered numbers of leaves of a lesion, forgotten beyond: half and
+        double give the same answer in as many nodes.
+    memo_rows : [rows] of these at first; doubled as needed: half and double give the same answer in
+        as many nodes.
+    most_cells : [cells] of a node above which they are not halved further: half and double give the
+        same answer in as many nodes.
+    most_halvings : [halvings] in a row before prices are looked for again: half and double give the
+        same answer in as many nodes.
+    worst_cells : [cells] among which the next point for prices is looked for: half and double give
+        the same answer in as many nodes.
+    prices_at_once : [prices times cells] bounded between two looks at the clock: half and double
+        give the same answer in as many nodes.
     ground : [share of the greatest effect] added where an effect may be 0, so that its logarithm
         exists; smaller makes the first cell wider, larger the bound weaker.
     new_columns : [columns] per lesion that enter a master in one round; few rounds or small LPs.
