@@ -79,6 +79,7 @@ RANGES: dict[str, dict[str, Usual]] = {
         "second_moment_gy2": Usual(0, 1e4, "Gy2", "squares of doses per fraction"),
     },
     "StandardCourse": {"dose_gy": _DOSE},
+    "InfusionEntry": {"dose_mg": Usual(1e-3, 1e5, "mg", "infusions are 1 to 5000 mg")},
     "Lesion": {
         "weight": Usual(1e-4, 100, "", "relative importance"),
         "volume_cm3": Usual(0.001, 5000, "cm3", "0.001 cm3 is a sphere of 1.2 mm"),

@@ -71,7 +71,6 @@ SPOILED: dict[str, tuple[Edit, str, str, str]] = {
         lesion(sparing={"organ": {"mean": 0.4}, "hart": {"mean": 0.1}}),
         "lesions[0].sparing.hart", "hart", "unknown organ",
     ),
-    "table that does not fall": (table([20.0, 40.0]), "limits[1]", "", "fall"),
     "table of two lengths": (table([20.0]), "limits[1]", "", "same length"),
     "string for a number": (
         lesion(volume_cm3="eight"), "lesions[0].volume_cm3", "eight", "valid number",

@@ -10,6 +10,7 @@ import pytest
 
 from abscopt.instances import InputError, build, names
 from abscopt.instances.checks.ranges import KEY, RANGES, outside, ranges_of
+from abscopt.instances.history import events
 from abscopt.instances.load import CASES, load
 from abscopt.instances.schema import json_schema
 from abscopt.optimizer import evaluate, solve
@@ -147,7 +148,7 @@ def test_ranges_are_of_keys_that_exist_and_can_be_kept() -> None:
     for table, entries in RANGES.items():
         kinds = [
             kind
-            for module in (schema, ensemble, lesions, courses, limits, systemic)
+            for module in (schema, ensemble, events, lesions, courses, limits, systemic)
             for kind in vars(module).values()
             if isinstance(kind, type) and table in {base.__name__ for base in kind.__mro__}
         ]

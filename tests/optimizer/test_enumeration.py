@@ -13,7 +13,7 @@ from brute_force import Enumeration, agrees, binding, enumerate_by_judge, greedy
 from random_instances import LARGER, Raw, random_case
 from table_rows import schedule_of
 
-from abscopt.instances import InputError, load
+from abscopt.instances import load
 from abscopt.instances.load import build
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import solve
@@ -251,16 +251,6 @@ def late_first_infusion(**rule: int) -> Instance:
         regimens={"p": {"cycle_days": 21, "max_cycles": 1, "doses": [dose], **CITED}},
         agents=[agent],
     )
-
-
-def test_a_table_whose_limit_falls_is_refused() -> None:
-    """limit(n)/n falls, but so does limit(n): two lesions on one day would use less than two."""
-    course = {"form": "uniform", "fractions": [2], "doses_gy": [6.0]}
-    lesions = [plain(name, 1e4, [6.0], course=course) for name in ("a", "b")]
-    table = {"fractions": [2, 4], "limits_gy": [12.0, 11.0]}
-    limit = {"name": "organ", "kind": "dose_by_fractions", "organ": "organ", **table}
-    with pytest.raises(InputError, match="below 12 Gy for fewer"):
-        small_case(lesions, [limit])
 
 
 def nothing_but_effect() -> Instance:

@@ -30,6 +30,7 @@ NARROWED: dict[str, dict[str, Any]] = {
     "stage3-crt": {
         "lesions.primary.course": COURSE | {"fractions": [25, 30], "doses_gy": [2.0, 2.2]},
         "agents.chemotherapy.last_start_day": 0,
+        "agents.chemotherapy.regimens": ["cisplatin-etoposide"],
         "agents.inhibitor.first_start_day": 42,
         "agents.inhibitor.last_start_day": 84,
         "agents.inhibitor.start_step_days": 42,

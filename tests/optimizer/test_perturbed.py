@@ -97,6 +97,17 @@ def used_up() -> Raw:
     return plain_case(lesions, limits, horizon_days=[4])
 
 
+def shared_plan() -> Raw:
+    """Two lesions of one plan; alone the first would take the dose that the second lacks."""
+    lesions = [
+        lesion("one", course=uniform([1], [6, 9]), sparing={"organ": {"mean": 0.5}}),
+        lesion("two", weight=0.5, course=uniform([1], [6]), sparing={"organ": {"mean": 0.5}}),
+    ]
+    return plain_case(
+        lesions, [limit("one_plan", "plan", lesions=["one", "two"])], horizon_days=[4]
+    )
+
+
 def gaps() -> Raw:
     """Lesions on days 3, 1 and 5, two days between any two of them."""
     lesions = [lesion(name, course=one_day(day, 6)) for name, day in (("a", 3), ("b", 1), ("c", 5))]
@@ -313,6 +324,7 @@ BINDING: dict[Case, tuple[str, ...]] = {
         "treated_if_fraction", "treated_only_if_fraction", "tumor_bed_row", "visit_if_fraction",
         "visits",
     ),
+    shared_plan: ("lesions_of_one_plan",),
     gaps: ("first_then_second", "lesion_begins", "lesion_ends", "second_then_first"),
     intervals: ("early_enough", "intervals", "late_enough"),
     toxicity: (

@@ -359,6 +359,9 @@ def test_every_family_has_a_formula_and_rows(monkeypatch: pytest.MonkeyPatch) ->
     raw = uniform_case("default")
     rates = {"rate_per_day": 0.01, "reference_cm3": 20.0, "exponent": 1.0}
     raw["limits"].append(limit("new_sites", "seeded", cap=5.0, **rates))
+    raw["limits"].append(
+        limit("one_plan", "plan", lesions=[lesion["name"] for lesion in raw["lesions"][:2]])
+    )
     build(paired_data(raw))
     assert {name for _, name in families} == {name for name, count in rows.items() if count}
 
