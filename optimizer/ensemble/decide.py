@@ -22,16 +22,14 @@ from abscopt.optimizer.as_rows import closest_row, schedule_of_row
 from abscopt.optimizer.ensemble.asked import Asked
 from abscopt.optimizer.ensemble.second_stage import least_loading
 from abscopt.optimizer.evaluation import Evaluation, Judge
-from abscopt.optimizer.ids import CourseIds, PlanId
 from abscopt.optimizer.memory import Memory
 from abscopt.optimizer.pipeline import solve
 from abscopt.optimizer.progress import Clock, Listener, Stopped
 from abscopt.optimizer.results.result import ResultStatus
 from abscopt.optimizer.schedule import Schedule, standard_schedule
-from abscopt.optimizer.search.ensemble.explore import explore
+from abscopt.optimizer.search.ensemble.explore import EnsembleState, explore
 from abscopt.optimizer.search.ensemble.members import WITHIN_CHANCE, Members
 from abscopt.optimizer.search.ensemble.risk import Risk
-from abscopt.optimizer.search.ensemble.state import EnsembleState
 from abscopt.optimizer.solved import JUDGE_TOLERANCE
 from abscopt.optimizer.solver import SolverError
 
@@ -188,7 +186,7 @@ def decide(
     best, error = None, 0.0
     with clock.running("preparing"):
         try:
-            members = panel.members()
+            members = Members.of(case, ensemble.instances, ensemble.weights, chance)
             answer = solve(
                 case, gap=gap, seed=seed, time_limit=_part(clock, SHARE_BEFORE), listener=listener
             )
@@ -221,19 +219,6 @@ class Panel:
         self.nominal = Judge(ensemble.case)
         self.judges = [Judge(member) for member in ensemble.instances]
         self.best: FloatArray | None = None
-
-    def members(self) -> Members:
-        """What may be chosen; members without tables are judged."""
-
-        def elsewhere(member: int, plan: PlanId, row: CourseIds) -> float:
-            schedule = schedule_of_row(members.nominal, plan, row)
-            return self.judges[member].evaluate(schedule).objective
-
-        ensemble = self.ensemble
-        members = Members.of(
-            ensemble.case, ensemble.instances, ensemble.weights, self.chance, elsewhere
-        )
-        return members
 
     def judged(self, schedule: Schedule) -> Judged:
         """A schedule in the case and in every member."""

@@ -16,11 +16,10 @@ from abscopt.models.arrays import BoolArray, FloatArray
 from abscopt.optimizer.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.ids import CourseIds, PlanId
 from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.search.ensemble import settings
 from abscopt.optimizer.search.ensemble.explore import EnsembleState, explore
-from abscopt.optimizer.search.ensemble.members import WITHIN_CHANCE, Members, of_limits
+from abscopt.optimizer.search.ensemble.members import WITHIN_CHANCE, Members
 from abscopt.optimizer.search.ensemble.risk import Risk, RiskKind
 from abscopt.optimizer.search.join import every_row
 
@@ -130,34 +129,6 @@ def test_members_without_a_weight_do_not_count() -> None:
         whole = solved(Members.of(case, cases, some), kind, level, np.zeros(len(cases)))
         fewer = solved(Members.of(case, cases[1:], some[1:]), kind, level, np.zeros(len(cases) - 1))
         assert whole.value == pytest.approx(fewer.value, abs=GAP)
-
-
-@pytest.mark.parametrize("seed", [2, 4])
-def test_a_tail_needs_tables_of_few_members(seed: int) -> None:
-    case, cases, weights = ensemble(seed)
-    cases, weights = cases * 4, np.tile(weights / 4, 4)
-    nominal = Members.of(case, [case], np.ones(1)).nominal
-
-    def judged(member: int, plan: PlanId, row: CourseIds) -> float:
-        return Judge(cases[member]).evaluate(schedule_of_row(nominal, plan, row)).objective
-
-    everyone = Members.of(case, cases, weights)
-    values, feasible = tables(everyone)
-    members = Members.of(case, cases, weights, elsewhere=judged)
-    nothing = CourseIds(np.zeros(len(nominal.lesions), dtype=np.int64))
-    measure = Risk("cvar", members.weights, 0.2)
-    state = explore(members, measure, GAP, Clock(), [(PlanId(0), nothing)])
-    optimum = float(measure.of(values[feasible]).max())
-    assert state.value <= optimum + 1e-9 <= state.bound + 2e-9
-    assert state.value >= optimum - GAP - 1e-9
-    assert len(members.made) < len(cases) or members.own_limits.all()
-
-
-@pytest.mark.parametrize(("case", "concerned"), [("oligomet-4", False), ("stage3-crt", True)])
-def test_growth_concerns_limits_only_where_tumors_seed(case: str, concerned: bool) -> None:
-    stated = load(case)
-    grown = stated.with_({f"lesions.{stated.lesions[0].name}.growth_doubling_time_days": 77})
-    assert (of_limits(grown) != of_limits(stated)) is concerned
 
 
 def test_a_stopped_search_has_a_true_bound() -> None:

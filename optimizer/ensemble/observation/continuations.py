@@ -79,7 +79,7 @@ class Continuations:
         plans, courses = self.stages.plans(box), self.stages.courses(box)
         begun = [s for s, numbers in enumerate(box.parts[1:]) if numbers[0] != 0]
         shares = weights[counted] / mass
-        members = Members.made_of(
+        members = Members(
             self._narrowed(self.members.nominal, courses, plans, begun),
             tuple(
                 self._narrowed(self.members.candidates[m], courses, plans, begun) for m in counted

@@ -60,7 +60,7 @@ class Cell:
 
     Attributes
     ----------
-    axis : member by its number, and horizon
+    axis : member and horizon
     low, high : of ln Z there
     """
 
@@ -112,7 +112,7 @@ def ranges(under: PlanInMembers, courses: Courses, cell: Cell | None) -> Ranges:
     log_low, log_high = np.log(low) - safety, np.log(high) + safety
     if cell is None:
         return Ranges(log_low, log_high, ground)
-    m, h = under.place(cell.axis)
+    m, h = cell.axis
     smallest, greatest = _quotients(gains, ground, m, h)
     apart = [loss - loss[m] for loss in losses]
     drift_low = sum(d.min(axis=1) for d in apart) + chemo - chemo[m]

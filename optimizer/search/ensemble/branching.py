@@ -37,13 +37,10 @@ def value_at(
     return total
 
 
-def halved(
-    cell: Cell | None, span: Ranges, under: PlanInMembers, axis: tuple[int, int]
-) -> tuple[Cell, Cell]:
+def halved(cell: Cell | None, span: Ranges, axis: tuple[int, int]) -> tuple[Cell, Cell]:
     """Two halves of the range on one axis, that of the cell where there is one."""
     axis = axis if cell is None else cell.axis
-    place = under.place(axis)
-    low, high = float(span.low[place]), float(span.high[place])
+    low, high = float(span.low[axis]), float(span.high[axis])
     middle = 0.5 * (low + high)
     return Cell(axis, low, middle), Cell(axis, middle, high)
 

@@ -3,24 +3,20 @@
 A node is one plan, the courses left for each lesion, and perhaps a cell of ln Z on one axis. It is
 bounded (`bound`, `master`); courses whose loss exceeds what the bound lies above the threshold are
 struck (reduced-cost fixing: Geoffrion and Marsten 1972, Integer programming algorithms: a framework
-and state-of-the-art survey); what is left is joined and valued where it is few, else split: the
-cell where its width makes the bound, else the courses of a lesion.
-
-For a tail only some members count at first: those in the tails of the schedules that are known. The
-risk in some members is no less than that in all (fewer weights in Q), so bounds and what they close
-hold. A schedule above the threshold is valued in every member; where its tail has members that do
-not count yet, they count from then on (cutting planes: Kelley 1960, The cutting-plane method for
-solving convex programs).
+and state-of-the-art survey); what is left is joined and valued in every member where it is few,
+else split: the cell where its width makes the bound, else the courses of a lesion.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.models.arrays import FloatArray
+from abscopt.optimizer.candidates.ceilings import ceiling_of_case
 from abscopt.optimizer.candidates.table import CAP
 from abscopt.optimizer.ids import CourseIds, CourseRows, PlanId
 from abscopt.optimizer.progress import Stopped, tick
@@ -37,13 +33,6 @@ from abscopt.optimizer.search.ensemble.bound import (
 from abscopt.optimizer.search.ensemble.branching import halved, parts, value_at
 from abscopt.optimizer.search.ensemble.master import Master
 from abscopt.optimizer.search.ensemble.plan import AcrossMembers, PlanInMembers, Plans
-from abscopt.optimizer.search.ensemble.state import (
-    BOUND_SAFETY,
-    EnsembleState,
-    Node,
-    ceiling_of_members,
-    within,
-)
 from abscopt.optimizer.search.join import count_at_most, every_row, joined
 from abscopt.optimizer.search.tree import Tree
 from abscopt.optimizer.search.uniform.local import climb, pair_moves, rounded, worth
@@ -55,8 +44,39 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.ensemble.members import Members
     from abscopt.optimizer.search.ensemble.risk import Risk
 
-ROWS_CHECKED = 2000
-"""Rows whose limits are checked at once."""
+BOUND_SAFETY = 1e-9
+
+
+@dataclass
+class EnsembleState:
+    """Incumbent and what is proved.
+
+    Attributes
+    ----------
+    value : risk of the incumbent
+    values : (members,) its value in each member
+    bound : no schedule has a greater risk; infinite if nothing is known
+    complete : whether everything above the threshold was examined
+    """
+
+    plan: PlanId | None = None
+    row: CourseIds | None = None
+    value: float = -math.inf
+    values: FloatArray | None = None
+    bound: float = math.inf
+    complete: bool = False
+    nodes: int = 0
+    members: Members | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """One plan, courses and a cell; `mixture` is what the bound of its parent chose."""
+
+    plan: PlanId
+    courses: Courses
+    cell: Cell | None
+    mixture: Mixture | None = field(default=None)
 
 
 def explore(
@@ -85,23 +105,25 @@ def explore(
     return search.state
 
 
+def ceiling_of_members(members: Members, risk: Risk) -> float:
+    """What holds for every schedule before anything is bounded."""
+    ceilings = np.array([ceiling_of_case(c.instance) for c in members.candidates])
+    if not np.isfinite(ceilings).all():
+        return math.inf
+    return float(risk.of(ceilings)) + BOUND_SAFETY
+
+
 class Search:
     """The tree, and what becomes of its nodes.
 
     Attributes
     ----------
-    risk : in all members
     waiting : plans that have no node yet
-    lacking : members of tails that do not count yet
     """
 
     def __init__(self, members: Members, risk: Risk, gap: float, clock: Clock):
         self.members, self.risk, self.clock = members, risk, clock
-        self.state = EnsembleState(members=members)
-        positive = np.flatnonzero(members.weights > 0.0)
-        self.tail = risk.most is not None
-        self.plans = Plans(members, self._heaviest() if self.tail else positive)
-        self.lacking: set[int] = set()
+        self.state, self.plans = EnsembleState(members=members), Plans(members)
         self.waiting = list(members.nominal.plan_ids)
         self.ceiling = ceiling_of_members(members, risk)
         self.tree: Tree[Node] = Tree(
@@ -112,35 +134,12 @@ class Search:
         )
         self.tried: set[tuple[PlanId, bytes]] = set()
 
-    @property
-    def among(self) -> Risk:
-        """The risk in the members that count."""
-        return self.risk.among(self.plans.counted)
-
     def begin_with(self, starts: Sequence[tuple[PlanId, CourseIds]]) -> None:
-        """Offer schedules in hand; the members of their tails count, of weight enough for Q."""
+        """Offer schedules in hand."""
         for plan, row in starts:
             self._check()
-            across = AcrossMembers(self.plans.of(plan), self.among)
-            values = self.plans.everywhere(plan, row)
-            if self.tail:
-                self.lacking |= set(np.flatnonzero(self.risk.weights_at(values)).tolist())
-            if across.feasible(CourseRows(row[None, :]))[0]:
-                self._take(plan, row, values)
-        self._count()
-
-    def _heaviest(self) -> IntArray:
-        """As few members as can hold all the weight of an element of Q."""
-        assert self.risk.most is not None
-        order = np.argsort(-self.risk.most, kind="stable")
-        needed = int(np.searchsorted(np.cumsum(self.risk.most[order]), 1.0 - 1e-12)) + 1
-        return np.sort(order[:needed])
-
-    def _count(self) -> bool:
-        """Let members count that tails lack; whether some did not yet."""
-        more = np.array(sorted(self.lacking), dtype=np.int64)
-        self.lacking.clear()
-        return self.plans.count(more)
+            across = AcrossMembers(self.plans.of(plan), self.risk)
+            self._offer(across, row, worth(across, row))
 
     def run(self) -> None:
         """Bound every plan, then examine everything above the threshold."""
@@ -183,43 +182,32 @@ class Search:
     def _tell(self) -> None:
         self.tree.report(self.clock, "search over members")
 
-    def _take(self, plan: PlanId, row: CourseIds, values: FloatArray) -> float:
-        """Take a feasible row of known values (members,) if it is better; its risk."""
-        value = float(self.risk.of(values))
+    def _offer(self, across: AcrossMembers, row: CourseIds, value: float) -> None:
+        """Take a better feasible row."""
         if value > self.state.value:
-            self.state.plan, self.state.row, self.state.value = plan, row.copy(), value
-            self.state.values = values
-        return value
-
-    def _offer(self, plan: PlanId, row: CourseIds) -> bool:
-        """Value a feasible row in every member; whether those that count hold its tail."""
-        values = self.plans.everywhere(plan, row)
-        value = self._take(plan, row, values)
-        if not self.tail or self.among.of(values[self.plans.counted]) <= value + 1e-12:
-            return True
-        self.lacking |= set(np.flatnonzero(self.risk.weights_at(values)).tolist())
-        return False
+            self.state.plan, self.state.row, self.state.value = across.plan, row.copy(), value
+            self.state.values = across.under.values(row[None, :])[0]
 
     def _examine(self, node: Node) -> None:
         """Bound a node until its bound settles; close it, value it, or split it."""
         self.state.nodes += 1
-        under, risk = self.plans.of(node.plan), self.among
+        under = self.plans.of(node.plan)
         courses, mixture = node.courses, node.mixture
         if any(not len(c) for c in courses):
             return
         if math.prod(len(c) for c in courses) <= settings.CURRENT.few:
-            self._value(node.plan, CourseRows(every_row(courses)))
+            self._value(under, CourseRows(every_row(courses)))
             return
         fine = settings.CURRENT.fine * self.tree.gap
         bound, span, lowest = None, None, math.inf
-        for number in range(settings.CURRENT.rounds):
+        for _ in range(settings.CURRENT.rounds):
             self._check()
             span = ranges(under, courses, node.cell)
             if span.empty:
                 return
             mixture = self._begin(under, courses, mixture)
-            linear = linearized(under, risk, courses, span, mixture)
-            master = Master(under, risk, courses, linear)
+            linear = linearized(under, self.risk, courses, span, mixture)
+            master = Master(under, self.risk, courses, linear)
             bound = master.run(mixture, self.tree.threshold, fine)
             if bound.exceeds and self._infeasible(under, courses):
                 return
@@ -227,17 +215,14 @@ class Search:
             slack = bound.value + BOUND_SAFETY - self.tree.threshold
             if slack <= 0.0:
                 return
-            if number == 0:
-                self._improve(under, courses, bound)
-                if self._count():
-                    under, risk = self.plans.of(node.plan), self.among
-                slack = bound.value + BOUND_SAFETY - self.tree.threshold
-                if slack <= 0.0:
-                    return
+            self._improve(under, courses, bound)
+            slack = bound.value + BOUND_SAFETY - self.tree.threshold
+            if slack <= 0.0:
+                return
             keep = [np.flatnonzero(loss <= slack) for loss in bound.losses]
             courses = [c[k] for c, k in zip(courses, keep, strict=True)]
             losses = [loss[k] for loss, k in zip(bound.losses, keep, strict=True)]
-            mixture = within(bound.mixture, courses)
+            mixture = _within(bound.mixture, courses)
             if lowest - bound.value <= 0.2 * slack and math.isfinite(lowest):
                 break
             lowest = bound.value
@@ -279,7 +264,7 @@ class Search:
             c[np.argsort(loss, kind="stable")[:count]]
             for c, loss in zip(courses, bound.losses, strict=True)
         ]
-        across = AcrossMembers(under, self.among)
+        across = AcrossMembers(under, self.risk)
         heaviest = [
             c[np.argsort(-x, kind="stable")]
             for c, x in zip(bound.mixture.courses, bound.mixture.weights, strict=True)
@@ -312,19 +297,22 @@ class Search:
         weights have none: each round takes those half way to the weights of the row it has
         reached (Frank and Wolfe 1956, An algorithm for quadratic programming, on the dual).
         """
-        order, under, risk = list(range(len(row))), across.under, across.risk
-        before = self.state.value
-        for _ in range(settings.CURRENT.weighted_rounds if self.tail else 0):
+        order, under = list(range(len(row))), across.under
+        rounds = settings.CURRENT.weighted_rounds if self.risk.most is not None else 0
+        for _ in range(rounds):
             tick()
-            mean = AcrossMembers(under, risk.at(weights))
+            mean = AcrossMembers(under, self.risk.at(weights))
             row, _value = climb(mean, row, worth(mean, row), order, choices)
-            weights = 0.5 * (weights + risk.weights_at(under.values(CourseRows(row[None, :])))[0])
-        row, value = climb(across, row, worth(across, row), order, choices)
-        if value > before + settings.CURRENT.by_pairs * self.tree.gap:
+            self._offer(across, row, worth(across, row))
+            weights = 0.5 * (weights + self.risk.weights_at(under.values(row[None, :]))[0])
+        row, value = climb(
+            across, row, worth(across, row), order, choices,
+            lambda better, its: self._offer(across, better, its),
+        )  # fmt: skip
+        if math.isfinite(value) and value > self.state.value - self.tree.gap:
             row, value = pair_moves(across, row, value, choices)
+        self._offer(across, row, value)
         self._new(under.plan, row)
-        if value > self.state.value:
-            self._offer(under.plan, row)
 
     def _join(
         self, under: PlanInMembers, courses: Courses, losses: list[FloatArray], slack: float
@@ -337,34 +325,38 @@ class Search:
         for rows in joined(losses, loads, right, slack, settings.CURRENT.join_chunk):
             self._check()
             chosen = CourseRows(np.stack([c[rows[:, s]] for s, c in enumerate(courses)], axis=1))
-            self._value(under.plan, chosen)
+            self._value(under, chosen[self._ceilings(under, chosen) > self.tree.threshold])
 
-    def _value(self, plan: PlanId, rows: CourseRows) -> None:
-        """Decide rows exactly, best first, until none is left above the threshold.
-
-        In the members that count; where the best row has a tail that they lack, these count, too.
-        """
-        while len(rows):
-            under, risk = self.plans.of(plan), self.among
-            ceilings = risk.of(under.ceilings(rows) - under.cost) + BOUND_SAFETY
-            rows = rows[ceilings > self.tree.threshold]
-            values = risk.of(under.values(rows))
-            order = np.flatnonzero(values > self.tree.threshold)
-            order = order[np.argsort(-values[order], kind="stable")]
-            best = self._first_feasible(under, rows[order])
-            if best is None or self._offer(plan, rows[order[best]]):
-                return
-            self._count()
-            rows = rows[order[best + 1 :]]
-
-    def _first_feasible(self, under: PlanInMembers, rows: CourseRows) -> int | None:
-        """Place of the first row that keeps all limits."""
-        for begin in range(0, len(rows), ROWS_CHECKED):
+    def _ceilings(self, under: PlanInMembers, rows: CourseRows) -> FloatArray:
+        """(schedules,) their risk at most, by tabulated values at their exact effect."""
+        values = np.zeros((len(rows), len(self.members)))
+        if not len(rows):
+            return values[:, 0]
+        losses = sum(loss[:, rows[:, s]] for s, loss in enumerate(under.loss))
+        total = sum(gain[:, :, rows[:, s]] for s, gain in enumerate(under.gain))
+        log_kill = np.log(np.maximum(total, 1e-300)) - (losses + under.chemo[:, None])[:, None, :]
+        for m, of_member in enumerate(under.lattices):
             tick()
-            feasible = np.flatnonzero(under.feasible(rows[begin : begin + ROWS_CHECKED]))
+            for s, lattice in enumerate(of_member):
+                at = np.ascontiguousarray(log_kill[m].T)
+                values[:, m] += lattice.ceilings(under.kinds[s][m, rows[:, s]], at)
+        return self.risk.of(values - under.cost) + BOUND_SAFETY
+
+    def _value(self, under: PlanInMembers, rows: CourseRows) -> None:
+        """Decide rows exactly, best first, until one is feasible."""
+        if not len(rows):
+            return
+        values = self.risk.of(under.values(rows))
+        order = np.flatnonzero(values > self.state.value)
+        order = order[np.argsort(-values[order], kind="stable")]
+        across = AcrossMembers(under, self.risk)
+        for lot in np.array_split(order, max(1, len(order) // 2000)):
+            tick()
+            feasible = np.flatnonzero(under.feasible(rows[lot])) if len(lot) else lot
             if len(feasible):
-                return begin + int(feasible[0])
-        return None
+                best = lot[feasible[0]]
+                self._offer(across, rows[best], float(values[best]))
+                return
 
     def _split(
         self,
@@ -382,17 +374,24 @@ class Search:
         mixture = self._begin(under, courses, mixture)
         width = span.high - span.low
         if width.size and width.max() > settings.CURRENT.narrow * settings.CURRENT.step:
-            linear = linearized(under, self.among, courses, span, mixture, narrow=True)
+            linear = linearized(under, self.risk, courses, span, mixture, narrow=True)
             point = value_at(linear.values, linear.constant, bound, under, courses)
             if bound.value - point > settings.CURRENT.by_width * excess:
-                for cell in halved(node.cell, span, under, self._axis(node.cell, under, bound)):
+                for cell in halved(node.cell, span, self._steepest(under)):
                     self.tree.push(Node(node.plan, courses, cell, mixture), top)
                 return
         for side in parts(under, courses, bound.mixture, losses):
             self.tree.push(Node(node.plan, side, node.cell, mixture), top)
 
-    def _axis(self, cell: Cell | None, under: PlanInMembers, bound: Bound) -> tuple[int, int]:
+    def _steepest(self, under: PlanInMembers) -> tuple[int, int]:
         """Member and horizon whose effect orders the others: of the greatest weight, the last."""
-        if cell is not None:
-            return cell.axis
-        return int(under.counted[np.argmax(bound.weights)]), under.gain[0].shape[1] - 1
+        return int(np.argmax(self.members.weights)), under.gain[0].shape[1] - 1
+
+
+def _within(mixture: Mixture, courses: Courses) -> Mixture:
+    """What is left of a mixture; lesions of which nothing is left have none."""
+    inside = [
+        (c[np.isin(c, of_node)], x[np.isin(c, of_node)])
+        for c, x, of_node in zip(mixture.courses, mixture.weights, courses, strict=True)
+    ]
+    return Mixture(tuple(c for c, _ in inside), tuple(x for _, x in inside))

@@ -28,10 +28,6 @@ if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
 
 
-LOWEST = -70
-"""Point of the lattice below which none is added: there z < 1e-6 nat."""
-
-
 def below(log_kill: FloatArray) -> IntArray:
     """The last point of the lattice at or below some ln z."""
     return np.floor(log_kill / settings.CURRENT.step).astype(np.int64)
@@ -160,9 +156,6 @@ class LesionLattice:
 
     def ceilings(self, kinds: KindIds, log_kill: FloatArray) -> FloatArray:
         """(n,) what kinds (n,) are worth at most at ln z (n, horizons): chord plus rise."""
-        if log_kill.shape[1] and len(kinds):
-            least, most = int(below(log_kill.min())), int(below(log_kill.max())) + 1
-            self.cover(max(least, LOWEST), max(most, LOWEST + 1))
         place = log_kill / settings.CURRENT.step - self.first
         at = np.clip(np.floor(place).astype(np.int64), 0, self.rises.shape[2] - 1)
         part = np.clip(place - at, 0.0, 1.0)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from abscopt.instances.load import InputError, Problem
-from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.reuse import early_tables
 from abscopt.optimizer.candidates.table import Candidates, Parts
 from abscopt.optimizer.candidates.tables.effects import MOST_BYTES, EffectTables
@@ -18,42 +17,32 @@ from abscopt.optimizer.candidates.tables.limits import LimitTables
 from abscopt.optimizer.candidates.tables.loads import BeamTables
 from abscopt.optimizer.candidates.tables.menus import MenuTables
 from abscopt.optimizer.candidates.tables.plans import PlanTables
-from abscopt.optimizer.ids import CourseIds, PlanId
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
+    from abscopt.models.arrays import BoolArray, FloatArray
 
 WITHIN_CHANCE = 1e-9
 """Weights are sums of floats: a share of broken members counts as no more than allowed up to it."""
-
-
-Elsewhere = Callable[[int, PlanId, CourseIds], float]
-"""Objective of a plan and a row of courses in one member, by what is not a table of this room."""
 
 
 @dataclass(frozen=True, eq=False)
 class Members:
     """What may be chosen in a case, and what it does in each member.
 
-    Tables of a member are made when they are first asked for: a tail needs those of few members.
-
     Attributes
     ----------
     nominal : of the case as it is stated, whose limits and rules are always kept
-    instances : the members' cases; all offer the courses and plans of `nominal` in their order
+    candidates : of each member, with the courses and plans of `nominal` in their order
     weights : (members,) probabilities, summing to 1
     chance : share of the weights whose members may break a limit, rule or demand of their own
-    made : tables of members so far
-    elsewhere : values in members without tables; tables of all members are made where it is None
     """
 
     nominal: Candidates
-    instances: tuple[Instance, ...]
+    candidates: tuple[Candidates, ...]
     weights: FloatArray
     chance: float = 0.0
-    elsewhere: Elsewhere | None = None
-    made: dict[int, Candidates] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -62,7 +51,6 @@ class Members:
         members: Sequence[Instance],
         weights: FloatArray,
         chance: float = 0.0,
-        elsewhere: Elsewhere | None = None,
     ) -> Members:
         """Candidates of a case and of its members.
 
@@ -76,68 +64,28 @@ class Members:
             names = ", ".join(instance.lesions[i].name for i in nominal.free)
             rule = "an ensemble is decided for uniform courses only"
             raise InputError([Problem(instance.name, "lesions", names, rule)])
-        offered = _offer(instance)
+        candidates: list[Candidates] = []
+        built = [nominal]
         for number, member in enumerate(members):
-            if _offer(member) != offered:
-                raise _other_offer(instance, number)
-        made = cls(nominal, tuple(members), np.asarray(weights, dtype=float), chance, elsewhere)
-        for member_id in np.flatnonzero(made.own_limits):
-            made.of_member(int(member_id))
-        return made
-
-    @classmethod
-    def made_of(
-        cls, nominal: Candidates, candidates: Sequence[Candidates], weights: FloatArray
-    ) -> Members:
-        """Members whose tables are there."""
-        instances = tuple(c.instance for c in candidates)
-        return cls(nominal, instances, weights, made=dict(enumerate(candidates)))
+            tick()
+            of_member = None
+            if _offer(member) == _offer(instance):
+                of_member = _like(nominal, built, member)
+            if of_member is None or not _same_offer(nominal, of_member):
+                rule = "a member offers the same courses and drugs as the case"
+                raise InputError([Problem(instance.name, "ensemble", f"member {number}", rule)])
+            of_member = _capped(of_member, MOST_BYTES // (1 + len(members)))
+            candidates.append(of_member)
+            built.append(of_member)
+        return cls(nominal, tuple(candidates), np.asarray(weights, dtype=float), chance)
 
     def __len__(self) -> int:
-        return len(self.instances)
-
-    @property
-    def candidates(self) -> tuple[Candidates, ...]:
-        """Of each member, with the courses and plans of `nominal` in their order."""
-        return tuple(self.of_member(number) for number in range(len(self)))
-
-    def of_member(self, number: int) -> Candidates:
-        """Candidates of one member.
-
-        Raises
-        ------
-        InputError
-            If they are other courses or plans than those of the case.
-        """
-        if number not in self.made:
-            tick()
-            member = _like(
-                self.nominal, [self.nominal, *self.made.values()], self.instances[number]
-            )
-            if not _same_offer(self.nominal, member):
-                raise _other_offer(self.nominal.instance, number)
-            self.made[number] = _capped(member, MOST_BYTES // (1 + len(self)))
-        return self.made[number]
-
-    @property
-    def everyone(self) -> IntArray:
-        """(members,) numbers of all members."""
-        return np.arange(len(self))
+        return len(self.candidates)
 
     @cached_property
     def own_limits(self) -> BoolArray:
         """(members,) whether a member's limits or demands may be kept where the case's are not."""
-        nominal = self.nominal
-        if nominal.controlled or nominal.demanding.any():
-            return np.ones(len(self), dtype=bool)
-        limits = of_limits(nominal.instance)
-        return np.array([of_limits(member) != limits for member in self.instances], dtype=bool)
-
-
-def _other_offer(case: Instance, number: int) -> InputError:
-    """What is said of a member that offers something else."""
-    rule = "a member offers the same courses and drugs as the case"
-    return InputError([Problem(case.name, "ensemble", f"member {number}", rule)])
+        return np.array([not _same_limits(self.nominal, c) for c in self.candidates], dtype=bool)
 
 
 def _like(nominal: Candidates, built: list[Candidates], instance: Instance) -> Candidates:
@@ -149,7 +97,7 @@ def _like(nominal: Candidates, built: list[Candidates], instance: Instance) -> C
             if same is not None and same.parts.menus is earlier.parts.menus:
                 return same
     limits, plans = LimitTables.of(instance), PlanTables.of(instance)
-    menus = _menus(nominal, instance, limits)
+    menus = MenuTables.of(instance, limits, nominal.parts.menus)
     beams = BeamTables(instance, limits, tuple(table.beams for table in menus.lesions))
     effects = None
     recursion = _of_recursion(instance)
@@ -165,19 +113,6 @@ def _like(nominal: Candidates, built: list[Candidates], instance: Instance) -> C
             effects = EffectTables(instance, menus, plans, taken)
             break
     return Candidates(instance, Parts.joined(instance, limits, beams, menus, plans, effects))
-
-
-def _menus(nominal: Candidates, instance: Instance, limits: LimitTables) -> MenuTables:
-    """Menus of a member: those of the case where no limit tells them apart, but for the beams."""
-    menus = nominal.parts.menus
-    if of_limits(instance) != of_limits(nominal.instance):
-        return MenuTables.of(instance, limits, menus)
-    lesions = []
-    for table in menus.lesions:
-        lesion, before = instance.lesions[table.menu.lesion], nominal.lesion_of(table)
-        beams = ((lesion.ways[before.ways.index(way)], slots) for _, way, slots in table.beams)
-        lesions.append(replace(table, beams=tuple((lesion, *beam) for beam in beams)))
-    return replace(menus, lesions=tuple(lesions))
 
 
 def _capped(candidates: Candidates, most_bytes: int) -> Candidates:
@@ -237,8 +172,15 @@ OF_RELEASE = {
 LIMITING = {"limit_set", "limits", "organs", "prior_doses", "cross_second_moments"}
 """Tables of a case that only limits know."""
 
-ASIDE = {"name", "title", "provenance", "objective", "standard", "immune", "ensemble", "changes"}
+ASIDE = {"name", "title", "provenance", "objective", "standard", "immune"}
 """Tables of a case that no limit knows."""
+
+
+def _same_limits(nominal: Candidates, member: Candidates) -> bool:
+    """Whether the same schedules are sure to keep limits, rules and demands."""
+    if nominal.controlled or member.controlled or nominal.demanding.any() or member.demanding.any():
+        return False
+    return _of_limits(nominal.instance) == _of_limits(member.instance)
 
 
 def _of_recursion(instance: Instance) -> dict[str, Any]:
@@ -249,10 +191,8 @@ def _of_recursion(instance: Instance) -> dict[str, Any]:
     )
 
 
-def of_limits(instance: Instance) -> dict[str, Any]:
-    """All of a case that limits may know: growth, where tumors seed before they are treated."""
-    seeding = any(limit.measure == "new_sites" for limit in instance.limits)
-    of_tumor = TUMOR if seeding else TUMOR | {"growth_doubling_time_days"}
+def _of_limits(instance: Instance) -> dict[str, Any]:
+    """All of a case that limits may know."""
     return instance.model_dump(
-        exclude={**dict.fromkeys(ASIDE, True), "lesions": {"__all__": of_tumor}}
+        exclude={**dict.fromkeys(ASIDE, True), "lesions": {"__all__": TUMOR}}
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models import immune
-from abscopt.models.arrays import BoolArray, FloatArray, IntArray
+from abscopt.models.arrays import BoolArray, FloatArray
 from abscopt.optimizer.candidates.coefficients import shares_of
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.ids import CourseIds, CourseRows, KindIds, PlanId, PlanIds
@@ -34,9 +34,9 @@ class Lattices:
         self.members = members
         self._known: dict[tuple[int, int, float, int], LesionLattice] = {}
 
-    def of(self, plan: PlanId, counted: IntArray) -> tuple[tuple[LesionLattice, ...], ...]:
-        """Per member that counts, per lesion."""
-        return tuple(self._of_member(m, self.members.of_member(m), plan) for m in map(int, counted))
+    def of(self, plan: PlanId) -> tuple[tuple[LesionLattice, ...], ...]:
+        """Per member, per lesion."""
+        return tuple(self._of_member(m, c, plan) for m, c in enumerate(self.members.candidates))
 
     def _of_member(self, m: int, candidates: Candidates, plan: PlanId) -> tuple[LesionLattice, ...]:
         effects_of_plans, instance = candidates.plan_effects, candidates.instance
@@ -60,13 +60,12 @@ class Lattices:
 
 
 class PlanInMembers:
-    """Coefficients of all courses under one plan, in the members that count.
+    """Coefficients of all courses under one plan, in all members.
 
-    M members that count, H horizons; without systemic effect (BED alone) H = 0.
+    M members, H horizons; without systemic effect (BED alone) H = 0.
 
     Attributes
     ----------
-    counted : (M,) numbers of the members
     gain : per lesion (M, H, courses) e^a v, effect before losses
     loss : per lesion (M, courses) a, log loss of the others' effectors
     kinds : per lesion (M, courses)
@@ -76,10 +75,9 @@ class PlanInMembers:
     usable : per lesion the courses that the case allows
     """
 
-    def __init__(self, members: Members, lattices: Lattices, plan: PlanId, counted: IntArray):
-        self.members, self.plan, self.counted = members, plan, counted
-        self.candidates = [members.of_member(int(m)) for m in counted]
-        self.lattices = lattices.of(plan, counted)
+    def __init__(self, members: Members, lattices: Lattices, plan: PlanId):
+        self.members, self.plan = members, plan
+        self.lattices = lattices.of(plan)
         self.nominal = Tabulated(members.nominal, plan)
         self.usable = [CourseIds(np.flatnonzero(mask)) for mask in self.nominal.begun]
         self.gain: list[FloatArray] = []
@@ -88,26 +86,21 @@ class PlanInMembers:
         horizons = 0 if members.nominal.instance.objective.of_dose_alone else None
         for s in range(len(members.nominal.lesions)):
             tick()
-            loss = np.stack([losses(c, plan, s) for c in self.candidates])
-            gain = effects(self.candidates, plan, s)[:, :, :horizons].transpose(0, 2, 1)
+            loss = np.stack([losses(c, plan, s) for c in members.candidates])
+            gain = effects(members.candidates, plan, s)[:, :, :horizons].transpose(0, 2, 1)
             self.gain.append(np.exp(loss)[:, None] * gain)
             self.loss.append(loss)
-            kinds = [c.shared(plan)[s].kinds.of for c in self.candidates]
+            kinds = [c.shared(plan)[s].kinds.of for c in members.candidates]
             self.kinds.append(KindIds(np.stack(kinds)))
-        self._tabulated: dict[int, Tabulated] = {}
-        chemo = [c.plan_effects.chemotherapy_log_loss[plan] for c in self.candidates]
+        chemo = [c.plan_effects.chemotherapy_log_loss[plan] for c in members.candidates]
         self.chemo = np.array(chemo, dtype=float)
-        self.cost = np.array([c.plan_cost(plan) for c in self.candidates])
+        self.cost = np.array([c.plan_cost(plan) for c in members.candidates])
 
     @property
     def nbytes(self) -> int:
         """Memory of the coefficients."""
         arrays = (*self.gain, *self.loss, *self.kinds, *self.entries)
         return sum(array.nbytes for array in arrays)
-
-    def place(self, axis: tuple[int, int]) -> tuple[int, int]:
-        """Member that counts, by its place among these, and horizon of an axis."""
-        return int(np.searchsorted(self.counted, axis[0])), axis[1]
 
     @cached_property
     def rows(self) -> Rows:
@@ -124,89 +117,57 @@ class PlanInMembers:
             entries.append(self.rows.by_kind[s].of(kinds) + of_days)
         return entries
 
-    def tabulated(self, member: int) -> Tabulated:
-        """Costs and limits of one member by its number."""
-        if member not in self._tabulated:
-            self._tabulated[member] = Tabulated(self.members.of_member(member), self.plan)
-        return self._tabulated[member]
+    @cached_property
+    def tabulated(self) -> list[Tabulated]:
+        """Exact values and limits of each member."""
+        return [Tabulated(c, self.plan) for c in self.members.candidates]
 
     def values(self, rows: CourseRows) -> FloatArray:
         """(schedules, M) exact objective of rows of courses (schedules, lesions) in each member.
 
         Z = e^(-A - chemo) sum_s g_s,    V = sum_s value_s(saturate(Z)) - cost
         """
-        values = -self.costs(rows)
+        values = np.empty((len(rows), len(self.members)))
         lost = sum(loss[:, rows[:, s]] for s, loss in enumerate(self.loss)) + self.chemo[:, None]
         for m, of_member in enumerate(self.lattices):
             tick()
             total = sum(gain[m][:, rows[:, s]] for s, gain in enumerate(self.gain))
             raw = (np.exp(-lost[m]) * total).T
-            instance = self.candidates[m].instance
+            instance = self.members.candidates[m].instance
             kill = immune.saturate(raw, instance.immune.effect_maximum_nats)
+            values[:, m] = -self.tabulated[m].cost(rows)
             for s, lattice in enumerate(of_member):
                 values[:, m] += lattice.exact(self.kinds[s][m, rows[:, s]], kill)
         return values
 
-    def ceilings(self, rows: CourseRows) -> FloatArray:
-        """(schedules, M) the same without costs, at most, by tabulated values at the exact effect.
-
-        ln Z = ln(sum_s g_s) - A - chemo,    V + cost <= sum_s [chord_s + rise_s](ln Z)
-        """
-        values = np.zeros((len(rows), len(self.counted)))
-        if not len(rows):
-            return values
-        lost = sum(loss[:, rows[:, s]] for s, loss in enumerate(self.loss)) + self.chemo[:, None]
-        for m, of_member in enumerate(self.lattices):
-            tick()
-            total = sum(gain[m][:, rows[:, s]] for s, gain in enumerate(self.gain))
-            at = np.ascontiguousarray((np.log(np.maximum(total, 1e-300)) - lost[m]).T)
-            for s, lattice in enumerate(of_member):
-                values[:, m] += lattice.ceilings(self.kinds[s][m, rows[:, s]], at)
-        return values
-
-    def costs(self, rows: CourseRows) -> FloatArray:
-        """(schedules, M) what soft limits cost the objective."""
-        costs = np.empty((len(rows), len(self.counted)))
-        with_own = self.members.own_limits[self.counted]
-        if not with_own.all():
-            costs[:, ~with_own] = self.nominal.cost(rows)[:, None]
-        for m in np.flatnonzero(with_own):
-            costs[:, m] = self.tabulated(int(self.counted[m])).cost(rows)
-        return costs
-
     def feasible(self, rows: CourseRows, floors: bool = True) -> BoolArray:
         """(schedules,) whether the case's limits and rules are kept, and those of members enough.
 
-        sum_m w_m [member m breaks a limit, rule or demand of its own] <= chance, all members.
+        sum_m w_m [member m breaks a limit, rule or demand of its own] <= chance.
         """
         within = self.nominal.feasible(rows, floors)
-        allowed = self.members.chance + WITHIN_CHANCE
-        undecided, broken = np.flatnonzero(within), np.zeros(len(rows))
-        for m in np.flatnonzero(self.members.own_limits):
-            if not len(undecided):
-                break
-            tick()
-            within_own = self.tabulated(int(m)).feasible(rows[undecided], floors)
-            broken[undecided] += self.members.weights[m] * ~within_own
-            undecided = undecided[broken[undecided] <= allowed]
-        within[:] = False
-        within[undecided] = True
+        members = np.flatnonzero(self.members.own_limits)
+        undecided = np.flatnonzero(within)
+        if len(members) and len(undecided):
+            broken = np.zeros(len(undecided))
+            for m in members:
+                tick()
+                within_own = self.tabulated[m].feasible(rows[undecided], floors)
+                broken += self.members.weights[m] * ~within_own
+            within[undecided] = broken <= self.members.chance + WITHIN_CHANCE
         return within
 
 
 class AcrossMembers(Tabulated):
-    """Risk of rows of course indices under one plan, as local search asks for it.
-
-    In the members that count alone, so that it is no less than the risk in all of them.
-    """
+    """Risk of rows of course indices under one plan, as local search asks for it."""
 
     def __init__(self, under: PlanInMembers, risk: Risk):
         super().__init__(under.members.nominal, under.plan)
         self.under, self.risk = under, risk
 
     def value(self, rows: CourseRows) -> FloatArray:
-        """(schedules,) risk of rows (schedules, lesions), by tabulated values."""
-        return self.risk.of(self.under.ceilings(rows) - self.under.costs(rows))
+        """(schedules,) exact risk of rows (schedules, lesions)."""
+        return self.risk.of(self.under.values(rows))
 
     def feasible(self, rows: CourseRows, floors: bool = True, organs: bool = True) -> BoolArray:
         """(schedules,) whether the limits of the case are kept, and those of members enough."""
@@ -216,52 +177,25 @@ class AcrossMembers(Tabulated):
 
 
 class Plans:
-    """Coefficients of the plans used last, in the members that count.
+    """Coefficients of the plans used last."""
 
-    Attributes
-    ----------
-    counted : numbers of these members; more are added as they are met
-    """
-
-    def __init__(self, members: Members, counted: IntArray):
-        self.members, self.lattices, self.counted = members, Lattices(members), counted
+    def __init__(self, members: Members):
+        self.members, self.lattices = members, Lattices(members)
         self._kept: OrderedDict[PlanId, PlanInMembers] = OrderedDict()
-
-    def count(self, more: IntArray) -> bool:
-        """Let further members count; whether some did not yet."""
-        before = len(self.counted)
-        self.counted = np.union1d(self.counted, more)
-        if len(self.counted) == before:
-            return False
-        self._kept.clear()
-        return True
 
     def ahead(self, plans: Sequence[PlanId]) -> None:
         """Compute the propagators of some plans in one go."""
-        for candidates in map(self.members.of_member, map(int, self.counted)):
+        for candidates in self.members.candidates:
             for s in range(len(candidates.lesions)):
                 for of_way in candidates.propagators(s):
                     of_way.store.of(PlanIds(np.array(plans)))
 
-    def everywhere(self, plan: PlanId, row: CourseIds) -> FloatArray:
-        """(members,) exact objective of one row in every member."""
-        under, members = self.of(plan), self.members
-        values = np.empty(len(members))
-        values[under.counted] = under.values(CourseRows(row[None, :]))[0]
-        for m in np.setdiff1d(members.everyone, under.counted):
-            if members.elsewhere is None:
-                values[m] = under.tabulated(int(m)).value(CourseRows(row[None, :]))[0]
-            else:
-                tick()
-                values[m] = members.elsewhere(int(m), plan, row)
-        return values
-
     def of(self, plan: PlanId) -> PlanInMembers:
-        """One plan in the members that count."""
+        """One plan in all members."""
         if plan in self._kept:
             self._kept.move_to_end(plan)
             return self._kept[plan]
-        under = PlanInMembers(self.members, self.lattices, plan, self.counted)
+        under = PlanInMembers(self.members, self.lattices, plan)
         size = sum(coefficients.nbytes for coefficients in self._kept.values()) + under.nbytes
         while self._kept and size > settings.CURRENT.plans_kept:
             size -= self._kept.popitem(last=False)[1].nbytes

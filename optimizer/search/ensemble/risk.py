@@ -21,7 +21,7 @@ from typing import Literal
 
 import numpy as np
 
-from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.models.arrays import FloatArray
 
 RiskKind = Literal["mean", "cvar", "worst", "regret"]
 
@@ -64,11 +64,6 @@ class Risk:
         if self.kind == "cvar":
             return self.weights / self.level
         return np.where(self.weights > 0.0, 1.0, 0.0)
-
-    def among(self, members: IntArray) -> Risk:
-        """The same where only some members may have weight in Q: no less than the risk in all."""
-        best = None if self.best is None else self.best[members]
-        return Risk(self.kind, self.weights[members], self.level, best)
 
     def at(self, weights: FloatArray) -> Risk:
         """The mean with other weights: what is taken from the values changes no order of rows."""

@@ -23,7 +23,6 @@ class Settings:
     elastic_price : [nat per part of a cap] of a hard row exceeded, to keep the master feasible.
     shortlist : [courses] of a lesion that best responses look at, those of the least loss.
     weighted_rounds : [rounds] of best responses by weighted means before those by a tail.
-    by_pairs : [share of the gap] that a climb must gain for pairs of courses to be tried.
     few : [schedules] of a node that are valued in every member at once.
     join_limit : [combinations] of a node that are joined and screened by the tabulated values.
     join_chunk : [rows] joined at once: some 10 MB.
@@ -43,7 +42,6 @@ class Settings:
     elastic_price: float = 1e4
     shortlist: int = 150
     weighted_rounds: int = 4
-    by_pairs: float = 0.2
     few: int = 3000
     join_limit: int = 300_000
     join_chunk: int = 100_000
