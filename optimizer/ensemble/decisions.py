@@ -19,14 +19,13 @@ if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
     from abscopt.instances.schema import Instance
     from abscopt.instances.systemic import AgentChoice
-    from abscopt.optimizer.schedule import Schedule
+    from abscopt.optimizer.any_dose import ANY_DOSE_GY
+from abscopt.optimizer.schedule import Schedule
 
 Kind = Literal["lesions", "fractions", "dose", "technique", "interval", "regimen", "start"]
 Value = tuple[str, ...] | str | int | float | None
 """None: the lesion is not treated, the agent is not given."""
 
-ANY_DOSE_GY = 1e-6
-"""Demanded BED that every fraction exceeds: the lesion must be treated."""
 UNITS = {"fractions": "", "dose": " Gy", "interval": " d", "start": ""}
 NAMES = {
     "lesions": "lesions treated",

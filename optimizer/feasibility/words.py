@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from abscopt.instances.calendar import course_days
 from abscopt.instances.lesions import DEMANDS
+from abscopt.optimizer.any_dose import ANY_DOSE_GY
 from abscopt.optimizer.audit.breaks import Break, breaks_of, course_words, worst
-from abscopt.optimizer.ensemble.decisions import ANY_DOSE_GY
 from abscopt.optimizer.evaluation.limits import limit_uses
 from abscopt.optimizer.evaluation.systemic import systemic_state
 from abscopt.optimizer.feasibility.least import least_loading

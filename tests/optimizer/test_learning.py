@@ -346,8 +346,6 @@ def test_observations_that_no_member_explains_are_refused_in_a_sentence() -> Non
     with pytest.raises(InputError, match=r"ctDNA on day 3: below 1e-06 share: no member"):
         update(toy(**{"lesions.tumor.alpha_per_gy": 0.02, "allow_unusual": True}), None, odd,
                "radiobiology")  # fmt: skip
-    surprising = update(case, None, counts((8, 0.95), sd=0.13), "radiobiology")
-    assert any("Surprise" in line for line in surprising.to_json()["lines"])
 
 
 def test_listed_members_that_collapse_are_said_to() -> None:
