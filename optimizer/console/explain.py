@@ -44,10 +44,11 @@ def explain_command(
     RESULT (of `solve`, or any schedule) says which answer is meant.
     """
     instance = case_of(case, changes, schedule_file)
-    from abscopt.optimizer.feasibility import command, shown
+    from abscopt.optimizer.console import explained
+    from abscopt.optimizer.feasibility import shown
 
     with ProgressLine() as progress:
-        explanations = command.explanations_of(
+        explanations = explained.explanations_of(
             instance,
             schedule_file,
             lesions,
