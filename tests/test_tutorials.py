@@ -30,7 +30,6 @@ def shell(command: str) -> None:
         command, shell=True, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, f"{command}\n{done.stderr}"
-    assert done.stdout or ">" in command, f"{command} says nothing"
 
 
 def as_python(cell: str) -> str:
@@ -56,4 +55,4 @@ def test_cells_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     for number, cell in enumerate(cells(TUTORIALS / f"{name}.md"), 1):
         code = compile(ast.parse(as_python(cell)), f"{name}, cell {number}", "exec")
         exec(code, names)
-    matplotlib.pyplot.close("all")
+    pytest.importorskip("matplotlib.pyplot").close("all")

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Literal
 
 from abscopt.instances.calendar import course_days
 from abscopt.instances.infusion_days import given_infusions
+from abscopt.optimizer.any_dose import ANY_DOSE_GY
 
 if TYPE_CHECKING:
     from abscopt.instances.courses import CourseBlock, UniformCourse
     from abscopt.instances.lesions import Lesion
     from abscopt.instances.schema import Instance
     from abscopt.instances.systemic import AgentChoice
-    from abscopt.optimizer.any_dose import ANY_DOSE_GY
 from abscopt.optimizer.schedule import Schedule
 
 Kind = Literal["lesions", "fractions", "dose", "technique", "interval", "regimen", "start"]
