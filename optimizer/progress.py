@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from abscopt.optimizer import interrupts
+from abscopt.optimizer.differences import excess
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,7 @@ class Progress:
     @property
     def gap(self) -> float | None:
         """Bound minus incumbent."""
-        if self.incumbent is None or self.bound is None:
-            return None
-        return max(0.0, self.bound - self.incumbent)
+        return excess(self.bound, self.incumbent)
 
 
 Listener = Callable[[Progress], None]

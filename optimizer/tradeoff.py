@@ -8,8 +8,6 @@ each cap from m_k to cap_k it is within the gap of the best, too: no point is mi
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import math
 from collections.abc import Callable
@@ -21,12 +19,11 @@ from abscopt.instances.load import InputError, Problem, case_of
 from abscopt.optimizer.crosscheck import cells
 from abscopt.optimizer.memory import Memory
 from abscopt.optimizer.pipeline import solve
+from abscopt.optimizer.results.csv_rows import csv_rows
 from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.result import (
     DISCLAIMER,
-    FORMAT,
-    instance_digest,
-    stated_changes,
+    heading,
     versions,
 )
 from abscopt.optimizer.results.wording import change_lines
@@ -189,12 +186,7 @@ def rows(trade: TradeOff) -> list[dict[str, Any]]:
 def document(trade: TradeOff) -> dict[str, Any]:
     """What `pareto --json` prints."""
     return {
-        "format": FORMAT,
-        "kind": "pareto",
-        "notice": DISCLAIMER,
-        "instance": trade.case.name,
-        "instance_digest": instance_digest(trade.case),
-        **stated_changes(trade.case),
+        **heading("pareto", trade.case),
         "against": trade.against,
         "complete": trade.complete,
         "hypervolume": list(trade.hypervolume),
@@ -205,13 +197,8 @@ def document(trade: TradeOff) -> dict[str, Any]:
 
 
 def csv_text(trade: TradeOff) -> str:
-    """The rows as CSV; several entries of one cell are joined by '; '."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for row in rows(trade):
-        writer.writerow({k: "; ".join(v) if isinstance(v, list) else v for k, v in row.items()})
-    return buffer.getvalue()
+    """The rows as CSV."""
+    return csv_rows(COLUMNS, rows(trade))
 
 
 def report(trade: TradeOff) -> str:

@@ -19,6 +19,7 @@ from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.crosscheck.engines import Solve
 from abscopt.optimizer.crosscheck.naming import Programme, activities, named_programme
 from abscopt.optimizer.crosscheck.solvers.answers import SizeLicence
+from abscopt.optimizer.differences import excess
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.pipeline import solve
 from abscopt.optimizer.programme.proved import ProgrammeAnswer, solver_margin
@@ -83,9 +84,7 @@ class Finding:
     @property
     def gap(self) -> float | None:
         """Bound minus judged objective."""
-        if self.value is None or self.bound is None:
-            return None
-        return max(0.0, self.bound - self.value)
+        return excess(self.bound, self.value)
 
 
 @dataclass(frozen=True)

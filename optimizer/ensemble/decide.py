@@ -19,6 +19,7 @@ import numpy as np
 from abscopt.instances.load import InputError, Problem
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.as_rows import closest_row, schedule_of_row
+from abscopt.optimizer.differences import excess
 from abscopt.optimizer.ensemble.asked import Asked
 from abscopt.optimizer.ensemble.second_stage import least_loading
 from abscopt.optimizer.evaluation import Evaluation, Judge
@@ -97,9 +98,7 @@ class EnsembleResult:
     @property
     def gap(self) -> float | None:
         """Bound minus objective."""
-        if self.bound is None or self.objective is None:
-            return None
-        return max(0.0, self.bound - self.objective)
+        return excess(self.bound, self.objective)
 
     @property
     def price_of_robustness(self) -> float | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from abscopt.instances.calendar import course_days
 from abscopt.instances.infusion_days import given_infusions
-from abscopt.optimizer.any_dose import ANY_DOSE_GY
+from abscopt.optimizer.demanded import treated
 
 if TYPE_CHECKING:
     from abscopt.instances.courses import CourseBlock, UniformCourse
@@ -144,7 +144,7 @@ def fixed(case: Instance, decision: Decision, value: Value) -> Instance | None:
     if decision.kind == "lesions":
         wanted = set(value) if isinstance(value, tuple) else set()
         lesions = [
-            (_treated(x) if x.name in wanted else _untreated(x)) if x.irradiable else x
+            (treated(x) if x.name in wanted else _untreated(x)) if x.irradiable else x
             for x in case.lesions
         ]
     else:
@@ -155,10 +155,6 @@ def fixed(case: Instance, decision: Decision, value: Value) -> Instance | None:
     if any(lesion is None for lesion in lesions):
         return None
     return case.unchecked({"lesions": tuple(lesions), "standard": None})
-
-
-def _treated(lesion: Lesion) -> Lesion:
-    return lesion.unchecked({"least_bed_gy": max(lesion.least_bed_gy or 0.0, ANY_DOSE_GY)})
 
 
 def _untreated(lesion: Lesion) -> Lesion | None:
@@ -174,14 +170,14 @@ def _with_course(lesion: Lesion, decision: Decision, value: Value) -> Lesion | N
         return _untreated(lesion)
     if decision.kind == "technique":
         ways = tuple(way for way in lesion.techniques if way.name == value)
-        return _treated(lesion.unchecked({"techniques": ways})) if ways else None
+        return treated(lesion.unchecked({"techniques": ways})) if ways else None
     course = lesion.course
     assert course is not None and course.form == "uniform"
     blocks = list(_blocks(course, decision, value))
     if not blocks:
         return None
     head = course.unchecked({key: getattr(blocks[0], key) for key in BLOCK})
-    return _treated(lesion.unchecked({"course": head.unchecked({"also": tuple(blocks[1:])})}))
+    return treated(lesion.unchecked({"course": head.unchecked({"also": tuple(blocks[1:])})}))
 
 
 BLOCK = ("fractions", "doses_gy", "fractions_per_day", "interval_days")

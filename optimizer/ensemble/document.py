@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from abscopt.instances.load import InputError, Problem
 from abscopt.optimizer.ensemble.frames import TABLES, Rows
 from abscopt.optimizer.ensemble.robustness import QUANTILES, Robustness
 from abscopt.optimizer.results.csv_rows import csv_rows
-from abscopt.optimizer.results.files import replace_file
+from abscopt.optimizer.results.files import write_folder
 from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.result import DISCLAIMER, heading, sealed, versions
 from abscopt.optimizer.results.wording import change_lines
@@ -59,14 +57,7 @@ def write(study: Robustness, folder: str) -> None:
     files = {f"robustness_{name}.csv": csv_text(rows(study)) for name, rows in TABLES.items()}
     files["robustness.txt"] = report(study)
     files["robustness.json"] = text(study, as_json=True) + "\n"
-    try:
-        path = Path(folder)
-        path.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            replace_file(path / name, content)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a folder name"
-        raise InputError([Problem(folder[:80], "--out", reason, "must be a folder")]) from None
+    write_folder(folder, files)
 
 
 def csv_text(rows: Rows) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from abscopt.instances.changes.text import inline
-from abscopt.instances.load import InputError, Problem, resolved_text
-from abscopt.optimizer.results.files import replace_file
+from abscopt.instances.load import resolved_text
+from abscopt.optimizer.results.files import write_folder
 from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.result import DISCLAIMER, FORMAT, instance_digest
 
@@ -34,19 +34,9 @@ def write_members(ensemble: Ensemble, folder: str) -> list[Path]:
 
     The files of members of the same names are replaced; nothing else in the folder is touched.
     """
-    try:
-        path = Path(folder)
-        path.mkdir(parents=True, exist_ok=True)
-        files = []
-        for member in ensemble.members:
-            case = member_case(ensemble, member)
-            files.append(path / f"{case.name}.toml")
-            replace_file(files[-1], resolved_text(case))
-        replace_file(path / TABLE, members_csv(ensemble))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a folder name"
-        raise InputError([Problem(folder[:80], "--out", reason, "must be a folder")]) from None
-    return [*files, path / TABLE]
+    cases = (member_case(ensemble, member) for member in ensemble.members)
+    files = {f"{case.name}.toml": resolved_text(case) for case in cases}
+    return write_folder(folder, {**files, TABLE: members_csv(ensemble)})
 
 
 def members_csv(ensemble: Ensemble) -> str:

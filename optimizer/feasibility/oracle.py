@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from abscopt.instances.lesions import DEMANDS
-from abscopt.optimizer.any_dose import ANY_DOSE_GY
 from abscopt.optimizer.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.reuse import candidates_like
 from abscopt.optimizer.candidates.table import Candidates
+from abscopt.optimizer.demanded import ANY_DOSE_GY
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.evaluation.limits import limit_uses
 from abscopt.optimizer.evaluation.menu import broken_rules

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 from abscopt.optimizer.results.plain import plain_text
 from abscopt.optimizer.results.result import (
     DISCLAIMER,
-    FORMAT,
-    instance_digest,
-    stated_changes,
+    heading,
     versions,
 )
 from abscopt.optimizer.results.wording import title_lines
@@ -84,12 +82,7 @@ def _options(changes: Sequence[str]) -> str:
 def document(case: Instance, explanations: Sequence[Explanation]) -> dict[str, Any]:
     """What `explain --json` prints."""
     return {
-        "format": FORMAT,
-        "kind": "explanation",
-        "notice": DISCLAIMER,
-        "instance": case.name,
-        "instance_digest": instance_digest(case),
-        **stated_changes(case),
+        **heading("explanation", case),
         "explanations": [_plain(explanation) for explanation in explanations],
         "versions": versions(),
     }

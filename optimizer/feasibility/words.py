@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from abscopt.instances.calendar import course_days
 from abscopt.instances.lesions import DEMANDS
-from abscopt.optimizer.any_dose import ANY_DOSE_GY
 from abscopt.optimizer.audit.breaks import Break, breaks_of, course_words, worst
+from abscopt.optimizer.demanded import treated
 from abscopt.optimizer.evaluation.limits import limit_uses
 from abscopt.optimizer.evaluation.systemic import systemic_state
 from abscopt.optimizer.feasibility.least import least_loading
@@ -111,11 +111,6 @@ def alone(caps: Instance, lesion: Lesion) -> Instance:
 
 Nearest = tuple[tuple[Fraction, ...], tuple[Break, ...]]
 """A course, and what it breaks."""
-
-
-def treated(lesion: Lesion) -> Lesion:
-    """The lesion that must be treated."""
-    return lesion.unchecked({"least_bed_gy": max(lesion.least_bed_gy or 0.0, ANY_DOSE_GY)})
 
 
 def untreated(lesion: Lesion) -> Lesion:

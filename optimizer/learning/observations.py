@@ -6,8 +6,6 @@ of `ObservationEntry` as columns; cells may be empty.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Iterator
@@ -25,6 +23,7 @@ from abscopt.instances.reading.problems import first_of
 from abscopt.instances.reading.read import parse_case
 from abscopt.models.biomarkers import log_sd
 from abscopt.optimizer.learning.errors import ALC_SD, CTDNA_SD, NEUTROPHIL_SD, VOLUME_SD
+from abscopt.optimizer.results.csv_rows import csv_lines
 from abscopt.optimizer.results.files import read_file
 
 if TYPE_CHECKING:
@@ -247,20 +246,12 @@ def _read(path: Path, instance: Instance) -> tuple[Observation, ...]:
 
 
 def _csv_rows(text: str, label: str) -> tuple[list[dict[str, Any]], tuple[int, ...]]:
-    """Rows as plain data, with their lines; comma, semicolon or tab."""
-    first = text.lstrip("\r\n").split("\n", 1)[0]
-    delimiter = max((",", ";", "\t"), key=first.count)
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+    """Rows as plain data, with their lines."""
     table: list[tuple[int, list[str]]] = []
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                table.append((reader.line_num, [cell.strip() for cell in cells]))
-            if len(table) > MOST + 1:
-                raise InputError([Problem(label, "file", "too long", f"at most {MOST} rows")])
-    except csv.Error as error:
-        place = f"line {reader.line_num}"
-        raise InputError([Problem(label, place, str(error), "must be valid CSV")]) from None
+    for row in csv_lines(text, label):
+        table.append(row)
+        if len(table) > MOST + 1:
+            raise InputError([Problem(label, "file", "too long", f"at most {MOST} rows")])
     if not table:
         raise InputError([Problem(label, "file", "empty", "needs a line of columns")])
     header = [name.lower() for name in table[0][1]]

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from abscopt.instances.load import InputError, Problem
 from abscopt.optimizer.ensemble.document import csv_text
 from abscopt.optimizer.learning.explained import surprises
 from abscopt.optimizer.learning.learned import TABLES
 from abscopt.optimizer.learning.posterior import ensemble_toml
 from abscopt.optimizer.learning.tempering import effective
-from abscopt.optimizer.results.files import replace_file
+from abscopt.optimizer.results.files import write_folder
 from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.result import (
     DISCLAIMER,
-    FORMAT,
-    instance_digest,
+    heading,
     sealed,
-    stated_changes,
     versions,
 )
 from abscopt.optimizer.results.wording import change_lines
@@ -36,12 +32,7 @@ def document(update: Update) -> dict[str, Any]:
     case = update.prior.case
     return sealed(
         {
-            "format": FORMAT,
-            "kind": "update",
-            "notice": DISCLAIMER,
-            "instance": case.name,
-            "instance_digest": instance_digest(case),
-            **stated_changes(case),
+            **heading("update", case),
             "schedule": update.schedule.to_json(case),
             "ensemble": update.prior.name,
             "left_out": list(update.prior.left_out),
@@ -86,14 +77,7 @@ def write(update: Update, folder: str) -> None:
     files[POSTERIOR] = ensemble_toml(
         update.posterior, " ".join(" ".join(line.split()) for line in lines(update))
     )
-    try:
-        path = Path(folder)
-        path.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            replace_file(path / name, content)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a folder name"
-        raise InputError([Problem(folder[:80], "--out", reason, "must be a folder")]) from None
+    write_folder(folder, files)
 
 
 def lines(update: Update) -> list[str]:

@@ -14,7 +14,7 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -149,6 +149,22 @@ def write_file(file: str, text: str, option: str) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a file name"
         raise InputError([Problem(_label(file), option, reason, "must be writable")]) from None
+
+
+def write_folder(folder: str, files: Mapping[str, str]) -> list[Path]:
+    """Write files, one after the other, into a folder that is made if need be.
+
+    Returns their paths; nothing else in the folder is touched. Raises InputError.
+    """
+    try:
+        path = Path(folder)
+        path.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            replace_file(path / name, text)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a folder name"
+        raise InputError([Problem(folder[:80], "--out", reason, "must be a folder")]) from None
+    return [path / name for name in files]
 
 
 def result_folder(out: str, option: str) -> Path:

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
 from abscopt.instances.load import InputError, Problem
+from abscopt.optimizer.differences import excess
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -181,9 +182,7 @@ class Result:
     @property
     def gap(self) -> float | None:
         """Bound minus objective; None without both."""
-        if self.objective is None or self.bound is None:
-            return None
-        return max(0.0, self.bound - self.objective)
+        return excess(self.bound, self.objective)
 
     def schedule_frame(self, instance: Instance | None = None) -> pd.DataFrame:
         """One row per fraction or infusion, with the dates of the case."""

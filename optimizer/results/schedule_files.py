@@ -12,8 +12,6 @@ A row of the CSV is one fraction or one dose of a drug. Its columns, in any orde
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -25,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from abscopt.instances.load import InputError, Problem, parse_json, read_text
 from abscopt.instances.reading.problems import MOST_SHOWN, first_of
 from abscopt.instances.reading.read import MOST_LINES
+from abscopt.optimizer.results.csv_rows import csv_lines
 from abscopt.optimizer.results.files import read_file
 from abscopt.optimizer.results.recheck import checked_schedule
 
@@ -126,20 +125,12 @@ def _rows(text: str, file: str) -> list[tuple[int, dict[str, str]]]:
     if text.count("\n") > MOST_LINES:
         rule = f"at most {MOST_LINES} lines"
         raise InputError([Problem(file, "file", "too long", rule)])
-    first = text.lstrip("\r\n").split("\n", 1)[0]
-    delimiter = max((",", ";", "\t"), key=first.count)
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
     table: list[tuple[int, list[str]]] = []
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                table.append((reader.line_num, [cell.strip() for cell in cells]))
-            if len(table) > 2 * MOST_ROWS + 1:
-                rule = f"a schedule has at most {2 * MOST_ROWS} rows"
-                raise InputError([Problem(file, f"line {reader.line_num}", "too long", rule)])
-    except csv.Error as error:
-        place = f"line {reader.line_num}"
-        raise InputError([Problem(file, place, str(error), "must be valid CSV")]) from None
+    for row in csv_lines(text, file):
+        table.append(row)
+        if len(table) > 2 * MOST_ROWS + 1:
+            rule = f"a schedule has at most {2 * MOST_ROWS} rows"
+            raise InputError([Problem(file, f"line {row[0]}", "too long", rule)])
     if not table:
         rule = f"needs a line of columns: {', '.join(COLUMNS)}"
         raise InputError([Problem(file, "file", "empty", rule)])

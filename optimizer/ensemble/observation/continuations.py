@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.optimizer.any_dose import ANY_DOSE_GY
 from abscopt.optimizer.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.table import Candidates, Parts
 from abscopt.optimizer.candidates.tables.effects import MOST_BYTES, EffectTables
+from abscopt.optimizer.demanded import treated
 from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.search.ensemble.explore import explore
@@ -134,10 +134,5 @@ def _treated(candidates: Candidates, begun: list[int]) -> Instance:
     """The case with a dose demanded of some lesion tables."""
     case = candidates.instance
     names = {candidates.lesion_of(candidates.lesions[s]).name for s in begun}
-    lesions = tuple(
-        x.unchecked({"least_bed_gy": max(x.least_bed_gy or 0.0, ANY_DOSE_GY)})
-        if x.name in names
-        else x
-        for x in case.lesions
-    )
+    lesions = tuple(treated(x) if x.name in names else x for x in case.lesions)
     return case.unchecked({"lesions": lesions}) if begun else case

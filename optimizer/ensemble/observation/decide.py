@@ -15,6 +15,7 @@ import numpy as np
 
 from abscopt.instances.load import InputError, Problem
 from abscopt.optimizer.candidates.ceilings import ceiling_of_case
+from abscopt.optimizer.differences import excess
 from abscopt.optimizer.ensemble.decide import EnsembleResult, decide
 from abscopt.optimizer.ensemble.observation.classes import Classes
 from abscopt.optimizer.ensemble.observation.continuations import Continuations
@@ -87,30 +88,22 @@ class TwoStageResult:
     @property
     def gap(self) -> float | None:
         """Bound minus objective."""
-        if self.bound is None or self.objective is None:
-            return None
-        return max(0.0, self.bound - self.objective)
+        return excess(self.bound, self.objective)
 
     @property
     def sample_information(self) -> float | None:
         """EVSI of the policy: its mean less that of the single schedule."""
-        if self.objective is None or self.single.objective is None:
-            return None
-        return max(0.0, self.objective - self.single.objective)
+        return excess(self.objective, self.single.objective)
 
     @property
     def sample_information_at_least(self) -> float | None:
         """What the observation is worth whatever gaps are open: objective less the single bound."""
-        if self.objective is None or self.single.bound is None:
-            return None
-        return max(0.0, self.objective - self.single.bound)
+        return excess(self.objective, self.single.bound)
 
     @property
     def sample_information_at_most(self) -> float | None:
         """No policy gains more over the single schedule."""
-        if self.bound is None or self.single.objective is None:
-            return None
-        return max(0.0, self.bound - self.single.objective)
+        return excess(self.bound, self.single.objective)
 
 
 def decide_observed(

@@ -10,9 +10,7 @@ from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.report import HEADLINES, evaluation_parts, schedule_parts
 from abscopt.optimizer.results.result import (
     DISCLAIMER,
-    FORMAT,
-    instance_digest,
-    stated_changes,
+    heading,
     versions,
 )
 from abscopt.optimizer.results.wording import title_lines
@@ -100,12 +98,7 @@ def observed_document(result: TwoStageResult) -> dict[str, Any]:
     """Plain data: first stage, continuations, bound, value of the observation."""
     case, ensemble, single = result.ensemble.case, result.ensemble, result.single
     return {
-        "format": FORMAT,
-        "kind": "two_stage_result",
-        "notice": DISCLAIMER,
-        "instance": case.name,
-        "instance_digest": instance_digest(case),
-        **stated_changes(case),
+        **heading("two_stage_result", case),
         "ensemble": ensemble.name,
         "observation": result.observation.text,
         "status": result.status,
