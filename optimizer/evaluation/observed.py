@@ -50,7 +50,8 @@ class Observer:
         """Natural log of the quantity, of what a schedule gives before the day."""
         early = before_day(schedule, self.day)
         if self.quantity == "alc":
-            return self._log_count(early)
+            drugs = self.judge.chemotherapy_log_loss(early)
+            return log_count(self.instance, early, self.day, drugs)
         if self.quantity == "effectors":
             effects = self.judge.lesion_effects(early)
             number = math.fsum(float(effect.effectors[self.day]) for effect in effects)
@@ -60,16 +61,19 @@ class Observer:
         outcome = self.judge.evaluate(early).lesions[index]
         return outcome.log_burden[0] - math.log(self.instance.lesions[index].clonogen_number)
 
-    def _log_count(self, early: Schedule) -> float:
-        """ln ALC = ln ALC0 - chemotherapy - sum over fractions of what is left of their loss."""
-        lesions = {lesion.name: lesion for lesion in self.instance.lesions}
-        days = np.array([f.day for f in early.fractions], dtype=float)
-        each = [
-            lesions[f.lesion].lymphocyte_loss(lesions[f.lesion].way(f.technique))
-            for f in early.fractions
-        ]
-        constants = self.instance.lymphocytes
-        half = constants.recovery_half_time_days
-        lost = float(lymphocytes.log_loss(self.day, days, np.array(each), half))
-        by_drugs = self.judge.chemotherapy_log_loss(early)
-        return math.log(constants.initial_1e9_per_l) - by_drugs - lost
+
+def log_count(instance: Instance, early: Schedule, day: int, chemotherapy: float) -> float:
+    """ln ALC = ln ALC0 - chemotherapy - sum over fractions of what is left of their loss.
+
+    In 1e9/L on the morning of a day, of what a schedule gives before it.
+    """
+    lesions = {lesion.name: lesion for lesion in instance.lesions}
+    days = np.array([f.day for f in early.fractions], dtype=float)
+    each = [
+        lesions[f.lesion].lymphocyte_loss(lesions[f.lesion].way(f.technique))
+        for f in early.fractions
+    ]
+    constants = instance.lymphocytes
+    half = constants.recovery_half_time_days
+    lost = float(lymphocytes.log_loss(day, days, np.array(each), half))
+    return math.log(constants.initial_1e9_per_l) - chemotherapy - lost

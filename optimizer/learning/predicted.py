@@ -15,7 +15,7 @@ import numpy as np
 from abscopt.models.biomarkers import mutant_share, seen_share
 from abscopt.models.repopulation import accelerated_days, log_growth
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.evaluation.limits import alc_losses
+from abscopt.optimizer.evaluation.observed import before_day, log_count
 from abscopt.optimizer.evaluation.systemic import systemic_state
 from abscopt.optimizer.learning.errors import CTDNA_PER_CM3, LEAST_CM3, NEUTROPHILS
 from abscopt.optimizer.schedule import Schedule
@@ -25,14 +25,6 @@ if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
     from abscopt.models.arrays import FloatArray
     from abscopt.optimizer.learning.observations import Observation
-
-
-def before(schedule: Schedule, day: int) -> Schedule:
-    """What is given before a day."""
-    return Schedule(
-        tuple(f for f in schedule.fractions if f.day < day),
-        tuple(i for i in schedule.infusions if i.day < day),
-    )
 
 
 def log_predicted(
@@ -51,7 +43,7 @@ def log_predicted(
     predicted = []
     for observation in sorted(observations, key=lambda o: -o.day):
         day = observation.day
-        treatment = before(schedule, day)
+        treatment = before_day(schedule, day)
         if observation.kind in ("alc", "nlr"):
             count = alc(instance, treatment, day)
             expected = count if observation.kind == "alc" else NEUTROPHILS.value / count
@@ -70,19 +62,9 @@ def log_predicted(
 
 
 def alc(instance: Instance, treatment: Schedule, day: int) -> float:
-    """Lymphocyte count (1e9/L) on the morning of a day: the judge's, recovered since.
-
-    ALC_0 e^(-c - (a - c) 2^(-(t - t_last) / T)), a the log loss just after the last fraction, c
-    that of chemotherapy.
-    """
-    chemotherapy = systemic_state(instance, treatment.infusions).chemotherapy_log_loss
-    losses = alc_losses(instance, treatment, chemotherapy)
-    loss = chemotherapy
-    if losses:
-        last = max(losses)
-        half = instance.lymphocytes.recovery_half_time_days
-        loss += (losses[last] - chemotherapy) * 2.0 ** (-(day - last) / half)
-    return float(instance.lymphocytes.initial_1e9_per_l * math.exp(-loss))
+    """Lymphocyte count (1e9/L) on the morning of a day, of what is given before it."""
+    drugs = systemic_state(instance, treatment.infusions).chemotherapy_log_loss
+    return math.exp(log_count(instance, treatment, day, drugs))
 
 
 def living_shares(instance: Instance, treatment: Schedule, day: int) -> dict[str, FloatArray]:
