@@ -88,8 +88,8 @@ def test_csv_json_and_toml_say_the_same(run: Any, tmp_path: Path) -> None:
 )
 def test_wrong_files_are_refused(run: Any, tmp_path: Path, name: str, text: str, line: str) -> None:
     file = written(tmp_path, name, text)
-    result = run("update", "toy-blockade", "--observations", file, *ENSEMBLE, "--out",
-                 tmp_path / "out")  # fmt: skip
+    options = ("--particles", 16, "--out", tmp_path / "out")
+    result = run("update", "toy-blockade", "--observations", file, *ENSEMBLE, *options)
     assert result.exit_code == 2, result.stdout
     assert line in result.stderr
     assert "Traceback" not in result.stderr
