@@ -36,6 +36,7 @@ nb_execution_mode = "force"
 nb_execution_in_temp = True  # tutorials write files
 nb_execution_raise_on_error = True
 nb_execution_timeout = 900  # seconds a cell; the slowest takes some 15 on two idle cores
+suppress_warnings = ["myst-nb.lexer"]  # without execution no kernel says how to color cells
 linkcheck_anchors = False  # GitHub's are made in the browser
 
 HERE = Path(__file__).parent
