@@ -1,32 +1,28 @@
 """From curves and a map to a case: sparing factors at the points that a limit set counts.
 
-A sparing factor is a dose of the plan over its prescription; a second moment is a mean square over
-the prescription squared. A limit whose points no structure supplies stays out of the case and is
-named. A plan is one lesion: its histogram is the sum over all that it irradiates.
+The factors are those of `factors`. A plan is one lesion: its histogram is the sum over all that it
+irradiates.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from abscopt.instances.changes.text import toml
-from abscopt.instances.dvh.mapping import BODY, Map, prescription
-from abscopt.instances.dvh.measures import Curve, mean, union
+from abscopt.instances.dvh.factors import DIGITS, Factors, integral_dose, supplied
+from abscopt.instances.dvh.mapping import Map, prescription
 from abscopt.instances.dvh.plans import Plan, plans_of
-from abscopt.instances.dvh.points import Asked, asked, asked_by, dose_at, measured
+from abscopt.instances.dvh.points import measured
 from abscopt.instances.dvh.read import DvhFile
 from abscopt.instances.dvh.shared import SHARED, shared_plans, times
-from abscopt.instances.lesions import SECOND_MOMENT
 from abscopt.instances.prescriptions import blocks
 from abscopt.instances.reading.problems import InputError, Problem, refused
 from abscopt.instances.sources import Raw, library
 
 DAYS = ("first_start_day", "last_start_day", "start_step_days")
-OURS = ("files", "rx", "prescriptions", "interval_days", *DAYS)
+OURS = ("files", "rx", "no_dose", "prescriptions", "interval_days", *DAYS)
 """Keys of a lesion of the map that are of the import, not of the case."""
-DIGITS = 6
-"""Of a factor: more than a histogram has."""
 
 
 @dataclass(frozen=True)
@@ -69,115 +65,13 @@ def imported(
         With file or map, place, value and rule of what is wrong.
     """
     plans = plans_of(files, answers, rx)
-    limits, lacking, factors, lines = _factors(plans, answers, limit_set)
-    raw = _case(plans, answers, limit_set, limits, factors, files)
+    made = supplied(plans, answers, limit_set)
+    raw = _case(plans, answers, limit_set, made.limits, made.factors, files)
     structures = dict.fromkeys(structure for file in files for structure in file.structures)
     unused = [structure for structure in structures if structure not in answers.structures]
-    lines += _further(plans, measures)
-    text = _text(raw, limit_set, lacking)
-    return Imported(raw, text, lines, lacking, unused)
-
-
-def _organ(plan: Plan, answers: Map, organ: str) -> Curve | None:
-    """Curve of the structures that are one organ in a plan; None if there is none."""
-    curves = [plan.curves[s] for s in answers.mapped_to(organ) if s in plan.curves]
-    if not curves:
-        return None
-    try:
-        return union(curves)
-    except ValueError as error:
-        raise refused(answers.label, f"structures ({organ})", organ, str(error)) from None
-
-
-Factors = dict[str, dict[str, dict[str, float]]]
-
-
-def _factors(
-    plans: Sequence[Plan], answers: Map, limit_set: str
-) -> tuple[list[str], list[str], Factors, list[str]]:
-    """Limits that every plan supplies, those lacking, factors by lesion and organ, and lines."""
-    limits, lacking, lines = [], [], []
-    followers = [plan for plan in plans if plan.leader is not None]
-    plans = [plan for plan in plans if plan.leader is None]
-    factors: Factors = {plan.lesion: {} for plan in plans}
-    organs = {
-        (plan.lesion, organ): _organ(plan, answers, organ)
-        for plan in plans
-        for organ in {*answers.structures.values()} - {*answers.lesions}
-    }
-    stated = asked_by(answers.rest.get("limits"))
-    for limit in (*asked(limit_set), *stated):
-        reasons = dict.fromkeys(_missing(limit, plans, answers, organs))
-        if reasons and limit in stated:
-            raise refused(answers.label, "limits", limit.name, "; ".join(reasons))
-        if reasons:
-            lacking.append(f"{limit.name}: {'; '.join(reasons)}")
-            continue
-        if limit not in stated:
-            limits.append(limit.name)
-        for plan in plans:
-            for organ, point in limit.points:
-                into = factors[plan.lesion].setdefault(organ, {})
-                if point in into or _by_hand(answers, plan.lesion, organ, point):
-                    continue
-                curve = organs[plan.lesion, organ]
-                assert curve is not None
-                dose = dose_at(curve, point, answers.absolute_max)
-                assert isinstance(dose, float)
-                power = 2 if point == SECOND_MOMENT else 1
-                into[point] = float(f"{dose / plan.rx.total_gy**power:.{DIGITS}g}")
-                unit = "Gy2" if power == 2 else "Gy"
-                lines.append(
-                    f"{plan.lesion}: {organ} {point} {dose:.4g} {unit}, {into[point]:.4g} per "
-                    f"{unit} prescribed"
-                )
-    for plan in followers:
-        assert plan.leader is not None
-        factors[plan.lesion] = {
-            organ: dict.fromkeys(points, 0.0) for organ, points in factors[plan.leader].items()
-        }
-    return limits, lacking, factors, lines
-
-
-def _by_hand(answers: Map, lesion: str, organ: str, point: str) -> bool:
-    """Whether the map states a factor itself."""
-    stated = answers.lesions[lesion].get("sparing", {})
-    return isinstance(stated, dict) and point in stated.get(organ, {})
-
-
-def _missing(
-    limit: Asked,
-    plans: Sequence[Plan],
-    answers: Map,
-    organs: dict[tuple[str, str], Curve | None],
-) -> Iterator[str]:
-    """Why a limit cannot be stated."""
-    if not limit.points:
-        yield "no limit on doses of organs; write it under [[limits]] of the map if it is meant"
-    for plan in plans:
-        for organ, point in limit.points:
-            if _by_hand(answers, plan.lesion, organ, point):
-                continue
-            curve = organs.get((plan.lesion, organ))
-            if curve is None:
-                yield f"no structure of the plan of {plan.lesion} is mapped to {organ}"
-            else:
-                dose = dose_at(curve, point, answers.absolute_max)
-                if isinstance(dose, str):
-                    yield f"{organ} {point}: {dose}"
-        if limit.integral and _integral(plan, answers) is None:
-            yield f'no structure of the plan of {plan.lesion} is mapped to "{BODY}"'
-
-
-def _integral(plan: Plan, answers: Map) -> float | None:
-    """Integral dose of the body in Gy cm3 per Gy prescribed; None without it."""
-    stated = answers.lesions[plan.lesion].get("integral_dose_cm3")
-    if isinstance(stated, int | float):
-        return float(stated)
-    curve = _organ(plan, answers, BODY)
-    if curve is None or curve.volume_cm3 is None:
-        return None
-    return float(f"{mean(curve) * curve.volume_cm3 / plan.rx.total_gy:.{DIGITS}g}")
+    lines = [*made.lines, *_further(plans, measures)]
+    text = _text(raw, limit_set, made.lacking)
+    return Imported(raw, text, lines, made.lacking, unused)
 
 
 def _case(
@@ -243,12 +137,22 @@ def _provenance(plans: Sequence[Plan], files: Sequence[DvhFile], answers: Map) -
         "assumed": [
             "doses scale with the prescription: the plan is the same in every fractionation",
             "structures of one organ or lesion do not overlap",
+            *_no_dose(leaders, answers),
             *(["doses of several plans at a point add"] if len(leaders) > 1 else []),
             *([SHARED] if len(plans) > len(leaders) else []),
             "no systemic effect, unless the map states agents, immune or effector_share",
             "everything else: tumors and tissues of the library, what the map states",
         ],
     }
+
+
+def _no_dose(plans: Sequence[Plan], answers: Map) -> list[str]:
+    """What the map says that no histogram does."""
+    return [
+        f"no dose from the plan of {plan.lesion}: {', '.join(organs)}"
+        for plan in plans
+        if (organs := answers.lesions[plan.lesion].get("no_dose"))
+    ]
 
 
 def _lesions(plans: Sequence[Plan], answers: Map, factors: Factors) -> list[Raw]:
@@ -275,7 +179,7 @@ def _lesion(plan: Plan, entry: Raw, answers: Map, factors: dict[str, dict[str, f
             rule = "the file has no volumes in cm3: state volume_cm3 of the lesion"
             raise refused(answers.label, f"lesions.{plan.lesion}.volume_cm3", "missing", rule)
         raw["volume_cm3"] = float(f"{sum(v for v in volumes if v is not None):.{DIGITS}g}")
-    integral = _integral(plan, answers) if plan.leader is None else None
+    integral = integral_dose(plan, answers) if plan.leader is None else None
     if integral is not None:
         raw["integral_dose_cm3"] = integral
     stated = entry.get("sparing", {})

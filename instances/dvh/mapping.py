@@ -47,6 +47,7 @@ class Map:
     lesions : tables of the map, by name
     rest : keys of the case, as they are
     absolute_max : whether `max` is the greatest dose of a structure
+    left_out : limits that the case shall not have
     """
 
     label: str
@@ -54,6 +55,7 @@ class Map:
     lesions: dict[str, Raw]
     rest: Raw
     absolute_max: bool
+    left_out: frozenset[str] = frozenset()
 
     def mapped_to(self, name: str) -> list[str]:
         """Structures of an organ, a lesion or the body."""
@@ -76,7 +78,14 @@ def map_of(path: str) -> Map:
     point = raw.pop("max", "d0_035cm3")
     if point not in ("d0_035cm3", "absolute"):
         raise refused(path, "max", point, "must be 'd0_035cm3' or 'absolute'")
-    return Map(path, structures, lesions, raw, point == "absolute")
+    left_out = _names(raw.pop("leave_out", []), path, "leave_out", "limits")
+    return Map(path, structures, lesions, raw, point == "absolute", frozenset(left_out))
+
+
+def _names(value: object, path: str, place: str, what: str) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise refused(path, place, value, f"must be a list of {what}")
+    return value
 
 
 def _texts(table: object, path: str) -> dict[str, str]:
@@ -100,6 +109,7 @@ def _lesions(tables: object, path: str) -> dict[str, Raw]:
         if name in lesions:
             raise refused(path, f"lesions[{i}].name", name, "a lesion twice")
         lesions[name] = dict(entry)
+        _names(entry.get("no_dose", []), path, f"lesions.{name}.no_dose", "organs")
     return lesions
 
 
@@ -121,8 +131,22 @@ def check_names(answers: Map, files: Sequence[DvhFile], limit_set: str) -> None:
             like = nearest(target, organs | {*answers.lesions}) or f"; known: {listing(organs)}"
             rule = f"no such organ or lesion{like}"
             problems.append(Problem(answers.label, place, target, rule))
+    problems += _unreached(answers, organs)
     if problems:
         raise InputError(problems)
+
+
+def _unreached(answers: Map, organs: set[str]) -> Iterable[Problem]:
+    """`no_dose` of organs that are not known, and of lesions whose dose is no plan's."""
+    for name, entry in answers.lesions.items():
+        place = f"lesions.{name}.no_dose"
+        for organ in entry.get("no_dose", []):
+            if not answers.mapped_to(name):
+                rule = "no structure is mapped to this lesion: state its doses under sparing"
+                yield Problem(answers.label, place, organ, rule)
+            elif organ not in organs:
+                like = nearest(organ, organs) or f"; known: {listing(organs)}"
+                yield Problem(answers.label, place, organ, f"no such organ{like}")
 
 
 def _stated_organs(rest: Raw) -> Iterable[str]:
@@ -162,7 +186,8 @@ def template(files: Sequence[DvhFile], limit_set: str, rx: str | None) -> str:
         "",
         "# Anything else is as in a case (`abscopt instances new`): [[agents]] with",
         "# effector_share of the lesions, [calendar], [immune], horizon_days (above",
-        "# [structures]), [[limits]], [[lesions]] without structures, [standard].",
+        "# [structures]), [[limits]], [[lesions]] without structures, [standard]. Above",
+        '# [structures], too: leave_out = ["cord_max"], limits that the case shall not have.',
     ]
     return "\n".join(lines) + "\n"
 
@@ -171,4 +196,7 @@ def _files_of_lesion(files: Sequence[DvhFile]) -> list[str]:
     if len(files) < 2:
         return []
     names = ", ".join(inline(Path(file.label).name) for file in files)
-    return [f"files = [{names}]   # its plan; one [[lesions]] for each plan"]
+    return [
+        f"files = [{names}]   # its plan; one [[lesions]] for each plan",
+        '# no_dose = ["cord"]         # organs without a structure that this plan gives no dose',
+    ]

@@ -23,9 +23,9 @@ MOST_FACTOR = 3.0
 """Greatest dose of a structure over the prescription, as for sparing factors of a case."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
-    """What one lesion's plan gives: curves in Gy by structure, and its prescription.
+    """What one lesion's plan gives: curves in Gy by structure, its prescription and its files.
 
     `leader` is the first lesion of the same plan, which has its dose to organs; None for that one.
     """
@@ -34,6 +34,7 @@ class Plan:
     rx: Prescription
     curves: dict[str, Curve]
     leader: str | None = None
+    files: tuple[str, ...] = ()
 
 
 def plans_of(files: Sequence[DvhFile], answers: Map, rx: str | None) -> list[Plan]:
@@ -74,7 +75,7 @@ def _check_shared(plan: Plan, leader: Plan, answers: Map) -> None:
     if plan.rx.fractions != leader.rx.fractions:
         rule = f"one plan has one number of fractions: {leader.lesion} has {leader.rx.fractions}"
         raise refused(answers.label, f"{place}.rx", plan.rx.fractions, rule)
-    stated = [key for key in OF_MENU if key in answers.lesions[plan.lesion]]
+    stated = [key for key in (*OF_MENU, "no_dose") if key in answers.lesions[plan.lesion]]
     if stated:
         rule = f"belongs to lesion {leader.lesion}, whose plan it shares: days and doses follow it"
         raise refused(answers.label, f"{place}.{stated[0]}", stated[0], rule)
@@ -122,7 +123,8 @@ def _plan(
                 raise refused(file.label, f"structure {structure}", structure, rule)
             curves[structure] = curve.in_gy((leader.rx if leader else plan).total_gy)
             _check_doses(file.label, curves[structure], plan)
-    found = Plan(name, plan, curves, leader.lesion if leader else None)
+    labels = tuple(file.label for file in files)
+    found = Plan(name, plan, curves, leader.lesion if leader else None, labels)
     _check_target(found, answers)
     if leader is not None:
         _check_shared(found, leader, answers)

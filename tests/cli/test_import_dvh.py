@@ -153,6 +153,79 @@ def test_two_plans_are_two_lesions_with_a_prescription_each(run: Any, folder: Pa
     assert other.volume_cm3 == pytest.approx(30.0)
 
 
+@pytest.fixture
+def without_cord(folder: Path) -> Path:
+    """Two plans; that of the second lesion has no spinal cord, and its map is `map.toml`."""
+    lines = plain().replace("Rx: 50 Gy", "no prescription").replace("PTV 1", "PTV 2").splitlines()
+    rows = [line.split(",") for line in lines]
+    kept = [",".join([*row[:2], *row[3:]]) if len(row) == 4 else ",".join(row) for row in rows]
+    (folder / "second.csv").write_text("\n".join(kept) + "\n", encoding="utf-8")
+    text = MAP.replace('"Spinal', '"PTV 2" = "liver-met"\n"Spinal')
+    text = text.replace("volume_cm3", 'files = ["plan.csv"]\nvolume_cm3') + (
+        '[[lesions]]\nname = "liver-met"\norgan = "liver"\nuse = "nsclc_metastasis"\n'
+        'files = ["second.csv"]\n'
+    )
+    (folder / "map.toml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def of_two_plans(run: Any, folder: Path, more: str = "", top: str = "") -> Any:
+    """The command with a map of two plans, `more` in the last lesion and `top` above all."""
+    text = (folder / "map.toml").read_text()
+    (folder / "other.toml").write_text(top + text + more, encoding="utf-8")
+    files = ("plan.csv", "second.csv")
+    return run(*command(folder, "--map", folder / "other.toml", "--rx", "50/5", files=files))
+
+
+def test_an_organ_that_one_of_two_plans_lacks_is_asked_for(run: Any, without_cord: Path) -> None:
+    done = of_two_plans(run, without_cord)
+    assert done.exit_code == 2 and not done.stdout
+    (question,) = [line for line in done.stderr.splitlines() if "cord" in line]
+    for part in ("second.csv", "limit cord_max", "lesions.liver-met", 'no_dose = ["cord"]',
+                 'leave_out = ["cord_max"]'):  # fmt: skip
+        assert part in question
+    assert "esophagus" not in done.stderr  # that no plan has is no question
+
+
+def test_a_plan_without_dose_to_an_organ_keeps_the_limit(run: Any, without_cord: Path) -> None:
+    done = of_two_plans(run, without_cord, 'no_dose = ["cord"]\n')
+    assert done.exit_code == 0, done.output
+    case = without_cord / "case.toml"
+    case.write_text(done.stdout, encoding="utf-8")
+    first, second = load(str(case)).lesions
+    assert second.sparing["cord"] == {"max": 0.0} and first.sparing["cord"]["max"] > 0.1  # type: ignore[operator]
+    assert "cord_max" in {limit.name for limit in load(str(case)).limits}
+    assert "no dose from the plan of liver-met: cord" in done.stdout
+
+
+def test_a_limit_may_be_left_out_by_name(run: Any, without_cord: Path) -> None:
+    done = of_two_plans(run, without_cord, top='leave_out = ["cord_max"]\n')
+    assert done.exit_code == 0, done.output
+    assert "cord_max: left out by the map" in done.stderr and 'use = "cord_max"' not in done.stdout
+    assert "cord_max: left out by the map" in done.stdout
+    done = of_two_plans(run, without_cord, top='leave_out = ["cord"]\n')
+    assert done.exit_code == 2 and "no limit of this name; known: cord_max" in done.stderr
+
+
+def test_a_factor_by_hand_answers_as_well(run: Any, without_cord: Path) -> None:
+    done = of_two_plans(run, without_cord, "sparing = { cord = { max = 0.05 } }\n")
+    assert done.exit_code == 0 and "max = 0.05" in done.stdout, done.output
+
+
+@pytest.mark.parametrize(
+    ("more", "rule"),
+    [
+        ('no_dose = ["cord", "lungs"]\n', "structure Lungs-GTV of its plan is mapped to it"),
+        ('no_dose = ["chord"]\n', "no such organ; did you mean 'cord'?"),
+        ('no_dose = "cord"\n', "must be a list of organs"),
+        ('[[lesions]]\nname = "x"\norgan = "x"\nno_dose = ["cord"]\n', "no structure is mapped to"),
+    ],
+)
+def test_contradictions_about_no_dose(run: Any, without_cord: Path, more: str, rule: str) -> None:
+    done = of_two_plans(run, without_cord, more)
+    assert done.exit_code == 2 and rule in done.stderr, done.output
+
+
 WRONG = {
     "structure": (('"Spinal Cord"', '"Spinal Cort"'), "no such structure"),
     "organ": (('= "cord"', '= "cordd"'), "no such organ or lesion; did you mean 'cord'?"),
