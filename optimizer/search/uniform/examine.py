@@ -30,6 +30,7 @@ from abscopt.optimizer.search.uniform.combinations import Combinations
 from abscopt.optimizer.search.uniform.few import are_few, evaluate
 from abscopt.optimizer.search.uniform.leaf import BOUND_SAFETY, Leaf, check
 from abscopt.optimizer.search.uniform.narrow import narrow
+from abscopt.optimizer.search.uniform.separable import Separable
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
@@ -67,6 +68,7 @@ class Examiner:
     ):
         self.candidates, self.tree, self.state = candidates, tree, state
         self.improver, self.clock = improver, clock
+        self.separable = Separable(tree, clock, state)
         self.spread = any(lesion.spread for lesion in candidates.instance.lesions)
 
     def push(self, node: Node, bound: float) -> None:
@@ -129,7 +131,10 @@ class Examiner:
             tree.lower(cells.top + BOUND_SAFETY)
             alive = dual.alive(cells, alive, tree.threshold)
             node = Node(dual, alive, cells, (), node.branch)
-            if not self._combined(node):
+            if dual.without_effect:
+                node = replace(node, cells=self.separable.examine(node))
+                self.tree.lower(max(node.cells.top, tree.threshold) + BOUND_SAFETY)
+            if len(node.cells) and not self._combined(node):
                 self._split(node, mixture)
 
     def _combined(self, node: Node) -> bool:

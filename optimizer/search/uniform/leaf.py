@@ -99,10 +99,8 @@ class Leaf:
         """
         open_cells: list[Cells] = []
         stack = [cells]
-        if few:
-            low, high = cells.low.min(axis=0), cells.high.max(axis=0)
-            if self._box(alive, low, high, *self._bound(cells, alive, low, high)):
-                return cells.take(np.zeros(len(cells), dtype=bool))
+        if few and self.whole(cells, alive):
+            return cells.take(np.zeros(len(cells), dtype=bool))
         while stack:
             check(self.clock)
             box = stack.pop()
@@ -124,6 +122,16 @@ class Leaf:
             joined_cells(open_cells) if open_cells else cells.take(np.zeros(len(cells), dtype=bool))
         )
 
+    def whole(self, cells: Cells, alive: Alive, most_timings: float = math.inf) -> bool:
+        """Examine all schedules of the cells as one box; False if it holds too many.
+
+        Parameters
+        ----------
+        most_timings : timings that are valued where each lesion has one kind
+        """
+        low, high = cells.low.min(axis=0), cells.high.max(axis=0)
+        return self._box(alive, low, high, *self._bound(cells, alive, low, high), most_timings)
+
     def _parts(self, cells: Cells, alive: Alive, number: int) -> list[Cells]:
         """Narrower boxes; none where a single cell is narrow already."""
         if len(cells) > 1:
@@ -143,7 +151,13 @@ class Leaf:
         return min(zip((bounds + steep).tolist(), numbers, strict=True))
 
     def _box(
-        self, alive: Alive, low: FloatArray, high: FloatArray, bound: float, number: int
+        self,
+        alive: Alive,
+        low: FloatArray,
+        high: FloatArray,
+        bound: float,
+        number: int,
+        most_timings: float = math.inf,
     ) -> bool:
         """Examine one box; False if it holds too many combinations of kinds, or of timings.
 
@@ -182,7 +196,7 @@ class Leaf:
         else:
             several = any(len(kinds) > 1 for kinds in kinds_within)
             # of single kinds nothing is left to split
-            timing_limit = settings.CURRENT.most_timings if several else math.inf
+            timing_limit = settings.CURRENT.most_timings if several else most_timings
             if not self.dated or self._dates_first():
                 return self._kinds(courses, course_losses, low, high, slack, timing_limit)
             first_limit = settings.CURRENT.few_timings
