@@ -53,5 +53,5 @@ class Answer:
 
     def take(self, schedule: Schedule, verdict: Evaluation) -> None:
         """Keep a judged schedule if it is feasible and better."""
-        if verdict.feasible and verdict.objective > self.value:
+        if verdict.admissible and verdict.objective > self.value:
             self.schedule, self.evaluation = schedule, verdict

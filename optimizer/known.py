@@ -62,7 +62,7 @@ class _Judged:
     def value(self, schedule: Schedule) -> float | None:
         """Objective of a schedule; None if it breaks a limit or rule."""
         verdict = self.judge.evaluate(schedule)
-        if not verdict.feasible:
+        if not verdict.admissible:
             return None
         if self.best is None or verdict.objective > self.best[1]:
             self.best = schedule, verdict.objective

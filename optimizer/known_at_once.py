@@ -57,9 +57,9 @@ class Best:
     def key(self, schedule: Schedule) -> Key:
         """Fewer broken rules and limits first, then the objective; greater is better."""
         verdict = self.judge.evaluate(schedule)
-        if verdict.feasible and (self.best is None or verdict.objective > self.best[1]):
+        if verdict.admissible and (self.best is None or verdict.objective > self.best[1]):
             self.best = schedule, verdict.objective
-        broken = len(verdict.broken_rules) + len(verdict.broken_limits)
+        broken = len(verdict.obstacles) + len(verdict.broken_limits)
         return -broken, verdict.objective
 
 

@@ -228,7 +228,7 @@ def _in_reserve(
         for schedule in (start, *_known_from_the_start(instance))
         if schedule is not None
     ]
-    feasible = [(schedule, verdict.objective) for schedule, verdict in known if verdict.feasible]
+    feasible = [(schedule, verdict.objective) for schedule, verdict in known if verdict.admissible]
     return max(feasible, key=lambda pair: pair[1], default=None)
 
 
@@ -244,8 +244,8 @@ def _judged(judge: Judge, solved: Solved) -> Evaluation | None:
     if solved.schedule is None or solved.claimed is None:
         return None
     verdict = judge.evaluate(solved.schedule)
-    if not verdict.feasible:
-        reasons = [*verdict.broken_rules, *verdict.broken_limits]
+    if not verdict.admissible:
+        reasons = [*verdict.obstacles, *verdict.broken_limits]
         raise SolverError(f"the judge rejects the schedule: {', '.join(reasons)}")
     if abs(verdict.objective - solved.claimed) > JUDGE_TOLERANCE * max(1.0, abs(solved.claimed)):
         raise SolverError(f"claimed {solved.claimed!r}, the judge finds {verdict.objective!r}")

@@ -81,9 +81,15 @@ class Schedule:
         fractions = ((f.day, f.dose_gy, f.slot) for f in self.fractions if f.lesion == lesion)
         return tuple(sorted(fractions, key=lambda fraction: (fraction[0], fraction[2])))
 
+    def techniques(self, lesion: str) -> tuple[str, ...]:
+        """Technique of each fraction of `course`, in its order."""
+        ways = sorted((f.day, f.slot, f.technique) for f in self.fractions if f.lesion == lesion)
+        return tuple(way for _, _, way in ways)
+
     def technique(self, lesion: str) -> str | None:
-        """Technique of a lesion's first fraction; None without fractions."""
-        return next((f.technique for f in self.fractions if f.lesion == lesion), None)
+        """Techniques of a lesion in their order, `ebrt+hdr`; None without fractions."""
+        ways = dict.fromkeys(self.techniques(lesion))
+        return "+".join(ways) if ways else None
 
     def to_json(self, instance: Instance) -> dict[str, Any]:
         """Plain data with dates (interface `schedule` of a result)."""
@@ -178,7 +184,6 @@ def _problems(entry: ScheduleFile, instance: Instance, label: str) -> Iterator[P
         if row.fraction_of_day > 1 and (row.lesion, day, row.fraction_of_day - 1) not in seen:
             rule = f"{row.lesion} has no fraction {row.fraction_of_day - 1} on day {day}"
             yield Problem(label, f"{place}.fraction_of_day", str(row.fraction_of_day), rule)
-    yield from _mixed_techniques(rows, label)
     yield from _infusion_problems(entry, instance, label)
 
 
@@ -229,14 +234,6 @@ def _day_problems(
     if row.date is not None and row.date != expected:
         rule = f"day {day} of this case is {expected}"
         yield Problem(label, f"{place}.date", str(row.date), rule)
-
-
-def _mixed_techniques(rows: list[tuple[str, FractionEntry]], label: str) -> Iterator[Problem]:
-    first: dict[str, str | None] = {}
-    for place, row in rows:
-        if first.setdefault(row.lesion, row.technique) != row.technique:
-            rule = f"all fractions of {row.lesion} need one technique, here {first[row.lesion]}"
-            yield Problem(label, f"{place}.technique", str(row.technique), rule)
 
 
 def _infusion_problems(entry: ScheduleFile, instance: Instance, label: str) -> Iterator[Problem]:

@@ -180,8 +180,8 @@ class ArmVerdict:
         text.append(
             f"hard limits broken: {', '.join(broken)}" if broken else "every hard limit is kept"
         )
-        if self.evaluation.broken_rules:
-            text.append("not one of the case's own choices, so never feasible as the case's plan")
+        if self.evaluation.obstacles:
+            text.append("not one of the case's own choices, so never the answer of the case")
         if self.moved:
             text.append(f"{self.moved} infusions moved to the next infusion day of the case")
         if self.dropped:
@@ -220,7 +220,7 @@ def on_menu(instance: Instance, arm: TrialArm) -> bool:
 
     On the lesions that it usually irradiates; an arm of one site on any of them.
     """
-    from abscopt.optimizer.evaluation.menu import broken_rules
+    from abscopt.optimizer.evaluation.menu import obstacles
 
     sites: list[list[str] | None] = [None]
     if arm.most_sites == 1 and arm.radiation:
@@ -230,7 +230,7 @@ def on_menu(instance: Instance, arm: TrialArm) -> bool:
             complete, schedule = fitted(instance, arm, names)
         except InputError:
             continue
-        if not broken_rules(complete, schedule):
+        if not obstacles(complete, schedule):
             return True
     return False
 

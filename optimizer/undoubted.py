@@ -82,7 +82,7 @@ def _misjudged(judge: Judge, solved: Solved) -> bool:
         return False
     verdict = judge.evaluate(solved.schedule)
     apart = abs(verdict.objective - solved.claimed)
-    return not verdict.feasible or apart > JUDGE_TOLERANCE * max(1.0, abs(solved.claimed))
+    return not verdict.admissible or apart > JUDGE_TOLERANCE * max(1.0, abs(solved.claimed))
 
 
 def _valued(judge: Judge, schedule: Schedule | None) -> Known | None:
@@ -90,7 +90,7 @@ def _valued(judge: Judge, schedule: Schedule | None) -> Known | None:
     if schedule is None:
         return None
     verdict = judge.evaluate(schedule)
-    return (schedule, verdict.objective) if verdict.feasible else None
+    return (schedule, verdict.objective) if verdict.admissible else None
 
 
 def _better(*known: Known | None) -> Known | None:

@@ -163,9 +163,9 @@ def enumerate_by_judge(instance: Instance, judge: Judge) -> Enumeration:
     for schedule in schedules(instance):
         verdict = judge.evaluate(schedule)
         found.count += 1
-        broken = [*verdict.broken_limits, *(["rules"] if verdict.broken_rules else [])]
+        broken = [*verdict.broken_limits, *(["rules"] if verdict.obstacles else [])]
         if not broken:
-            assert verdict.feasible
+            assert verdict.admissible
             found.objectives[schedule] = verdict.objective
             if found.best is None or verdict.objective > found.best:
                 found.best = verdict.objective
@@ -200,14 +200,14 @@ def greedy(instance: Instance, judge: Judge) -> float | None:
         for course in courses(instance, lesion):
             trial = chosen | {lesion.name: course}
             verdict = judge.evaluate(Schedule.of(itertools.chain(*trial.values()), plan))
-            if verdict.feasible and (best is None or verdict.objective > best[0]):
+            if verdict.admissible and (best is None or verdict.objective > best[0]):
                 best = (verdict.objective, course)
         chosen[lesion.name] = best[1] if best else ()
     values = [
         verdict.objective
         for option in options
         if (verdict := judge.evaluate(Schedule.of(itertools.chain(*chosen.values()), option)))
-        and verdict.feasible
+        and verdict.admissible
     ]
     return max(values, default=None)
 

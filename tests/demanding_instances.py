@@ -28,7 +28,7 @@ def demanding_case(seed: int, keys: tuple[str, ...]) -> Raw:
     trial = build(raw)
     judge = Judge(trial)
     sample = [judge.evaluate(one) for one in itertools.islice(schedules(trial), SAMPLED)]
-    good = [verdict for verdict in sample if verdict.feasible] or sample
+    good = [verdict for verdict in sample if verdict.admissible] or sample
     one = good[int(rng.integers(len(good)))]
     for s, lesion in enumerate(raw["lesions"]):
         for key in keys:

@@ -86,7 +86,7 @@ def with_demands(
     if rng.random() >= WITH_DEMANDS or not verdicts:
         return raw
     raw = copy.deepcopy(raw)
-    good = [verdict for verdict in verdicts if verdict.feasible] or verdicts
+    good = [verdict for verdict in verdicts if verdict.admissible] or verdicts
     one = good[int(rng.integers(len(good)))]
     bed_alone = raw["objective"]["kind"] == "tumor_bed"
     for s, lesion in enumerate(raw["lesions"]):

@@ -89,7 +89,7 @@ def best_of_all(raw: Raw) -> float | None:
     instance = build(raw)
     judge = Judge(instance)
     verdicts = (judge.evaluate(schedule) for schedule in all_schedules(instance))
-    return max((v.objective for v in verdicts if v.feasible), default=None)
+    return max((v.objective for v in verdicts if v.admissible), default=None)
 
 
 def all_schedules(instance: Instance) -> Iterator[Schedule]:

@@ -332,7 +332,7 @@ def _limited(rng: Rng, raw: Raw, kinds: list[str]) -> Raw:
     judge = Judge(trial)
     schedules = _sample(rng, trial)
     judged = [(schedule, judge.evaluate(schedule)) for schedule in schedules]
-    judged = [pair for pair in judged if not pair[1].broken_rules]
+    judged = [pair for pair in judged if not pair[1].obstacles]
     judged.sort(key=lambda pair: -pair[1].objective)
     limits = []
     for kind in kinds:

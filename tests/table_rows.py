@@ -47,6 +47,6 @@ def disagreements(instance: Instance, seed: int, trials: int = 40) -> dict[str, 
         same = abs(value - verdict.objective) <= 1e-9 * max(1.0, abs(verdict.objective))
         found["value"] += not same
         kept = bool(tabulated.feasible(row[None, :])[0])
-        found["feasibility"] += kept != verdict.feasible
-        found["kept"] += verdict.feasible
+        found["feasibility"] += kept != verdict.admissible
+        found["kept"] += verdict.admissible
     return found

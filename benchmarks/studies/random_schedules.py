@@ -123,7 +123,7 @@ def _free_sample(instance: Instance, candidates: Candidates, number: int, seed: 
                 level = float(generator.choice(course.levels_gy))
                 fractions.append(Fraction(day, lesion.name, level, 0, lesion.ways[0].name))
         one = Schedule.of(fractions, [Infusion(day, drug, mg) for drug, day, mg in plan.doses])
-        if one not in found and judge.evaluate(one).feasible:
+        if one not in found and judge.evaluate(one).admissible:
             found[one] = None
         if len(found) == number:
             break

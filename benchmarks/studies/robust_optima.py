@@ -129,7 +129,7 @@ def ensemble_with(case: Instance, listed: list[dict[str, Any]]) -> Ensemble:
 def judged(schedule: Schedule, ensemble: Ensemble) -> tuple[np.ndarray[Any, Any], float]:
     """Objective in every member, and the part of them in which a limit is broken."""
     verdicts = [Judge(member).evaluate(schedule) for member in ensemble.instances]
-    broken = [not verdict.feasible for verdict in verdicts]
+    broken = [not verdict.admissible for verdict in verdicts]
     return np.array([verdict.objective for verdict in verdicts]), float(np.mean(broken))
 
 
@@ -147,7 +147,7 @@ def row_of(case: Instance, policy: str, seconds: float) -> Row | None:
     standard = standard_schedule(case)
     if standard is None:
         return None
-    keeps = Judge(case).evaluate(standard).feasible
+    keeps = Judge(case).evaluate(standard).admissible
     try:
         listed = other_members()
         other = ensemble_with(case, listed)

@@ -141,7 +141,7 @@ def compared(name: str) -> CaseOptima:
         status=result.status,
         optimum=described(result.schedule),
         standard=described(standard),
-        broken=(*verdict.broken_limits, *verdict.broken_rules),
+        broken=(*verdict.broken_limits, *verdict.obstacles),
         gain=result.evaluation.objective - verdict.objective,
         pairs=tuple(pairs),
         refused=refused,

@@ -102,7 +102,7 @@ def compared(name: str) -> Row | None:
         float((weight * gains).sum()),
         float(gains.min()),
         float(weight[gains >= 0].sum()),
-        usual.feasible,
+        usual.admissible,
     )
 
 

@@ -76,7 +76,7 @@ def examine(term: Term, time_limit: float | None = None) -> Row:
         except ValueError:  # a technique that only one of the two cases has
             losses.append(None)
             continue
-        losses.append(objectives[i] - verdict.objective if verdict.feasible else None)
+        losses.append(objectives[i] - verdict.objective if verdict.admissible else None)
     return Row(
         term=term,
         unit=cases[0].objective.unit,

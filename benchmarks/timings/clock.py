@@ -160,7 +160,7 @@ def known_of(instance: Instance) -> float | None:
     if standard is None:
         return None
     verdict = Judge(instance).evaluate(standard)
-    return verdict.objective if verdict.feasible else None
+    return verdict.objective if verdict.admissible else None
 
 
 def cases(kinds: list[str], folder: Path) -> Iterator[tuple[str, str, float | None, float | None]]:

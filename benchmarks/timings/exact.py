@@ -217,7 +217,7 @@ def first_round(name: str, level: str, folder: str, threads: int, limit: float) 
     if outcome.x is not None:
         picked, pair = chosen(model, position, outcome.x)
         verdict = judge.evaluate(schedule_of(small, columns, picked, refinement.bands[pair][0]))
-        value = verdict.objective if verdict.feasible else None
+        value = verdict.objective if verdict.admissible else None
     marks.append(time.perf_counter())
     names = (f"r{i}" for i in range(len(matrix.row_lower)))
     programme = Programme(

@@ -119,8 +119,8 @@ def by_scip(
         plan, row = chosen(stated)
         verdict = Judge(instance).evaluate(schedule_of_row(stated.candidates, plan, row))
         run["claimed"] = float(model.getObjVal())
-        run["objective"] = verdict.objective if verdict.feasible else None
-        run["feasible"] = verdict.feasible
+        run["objective"] = verdict.objective if verdict.admissible else None
+        run["feasible"] = verdict.admissible
     return run
 
 

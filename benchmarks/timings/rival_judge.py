@@ -68,7 +68,7 @@ class JudgedMenu(Box):
             schedule = self.decode(code)
             verdict = self.judge.evaluate(schedule)
             self.evaluations += 1
-            if verdict.feasible and verdict.objective > self.best:
+            if verdict.admissible and verdict.objective > self.best:
                 self.best, self.answer = verdict.objective, schedule
             found[i] = verdict.objective - self.price * excess_of(verdict)
         return found
@@ -81,4 +81,4 @@ def excess_of(verdict: Evaluation) -> float:
         for limit in verdict.limits
         if limit.broken
     ]
-    return sum(over) + len(verdict.broken_rules)
+    return sum(over) + len(verdict.obstacles)

@@ -135,7 +135,7 @@ def one(
     if box.answer is None:
         return None, box.evaluations
     verdict = Judge(load(name)).evaluate(box.answer)
-    assert verdict.feasible and math.isclose(verdict.objective, box.best, rel_tol=1e-7)
+    assert verdict.admissible and math.isclose(verdict.objective, box.best, rel_tol=1e-7)
     return verdict.objective, box.evaluations
 
 

@@ -33,7 +33,7 @@ def isolated(function: Callable[..., Row], *arguments: Any) -> Row:
 def judged(instance: Instance, schedule: Schedule | None, bound: float | None) -> Row:
     """Judged objective, bound and gap of an answer."""
     verdict = None if schedule is None else Judge(instance).evaluate(schedule)
-    value = verdict.objective if verdict is not None and verdict.feasible else None
+    value = verdict.objective if verdict is not None and verdict.admissible else None
     gap = None if value is None or bound is None else max(0.0, bound - value)
     closed = gap is not None and gap <= GAP * (1 + 1e-9)
     return {

@@ -9,7 +9,7 @@ from abscopt.optimizer.audit.breaks import Break, breaks_of, worst
 from abscopt.optimizer.audit.least import Course, least_courses
 from abscopt.optimizer.candidates.limits.registry import load_of
 from abscopt.optimizer.evaluation.limits import limit_uses
-from abscopt.optimizer.evaluation.menu import broken_rules
+from abscopt.optimizer.evaluation.menu import obstacles
 from abscopt.optimizer.evaluation.systemic import systemic_state
 from abscopt.optimizer.schedule import Schedule
 
@@ -117,8 +117,8 @@ class _Trial:
         self._left -= len(schedule.fractions)
         if not self.base.infusions:
             return ()
-        before = broken_rules(self.instance, self.base)
-        rules = [rule for rule in broken_rules(self.instance, schedule) if rule not in before]
+        before = obstacles(self.instance, self.base)
+        rules = [rule for rule in obstacles(self.instance, schedule) if rule not in before]
         return tuple(Break(rule, 1.0, rule) for rule in rules)
 
     def outcome(self, fits: Course | None, complete: bool) -> Tried:

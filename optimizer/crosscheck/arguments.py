@@ -42,13 +42,13 @@ def judged_schedule(file: str, instance: Instance, cross: bool) -> Finding:
     """Finding of a schedule that makes no claim about this case."""
     schedule = schedule_of_file(file, instance, cross=cross)
     evaluation = Judge(instance).evaluate(schedule)
-    broken = [*evaluation.broken_rules, *evaluation.broken_limits]
+    broken = [*evaluation.obstacles, *evaluation.broken_limits]
     return Finding(
         source="schedule",
         solver=f"file {file}",
         name=f"schedule ({file})",
         version=None,
-        status="feasible" if evaluation.feasible else "breaks_limits",
+        status="feasible" if evaluation.admissible else "breaks_limits",
         schedule=schedule,
         evaluation=evaluation,
         message=f"breaks {', '.join(broken)}" if broken else "",

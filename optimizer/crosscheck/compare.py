@@ -78,7 +78,7 @@ class Finding:
     @property
     def value(self) -> float | None:
         """Judged objective of a schedule that keeps every limit and rule."""
-        feasible = self.evaluation is not None and self.evaluation.feasible
+        feasible = self.evaluation is not None and self.evaluation.admissible
         return self.evaluation.objective if self.evaluation is not None and feasible else None
 
     @property
@@ -332,8 +332,8 @@ def _wrong_by_itself(finding: Finding) -> str:
     if finding.status == "error":
         return finding.message or "failed"
     evaluation = finding.evaluation
-    if evaluation is not None and not evaluation.feasible:
-        broken = [*evaluation.broken_rules, *evaluation.broken_limits]
+    if evaluation is not None and not evaluation.admissible:
+        broken = [*evaluation.obstacles, *evaluation.broken_limits]
         return f"the judge rejects its schedule: {', '.join(broken)}"
     return _wrong_together(finding, finding)
 

@@ -143,7 +143,7 @@ class EnsembleResult:
         compared = [
             judged.values
             for judged in (self.nominal, self.standard)
-            if judged is not None and judged.nominal.feasible and judged.broken <= WITHIN_CHANCE
+            if judged is not None and judged.nominal.admissible and judged.broken <= WITHIN_CHANCE
         ]
         best = np.max([self.answer.values, *compared], axis=0)
         return float(self.ensemble.weights @ (best - self.answer.values))
@@ -224,7 +224,7 @@ class Panel:
         verdicts = [judge.evaluate(schedule) for judge in self.judges]
         values = np.array([verdict.objective for verdict in verdicts])
         weights = self.ensemble.weights
-        broken = float(weights @ [not verdict.feasible for verdict in verdicts])
+        broken = float(weights @ [not verdict.admissible for verdict in verdicts])
         return Judged(schedule, self._risk(values), values, self.nominal.evaluate(schedule), broken)
 
     def _risk(self, values: FloatArray) -> float:
@@ -245,7 +245,7 @@ class Panel:
 
     def accepts(self, judged: Judged) -> bool:
         """Whether limits are kept: all in the case, and in members of enough weight."""
-        return judged.nominal.feasible and judged.broken <= self.chance + WITHIN_CHANCE
+        return judged.nominal.admissible and judged.broken <= self.chance + WITHIN_CHANCE
 
 
 def _part(clock: Clock, share: float) -> float | None:
@@ -336,7 +336,7 @@ def _judged_answer(panel: Panel, state: EnsembleState) -> Judged | None:
         return None
     answer = panel.judged(schedule_of_row(state.members.nominal, state.plan, state.row))
     if not panel.accepts(answer):
-        broken = [*answer.nominal.broken_rules, *answer.nominal.broken_limits]
+        broken = [*answer.nominal.obstacles, *answer.nominal.broken_limits]
         share = f"{100 * answer.broken:.3g} % of the members"
         raise SolverError(f"the judge rejects the schedule: {', '.join(broken) or share}")
     apart = np.abs(answer.values - state.values)

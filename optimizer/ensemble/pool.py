@@ -54,10 +54,10 @@ class Pool:
             verdicts.append(judge.evaluate(schedule))
         self.schedules.append(schedule)
         row = [verdict.objective for verdict in verdicts[1:]]
-        keeps = [verdict.feasible for verdict in verdicts[1:]]
+        keeps = [verdict.admissible for verdict in verdicts[1:]]
         self.values = np.vstack([self.values, row])
         self.feasible = np.vstack([self.feasible, keeps])
-        stated = verdicts[0].objective if verdicts[0].feasible else -np.inf
+        stated = verdicts[0].objective if verdicts[0].admissible else -np.inf
         self.nominal = np.append(self.nominal, stated)
         return len(self.schedules) - 1
 

@@ -14,7 +14,7 @@ from abscopt.models.population import burdens_by_node, population_log_burden
 from abscopt.optimizer.evaluation.demands import demand_uses
 from abscopt.optimizer.evaluation.lesions import Course, LesionEffect, lesion_effect
 from abscopt.optimizer.evaluation.limits import alc_losses, edric_gy, limit_uses
-from abscopt.optimizer.evaluation.menu import broken_rules
+from abscopt.optimizer.evaluation.menu import broken_rules, off_menu
 from abscopt.optimizer.evaluation.systemic import SystemicState, systemic_state
 from abscopt.optimizer.evaluation.verdict import Evaluation, LesionOutcome
 
@@ -34,7 +34,9 @@ class Judge:
     def __init__(self, instance: Instance):
         self.instance = instance
         self._states: dict[tuple[Infusion, ...], SystemicState] = {}
-        self._effects: dict[tuple[int, str, Course, tuple[Infusion, ...]], LesionEffect] = {}
+        self._effects: dict[
+            tuple[int, tuple[str, ...], Course, tuple[Infusion, ...]], LesionEffect
+        ] = {}
 
     def evaluate(self, schedule: Schedule) -> Evaluation:
         """Exact value of a schedule and of every limit of the case."""
@@ -68,6 +70,7 @@ class Judge:
             lesions=lesions,
             limits=limits,
             broken_rules=rules,
+            off_menu=off_menu(instance, schedule),
             immune=self._immune(state, effects, raw, systemic),
             lymphocytes=self._lymphocytes(schedule, state, total_loss),
         )
@@ -87,12 +90,15 @@ class Judge:
 
     def _effect(self, index: int, schedule: Schedule) -> LesionEffect:
         lesion = self.instance.lesions[index]
-        technique = _technique(lesion, schedule)
-        course = schedule.course(lesion.name)
-        key = (index, technique.name, course, schedule.infusions)
+        course, names = schedule.course(lesion.name), schedule.techniques(lesion.name)
+        key = (index, names, course, schedule.infusions)
         if key not in self._effects:
             self._effects[key] = lesion_effect(
-                self.instance, lesion, technique, course, self._state(schedule.infusions)
+                self.instance,
+                lesion,
+                _techniques(lesion, names),
+                course,
+                self._state(schedule.infusions),
             )
         return self._effects[key]
 
@@ -177,13 +183,12 @@ class Judge:
         }
 
 
-def _technique(lesion: Lesion, schedule: Schedule) -> Technique:
-    """How a lesion is irradiated; the first way where it is not."""
-    names = {f.technique for f in schedule.fractions if f.lesion == lesion.name}
-    for unknown in names - {way.name for way in lesion.ways}:
+def _techniques(lesion: Lesion, names: tuple[str, ...]) -> tuple[Technique, ...]:
+    """How each fraction of a lesion is given."""
+    ways = {way.name: way for way in lesion.ways}
+    for unknown in sorted(set(names) - set(ways)):
         raise ValueError(f"{lesion.name}: unknown technique {unknown!r}")
-    name = schedule.technique(lesion.name)
-    return lesion.ways[0] if name is None else lesion.way(name)
+    return tuple(ways[name] for name in names)
 
 
 def _values(goal: Objective, burden: FloatArray, tumor_bed_gy: float) -> FloatArray:

@@ -11,6 +11,7 @@ import numpy as np
 
 from abscopt.models import chemotherapy, ctla4, immune, lq, recursion, repair, repopulation
 from abscopt.models.arrays import FloatArray
+from abscopt.optimizer.evaluation.beams import Ways, by_technique, kill_in_beams, survivals_of
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Clone, Lesion, Technique
@@ -68,21 +69,26 @@ class ActingFraction:
 
 
 def lesion_effect(
-    instance: Instance, lesion: Lesion, technique: Technique, course: Course, state: SystemicState
+    instance: Instance, lesion: Lesion, ways: Ways, course: Course, state: SystemicState
 ) -> LesionEffect:
-    """Everything about one lesion that does not depend on the other lesions."""
+    """Everything about one lesion that does not depend on the other lesions.
+
+    Parameters
+    ----------
+    ways : technique of each fraction
+    """
     fractions = _acting(instance, lesion, course, state)
     kills = [_kills(lesion, clone, fractions) for clone in lesion.populations]
-    survivals = _survivals(lesion, technique, kills)
+    survivals = survivals_of(lesion, ways, kills)
     days = [day for day, _, _ in course]
-    precursors, effectors = _traces(instance, lesion, technique, course, survivals, state)
+    precursors, effectors = _traces(instance, lesion, ways, course, survivals, state)
     daily = (
         instance.immune.effect_per_effector
         * effectors
         * state.effect_factor
         * _unblocked(instance, course, state)
     )
-    loss = _effect_loss(instance, lesion, technique, days, state)
+    loss = _effect_loss(instance, lesion, ways, days, state)
     daily = daily * math.exp(-instance.immune.own_loss * loss)
     bed = sum(f.bed(lesion.alpha_beta_gy, lesion.lql_transition_gy) for f in fractions)
     bed += _equivalent_bed(instance, days, state, instance.days)
@@ -93,7 +99,7 @@ def lesion_effect(
         local_log_burden=tuple(
             tuple(
                 _local_log_burden(
-                    instance, lesion, technique, clone, days, killed, state, horizon, float(factor)
+                    instance, lesion, ways, clone, days, killed, state, horizon, float(factor)
                 )
                 for horizon in instance.horizon_days
             )
@@ -116,11 +122,15 @@ def lesion_effect(
 
 
 def _effect_loss(
-    instance: Instance, lesion: Lesion, technique: Technique, days: list[int], state: SystemicState
+    instance: Instance, lesion: Lesion, ways: Ways, days: list[int], state: SystemicState
 ) -> float:
     """Log loss of other lesions' effectors: by the course, or by the liver if there is none."""
-    by_course = lesion.effect_loss(technique) * float(sum(state.effect_weights[d] for d in days))
-    return by_course if days else lesion.siphon(instance.immune)
+    if not days:
+        return lesion.siphon(instance.immune)
+    return sum(
+        lesion.effect_loss(way) * float(sum(state.effect_weights[days[i]] for i in places))
+        for way, places in by_technique(ways)
+    )
 
 
 def _acting(
@@ -152,20 +162,10 @@ def _kills(lesion: Lesion, clone: Clone, fractions: list[ActingFraction]) -> lis
     return [f.log_kill(alpha, ratio, lesion.lql_transition_gy) for f in fractions]
 
 
-def _survivals(lesion: Lesion, technique: Technique, kills: list[list[float]]) -> list[float]:
-    """Surviving share of the whole lesion before the first fraction and after each."""
-    surviving = [0.0] * (len(kills[0]) + 1)
-    for clone, killed in zip(lesion.populations, kills, strict=True):
-        share = technique.share_of(clone.name)
-        for i, total in enumerate(itertools.accumulate(killed, initial=0.0)):
-            surviving[i] += clone.share * float(lq.partial_survival(math.exp(-total), share))
-    return surviving
-
-
 def _local_log_burden(
     instance: Instance,
     lesion: Lesion,
-    technique: Technique,
+    ways: Ways,
     clone: Clone,
     days: list[int],
     kills: list[float],
@@ -180,22 +180,15 @@ def _local_log_burden(
         lesion.repopulation_doubling_time_days,
         _accelerated_days(lesion, days, horizon),
     )
-    killed = sum(kill for day, kill in zip(days, kills, strict=True) if day < horizon)
     alpha, _ = lesion.clone_constants(clone)
-    killed += alpha * _equivalent_bed(instance, days, state, horizon)
+    drugs = alpha * _equivalent_bed(instance, days, state, horizon)
+    before = [kill if day < horizon else 0.0 for day, kill in zip(days, kills, strict=True)]
     return (
         math.log(lesion.clonogen_number * clone.share)
         + float(grown)
-        - _partial_kill(factor * killed, technique.share_of(clone.name))
+        - kill_in_beams(lesion, ways, clone, before, drugs, factor)
         - clone.drug_kill_factor * _cytotoxic_kill(instance, state, horizon)
     )
-
-
-def _partial_kill(killed: float, share: float) -> float:
-    """Kill of a clone of which only a share is irradiated, in nats."""
-    if share == 1.0:
-        return killed
-    return -math.log(float(lq.partial_survival(math.exp(-killed), share)))
 
 
 def _equivalent_bed(
@@ -314,7 +307,7 @@ def _antigen(
 def _traces(
     instance: Instance,
     lesion: Lesion,
-    technique: Technique,
+    ways: Ways,
     course: Course,
     survivals: list[float],
     state: SystemicState,
@@ -322,29 +315,31 @@ def _traces(
     """Precursors and effectors that the lesion contributes, day by day."""
     constants = instance.immune
     release = np.zeros(instance.days)
-    fractions = np.zeros(instance.days)
+    lost = np.zeros(instance.days)
     met = _antigen(instance, lesion, course, survivals)
     for i, fraction in enumerate(course):
         release[fraction[0]] += _release(
             instance,
             lesion,
-            technique,
+            ways[i],
             fraction,
             course[0][0],
             met[i],
             state,
         )
-        fractions[fraction[0]] += 1
+    for way, places in by_technique(ways):
+        number = np.bincount([course[i][0] for i in places], minlength=instance.days)
+        lost += lesion.effector_kill(way) * number
     return recursion.effector_trace(
         release,
         state.mobilization,
         state.priming_factor,
-        fractions,
+        lost,
         precursors_initial=constants.precursors_initial * lesion.precursor_share,
         precursor_loss_per_day=constants.precursor_loss_per_day,
         precursor_inflow_per_day=constants.precursor_inflow_per_day * lesion.precursor_share,
         effector_loss_per_day=constants.effector_loss_per_day,
-        effector_kill_per_fraction=lesion.effector_kill(technique),
+        effector_kill_per_fraction=1.0,
         clearance_per_day=constants.clearance_per_day,
         priming_delay_days=constants.priming_delay_days,
         precursor_survival=state.precursor_survival,

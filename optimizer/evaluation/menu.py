@@ -1,7 +1,9 @@
-"""Whether a schedule is one the case offers: menus, machine and infusion days, windows.
+"""Whether a schedule keeps the rules of a case, and whether it is one that the case offers.
 
-A case with a past offers what begins with it, dose by dose; what may follow is part of the case
-(`instances/history`), and rules of the calendar hold from today on.
+Rules are the calendar's and those between drugs and radiation; menus and regimens say what is on
+offer, and a schedule that is not is judged like any other. A case with a past offers what begins
+with it, dose by dose; what may follow is part of the case (`instances/history`), and rules of the
+calendar hold from today on.
 """
 
 from __future__ import annotations
@@ -10,10 +12,10 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from abscopt.instances.calendar import course_days, is_machine_day, is_start_day
+from abscopt.instances.calendar import course_days, date_of, is_machine_day, is_start_day
 from abscopt.instances.history.doses import begun_doses, continued_doses
 from abscopt.instances.history.past import past_of
-from abscopt.instances.history.rests import continued
+from abscopt.instances.history.rests import continued, rest_of
 from abscopt.instances.regimens import infusions
 from abscopt.optimizer.evaluation.infusion_days import closed_days, moved
 
@@ -32,12 +34,34 @@ def broken_rules(instance: Instance, schedule: Schedule) -> tuple[str, ...]:
     return tuple(_rules(instance, schedule))
 
 
+def off_menu(instance: Instance, schedule: Schedule) -> tuple[str, ...]:
+    """What the schedule has that is on no menu of the case, one sentence each; empty if nothing."""
+    return tuple(_off_menu(instance, schedule))
+
+
+def obstacles(instance: Instance, schedule: Schedule) -> tuple[str, ...]:
+    """What keeps a schedule that breaks no limit from being an answer: both of the above."""
+    return (*broken_rules(instance, schedule), *off_menu(instance, schedule))
+
+
 def _rules(instance: Instance, schedule: Schedule) -> Iterator[str]:
     yield from _other_past(instance, schedule)
     for lesion in instance.lesions:
         yield from _lesion(instance, lesion, schedule)
     for agent in instance.agents:
         yield from _agent(instance, agent, schedule)
+    yield from closed_days(instance, schedule)
+
+
+def _off_menu(instance: Instance, schedule: Schedule) -> Iterator[str]:
+    for lesion in instance.lesions:
+        yield from _other_course(instance, lesion, schedule)
+    for agent in instance.agents:
+        agent_doses = _doses_of(instance, agent, schedule)
+        if instance.delivered is not None:
+            yield from _continues(instance, agent, agent_doses)
+        elif agent_doses and not _offered(instance, agent, agent_doses):
+            yield f"{agent.name}: the infusions are not a regimen the case offers in its window"
     offered_drugs = {
         dose.drug
         for agent in instance.agents
@@ -46,19 +70,14 @@ def _rules(instance: Instance, schedule: Schedule) -> Iterator[str]:
     }
     for drug in sorted({i.drug for i in schedule.infusions} - offered_drugs):
         yield f"{drug}: no agent of the case offers this drug"
-    yield from closed_days(instance, schedule)
 
 
 def _lesion(instance: Instance, lesion: Lesion, schedule: Schedule) -> Iterator[str]:
+    """Rules of the calendar; a course that continues a past has them from today on."""
     course = schedule.course(lesion.name)
     past = past_of(instance)
-    given = () if past is None else past.course(lesion.name)
-    if not course or course == given:
-        return
-    begun = continued(instance, lesion)
-    if begun is not None:
-        if not any(_alike(course, other) for other in begun.courses):
-            yield f"{lesion.name}: the course is not among those that may follow what was given"
+    if not course or continued(instance, lesion) is not None:
+        yield from _on_open_days(instance, lesion, course)
         return
     if past is not None and course[0][0] < past.today:
         yield f"{lesion.name}: starts before today, day {past.today}"
@@ -68,8 +87,6 @@ def _lesion(instance: Instance, lesion: Lesion, schedule: Schedule) -> Iterator[
         slots = [slot for t, _, slot in course if t == day]
         if slots != list(range(len(slots))):
             yield f"{lesion.name}: the fractions of day {day} are not numbered from the first"
-    if len({f.technique for f in schedule.fractions if f.lesion == lesion.name}) > 1:
-        yield f"{lesion.name}: more than one technique"
     menu, first = lesion.course, course[0][0]
     if (
         menu is not None
@@ -80,7 +97,34 @@ def _lesion(instance: Instance, lesion: Lesion, schedule: Schedule) -> Iterator[
         yield f"{lesion.name}: no course starts on day {first}"
     if menu is None:
         yield f"{lesion.name}: must not be irradiated"
-    elif not (
+
+
+def _on_open_days(instance: Instance, lesion: Lesion, course: Course) -> Iterator[str]:
+    """Days from today on that even a course which continues a past cannot take."""
+    past = past_of(instance)
+    if past is None or not course:
+        return
+    rest = rest_of(instance, lesion.name)
+    for day in sorted({day for day, _, _ in course if day >= past.today}):
+        closed = date_of(instance.calendar, day) in instance.calendar.holidays
+        if closed or not (rest.weekends or is_machine_day(instance.calendar, day)):
+            yield f"{lesion.name}: day {day} is not a machine day"
+
+
+def _other_course(instance: Instance, lesion: Lesion, schedule: Schedule) -> Iterator[str]:
+    """Whether a course is none that the menu offers, or that may follow what was given."""
+    course, past = schedule.course(lesion.name), past_of(instance)
+    if not course or course == (() if past is None else past.course(lesion.name)):
+        return
+    begun = continued(instance, lesion)
+    if begun is not None:
+        if not any(_alike(course, other) for other in begun.courses):
+            yield f"{lesion.name}: the course is not among those that may follow what was given"
+        return
+    menu = lesion.course
+    if len(set(schedule.techniques(lesion.name))) > 1:
+        yield f"{lesion.name}: more than one technique"
+    elif menu is not None and not (
         any(_block_offers(instance, menu, block, course) for block in menu.blocks)
         if menu.form == "uniform"
         else _free_offers(menu, course)
@@ -164,18 +208,11 @@ def _free_offers(menu: FreeCourse, course: Course) -> bool:
 
 
 def _agent(instance: Instance, agent: AgentChoice, schedule: Schedule) -> Iterator[str]:
-    drugs = {dose.drug for name in agent.regimens for dose in instance.regimens[name].doses}
-    agent_doses = tuple(
-        sorted((i.drug, i.day, i.dose_mg) for i in schedule.infusions if i.drug in drugs)
-    )
-    if instance.delivered is not None:
-        yield from _continues(instance, agent, agent_doses)
+    agent_doses = _doses_of(instance, agent, schedule)
     if not agent_doses:
         if not agent.optional:
             yield f"{agent.name}: must be given"
         return
-    if instance.delivered is None and not _offered(instance, agent, agent_doses):
-        yield f"{agent.name}: the infusions are not a regimen the case offers in its window"
     start = min(day for _, day, _ in agent_doses)
     fraction_days = [f.day for f in schedule.fractions]
     if not fraction_days:
@@ -186,6 +223,14 @@ def _agent(instance: Instance, agent: AgentChoice, schedule: Schedule) -> Iterat
         abs(day - fraction) < apart for _, day, _ in agent_doses for fraction in fraction_days
     ):
         yield f"{agent.name}: an infusion less than {apart} d from a fraction"
+
+
+def _doses_of(
+    instance: Instance, agent: AgentChoice, schedule: Schedule
+) -> tuple[tuple[str, int, float], ...]:
+    """(drug, day, mg) of an agent's infusions."""
+    drugs = {dose.drug for name in agent.regimens for dose in instance.regimens[name].doses}
+    return tuple(sorted((i.drug, i.day, i.dose_mg) for i in schedule.infusions if i.drug in drugs))
 
 
 def _continues(

@@ -178,7 +178,7 @@ def _mean_square(
     square = 0.0
     for first in doses:
         for second in doses:
-            if first.lesion is second.lesion:
+            if first.lesion is second.lesion and first.technique is second.technique:
                 moment = first.lesion.sparing_factor(organ, "second_moment", day, first.technique)
             else:
                 moment = instance.cross_moment(

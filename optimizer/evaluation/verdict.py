@@ -16,7 +16,8 @@ class LesionOutcome:
     """What one lesion received and what comes of it; tuples have one entry per horizon.
 
     `clone_log_burden` has one such tuple per clone; `technique` is '' where there is no choice or
-    no course; `credited` tells whether the systemic effect counts (burden rule).
+    no course, and several in their order are `ebrt+hdr`; `credited` tells whether the systemic
+    effect counts (burden rule).
     """
 
     name: str
@@ -42,7 +43,11 @@ class LesionOutcome:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The judge's verdict: `objective` is the value less `soft_cost`, all in `unit`."""
+    """The judge's verdict: `objective` is the value less `soft_cost`, all in `unit`.
+
+    `feasible` is whether every hard limit and rule is kept, whatever the case has on its menus;
+    what of the schedule is on none of them is in `off_menu`. An answer of a solver has neither.
+    """
 
     instance: str
     objective: float
@@ -52,8 +57,19 @@ class Evaluation:
     lesions: tuple[LesionOutcome, ...]
     limits: tuple[LimitUse, ...]
     broken_rules: tuple[str, ...]
+    off_menu: tuple[str, ...]
     immune: dict[str, Any]
     lymphocytes: dict[str, Any]
+
+    @property
+    def admissible(self) -> bool:
+        """Whether the schedule could be the answer: feasible, and all of it on the menus."""
+        return self.feasible and not self.off_menu
+
+    @property
+    def obstacles(self) -> tuple[str, ...]:
+        """Broken rules, and what is on no menu: why it is no answer."""
+        return (*self.broken_rules, *self.off_menu)
 
     @property
     def broken_limits(self) -> tuple[str, ...]:
@@ -71,7 +87,7 @@ class Evaluation:
         return tuple(lesion.name for lesion in self.lesions if lesion.conceded)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data (interface `evaluation` of a result)."""
+        """Plain data (interface `evaluation` of a result); `off_menu` only where there is any."""
         return {
             "objective": self.objective,
             "soft_cost": self.soft_cost,
@@ -80,6 +96,7 @@ class Evaluation:
             "lesions": [lesion.to_json() for lesion in self.lesions],
             "limits": [use.to_json() for use in self.limits],
             "broken_rules": list(self.broken_rules),
+            **({"off_menu": list(self.off_menu)} if self.off_menu else {}),
             "immune": self.immune,
             "lymphocytes": self.lymphocytes,
         }

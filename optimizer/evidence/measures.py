@@ -107,7 +107,7 @@ def primed(case: Instance, schedule: Schedule, day: int | None) -> FloatArray:
     for lesion in case.lesions:
         course = schedule.course(lesion.name)
         if course:
-            effect = lesion_effect(case, lesion, lesion.ways[0], course, state)
+            effect = lesion_effect(case, lesion, lesion.ways[:1] * len(course), course, state)
             total += effect.precursors
     if day is None:
         return total[-1:]

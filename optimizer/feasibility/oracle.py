@@ -15,7 +15,7 @@ from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.demanded import ANY_DOSE_GY
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.evaluation.limits import limit_uses
-from abscopt.optimizer.evaluation.menu import broken_rules
+from abscopt.optimizer.evaluation.menu import obstacles
 from abscopt.optimizer.evaluation.systemic import systemic_state
 from abscopt.optimizer.feasibility.least import least_loading
 from abscopt.optimizer.feasibility.members import asks, members_of
@@ -41,13 +41,13 @@ def keeps(instance: Instance, schedule: Schedule) -> bool:
     """Whether the judge finds a schedule feasible; outcome is looked at only where it counts."""
     demands = (getattr(lesion, key) for lesion in instance.lesions for key in DEMANDS)
     if any(demand is not None and demand > ANY_DOSE_GY for demand in demands):
-        return Judge(instance).evaluate(schedule).feasible
+        return Judge(instance).evaluate(schedule).admissible
     treated = {fraction.lesion for fraction in schedule.fractions}
     if any(x.least_bed is not None and x.name not in treated for x in instance.lesions):
         return False
     state = systemic_state(instance, schedule.infusions)
     uses = limit_uses(instance, schedule, state)
-    return not any(use.broken for use in uses) and not broken_rules(instance, schedule)
+    return not any(use.broken for use in uses) and not obstacles(instance, schedule)
 
 
 def proved_infeasible(instance: Instance, clock: Clock, seed: int) -> bool:
@@ -102,8 +102,8 @@ class Oracle:
         if schedule is None:
             return None
         verdict = judge.evaluate(schedule)
-        if not verdict.feasible:
-            broken = ", ".join((*verdict.broken_rules, *verdict.broken_limits))
+        if not verdict.admissible:
+            broken = ", ".join((*verdict.obstacles, *verdict.broken_limits))
             raise SolverError(f"the judge rejects the schedule: {broken}")
         self.known = [schedule, *self.known][:MOST_KNOWN]
         return schedule

@@ -67,9 +67,9 @@ def refined(
     excess: dict[int, float],
 ) -> Refinement:
     """Exact at the judged point; or without it, if it breaks a limit."""
-    if not verdict.feasible:
-        if verdict.broken_rules:
-            raise SolverError(f"the programme broke a rule: {verdict.broken_rules[0]}")
+    if not verdict.admissible:
+        if verdict.obstacles:
+            raise SolverError(f"the programme broke a rule: {verdict.obstacles[0]}")
         limits = {limit.name for limit in candidates.instance.limits}
         if limits.isdisjoint(verdict.broken_limits):  # a demand, missed within an approximation
             cut = excluded_choice(data, picked, plan)
@@ -109,7 +109,7 @@ def refined_at(
 ) -> Refinement:
     """Exact at a known schedule, if it is one of those offered and feasible."""
     verdict = judge.evaluate(start)
-    if choice is None or not verdict.feasible:
+    if choice is None or not verdict.admissible:
         return data.refinement
     return _exact_at(data, *choice, verdict)
 

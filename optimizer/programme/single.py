@@ -254,7 +254,7 @@ def _round(
     if claimed - verdict.objective > EXACT_TOLERANCE * max(1.0, abs(verdict.objective)):
         raise SolverError("programme and judge disagree where the programme is exact")
     # Counts cannot be excluded; every bound of another engine is to hold for the whole case.
-    apart = how.engine is None and verdict.feasible and not data.columns.counted
+    apart = how.engine is None and verdict.admissible and not data.columns.counted
     # Where the floor of what was dropped is the bound, no choice that is left can lower it.
     useful = answer.bound is not None and answer.bound > answer.floor
     if apart and useful and answer.excluded < settings.CURRENT.most_excluded:

@@ -54,6 +54,7 @@ def _judged(judged: Judged | None, case: Instance) -> dict[str, Any] | None:
         "feasible": verdict.feasible,
         "broken_limits": list(verdict.broken_limits),
         "broken_rules": list(verdict.broken_rules),
+        **({"off_menu": list(verdict.off_menu)} if verdict.off_menu else {}),
         "schedule": judged.schedule.to_json(case),
     }
 
@@ -157,7 +158,7 @@ def _values(study: Replan) -> Iterator[str]:
     if study.result.objective is not None:
         gain = ""
         if study.gain is not None:
-            feasible = study.resumed is not None and study.resumed.evaluation.feasible
+            feasible = study.resumed is not None and study.resumed.evaluation.admissible
             gain = f"; {study.gain:+.4f} {unit} against the plan resumed"
             gain += "" if feasible else ", which may not be given"
         yield f"New              {study.result.objective:.4f} {unit}{gain}"
@@ -168,7 +169,7 @@ def _values(study: Replan) -> Iterator[str]:
 def _worth(verdict: Evaluation, rules: bool = True) -> str:
     """Objective, and what is broken; of a plan that is past only limits, not days closed since."""
     worth = f"{verdict.objective:.4f} {verdict.unit}"
-    broken = [*verdict.broken_limits, *(verdict.broken_rules if rules else ())]
+    broken = [*verdict.broken_limits, *(verdict.obstacles if rules else ())]
     return worth + (f" (breaks {'; '.join(broken)})" if broken else "")
 
 

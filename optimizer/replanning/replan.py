@@ -159,7 +159,7 @@ def _steps(judge: Judge, resumed: Judged, answer: Schedule | None) -> tuple[Step
 
 def _step(judge: Judge, resumed: Judged, what: str, changed: Schedule) -> Step:
     verdict = judge.evaluate(changed)
-    gain = verdict.objective - resumed.evaluation.objective if verdict.feasible else None
+    gain = verdict.objective - resumed.evaluation.objective if verdict.admissible else None
     return Step(what, gain)
 
 
@@ -174,11 +174,11 @@ def _obstacle(stopped: Judged, resumed: Judged | None) -> str:
             if use.value is not None
         )
         return f"what was given already breaks {words or above[0].name}: no rest can mend it"
-    broken = [*stopped.evaluation.broken_rules, *stopped.evaluation.broken_limits]
+    broken = [*stopped.evaluation.obstacles, *stopped.evaluation.broken_limits]
     text = "; ".join(broken)
     sentence = f"to stop now breaks {text}" if text else "no rest keeps every limit and rule"
     if resumed is not None:
-        again = [*resumed.evaluation.broken_rules, *resumed.evaluation.broken_limits]
+        again = [*resumed.evaluation.obstacles, *resumed.evaluation.broken_limits]
         if again:
             sentence += f"; the plan resumed breaks {'; '.join(again)}"
     return sentence + ": no rest on offer does better"

@@ -218,8 +218,8 @@ def _proof_problems(raw: dict[str, Any], evaluation: Evaluation, file: str) -> l
     if raw.get("status") != ("optimal" if proven else "feasible"):
         rule = f"a gap of {judged!r} with {asked!r} asked for does not have this status"
         problems.append(Problem(file, "status", str(raw.get("status")), rule))
-    if not evaluation.feasible:
-        broken = [*evaluation.broken_limits, *evaluation.broken_rules]
+    if not evaluation.admissible:
+        broken = [*evaluation.broken_limits, *evaluation.obstacles]
         problems.append(Problem(file, "schedule", str(broken), "a result must break no limit"))
     return problems
 

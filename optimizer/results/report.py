@@ -60,7 +60,8 @@ def solve_report(
 def evaluation_report(evaluation: Evaluation, schedule: Schedule, instance: Instance) -> str:
     """The judge's verdict on one schedule."""
     notes = note_lines(evaluation_notes(instance, evaluation))
-    head = [*title_lines(instance), _verdict(evaluation), *notes, ""]
+    verdict = [_verdict(evaluation), *_menu_lines(evaluation)]
+    head = [*title_lines(instance), *verdict, *notes, ""]
     objective = f"Objective  {_amount(evaluation.objective, evaluation.unit)}"
     return plain_text(
         [
@@ -82,10 +83,12 @@ def schedule_parts(
     if schedule.fractions:
         table = plain_table("Radiation", "Lesion", ">Fractions", "First", "Last", "Days")
         for lesion in instance.lesions:
-            technique = schedule.technique(lesion.name)
-            name = f"{lesion.name} ({technique})" if technique else lesion.name
-            for row in course_rows(schedule.course(lesion.name), instance):
-                table.add_row(name, *row)
+            ways = schedule.techniques(lesion.name)
+            runs = groupby(zip(ways, schedule.course(lesion.name), strict=True), lambda f: f[0])
+            for way, run in runs:
+                name = f"{lesion.name} ({way})" if way else lesion.name
+                for row in course_rows([fraction for _, fraction in run], instance):
+                    table.add_row(name, *row)
         paragraphs.append(table)
     else:
         paragraphs += [without, ""]
@@ -262,20 +265,25 @@ def _standard_parts(result: Result, instance: Instance) -> list[object]:
         lines.append(f"  Gain of the schedule above  {gain:+.4f} {standard.unit}")
     chances = (f"{outcome.name} {_control(outcome)}" for outcome in standard.lesions)
     lines.append(f"  Control on day {instance.days}  " + ", ".join(chances))
-    lines.append("  " + _verdict(standard))
+    lines += ["  " + line for line in (_verdict(standard), *_menu_lines(standard))]
     return lines
 
 
 def _verdict(evaluation: Evaluation) -> str:
+    broken = []
     if evaluation.feasible:
         soft = len(evaluation.exceeded_soft)
-        return f"Keeps every {'hard ' if soft else ''}limit and rule of the case."
-    broken = []
+        broken.append(f"Keeps every {'hard ' if soft else ''}limit and rule of the case.")
     if evaluation.broken_limits:
         broken.append("Breaks the limits: " + ", ".join(evaluation.broken_limits) + ".")
     if evaluation.broken_rules:
         broken.append("Breaks the rules: " + "; ".join(evaluation.broken_rules) + ".")
     return " ".join(broken)
+
+
+def _menu_lines(evaluation: Evaluation) -> list[str]:
+    """What of a schedule the case does not offer; the verdict does not depend on it."""
+    return [f"Not on the menu: {'; '.join(evaluation.off_menu)}."] if evaluation.off_menu else []
 
 
 def _amount(value: float | None, unit: str) -> str:

@@ -158,7 +158,16 @@ def test_a_course_off_the_menu_is_named_and_is_not_an_error(run: Any, write: Any
     )
     assert result.exit_code == 0
     assert "Broken rule: tumor: day 5 is not a machine day" in result.stdout
-    assert "Broken rule: tumor: the course is not on the lesion's menu" in result.stdout
+    assert "Not on the menu: tumor: the course is not on the lesion's menu." in result.stdout
+
+
+def test_what_keeps_all_limits_off_the_menu_is_feasible(run: Any, write: Any) -> None:
+    once = write({"fractions": [{"lesion": "tumor", "day": 1, "dose_gy": 1}]})
+    text = run("evaluate", CASE, once).stdout
+    assert "Keeps every limit and rule of the case.\nNot on the menu: tumor" in text
+    verdict = json.loads(run("evaluate", CASE, once, "--json").stdout)["evaluation"]
+    assert verdict["feasible"] and not verdict["broken_rules"]
+    assert verdict["off_menu"] == ["tumor: the course is not on the lesion's menu"]
 
 
 @pytest.mark.parametrize("change", [nudged, other, retyped])

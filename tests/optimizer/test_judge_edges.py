@@ -143,7 +143,7 @@ def test_no_dose_moves_further_than_the_tolerance(tolerance: int, offered: bool)
     agent = {"name": "agent", "regimens": ["r"], "first_start_day": 0, "last_start_day": 3}
     raw = case(tumor(), regimens={"r": regimen}, agents=[agent], calendar=calendar)
     given = (Infusion(0, "cisplatin", 135.0), Infusion(14, "cisplatin", 135.0))
-    assert (judged(raw, [], given).broken_rules == ()) is offered
+    assert (judged(raw, [], given).obstacles == ()) is offered
 
 
 def test_a_dose_of_twice_the_reference_costs_twice_the_lymphocytes() -> None:

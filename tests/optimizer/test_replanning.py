@@ -50,7 +50,7 @@ def test_the_best_rest_is_that_of_enumeration(make: Any) -> None:
             continue
         judge = Judge(case)
         verdicts = [judge.evaluate(schedule) for schedule in all_rests(case)]
-        assert not any("given" in rule for v in verdicts for rule in v.broken_rules)
+        assert not any("given" in rule for v in verdicts for rule in v.obstacles)
         best = max((v.objective for v in verdicts if v.feasible), default=None)
         result = solve(case, gap=GAP, time_limit=30)
         found["infeasible" if best is None else "optimal"] += 1
@@ -321,10 +321,10 @@ def test_the_judge_refuses_another_past() -> None:
     table = table_of(plan, 5)
     table["fractions"][0]["dose_gy"] += 0.5
     verdict = evaluate(with_past(case, table), plan)
-    assert any("were given, not what is stated" in rule for rule in verdict.broken_rules)
+    assert any("were given, not what is stated" in rule for rule in verdict.obstacles)
     assert any(
         "not in the schedule" in rule
-        for rule in evaluate(with_past(case, table), Schedule()).broken_rules
+        for rule in evaluate(with_past(case, table), Schedule()).obstacles
     )
 
 

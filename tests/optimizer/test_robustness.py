@@ -131,7 +131,7 @@ def test_a_case_with_a_decision_fixed_offers_what_decides_so(seed: int) -> None:
     ensemble, offered, _, _ = enumerated(seed)
     case = ensemble.case
     stated = Judge(case)
-    offered = [x for x in offered if not stated.evaluate(x).broken_rules]
+    offered = [x for x in offered if not stated.evaluate(x).obstacles]
     for decision in decisions(case):
         for value in {decided(decision, schedule, case) for schedule in offered}:
             expected = {x for x in offered if holds(decision, value, x, case)}
@@ -148,7 +148,7 @@ def _offered(judge: Judge, schedule: Schedule) -> bool:
     """Whether a schedule breaks no rule and no demand of a lesion."""
     evaluation = judge.evaluate(schedule)
     demands = evaluation.limits[len(judge.instance.limits) :]
-    return not evaluation.broken_rules and not any(use.broken for use in demands)
+    return not evaluation.obstacles and not any(use.broken for use in demands)
 
 
 @pytest.mark.parametrize("seed", SEEDS[:3])

@@ -54,7 +54,7 @@ def test_four_of_five_arms_are_a_choice_of_the_case_they_resemble() -> None:
 
 
 def test_an_arm_on_the_menu_breaks_no_rule_and_others_do() -> None:
-    assert not judged("aft-16").evaluation.broken_rules
+    assert not judged("aft-16").evaluation.obstacles
     assert "contested: " in "\n".join(judged("aft-16").lines())
     assert on_menu(case("pembro-rt"), ARMS["pembro-rt"])
     assert not on_menu(case("pembro-rt"), ARMS["pacific"])
@@ -92,8 +92,9 @@ def test_i_sabr_is_the_standard_of_its_case() -> None:
 
 def test_an_arm_off_the_menu_still_says_whether_the_limits_hold() -> None:
     verdict = judged_arm(case("pembro-rt"), ARMS["mdacc-45-15"])
-    assert not verdict.evaluation.feasible
-    assert verdict.evaluation.broken_rules
+    assert not verdict.evaluation.admissible
+    assert verdict.evaluation.feasible == (not verdict.evaluation.broken_limits)
+    assert verdict.evaluation.off_menu
     assert verdict.limits_hold == (not any(use.broken for use in verdict.evaluation.limits))
     text = "\n".join(verdict.lines())
     assert "mdacc-45-15" in text and "hard limit" in text and "published (verified)" in text

@@ -28,11 +28,11 @@ def false_proof(document: dict[str, Any], instance: Instance, tally: Tally) -> s
             warnings.simplefilter("ignore")
             schedule = read_schedule(document["schedule"], instance, "answer")
             verdict = Judge(instance).evaluate(schedule)
-        if not verdict.feasible or not math.isclose(
+        if not verdict.admissible or not math.isclose(
             verdict.objective, objective, rel_tol=1e-9, abs_tol=1e-9
         ):
             return (
-                f"claims {objective!r}, the judge finds {verdict.objective!r}, {verdict.feasible}"
+                f"claims {objective!r}, the judge finds {verdict.objective!r}, {verdict.admissible}"
             )
     if document["status"] not in ("optimal", "infeasible") and bound is None:
         return None

@@ -84,7 +84,7 @@ def examine(seed: int) -> Tally:
         seen.add(one)
         verdict = walk.judge.evaluate(one)
         tally.counts["schedules judged"] += 1
-        if not verdict.feasible:
+        if not verdict.admissible:
             continue
         tally.counts["feasible schedules"] += 1
         tally.counts[f"feasible of {name}"] += 1
@@ -102,7 +102,7 @@ def _begin(instance: Instance) -> Climb:
     """The standard regimen where it is feasible, else nothing at all."""
     judge, standard = Judge(instance), standard_schedule(instance)
     walk = Climb(instance, judge, {lesion.name: () for lesion in instance.lesions}, ())
-    if standard is not None and judge.evaluate(standard).feasible:
+    if standard is not None and judge.evaluate(standard).admissible:
         for name in walk.courses:
             walk.courses[name] = tuple(f for f in standard.fractions if f.lesion == name)
         walk.plan, walk.objective = standard.infusions, judge.evaluate(standard).objective

@@ -244,13 +244,13 @@ def _judged(
     ensemble: Ensemble, schedule: Schedule, stated: Evaluation, counted: IntArray
 ) -> list[float]:
     """Objectives of a continuation in the members that may be observed so; it keeps all limits."""
-    if not stated.feasible:
-        broken = [*stated.broken_rules, *stated.broken_limits]
+    if not stated.admissible:
+        broken = [*stated.obstacles, *stated.broken_limits]
         raise SolverError(f"the judge rejects a continuation: {', '.join(broken)}")
     values = []
     for m in counted:
         verdict = Judge(ensemble.instances[int(m)]).evaluate(schedule)
-        if not verdict.feasible:
+        if not verdict.admissible:
             name = ensemble.members[int(m)].name
             raise SolverError(f"the judge rejects a continuation in member {name}")
         values.append(verdict.objective)

@@ -69,7 +69,7 @@ class Improver:
         """Judge a schedule and keep it if it is better; whether the limits are kept."""
         verdict = self.judge.evaluate(schedule)
         self.in_hand.take(schedule, verdict)
-        return verdict.feasible
+        return verdict.admissible
 
     def offer(self, planned: Planned, row: Sequence[IntArray]) -> None:
         """Judge a course of each lesion and keep them if they are better."""

@@ -1,0 +1,125 @@
+"""Courses of several phases and techniques: the judge by hand, and every search against it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from plain_cases import CITED, EVERY_DAY, Raw, lesion, limit, plain_case, uniform
+
+from abscopt.instances import build
+from abscopt.models import lq
+from abscopt.optimizer.evaluation import Evaluation, Judge
+from abscopt.optimizer.schedule import Fraction, Schedule, read_schedule
+
+LN_N = math.log(1e7)
+"""Log clonogens of `plain_lq`, which has alpha 0.3 / Gy and alpha/beta 10 Gy."""
+DAILY = [day for day in range(33) if day % 7 < 5]
+WEEKLY = [35, 42, 49, 56]
+
+
+def judged(raw: Raw, fractions: Iterable[Fraction]) -> Evaluation:
+    return Judge(build(raw)).evaluate(Schedule.of(fractions, []))
+
+
+def two_ways(first: Raw | None = None, second: Raw | None = None) -> list[Raw]:
+    return [{"name": "ebrt"} | (first or {}), {"name": "hdr"} | (second or {})]
+
+
+def case(ways: list[Raw], limits: Iterable[Raw] = (), **fields: Any) -> Raw:
+    site = lesion(techniques=ways, course=uniform([25], [1.8])) | fields
+    organs = {"rectum": {"alpha_beta_gy": 3.0} | CITED}
+    return plain_case([site], list(limits), organs=organs, horizon_days=[84], objective="log_kill")
+
+
+def ebrt_then_hdr() -> list[Fraction]:
+    return [Fraction(day, "tumor", 1.8, 0, "ebrt") for day in DAILY] + [
+        Fraction(day, "tumor", 7.0, 0, "hdr") for day in WEEKLY
+    ]
+
+
+# The judge
+
+
+def test_external_beam_and_then_brachytherapy_by_hand() -> None:
+    """BED10 25 x 1.8 x 1.18 + 4 x 7 x 1.7; rectum at 1.0 and at 0.6 of the dose."""
+    cap = limit("bed", "rectum", organ="rectum", point="d2cm3", alpha_beta_gy=3.0, cap_gy=125.0)
+    ways = two_ways(
+        {"sparing": {"rectum": {"d2cm3": 1.0}}}, {"sparing": {"rectum": {"d2cm3": 0.6}}}
+    )
+    raw = case(ways, [cap])
+    verdict = judged(raw, ebrt_then_hdr())
+    (outcome,), (use,) = verdict.lesions, verdict.limits
+    assert outcome.bed_gy == pytest.approx(25 * 1.8 * 1.18 + 4 * 7 * 1.7, abs=1e-9)
+    assert outcome.bed_gy / 1.2 == pytest.approx(83.9, abs=0.05)
+    assert use.value == pytest.approx(25 * 1.8 * 1.6 + 4 * 4.2 * (1 + 4.2 / 3), abs=1e-9)
+    assert outcome.technique == "ebrt+hdr"
+    assert outcome.log_burden == pytest.approx((LN_N - 0.3 * outcome.bed_gy,))
+    assert verdict.feasible and not verdict.admissible
+    assert verdict.off_menu == ("tumor: more than one technique",)
+
+
+def test_beams_of_different_sizes_lie_within_each_other() -> None:
+    """1 - 0.9 spared, 0.9 - 0.6 by the first beam alone, 0.6 by both."""
+    raw = case(two_ways({"irradiated_share": 0.9}, {"irradiated_share": 0.6}))
+    given_fractions = [Fraction(0, "tumor", 4.0, 0, "ebrt"), Fraction(1, "tumor", 6.0, 0, "hdr")]
+    first, second = 0.3 * 4.0 * 1.4, 0.3 * 6.0 * 1.6
+    left = 0.1 + 0.3 * math.exp(-first) + 0.6 * math.exp(-first - second)
+    (outcome,) = judged(raw, given_fractions).lesions
+    assert outcome.log_burden == pytest.approx((LN_N + math.log(left),), abs=1e-12)
+
+
+def test_each_fraction_loses_what_its_technique_says() -> None:
+    raw = case(
+        two_ways({"lymphocyte_loss_per_fraction": 0.05}, {"lymphocyte_loss_per_fraction": 0.2})
+    ) | {"calendar": EVERY_DAY, "lymphocytes": {"recovery_half_time_days": 2000.0}}
+    given_fractions = [
+        Fraction(t, "tumor", 2.0, 0, way) for t, way in enumerate(("ebrt", "ebrt", "hdr"))
+    ]
+    verdict = judged(raw, given_fractions)
+    before = verdict.lymphocytes["initial_1e9_per_l"]
+    nadir, half = verdict.lymphocytes["nadir_1e9_per_l"], 2 ** (-1 / 2000)
+    assert math.log(before / nadir) == pytest.approx(0.2 + 0.05 * (half + half**2), rel=1e-9)
+
+
+def test_techniques_that_differ_in_name_alone_are_one() -> None:
+    both = two_ways(*[{"irradiated_share": 0.8, "node_factor": 0.7}] * 2)
+    raw = case(both, effector_share=0.5, effector_kill_per_fraction=0.1) | {
+        "immune": {"use": "default"}
+    }
+    mixed = judged(raw, ebrt_then_hdr())
+    plain = judged(raw, [Fraction(f.day, "tumor", f.dose_gy, 0, "hdr") for f in ebrt_then_hdr()])
+    assert mixed.objective == pytest.approx(plain.objective, abs=1e-10)
+    assert mixed.immune["systemic_effect_nats"] == pytest.approx(
+        plain.immune["systemic_effect_nats"], rel=1e-10
+    )
+
+
+def test_schedules_of_several_techniques_are_read_back() -> None:
+    instance = build(case(two_ways()))
+    schedule = Schedule.of(ebrt_then_hdr(), [])
+    assert read_schedule(schedule.to_json(instance), instance, "file") == schedule
+    assert schedule.technique("tumor") == "ebrt+hdr"
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 60), st.floats(0, 1)), min_size=1, max_size=4),
+    st.randoms(),
+)
+def test_nested_beams(parts: list[tuple[float, float]], shuffled: Any) -> None:
+    kills, shares = zip(*parts, strict=True)
+    left = float(lq.nested_survival(kills, shares))
+    lost = float(lq.nested_log_kill(kills, shares))
+    assert math.exp(-sum(kills)) * (1 - 1e-9) <= left <= 1 + 1e-9
+    assert math.exp(-lost) == pytest.approx(left, rel=1e-9)
+    again = list(parts)
+    shuffled.shuffle(again)
+    assert float(lq.nested_survival(*zip(*again, strict=True))) == pytest.approx(left, rel=1e-9)
+    one = lq.partial_survival(np.exp(-kills[0]), shares[0])
+    assert float(lq.nested_survival(kills[:1], shares[:1])) == pytest.approx(float(one), rel=1e-12)
+    assert float(lq.nested_log_kill([900.0, 50.0], [0.5, 1.0])) == pytest.approx(50 - math.log(0.5))
