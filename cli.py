@@ -45,6 +45,7 @@ from abscopt.optimizer.console.published import (
 )
 from abscopt.optimizer.console.replanning import begun, delivered_options, replan_command
 from abscopt.optimizer.console.robustness import robustness_command
+from abscopt.optimizer.console.sweeps import results_command, sweep_command
 from abscopt.optimizer.progress import ProgressLine
 from abscopt.optimizer.results.files import load_case
 from abscopt.optimizer.results.result import DISCLAIMER
@@ -344,6 +345,8 @@ for command in (
     replan_command,
     explain_command,
     pareto_command,
+    sweep_command,
+    results_command,
     update_command,
     evidence_command,
     regimens_command,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from abscopt.optimizer.replanning.replan import replan
     from abscopt.optimizer.results.result import Result
     from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
+    from abscopt.optimizer.sweeps.read import Store, read_store
+    from abscopt.optimizer.sweeps.sweep import sweep
 
 __all__ = [
     "Fraction",
@@ -28,15 +30,18 @@ __all__ = [
     "Progress",
     "Result",
     "Schedule",
+    "Store",
     "decide",
     "decide_observed",
     "evaluate",
     "explain",
     "explain_lesion",
     "frontier",
+    "read_store",
     "replan",
     "robustness",
     "solve",
+    "sweep",
     "update",
 ]
 
@@ -48,15 +53,18 @@ WHERE = {
     "Progress": "progress",
     "Result": "results.result",
     "Schedule": "schedule",
+    "Store": "sweeps.read",
     "decide": "ensemble.decide",
     "decide_observed": "ensemble.observation.decide",
     "evaluate": "evaluation",
     "explain": "feasibility.explanation",
     "explain_lesion": "feasibility.explanation",
     "frontier": "pareto",
+    "read_store": "sweeps.read",
     "replan": "replanning.replan",
     "robustness": "ensemble.robustness",
     "solve": "pipeline",
+    "sweep": "sweeps.sweep",
     "update": "learning.update",
 }
 """Modules of the public names: heavy ones are imported when first asked for."""

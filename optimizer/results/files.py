@@ -17,7 +17,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from abscopt.instances.load import CASES, InputError, Problem, build, load
 
@@ -80,18 +80,24 @@ def _draft_of(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
-def _draft(path: Path, text: str) -> Path:
+def _draft(path: Path, content: str | bytes) -> Path:
     """Write a draft beside a file; it is on the disk when this returns."""
     draft = _draft_of(path)
     try:
-        with draft.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with _opened_for(draft, content) as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
     return draft
+
+
+def _opened_for(path: Path, content: str | bytes) -> IO[Any]:
+    if isinstance(content, bytes):
+        return path.open("wb")
+    return path.open("w", encoding="utf-8", newline="\n")
 
 
 def _sync_folder(folder: Path) -> None:
@@ -127,14 +133,15 @@ def _alive(process: int) -> bool:
     return True
 
 
-def replace_file(path: Path, text: str) -> None:
+def replace_file(path: Path, content: str | bytes) -> None:
     """Write a file through a draft beside it; a device or pipe is written to as it is."""
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):
-        path.write_text(text, encoding="utf-8")
+        with _opened_for(path, content) as file:
+            file.write(content)
         return
     path = path.resolve()  # a link stays one
     _clear_drafts(path)
-    draft = _draft(path, text)
+    draft = _draft(path, content)
     try:
         os.replace(draft, path)
     finally:
@@ -142,10 +149,10 @@ def replace_file(path: Path, text: str) -> None:
     _sync_folder(path.parent)
 
 
-def write_file(file: str, text: str, option: str) -> None:
+def write_file(file: str, content: str | bytes, option: str) -> None:
     """Write the file that an option names; raises InputError."""
     try:
-        replace_file(Path(file), text)
+        replace_file(Path(file), content)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a file name"
         raise InputError([Problem(_label(file), option, reason, "must be writable")]) from None
