@@ -162,6 +162,11 @@ def test_highs_enters_by_one_door() -> None:
     assert users("highspy") == ["optimizer/solver.py"]
 
 
+def test_joblib_and_dask_enter_by_one_door() -> None:
+    for library in ("joblib", "distributed"):
+        assert users(library) == ["optimizer/sweeps/workers.py"]
+
+
 def test_pyomo_stays_in_the_programme() -> None:
     assert users("pyomo")
     assert all(module.startswith("optimizer/programme/") for module in users("pyomo"))
