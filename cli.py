@@ -24,6 +24,7 @@ from abscopt.optimizer.console.guard import Guarded, one_stream, say, say_table
 from abscopt.optimizer.console.histograms import import_group
 from abscopt.optimizer.console.judged import case_of, say_evaluation
 from abscopt.optimizer.console.learning import update_command
+from abscopt.optimizer.console.logs import log_command, logged
 from abscopt.optimizer.console.options import (
     LIMIT_OF_COMMAND,
     LIMIT_OF_SOLVES,
@@ -85,6 +86,11 @@ def main() -> None:
     "related case.",
 )  # fmt: skip
 @click.option("--report", "page", metavar="FILE", help="Write one HTML page that says it all.")
+@click.option(
+    "--log", "log_file", metavar="FILE",
+    help="Write incumbent, bound, nodes and the solver's text over time, one JSON object a line; "
+    "`abscopt log` reads it.",
+)  # fmt: skip
 @ensemble_options
 @click.option(
     "--risk", metavar="MEASURE",
@@ -121,6 +127,7 @@ def solve_command(
     simulate: bool,
     start_file: str | None,
     page: str | None,
+    log_file: str | None,
     robustness_name: str | None,
     strict: bool,
     changes: tuple[Change, ...],
@@ -144,9 +151,10 @@ def solve_command(
         refuse_warnings(instance, case)
     asked = (ensemble_name, size, ensemble_seed, risk, chance, observe)
     if perfect or any(value is not None for value in asked):
-        for name in ("simulate", "page", "robustness_name"):
+        renamed = {"page": "report", "robustness_name": "robustness", "log_file": "log"}
+        for name in ("simulate", *renamed):
             if ctx.params.get(name) not in (None, False):
-                option = {"page": "report", "robustness_name": "robustness"}.get(name, name)
+                option = renamed.get(name, name)
                 raise click.UsageError(f"--{option} does not go with an ensemble")
         if options.pop("method") != "auto":
             raise click.UsageError("--method does not go with an ensemble")
@@ -159,7 +167,6 @@ def solve_command(
         if observe is not None:
             ctx.exit(observed(ensemble, observe, start_file, out, as_json, options))
         ctx.exit(decided(ensemble, start_file, out, as_json, options))
-    from abscopt.optimizer import solve
     from abscopt.optimizer.results.files import result_folder, write_result
     from abscopt.optimizer.results.schedule_files import schedule_of_file
 
@@ -181,7 +188,7 @@ def solve_command(
         limited = from_the_start(options)
         if plausible is not None and limited["time_limit"] is not None:
             limited["time_limit"] /= 2
-        result = solve(instance, **limited, listener=progress, start=start)
+        result = logged(log_file, instance, progress, **limited, start=start)
         judged, robust = None, dict[str, list[str]]()
         if plausible is not None:
             from abscopt.optimizer.ensemble.command import answer_in
@@ -342,6 +349,7 @@ for command in (
     import_command,
     import_group,
     robustness_command,
+    log_command,
     replan_command,
     explain_command,
     pareto_command,

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from abscopt.optimizer.pipeline import solve
     from abscopt.optimizer.progress import Listener, Progress
     from abscopt.optimizer.replanning.replan import replan
+    from abscopt.optimizer.results.log_read import ReadLog, read_log
     from abscopt.optimizer.results.result import Result
+    from abscopt.optimizer.results.solve_log import SolveLog
     from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
     from abscopt.optimizer.sweeps.read import Store, read_store
     from abscopt.optimizer.sweeps.sweep import sweep
@@ -28,8 +30,10 @@ __all__ = [
     "Listener",
     "Memory",
     "Progress",
+    "ReadLog",
     "Result",
     "Schedule",
+    "SolveLog",
     "Store",
     "decide",
     "decide_observed",
@@ -37,6 +41,7 @@ __all__ = [
     "explain",
     "explain_lesion",
     "frontier",
+    "read_log",
     "read_store",
     "replan",
     "robustness",
@@ -51,8 +56,10 @@ WHERE = {
     "Listener": "progress",
     "Memory": "memory",
     "Progress": "progress",
+    "ReadLog": "results.log_read",
     "Result": "results.result",
     "Schedule": "schedule",
+    "SolveLog": "results.solve_log",
     "Store": "sweeps.read",
     "decide": "ensemble.decide",
     "decide_observed": "ensemble.observation.decide",
@@ -60,6 +67,7 @@ WHERE = {
     "explain": "feasibility.explanation",
     "explain_lesion": "feasibility.explanation",
     "frontier": "pareto",
+    "read_log": "results.log_read",
     "read_store": "sweeps.read",
     "replan": "replanning.replan",
     "robustness": "ensemble.robustness",

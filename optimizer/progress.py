@@ -15,12 +15,13 @@ from abscopt.optimizer.differences import excess
 
 @dataclass(frozen=True)
 class Progress:
-    """One report; absent values are None."""
+    """One report; absent values are None; `nodes` are those looked at so far."""
 
     phase: str
     incumbent: float | None
     bound: float | None
     elapsed: float
+    nodes: int | None = None
 
     @property
     def gap(self) -> float | None:
@@ -147,8 +148,10 @@ class Clock:
             return time.perf_counter() >= self._until
         return self.interrupted or (self._limit is not None and self.elapsed >= self._limit)
 
-    def report(self, phase: str, incumbent: float | None, bound: float | None) -> None:
-        """Tell the listener where the solve stands.
+    def report(
+        self, phase: str, incumbent: float | None, bound: float | None, nodes: int | None = None
+    ) -> None:
+        """Tell the listener where the solve stands; without nodes those told last hold.
 
         Raises
         ------
@@ -160,7 +163,9 @@ class Clock:
         with self._lock:
             if self._failure is not None:
                 raise self._failure
-            self._last = Progress(phase, incumbent, bound, self.elapsed)
+            if nodes is None and self._last is not None:
+                nodes = self._last.nodes
+            self._last = Progress(phase, incumbent, bound, self.elapsed, nodes)
             self._listener(self._last)
 
     @contextmanager

@@ -18,6 +18,7 @@ import highspy
 import numpy as np
 
 from abscopt.models.arrays import FloatArray
+from abscopt.optimizer import solver_text
 from abscopt.optimizer.mip import (
     DoubtError,
     Ending,
@@ -94,6 +95,7 @@ def solver_version() -> str:
 
 
 @cache
+@solver_text.unheard
 def canary() -> None:
     """Raise SolverError if HiGHS gets a tiny known MILP wrong as we ask it.
 
@@ -108,6 +110,7 @@ def canary() -> None:
 
 
 @cache
+@solver_text.unheard
 def presolve_loses() -> bool:
     """Whether HiGHS' presolve loses the optimum of a tiny programme (1.15 and 1.16 do)."""
     outcome = solve_matrix(losable(PRESOLVE_TOLERANCE), presolve=True)
@@ -184,7 +187,7 @@ def solve_matrix(
     time_limit: float | None = None,
     threads: int = 1,
     seed: int = 0,
-    listener: Callable[[float | None, float | None], bool] | None = None,
+    listener: Callable[[float | None, float | None, int], bool] | None = None,
     start: FloatArray | None = None,
     log: str | None = None,
     most_nodes: int | None = None,
@@ -195,7 +198,7 @@ def solve_matrix(
     Parameters
     ----------
     absolute_gap : stop when bound minus incumbent is at most this, in the objective's unit
-    listener : called with (incumbent, bound) now and then; returns True to stop
+    listener : called with (incumbent, bound, nodes) now and then; returns True to stop
     start : a point to begin with; HiGHS ignores it if it is not feasible
     log : file to which HiGHS writes its own log
     most_nodes : stop after so many nodes; without presolve none are counted
@@ -225,6 +228,7 @@ def solve_matrix(
             _begin_at(highs, start)
         if listener is not None:
             _listen(highs, listener)
+        solver_text.pass_on(highs)
         highs.run()
         if highs.getModelStatus() not in _DOUBTED:
             break
@@ -277,12 +281,12 @@ def _begin_at(highs: Any, start: FloatArray) -> None:
         raise SolverError("HiGHS refuses the start")
 
 
-def _listen(highs: Any, listener: Callable[[float | None, float | None], bool]) -> None:
+def _listen(highs: Any, listener: Callable[[float | None, float | None, int], bool]) -> None:
     def told(event: Any) -> None:
         out = event.data_out
         incumbent = out.mip_primal_bound if np.isfinite(out.mip_primal_bound) else None
         bound = out.mip_dual_bound if np.isfinite(out.mip_dual_bound) else None
-        if listener(incumbent, bound):
+        if listener(incumbent, bound, int(out.mip_node_count)):
             event.data_in.user_interrupt = True
 
     highs.cbMipInterrupt.subscribe(told)

@@ -243,7 +243,7 @@ def _round(
     if schedule == answer.schedule and outcome.objective is not None:
         answer.relaxation_error = outcome.objective - verdict.objective
     _believe(candidates, judge.instance, data, model, matrix, position, answer)
-    _told(clock, answer, answer.bound)
+    _told(clock, answer, answer.bound, answer.nodes)
     if (answer.gap is not None and answer.gap <= how.gap) or outcome.ending == "limit":
         return None
     excess = {i: value_at(model.excess[i], position, outcome.x) for i in model.excess}
@@ -366,8 +366,9 @@ def _highs(
     and then reports the incumbent as the bound.
     """
 
-    def told(_: float | None, bound: float | None) -> bool:
-        return _told(clock, answer, None if bound is None else bound / OBJECTIVE_SCALE)
+    def told(_: float | None, bound: float | None, nodes: int) -> bool:
+        scaled = None if bound is None else bound / OBJECTIVE_SCALE
+        return _told(clock, answer, scaled, answer.nodes + nodes)
 
     outcome = solve_matrix(
         replace(matrix, cost=matrix.cost * OBJECTIVE_SCALE, offset=matrix.offset * OBJECTIVE_SCALE),
@@ -386,8 +387,8 @@ def _highs(
     return replace(outcome, objective=objective, bound=bound)
 
 
-def _told(clock: Clock, answer: ProgrammeAnswer, bound: float | None) -> bool:
+def _told(clock: Clock, answer: ProgrammeAnswer, bound: float | None, nodes: int) -> bool:
     bounds = [value for value in (bound, answer.bound) if value is not None]
     value = None if answer.evaluation is None else answer.value
-    clock.report("programme", value, max(min(bounds), answer.floor) if bounds else None)
+    clock.report("programme", value, max(min(bounds), answer.floor) if bounds else None, nodes)
     return clock.expired

@@ -132,11 +132,12 @@ class Tree(Generic[Node]):
         self.release()
         self.close(bound)
 
-    def report(self, clock: Clock, phase: str) -> None:
+    def report(self, clock: Clock, phase: str, nodes: int | None = None) -> None:
         """Tell how far the search is; what is not finite is absent."""
         value, bound = self.value(), self.proved
         clock.report(
             phase,
             value if math.isfinite(value) else None,
             bound if math.isfinite(bound) else None,
+            nodes,
         )

@@ -180,7 +180,7 @@ class Search:
             raise Stopped
 
     def _tell(self) -> None:
-        self.tree.report(self.clock, "search over members")
+        self.tree.report(self.clock, "search over members", self.state.nodes)
 
     def _offer(self, across: AcrossMembers, row: CourseIds, value: float) -> None:
         """Take a better feasible row."""

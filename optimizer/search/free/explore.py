@@ -96,7 +96,7 @@ class Search:
 
     def stopped(self) -> bool:
         """Whether the clock says so; tells it how far the search is."""
-        self.tree.report(self.clock, "free course")
+        self.tree.report(self.clock, "free course", self.in_hand.nodes)
         return self.clock.expired
 
     def stop(self) -> bool:

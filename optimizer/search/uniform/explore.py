@@ -137,7 +137,7 @@ class Search:
 
     def _tell(self) -> None:
         """Report the incumbent and the bound of all that is open."""
-        self.tree.report(self.clock, "search")
+        self.tree.report(self.clock, "search", self.state.nodes)
 
     def begin_with(self, starts: Sequence[tuple[PlanId, CourseIds]]) -> None:
         """Offer schedules in hand, repaired where they are not feasible."""
