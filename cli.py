@@ -17,6 +17,7 @@ import click
 
 from abscopt.instances.changes.change import Change
 from abscopt.optimizer.console.cases import instances_group, refuse_warnings
+from abscopt.optimizer.console.compare import compare_command
 from abscopt.optimizer.console.ensembles import EXIT_CODES, decided, observed
 from abscopt.optimizer.console.exchange import export_command, import_command
 from abscopt.optimizer.console.explain import explain_command
@@ -50,8 +51,6 @@ from abscopt.optimizer.console.sweeps import results_command, sweep_command
 from abscopt.optimizer.progress import ProgressLine
 from abscopt.optimizer.results.files import load_case
 from abscopt.optimizer.results.result import DISCLAIMER
-
-SOLVERS = ("highs", "scip", "cbc", "glpk", "gurobi", "cplex")
 
 
 @click.group(
@@ -270,46 +269,6 @@ def evaluate_command(
         say(line)
 
 
-@main.command("compare")
-@click.argument("cases", metavar="CASE|RESULT|SCHEDULE...", nargs=-1, required=True)
-@cross_option
-@click.option(
-    "--solver", "solvers", type=click.Choice(SOLVERS), multiple=True,
-    help="Also solve each case as one MILP with HiGHS and this solver; may be repeated.",
-)  # fmt: skip
-@click.option("--csv", "csv_file", metavar="FILE|-", help="Write the rows as CSV.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@solver_options(LIMIT_OF_SOLVES)
-@click.pass_context
-@changes_options
-def compare_command(
-    ctx: click.Context,
-    /,
-    cases: tuple[str, ...],
-    cross: bool,
-    solvers: tuple[str, ...],
-    csv_file: str | None,
-    as_json: bool,
-    changes: tuple[Change, ...],
-    **options: Any,
-) -> None:
-    """One table over cases, results of `solve`, schedules and solvers.
-
-    Schedules without a case of their own (CSV, JSON without `kind`) and, with --cross, results of
-    other cases are judged on every case named. Every answer is judged. With --solver each is
-    held against HiGHS: agree, within_gap, disagree (exit code 1) or limit.
-    """
-    one_stream(csv_file, as_json)
-    from abscopt.optimizer.crosscheck import comparison
-
-    with ProgressLine() as progress:
-        compared = comparison.compare(
-            cases, solvers, comparison.Options(**options), progress, cross=cross, changes=changes
-        )
-    say_table(compared, comparison, csv_file, as_json)
-    ctx.exit(1 if comparison.disagreement(compared) else 0)
-
-
 @main.command("frontier")
 @click.argument("case", metavar="NAME|FILE")
 @click.option("--limit", "name", metavar="NAME", required=True, help="The limit whose cap varies.")
@@ -345,6 +304,7 @@ def frontier_command(
 
 for command in (
     instances_group,
+    compare_command,
     export_command,
     import_command,
     import_group,

@@ -46,7 +46,7 @@ def judged_schedule(file: str, instance: Instance, cross: bool) -> Finding:
     return Finding(
         source="schedule",
         solver=f"file {file}",
-        name=f"schedule ({file})",
+        name=f"{file} (schedule)",
         version=None,
         status="feasible" if evaluation.admissible else "breaks_limits",
         schedule=schedule,
@@ -123,7 +123,7 @@ def read_result(raw: dict[str, Any], instance: Instance, file: str) -> Finding:
     return Finding(
         source="file",
         solver=f"file {file}",
-        name=f"{solver.get('name')} ({file})",
+        name=f"{file} ({solver.get('name')})",
         version=str(solver.get("version")),
         status=raw["status"],
         schedule=schedule,

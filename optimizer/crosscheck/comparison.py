@@ -15,6 +15,7 @@ from abscopt.optimizer.crosscheck.arguments import (
     read_result,
     results_and_schedules,
 )
+from abscopt.optimizer.crosscheck.beside import Beside, beside
 from abscopt.optimizer.crosscheck.compare import (
     Finding,
     Verdict,
@@ -25,12 +26,9 @@ from abscopt.optimizer.crosscheck.compare import (
     verdict,
 )
 from abscopt.optimizer.crosscheck.engines import ENGINES
-from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.progress import Listener, Progress
 from abscopt.optimizer.results.csv_rows import csv_rows
-from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.result import DISCLAIMER, FORMAT, instance_digest
-from abscopt.optimizer.schedule import standard_schedule
 
 if TYPE_CHECKING:
     from abscopt.instances.changes.change import Change
@@ -41,10 +39,10 @@ STATUSES = ("optimal", "feasible", "infeasible", "unknown")
 COLUMNS = (
     "case", "source", "solver", "version", "status", "objective", "bound", "gap", "gap_unit",
     "seconds", "nodes", "sites", "doses", "drug_starts", "binding_limits", "standard_objective",
-    "gain_over_standard", "verdict", "differences", "message",
+    "gain_over_standard", "verdict", "differences", "message", "control", "standard_breaks",
+    "baseline_objective", "gain_over_baseline", "baseline_control", "reference_objective",
+    "reference_bound", "reference_verdict",
 )  # fmt: skip
-SHOWN = 3
-"""So many events of each side are printed where two schedules differ."""
 
 
 @dataclass
@@ -54,6 +52,7 @@ class Compared:
     instance: Instance
     gap: float
     findings: list[Finding]
+    beside: Beside
 
     @property
     def verdicts(self) -> list[Verdict | None]:
@@ -90,12 +89,15 @@ def compare(
     *,
     cross: bool = False,
     changes: Sequence[Change] = (),
+    baseline: str | None = None,
+    by_reference: bool = False,
 ) -> list[Compared]:
     """Everything that the arguments name, solved, read or both; raises InputError.
 
     With solvers, each case also goes through HiGHS, the reference, and through each of them. A
     schedule that belongs to no case is judged on every case named; with `cross`, so are the
-    schedules of results of other cases. `changes` are made in every case named.
+    schedules of results of other cases. `changes` are made in every case named. A baseline (file
+    of a result or schedule) and, `by_reference`, the known optimum stand beside each case.
     """
     files, cases = files_and_cases(arguments, changes)
     compared: dict[str, Compared] = {}
@@ -103,7 +105,8 @@ def compare(
     read = [(path, raw, case_of_result(raw, path, cases)) for path, raw in results]
     for instance in [*cases, *(instance for _, _, instance in read)]:
         gap = instance.objective.gap if options.gap is None else options.gap
-        compared.setdefault(instance_digest(instance), Compared(instance, gap, []))
+        context = beside(instance, baseline, by_reference, cross)
+        compared.setdefault(instance_digest(instance), Compared(instance, gap, [], context))
     named = {instance_digest(instance) for instance in cases}
     from_files: dict[str, list[Finding]] = {
         instance_digest(instance): [judged_schedule(path, instance, cross) for path in schedules]
@@ -151,19 +154,19 @@ class _Progress:
 
 
 def disagreement(compared: Sequence[Compared]) -> bool:
-    """Whether any finding disagrees with its reference."""
+    """Whether any finding disagrees with its reference, or with the known optimum."""
     return any(
         judged is not None and judged.verdict == "disagree"
         for of_case in compared
         for judged in of_case.verdicts
-    )
+    ) or any(row["reference_verdict"] in ("above", "below") for row in rows(compared))
 
 
 def rows(compared: Sequence[Compared]) -> list[dict[str, Any]]:
     """One row of plain data per finding; lists where a cell has several entries."""
     table = []
     for of_case in compared:
-        standard = _standard(of_case.instance)
+        standard = of_case.beside.standard
         for finding, judged in zip(of_case.findings, of_case.verdicts, strict=True):
             value = finding.value
             differences = None if judged is None else _differences(of_case, finding)
@@ -190,6 +193,7 @@ def rows(compared: Sequence[Compared]) -> list[dict[str, Any]]:
                     "verdict": None if judged is None else judged.verdict,
                     "differences": None if differences is None else differences["count"],
                     "message": finding.message,
+                    **of_case.beside.cells(finding),
                 }
             )
     return table
@@ -230,86 +234,22 @@ def document(compared: Sequence[Compared]) -> dict[str, Any]:
         "kind": "comparison",
         "notice": DISCLAIMER,
         "gaps": {of_case.instance.name: of_case.gap for of_case in compared},
-        **_changes(compared),
+        **stated_changes(compared),
         "rows": rows(compared),
         "verdicts": verdicts(compared),
     }
 
 
-def _changes(compared: Sequence[Compared]) -> dict[str, Any]:
+def stated_changes(compared: Sequence[Compared]) -> dict[str, Any]:
     """What was changed in which case; empty where nothing was."""
     stated = {x.instance.name: list(x.instance.changes) for x in compared if x.instance.changes}
     return {"changes": stated} if stated else {}
 
 
 def csv_text(compared: Sequence[Compared]) -> str:
-    """The rows as CSV."""
-    return csv_rows(COLUMNS, rows(compared))
-
-
-def report(compared: Sequence[Compared]) -> str:
-    """The rows as a table for a person, and the reason of every verdict."""
-    proof = plain_table(
-        "Comparison", "Case", "Solver", "Status", ">Objective", ">Bound", ">Gap", "", ">Gain",
-        "Verdict",
-    )  # fmt: skip
-    plans = plain_table(
-        "Schedules", "Case", "Solver", ">Seconds", ">Nodes", "Doses (Gy, first day)",
-        "Drug starts", "Binding limits",
-    )  # fmt: skip
-    for table, words in ((proof, ("Status", "Verdict")), (plans, ())):
-        for column in table.columns:
-            column.no_wrap = column.header in words
-    for row in rows(compared):
-        version = "" if row["source"] in ("file", "schedule") else f" {row['version'] or ''}"
-        proof.add_row(
-            row["case"],
-            f"{row['solver']}{version}",
-            row["status"],
-            *(_number(row[key], 4) for key in ("objective", "bound", "gap")),
-            row["gap_unit"],
-            _number(row["gain_over_standard"], 4, "+"),
-            row["verdict"] or "",
-        )
-        plans.add_row(
-            row["case"],
-            row["solver"],
-            _number(row["seconds"], 2),
-            "-" if row["nodes"] is None else str(row["nodes"]),
-            *(", ".join(row[key]) or "-" for key in ("doses", "drug_starts", "binding_limits")),
-        )
-    lines: list[object] = [proof, plans]
-    for entry in verdicts(compared):
-        line = f"{entry['case']}, {entry['solver']} against {entry['reference']}: "
-        line += f"{entry['verdict']}: {entry['reason']}"
-        lines += [line, *_difference_lines(entry)]
-    for row in rows(compared):
-        if row["status"] in ("not_installed", "breaks_limits"):
-            lines.append(f"{row['case']}, {row['solver']}: {row['message']}")
-    for name, texts in _changes(compared).get("changes", {}).items():
-        lines += [f"{name} changed: {text}" for text in texts]
-    return plain_text([*lines, "", DISCLAIMER])
-
-
-def _difference_lines(entry: dict[str, Any]) -> list[str]:
-    """How many fractions and doses differ between two schedules, and the first of each."""
-    differences = entry["differences"]
-    if not differences or not differences["count"]:
-        return []
-    lines = [f"  {differences['count']} fractions or doses differ:"]
-    sides = (("solver", "only_here"), ("reference", "only_in_reference"))
-    for who, key in sides:
-        events = differences[key]
-        lines += [f"    {entry[who]} only: {event}" for event in events[:SHOWN]]
-        if len(events) > SHOWN:
-            lines.append(f"    {entry[who]} only: and {len(events) - SHOWN} more")
-    return lines
-
-
-def _number(value: float | None, digits: int, sign: str = "") -> str:
-    return "-" if value is None else f"{value:{sign}.{digits}f}"
-
-
-def _standard(instance: Instance) -> Evaluation | None:
-    schedule = standard_schedule(instance)
-    return None if schedule is None else Judge(instance).evaluate(schedule)
+    """The rows as CSV; control of each lesion as `name probability`."""
+    listed = rows(compared)
+    for row in listed:
+        for key in ("control", "baseline_control"):
+            row[key] = [f"{lesion} {value!r}" for lesion, value in row[key].items()]
+    return csv_rows(COLUMNS, listed)

@@ -15,6 +15,7 @@ from abscopt.optimizer.results.result import instance_digest
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
+    from abscopt.optimizer.evaluation import Evaluation
     from abscopt.optimizer.progress import Listener
     from abscopt.optimizer.results.result import Result
     from abscopt.optimizer.sweeps.runs import Run
@@ -26,7 +27,10 @@ _ONE_AT_A_TIME = threading.Lock()
 """Workers of a cluster may have several threads; each solve counts on its process for itself."""
 
 
-class Abandoned(Exception):
+Rows = tuple[dict[str, Any], ...]
+
+
+class Abandoned(BaseException):
     """The sweep is over; what this run has found is dropped."""
 
 
@@ -42,8 +46,8 @@ class Outcome:
     """
 
     row: dict[str, Any]
-    lesions: tuple[dict[str, Any], ...] = ()
-    limits: tuple[dict[str, Any], ...] = ()
+    lesions: Rows = ()
+    limits: Rows = ()
     document: str | None = None
 
 
@@ -69,6 +73,8 @@ def execute(run: Run, case: Instance, listener: Listener | None = None) -> Outco
 def _executed(run: Run, case: Instance, listener: Listener | None) -> Outcome:
     try:
         instance = case.with_(run.changes) if run.changes else case
+        if run.solver != "abscopt":
+            return _by_solver(run, instance, listener)
         result = solve(
             instance,
             gap=run.gap,
@@ -79,8 +85,6 @@ def _executed(run: Run, case: Instance, listener: Listener | None) -> Outcome:
             listener=listener,
         )
         return _outcome(run, result, instance)
-    except Abandoned:
-        raise
     except InputError as error:
         return failure(run, REFUSED, str(error))
     except Exception as error:
@@ -114,7 +118,41 @@ def _outcome(run: Run, result: Result, instance: Instance) -> Outcome:
         "result_digest": document["digest"],
         "message": "",
     }
-    evaluation = result.evaluation
+    text = json.dumps(document, allow_nan=False)
+    return Outcome(row, *_judged(run, result.evaluation), text)
+
+
+def _by_solver(run: Run, instance: Instance, listener: Listener | None) -> Outcome:
+    """What another solver makes of the one MILP, judged; it leaves no document."""
+    from abscopt.optimizer.crosscheck.compare import find
+    from abscopt.optimizer.crosscheck.engines import ENGINES
+
+    options = {"gap": run.gap, "time_limit": run.time_limit, "threads": run.threads}
+    engine = ENGINES[run.solver]
+    finding = find(instance, engine, **options, seed=run.seed, listener=listener)  # type: ignore[arg-type]
+    if finding.status in ("error", "breaks_limits"):
+        return failure(run, FAILED, finding.message)
+    if finding.status in ("not_installed", "too_large", "size_licence"):
+        return failure(run, REFUSED, finding.message)
+    gap = instance.objective.gap if run.gap is None else run.gap
+    row = {
+        "run": run.number,
+        "status": finding.status,
+        "objective": finding.value,
+        "bound": finding.bound,
+        "gap": finding.gap,
+        "unit": instance.objective.unit,
+        "requested_gap": gap,
+        "nodes": finding.nodes,
+        "proved_by": f"{finding.name} {finding.version}",
+        "instance_digest": instance_digest(instance),
+        "message": finding.message,
+    }
+    return Outcome(row, *_judged(run, finding.evaluation))
+
+
+def _judged(run: Run, evaluation: Evaluation | None) -> tuple[Rows, Rows]:
+    """Rows of lesions and limits; none without a schedule."""
     lesions = tuple(
         {
             "run": run.number,
@@ -143,4 +181,4 @@ def _outcome(run: Run, result: Result, instance: Instance) -> Outcome:
         }
         for use in (evaluation.limits if evaluation else ())
     )
-    return Outcome(row, lesions, limits, json.dumps(document, allow_nan=False))
+    return lesions, limits

@@ -21,7 +21,8 @@ CREATE TABLE runs (             -- what is to be solved, one row per run; never 
   wanted_gap REAL,              -- NULL: the case's own
   time_limit REAL,              -- seconds; NULL: none
   threads INTEGER NOT NULL,
-  method TEXT NOT NULL,
+  solver TEXT NOT NULL,         -- abscopt, or one that the one MILP is handed to
+  method TEXT NOT NULL,         -- of abscopt
   seed INTEGER NOT NULL
 );
 CREATE TABLE settings (         -- values of the keys of grid and sample, one row per run and key

@@ -38,6 +38,7 @@ class Run:
     settings : values of the keys of grid and sample
     changes : all of them as texts of `--set`
     gap, time_limit, threads, method, seed : as in `solve`
+    solver : `abscopt`, or one that the programme is handed to
     """
 
     number: int
@@ -48,6 +49,7 @@ class Run:
     gap: float | None
     time_limit: float | None
     threads: int
+    solver: str
     method: str
     seed: int
 
@@ -96,7 +98,7 @@ def described(run: Run) -> str:
     words = [f"{run.number:>6}  {run.case_name}", *filter(None, [run.variant]), *run.changes]
     options = {"gap": run.gap, "time_limit": run.time_limit, "threads": run.threads}
     words += [f"{name} {value:g}" for name, value in options.items() if value is not None]
-    return "  ".join([*words, run.method, f"seed {run.seed}"])
+    return "  ".join([*words, run.solver, run.method, f"seed {run.seed}"])
 
 
 def _cases(study: Study, folder: Path) -> dict[str, Instance]:

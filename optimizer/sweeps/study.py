@@ -61,6 +61,9 @@ class Sample(Table):
     )
 
 
+SolverName = Literal["abscopt", "highs", "scip", "cbc", "glpk", "gurobi", "cplex"]
+
+
 class Options(Table):
     """Options of `solve`: each a list of values to try."""
 
@@ -72,6 +75,10 @@ class Options(Table):
     )
     threads: Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(min_length=1)] = Field(
         default=(1,), description="of the solver"
+    )
+    solver: Annotated[tuple[SolverName, ...], Field(min_length=1)] = Field(
+        default=("abscopt",),
+        description="abscopt: as `solve`; else the one MILP in that solver, as `compare --solver`",
     )
     method: Annotated[tuple[Literal["auto", "single"], ...], Field(min_length=1)] = Field(
         default=("auto",), description="of `solve`"

@@ -147,6 +147,7 @@ def _rows(run: Run) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         "wanted_gap": run.gap,
         "time_limit": run.time_limit,
         "threads": run.threads,
+        "solver": run.solver,
         "method": run.method,
         "seed": run.seed,
     }

@@ -16,11 +16,11 @@ from random_instances import random_case
 from scipy.sparse import csc_array, csr_array
 from tuning import tune
 
-from abscopt import cli
 from abscopt.instances import build as instance_of
 from abscopt.instances import load
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.table import Candidates
+from abscopt.optimizer.console.compare import SOLVERS
 from abscopt.optimizer.crosscheck import naming, writer
 from abscopt.optimizer.crosscheck.cells import doses
 from abscopt.optimizer.crosscheck.compare import (
@@ -113,7 +113,7 @@ def run(engine: Engine, matrix: Matrix) -> Outcome:
 
 
 def test_the_command_line_lists_every_solver() -> None:
-    assert tuple(ENGINES) == cli.SOLVERS
+    assert tuple(ENGINES) == SOLVERS
 
 
 def test_the_free_solvers_are_installed_for_the_tests() -> None:
