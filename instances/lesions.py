@@ -12,7 +12,6 @@ from abscopt.instances.courses import Course, with_prescriptions
 from abscopt.instances.fields import (
     AlphaBeta,
     CapGy,
-    Day,
     FractionDose,
     LibraryTable,
     Name,
@@ -22,48 +21,25 @@ from abscopt.instances.fields import (
     Table,
     consistent,
 )
+from abscopt.instances.sparing import (
+    DailyFactors,
+    Histogram,
+    SparingFactor,
+    check_sparing,
+    factor_form,
+)
 from abscopt.models.population import sensitivity_factors
 
 if TYPE_CHECKING:
     from abscopt.instances.immune import Immune
     from abscopt.models.arrays import FloatArray
 
-SECOND_MOMENT = "second_moment"
 KEPT = 1.0 + 1e-9
 """What is demanded may exceed what is reached by this factor, as loads may exceed caps."""
 
 
 DEMANDS = ("least_bed_gy", "least_eqd2_gy", "least_control")
 """Keys of a lesion that demand a least outcome of it."""
-
-
-class DailyFactors(Table):
-    """Sparing factors that vary from day to day."""
-
-    days: Annotated[tuple[Day, ...], Field(min_length=1)] = Field(
-        description="fraction days that have a factor; every day on offer must be one"
-    )
-    values: Annotated[tuple[Annotated[float, Field(ge=0, le=3)], ...], Field(min_length=1)] = Field(
-        description="sparing factors"
-    )
-
-    @consistent
-    def _lengths(self) -> Self:
-        if len(self.days) != len(self.values):
-            raise ValueError("days and values must have the same length")
-        if len(set(self.days)) < len(self.days):
-            raise ValueError("a day is listed twice")
-        return self
-
-
-def _factor_form(value: object) -> str:
-    return "table" if isinstance(value, dict | DailyFactors) else "number"
-
-
-SparingFactor = Annotated[
-    Annotated[float, Field(ge=0, le=3), Tag("number")] | Annotated[DailyFactors, Tag("table")],
-    Discriminator(_factor_form),
-]
 
 
 class Clone(Table):
@@ -99,10 +75,13 @@ class Technique(Table):
     sparing: dict[Name, dict[Name, SparingFactor]] = Field(
         default_factory=dict, description="replaces the lesion's factors of the organs it names"
     )
+    histograms: dict[Name, Histogram] = Field(
+        default_factory=dict, description="replaces the lesion's histograms of the organs it names"
+    )
     irradiated_share: Annotated[
         Annotated[float, Field(gt=0, le=1), Tag("number")]
         | Annotated[dict[Name, Share], Tag("table")],
-        Discriminator(_factor_form),
+        Discriminator(factor_form),
     ] = Field(
         default=1.0, description="part of the clonogens in the beam, of all or clone by clone"
     )
@@ -205,6 +184,10 @@ class Lesion(LibraryTable):
     sparing: dict[Name, dict[Name, SparingFactor]] = Field(
         default_factory=dict, description="dose at each point of each organ per Gy prescribed"
     )
+    histograms: dict[Name, Histogram] = Field(
+        default_factory=dict,
+        description="dose bins of organs; points that `sparing` does not state come from them",
+    )
     techniques: Annotated[tuple[Technique, ...], Field(max_length=8)] = Field(
         default=(), description="ways to irradiate it; the lesion's own values if none"
     )
@@ -231,7 +214,7 @@ class Lesion(LibraryTable):
                 raise ValueError("volume_cm3 is missing (needed for an irradiable lesion)")
             if self.course is None:
                 raise ValueError("course is missing (needed for an irradiable lesion)")
-        elif self.course is not None or self.sparing or self.techniques:
+        elif self.course is not None or self.sparing or self.histograms or self.techniques:
             raise ValueError(
                 "a lesion with irradiable = false has no course, no sparing and no techniques"
             )
@@ -239,9 +222,9 @@ class Lesion(LibraryTable):
             raise ValueError("least_bed_gy and least_eqd2_gy need irradiable = true")
         if self.clonogens_per_cm3 is not None and self.volume_cm3 is None:
             raise ValueError("clonogens_per_cm3 needs volume_cm3")
-        _check_sparing("sparing", self.sparing)
+        check_sparing("sparing", self.sparing)
         for technique in self.techniques:
-            _check_sparing(f"techniques.{technique.name}.sparing", technique.sparing)
+            check_sparing(f"techniques.{technique.name}.sparing", technique.sparing)
         self._check_clones()
         return self
 
@@ -377,19 +360,21 @@ class Lesion(LibraryTable):
             return factor.values[factor.days.index(day)]
         return factor
 
+    def histogram(self, organ: str, technique: Technique) -> Histogram | None:
+        """Bins of an organ under a technique; None where its dose is stated at points only.
 
-def _check_sparing(place: str, sparing: dict[str, dict[str, SparingFactor]]) -> None:
-    for organ, points in sparing.items():
-        if SECOND_MOMENT in points and "mean" not in points:
-            raise ValueError(f"{place}.{organ}.second_moment needs {place}.{organ}.mean")
-        mean, square = points.get("mean"), points.get(SECOND_MOMENT)
-        if isinstance(mean, float) and isinstance(square, float) and square < mean**2 * 0.999:
-            raise ValueError(f"{place}.{organ}.second_moment is below the square of the mean")
+        A technique that states an organ's factors and no bins has none: the lesion's are of
+        another plan.
+        """
+        if organ in technique.histograms or organ in technique.sparing:
+            return technique.histograms.get(organ)
+        return self.histograms.get(organ)
 
 
 PLAIN = Technique.model_construct(
     name="",
     sparing={},
+    histograms={},
     irradiated_share=1.0,
     node_factor=1.0,
     integral_dose_cm3=None,

@@ -25,11 +25,12 @@ from abscopt.instances.fields import (
 )
 from abscopt.instances.history.delivered import Delivered
 from abscopt.instances.immune import Immune, Lymphocytes
-from abscopt.instances.lesions import SECOND_MOMENT, Lesion, Technique
+from abscopt.instances.lesions import Lesion, Technique
 from abscopt.instances.limits import AnyLimit
 from abscopt.instances.organs import CrossMoment, Organ, PriorDose
 from abscopt.instances.reading.problems import CROSS_CHECKS, MOST_LIMITS
 from abscopt.instances.reading.shorthand import DAYS, LISTS
+from abscopt.instances.sparing import SECOND_MOMENT
 from abscopt.instances.systemic import AgentChoice, Drug, Regimen
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from abscopt.instances.schema import Instance
 Raw = dict[str, Any]
 
 CITED: Raw = {"source": "test", "status": "assumed"}
+BINS: Raw = {"doses": [0.1, 0.3, 0.5], "shares": [0.3, 0.4, 0.3], "source": "test"}
 
 
 def rich(kinds: tuple[Raw, ...] = ()) -> Instance:
@@ -53,6 +54,7 @@ def rich_raw(kinds: tuple[Raw, ...] = ()) -> Raw:
                 "lungs": {"mean": 0.1},
                 "heart": {"mean": 0.1},
             },
+            "histograms": {"organ": BINS},
         }
 
     occult: Raw = {

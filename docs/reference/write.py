@@ -107,7 +107,8 @@ SYMBOLS: dict[str, dict[str, str]] = {
         "lymphocyte_log_loss_per_dose": "ℓ_L",
         "precursor_log_loss_per_dose": "ℓ_R",
     },
-    "NtcpLimit": {"td50_gy": "TD₅₀", "m": "m"},
+    "NtcpLimit": {"td50_gy": "TD₅₀", "m": "m", "volume_exponent": "n"},
+    "Histogram": {"doses": "δ_i", "shares": "v_i"},
 }
 """Table -> key -> symbol in `model.md` and in the docstrings."""
 

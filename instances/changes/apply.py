@@ -25,7 +25,15 @@ SCALE = "scale_caps"
 SCALED = ("cap_gy", "limits_gy")
 LIBRARY_TABLES = ("drugs", "regimens")
 """Tables whose entries a case has from the library without stating them."""
-OF_RADIATION = ("course", "prescriptions", "sparing", "techniques", "least_bed_gy", "least_eqd2_gy")
+OF_RADIATION = (
+    "course",
+    "prescriptions",
+    "sparing",
+    "histograms",
+    "techniques",
+    "least_bed_gy",
+    "least_eqd2_gy",
+)
 """What a lesion that may not be irradiated does not have."""
 ALTERNATIVES = {"clonogens": "clonogens_per_cm3", "clonogens_per_cm3": "clonogens"}
 """Keys of which a table has one: who sets it takes the other away."""

@@ -19,8 +19,9 @@ from abscopt.instances.regimens import dose_in_mg
 
 if TYPE_CHECKING:
     from abscopt.instances.courses import UniformCourse
-    from abscopt.instances.lesions import Lesion, SparingFactor, Technique
+    from abscopt.instances.lesions import Lesion, Technique
     from abscopt.instances.schema import Instance
+    from abscopt.instances.sparing import SparingFactor
     from abscopt.instances.systemic import AgentChoice
 
 BODY_KEYS = {
@@ -35,7 +36,7 @@ def input_notes(instance: Instance) -> tuple[Note, ...]:
     """Every note on a case that needs neither courses nor judge, in the order of the case."""
     checks = (
         _assumed, _sparing, _losses, _menus, _prior, _cycles, _starts, _immune_shares, _idle_terms,
-        _agents, _envelopes, unusual_values,
+        _agents, _envelopes, _bins, unusual_values,
     )  # fmt: skip
     return tuple(found for check in checks for found in check(instance))
 
@@ -76,6 +77,29 @@ def _sparing(instance: Instance) -> Iterator[Note]:
             own = [key for key in counted if key[0] in way.sparing]
             name = f"{lesion.name} ({way.name})"
             yield from _left_out(place, name, way.sparing, own, counted)
+
+
+BINS_APART = 0.02
+"""Relative difference of a stated mean and that of the bins that is no rounding."""
+
+
+def _bins(instance: Instance) -> Iterator[Note]:
+    """Means that factors and bins of one organ state differently."""
+    for i, lesion in enumerate(instance.lesions):
+        tables = [(f"lesions[{i}]", lesion.sparing, lesion.histograms)]
+        tables += [
+            (f"lesions[{i}].techniques[{j}]", way.sparing, way.histograms)
+            for j, way in enumerate(lesion.techniques)
+        ]
+        for place, sparing, histograms in tables:
+            for organ, histogram in histograms.items():
+                stated = sparing.get(organ, {}).get("mean")
+                far = BINS_APART * histogram.mean
+                if isinstance(stated, float) and abs(stated - histogram.mean) > far:
+                    yield note(
+                        "bins_apart", f"{place}.histograms.{organ}", stated=stated,
+                        organ=organ, mean=histogram.mean,
+                    )  # fmt: skip
 
 
 def _left_out(

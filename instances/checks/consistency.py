@@ -22,7 +22,7 @@ from abscopt.instances.sources import library
 
 if TYPE_CHECKING:
     from abscopt.instances.courses import FreeCourse, UniformCourse
-    from abscopt.instances.lesions import Lesion
+    from abscopt.instances.lesions import Lesion, Technique
     from abscopt.instances.schema import Instance, StandardAgent
     from abscopt.instances.systemic import AgentChoice
 
@@ -73,18 +73,23 @@ def _shares(instance: Instance) -> Iterator[Problem]:
             yield f"lesions.{key}", round(total, 9), "the shares of all lesions must not exceed 1"
 
 
+def _parts(i: int, lesion: Lesion) -> Iterator[tuple[str, Lesion | Technique]]:
+    """(place, table) of a lesion and of its techniques."""
+    yield f"lesions[{i}]", lesion
+    for j, technique in enumerate(lesion.techniques):
+        yield f"lesions[{i}].techniques[{j}]", technique
+
+
 def _sparing(instance: Instance) -> Iterator[Problem]:
     for i, lesion in enumerate(instance.lesions):
-        tables = [(f"lesions[{i}].sparing", lesion.sparing)]
-        tables += [
-            (f"lesions[{i}].techniques[{j}].sparing", technique.sparing)
-            for j, technique in enumerate(lesion.techniques)
-        ]
-        for place, sparing in tables:
-            for organ, points in sparing.items():
+        for part, table in _parts(i, lesion):
+            place = f"{part}.sparing"
+            for organ in dict.fromkeys([*table.sparing, *table.histograms]):
                 if organ not in instance.organs:
-                    known = listing(instance.organs)
-                    yield f"{place}.{organ}", organ, f"unknown organ; [organs] has {known}"
+                    key = "sparing" if organ in table.sparing else "histograms"
+                    rule = f"unknown organ; [organs] has {listing(instance.organs)}"
+                    yield f"{part}.{key}.{organ}", organ, rule
+            for organ, points in table.sparing.items():
                 for point, factor in points.items():
                     if isinstance(factor, float | int):
                         continue

@@ -33,6 +33,8 @@ def used_up(instance: Instance) -> Iterator[Problem]:
             for i, prior in enumerate(instance.prior_doses)
             if (prior.organ, prior.point) == (limit.organ, limit.evaluation_point)
         ]
+        if limit.counts_bins and counted:
+            continue  # named by the check of limits
         if limit.counts_voxels and any(p.second_moment_gy2 is None for _, p in counted):
             continue  # named by the check of prior doses
         use = prior_load(instance, limit)

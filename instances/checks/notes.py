@@ -58,6 +58,10 @@ TEXTS = {
         "loads {point}, with equal fractions once a day and nothing before, it is looked up by "
         "their number; here its safe envelope counts, {limits} Gy in {fractions}"
     ),
+    "bins_apart": (
+        "the mean of {organ} is stated as {stated:.4g} per Gy, its bins have {mean:.4g}: limits on "
+        "the mean count the one, limits by bins the other"
+    ),
     "prior_over_soft": "prior dose alone uses {use:.1f} % of the soft limit {limit}",
     "fails_alone": (
         "every course of {lesion} breaks a limit even alone; nearest is {course}: {breaks}"

@@ -73,6 +73,7 @@ RANGES: dict[str, dict[str, Usual]] = {
         "recovery_half_time_days": Usual(1, 2000, "days", "counts recover in weeks to months"),
     },
     "CrossMoment": {"value": _SQUARE},
+    "Histogram": {"volume_cm3": Usual(0.01, 2e5, "cm3", "the whole body has some 7e4 cm3")},
     "Organ": {"alpha_beta_gy": _ALPHA_BETA, "repair_half_time_hours": _REPAIR},
     "PriorDose": {
         "dose_gy": Usual(1e-4, 100, "Gy", "a diagnostic scan gives some mGy"),

@@ -25,8 +25,8 @@ from abscopt.instances.checks.usual import (
 from abscopt.instances.regimens import dose_in_mg
 
 if TYPE_CHECKING:
-    from abscopt.instances.lesions import SparingFactor
     from abscopt.instances.schema import Instance
+    from abscopt.instances.sparing import SparingFactor
 
 
 def unusual_values(instance: Instance) -> Iterator[Note]:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from abscopt.instances.changes.text import toml
-from abscopt.instances.dvh.factors import DIGITS, Factors, integral_dose, supplied
+from abscopt.instances.dvh.factors import DIGITS, Factors, Supplied, integral_dose, supplied
+from abscopt.instances.dvh.kept import kept
 from abscopt.instances.dvh.mapping import Map, prescription
 from abscopt.instances.dvh.plans import Plan, plans_of
 from abscopt.instances.dvh.points import measured
@@ -66,7 +67,8 @@ def imported(
     """
     plans = plans_of(files, answers, rx)
     made = supplied(plans, answers, limit_set)
-    raw = _case(plans, answers, limit_set, made.limits, made.factors, files)
+    bins = kept(plans, answers)
+    raw = _case(plans, answers, limit_set, made, bins, files)
     structures = dict.fromkeys(structure for file in files for structure in file.structures)
     unused = [structure for structure in structures if structure not in answers.structures]
     lines = [*made.lines, *_further(plans, measures)]
@@ -78,12 +80,13 @@ def _case(
     plans: Sequence[Plan],
     answers: Map,
     limit_set: str,
-    limits: Sequence[str],
-    factors: Factors,
+    made: Supplied,
+    bins: dict[str, dict[str, Raw]],
     files: Sequence[DvhFile],
 ) -> Raw:
-    rest = dict(answers.rest)
+    rest, factors = dict(answers.rest), made.factors
     organs = dict.fromkeys(organ for plan in plans for organ in factors[plan.lesion])
+    organs |= dict.fromkeys(organ for histograms in bins.values() for organ in histograms)
     stated = rest.pop("organs", {})
     first = plans[0].rx
     raw: Raw = {
@@ -95,11 +98,11 @@ def _case(
         "provenance": rest.pop("provenance", _provenance(plans, files, answers)),
         "organs": {organ: _tissue(organ, answers) for organ in organs} | stated,
         "limits": [
-            *({"use": name} for name in limits),
+            *({"use": name} for name in made.limits),
             *shared_plans(plans),
             *rest.pop("limits", []),
         ],
-        "lesions": _lesions(plans, answers, factors),
+        "lesions": _lesions(plans, answers, factors, bins),
     }
     if "immune" not in rest and not _immune_meant(answers):
         raw["immune"] = {"use": "off"}
@@ -132,6 +135,8 @@ def _provenance(plans: Sequence[Plan], files: Sequence[DvhFile], answers: Map) -
         "source": f"{files[0].kind} with SHA-256 {hashes}, by `abscopt import {command}`",
         "measured": [
             f"sparing factors: doses of the plan over its prescription ({doses}); max is {point}",
+            "histograms: bins of the structures of each organ, at most 0.5 % of the prescription "
+            "wide",
             "volumes of lesions: those of their structures",
         ],
         "assumed": [
@@ -155,12 +160,17 @@ def _no_dose(plans: Sequence[Plan], answers: Map) -> list[str]:
     ]
 
 
-def _lesions(plans: Sequence[Plan], answers: Map, factors: Factors) -> list[Raw]:
+def _lesions(
+    plans: Sequence[Plan], answers: Map, factors: Factors, bins: dict[str, dict[str, Raw]]
+) -> list[Raw]:
     by_name = {plan.lesion: plan for plan in plans}
     lesions = {
         name: _lesion(by_name[name], entry, answers, factors[name]) if name in by_name else entry
         for name, entry in answers.lesions.items()
     }
+    for name, histograms in bins.items():
+        stated = lesions[name].get("histograms", {})
+        lesions[name] |= {"histograms": histograms | stated} if histograms or stated else {}
     for plan in plans:
         if plan.leader is not None:
             ratio = plan.rx.dose_gy / by_name[plan.leader].rx.dose_gy

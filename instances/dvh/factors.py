@@ -15,8 +15,8 @@ from abscopt.instances.dvh.mapping import BODY, Map
 from abscopt.instances.dvh.measures import Curve, mean, union
 from abscopt.instances.dvh.plans import Plan
 from abscopt.instances.dvh.points import Asked, asked, asked_by, dose_at
-from abscopt.instances.lesions import SECOND_MOMENT
 from abscopt.instances.reading.problems import InputError, Problem, refused
+from abscopt.instances.sparing import SECOND_MOMENT
 
 DIGITS = 6
 """Of a factor: more than a histogram has."""
@@ -151,16 +151,16 @@ class Doses:
 
     def lacks(self, limit: Asked) -> list[Lack]:
         """What plans do not say of a limit."""
-        found = []
+        lacking = []
         for plan in self.plans:
             for organ, point in limit.points:
                 dose = 0.0 if self.stated(plan, organ, point) else self.at(plan, organ, point)
                 if isinstance(dose, Lack):
-                    found.append(dose)
+                    lacking.append(dose)
             if limit.integral and integral_dose(plan, self.answers) is None:
                 reason = f'no structure of the plan of {plan.lesion} is mapped to "{BODY}"'
-                found.append(Lack(plan, BODY, "integral_dose_cm3", reason))
-        return found
+                lacking.append(Lack(plan, BODY, "integral_dose_cm3", reason))
+        return lacking
 
     def nobody_says(self, lacks: Sequence[Lack]) -> bool:
         """Whether no plan says one of the doses."""

@@ -47,6 +47,41 @@ class Curve:
         return Curve(self.structure, dose, self.share, self.volume_cm3)
 
 
+def of_bins(doses: FloatArray, shares: FloatArray, volume_cm3: float | None = None) -> Curve:
+    """The curve of bins that have one dose each: it steps down by their shares.
+
+    Parameters
+    ----------
+    doses, shares : (bins,) rising doses, and parts of the structure that add up to 1
+    """
+    above = np.append(1.0, np.maximum(1.0 - np.cumsum(shares), 0.0))
+    above[-1] = 0.0
+    dose = np.concatenate([[0.0], np.repeat(doses, 2)])
+    share = np.concatenate([[1.0], np.repeat(above, 2)[1:-1]])
+    return Curve("", dose, share, volume_cm3)
+
+
+def bins_of(curve: Curve, width: float) -> tuple[FloatArray, FloatArray]:
+    """Doses and shares of bins at most `width` wide, in the unit of the curve's doses.
+
+        bin k = {D : k w <= D < (k+1) w},   D_k = sum m D / sum m  over its parts
+
+    so that the mean of the structure is kept, and every dose to less than a width.
+    """
+    edges = np.arange(width, float(curve.dose[-1]), width)
+    edges = edges[~np.isin(edges, curve.dose)]
+    dose = np.concatenate([curve.dose, edges])
+    share = np.concatenate([curve.share, np.interp(edges, curve.dose, curve.share)])
+    order = np.lexsort((-share, dose))
+    dose, share = dose[order], share[order]
+    mass, middle = -np.diff(share), (dose[1:] + dose[:-1]) / 2.0
+    bins = np.floor(middle / width).astype(np.int64)
+    total: FloatArray = np.bincount(bins, weights=mass).astype(np.float64)
+    weighted = np.bincount(bins, weights=mass * middle)
+    filled = total > 0.0
+    return weighted[filled] / total[filled], total[filled]
+
+
 def mean(curve: Curve) -> float:
     """Mean dose: sum_i m_i (D_i + D_{i+1}) / 2."""
     low, high = curve.dose[:-1], curve.dose[1:]

@@ -25,7 +25,7 @@ MOST_FACTOR = 3.0
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What one lesion's plan gives: curves in Gy by structure, its prescription and its files.
+    """What one lesion's plan gives: curves in Gy by structure, its prescription, files and hashes.
 
     `leader` is the first lesion of the same plan, which has its dose to organs; None for that one.
     """
@@ -35,6 +35,7 @@ class Plan:
     curves: dict[str, Curve]
     leader: str | None = None
     files: tuple[str, ...] = ()
+    sha256: tuple[str, ...] = ()
 
 
 def plans_of(files: Sequence[DvhFile], answers: Map, rx: str | None) -> list[Plan]:
@@ -123,8 +124,8 @@ def _plan(
                 raise refused(file.label, f"structure {structure}", structure, rule)
             curves[structure] = curve.in_gy((leader.rx if leader else plan).total_gy)
             _check_doses(file.label, curves[structure], plan)
-    labels = tuple(file.label for file in files)
-    found = Plan(name, plan, curves, leader.lesion if leader else None, labels)
+    labels, hashes = (tuple(file.label for file in files), tuple(file.sha256 for file in files))
+    found = Plan(name, plan, curves, leader.lesion if leader else None, labels, hashes)
     _check_target(found, answers)
     if leader is not None:
         _check_shared(found, leader, answers)

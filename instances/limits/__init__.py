@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import Field
 
 from abscopt.instances.limits.blood import AlcLimit, AnyBloodLimit, EdricLimit
+from abscopt.instances.limits.complications import Exposure, NtcpLimit
 from abscopt.instances.limits.drugs import AnyDrugLimit, DrugLimit
 from abscopt.instances.limits.limit import Limit, OrganLimit
 from abscopt.instances.limits.logistics import AnyLogisticsLimit, LogisticsLimit, NewSitesLimit
@@ -20,10 +21,8 @@ from abscopt.instances.limits.organs import (
     BedLimit,
     DoseByFractionsLimit,
     DoseVolumeLimit,
-    Exposure,
     MeanEqd2Limit,
     MeanLimit,
-    NtcpLimit,
 )
 from abscopt.instances.limits.plans import OnePlanLimit
 

@@ -91,6 +91,11 @@ class OrganLimit(Limit):
         return False
 
     @property
+    def counts_bins(self) -> bool:
+        """Whether the limit is on a dose of the bins of histograms."""
+        return False
+
+    @property
     def reference_cap(self) -> float:
         """The cap that loads are parts of; where there are several, that without exposure."""
         raise NotImplementedError
@@ -118,6 +123,7 @@ class OrganLimit(Limit):
         ]
         if instance.irradiable and not stated:
             yield f"{place}", f"{organ}.{point}", "no lesion states this sparing factor"
+        yield from self._not_in_bins(instance)
         for lesion, points in stated if self.counts_voxels else []:
             if "second_moment" not in points:
                 yield (
@@ -125,6 +131,18 @@ class OrganLimit(Limit):
                     "mean",
                     "a mean EQD2 needs second_moment = mean(delta^2)",
                 )
+
+    def _not_in_bins(self, instance: Instance) -> Iterator[Problem]:
+        """Points that bins of a lesion do not say, and its factors neither."""
+        organ, point = self.organ, self.evaluation_point
+        rule = f"the bins do not say {point}: state volume_cm3 of the organ, or sparing.{organ}"
+        for i in instance.irradiable:
+            lesion = instance.lesions[i]
+            for j, way in enumerate(lesion.ways):
+                points = way.sparing.get(organ, lesion.sparing.get(organ, {}))
+                if lesion.histogram(organ, way) is not None and point not in points:
+                    part = f".techniques[{j}]" if organ in way.histograms else ""
+                    yield f"lesions[{i}]{part}.histograms.{organ}", f"{organ}.{point}", rule
 
     @property
     def unit(self) -> str:

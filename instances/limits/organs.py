@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from abscopt.instances.fields import AlphaBeta, CapGy, Count, Name, Table, consistent
+from abscopt.instances.fields import AlphaBeta, CapGy, Count, Name, consistent
+from abscopt.instances.limits.complications import NtcpLimit
 from abscopt.instances.limits.limit import OrganLimit
-from abscopt.models import lq, ntcp
+from abscopt.instances.limits.voxels import mean_eqd2
+from abscopt.models import lq
 from abscopt.models.toxicity import check_tolerance_table, falls, miner_fraction, safe_table
 
 if TYPE_CHECKING:
@@ -106,12 +108,6 @@ class MeanEqd2Limit(OrganLimit):
     def load_of_fraction(self, dose_gy: float, second_moment_gy2: float | None) -> float:
         """Mean EQD2 of the voxels over the cap."""
         return mean_eqd2(dose_gy, second_moment_gy2, self.alpha_beta_gy) / self.cap_gy
-
-
-def mean_eqd2(dose_gy: float, second_moment_gy2: float | None, alpha_beta_gy: float) -> float:
-    """Mean over voxels of the EQD2 of one fraction: (mean(D) + mean(D^2)/r) / (1 + 2/r)."""
-    assert second_moment_gy2 is not None
-    return float(lq.eqd2(dose_gy + second_moment_gy2 / alpha_beta_gy, alpha_beta_gy))
 
 
 class DoseByFractionsLimit(OrganLimit):
@@ -267,128 +263,6 @@ class DoseVolumeLimit(OrganLimit):
             return dose_gy / self.cap_gy
         bed = lq.bed(dose_gy, self.alpha_beta_gy)
         return float(lq.eqd2(bed, self.alpha_beta_gy)) / self.cap_gy
-
-
-class Exposure(Table):
-    """A drug class whose doses near a fraction raise the risk, by a risk or an odds ratio.
-
-    A schedule is exposed when some infusion of the class is given from `days_before` days
-    before to `days_after` days after some fraction that irradiates the organ.
-    """
-
-    drugs: Literal["chemotherapy", "checkpoint_inhibitor"] = Field(description="class of drugs")
-    days_before: Annotated[int, Field(ge=0, le=365)] = Field(
-        description="an infusion so many days before a fraction counts"
-    )
-    days_after: Annotated[int, Field(ge=0, le=365)] = Field(
-        description="an infusion so many days after a fraction counts"
-    )
-    risk_ratio: Annotated[float, Field(ge=1, le=100)] = Field(
-        default=1.0, description="multiplies the probability where exposed"
-    )
-    odds_ratio: Annotated[float, Field(ge=1, le=100)] = Field(
-        default=1.0, description="multiplies the odds where exposed"
-    )
-
-
-class NtcpLimit(OrganLimit):
-    """Complication probability `NTCP(dose) <= cap`, per state of exposure.
-
-    The dose is the physical mean dose (or an equivalent uniform dose, which adds up to at most
-    the sum over lesions), or with `dose = "eqd2"` the mean EQD2 of the voxels. `logistic`:
-    1/(1 + exp(-(intercept + slope D))); `lkb`: Phi((D - TD50)/(m TD50)).
-    """
-
-    kind: Literal["ntcp"] = Field(description="kind of limit")
-    organ: Name = Field(description="at risk")
-    point: Name = Field(default="mean", description="of the organ, as in `sparing`")
-    dose: Literal["physical", "eqd2"] = Field(
-        default="physical", description="physical mean dose or mean EQD2"
-    )
-    alpha_beta_gy: AlphaBeta | None = Field(
-        default=None, description="of the organ, for dose = 'eqd2'"
-    )
-    model: Literal["logistic", "lkb"] = Field(description="of the complication probability")
-    intercept: Annotated[float, Field(ge=-50, le=0)] | None = Field(
-        default=None, description="log odds without dose (logistic)"
-    )
-    slope_per_gy: Annotated[float, Field(gt=0, le=10)] | None = Field(
-        default=None, description="log odds per Gy (logistic)"
-    )
-    td50_gy: CapGy | None = Field(default=None, description="dose of probability one half (lkb)")
-    m: Annotated[float, Field(gt=0, le=5)] | None = Field(
-        default=None, description="relative width (lkb)"
-    )
-    cap: Annotated[float, Field(gt=0, lt=1)] = Field(description="greatest probability")
-    exposures: Annotated[tuple[Exposure, ...], Field(max_length=2)] = Field(
-        default=(), description="drugs near fractions that raise the risk"
-    )
-
-    @consistent
-    def _complete(self) -> Self:
-        logistic, lkb = (self.intercept, self.slope_per_gy), (self.td50_gy, self.m)
-        needed, other = (logistic, lkb) if self.model == "logistic" else (lkb, logistic)
-        if None in needed or other != (None, None):
-            keys = "intercept and slope_per_gy" if self.model == "logistic" else "td50_gy and m"
-            raise ValueError(f"model '{self.model}' needs {keys}, and nothing else")
-        if (self.dose == "eqd2") != (self.alpha_beta_gy is not None):
-            raise ValueError("alpha_beta_gy belongs to dose = 'eqd2'")
-        if self.dose == "eqd2" and self.point != "mean":
-            raise ValueError("dose = 'eqd2' needs point = 'mean'")
-        if len({exposure.drugs for exposure in self.exposures}) < len(self.exposures):
-            raise ValueError("a class of drugs is listed twice")
-        for state in itertools.product((False, True), repeat=len(self.exposures)):
-            if self.cap_gy(state) <= 0:
-                raise ValueError(f"no dose keeps the cap {self.cap:g} in exposure state {state}")
-        return self
-
-    @property
-    def words(self) -> str:
-        """`lungs.mean NTCP (logistic) <= 20 %`."""
-        return f"{self.organ}.{self.point} NTCP ({self.model}) <= {100 * self.cap:g} %"
-
-    @property
-    def counts_voxels(self) -> bool:
-        """Where the dose is the mean EQD2 of the voxels."""
-        return self.dose == "eqd2"
-
-    @property
-    def reference_cap(self) -> float:
-        """Dose in Gy that keeps the cap without exposure."""
-        return self.cap_gy((False,) * len(self.exposures))
-
-    def load_of_fraction(self, dose_gy: float, second_moment_gy2: float | None) -> float:
-        """The dose that the probability is of, over the cap without exposure."""
-        if not self.counts_voxels:
-            return dose_gy / self.reference_cap
-        assert self.alpha_beta_gy is not None
-        return mean_eqd2(dose_gy, second_moment_gy2, self.alpha_beta_gy) / self.reference_cap
-
-    def _ratios(self, state: tuple[bool, ...]) -> tuple[float, float]:
-        risk = odds = 1.0
-        for exposed, exposure in zip(state, self.exposures, strict=True):
-            if exposed:
-                risk, odds = risk * exposure.risk_ratio, odds * exposure.odds_ratio
-        return risk, odds
-
-    def probability(self, dose_gy: float, state: tuple[bool, ...]) -> float:
-        """NTCP of a dose in Gy in a state of exposure (one flag per exposure)."""
-        if self.model == "logistic":
-            assert self.intercept is not None and self.slope_per_gy is not None
-            base = ntcp.logistic(dose_gy, self.intercept, self.slope_per_gy)
-        else:
-            assert self.td50_gy is not None and self.m is not None
-            base = ntcp.lkb(dose_gy, self.td50_gy, self.m)
-        return float(ntcp.modified(base, *self._ratios(state)))
-
-    def cap_gy(self, state: tuple[bool, ...]) -> float:
-        """Largest dose in Gy that keeps the cap in a state of exposure."""
-        base = float(ntcp.base_probability(self.cap, *self._ratios(state)))
-        if self.model == "logistic":
-            assert self.intercept is not None and self.slope_per_gy is not None
-            return float(ntcp.dose_at_logistic(base, self.intercept, self.slope_per_gy))
-        assert self.td50_gy is not None and self.m is not None
-        return float(ntcp.dose_at_lkb(base, self.td50_gy, self.m))
 
 
 AnyOrganLimit = (

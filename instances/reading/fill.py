@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from abscopt.instances.changes.apply import Reader, changed, removed
+from abscopt.instances.reading.bins import with_points_of_bins
 from abscopt.instances.reading.problems import (
     MOST_LIMITS,
     MOST_SHOWN,
@@ -126,7 +127,7 @@ def _with_library(raw: Raw, found: Lookups) -> Raw:
     _each(case, "lesions", lambda e, p: _filled(e, p, found, library("tumors"), "tumor"))
     _fill_limits(case, found)
     _fill_systemic(case, found)
-    return _scaled(case, found)
+    return _scaled(with_points_of_bins(case), found)
 
 
 def _extended(raw: Raw, found: Lookups, folder: Path) -> Raw:

@@ -161,7 +161,9 @@ def _untreated(lesion: Lesion) -> Lesion | None:
     """The lesion without a menu; None if a dose of it is demanded."""
     if lesion.least_bed is not None:
         return None
-    return lesion.unchecked({"irradiable": False, "course": None, "techniques": (), "sparing": {}})
+    return lesion.unchecked(
+        {"irradiable": False, "course": None, "techniques": (), "sparing": {}, "histograms": {}}
+    )
 
 
 def _with_course(lesion: Lesion, decision: Decision, value: Value) -> Lesion | None:

@@ -21,6 +21,7 @@ from abscopt.instances.limits import (
     MeanLimit,
 )
 from abscopt.models import lq, repair, toxicity
+from abscopt.optimizer.evaluation.bins import geud_of_day
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion, Technique
@@ -81,6 +82,8 @@ def organ_load(
         return _miner(instance, schedule, limit, state)
     if isinstance(limit, DoseVolumeLimit):
         return _dose_volume(instance, schedule, limit, state)
+    if limit.volume_exponent is not None:
+        return _geud(instance, schedule, limit, state)
     if limit.alpha_beta_gy is None:
         return _mean(instance, schedule, limit.organ, limit.point)
     return _mean_eqd2(instance, schedule, limit.organ, limit.alpha_beta_gy, state)
@@ -187,6 +190,16 @@ def _mean_square(
             weight = unrepaired ** abs(first.slot - second.slot)
             square += weight * moment * first.prescribed_gy * second.prescribed_gy
     return square
+
+
+def _geud(instance: Instance, schedule: Schedule, limit: NtcpLimit, state: SystemicState) -> float:
+    """Equivalent uniform dose over bins: that of each day's fractions, added up over days."""
+    daily = daily_parts(instance, schedule, limit.organ, limit.point)
+    unrepaired = _unrepaired(instance, limit.organ)
+    return sum(
+        geud_of_day(limit, doses, _enhancement(instance, limit.organ, day, state), unrepaired)
+        for day, doses in daily.items()
+    )
 
 
 def _miner(

@@ -120,6 +120,7 @@ def untreated(lesion: Lesion) -> Lesion:
         "course": None,
         "techniques": (),
         "sparing": {},
+        "histograms": {},
     }
     return lesion.unchecked(nothing | dict.fromkeys(DEMANDS))
 

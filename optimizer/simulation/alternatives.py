@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from abscopt.instances.calendar import course_days
 from abscopt.instances.infusion_days import given_infusions, on_infusion_days
-from abscopt.instances.lesions import DailyFactors
+from abscopt.instances.sparing import DailyFactors
 from abscopt.optimizer.schedule import Schedule, standard_schedule
 
 if TYPE_CHECKING:

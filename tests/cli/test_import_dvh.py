@@ -98,6 +98,40 @@ def test_second_moments_and_limits_that_are_lacking(run: Any, folder: Path) -> N
     assert 'is mapped to "body"' in done.stderr
 
 
+def test_the_bins_are_kept_with_the_hash_of_the_file(run: Any, folder: Path) -> None:
+    case = folder / "case.toml"
+    run(*command(folder, "--map", folder / "map.toml", "--rx", "50/5", "--out", case))
+    lesion = load(str(case)).lesions[0]
+    assert set(lesion.histograms) == {"cord", "lungs"}
+    lungs = lesion.histograms["lungs"]
+    doses, shares = lungs.parts
+    mean, square = expected("Lungs-GTV")
+    assert lungs.mean == pytest.approx(mean / 50, rel=1e-4)
+    assert float(doses**2 @ shares) == pytest.approx(square / 2500, rel=1e-3)
+    assert max(doses[1:] - doses[:-1]) < 2 * 0.005 and lungs.volume_cm3 == 3600.0
+    assert lungs.source == f"SHA-256 {hashlib.sha256(plain().encode()).hexdigest()}"
+
+
+def test_limits_by_bins_need_no_import_again(run: Any, folder: Path) -> None:
+    """A complication by equivalent uniform dose and a V20 added to the case by hand."""
+    case = folder / "case.toml"
+    run(*command(folder, "--map", folder / "map.toml", "--rx", "50/5", "--out", case))
+    rules = (
+        '\n[[limits]]\nname = "pneumonitis"\nkind = "ntcp"\norgan = "lungs"\nmodel = "lkb"\n'
+        'td50_gy = 30.8\nm = 0.37\nvolume_exponent = 0.99\ndose = "eqd2"\ncap = 0.1\n'
+        'source = "test"\nstatus = "assumed"\n'
+        '[[limits]]\nname = "v7"\nkind = "dose_volume"\norgan = "lungs"\npoint = "d50pct"\n'
+        'cap_gy = 9\nsource = "test"\nstatus = "assumed"\n'
+    )
+    case.write_text(case.read_text() + rules, encoding="utf-8")
+    loaded = load(str(case))
+    assert loaded.lesions[0].sparing["lungs"]["d50pct"] == pytest.approx(7 / 50, abs=0.005)
+    answer = run("solve", case, "--json", "--time-limit", "60")
+    assert answer.exit_code == 0, answer.output
+    limits = {use["name"]: use for use in json.loads(answer.stdout)["evaluation"]["limits"]}
+    assert 0 < limits["pneumonitis"]["value"] < 0.1 and limits["v7"]["kept"]
+
+
 def test_limits_of_the_map_get_their_points(run: Any, folder: Path) -> None:
     rule = (
         '[[limits]]\nname = "v7"\nkind = "dose_volume"\norgan = "lungs"\npoint = "d35pct"\n'

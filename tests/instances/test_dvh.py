@@ -61,6 +61,26 @@ def test_a_step_is_found_from_both_sides() -> None:
     assert measures.share_above(curve, 5.0) == 1.0
 
 
+def test_bins_keep_the_mean_and_every_dose_to_their_width() -> None:
+    curve = slab(top=20.0, bins=23)
+    for width in (0.3, 1.0, 7.0, 50.0):
+        doses, shares = measures.bins_of(curve, width)
+        assert float(doses @ shares) == pytest.approx(measures.mean(curve), rel=1e-12)
+        assert np.all(np.diff(doses) > 0) and shares.sum() == pytest.approx(1.0)
+        stepped = measures.of_bins(doses, shares, curve.volume_cm3)
+        for share in (0.013, 0.2, 0.5, 0.77, 0.999):
+            assert abs(measures.hottest(stepped, share) - measures.hottest(curve, share)) < width
+            assert measures.share_above(stepped, measures.hottest(stepped, share)) >= share
+
+
+def test_bins_of_bins_are_the_bins() -> None:
+    doses, shares = np.array([0.0, 1.2, 3.4, 9.9]), np.array([0.4, 0.3, 0.2, 0.1])
+    again = measures.bins_of(measures.of_bins(doses, shares), 0.5)
+    np.testing.assert_allclose(again, (doses, shares), rtol=1e-12)
+    assert measures.hottest(measures.of_bins(doses, shares), 0.1) == 9.9
+    assert measures.hottest(measures.of_bins(doses, shares), 0.11) == 3.4
+
+
 def test_a_union_weighs_by_volume() -> None:
     both = measures.union([slab(20.0, 100.0), slab(10.0, 300.0, bins=3)])
     assert both.volume_cm3 == 400.0

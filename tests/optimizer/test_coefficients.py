@@ -234,6 +234,15 @@ LOOSE: dict[str, Raw] = {
         "exposures": EXPOSURES,
         **LOGISTIC,
     },
+    "ntcp bins": {
+        "kind": "ntcp",
+        "organ": "organ",
+        "cap": 0.99,
+        "dose": "eqd2",
+        "alpha_beta_gy": 3.0,
+        "volume_exponent": 0.4,
+        **LKB,
+    },
 }
 LOAD_KINDS = tuple(LOOSE)
 PRIOR: Raw = {"organ": "organ", "fractions": 20, "dose_gy": 1.2, "recovered": 0.2, "source": "test"}
@@ -319,7 +328,7 @@ def test_the_agreement_test_notices_a_load(
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("kind", ["bed", "mean_eqd2", "ntcp eqd2", "dose_volume eqd2"])
+@pytest.mark.parametrize("kind", ["bed", "mean_eqd2", "ntcp eqd2", "ntcp bins", "dose_volume eqd2"])
 def test_a_term_of_shared_days_off_alone_is_rejected_by_the_judge(
     monkeypatch: pytest.MonkeyPatch, kind: str, case: str
 ) -> None:
@@ -330,7 +339,10 @@ def test_a_term_of_shared_days_off_alone_is_rejected_by_the_judge(
         solve(instance, gap=1e-4)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in LOAD_KINDS if kind not in ("alc", "edric")])
+NO_PRIOR = ("alc", "edric", "ntcp bins")  # doses given before have no bins, and are refused
+
+
+@pytest.mark.parametrize("kind", [kind for kind in LOAD_KINDS if kind not in NO_PRIOR])
 def test_a_prior_dose_one_percent_low_is_rejected_by_the_judge(
     monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:

@@ -129,6 +129,14 @@ DOSE_VOLUME = [
     plain.limit("dose_volume", "physical", **ON_MAX, cap_gy=9),
     plain.limit("dose_volume", "eqd2", **ON_MAX, dose="eqd2", alpha_beta_gy=3, cap_gy=9),
 ]
+BINS = {"doses": [0.1, 0.4, 0.7], "shares": [0.3, 0.4, 0.3], "source": "test"}
+BY_BINS = [
+    plain.limit(
+        "ntcp",
+        "by_bins",
+        **(PNEUMONITIS | {"volume_exponent": 0.5, "dose": "eqd2", "alpha_beta_gy": 3.0}),
+    )
+]
 BURDEN = {"immune": IMMUNE | {"burden_limit_cm3": 5.0}}
 
 VARIANTS: dict[str, Raw] = {
@@ -145,6 +153,7 @@ VARIANTS: dict[str, Raw] = {
     "waiting": case(UNIFORM, [plain.limit("new_sites", "new_sites", cap=0.1, **SEEDING)]),
     "spread": case(UNIFORM, [], lesion={"alpha_cv": 0.3}),
     "dose_volume": case(UNIFORM, DOSE_VOLUME),
+    "by_bins": case(UNIFORM, BY_BINS, lesion={"histograms": {"organ": BINS}}),
     "one_plan": case(
         UNIFORM,
         [plain.limit("one_plan", "plan", lesions=["one", "two"])],
@@ -157,7 +166,10 @@ VARIANTS: dict[str, Raw] = {
     ),
 }
 
-FURTHER = {"dose_volume": ("organ_loads", "dose_volume")}
+FURTHER = {
+    "dose_volume": ("organ_loads", "dose_volume"),
+    "ntcp_by_bins": ("organ_loads", "by_bins"),
+}
 """Golden files of a family in another variant than its first."""
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from abscopt.instances.limits import NtcpLimit
 from abscopt.models.arrays import FloatArray
+from abscopt.optimizer.candidates.limits.organs.by_bins import norm_of_day, norm_of_pair
 from abscopt.optimizer.candidates.limits.organs.quadratic import mean_eqd2_of_day, mean_eqd2_of_pair
 from abscopt.optimizer.candidates.limits.protocol import OrganLoad, State
 
@@ -45,8 +46,11 @@ class Complication(OrganLoad[NtcpLimit]):
         day: int,
         sensitized: bool = False,
     ) -> FloatArray:
-        """(n,) m D, or the mean EQD2 of the voxels, over the unexposed cap."""
+        """(n,) m D, the mean EQD2 of the voxels, or a norm over bins, over the unexposed cap."""
         limit, number = self.limit, beam[2]
+        if limit.counts_bins:
+            enhancement = self.enhancement(instance, sensitized)
+            return norm_of_day(instance, limit, beam, dose_gy, enhancement) / self._cap
         dose, ratio = self.dose_at(instance, beam, dose_gy, day), limit.alpha_beta_gy
         if ratio is None:
             return number * dose / self._cap
@@ -55,7 +59,9 @@ class Complication(OrganLoad[NtcpLimit]):
         return eqd2 / self._cap
 
     def cross_factor(self, instance: Instance, first: Beam, second: Beam, day: int) -> float:
-        """None for a physical dose, else the mean EQD2 per d d' over the unexposed cap."""
+        """None for a physical dose, else the EQD2 per d d' over the unexposed cap."""
+        if self.limit.counts_bins:
+            return norm_of_pair(instance, self.limit, first, second) / self._cap
         ratio = self.limit.alpha_beta_gy
         if ratio is None:
             return 0.0
