@@ -225,9 +225,9 @@ class Panel:
         values = np.array([verdict.objective for verdict in verdicts])
         weights = self.ensemble.weights
         broken = float(weights @ [not verdict.admissible for verdict in verdicts])
-        return Judged(schedule, self._risk(values), values, self.nominal.evaluate(schedule), broken)
+        return Judged(schedule, self.risk(values), values, self.nominal.evaluate(schedule), broken)
 
-    def _risk(self, values: FloatArray) -> float:
+    def risk(self, values: FloatArray) -> float:
         """The measure of values (members,), from its definition."""
         weights = self.ensemble.weights
         if self.asked.kind == "mean":
@@ -310,8 +310,8 @@ def _answer(
         if answer.risk > bound + JUDGE_TOLERANCE * max(1.0, abs(bound)):
             raise SolverError(f"the bound {bound!r} lies below the judged {answer.risk!r}")
         bound = max(bound, answer.risk)
-        if state.members is not None and bound - answer.risk <= wanted:
-            answer = least_loading(panel, state.members.nominal, answer, bound, wanted, clock)
+        if state.plans is not None and bound - answer.risk <= wanted:
+            answer = least_loading(panel, state.plans, answer, bound, wanted, clock)
     status: ResultStatus = "unknown"
     if answer is not None:
         closed = bound is not None and bound - answer.risk <= wanted * (1 + 1e-9)
@@ -332,9 +332,9 @@ def _unknown(panel: Panel, best: FloatArray | None) -> bool:
 
 def _judged_answer(panel: Panel, state: EnsembleState) -> Judged | None:
     """The search's schedule as the judge sees it; a claim it does not share is our failure."""
-    if state.row is None or state.plan is None or state.values is None or state.members is None:
+    if state.row is None or state.plan is None or state.values is None or state.plans is None:
         return None
-    answer = panel.judged(schedule_of_row(state.members.nominal, state.plan, state.row))
+    answer = panel.judged(schedule_of_row(state.plans.members.nominal, state.plan, state.row))
     if not panel.accepts(answer):
         broken = [*answer.nominal.obstacles, *answer.nominal.broken_limits]
         share = f"{100 * answer.broken:.3g} % of the members"

@@ -2,8 +2,9 @@
 
 From the answer, one course or the plan is changed at a time to what the case prefers, then to what
 loads the patient less (`search/uniform/second_stage`), as long as the measure over the members
-stays within `SHARE` of the gap of the best one and within the gap of the bound. The judge values
-each change in every member; changes that lose more in the case as it is stated are not tried.
+stays within `SHARE` of the gap of the best one and within the gap of the bound. Changes that lose
+more in the case as it is stated, or by the tables of the search in the members, are not tried; the
+judge values each other one in every member.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from abscopt.optimizer.as_rows import closest_row, schedule_of_row
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.ids import CourseRows
 from abscopt.optimizer.search.uniform.second_stage import keys_of
+from abscopt.optimizer.solved import JUDGE_TOLERANCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.ensemble.decide import Judged, Panel
     from abscopt.optimizer.ids import CourseIds, PlanId
     from abscopt.optimizer.progress import Clock
+    from abscopt.optimizer.search.ensemble.plan import Plans
 
 SHARE = 0.1
 """Of the gap: what may be given up for less load."""
@@ -36,15 +39,16 @@ Key = tuple[float, ...]
 
 
 def least_loading(
-    panel: Panel, candidates: Candidates, answer: Judged, bound: float, gap: float, clock: Clock
+    panel: Panel, plans: Plans, answer: Judged, bound: float, gap: float, clock: Clock
 ) -> Judged:
     """The answer, or one that loads less and whose measure is next to as great.
 
     Parameters
     ----------
-    candidates : of the case as it is stated
+    plans : what schedules are worth in every member, by the tables of the search
     bound : no schedule has a greater measure
     """
+    candidates = plans.members.nominal
     plan, row = closest_row(candidates, answer.schedule)
     if schedule_of_row(candidates, plan, row) != answer.schedule:
         return answer
@@ -54,6 +58,11 @@ def least_loading(
     while True:
         better = None
         for smaller, k, changed in _smaller(candidates, plan, row, key, STATED * SHARE * gap):
+            if (
+                panel.risk(plans.of(k).values(CourseRows(changed[None, :]))[0])
+                < floor - JUDGE_TOLERANCE
+            ):
+                continue
             verdicts += 1 + len(panel.judges)
             if clock.expired or verdicts > MOST_VERDICTS:
                 return answer

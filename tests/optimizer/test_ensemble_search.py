@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from abscopt.instances.load import InputError, load
 from abscopt.models.arrays import BoolArray, FloatArray
 from abscopt.optimizer.as_rows import schedule_of_row
+from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.search.ensemble import settings
 from abscopt.optimizer.search.ensemble.explore import EnsembleState, explore
-from abscopt.optimizer.search.ensemble.members import WITHIN_CHANCE, Members
+from abscopt.optimizer.search.ensemble.members import WITHIN_CHANCE, Members, of_limits
 from abscopt.optimizer.search.ensemble.risk import Risk, RiskKind
 from abscopt.optimizer.search.join import every_row
 
@@ -129,6 +130,26 @@ def test_members_without_a_weight_do_not_count() -> None:
         whole = solved(Members.of(case, cases, some), kind, level, np.zeros(len(cases)))
         fewer = solved(Members.of(case, cases[1:], some[1:]), kind, level, np.zeros(len(cases) - 1))
         assert whole.value == pytest.approx(fewer.value, abs=GAP)
+
+
+@pytest.mark.parametrize("seed", [0, 2, 4, 9])
+def test_shared_tables_are_those_of_a_member_alone(seed: int) -> None:
+    case, cases, weights = ensemble(seed)
+    members = Members.of(case, cases, weights)
+    rows = every_row([np.arange(len(table.menu)) for table in members.nominal.lesions])
+    for shared, member in zip(members.candidates, cases, strict=True):
+        alone = Candidates(member)
+        for plan in range(len(members.nominal.plans)):
+            of_shared, of_alone = Tabulated(shared, plan), Tabulated(alone, plan)
+            assert of_shared.value(rows) == pytest.approx(of_alone.value(rows), rel=1e-12)
+            assert (of_shared.feasible(rows) == of_alone.feasible(rows)).all()
+
+
+@pytest.mark.parametrize(("name", "concerned"), [("oligomet-4", False), ("stage3-crt", True)])
+def test_growth_concerns_limits_only_where_tumors_seed(name: str, concerned: bool) -> None:
+    stated = load(name)
+    grown = stated.with_({f"lesions.{stated.lesions[0].name}.growth_doubling_time_days": 77})
+    assert (of_limits(grown) != of_limits(stated)) is concerned
 
 
 def test_a_stopped_search_has_a_true_bound() -> None:

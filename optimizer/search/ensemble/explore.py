@@ -57,6 +57,7 @@ class EnsembleState:
     values : (members,) its value in each member
     bound : no schedule has a greater risk; infinite if nothing is known
     complete : whether everything above the threshold was examined
+    plans : what schedules are worth in each member
     """
 
     plan: PlanId | None = None
@@ -66,7 +67,7 @@ class EnsembleState:
     bound: float = math.inf
     complete: bool = False
     nodes: int = 0
-    members: Members | None = None
+    plans: Plans | None = None
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,8 @@ class Search:
 
     def __init__(self, members: Members, risk: Risk, gap: float, clock: Clock):
         self.members, self.risk, self.clock = members, risk, clock
-        self.state, self.plans = EnsembleState(members=members), Plans(members)
+        self.plans = Plans(members)
+        self.state = EnsembleState(plans=self.plans)
         self.waiting = list(members.nominal.plan_ids)
         self.ceiling = ceiling_of_members(members, risk)
         self.tree: Tree[Node] = Tree(
@@ -310,7 +312,8 @@ class Search:
             lambda better, its: self._offer(across, better, its),
         )  # fmt: skip
         if math.isfinite(value) and value > self.state.value - self.tree.gap:
-            row, value = pair_moves(across, row, value, choices)
+            count = settings.CURRENT.pair_courses
+            row, value = pair_moves(across, row, value, [c[:count] for c in choices])
         self._offer(across, row, value)
         self._new(under.plan, row)
 

@@ -97,7 +97,7 @@ def _like(nominal: Candidates, built: list[Candidates], instance: Instance) -> C
             if same is not None and same.parts.menus is earlier.parts.menus:
                 return same
     limits, plans = LimitTables.of(instance), PlanTables.of(instance)
-    menus = MenuTables.of(instance, limits, nominal.parts.menus)
+    menus = _menus(nominal, instance, limits)
     beams = BeamTables(instance, limits, tuple(table.beams for table in menus.lesions))
     effects = None
     recursion = _of_recursion(instance)
@@ -113,6 +113,19 @@ def _like(nominal: Candidates, built: list[Candidates], instance: Instance) -> C
             effects = EffectTables(instance, menus, plans, taken)
             break
     return Candidates(instance, Parts.joined(instance, limits, beams, menus, plans, effects))
+
+
+def _menus(nominal: Candidates, instance: Instance, limits: LimitTables) -> MenuTables:
+    """Menus of a member: those of the case where no limit tells them apart, but for the beams."""
+    menus = nominal.parts.menus
+    if of_limits(instance) != of_limits(nominal.instance):
+        return MenuTables.of(instance, limits, menus)
+    lesions = []
+    for table in menus.lesions:
+        lesion, before = instance.lesions[table.menu.lesion], nominal.lesion_of(table)
+        beams = ((lesion.ways[before.ways.index(way)], slots) for _, way, slots in table.beams)
+        lesions.append(replace(table, beams=tuple((lesion, *beam) for beam in beams)))
+    return replace(menus, lesions=tuple(lesions))
 
 
 def _capped(candidates: Candidates, most_bytes: int) -> Candidates:
@@ -172,7 +185,7 @@ OF_RELEASE = {
 LIMITING = {"limit_set", "limits", "organs", "prior_doses", "cross_second_moments"}
 """Tables of a case that only limits know."""
 
-ASIDE = {"name", "title", "provenance", "objective", "standard", "immune"}
+ASIDE = {"name", "title", "provenance", "objective", "standard", "immune", "ensemble", "changes"}
 """Tables of a case that no limit knows."""
 
 
@@ -180,7 +193,7 @@ def _same_limits(nominal: Candidates, member: Candidates) -> bool:
     """Whether the same schedules are sure to keep limits, rules and demands."""
     if nominal.controlled or member.controlled or nominal.demanding.any() or member.demanding.any():
         return False
-    return _of_limits(nominal.instance) == _of_limits(member.instance)
+    return of_limits(nominal.instance) == of_limits(member.instance)
 
 
 def _of_recursion(instance: Instance) -> dict[str, Any]:
@@ -191,8 +204,10 @@ def _of_recursion(instance: Instance) -> dict[str, Any]:
     )
 
 
-def _of_limits(instance: Instance) -> dict[str, Any]:
-    """All of a case that limits may know."""
+def of_limits(instance: Instance) -> dict[str, Any]:
+    """All of a case that limits may know: growth, where tumors seed before they are treated."""
+    seeding = any(limit.measure == "new_sites" for limit in instance.limits)
+    of_tumor = TUMOR if seeding else TUMOR | {"growth_doubling_time_days"}
     return instance.model_dump(
-        exclude={**dict.fromkeys(ASIDE, True), "lesions": {"__all__": TUMOR}}
+        exclude={**dict.fromkeys(ASIDE, True), "lesions": {"__all__": of_tumor}}
     )

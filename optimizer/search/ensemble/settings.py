@@ -22,6 +22,8 @@ class Settings:
     fine : [share of the gap] within which master and bound count as equal.
     elastic_price : [nat per part of a cap] of a hard row exceeded, to keep the master feasible.
     shortlist : [courses] of a lesion that best responses look at, those of the least loss.
+    pair_courses : [courses] of either lesion of a pair of which all changes are valued: their
+        number is its square, and each is valued in every member.
     weighted_rounds : [rounds] of best responses by weighted means before those by a tail.
     few : [schedules] of a node that are valued in every member at once.
     join_limit : [combinations] of a node that are joined and screened by the tabulated values.
@@ -41,6 +43,7 @@ class Settings:
     fine: float = 0.05
     elastic_price: float = 1e4
     shortlist: int = 150
+    pair_courses: int = 20
     weighted_rounds: int = 4
     few: int = 3000
     join_limit: int = 300_000
