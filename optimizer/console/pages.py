@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from abscopt.optimizer.report.pictures import PICTURES
+from abscopt.optimizer.report.pictures import PICTURES, STUDIES
 
 
 @click.command("report")
@@ -24,15 +24,19 @@ def report_command(
 
 
 @click.command("plot")
-@click.argument("result", metavar="RESULT")
+@click.argument("result", metavar="FILE")
 @click.option(
-    "--kind", type=click.Choice(PICTURES), default="calendar", show_default=True,
+    "--kind", type=click.Choice([*PICTURES, *STUDIES]), default="calendar", show_default=True,
     help="What to draw.",
 )  # fmt: skip
 @click.option("--out", metavar="FILE", required=True, help="PNG, SVG or PDF, by its ending.")
 @click.option("--case", metavar="NAME|FILE", help="Case of the result; default: the one named.")
 def plot_command(result: str, kind: str, out: str, case: str | None) -> None:
-    """Draw a result: calendar, use of limits, control, courses over time, proof."""
+    """Draw a result: calendar, use of limits, control, courses over time, proof.
+
+    Of what `robustness --json` writes: spread (control over the ensemble) and identification; of
+    `pareto --json`: frontier; of `solve --log`: progress (bound and schedule over time).
+    """
     from abscopt.optimizer.report.written import write_picture
 
     write_picture(result, case, kind, out)

@@ -7,6 +7,7 @@ same answers.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ import jinja2
 from markupsafe import Markup
 
 from abscopt.optimizer.report import plots
+from abscopt.optimizer.report.inline import inline_svg
 from abscopt.optimizer.report.parameters import Parameter, parameters
 from abscopt.optimizer.report.words import (
     decision,
@@ -63,6 +65,7 @@ class Section:
     """What the page says of one answer."""
 
     finding: Finding
+    label: str
     anchor: str
     decision: list[str]
     gain: str
@@ -83,15 +86,32 @@ def page(findings: Sequence[Finding]) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    sections = [section(finding, number) for number, finding in enumerate(findings, start=1)]
+    sections = [
+        section(finding, number, label)
+        for number, (finding, label) in enumerate(
+            zip(findings, labels(findings), strict=True), start=1
+        )
+    ]
     return template.render(sections=sections, disclaimer=DISCLAIMER, percent=percent)
 
 
-def section(finding: Finding, number: int) -> Section:
+def labels(findings: Sequence[Finding]) -> list[str]:
+    """What tells answers apart on a page: the case, and the file where cases repeat."""
+    cases = Counter(finding.case.name for finding in findings)
+    return [
+        finding.case.name
+        if cases[finding.case.name] == 1
+        else f"{finding.case.name}, {finding.label}"
+        for finding in findings
+    ]
+
+
+def section(finding: Finding, number: int, label: str) -> Section:
     """One answer."""
     notes = finding.document.get("notes") or []
     return Section(
         finding=finding,
+        label=label,
         anchor=f"answer-{number}",
         decision=decision(finding),
         gain=gain_words(finding),
@@ -139,15 +159,8 @@ def _pictures(finding: Finding, number: int) -> list[tuple[str, str, Markup]]:
     pictures = []
     for kind, text in PICTURES.items():
         svg = plots.svg_text(plots.figure_of(finding, kind))
-        pictures.append((kind, text, Markup(_own_ids(svg, f"a{number}{kind}"))))
+        pictures.append((kind, text, Markup(inline_svg(svg, f"a{number}{kind}"))))
     return pictures
-
-
-def _own_ids(svg: str, prefix: str) -> str:
-    """An SVG whose ids begin with a prefix: a page has many, and ids must be its only ones."""
-    for before in ('id="', 'href="#', "url(#"):
-        svg = svg.replace(before, f"{before}{prefix}-")
-    return svg.replace("<svg ", '<svg role="presentation" aria-hidden="true" ', 1)
 
 
 def _echo(finding: Finding) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,9 +49,11 @@ STYLE: dict[Any, Any] = {
     "hatch.linewidth": 0.6,
 }
 FORMATS = (".png", ".svg", ".pdf")
-DOSE_WIDTH_DAYS = 50
-"""Up to so many days the dose of each fraction is legible in its square."""
+LETTERS_ACROSS = 100
+"""Days times letters of a dose that fit side by side: up to it doses stand in their squares."""
 MARGIN_DAYS = 2
+NEAR_LINE, BESIDE_LINE = 95, 101
+"""Percent of a limit: numbers of bars from the one on would lie on the line and get the other."""
 POINTS, HORIZONS = 60, 6
 """Points of a curve of burdens, and the horizons that a case may have."""
 
@@ -62,7 +65,7 @@ def calendar(finding: Finding, ax: Axes | None = None) -> Axes:
     (weekends, holidays, closed days) are shaded. Infusions after the shown days are counted.
     """
     rows = _calendar_rows(finding)
-    ax = _axes(ax, 9.5, 1.2 + 0.36 * len(rows))
+    ax = axes_of(ax, 9.5, 1.2 + 0.36 * len(rows))
     first, last = _shown_days(finding)
     for day in range(first, last + 1):
         if not is_machine_day(finding.case.calendar, day):
@@ -132,19 +135,23 @@ def _draw_fractions(
     by_day: dict[int, list[float]] = {}
     for day, dose in fractions:
         by_day.setdefault(day, []).append(dose)
+    letters = max(
+        (len(line) for d in by_day.values() for line in _dose_text(d).split("\n")), default=0
+    )
+    inside = width * letters <= LETTERS_ACROSS
     for day, doses in by_day.items():
         box = Rectangle(
             (day - 0.42, place - 0.36), 0.84, 0.72,
             facecolor=color, edgecolor="black", linewidth=0.5, hatch=hatch, alpha=0.85,
         )  # fmt: skip
         ax.add_patch(box)
-        if width <= DOSE_WIDTH_DAYS:
-            text = f"{sum(doses):g}" if len(doses) == 1 else f"{len(doses)}x\n{doses[0]:g}"
+        if inside:
+            text = _dose_text(doses)
             ax.text(
                 day, place, text, ha="center", va="center", fontsize=6.5 if width > 25 else 8,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.8},
             )  # fmt: skip
-    if width > DOSE_WIDTH_DAYS and fractions:
+    if not inside and fractions:
         words = ", ".join(
             f"{sum(dose == d for _, d in fractions)} x {dose:g} Gy"
             for dose in dict.fromkeys(dose for _, dose in fractions)
@@ -155,11 +162,16 @@ def _draw_fractions(
         )  # fmt: skip
 
 
+def _dose_text(doses: Sequence[float]) -> str:
+    """Dose of a day as its square says it."""
+    return f"{sum(doses):g}" if len(doses) == 1 else f"{len(doses)}x\n{doses[0]:g}"
+
+
 def limits(finding: Finding, ax: Axes | None = None) -> Axes:
     """Use of each limit in percent of its allowance; the schedule's bar above the standard's."""
     verdict = _judged(finding)
     names = [use.name for use in verdict.limits]
-    ax = _axes(ax, 7.5, 1.1 + 0.34 * max(1, len(names)))
+    ax = axes_of(ax, 7.5, 1.1 + 0.34 * max(1, len(names)))
     standard = {} if finding.standard is None else {u.name: u for u in finding.standard.limits}
     for place, use in enumerate(verdict.limits):
         color = RED if use.broken else (ORANGE if use.binding else BLUE)
@@ -172,7 +184,8 @@ def limits(finding: Finding, ax: Axes | None = None) -> Axes:
                 hatch="///", linewidth=0.4,
             )  # fmt: skip
         text = "-" if use.use is None else f"{share:.0f}"
-        ax.text(share + 1, place - 0.17, text, va="center", fontsize=7.5)
+        beside = BESIDE_LINE if 100 >= share > NEAR_LINE else share + 1
+        ax.text(beside, place - 0.17, text, va="center", fontsize=7.5)
     ax.axvline(100, color="black", linewidth=1)
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.4, -0.6)
@@ -184,9 +197,11 @@ def limits(finding: Finding, ax: Axes | None = None) -> Axes:
         Patch(facecolor=BLUE, edgecolor="black", label="schedule"),
         Patch(facecolor=ORANGE, edgecolor="black", label="schedule, binding"),
     ]
+    if any(use.broken for use in verdict.limits):
+        keys.append(Patch(facecolor=RED, edgecolor="black", label="schedule, broken"))
     if standard:
         keys.append(Patch(facecolor="white", edgecolor="0.35", hatch="///", label="standard"))
-    ax.legend(handles=keys, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, fontsize=8)
+    ax.legend(handles=keys, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4, fontsize=8)
     return ax
 
 
@@ -198,7 +213,7 @@ def _percent_used(use: LimitUse) -> float:
 def control(finding: Finding, ax: Axes | None = None) -> Axes:
     """Control of each lesion at the last horizon: the schedule against the standard regimen."""
     verdict = _judged(finding)
-    ax = _axes(ax, 7.0, 1.2 + 0.38 * len(verdict.lesions))
+    ax = axes_of(ax, 7.0, 1.2 + 0.38 * len(verdict.lesions))
     standard = {} if finding.standard is None else {s.name: s for s in finding.standard.lesions}
     for place, lesion in enumerate(verdict.lesions):
         chance = 100 * lesion.control_probability[-1]
@@ -283,7 +298,7 @@ def burdens_by_day(finding: Finding) -> tuple[list[int], dict[str, FloatArray]]:
 def progress(finding: Finding, ax: Axes | None = None) -> Axes:
     """Bound and objective at the end, with the standard regimen: what is proved."""
     verdict = _judged(finding)
-    ax = _axes(ax, 6.5, 2.0)
+    ax = axes_of(ax, 6.5, 2.0)
     bound = finding.document.get("bound")
     values = [("schedule", verdict.objective, "o", BLUE)]
     if finding.standard is not None:
@@ -309,7 +324,7 @@ def figure_of(finding: Finding, kind: str) -> Figure:
         status = str(finding.document.get("status"))
         rule = "has no schedule to draw"
         raise InputError([Problem(finding.label, "schedule", status, rule)])
-    with mpl.rc_context(STYLE):
+    with in_style():
         drawn = KINDS[kind](finding)
         axes = drawn if hasattr(drawn, "figure") else drawn[0]
         figure: Figure = axes.figure
@@ -325,7 +340,7 @@ def save(figure: Figure, file: str) -> None:
     metadata: dict[str, Any] = {".png": {}, ".svg": {"Date": None}}.get(
         path.suffix.lower(), {"CreationDate": None}
     )
-    with mpl.rc_context(STYLE):
+    with in_style():
         buffer = io.BytesIO()
         figure.savefig(
             buffer, format=path.suffix.lower()[1:], bbox_inches="tight", dpi=160, metadata=metadata
@@ -339,7 +354,7 @@ def save(figure: Figure, file: str) -> None:
 
 def svg_text(figure: Figure) -> str:
     """A figure as the text of an SVG element, for a page."""
-    with mpl.rc_context(STYLE):
+    with in_style():
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
     text = buffer.getvalue()
@@ -356,5 +371,11 @@ def _figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _axes(ax: Axes | None, width: float, height: float) -> Axes:
+def axes_of(ax: Axes | None, width: float, height: float) -> Axes:
+    """The axes that are given, or those of a figure of its own; sizes in inches."""
     return _figure(width, height).subplots() if ax is None else ax
+
+
+def in_style() -> AbstractContextManager[None]:
+    """Within it figures have the style of all pictures, ids of SVG included."""
+    return mpl.rc_context(STYLE)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from abscopt.instances.load import InputError, Problem
 from abscopt.optimizer.report.finding import Finding
+from abscopt.optimizer.report.pictures import STUDIES
+from abscopt.optimizer.report.sources import source_of
 from abscopt.optimizer.results.files import write_file
 
 if TYPE_CHECKING:
@@ -38,9 +40,16 @@ def refuse_without_extra() -> None:
 
 
 def write_picture(file: str, case: str | None, kind: str, out: str) -> None:
-    """Draw one kind of picture of a result file; raises InputError."""
+    """Draw one kind of picture of a result, or of what another command wrote; raises InputError."""
     with extra():
         from abscopt.optimizer.report.plots import figure_of, save
+        from abscopt.optimizer.report.studies import study_figure
+    if kind in STUDIES:
+        if case is not None:
+            rule = f"goes with results; --kind {kind} needs no case"
+            raise InputError([Problem("--case", "name", case, rule)])
+        save(study_figure(source_of(file, kind), kind), out)
+        return
     save(figure_of(Finding.of_file(file, case), kind), out)
 
 

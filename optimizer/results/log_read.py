@@ -41,7 +41,11 @@ class ReadLog:
         import pandas as pd
 
         columns = ["seconds", "phase", "nodes", "incumbent", "bound", "gap"]
-        return pd.DataFrame(list(self._steps()), columns=columns)
+        return pd.DataFrame(self.frame_rows(), columns=columns)
+
+    def frame_rows(self) -> list[dict[str, Any]]:
+        """The rows of `frame`."""
+        return list(self._steps())
 
     @property
     def solver_text(self) -> str:

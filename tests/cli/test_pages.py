@@ -82,6 +82,9 @@ def test_a_page_says_what_was_decided_and_needs_nothing_else(result: Path, tmp_p
     assert "script" not in parsed.tags
     assert all(ref.startswith(("#", "data:,")) for ref in parsed.references)
     assert len(set(parsed.ids)) == len(parsed.ids)
+    local = {ref[1:] for ref in parsed.references if ref.startswith("#")}
+    assert local | set(re.findall(r"url\(#([^)]*)\)", text)) <= set(parsed.ids)
+    assert not re.search(r"\d\.\d{3,}", "".join(re.findall(r' d="([^"]*)"', text)))
     assert not re.search(r"url\((?!#)", text) and "@import" not in text
     words = " ".join(" ".join(parsed.words).split())
     assert DISCLAIMER in words and "EQD2" in words and "standard" in words
@@ -112,6 +115,13 @@ def test_several_answers_stand_side_by_side(result: Path, tmp_path: Path) -> Non
     parsed = Page(out.read_text(encoding="utf-8"))
     assert len(set(parsed.ids)) == len(parsed.ids)
     assert "Side by side" in parsed.words
+    assert f"pulsar, {result}" in parsed.words  # two of one case are told apart by their files
+    other = tmp_path / "other.json"
+    case = load("toy-blockade")
+    other.write_text(json.dumps(solve(case).to_json(case)), encoding="utf-8")
+    assert run("report", str(result), str(other), "--out", str(out))[0] == 0
+    words = Page(out.read_text(encoding="utf-8")).words
+    assert "pulsar" in words and not any(str(tmp_path) in word for word in words)
 
 
 def test_a_page_says_how_the_answer_fares_in_an_ensemble(tmp_path: Path) -> None:

@@ -1,0 +1,100 @@
+"""Files of other commands that pictures are made of: robustness, frontiers, logs of solves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from abscopt.instances.load import InputError, Problem, parse_json
+from abscopt.optimizer.report.pictures import STUDIES
+from abscopt.optimizer.results.files import read_file
+from abscopt.optimizer.results.log_read import read_log
+from abscopt.optimizer.tradeoff import MEASURES
+
+Row = dict[str, Any]
+
+KEYS = {
+    "spread": ("control", {"lesion", "of", "quantile_10", "quantile_50", "quantile_90"}),
+    "identification": (
+        "decisions", {"decision", "chosen", "share", "schedule", "cost_of_chosen", "verdict"},
+    ),
+    "frontier": ("rows", {"measure", "objective", "bound", "status", "gap_unit"}),
+}  # fmt: skip
+"""Rows of a document that a kind draws, and the keys that each must have."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A document of `robustness --json` or `pareto --json`, with the rows that are drawn."""
+
+    document: dict[str, Any]
+
+    def rows(self, key: str) -> list[Row]:
+        """Rows of the document."""
+        listed: list[Row] = self.document[key]
+        return listed
+
+    @property
+    def case(self) -> str:
+        """Name of the case."""
+        return str(self.document["instance"])
+
+    @property
+    def ensemble(self) -> str:
+        """Name of the ensemble."""
+        return str(self.document["ensemble"])
+
+    @property
+    def members(self) -> int:
+        """Number of its members."""
+        return len(self.document["members"])
+
+
+@dataclass(frozen=True)
+class Log:
+    """Incumbent and bound of a solve over time."""
+
+    case: str
+    unit: str
+    steps: list[Row]
+
+
+def source_of(file: str, kind: str) -> Study | Log:
+    """What a file holds for a kind of picture.
+
+    Raises
+    ------
+    InputError
+        If it is no document of the command that the kind belongs to, or has nothing to draw.
+    """
+    if kind == "progress":
+        read = read_log(file)
+        steps = read.frame_rows()
+        if not any(step["incumbent"] is not None or step["bound"] is not None for step in steps):
+            rule = "has neither a schedule nor a bound to draw"
+            raise InputError([Problem(file, "events", f"{len(steps)} reports", rule)])
+        return Log(str(read.stated["instance"]), str(read.stated.get("unit", "")), steps)
+    document = read_file(file, parse_json)
+    _check(file, kind, document)
+    return Study(document)
+
+
+def _check(file: str, kind: str, document: object) -> None:
+    key, needed = KEYS[kind]
+    command, wanted = STUDIES[kind]
+    if not isinstance(document, dict) or document.get("kind") != wanted:
+        stated = document.get("kind") if isinstance(document, dict) else None
+        rule = f"must be a document of `{command}`"
+        raise InputError([Problem(file, "kind", str(stated)[:80], rule)])
+    against = document.get("against")
+    if kind == "frontier" and against not in MEASURES:
+        rule = f"must be one of {', '.join(MEASURES)}"
+        raise InputError([Problem(file, "against", str(against)[:80], rule)])
+    rows = document.get(key)
+    whole = isinstance(rows, list) and all(isinstance(r, dict) and needed <= set(r) for r in rows)
+    if not whole:
+        rule = f"must have rows with {', '.join(sorted(needed))}"
+        raise InputError([Problem(file, key, "incomplete", rule)])
+    drawn = [row for row in rows or [] if kind != "frontier" or row["objective"] is not None]
+    if not drawn:
+        raise InputError([Problem(file, key, "no rows", "has nothing to draw")])

@@ -1,0 +1,113 @@
+"""Pictures of what other commands write: ensembles, identified decisions, frontiers, logs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from abscopt.optimizer.report.pictures import STUDIES
+from abscopt.optimizer.report.plots import _figure
+from abscopt.optimizer.report.sources import Study, source_of
+from abscopt.optimizer.report.studies import KINDS, frontier, study_figure
+
+ENSEMBLE = (
+    'source = "test"\nstatus = "assumed"\n'
+    '[[members]]\nname = "as-stated"\n'
+    '[[members]]\nname = "other"\ntimes = {"lesions.*.alpha_per_gy" = 0.8}\n'
+)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """By kind of picture: a file that a command wrote for a toy case."""
+    from click.testing import CliRunner
+
+    from abscopt.cli import main
+
+    def run(*arguments: object) -> str:
+        done = CliRunner().invoke(main, [str(argument) for argument in arguments])
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    folder = tmp_path_factory.mktemp("studies")
+    (folder / "two.toml").write_text(ENSEMBLE, encoding="utf-8")
+    robustness, pareto, log = (folder / f"{name}.json" for name in ("robust", "pareto", "log"))
+    robustness.write_text(
+        run("robustness", "toy-two-lesions", "--ensemble", folder / "two.toml", "--json")
+    )
+    pareto.write_text(run("pareto", "toy-two-lesions", "--against", "sites", "--json"))
+    run("solve", "toy-two-lesions", "--log", log)
+    return {"spread": robustness, "identification": robustness, "frontier": pareto,
+            "progress": log}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", STUDIES)
+def test_pictures_are_the_same_bytes_every_time(
+    run: Any, files: dict[str, Path], tmp_path: Path, kind: str
+) -> None:
+    outs = [tmp_path / name for name in ("a.svg", "b.svg")]
+    for out in outs:
+        done = run("plot", files[kind], "--kind", kind, "--out", out)
+        assert done.exit_code == 0, done.output
+    text = outs[0].read_text()
+    assert outs[0].read_bytes() == outs[1].read_bytes() and "toy-two-lesions" in text
+    assert "<dc:date>" not in text
+
+
+@pytest.mark.parametrize("kind", STUDIES)
+def test_no_words_of_a_picture_overlap(files: dict[str, Path], kind: str) -> None:
+    """Texts that are drawn, ticks and keys included, are apart from each other."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure = study_figure(source_of(str(files[kind]), kind), kind)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    ax = figure.axes[0]
+    legend, (low, high), (bottom, top) = (
+        ax.get_legend(),
+        sorted(ax.get_xlim()),
+        sorted(ax.get_ylim()),
+    )
+    assert legend is not None
+    across = [t for t in ax.get_xticklabels() if low <= t.get_position()[0] <= high]
+    up = [t for t in ax.get_yticklabels() if bottom <= t.get_position()[1] <= top]
+    words = [ax.xaxis.label, ax.yaxis.label, *legend.get_texts(), *ax.texts]
+    texts = [*across, *up, *words, ax._left_title]  # type: ignore[attr-defined]
+    boxes = [t.get_window_extent(canvas.get_renderer()) for t in texts if t.get_text()]
+    for i, box in enumerate(boxes):
+        for other in boxes[:i]:
+            assert not box.overlaps(other), (kind, i)
+
+
+def test_a_frontier_steps_at_its_points(files: dict[str, Path]) -> None:
+    """Of at most so many lesions the best is that of the last point before: it rises there."""
+    source = source_of(str(files["frontier"]), "frontier")
+    assert isinstance(source, Study)
+    ax = frontier(source, _figure(4, 3).subplots())
+    steps = next(line for line in ax.lines if line.get_linestyle() == ":")
+    xs = list(steps.get_xdata())  # type: ignore[arg-type]
+    assert xs == sorted(xs) and steps.get_drawstyle() == "steps-post"
+    ys = list(steps.get_ydata())  # type: ignore[arg-type]
+    assert ys == sorted(ys)
+
+
+def test_other_files_are_refused(run: Any, files: dict[str, Path], tmp_path: Path) -> None:
+    out = tmp_path / "x.svg"
+    for kind in KINDS:
+        other = files["frontier" if kind != "frontier" else "spread"]
+        done = run("plot", other, "--kind", kind, "--out", out)
+        assert done.exit_code == 2 and "must be a" in done.stderr, done.output
+    empty = json.loads(files["spread"].read_text()) | {"control": []}
+    (tmp_path / "empty.json").write_text(json.dumps(empty))
+    done = run("plot", tmp_path / "empty.json", "--kind", "spread", "--out", out)
+    assert done.exit_code == 2 and "has nothing to draw" in done.stderr
+    cut = json.loads(files["spread"].read_text()) | {"control": [{"lesion": "one"}]}
+    (tmp_path / "cut.json").write_text(json.dumps(cut))
+    done = run("plot", tmp_path / "cut.json", "--kind", "spread", "--out", out)
+    assert done.exit_code == 2 and "must have rows with" in done.stderr
+    done = run("plot", files["spread"], "--kind", "spread", "--case", "pulsar", "--out", out)
+    assert done.exit_code == 2 and "needs no case" in done.stderr
+    assert not out.exists()
