@@ -21,6 +21,7 @@ from abscopt.optimizer.solved import Solved
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from abscopt.optimizer.candidates.reduction import Kept
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.crosscheck.engines import Engine
     from abscopt.optimizer.evaluation import Judge
@@ -91,16 +92,8 @@ def by_programme(
     tick()  # Pyomo takes half a second or more to load
     from abscopt.optimizer.programme.proved import solver_margin
     from abscopt.optimizer.programme.single import solve_single
-    from abscopt.optimizer.search.uniform.fixing import InHand, reduced, worthwhile
 
-    kept, start = None, None
-    if worthwhile(candidates):
-        known = None
-        if in_reserve is not None:
-            known = InHand.of(*closest_row(candidates, in_reserve[0]), in_reserve[1])
-        kept, in_hand = reduced(candidates, gap / 2, seed, clock, known)
-        if in_hand is not None:
-            start = schedule_of_row(candidates, in_hand.plan, CourseIds(np.array(in_hand.row)))
+    kept, start = reduction(candidates, gap / 2, seed, clock, in_reserve)
 
     def by_engine(matrix: Matrix, *, data: Any, model: Any, position: Any, **asked: Any) -> Outcome:
         assert engine is not None
@@ -136,6 +129,32 @@ def by_programme(
         least_gap=answer.least_gap,
         engine="HiGHS" if engine is None else engine.name,
     )
+
+
+def reduction(
+    candidates: Candidates,
+    gap: float,
+    seed: int,
+    clock: Clock,
+    in_reserve: tuple[Schedule, float] | None = None,
+) -> tuple[Kept | None, Schedule | None]:
+    """What dominance and bounds leave of a case that is too large for a programme, and a schedule.
+
+    (None, None) for a case that is stated as it is. Schedules that are better than the one in hand
+    by at most `gap` may be lost.
+    """
+    from abscopt.optimizer.search.uniform.fixing import InHand, reduced, worthwhile
+
+    if not worthwhile(candidates):
+        return None, None
+    known = None
+    if in_reserve is not None:
+        known = InHand.of(*closest_row(candidates, in_reserve[0]), in_reserve[1])
+    kept, in_hand = reduced(candidates, gap, seed, clock, known)
+    if in_hand is None:
+        return kept, None
+    row = CourseIds(np.array(in_hand.row))
+    return kept, schedule_of_row(candidates, in_hand.plan, row)
 
 
 def _second(

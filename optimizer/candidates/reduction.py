@@ -193,18 +193,21 @@ def _reaches(candidates: Candidates, s: int, load: OrganLoad[Any]) -> bool:
     )
 
 
+def courses_kept(kept: Kept) -> list[CourseIds]:
+    """Per lesion the courses that some plan still has; 'no course' stays the first of each."""
+    masks = [np.asarray(part[kept.plans].any(axis=0)) for part in kept.pairs]
+    for mask in masks:
+        mask[0] = True
+    return [CourseIds(np.flatnonzero(mask)) for mask in masks]
+
+
 def restricted(candidates: Candidates, kept: Kept) -> tuple[Candidates, Kept]:
     """Candidates of the plans and courses that are left, and the pairs among them.
 
     'No course' stays the first of every menu, its pairs as they were.
     """
-    plans = kept.plans
-    menus: list[BoolArray] = [np.asarray(part[plans].any(axis=0)) for part in kept.pairs]
-    for keep in menus:
-        keep[0] = True
-    small = candidates.restricted(
-        [CourseIds(np.flatnonzero(keep)) for keep in menus], plans.tolist()
-    )
-    pairs = tuple(part[plans][:, keep] for part, keep in zip(kept.pairs, menus, strict=True))
+    plans, menus = kept.plans, courses_kept(kept)
+    small = candidates.restricted(menus, plans.tolist())
+    pairs = tuple(part[plans][:, menu] for part, menu in zip(kept.pairs, menus, strict=True))
     effects = kept.effect[plans], kept.least_effect[plans]
     return small, replace(kept, pairs=pairs, effect=effects[0], least_effect=effects[1])

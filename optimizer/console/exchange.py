@@ -10,7 +10,7 @@ from abscopt.instances.changes.change import Change
 from abscopt.instances.load import (
     read_text,
 )
-from abscopt.optimizer.console.guard import say
+from abscopt.optimizer.console.guard import say, say_json
 from abscopt.optimizer.console.judged import say_evaluation
 from abscopt.optimizer.console.options import (
     LIMIT_OF_COMMAND,
@@ -27,16 +27,31 @@ from abscopt.optimizer.results.files import load_case
 @click.option("--format", "form", type=click.Choice(["mps", "lp"]), required=True)
 @click.option("--out", metavar="FILE|-", default="-", help="Default: stdout.")
 @click.option("--first", is_flag=True, help="The first relaxation, neither solved nor refined.")
+@click.option(
+    "--whole", is_flag=True,
+    help="State all that the case offers; by default a large case is reduced first, as by solve "
+    "--method single.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="With --out: print one JSON document on it.")
 @solver_options(LIMIT_OF_COMMAND)
 @changes_options
 def export_command(
-    case: str, form: str, out: str, first: bool, changes: tuple[Change, ...], **options: Any
+    case: str,
+    form: str,
+    out: str,
+    first: bool,
+    whole: bool,
+    as_json: bool,
+    changes: tuple[Change, ...],
+    **options: Any,
 ) -> None:
     """Write the programme of a case for any solver.
 
-    It is refined until its optimum is the judged optimum within the gap. MPS files minimize
-    minus the objective.
+    It is refined until its optimum is the judged optimum within the gap. Its first lines say what
+    it assumes. MPS files minimize minus the objective.
     """
+    if as_json and out == "-":
+        raise click.UsageError("--json needs --out FILE: the programme goes to stdout")
     instance = load_case(case, changes)
     from abscopt.optimizer.crosscheck import writer
     from abscopt.optimizer.crosscheck.exchange import export_programme
@@ -45,14 +60,18 @@ def export_command(
 
     with ProgressLine() as progress:
         limited = from_the_start(options)
-        exported = export_programme(instance, first=first, listener=progress, **limited)
-    text = {"mps": writer.mps, "lp": writer.lp}[form](exported.programme)
+        exported = export_programme(
+            instance, first=first, whole=whole, listener=progress, **limited
+        )
+    text = {"mps": writer.mps, "lp": writer.lp}[form](exported.programme, exported.statements)
     if out == "-":
         say(text.rstrip("\n"))
     else:
         write_file(out, text, "--out")
-    for line in (*change_lines(instance), exported.summary):
+    for line in (*change_lines(instance), exported.summary, *exported.statements):
         say(line, err=True)
+    if as_json:
+        say_json(exported.document())
 
 
 @click.command("import-solution")

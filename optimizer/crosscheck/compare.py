@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from abscopt.instances.load import InputError
-from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.crosscheck.engines import Solve
 from abscopt.optimizer.crosscheck.naming import Programme, activities, named_programme
+from abscopt.optimizer.crosscheck.reduced import assumptions, stated
 from abscopt.optimizer.crosscheck.solvers.answers import SizeLicence
 from abscopt.optimizer.differences import excess
 from abscopt.optimizer.evaluation import Judge
@@ -60,6 +60,7 @@ class Finding:
         search of this package) or `solver`
     claimed_bound : least bound it gave; no judged schedule of the case may lie above it
     message : why there is no answer, or what is wrong with it
+    assumes : what was dropped before the programme was stated, in sentences
     """
 
     source: Literal["file", "schedule", "solved", "solver"]
@@ -74,6 +75,7 @@ class Finding:
     seconds: float | None = None
     nodes: int | None = None
     message: str = ""
+    assumes: tuple[str, ...] = ()
 
     @property
     def value(self) -> float | None:
@@ -123,11 +125,13 @@ def find(
         return replace(blank, status="unknown", message="interrupted")
     try:
         with clock.running("programme"):
-            candidates = Candidates(instance)
-            recomputed = _Recomputed(candidates, engine.solve, transform)
+            recomputed = _Recomputed(engine.solve, transform)
+            candidates, kept, _ = stated(instance, wanted / 2, seed, clock)
+            part = wanted if kept is None else wanted / 2  # the other half is what was dropped
             answer = solve_single(
-                candidates, Judge(instance), wanted, seed, threads, clock, engine=recomputed
-            )
+                candidates, Judge(instance), part, seed, threads, clock, engine=recomputed,
+                kept=kept,
+            )  # fmt: skip
     except Stopped:
         what = replace(blank, status="unknown", message="nothing found in the time given")
     except SizeLicence as error:
@@ -138,7 +142,7 @@ def find(
         text = " ".join(f"{type(error).__name__}: {error}".split())
         what = replace(blank, status="error", message=text)
     else:
-        what = _finding(blank, answer, recomputed, wanted)
+        what = _finding(blank, answer, recomputed, wanted, instance.objective.unit)
     return replace(what, seconds=clock.elapsed)
 
 
@@ -236,7 +240,6 @@ def binding_rows(matrix: Matrix, x: Any, tolerance: float = 1e-6) -> list[int]:
 class _Recomputed:
     """An engine whose points, objectives and endings are checked against the true arrays."""
 
-    candidates: Candidates
     engine: Solve
     transform: Transform | None
     bounds: list[float] = field(default_factory=list)
@@ -255,7 +258,7 @@ class _Recomputed:
         seed: int,
     ) -> Outcome:
         def named() -> Programme:
-            return named_programme(self.candidates, data, model, matrix, position)
+            return named_programme(data.candidates, data, model, matrix, position)
 
         outcome = self.engine(
             matrix if self.transform is None else self.transform(named()),
@@ -307,15 +310,19 @@ def broken_rows(matrix: Matrix, x: Any) -> list[int]:
     return [int(row) for row in np.flatnonzero(over > ROW_TOLERANCE * size)]
 
 
-def _finding(blank: Finding, answer: ProgrammeAnswer, engine: _Recomputed, gap: float) -> Finding:
+def _finding(
+    blank: Finding, answer: ProgrammeAnswer, engine: _Recomputed, gap: float, unit: str
+) -> Finding:
+    claimed = min(engine.bounds) + solver_margin(gap) if engine.bounds else None
     finding = replace(
         blank,
         status="unknown",
         schedule=answer.schedule,
         evaluation=answer.evaluation,
         bound=answer.bound,
-        claimed_bound=min(engine.bounds) + solver_margin(gap) if engine.bounds else None,
+        claimed_bound=None if claimed is None else max(claimed, answer.floor),
         nodes=answer.nodes,
+        assumes=assumptions(answer, unit),
     )
     if engine.nothing and answer.schedule is not None:
         return replace(finding, status="error", message="calls a feasible programme infeasible")

@@ -41,7 +41,7 @@ COLUMNS = (
     "seconds", "nodes", "sites", "doses", "drug_starts", "binding_limits", "standard_objective",
     "gain_over_standard", "verdict", "differences", "message", "control", "standard_breaks",
     "baseline_objective", "gain_over_baseline", "baseline_control", "reference_objective",
-    "reference_bound", "reference_verdict",
+    "reference_bound", "reference_verdict", "assumes",
 )  # fmt: skip
 
 
@@ -194,6 +194,7 @@ def rows(compared: Sequence[Compared]) -> list[dict[str, Any]]:
                     "differences": None if differences is None else differences["count"],
                     "message": finding.message,
                     **of_case.beside.cells(finding),
+                    "assumes": list(finding.assumes),
                 }
             )
     return table

@@ -66,6 +66,8 @@ def report(compared: Sequence[Compared]) -> str:
         line = f"{entry['case']}, {entry['solver']} against {entry['reference']}: "
         line += f"{entry['verdict']}: {entry['reason']}"
         lines += [line, *_difference_lines(entry)]
+    assumed = {(row["case"], line): None for row in rows(compared) for line in row["assumes"]}
+    lines += [f"{case}, one MILP: {line}" for case, line in assumed]
     for row in rows(compared):
         if row["status"] in ("not_installed", "breaks_limits"):
             lines.append(f"{row['case']}, {row['solver']}: {row['message']}")

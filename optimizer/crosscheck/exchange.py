@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from abscopt.instances.load import InputError, Problem
 from abscopt.optimizer.candidates.columns import Columns, columns_of
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.crosscheck.naming import (
     Programme,
+    choices_kept,
     column_names,
     named_programme,
     plan_names,
 )
+from abscopt.optimizer.crosscheck.reduced import assumptions, stated
+from abscopt.optimizer.crosscheck.solution_files import solution_values
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.programme.build import build
@@ -24,6 +26,7 @@ from abscopt.optimizer.programme.matrix import matrix_of
 from abscopt.optimizer.programme.proved import ProgrammeAnswer
 from abscopt.optimizer.programme.single import solve_single
 from abscopt.optimizer.progress import Clock, Listener, Stopped
+from abscopt.optimizer.results.result import heading, versions
 from abscopt.optimizer.solver import Outcome
 
 if TYPE_CHECKING:
@@ -31,15 +34,39 @@ if TYPE_CHECKING:
     from abscopt.optimizer.schedule import Schedule
 
 NEARLY_WHOLE = 1e-4
-CHOICE = re.compile(r"[xy]\(\S*\)")
 
 
 @dataclass(frozen=True)
 class Export:
-    """A written programme: how its optimum relates to the case's, in `answer`."""
+    """A written programme: how its optimum relates to the case's, in `answer`.
 
+    Attributes
+    ----------
+    statements : what the programme assumes and how far it is refined, in sentences
+    """
+
+    instance: Instance
     programme: Programme
     answer: ProgrammeAnswer
+    statements: tuple[str, ...]
+
+    def document(self) -> dict[str, Any]:
+        """What `export --json` prints."""
+        answer, verdict = self.answer, self.answer.evaluation
+        return {
+            **heading("export", self.instance),
+            "columns": len(self.programme.columns),
+            "rows": len(self.programme.rows),
+            "rounds": answer.rounds,
+            "infeasible": answer.infeasible,
+            "objective": None if verdict is None else answer.value,
+            "bound": answer.bound,
+            "gap_unit": self.instance.objective.unit,
+            "reductions": [dict(vars(step)) for step in answer.reductions],
+            "dropped_bound": answer.floor if math.isfinite(answer.floor) else None,
+            "assumes": list(self.statements),
+            "versions": versions(),
+        }
 
     @property
     def summary(self) -> str:
@@ -61,6 +88,7 @@ def export_programme(
     threads: int = 1,
     seed: int = 0,
     first: bool = False,
+    whole: bool = False,
     listener: Listener | None = None,
 ) -> Export:
     """The programme of a case, refined until its optimum is the judged one within the gap.
@@ -68,6 +96,8 @@ def export_programme(
     Parameters
     ----------
     first : the first relaxation instead, not solved at all
+    whole : state all that the case offers; by default large cases are reduced as by
+        `--method single`
 
     Raises
     ------
@@ -83,11 +113,20 @@ def export_programme(
     engine = _unsolved if first else None
     try:
         with clock.running("programme"):
-            candidates = Candidates(instance)
+            if whole or first:
+                candidates, kept, start = Candidates(instance), None, None
+            else:
+                candidates, kept, start = stated(instance, wanted / 2, seed, clock)
             judge = Judge(instance)
-            answer = solve_single(candidates, judge, wanted, seed, threads, clock, engine=engine)
+            part = wanted if kept is None else wanted / 2  # the other half is what was dropped
+            answer = solve_single(
+                candidates, judge, part, seed, threads, clock, engine=engine, kept=kept,
+                start=start,
+            )  # fmt: skip
             if answer.data is None and not answer.infeasible:
                 raise Stopped
+    except InputError as error:
+        raise InputError([_worded(problem, whole or first) for problem in error.problems]) from None
     except Stopped:
         if clock.interrupted:
             raise KeyboardInterrupt from None
@@ -98,7 +137,37 @@ def export_programme(
         raise InputError([Problem(instance.name, "programme", "no systemic plan", rule)])
     model = build(answer.data)
     matrix, position = matrix_of(model)
-    return Export(named_programme(candidates, answer.data, model, matrix, position), answer)
+    data, choices = answer.data, None
+    if kept is not None:
+        choices = choices_kept(candidates, kept, data.columns)
+    named = named_programme(data.candidates, data, model, matrix, position, choices)
+    return Export(instance, named, answer, _statements(instance, answer, wanted, first))
+
+
+def _worded(problem: Problem, by_choice: bool) -> Problem:
+    """A case that is too large, in words of this command."""
+    if problem.place != "method":
+        return problem
+    advice = "leave out --whole and --first" if by_choice else "ask for a larger --gap"
+    rule = f"too large to be written as one programme: {advice}, or narrow its menus by --set"
+    return Problem(problem.file, "export", problem.value, rule)
+
+
+def _statements(
+    instance: Instance, answer: ProgrammeAnswer, gap: float, first: bool
+) -> tuple[str, ...]:
+    """What a written programme assumes, and what its optimum is worth."""
+    unit = instance.objective.unit
+    if first:
+        refined = "the first relaxation, neither solved nor refined: its optimum is a bound only"
+    elif answer.infeasible:
+        refined = "it has no solution, and so has the case no schedule"
+    elif answer.gap is not None and answer.gap <= gap * (1 + 1e-9):
+        refined = f"refined until its optimum was the judged one within {gap:g} {unit}"
+    else:
+        left = "no schedule in hand" if answer.gap is None else f"{answer.gap:.4g} {unit} open"
+        refined = f"stopped before it was refined ({left}): its optimum is a bound only"
+    return (*assumptions(answer, unit), refined)
 
 
 def _unsolved(*_: object, **__: object) -> Outcome:
@@ -190,92 +259,3 @@ def _choice_problems(
             value = f"{days.count(day)} doses on day {day}"
             problems.append(Problem(file, lesion.name, value, "must choose at most one"))
     return problems
-
-
-def solution_values(
-    text: str, file: str, programme: str | None = None
-) -> dict[str, tuple[float, str]]:
-    """Value and place of every named choice in a solution file; raises InputError."""
-    if re.search(r"^s (mip|bas|ipt) ", text, re.MULTILINE):
-        pairs = _numbered(text, file, programme)
-    elif "<CPLEXSolution" in text:
-        pairs = [
-            (_attribute(line, "name"), _attribute(line, "value"), f"line {number}")
-            for number, line in enumerate(text.splitlines(), 1)
-            if line.lstrip().startswith("<variable ")
-        ]
-    else:
-        pairs = _listed(text)
-    values: dict[str, tuple[float, str]] = {}
-    for name, value, place in pairs:
-        if not CHOICE.fullmatch(name):
-            continue
-        try:
-            number = float(value)
-        except ValueError:
-            rule = "must be followed by its value"
-            raise InputError([Problem(file, place, f"{name} {value}"[:120], rule)]) from None
-        if name in values:
-            raise InputError([Problem(file, place, name, "given twice")])
-        values[name] = (number, place)
-    if not values:
-        rule = "no value of a choice of a course or plan, such as x(lung,none) 1"
-        raise InputError([Problem(file, "file", "nothing", rule)])
-    return values
-
-
-def _listed(text: str) -> list[tuple[str, str, str]]:
-    """Names followed by values, on one line or (GLPK's report) on two; duals are left out."""
-    pairs: list[tuple[str, str, str]] = []
-    waiting: tuple[str, str] | None = None
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.startswith(("# Dual", "# Basis")):
-            break
-        for token in line.split():
-            if CHOICE.fullmatch(token):
-                if waiting is not None:
-                    pairs.append((waiting[0], "", waiting[1]))
-                waiting = (token, f"line {number}")
-            elif waiting is not None and token != "*":
-                pairs.append((waiting[0], token, waiting[1]))
-                waiting = None
-    if waiting is not None:
-        pairs.append((waiting[0], "", waiting[1]))
-    return pairs
-
-
-def _numbered(text: str, file: str, programme: str | None) -> list[tuple[str, str, str]]:
-    """Columns by number: `j 12 1` of `glpsol -w`."""
-    if programme is None:
-        rule = "this format numbers the columns: give the written programme with --programme"
-        raise InputError([Problem(file, "file", "glpsol -w", rule)])
-    names = _names_in_order(programme)
-    pairs = []
-    for number, line in enumerate(text.splitlines(), 1):
-        match = re.match(r"j (\d+) (?:\w )?(\S+)", line)
-        if match is None:
-            continue
-        column = int(match.group(1))
-        if not 1 <= column <= len(names):
-            rule = f"the programme has {len(names)} columns"
-            raise InputError([Problem(file, f"line {number}", str(column), rule)])
-        pairs.append((names[column - 1], match.group(2), f"line {number}"))
-    return pairs
-
-
-def _names_in_order(programme: str) -> list[str]:
-    """Column names of an MPS or LP file that this package wrote, in the order of a reader.
-
-    Readers of LP files number columns as they come, in the objective first.
-    """
-    if "\nCOLUMNS\n" in programme:
-        section = programme.partition("\nCOLUMNS\n")[2].partition("\nRHS\n")[0]
-        lines = (line for line in section.splitlines() if "'MARKER'" not in line)
-        return list(dict.fromkeys(line.split()[0] for line in lines))
-    section = programme.partition("\nMaximize\n")[2].partition("\nBounds\n")[0]
-    return list(dict.fromkeys(re.findall(r"[-+][\d.e+-]+ ([A-Za-z]\S*)", section)))
-
-
-def _attribute(line: str, key: str) -> str:
-    quoted = re.search(rf'\b{key}="([^"]*)"', line)
-    return quoted.group(1).replace("&amp;", "&") if quoted else ""

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abscopt.optimizer.candidates.columns import columns_of
+from abscopt.optimizer.candidates.reduction import courses_kept
 from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.programme.cuts import schedule_of
 from abscopt.optimizer.solver import Matrix, SolverError
@@ -23,6 +25,7 @@ from abscopt.optimizer.solver import Matrix, SolverError
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.columns import Columns
     from abscopt.optimizer.candidates.plans import Plan
+    from abscopt.optimizer.candidates.reduction import Kept
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.programme.data import Data
     from abscopt.optimizer.schedule import Fraction
@@ -49,10 +52,49 @@ class Programme:
         return rows_of
 
 
+@dataclass(frozen=True)
+class Choices:
+    """Names of the choices of a programme: columns x, and plans of the columns y."""
+
+    columns: list[str]
+    plans: list[str]
+
+
+def choices_kept(candidates: Candidates, kept: Kept, columns: Columns) -> Choices:
+    """Names that the choices which reductions left have in the whole case.
+
+    Parameters
+    ----------
+    candidates : of the whole case
+    columns : of the programme of what is left
+    """
+    whole, menus = columns_of(candidates), courses_kept(kept)
+    names = column_names(candidates, whole)
+    of_course = {
+        (int(lesion), int(course)): name
+        for lesion, course, name in zip(whole.lesion, whole.course, names, strict=True)
+    }
+    named = [
+        of_course[int(lesion), int(menus[int(lesion)][int(course)])]
+        for lesion, course in zip(columns.lesion, columns.course, strict=True)
+    ]
+    plans = plan_names(candidates)
+    return Choices(named, [plans[k] for k in kept.plans.tolist()])
+
+
 def named_programme(
-    candidates: Candidates, data: Data, model: Any, matrix: Matrix, position: dict[int, int]
+    candidates: Candidates,
+    data: Data,
+    model: Any,
+    matrix: Matrix,
+    position: dict[int, int],
+    choices: Choices | None = None,
 ) -> Programme:
     """Names of a built programme; every row is checked to be the constraint it is named for.
+
+    Parameters
+    ----------
+    choices : names of courses and plans; those that they have among the candidates if None
 
     Raises
     ------
@@ -64,8 +106,9 @@ def named_programme(
         for variable in component.values():
             if id(variable) in position:
                 columns[position[id(variable)]] = _plain(variable.name)
-    x = column_names(candidates, data.columns)
-    y = plan_names(candidates)
+    if choices is None:
+        choices = Choices(column_names(candidates, data.columns), plan_names(candidates))
+    x, y = choices.columns, choices.plans
     for j in model.x:
         if id(model.x[j]) in position:
             columns[position[id(model.x[j])]] = x[j]

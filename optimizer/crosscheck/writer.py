@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +17,13 @@ import numpy as np
 from abscopt.optimizer.solver import SolverError, held
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from abscopt.optimizer.crosscheck.naming import Programme
     from abscopt.optimizer.solver import Matrix
 
 CONSTANT = "constant"
+LONGEST_COMMENT = 90
 HEADINGS = {
     "max": "Maximize", "st": "Subject To", "bounds": "Bounds",
     "bin": "Binary", "gen": "General", "end": "End",
@@ -29,20 +33,32 @@ INTEGERS = ("bin", "gen", "semi")
 """Sections that HiGHS writes even where they are empty, which CBC does not read."""
 
 
-def mps(programme: Programme) -> str:
-    """MPS text that minimizes minus the objective: every reader agrees on that."""
+def mps(programme: Programme, statements: Sequence[str] = ()) -> str:
+    """MPS text that minimizes minus the objective: every reader agrees on that.
+
+    Parameters
+    ----------
+    statements : sentences for the comments at the head
+    """
     title = f"* abscopt programme of {programme.name}; maximize: the objective is written negated"
-    return f"{title}\nNAME {programme.name}\n{_written(programme, 'mps')}"
+    head = "\n".join([title, *(f"* {line}" for line in _folded(statements))])
+    return f"{head}\nNAME {programme.name}\n{_written(programme, 'mps')}"
 
 
-def lp(programme: Programme) -> str:
-    """CPLEX LP text."""
+def lp(programme: Programme, statements: Sequence[str] = ()) -> str:
+    """CPLEX LP text; see `mps`."""
     lines = _written(programme, "lp").splitlines()
     text = [f"\\ abscopt programme of {programme.name}"]
+    text += [f"\\ {line}" for line in _folded(statements)]
     for line, following in itertools.pairwise([*lines, ""]):
         if line not in INTEGERS or following.startswith(" "):
             text.append(HEADINGS.get(line, line))
     return "\n".join(text).replace("\n obj: ", "\n objective: ", 1) + "\n"
+
+
+def _folded(statements: Sequence[str]) -> list[str]:
+    """Sentences on lines that every reader skips whole."""
+    return [line for text in statements for line in textwrap.wrap(text, LONGEST_COMMENT)]
 
 
 def _written(programme: Programme, form: str) -> str:

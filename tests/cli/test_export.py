@@ -39,6 +39,14 @@ def by_highs(model: Path, answer: Path) -> None:
     highs.writeSolution(str(answer), 0)
 
 
+def by_highs_in_a_table(model: Path, answer: Path) -> None:
+    highs = highspy.Highs()
+    highs.setOptionValue("output_flag", False)
+    highs.readModel(str(model))
+    highs.run()
+    highs.writeSolution(str(answer), 1)
+
+
 def by_highs_pretty(model: Path, answer: Path) -> None:
     highs = highspy.Highs()
     highs.setOptionValue("output_flag", False)
@@ -75,6 +83,7 @@ SOLVERS: dict[str, Solve] = {
     "cbc": by_cbc,
     "scip": by_scip,
     "highs": by_highs,
+    "highs, pretty": by_highs_in_a_table,
     "gurobi style": by_highs_pretty,
     "glpk -o": by_glpk(True),
     "glpk -w": by_glpk(False),
@@ -228,3 +237,30 @@ def test_the_first_relaxation_is_not_solved(run: Any, exported: Any) -> None:
     assert "judged objective none" in done.stderr
     refined = exported("toy-blockade", "mps").read_text()
     assert len(refined.splitlines()) > len(done.stdout.splitlines())
+
+
+def test_a_flagship_case_is_written_and_comes_back(run: Any, tmp_path: Path) -> None:
+    file = tmp_path / "early.mps"
+    done = run("export", "early-sabr", "--format", "mps", "--out", file, "--json")
+    assert done.exit_code == 0, done.stderr
+    document = json.loads(done.stdout)
+    known = json.loads(run("solve", "early-sabr", "--json").stdout)
+    assert document["dropped_bound"] <= known["bound"] + 0.01
+    head = file.read_text().partition("NAME")[0]
+    assert "* reduced by dominance and bounds" in head
+    assert "refined until its optimum was the judged one within 0.01 nat" in head
+    solution = tmp_path / "answer.txt"
+    by_highs(file, solution)
+    judged = json.loads(run("import-solution", "early-sabr", solution, "--json").stdout)
+    assert judged["evaluation"]["feasible"]
+    assert judged["evaluation"]["objective"] >= known["bound"] - 0.01
+
+
+def test_what_is_too_large_is_answered_by_what_to_do(run: Any) -> None:
+    whole = run("export", "oligomet-4", "--format", "lp", "--whole")
+    assert whole.exit_code == 2
+    assert "leave out --whole and --first" in whole.stderr
+    both = run("export", "toy-blockade", "--format", "lp", "--json")
+    assert (both.exit_code, "--json needs --out" in both.stderr) == (2, True)
+    first = run("export", "oligomet-4", "--format", "lp", "--first")
+    assert (first.exit_code, "leave out --whole and --first" in first.stderr) == (2, True)
