@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -120,7 +121,7 @@ def cluster(address: str) -> Iterator[Workers]:
         raise refused(
             address, f"no Dask scheduler answers there ({type(error).__name__})"
         ) from None
-    with client:
+    with _silent("distributed.client"), client:
         here, there = release(), client.run(release)
         if not there:
             raise refused(address, "the cluster has no worker")
@@ -135,6 +136,18 @@ def cluster(address: str) -> Iterator[Workers]:
             )
         finally:
             executor.shutdown(wait=False)
+
+
+@contextmanager
+def _silent(name: str) -> Iterator[None]:
+    """No tracebacks of a library's own on stderr: what is lost is said by the sweep."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def release() -> str:
