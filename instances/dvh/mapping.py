@@ -177,7 +177,7 @@ def template(files: Sequence[DvhFile], limit_set: str, rx: str | None) -> str:
         "[[lesions]]",
         'name = "target"',
         'organ = "lungs"               # where it is',
-        'use = "nsclc_metastasis"      # tumor of the library: '
+        'use = "visceral_metastasis"   # tumor of the library: '
         + ", ".join(name for name, entry in library("tumors").items() if "irradiable" not in entry),
         f'prescriptions = [{inline(plan)}]   # on the menu, such as "48/4", "54/3"',
         "interval_days = [1, 2]        # least days from a fraction to the next",
