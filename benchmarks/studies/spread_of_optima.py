@@ -12,19 +12,14 @@ Prints a table.
 from __future__ import annotations
 
 import argparse
-import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from abscopt.instances import load, names
-from abscopt.instances.schema import Instance
-from abscopt.models.arrays import FloatArray
 from abscopt.optimizer import solve
+from abscopt.optimizer.audit.patients import gains
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.schedule import standard_schedule
 
-VARIATION = 0.2
 NODES = 7
 
 
@@ -49,36 +44,6 @@ class Row:
     kept: bool
 
 
-def factors() -> tuple[FloatArray, FloatArray]:
-    """Factors of mean 1, e^(s x - s^2/2), and their weights, at nodes x of Gauss and Hermite."""
-    x, weights = np.polynomial.hermite_e.hermegauss(NODES)
-    s = math.sqrt(math.log1p(VARIATION**2))
-    return np.exp(s * x - s * s / 2), weights / weights.sum()
-
-
-def patient(instance: Instance, alpha: float, ratio: float) -> Instance:
-    """The case of a patient whose tumors have other radiosensitivities."""
-    lesions = []
-    for lesion in instance.lesions:
-        clones = tuple(
-            clone.model_copy(
-                update={
-                    key: getattr(clone, key) * factor
-                    for key, factor in (("alpha_per_gy", alpha), ("alpha_beta_gy", ratio))
-                    if getattr(clone, key) is not None
-                }
-            )
-            for clone in lesion.clones
-        )
-        changed = {
-            "alpha_per_gy": lesion.alpha_per_gy * alpha,
-            "alpha_beta_gy": lesion.alpha_beta_gy * ratio,
-            "clones": clones,
-        }
-        lesions.append(lesion.model_copy(update=changed))
-    return instance.model_copy(update={"lesions": tuple(lesions)})
-
-
 def compared(name: str) -> Row | None:
     """Optimum and standard regimen of one case over patients; None without a standard regimen."""
     instance = load(name)
@@ -86,22 +51,15 @@ def compared(name: str) -> Row | None:
     schedule = solve(instance).schedule
     if standard is None or schedule is None:
         return None
-    values, weights = factors()
-    gains = np.zeros((NODES, NODES))
-    for i, alpha in enumerate(values):
-        for j, ratio in enumerate(values):
-            judge = Judge(patient(instance, float(alpha), float(ratio)))
-            optimum, usual = judge.evaluate(schedule), judge.evaluate(standard)
-            gains[i, j] = optimum.objective - usual.objective
-    judge, weight = Judge(instance), np.outer(weights, weights)
+    found, judge = gains(instance, schedule, standard, NODES), Judge(instance)
     usual = judge.evaluate(standard)
     return Row(
         name,
         instance.objective.unit,
         judge.evaluate(schedule).objective - usual.objective,
-        float((weight * gains).sum()),
-        float(gains.min()),
-        float(weight[gains >= 0].sum()),
+        found.mean,
+        found.worst,
+        found.share_not_worse,
         usual.admissible,
     )
 

@@ -75,6 +75,11 @@ TEXTS = {
     ),
     "starts_not_offered": "{sentence}",
     "untreated": "{lesion} is not irradiated: {reason}",
+    "worse_on_average": (
+        "where alpha and alpha/beta of all lesions of a patient vary by {variation:g} % between "
+        "patients, this answer is on average {loss:.4g} {unit} worse than the standard regimen, "
+        "which keeps the limits: decide for an ensemble (--ensemble)"
+    ),
     "no_gain": (
         "{lesion} receives {course} ({total:g} Gy) and its control stays below {least:g} % "
         "({control:.2g} % on day {day}): the course gains nothing in control"
@@ -89,7 +94,7 @@ TEXTS = {
 
 REMARKS = {
     "doses_cut", "courses_cut", "starts_not_offered", "untreated", "no_gain", "ends_before_horizon",
-    "envelope",
+    "envelope", "worse_on_average",
 }  # fmt: skip
 """Kinds that state what follows from a horizon, a calendar or an answer as it was meant; all others
 point to a probable mistake."""

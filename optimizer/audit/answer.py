@@ -12,6 +12,7 @@ from abscopt.optimizer.audit.adding import MOST_WORK, Tried, added, try_courses
 from abscopt.optimizer.audit.breaks import course_words, in_words
 from abscopt.optimizer.audit.gain import no_gain_notes
 from abscopt.optimizer.audit.horizons import horizon_notes
+from abscopt.optimizer.audit.patients import spread_notes
 from abscopt.optimizer.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -34,11 +35,15 @@ def answer_notes(judge: Judge, audit: CaseAudit, result: Result) -> tuple[Note, 
 def notes_beside(
     judge: Judge, audit: CaseAudit, schedule: Schedule, evaluation: Evaluation, proved: bool
 ) -> tuple[Note, ...]:
-    """Notes beside a schedule that is an answer, proved to be within its gap or not."""
+    """Notes beside a schedule that is an answer, proved to be within its gap or not.
+
+    First whether the standard regimen is better on average over patients.
+    """
+    spread = spread_notes(judge, schedule)
     untreated = untreated_notes(judge, schedule, audit.alone, evaluation.objective, proved)
     gains = no_gain_notes(evaluation, judge.instance.horizon_days)
     ends = horizon_notes(judge.instance, schedule)
-    return (*audit.notes, *untreated, *gains, *ends)
+    return (*spread, *audit.notes, *untreated, *gains, *ends)
 
 
 def untreated_notes(
