@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 VARIATION = 0.2
 """Coefficient of variation of either factor: what the case's tumors may be off by, assumed."""
 NODES, FINE = 3, 7
-"""Nodes per factor beside an answer: nine patients, each judged twice, and 49 where those leave doubt.
+"""Nodes per factor beside an answer: nine patients, each judged twice, 49 where those leave doubt.
 On the bundled cases the mean gain over nine is off by at most 2.5 % where control is a mean over
 radiosensitivities, by 8 % where it is a step.
 """
@@ -121,7 +121,7 @@ def gains(instance: Instance, schedule: Schedule, standard: Schedule, nodes: int
 def spread_notes(judge: Judge, schedule: Schedule) -> Iterator[Note]:
     """That the standard regimen, where it keeps the limits, is better on average over patients."""
     standard = standard_schedule(judge.instance)
-    if standard is None or standard == schedule or not judge.evaluate(standard).admissible:
+    if standard is None or standard == schedule or not judge.evaluate(standard).feasible:
         return
     found = gains(judge.instance, schedule, standard)
     if found.mean < DOUBT * found.size:
