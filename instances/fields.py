@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    model_serializer,
+    model_validator,
+)
 
 Status = Literal["verified", "verified-secondary", "calibrated", "derived", "recalled", "assumed"]
 
@@ -44,6 +53,18 @@ class Table(BaseModel):
     """A frozen table: unknown keys, NaN and infinities are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    later: ClassVar[tuple[str, ...]] = ()
+    """Keys that a later version added, which are not dumped where they are empty: a case that does
+    not use them keeps its digest, and results of earlier versions belong to it still."""
+
+    @model_serializer(mode="wrap")
+    def _dumped(self, handler: SerializerFunctionWrapHandler) -> Any:
+        dumped = handler(self)
+        for name in self.later:
+            if name in dumped and not dumped[name]:
+                del dumped[name]
+        return dumped
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy; one that is to differ is checked anew.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
@@ -71,6 +71,7 @@ class Technique(Table):
     draining node lowers it).
     """
 
+    later: ClassVar = ("histograms",)
     name: Name = Field(description="of the technique")
     sparing: dict[Name, dict[Name, SparingFactor]] = Field(
         default_factory=dict, description="replaces the lesion's factors of the organs it names"
@@ -113,6 +114,7 @@ class Lesion(LibraryTable):
     """
 
     model_config = ConfigDict(json_schema_extra=with_prescriptions)
+    later: ClassVar = ("histograms",)
 
     name: Name = Field(description="of the lesion")
     organ: str = Field(
