@@ -100,13 +100,18 @@ class Comparison:
 
 @dataclass(frozen=True)
 class SimulationReport:
-    """All schedules in all models."""
+    """All schedules in all models.
+
+    `spread` names the lesions whose control is a mean over radiosensitivities in the surrogate; no
+    model knows of it.
+    """
 
     instance: str
     instance_digest: str
     horizon_days: tuple[int, ...]
     unit: str
     beyond_validity: bool
+    spread: tuple[str, ...]
     entries: tuple[Entry, ...]
     comparisons: tuple[Comparison, ...]
 
@@ -150,6 +155,7 @@ def simulate(
         horizon_days=instance.horizon_days,
         unit=instance.objective.unit,
         beyond_validity=beyond_validity,
+        spread=tuple(lesion.name for lesion in instance.lesions if lesion.spread),
         entries=entries,
         comparisons=tuple(
             _comparison(instance, model, entries, surrogate, beyond_validity) for model in models

@@ -34,6 +34,11 @@ SCORE = (
     "Burden score: minus ln of the visible burden on the last day relative to day 0. Systemic "
     "effect: immune kill in nat; in a tumor that is held it equals the growth."
 )
+ONE_PATIENT = (
+    "Each model has tumors of its own radiosensitivity, one for all patients: of the case neither "
+    "alpha nor its spread between patients enters, while the surrogate's objective is a mean over "
+    "the spread of {spread}."
+)
 SURROGATE = {
     "effect": "the surrogate's systemic effect",
     "objective": "the surrogate's objective",
@@ -51,12 +56,16 @@ def simulation(
 
 
 def simulation_document(report: SimulationReport) -> dict[str, Any]:
-    """The report as plain data; burdens in weekly steps, relative to day 0."""
+    """The report as plain data; burdens in weekly steps, relative to day 0.
+
+    `spread_left_out`: lesions whose control is a mean over patients for the surrogate alone.
+    """
     return {
         "format": FORMAT,
         "kind": "simulation",
         "notice": DISCLAIMER,
         "scale": SCALE,
+        "spread_left_out": list(report.spread),
         "instance": report.instance,
         "instance_digest": report.instance_digest,
         "horizon_days": list(report.horizon_days),
@@ -72,7 +81,8 @@ def simulation_document(report: SimulationReport) -> dict[str, Any]:
 def simulation_report(report: SimulationReport, instance: Instance) -> str:
     """The report for a person."""
     head = [f"{instance.name}: {instance.title}", *change_lines(instance)]
-    lines: list[object] = [*head, SCALE, SCORE, ""]
+    spread = [ONE_PATIENT.format(spread=", ".join(report.spread))] if report.spread else []
+    lines: list[object] = [*head, SCALE, SCORE, *spread, ""]
     lines.append(_schedules(report))
     for comparison in report.comparisons:
         lines += _model_parts(comparison, report)

@@ -138,6 +138,7 @@ _TERMS: dict[str, Change] = {
     "occult disease": _lesions(lambda one: {} if one.volume_cm3 else {"weight": 0.0}),
     "untreated growth": _lesions(lambda _: {"growth_doubling_time_days": None}),
     "accelerated repopulation": _lesions(lambda _: {"repopulation_doubling_time_days": None}),
+    "spread of radiosensitivity": _lesions(lambda one: {"alpha_cv": 0.0} if one.spread else {}),
     "hypoxia": _lesions(lambda _: {"oxygen_modification_factor": 1.0}),
     "sensitization": _drugs(sensitizer_enhancement_ratio=1.0, equivalent_bed_gy_per_dose=0.0),
     "cytotoxic kill": _drugs(cytotoxic_log_kill_per_dose=0.0),

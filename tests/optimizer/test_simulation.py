@@ -558,6 +558,24 @@ def test_terms_are_those_of_the_case_and_do_what_they_say() -> None:
     assert without(instance) == instance
 
 
+def test_the_spread_between_patients_is_the_surrogates_alone() -> None:
+    """A term of it where the case states one, and every report says that no model has it."""
+    case = load("co-targets")
+    schedule = standard_of("co-targets")
+    assert "spread of radiosensitivity" in terms_of(case)
+    assert "spread of radiosensitivity" not in terms_of(load("toy-blockade"))
+    alone = Judge(without(case, "spread of radiosensitivity")).evaluate(schedule)
+    assert alone.objective == evaluate(case.with_({"lesions.lung.alpha_cv": 0}), schedule).objective
+    assert alone.objective != evaluate(case, schedule).objective
+    for name, spread in (("co-targets", ("lung",)), ("toy-blockade", ())):
+        one = load(name)
+        report = simulate(one, standard_of(name), models=MODELS[-1:], others={})
+        assert report.spread == spread
+        assert simulation_document(report)["spread_left_out"] == list(spread)
+        text = " ".join(simulation_report(report, one).split())
+        assert ("neither alpha nor its spread" in text) == bool(spread)
+
+
 # The whole report
 
 
