@@ -71,7 +71,7 @@ therefore worth as much if it ends the day before as if it ended weeks before, a
 fraction does for each that comes later. The table says by how much: the standard regimen of each
 case with its fractions and chemotherapy moved (checkpoint inhibitors stay), in nats, for each
 week in which the last fraction goes from day 69 to 76, to 83 and to 90. The third is the week in
-which it passes day 84. With a horizon there that week costs up to 2.6 nat, and others hardly a
+which it passes day 84. With a horizon there that week costs up to 3.0 nat, and others hardly a
 tenth: a course that may start late does best to end by day 83. With late horizons the third week
 is as the others.
 
