@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from abscopt.models import lq
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from abscopt.instances.lesions import Clone, Lesion, Technique
 
 Ways = tuple["Technique", ...]
@@ -50,10 +52,15 @@ def _parts(lesion: Lesion, ways: Ways) -> list[tuple[Technique, list[int]]]:
     return by_technique(ways) or [(lesion.ways[0], [])]
 
 
-def kill_in_beams(
-    lesion: Lesion, ways: Ways, clone: Clone, kills: list[float], drugs: float, factor: float
-) -> float:
-    """Kill of a clone in nats, alpha times a factor.
+def kills_in_beams(
+    lesion: Lesion,
+    ways: Ways,
+    clone: Clone,
+    kills: list[float],
+    drugs: float,
+    factors: Sequence[float],
+) -> list[float]:
+    """Kill of a clone in nats, alpha times each of some factors.
 
     A beam that reaches a share of the clone lies within each that reaches more of it; what the
     drugs of irradiated days add acts wherever a beam does.
@@ -61,10 +68,16 @@ def kill_in_beams(
     parts = _parts(lesion, ways)
     shares = [way.share_of(clone.name) for way, _ in parts]
     if len(parts) == 1 or min(shares) == 1.0:
-        return _partial_kill(factor * (sum(kills) + drugs), shares[0])
-    of_ways = [factor * sum(kills[i] for i in places) for _, places in parts]
-    of_ways[shares.index(max(shares))] += factor * drugs
-    return float(lq.nested_log_kill(of_ways, shares))
+        killed = sum(kills) + drugs
+        return [_partial_kill(factor * killed, shares[0]) for factor in factors]
+    by_way = [sum(kills[i] for i in places) for _, places in parts]
+    widest = shares.index(max(shares))
+    nested = []
+    for factor in factors:
+        of_ways = [factor * killed for killed in by_way]
+        of_ways[widest] += factor * drugs
+        nested.append(float(lq.nested_log_kill(of_ways, shares)))
+    return nested
 
 
 def _partial_kill(killed: float, share: float) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 
 from abscopt.models import chemotherapy, ctla4, immune, lq, recursion, repair, repopulation
 from abscopt.models.arrays import FloatArray
-from abscopt.optimizer.evaluation.beams import Ways, by_technique, kill_in_beams, survivals_of
+from abscopt.optimizer.evaluation.beams import Ways, by_technique, kills_in_beams, survivals_of
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Clone, Lesion, Technique
@@ -96,16 +96,7 @@ def lesion_effect(
     return LesionEffect(
         bed_gy=bed,
         tumor_bed_gy=bed - _bed_loss(lesion, days),
-        local_log_burden=tuple(
-            tuple(
-                _local_log_burden(
-                    instance, lesion, ways, clone, days, killed, state, horizon, float(factor)
-                )
-                for horizon in instance.horizon_days
-            )
-            for factor in lesion.sensitivities[0]
-            for clone, killed in zip(lesion.populations, kills, strict=True)
-        ),
+        local_log_burden=_local_log_burdens(instance, lesion, ways, days, kills, state),
         effector_share=tuple(
             lesion.effector_share
             * instance.immune.share_factor
@@ -162,6 +153,26 @@ def _kills(lesion: Lesion, clone: Clone, fractions: list[ActingFraction]) -> lis
     return [f.log_kill(alpha, ratio, lesion.lql_transition_gy) for f in fractions]
 
 
+def _local_log_burdens(
+    instance: Instance,
+    lesion: Lesion,
+    ways: Ways,
+    days: list[int],
+    kills: list[list[float]],
+    state: SystemicState,
+) -> tuple[tuple[float, ...], ...]:
+    """Log clonogens without systemic effect: per factor of alpha and clone, at every horizon."""
+    by_clone = [
+        [
+            _local_log_burden(instance, lesion, ways, clone, days, killed, state, horizon)
+            for horizon in instance.horizon_days
+        ]
+        for clone, killed in zip(lesion.populations, kills, strict=True)
+    ]
+    factors = range(len(lesion.sensitivities[0]))
+    return tuple(tuple(at[f] for at in of_clone) for f in factors for of_clone in by_clone)
+
+
 def _local_log_burden(
     instance: Instance,
     lesion: Lesion,
@@ -171,9 +182,8 @@ def _local_log_burden(
     kills: list[float],
     state: SystemicState,
     horizon: int,
-    factor: float,
-) -> float:
-    """Log clonogens of one clone at a horizon, without systemic effect, alpha times a factor."""
+) -> list[float]:
+    """Log clonogens of one clone at a horizon, without systemic effect, at each factor of alpha."""
     grown = repopulation.log_growth(
         horizon,
         lesion.growth_doubling_time_days,
@@ -183,12 +193,11 @@ def _local_log_burden(
     alpha, _ = lesion.clone_constants(clone)
     drugs = alpha * _equivalent_bed(instance, days, state, horizon)
     before = [kill if day < horizon else 0.0 for day, kill in zip(days, kills, strict=True)]
-    return (
-        math.log(lesion.clonogen_number * clone.share)
-        + float(grown)
-        - kill_in_beams(lesion, ways, clone, before, drugs, factor)
-        - clone.drug_kill_factor * _cytotoxic_kill(instance, state, horizon)
-    )
+    unkilled = math.log(lesion.clonogen_number * clone.share) + float(grown)
+    by_drugs = clone.drug_kill_factor * _cytotoxic_kill(instance, state, horizon)
+    factors = lesion.sensitivities[0].tolist()
+    killed = kills_in_beams(lesion, ways, clone, before, drugs, factors)
+    return [unkilled - kill - by_drugs for kill in killed]
 
 
 def _equivalent_bed(

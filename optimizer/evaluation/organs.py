@@ -205,21 +205,22 @@ def _geud(instance: Instance, schedule: Schedule, limit: NtcpLimit, state: Syste
 def _miner(
     instance: Instance, schedule: Schedule, limit: DoseByFractionsLimit, state: SystemicState
 ) -> float:
-    def used(dose_gy: float) -> float:
-        return float(toxicity.miner_fraction(dose_gy, *limit.safe))
-
     daily = daily_parts(instance, schedule, limit.organ, limit.point)
     doses_gy = [sum(p.organ_gy for p in parts) for parts in daily.values()]
     doses_gy = [dose for dose in doses_gy if dose > 0]
     if limit.looked_up(instance) and doses_gy and max(doses_gy) - min(doses_gy) <= EQUAL_GY:
         allowed = float(toxicity.limit_of(len(doses_gy), limit.fractions, limit.limits_gy))
         return sum(doses_gy) / allowed if allowed > 0 else math.inf
-    planned = sum(
-        used(_enhancement(instance, limit.organ, day, state) * sum(p.organ_gy for p in doses))
+    felt_gy = [
+        _enhancement(instance, limit.organ, day, state) * sum(p.organ_gy for p in doses)
         for day, doses in daily.items()
-    )
+    ]
+    planned = sum(toxicity.miner_fraction(felt_gy, *limit.safe).tolist())
     return planned + _prior_load(
-        instance, limit.organ, limit.point, lambda prior: used(prior.dose_gy)
+        instance,
+        limit.organ,
+        limit.point,
+        lambda prior: float(toxicity.miner_fraction(prior.dose_gy, *limit.safe)),
     )
 
 
