@@ -215,7 +215,7 @@ def _miner(
         _enhancement(instance, limit.organ, day, state) * sum(p.organ_gy for p in doses)
         for day, doses in daily.items()
     ]
-    planned = sum(toxicity.miner_fraction(felt_gy, *limit.safe).tolist())
+    planned: float = sum(toxicity.miner_fraction(felt_gy, *limit.safe).tolist())
     return planned + _prior_load(
         instance,
         limit.organ,
