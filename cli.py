@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from abscopt.instances.changes.change import Change
+from abscopt.optimizer.console.alternatives import alternatives_command
 from abscopt.optimizer.console.cases import instances_group, refuse_warnings
 from abscopt.optimizer.console.compare import compare_command
 from abscopt.optimizer.console.ensembles import EXIT_CODES, decided, observed
@@ -315,6 +316,7 @@ for command in (
     pareto_command,
     sweep_command,
     results_command,
+    alternatives_command,
     update_command,
     evidence_command,
     regimens_command,

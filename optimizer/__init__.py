@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.feasibility.explanation import explain, explain_lesion
     from abscopt.optimizer.learning.update import update
     from abscopt.optimizer.memory import Memory
+    from abscopt.optimizer.near.alternatives import alternatives
     from abscopt.optimizer.pareto import frontier
     from abscopt.optimizer.pipeline import solve
     from abscopt.optimizer.progress import Listener, Progress
@@ -35,6 +36,7 @@ __all__ = [
     "Schedule",
     "SolveLog",
     "Store",
+    "alternatives",
     "decide",
     "decide_observed",
     "evaluate",
@@ -61,6 +63,7 @@ WHERE = {
     "Schedule": "schedule",
     "SolveLog": "results.solve_log",
     "Store": "sweeps.read",
+    "alternatives": "near.alternatives",
     "decide": "ensemble.decide",
     "decide_observed": "ensemble.observation.decide",
     "evaluate": "evaluation",

@@ -48,13 +48,15 @@ Doses = tuple[tuple[str, int, float], ...]
 class Option:
     """One way to give one agent; no doses means it is left out.
 
-    `moved` is the number of doses that are not on their planned day.
+    `moved` is the number of doses that are not on their planned day. `regimen` is empty for an
+    agent that is left out, and where the rest of a treatment is chosen.
     """
 
     agent: int
     start: int | None
     doses: Doses
     moved: int = 0
+    regimen: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ def _options(instance: Instance, index: int, agent: AgentChoice) -> list[Option]
             if doses is not None:
                 planned = infusions(instance, name, start, agent.cycles)
                 moved = len(set(planned) - set(doses))
-                options.append(Option(index, start, doses, moved))
+                options.append(Option(index, start, doses, moved, name))
     return options
 
 

@@ -81,11 +81,11 @@ class Examiner:
         self.state.nodes += 1
         if self._few(node):
             return
-        fine, tree = settings.CURRENT.fine * self.tree.gap, self.tree
+        fine, tree = settings.CURRENT.fine * abs(self.tree.gap), self.tree
         dual, alive, cells = node.dual, node.alive, node.cells
         if node.numbers:
             cells = dual.tighten(cells, alive, list(node.numbers), tree.threshold, fine)
-            if cells.top < min(tree.highest, tree.in_hand - tree.gap):
+            if cells.top < min(tree.highest, tree.in_hand - abs(tree.gap)):
                 self.push(Node(dual, alive, cells, (), node.branch), cells.top + BOUND_SAFETY)
                 return
             if self._combined(replace(node, cells=cells)):
@@ -131,7 +131,7 @@ class Examiner:
             tree.lower(cells.top + BOUND_SAFETY)
             alive = dual.alive(cells, alive, tree.threshold)
             node = Node(dual, alive, cells, (), node.branch)
-            if dual.without_effect:
+            if dual.without_effect and not self.state.every:
                 node = replace(node, cells=self.separable.examine(node))
                 self.tree.lower(max(node.cells.top, tree.threshold) + BOUND_SAFETY)
             if len(node.cells) and not self._combined(node):

@@ -224,7 +224,7 @@ class Search:
     def _recall(self, root: Node) -> None:
         """Push what the prices of an earlier search leave open of a family."""
         self.state.nodes += 1
-        dual, tree, fine = root.dual, self.tree, settings.CURRENT.fine * self.tree.gap
+        dual, tree, fine = root.dual, self.tree, settings.CURRENT.fine * abs(self.tree.gap)
         cells = Recall(root, tree.threshold, fine, self.state.grounds).of_root()
         if len(cells) and dual.lagrangians:
             lagrangian = dual.lagrangians[int(cells.by[cells.bound.argmax()])]

@@ -12,7 +12,7 @@ from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.ids import CourseIds, CourseRows, PlanId, PlanIds
 from abscopt.optimizer.search.join import every_row
 from abscopt.optimizer.search.uniform import settings
-from abscopt.optimizer.search.uniform.leaf import check, decide
+from abscopt.optimizer.search.uniform.leaf import check
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,4 +51,4 @@ def evaluate(
         above = worths[i] > state.value + gap
         tabulated = Tabulated(candidates, plans[i])
         value = worths[i][above] - tabulated.cost(rows[above])
-        decide(tabulated, rows[above], value, gap, state)
+        state.decide(tabulated, rows[above], value, gap)

@@ -26,6 +26,8 @@ from abscopt.optimizer.search.uniform.bounds.shapes import Shapes
 from abscopt.optimizer.search.uniform.dates import DateProgramme, dated
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from abscopt.optimizer.candidates.tabulated import Tabulated
     from abscopt.optimizer.progress import Clock
     from abscopt.optimizer.search.uniform.bounds.bound import Dual
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
 
 
 BOUND_SAFETY = 1e-9
+FEW_COMBINATIONS = 1000
+"""Of kinds, whose timings are valued without halving boxes where all of them are asked for."""
+DECIDED_AT_ONCE = 5000
+"""Rows whose limits are checked together, best first: the first mostly keeps all."""
 
 
 @dataclass
@@ -62,6 +68,35 @@ class SearchState:
         if value > self.value:
             self.plan, self.row, self.value = plan, row.copy(), value
 
+    @property
+    def every(self) -> bool:
+        """Whether everything above the threshold is asked for, not the best alone."""
+        return False
+
+    def enough_of(self, tabulated: Tabulated, row: CourseIds) -> float:
+        """Timings of these courses that are worth no more are not asked for."""
+        return -math.inf
+
+    def decide(self, tabulated: Tabulated, rows: CourseRows, value: FloatArray, gap: float) -> None:
+        """Feasibility of rows (n, lesions) of some exact value (n,); the best one is offered.
+
+        By falling value, in lots, until one is feasible. Only rows above the threshold matter for
+        the proof, so each of those is decided.
+        """
+        candidates, plan = tabulated.candidates, tabulated.plan
+        order = np.flatnonzero(value > self.value + gap)
+        order = order[np.argsort(-value[order], kind="stable")]
+        for lot in np.array_split(order, max(1, len(order) // DECIDED_AT_ONCE)):
+            feasible = np.flatnonzero(tabulated.feasible(rows[lot]))
+            if self.grounds.whole:
+                rivals = rows[lot[: feasible[0]] if len(feasible) else lot]
+                rivals = rivals[tabulated.feasible(rivals, organs=False)]
+                self.grounds.add_rivals(plan, candidates.in_case(rivals))
+            if len(feasible):
+                best = lot[feasible[0]]
+                self.offer(plan, candidates.in_case(rows[best]), float(value[best]))
+                return
+
 
 def check(clock: Clock) -> None:
     """Raise Stopped where the clock says so."""
@@ -82,7 +117,7 @@ class Leaf:
         self.dual, self.tabulated = dual, tabulated
         self.gap, self.clock, self.state = gap, clock, state
         candidates = tabulated.candidates
-        self.dated = dated(tabulated)
+        self.dated = not state.every and dated(tabulated)
         self.right = np.where(candidates.hard, CAP - candidates.prior, np.inf)
 
     @property
@@ -99,6 +134,8 @@ class Leaf:
         """
         open_cells: list[Cells] = []
         stack = [cells]
+        if self.state.every:  # boxes that each hold schedules would be halved to no end
+            few = few or math.prod(int(mask.sum()) for mask in alive) <= FEW_COMBINATIONS
         if few and self.whole(cells, alive):
             return cells.take(np.zeros(len(cells), dtype=bool))
         while stack:
@@ -296,7 +333,10 @@ class Leaf:
         for i in np.lexsort((*rows.T[::-1], -ceiling_of)).tolist():
             if ceiling_of[i] <= self.threshold:
                 break
-            for timed in shapes.timings(rows[i], lambda: self.threshold):
+            recorded = self._known(CourseIds(_first_timings(shapes, rows[i : i + 1])[0]))
+            for timed in shapes.timings(rows[i], lambda: max(self.threshold, recorded())):  # noqa: B023
+                if ceiling_of[i] - 2.0 * BOUND_SAFETY <= recorded():
+                    break
                 check(self.clock)
                 self.offer(timed)
                 spent += len(timed)
@@ -304,33 +344,14 @@ class Leaf:
                 return False
         return True
 
+    def _known(self, row: CourseIds) -> Callable[[], float]:
+        """By now, the value beyond which timings of some courses are asked for."""
+        return lambda: self.state.enough_of(self.tabulated, row)
+
     def offer(self, rows: CourseRows) -> None:
         """Exact value and feasibility of rows; the best feasible one is offered."""
         if len(rows):
-            decide(self.tabulated, rows, self.tabulated.value(rows), self.gap, self.state)
-
-
-def decide(
-    tabulated: Tabulated, rows: CourseRows, value: FloatArray, gap: float, state: SearchState
-) -> None:
-    """Feasibility of rows (n, lesions) of some exact value (n,); the best feasible one is offered.
-
-    By falling value, in lots, until one is feasible. Only rows above the threshold matter for the
-    proof, so each of those is decided.
-    """
-    candidates, plan = tabulated.candidates, tabulated.plan
-    order = np.flatnonzero(value > state.value + gap)
-    order = order[np.argsort(-value[order], kind="stable")]
-    for lot in np.array_split(order, max(1, len(order) // 5000)):
-        feasible = np.flatnonzero(tabulated.feasible(rows[lot]))
-        if state.grounds.whole:
-            rivals = rows[lot[: feasible[0]] if len(feasible) else lot]
-            rivals = rivals[tabulated.feasible(rivals, organs=False)]
-            state.grounds.add_rivals(plan, candidates.in_case(rivals))
-        if len(feasible):
-            best = lot[feasible[0]]
-            state.offer(plan, candidates.in_case(rows[best]), float(value[best]))
-            return
+            self.state.decide(self.tabulated, rows, self.tabulated.value(rows), self.gap)
 
 
 def _halves(cells: Cells) -> list[Cells]:
