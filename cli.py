@@ -48,6 +48,7 @@ from abscopt.optimizer.console.published import (
 )
 from abscopt.optimizer.console.replanning import begun, delivered_options, replan_command
 from abscopt.optimizer.console.robustness import robustness_command
+from abscopt.optimizer.console.sensitivity import sensitivity_command
 from abscopt.optimizer.console.sweeps import results_command, sweep_command
 from abscopt.optimizer.progress import ProgressLine
 from abscopt.optimizer.results.files import load_case
@@ -317,6 +318,7 @@ for command in (
     sweep_command,
     results_command,
     alternatives_command,
+    sensitivity_command,
     update_command,
     evidence_command,
     regimens_command,

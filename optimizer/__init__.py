@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.pareto import frontier
     from abscopt.optimizer.pipeline import solve
     from abscopt.optimizer.progress import Listener, Progress
+    from abscopt.optimizer.ranged.sensitivity import sensitivity
     from abscopt.optimizer.replanning.replan import replan
     from abscopt.optimizer.results.log_read import ReadLog, read_log
     from abscopt.optimizer.results.result import Result
@@ -47,6 +48,7 @@ __all__ = [
     "read_store",
     "replan",
     "robustness",
+    "sensitivity",
     "solve",
     "sweep",
     "update",
@@ -74,6 +76,7 @@ WHERE = {
     "read_store": "sweeps.read",
     "replan": "replanning.replan",
     "robustness": "ensemble.robustness",
+    "sensitivity": "ranged.sensitivity",
     "solve": "pipeline",
     "sweep": "sweeps.sweep",
     "update": "learning.update",

@@ -36,7 +36,7 @@ def ensemble_of(
         If there is no such ensemble, a key is not the case's, a value is not one that it may have,
         or members would differ in what may be chosen.
     """
-    stated = _stated(case, named)
+    stated = stated_ensemble(case, named)
     changes = {k: v for k, v in (("size", size), ("seed", seed)) if v is not None}
     if changes:
         stated = stated.model_copy(update=changes)
@@ -52,7 +52,8 @@ def ensemble_of(
     return _built(name, bare, drawn, tuple(draws.left_out), stated)
 
 
-def _stated(case: Instance, named: str | None) -> Stated:
+def stated_ensemble(case: Instance, named: str | None) -> Stated:
+    """What an ensemble of a case, of the library or of a file states; raises InputError."""
     if named is None:
         if case.ensemble is None:
             rule = f"states no ensemble: name one of {sorted(library('ensembles'))}, or a file"

@@ -119,7 +119,7 @@ class Draws:
             for place, value in values_at(base, path_of(spread.key, "ensemble")):
                 entry = place[_star(spread)] if "*" in spread.key else ""
                 drawn = quantile(spread, float(ndtr(scores[i, entry])))
-                gathered.append(Change(place, _placed(drawn, spread, value)))
+                gathered.append(Change(place, placed(drawn, spread, value)))
         return tuple(gathered)
 
     def _scores(self, normal: FloatArray) -> dict[tuple[int, str], float]:
@@ -208,7 +208,7 @@ def quantile(spread: Spread, share: float) -> float:
     return math.exp(value) if log else value
 
 
-def _placed(drawn: float, spread: Spread, value: object) -> float | int:
+def placed(drawn: float, spread: Spread, value: object) -> float | int:
     """The value that a draw gives in the place of another one."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         rule = "must be a number to be drawn"

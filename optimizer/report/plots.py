@@ -331,12 +331,25 @@ def figure_of(finding: Finding, kind: str) -> Figure:
         return figure
 
 
+def drawn(draw: Callable[[Axes], None], width: float, height: float) -> Figure:
+    """A figure of its own, in inches, in the style of all pictures."""
+    with mpl.rc_context(STYLE):
+        figure = _figure(width, height)
+        draw(figure.subplots())
+        return figure
+
+
+def refuse_ending(file: str, option: str = "--out") -> None:
+    """Raise InputError where the name of a picture ends in something else than a format."""
+    if Path(file).suffix.lower() not in FORMATS:
+        rule = f"must end in {', '.join(FORMATS)}"
+        raise InputError([Problem(option, "file", file[:80], rule)])
+
+
 def save(figure: Figure, file: str) -> None:
     """Write a figure as PNG, SVG or PDF by the ending of its name; the same bytes every time."""
     path = Path(file)
-    if path.suffix.lower() not in FORMATS:
-        rule = f"must end in {', '.join(FORMATS)}"
-        raise InputError([Problem("--out", "file", file[:80], rule)])
+    refuse_ending(file)
     metadata: dict[str, Any] = {".png": {}, ".svg": {"Date": None}}.get(
         path.suffix.lower(), {"CreationDate": None}
     )

@@ -14,6 +14,7 @@ from abscopt.optimizer.results.files import write_file
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
+    from abscopt.optimizer.ranged.sensitivity import Sensitivity
     from abscopt.optimizer.results.result import Result
 
 EXTRA = ("matplotlib", "jinja2", "markupsafe", "icalendar")
@@ -76,3 +77,18 @@ def _write(findings: Sequence[Finding], out: str | None, ics: str | None) -> Non
         write_file(out, page(findings), "--out")
     if ics is not None:
         write_file(ics, ics_text(findings[0]), "--ics")
+
+
+def refuse_tornado(out: str) -> None:
+    """Raise InputError where a tornado cannot be drawn to a file: before solves, not after them."""
+    with extra():
+        from abscopt.optimizer.report.plots import refuse_ending
+    refuse_ending(out, "--plot")
+
+
+def write_tornado(study: Sensitivity, out: str) -> None:
+    """Draw what an answer depends on; raises InputError."""
+    with extra():
+        from abscopt.optimizer.report.plots import save
+        from abscopt.optimizer.report.tornado import tornado
+    save(tornado(study), out)
