@@ -1,4 +1,4 @@
-"""What fewer visits, lesions or days cost, or more lymphocytes: the points that are not dominated.
+"""What fewer visits, lesions or days cost, more lymphocytes or less toxicity: points not dominated.
 
 The epsilon-constraint method (Haimes, Lasdon and Wismer 1971): solve; ask for a measure that is
 better than the answer's by a step; solve again, until there is none. The answer k is within its gap
@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from abscopt.instances.limits import AlcLimit, LogisticsLimit
@@ -27,6 +27,7 @@ from abscopt.optimizer.results.result import (
     versions,
 )
 from abscopt.optimizer.results.wording import change_lines
+from abscopt.optimizer.toxicity_factor import percent_needed, scaled_limits, with_percent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,11 +67,17 @@ def _nadir(result: Result) -> float:
     return float(result.evaluation.lymphocytes["nadir_1e9_per_l"])
 
 
+def _percent(result: Result) -> float:
+    assert result.schedule is not None and result.case is not None
+    return float(percent_needed(result.case, result.schedule))
+
+
 MEASURES: dict[str, tuple[Callable[[Result], float], str]] = {
     "visits": (_visits, "days with fractions"),
     "sites": (_sites, "lesions treated"),
     "time": (_days, "days from the first fraction to the last"),
     "lymphocytes": (_nadir, "lowest count, 1e9/L"),
+    "toxicity": (_percent, "percent of the limits on organs that it needs"),
 }
 """By name: the measure of an answer, and what it is in words; all but lymphocytes to be small."""
 QUANTITIES = {"visits": "visits", "sites": "lesions", "time": "overall_days"}
@@ -101,7 +108,7 @@ def pareto(
 
     Parameters
     ----------
-    against : `visits`, `sites`, `time` or `lymphocytes`
+    against : `visits`, `sites`, `time`, `lymphocytes` or `toxicity`
     count : points at most
     options : those of `solve`, for each point
 
@@ -114,7 +121,9 @@ def pareto(
     if against not in MEASURES:
         rule = f"unknown; known {sorted(MEASURES)}"
         raise InputError([Problem(instance.name, "against", against, rule)])
-    measure = MEASURES[against][0]
+    if against == "toxicity" and not any(map(scaled_limits, instance.limits)):
+        rule = "the case has no hard limit on an organ"
+        raise InputError([Problem(instance.name, "against", against, rule)])
     memory, points, complete = Memory(), list[tuple[float, "Result"]](), False
     restricted: Instance | None = instance
     while restricted is not None and len(points) < count:
@@ -122,7 +131,7 @@ def pareto(
         if result.schedule is None:
             complete = result.status == "infeasible"
             break
-        value = measure(result)
+        value = MEASURES[against][0](replace(result, case=instance))
         while points and (points[-1][1].objective or 0.0) <= (result.objective or 0.0):
             points.pop()  # within the gap the earlier answer was no better
         points.append((value, result))
@@ -138,6 +147,10 @@ def _better(instance: Instance, against: str, value: float) -> Instance | None:
         if floor >= instance.lymphocytes.initial_1e9_per_l:
             return None
         return _with(instance, AlcLimit(kind="alc", floor_1e9_per_l=floor, **STATED))
+    if against == "toxicity":
+        if value < 2:
+            return None
+        return with_percent(instance, int(value) - 1)
     if value < 1:
         return None
     quantity: Any = QUANTITIES[against]

@@ -64,9 +64,9 @@ def alternatives_command(
     from abscopt.optimizer.near import alternatives, shown
 
     with ProgressLine() as progress:
-        found = alternatives.alternatives(
+        listing = alternatives.alternatives(
             instance, within=within, count=count, differ=differ,
             **from_the_start(options), listener=progress,
         )  # fmt: skip
-    say_table(found, shown, csv_file, as_json)
-    ctx.exit(0 if found.plans else 3 if found.ending == "complete" else 4)
+    say_table(listing, shown, csv_file, as_json)
+    ctx.exit(0 if listing.plans else 3 if listing.ending == "complete" else 4)

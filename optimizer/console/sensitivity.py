@@ -81,7 +81,7 @@ def sensitivity_command(
         refuse_tornado(plot)
     begun = None if start is None else schedule_of_file(start, instance, cross=True)
     with ProgressLine() as progress:
-        found = sensitivity.sensitivity(
+        study = sensitivity.sensitivity(
             instance, ensemble=ensemble, vary=vary,
             limits=only != "parameters", parameters=only != "limits",
             **options, start=begun, listener=progress,
@@ -89,6 +89,6 @@ def sensitivity_command(
     if plot is not None:
         from abscopt.optimizer.report.written import write_tornado
 
-        write_tornado(found, plot)
-    say_table(found, shown, csv_file, as_json)
-    ctx.exit(0 if found.swings or found.solved.schedule else 3 if found.complete else 4)
+        write_tornado(study, plot)
+    say_table(study, shown, csv_file, as_json)
+    ctx.exit(0 if study.swings or study.solved.schedule else 3 if study.complete else 4)

@@ -6,9 +6,10 @@ import pytest
 from brute_force import schedules
 from random_instances import random_case
 
-from abscopt.instances.load import InputError, build
+from abscopt.instances.load import InputError, build, load
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.schedule import Schedule
+from abscopt.optimizer.schedule import Schedule, standard_schedule
+from abscopt.optimizer.toxicity_factor import keeps_at, percent_needed
 from abscopt.optimizer.tradeoff import pareto
 
 GAP = 1e-4
@@ -63,3 +64,42 @@ def test_more_lymphocytes_cost_control() -> None:
 def test_unknown_measures_are_refused() -> None:
     with pytest.raises(InputError, match="known"):
         pareto("toy-two-lesions", "beauty")
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_points_against_toxicity_are_those_of_enumeration(seed: int) -> None:
+    """Each percent of the limits is a case of its own: its best, by judging everything."""
+    case = build(random_case(seed))
+    trade = pareto(case, "toxicity", gap=GAP)
+    assert trade.complete and trade.points
+    percents = [int(value) for value, _ in trade.points]
+    assert percents == sorted(set(percents), reverse=True)
+    feasible = []
+    judge = Judge(case)
+    for schedule in schedules(case):
+        verdict = judge.evaluate(schedule)
+        if verdict.feasible:
+            feasible.append((percent_needed(case, schedule), verdict.objective))
+    for percent, result in trade.points:
+        assert result.schedule is not None and result.objective is not None
+        assert percent_needed(case, result.schedule) == percent
+        within = [objective for needed, objective in feasible if needed <= percent]
+        assert result.objective >= max(within) - GAP - 1e-9
+    for needed, objective in feasible:
+        reached = [r.objective for p, r in trade.points if p <= needed and r.objective is not None]
+        assert max(reached) >= objective - GAP - 1e-9
+
+
+def test_percent_is_the_greatest_use_where_loads_are_parts_of_caps() -> None:
+    case = load("oligomet-4").with_({"limits.stomach_max.limits_gy": [30.0, 40.0, 45.0]})
+    schedule = standard_schedule(case)
+    assert schedule is not None
+    percent = percent_needed(case, schedule)
+    assert keeps_at(case, schedule, percent) and not keeps_at(case, schedule, percent - 1)
+    uses = [use.use for use in Judge(case).evaluate(schedule).limits if use.name == "lungs_mean"]
+    assert uses[0] is not None and percent >= 100 * uses[0] - 1e-9
+
+
+def test_without_a_limit_on_an_organ_there_is_no_toxicity() -> None:
+    with pytest.raises(InputError, match="no hard limit on an organ"):
+        pareto(load("toy-blockade").unchecked({"limits": ()}), "toxicity")
