@@ -14,7 +14,7 @@ from abscopt.instances.dvh.factors import DIGITS, Factors, Supplied, integral_do
 from abscopt.instances.dvh.kept import kept
 from abscopt.instances.dvh.mapping import Map, prescription
 from abscopt.instances.dvh.plans import Plan, plans_of
-from abscopt.instances.dvh.points import measured
+from abscopt.instances.dvh.points import NO_SET, measured
 from abscopt.instances.dvh.read import DvhFile
 from abscopt.instances.dvh.shared import SHARED, shared_plans, times
 from abscopt.instances.prescriptions import blocks
@@ -93,7 +93,7 @@ def _case(
         "format": 1,
         "name": rest.pop("name", "imported-plan"),
         "title": rest.pop("title", f"A plan of {first.total_gy:g} Gy in {first.fractions}"),
-        "limit_set": limit_set,
+        **({} if limit_set == NO_SET else {"limit_set": limit_set}),
         **{key: rest.pop(key) for key in list(rest) if not isinstance(rest[key], dict | list)},
         "provenance": rest.pop("provenance", _provenance(plans, files, answers)),
         "organs": {organ: _tissue(organ, answers) for organ in organs} | stated,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from abscopt.instances.dvh.case import imported
 from abscopt.instances.dvh.mapping import Map, check_names, map_of, prescription, template
-from abscopt.instances.dvh.points import asked, organs_of
+from abscopt.instances.dvh.points import NO_SET, asked, organs_of
 from abscopt.instances.dvh.read import DvhFile, read
 from abscopt.instances.dvh.tables import Kind
 from abscopt.instances.load import build
@@ -51,8 +51,8 @@ def answer(
 def check_set(limit_set: str, rx: str | None) -> None:
     """Raises InputError for a limit set that is not known and a prescription that is none."""
     sets = library("limits")["sets"]
-    if limit_set not in sets:
-        like = nearest(limit_set, sets) or f"; known: {sorted(sets)}"
+    if limit_set not in (*sets, NO_SET):
+        like = nearest(limit_set, sets) or f"; known: {sorted(sets)}, and none"
         raise refused("--set", "limit set", limit_set, f"no such limit set{like}")
     if rx is not None:
         prescription(rx, "--rx", "prescription")

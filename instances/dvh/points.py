@@ -27,6 +27,8 @@ SHARE_POINT = re.compile(r"d(\d+(?:_\d+)?)pct")
 MEASURE = re.compile(
     r"D(?P<d>[\d.]+)(?P<dunit>cc|cm3|%)|V(?P<v>[\d.]+)(?P<vunit>Gy|%)", re.IGNORECASE
 )
+NO_SET = "none"
+"""In place of a set: the limits of the map are all."""
 MEANS = ("mean", "mean_eqd2", "ntcp")
 """Kinds of limits whose point is the mean unless they say another."""
 
@@ -45,7 +47,9 @@ class Asked:
 
 
 def asked(limit_set: str) -> list[Asked]:
-    """Limits of a library set with the points of organs that they count."""
+    """Limits of a library set with the points of organs that they count; none of the set `none`."""
+    if limit_set == NO_SET:
+        return []
     return [_asked(name, entry) for name, entry in library_limits(limit_set).items()]
 
 

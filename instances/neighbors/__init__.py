@@ -1,4 +1,4 @@
-"""Input files of other programs for fractionation become cases: `adaptfx`.
+"""Input files of other programs for fractionation become cases, or maps for histograms.
 
 Formats are public; what a file asks that a case cannot say is refused or named, never dropped.
 """

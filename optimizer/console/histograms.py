@@ -96,8 +96,44 @@ def import_adaptfx_command(file: str, out: str | None, bed_step: float) -> None:
     _hand_over(Answer(text, True, remarks), out)
 
 
-def _hand_over(made: Answer, out: str | None) -> None:
-    """Write a case or print it; a map to fill in is printed, with exit code 2."""
+@import_group.command("cerr-roe")
+@click.argument("protocol", metavar="PROTOCOL")
+@click.option("--criteria", metavar="FILE", help="Its criteria; default: the file that it names.")
+@click.option("--target", metavar="STRUCTURE", help="Structure of the target; asked if absent.")
+@click.option("--tumor", metavar="NAME", help="Tumor of the library; asked if absent.")
+@click.option("--where", metavar="ORGAN", help="Where the lesion is; asked if absent.")
+@click.option(
+    "--penalty", type=click.FloatRange(0, 1e6, min_open=True), metavar="P",
+    help="Guidelines as soft limits: objective lost per unit of use above 1; default: left out.",
+)  # fmt: skip
+@click.option("--out", metavar="MAP", help="Write the map there; default: print it.")
+def import_cerr_roe_command(
+    protocol: str,
+    criteria: str | None,
+    target: str | None,
+    tumor: str | None,
+    where: str | None,
+    penalty: float | None,
+    out: str | None,
+) -> None:
+    """A map for `import dvh` and `import dicom` from a protocol and criteria of CERR-ROE.
+
+    Limits are corrected for fraction size, as there: with `--set none` they are all of the case's.
+    """
+    from abscopt.instances.dvh.command import Answer
+    from abscopt.instances.neighbors.cerr_roe import answer
+
+    text, remarks, complete = answer(protocol, criteria, target, tumor, where, penalty)
+    _hand_over(Answer(text, complete, remarks), out, "give it with --set none --map to import dvh")
+
+
+def _hand_over(made: Answer, out: str | None, onward: str = "") -> None:
+    """Write a case or print it; a map to fill in is printed, with exit code 2.
+
+    Parameters
+    ----------
+    onward : what to do with the file; if empty, to solve it
+    """
     from abscopt.optimizer.results.files import write_file
 
     if out is None or not made.complete:
@@ -109,4 +145,4 @@ def _hand_over(made: Answer, out: str | None) -> None:
     if not made.complete:
         sys.exit(2)
     if out is not None:
-        say(f"{out}: written; solve it with `abscopt solve {out}`", err=True)
+        say(f"{out}: written; {onward or f'solve it with `abscopt solve {out}`'}", err=True)
