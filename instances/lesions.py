@@ -76,8 +76,8 @@ class Technique(Table):
     sparing: dict[Name, dict[Name, SparingFactor]] = Field(
         default_factory=dict, description="replaces the lesion's factors of the organs it names"
     )
-    histograms: dict[Name, Histogram] = Field(
-        default_factory=dict, description="replaces the lesion's histograms of the organs it names"
+    histograms: dict[Name, Histogram] | None = Field(
+        default=None, description="replaces the lesion's histograms of the organs it names"
     )
     irradiated_share: Annotated[
         Annotated[float, Field(gt=0, le=1), Tag("number")]
@@ -99,6 +99,11 @@ class Technique(Table):
     lymphocyte_effect_per_fraction: Annotated[float, Field(ge=0, le=2)] | None = Field(
         default=None, description="log loss of other lesions' effectors per fraction"
     )
+
+    @property
+    def bins(self) -> dict[str, Histogram]:
+        """Its own histograms by organ."""
+        return self.histograms or {}
 
     def share_of(self, clone: str) -> float:
         """Irradiated share of one clone."""
@@ -186,8 +191,8 @@ class Lesion(LibraryTable):
     sparing: dict[Name, dict[Name, SparingFactor]] = Field(
         default_factory=dict, description="dose at each point of each organ per Gy prescribed"
     )
-    histograms: dict[Name, Histogram] = Field(
-        default_factory=dict,
+    histograms: dict[Name, Histogram] | None = Field(
+        default=None,
         description="dose bins of organs; points that `sparing` does not state come from them",
     )
     techniques: Annotated[tuple[Technique, ...], Field(max_length=8)] = Field(
@@ -243,6 +248,11 @@ class Lesion(LibraryTable):
                 unknown = sorted(set(technique.irradiated_share) - known)
                 if unknown:
                     raise ValueError(f"techniques.{technique.name}: unknown clones {unknown}")
+
+    @property
+    def bins(self) -> dict[str, Histogram]:
+        """Histograms by organ, those of techniques apart."""
+        return self.histograms or {}
 
     @property
     def populations(self) -> tuple[Clone, ...]:
@@ -368,15 +378,15 @@ class Lesion(LibraryTable):
         A technique that states an organ's factors and no bins has none: the lesion's are of
         another plan.
         """
-        if organ in technique.histograms or organ in technique.sparing:
-            return technique.histograms.get(organ)
-        return self.histograms.get(organ)
+        if organ in technique.bins or organ in technique.sparing:
+            return technique.bins.get(organ)
+        return self.bins.get(organ)
 
 
 PLAIN = Technique.model_construct(
     name="",
     sparing={},
-    histograms={},
+    histograms=None,
     irradiated_share=1.0,
     node_factor=1.0,
     integral_dose_cm3=None,

@@ -86,9 +86,9 @@ BINS_APART = 0.02
 def _bins(instance: Instance) -> Iterator[Note]:
     """Means that factors and bins of one organ state differently."""
     for i, lesion in enumerate(instance.lesions):
-        tables = [(f"lesions[{i}]", lesion.sparing, lesion.histograms)]
+        tables = [(f"lesions[{i}]", lesion.sparing, lesion.bins)]
         tables += [
-            (f"lesions[{i}].techniques[{j}]", way.sparing, way.histograms)
+            (f"lesions[{i}].techniques[{j}]", way.sparing, way.bins)
             for j, way in enumerate(lesion.techniques)
         ]
         for place, sparing, histograms in tables:

@@ -84,7 +84,7 @@ def _sparing(instance: Instance) -> Iterator[Problem]:
     for i, lesion in enumerate(instance.lesions):
         for part, table in _parts(i, lesion):
             place = f"{part}.sparing"
-            for organ in dict.fromkeys([*table.sparing, *table.histograms]):
+            for organ in dict.fromkeys([*table.sparing, *table.bins]):
                 if organ not in instance.organs:
                     key = "sparing" if organ in table.sparing else "histograms"
                     rule = f"unknown organ; [organs] has {listing(instance.organs)}"

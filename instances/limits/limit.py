@@ -141,7 +141,7 @@ class OrganLimit(Limit):
             for j, way in enumerate(lesion.ways):
                 points = way.sparing.get(organ, lesion.sparing.get(organ, {}))
                 if lesion.histogram(organ, way) is not None and point not in points:
-                    part = f".techniques[{j}]" if organ in way.histograms else ""
+                    part = f".techniques[{j}]" if organ in way.bins else ""
                     yield f"lesions[{i}]{part}.histograms.{organ}", f"{organ}.{point}", rule
 
     @property

@@ -162,7 +162,7 @@ def _untreated(lesion: Lesion) -> Lesion | None:
     if lesion.least_bed is not None:
         return None
     return lesion.unchecked(
-        {"irradiable": False, "course": None, "techniques": (), "sparing": {}, "histograms": {}}
+        {"irradiable": False, "course": None, "techniques": (), "sparing": {}, "histograms": None}
     )
 
 

@@ -120,7 +120,7 @@ def untreated(lesion: Lesion) -> Lesion:
         "course": None,
         "techniques": (),
         "sparing": {},
-        "histograms": {},
+        "histograms": None,
     }
     return lesion.unchecked(nothing | dict.fromkeys(DEMANDS))
 

@@ -95,7 +95,7 @@ def test_criteria_and_a_histogram_become_a_case(run: Any, protocol: Path, tmp_pa
     assert points["Lungs-GTV_V20"] == "d30pct" and points["Lungs-GTV_D2_guideline"] == "d2cm3"
     assert [limit.penalty for limit in loaded.limits] == [None, None, None, 1.0]
     assert loaded.organs["Lungs-GTV"].alpha_beta_gy == 3.0
-    assert set(loaded.lesions[0].histograms) == {"Spinal_Cord", "Lungs-GTV"}
+    assert set(loaded.lesions[0].bins) == {"Spinal_Cord", "Lungs-GTV"}
 
 
 def test_the_plan_of_the_criteria_uses_them_up_exactly(run: Any, protocol: Path) -> None:

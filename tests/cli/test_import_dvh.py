@@ -102,8 +102,8 @@ def test_the_bins_are_kept_with_the_hash_of_the_file(run: Any, folder: Path) -> 
     case = folder / "case.toml"
     run(*command(folder, "--map", folder / "map.toml", "--rx", "50/5", "--out", case))
     lesion = load(str(case)).lesions[0]
-    assert set(lesion.histograms) == {"cord", "lungs"}
-    lungs = lesion.histograms["lungs"]
+    assert set(lesion.bins) == {"cord", "lungs"}
+    lungs = lesion.bins["lungs"]
     doses, shares = lungs.parts
     mean, square = expected("Lungs-GTV")
     assert lungs.mean == pytest.approx(mean / 50, rel=1e-4)
