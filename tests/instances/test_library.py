@@ -246,14 +246,56 @@ def test_agents_on_other_targets_are_never_called_verified() -> None:
         assert drug["status"] == "assumed"
 
 
-@pytest.mark.parametrize(("name", "limit"), LIMITS)
-def test_tolerance_per_fraction_falls(name: str, limit: str) -> None:
+RISING = {
+    ("rtog", "brachial_plexus_d3cm3"),
+    ("rtog", "cord_max"),
+    ("rtog", "esophagus_d5cm3"),
+    ("rtog", "ribs_max"),
+    ("rtog", "skin_max"),
+}
+"""Tables of protocols in which some more fractions may have as much each, or more."""
+
+
+def test_tolerance_per_fraction_falls_but_in_tables_of_protocols() -> None:
+    rising = set()
+    for name, limit in LIMITS:
+        entry = library_limits(name)[limit]
+        if entry["kind"] == "dose_by_fractions":
+            table = DoseByFractionsLimit.model_validate_json(as_json({"name": limit} | entry))
+            each = [gy / n for n, gy in zip(table.fractions, table.limits_gy, strict=True)]
+            if not all(after < before for before, after in pairwise(each)):
+                rising.add((name, limit))
+    assert rising == RISING
+
+
+PUBLISHED_VOLUMES = {
+    ("quantec", "lungs_v20"): ("lungs", "d30pct", 20),
+    ("quantec", "kidneys_v28"): ("kidneys", "d20pct", 28),
+    ("quantec", "esophagus_v50"): ("esophagus", "d40pct", 50),
+    ("lu004", "lungs_v5"): ("lungs", "d65pct", 5),
+    ("hytec-lung", "lungs_v20"): ("lungs", "d15pct", 20),
+    ("rtog-0617", "heart_v60"): ("heart", "d33_3pct", 60),
+}
+
+
+@pytest.mark.parametrize(("name", "limit"), PUBLISHED_VOLUMES)
+def test_published_volumes_are_kept_to_their_dose(name: str, limit: str) -> None:
+    """V_x <= v: a plan with the hottest part v at x keeps the limit, at a hundredth more not."""
+    organ, point, cap = PUBLISHED_VOLUMES[name, limit]
     entry = library_limits(name)[limit]
-    if entry["kind"] != "dose_by_fractions":
-        return
-    table = DoseByFractionsLimit.model_validate_json(as_json({"name": limit} | entry))
-    each = [gy / n for n, gy in zip(table.fractions, table.limits_gy, strict=True)]
-    assert all(after < before for before, after in pairwise(each))
+    assert (entry["kind"], entry["organ"], entry["point"]) == ("dose_volume", organ, point)
+    for factor, kept in ((1.0, True), (1.01, False)):
+        site = lesion(course=uniform([30], [2.0]), sparing={organ: {point: factor * cap / 60}})
+        case = build(plain_case([site], [{"name": limit} | entry], horizon_days=[60]))
+        schedule = Schedule.of([Fraction(day, "tumor", 2.0) for day in range(30)], [])
+        assert Judge(case).evaluate(schedule).limits[0].kept is kept
+
+
+def test_every_limit_set_says_what_protocols_state_of_volumes() -> None:
+    points = {(name, library_limits(name)[limit].get("point", "")) for name, limit in LIMITS}
+    for point in ("d15cm3", "d10cm3", "d5cm3", "d4cm3", "d3cm3", "d1_2cm3", "d0_35cm3"):
+        assert ("rtog", point) in points and ("tg101", point) in points
+    assert ("hytec-brain", "d10cm3") in points and ("safron", "d70cm3") in points
 
 
 @pytest.mark.parametrize("name", COMPOSITES)
