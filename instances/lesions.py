@@ -276,7 +276,10 @@ class Lesion(LibraryTable):
 
     def way(self, name: str) -> Technique:
         """Technique of a name ('' where the lesion states none)."""
-        return next(technique for technique in self.ways if technique.name == name)
+        for technique in self.ways:
+            if technique.name == name:
+                return technique
+        raise LookupError(f"{self.name}: no technique {name!r}")
 
     def clone_constants(self, clone: Clone) -> tuple[float, float]:
         """(alpha in 1/Gy, alpha/beta in Gy) of one clone."""
@@ -340,17 +343,17 @@ class Lesion(LibraryTable):
         return immune.release_regrowth * math.log(2.0) / self.growth_doubling_time_days
 
     def effector_kill(self, technique: Technique) -> float:
-        """lambda of design item 4: own effectors lost per fraction, in nats."""
+        """lambda of M16: own effectors lost per fraction, in nats."""
         given = technique.effector_kill_per_fraction
         return self.effector_kill_per_fraction if given is None else given
 
     def lymphocyte_loss(self, technique: Technique) -> float:
-        """kappa of design item 5: lymphocytes lost per fraction, in nats."""
+        """kappa of M31: lymphocytes lost per fraction, in nats."""
         stated = technique.lymphocyte_loss_per_fraction
         return self.lymphocyte_loss_per_fraction if stated is None else stated
 
     def effect_loss(self, technique: Technique) -> float:
-        """lambda' of design item 5; the lymphocyte loss unless given."""
+        """lambda' of M20, in nats; the lymphocyte loss unless given."""
         for given in (
             technique.lymphocyte_effect_per_fraction,
             self.lymphocyte_effect_per_fraction,
