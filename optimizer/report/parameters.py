@@ -55,6 +55,9 @@ def _of_table(place: str, table: BaseModel) -> Iterator[Parameter]:
         elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
             for number, entry in enumerate(value):
                 yield from _of_table(f"{place}.{key}[{number}]", entry)
+        elif isinstance(value, dict) and all(isinstance(e, BaseModel) for e in value.values()):
+            for name, entry in value.items():
+                yield from _of_table(f"{place}.{key}.{name}", entry)
         else:
             yield Parameter(f"{place}.{key}", _shown(value), source, status)
 

@@ -12,11 +12,12 @@ from click.testing import CliRunner
 from icalendar import Calendar
 
 from abscopt.cli import main
-from abscopt.instances.load import load, save
+from abscopt.instances.load import build, load, save
 from abscopt.optimizer import solve
 from abscopt.optimizer.report import plots
 from abscopt.optimizer.report.finding import Finding
 from abscopt.optimizer.report.page import page
+from abscopt.optimizer.report.parameters import parameters
 from abscopt.optimizer.report.words import percent, prescription
 from abscopt.optimizer.results.result import DISCLAIMER
 from abscopt.optimizer.schedule import Fraction, Schedule
@@ -107,6 +108,17 @@ def test_names_show_as_text(tmp_path: Path) -> None:
     parsed = Page(out.read_text(encoding="utf-8"))
     assert code == 0, output
     assert "script" not in parsed.tags and HOSTILE in " ".join(parsed.words)
+
+
+def test_bins_are_listed_shortly_with_their_source() -> None:
+    case = load("toy-blockade")
+    bins = {"doses": [0.01 * i for i in range(1, 101)], "shares": [0.01] * 100, "source": "a file"}
+    raw = case.model_dump(mode="json", exclude_none=True)
+    raw["organs"]["lungs"] = {"use": "lungs"}
+    raw["lesions"][0]["histograms"] = {"lungs": bins}
+    rows = [p for p in parameters(build(raw)) if ".histograms.lungs." in p.place]
+    assert {row.place.rpartition(".")[2] for row in rows} == {"doses", "shares"}
+    assert all(row.source == "a file" and len(row.value) < 200 for row in rows)
 
 
 def test_several_answers_stand_side_by_side(result: Path, tmp_path: Path) -> None:
