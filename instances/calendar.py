@@ -57,7 +57,16 @@ def course_days(
     """
     if not is_start_day(calendar, start_day):
         return None
-    days = [start_day]
+    return treatment_days(calendar, start_day, fractions, interval_days)
+
+
+def treatment_days(
+    calendar: Calendar, first_day: int, fractions: int, interval_days: int
+) -> tuple[int, ...] | None:
+    """The same from any machine day, as a later phase of a course has them."""
+    if not is_machine_day(calendar, first_day):
+        return None
+    days = [first_day]
     while len(days) < fractions:
         day = days[-1] + interval_days
         latest = day + 400

@@ -1,12 +1,14 @@
-"""What may be chosen for one lesion: dose menus, uniform and free courses."""
+"""What may be chosen for one lesion: uniform courses, courses of phases, free ones."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Discriminator, Field, Tag
+from pydantic import ConfigDict, Field
 
-from abscopt.instances.fields import Count, Day, FractionDose, Table, consistent
+from abscopt.instances.doses import Doses, levels_of
+from abscopt.instances.fields import Count, Day, Table, consistent
+from abscopt.instances.phases import PhasesCourse
 from abscopt.instances.prescriptions import written
 
 PRESCRIPTIONS: dict[str, Any] = {
@@ -17,40 +19,6 @@ PRESCRIPTIONS: dict[str, Any] = {
     "doses_gy",
 }
 """Key of files that becomes fractions and doses when they are read."""
-
-
-class DoseGrid(Table):
-    """Equally spaced doses per fraction."""
-
-    min_gy: FractionDose = Field(description="least dose")
-    max_gy: FractionDose = Field(description="greatest dose")
-    step_gy: FractionDose = Field(description="between two doses")
-
-    @consistent
-    def _order(self) -> Self:
-        if self.max_gy < self.min_gy:
-            raise ValueError("max_gy must not be below min_gy")
-        if (self.max_gy - self.min_gy) / self.step_gy > 2000:
-            raise ValueError("at most 2000 dose levels")
-        return self
-
-
-def _doses_form(value: object) -> str:
-    return "levels" if isinstance(value, list | tuple) else "grid"
-
-
-Doses = Annotated[
-    Annotated[tuple[FractionDose, ...], Field(min_length=1, max_length=2001), Tag("levels")]
-    | Annotated[DoseGrid, Tag("grid")],
-    Discriminator(_doses_form),
-]
-
-
-def _levels(doses: tuple[float, ...] | DoseGrid) -> tuple[float, ...]:
-    if isinstance(doses, tuple):
-        return tuple(sorted(set(doses)))
-    count = int((doses.max_gy - doses.min_gy) / doses.step_gy + 1e-9) + 1
-    return tuple(round(doses.min_gy + i * doses.step_gy, 9) for i in range(count))
 
 
 class CourseBlock(Table):
@@ -79,7 +47,7 @@ class CourseBlock(Table):
     @property
     def levels_gy(self) -> tuple[float, ...]:
         """Doses per fraction on the menu."""
-        return _levels(self.doses_gy)
+        return levels_of(self.doses_gy)
 
 
 def with_prescriptions(schema: dict[str, Any]) -> None:
@@ -154,7 +122,7 @@ class FreeCourse(Table):
     @property
     def levels_gy(self) -> tuple[float, ...]:
         """Doses per fraction on the menu, without 'none'."""
-        return _levels(self.doses_gy)
+        return levels_of(self.doses_gy)
 
 
-Course = Annotated[UniformCourse | FreeCourse, Field(discriminator="form")]
+Course = Annotated[UniformCourse | PhasesCourse | FreeCourse, Field(discriminator="form")]

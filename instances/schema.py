@@ -118,7 +118,7 @@ class Objective(Table):
 
 
 class StandardCourse(Table):
-    """One lesion's course in a standard regimen."""
+    """One lesion's course in a standard regimen; one table for each phase of it."""
 
     lesion: Name = Field(description="irradiated")
     fractions: Count = Field(description="number of fractions")

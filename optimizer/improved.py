@@ -85,6 +85,8 @@ def _at_greatest_dose(
 ) -> tuple[Schedule, Key]:
     """The schedule with the greatest dose of one lesion's course that breaks nothing, if better."""
     assert lesion.course is not None
+    if lesion.course.form == "phases":  # each phase has doses of its own: as it was added
+        return schedule, key
     blocks = (lesion.course,) if lesion.course.form == "free" else lesion.course.blocks
     levels = sorted({dose for block in blocks for dose in block.levels_gy})
 

@@ -135,7 +135,7 @@ def _shapes(instance: Instance, lesion: Lesion) -> Iterator[Shape]:
         return
     if course.form == "free":
         yield from _free_shapes(course)
-    else:
+    elif course.form == "uniform":
         yield from _uniform_shapes(instance, course)
 
 

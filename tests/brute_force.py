@@ -7,9 +7,10 @@ import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from abscopt.instances.calendar import course_days
+from abscopt.instances.calendar import course_days, date_of, is_machine_day
 from abscopt.instances.courses import CourseBlock, FreeCourse, UniformCourse
 from abscopt.instances.lesions import Lesion
+from abscopt.instances.phases import Phase, PhasesCourse
 from abscopt.instances.regimens import infusions
 from abscopt.instances.schema import Instance
 from abscopt.instances.systemic import AgentChoice
@@ -29,6 +30,8 @@ def courses(instance: Instance, lesion: Lesion) -> list[Course]:
         return list(found)
     if menu.form == "free":
         return _free_courses(lesion, menu)
+    if menu.form == "phases":
+        return [(), *_phased_courses(instance, lesion, menu)]
     for technique in [way.name for way in lesion.techniques] or [""]:
         for block in [menu, *menu.also]:
             days_and_doses = itertools.product(
@@ -59,6 +62,61 @@ def _free_courses(lesion: Lesion, menu: FreeCourse) -> list[Course]:
         for doses in chosen
         if sum(dose is not None for dose in doses) <= most
     ]
+
+
+def _phased_courses(instance: Instance, lesion: Lesion, menu: PhasesCourse) -> list[Course]:
+    """Every distinct course of phases, one phase after another from every start day."""
+    found: dict[Course, None] = {}
+    for phases in (menu, *menu.also):
+        for start in range(menu.first_start_day, menu.last_start_day + 1, menu.start_step_days):
+            if course_days(instance.calendar, start, 1, 1) is None:
+                continue
+            begun: list[Course] = [()]
+            for phase in phases.phases:
+                longer = [
+                    (*course, *further)
+                    for course in begun
+                    for further in _next_phase(instance, lesion, phase, course, start)
+                ]
+                begun = [*longer, *(begun if phase.optional else ())]
+            found |= dict.fromkeys(course for course in begun if course)
+    return [course for course in found if course[-1].day < instance.days]
+
+
+def _next_phase(
+    instance: Instance, lesion: Lesion, phase: Phase, before: Course, start: int
+) -> Iterator[Course]:
+    """A phase after a beginning: every number, rhythm, gap, repeat, dose and technique."""
+    length = instance.days + 400
+    open_days = [
+        day
+        for day in range(length)
+        if is_machine_day(instance.calendar, day)
+        and (phase.weekdays is None or date_of(instance.calendar, day).weekday() in phase.weekdays)
+    ]
+
+    def first_from(day: int) -> int:
+        return min((t for t in open_days if t >= day), default=length)
+
+    gaps = [first_from(before[-1].day + gap) for gap in phase.gap_days] if before else [start]
+    names = [way.name for way in lesion.ways if phase.technique in (None, way.name)]
+    repeats = [(n, every) for n in phase.times for every in (phase.every_days or (1,))]
+    for begin, number, interval, (times, every), dose, name in itertools.product(
+        gaps, phase.fractions, phase.interval_days, repeats, phase.levels_gy, names
+    ):
+        days: list[int] = []
+        cluster: list[int] = []
+        for _ in range(times):
+            cluster = [first_from(max(days[-1] + 1, cluster[0] + every)) if days else begin]
+            while len(cluster) < number // phase.fractions_per_day:
+                cluster.append(first_from(cluster[-1] + interval))
+            days += cluster
+        if set(days) <= set(open_days):
+            yield tuple(
+                Fraction(day, lesion.name, dose, slot, name)
+                for day in days
+                for slot in range(phase.fractions_per_day)
+            )
 
 
 def _treatment_days(

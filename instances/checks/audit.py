@@ -14,6 +14,7 @@ from abscopt.instances.checks.unusual import unusual_values
 from abscopt.instances.checks.windows import unplaced_by_agent
 from abscopt.instances.infusion_days import given_infusions
 from abscopt.instances.limits import AlcLimit, DoseByFractionsLimit, DrugLimit, OrganLimit
+from abscopt.instances.phase_timings import phase_timings
 from abscopt.instances.prior import prior_load
 from abscopt.instances.regimens import dose_in_mg
 
@@ -174,7 +175,7 @@ def _menus(instance: Instance) -> Iterator[Note]:
         if reason is not None:
             yield note("menu_empty", place, lesion=lesion.name, reason=reason)
             continue
-        cut = list(_cut(instance, lesion.course))
+        cut = [] if lesion.course.form == "phases" else list(_cut(instance, lesion.course))
         if cut:
             facts = {"days": instance.days, "lesion": lesion.name, "cut": "; ".join(cut)}
             yield note("courses_cut", place, **facts)
@@ -183,7 +184,11 @@ def _menus(instance: Instance) -> Iterator[Note]:
 def empty_menu(instance: Instance, lesion: Lesion) -> str | None:
     """Why a lesion has no uniform course to choose; None where it has one."""
     course = lesion.course
-    assert course is not None and course.form == "uniform"
+    assert course is not None and course.form != "free"
+    if course.form == "phases":
+        if next(phase_timings(instance, lesion), None) is not None:
+            return None
+        return f"no course of its phases ends within the horizon of {instance.days} days"
     found = timings(instance, course)
     if not found:
         window = f"{course.first_start_day} to {course.last_start_day}"

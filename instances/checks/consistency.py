@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from abscopt.instances.checks.foregone import missing_cycles, used_up
+from abscopt.instances.checks.phases import phase_problems
 from abscopt.instances.checks.ranges import outside
 from abscopt.instances.checks.size import too_large
 from abscopt.instances.history.problems import history_problems
@@ -125,6 +126,8 @@ def _courses(instance: Instance) -> Iterator[Problem]:
             continue
         if course.form == "free":
             yield from _free(instance, i, lesion, course)
+        elif course.form == "phases":
+            yield from phase_problems(instance, i, lesion, course)
         else:
             yield from _uniform(instance, i, lesion, course)
 
@@ -304,14 +307,14 @@ def _placed(instance: Instance, place: str, agent: AgentChoice) -> Iterator[Prob
 
 
 def _standard(instance: Instance) -> Iterator[Problem]:
-    from abscopt.instances.calendar import course_days
+    from abscopt.instances.calendar import course_days, treatment_days
 
     standard = instance.standard
     if standard is None:
         if "closest-to-standard" in (instance.objective.prefer or ()):
             yield "objective.prefer", "closest-to-standard", "the case states no standard regimen"
         return
-    yield from _repeated("standard.courses", (course.lesion for course in standard.courses))
+    taken: dict[str, set[int]] = {}
     by_name = {lesion.name: lesion for lesion in instance.lesions}
     for i, course in enumerate(standard.courses):
         place = f"standard.courses[{i}]"
@@ -326,13 +329,19 @@ def _standard(instance: Instance) -> Iterator[Problem]:
         if lesion is not None and course.technique not in (None, *(w.name for w in lesion.ways)):
             known = sorted(w.name for w in lesion.ways)
             yield f"{place}.technique", course.technique, f"unknown technique; known {known}"
-        days = course_days(
+        walk = treatment_days if course.lesion in taken else course_days
+        days = walk(
             instance.calendar,
             course.start_day,
             course.fractions // course.fractions_per_day,
             course.interval_days,
         )
-        if days is None:
+        shared = taken.setdefault(course.lesion, set()) & set(days or ())
+        taken[course.lesion] |= set(days or ())
+        if shared:
+            rule = f"another course of {course.lesion} has this day"
+            yield f"{place}.start_day", min(shared), rule
+        elif days is None:
             rule = "not a machine day of the calendar, or no day on which courses start"
             yield f"{place}.start_day", course.start_day, rule
         elif days[-1] >= instance.days:

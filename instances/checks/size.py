@@ -20,6 +20,9 @@ MOST_COURSES, USUAL_COURSES = 3_000_000, 50_000
 bundled menu has 29 754."""
 MOST_FREE, USUAL_FREE = 50_000, 2_000
 """Days times doses of a free course: a binary variable of the programme for each."""
+MOST_PHASED, USUAL_PHASED = 200_000, 20_000
+"""Of one menu of phases: each course is listed with the dose of every fraction and of every day,
+some seconds and 300 MB for the most."""
 MOST_PLANS, USUAL_PLANS = 1_000_000, 5_000
 """What all agents may do together; the largest bundled case has 430 plans."""
 MOST_PATTERN_DAYS = 30_000_000
@@ -33,12 +36,14 @@ that differ in their days only."""
 
 
 def menu_size(lesion: Lesion) -> int:
-    """Number of courses of a uniform menu; doses times days of a free one; 0 without a menu."""
+    """Number of courses of a menu, of phases at most; doses times days of a free one; 0 without."""
     course = lesion.course
     if course is None:
         return 0
     if course.form == "free":
         return len(course.days) * _levels(course.doses_gy)
+    if course.form == "phases":
+        return course.sizes(len(lesion.ways))[0]
     return len(lesion.ways) * len(course.start_days) * sum(_shapes(b) for b in course.blocks)
 
 
@@ -52,12 +57,14 @@ def _patterns(lesion: Lesion) -> int:
     course = lesion.course
     if course is None or course.form == "free":
         return 0
+    if course.form == "phases":
+        return course.sizes(len(lesion.ways))[1]
     each = (len(set(b.fractions)) * len(set(b.interval_days)) for b in course.blocks)
     return len(course.start_days) * sum(each)
 
 
 def _levels(doses: object) -> int:
-    from abscopt.instances.courses import DoseGrid
+    from abscopt.instances.doses import DoseGrid
 
     if isinstance(doses, DoseGrid):
         return int((doses.max_gy - doses.min_gy) / doses.step_gy + 1e-9) + 1
@@ -79,6 +86,8 @@ def too_large(instance: Instance) -> Iterator[tuple[str, object, str]]:
     for i, lesion in enumerate(instance.lesions):
         size, free = menu_size(lesion), lesion.course is not None and lesion.course.form == "free"
         most = MOST_FREE if free else MOST_COURSES
+        if lesion.course is not None and lesion.course.form == "phases":
+            most = MOST_PHASED
         if size > most:
             large = True
             what = "doses on days" if free else "courses"
@@ -111,6 +120,8 @@ def unusual_sizes(instance: Instance) -> Iterator[tuple[str, dict[str, object]]]
     for i, lesion in enumerate(instance.lesions):
         size, free = menu_size(lesion), lesion.course is not None and lesion.course.form == "free"
         usual = USUAL_FREE if free else USUAL_COURSES
+        if lesion.course is not None and lesion.course.form == "phases":
+            usual = USUAL_PHASED
         if size > usual:
             what = "doses on days" if free else "courses"
             facts = {"what": f"the menu of {lesion.name}", "size": size, "of": what, "usual": usual}

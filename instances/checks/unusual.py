@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from abscopt.instances.checks.notes import Note, note
+from abscopt.instances.checks.phases import phases_of
 from abscopt.instances.checks.size import unusual_sizes
 from abscopt.instances.checks.usual import (
     AMOUNTS,
@@ -101,6 +102,11 @@ def _menu_doses(instance: Instance) -> Iterator[Note]:
             continue
         if lesion.course.form == "free":
             yield from _doses(f"{place}.doses_gy", lesion.name, [1], lesion.course.levels_gy)
+            continue
+        if lesion.course.form == "phases":
+            for where, phase in phases_of(lesion.course, place):
+                counts = [n * times for n in phase.fractions for times in phase.times]
+                yield from _doses(f"{where}.doses_gy", lesion.name, counts, phase.levels_gy)
             continue
         for j, block in enumerate(lesion.course.blocks):
             where = f"{place}.doses_gy" if j == 0 else f"{place}.also[{j - 1}].doses_gy"

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
-from abscopt.instances.courses import Doses, _levels
+from abscopt.instances.doses import Doses, levels_of
 from abscopt.instances.fields import Count, Day, Name, Table, consistent
 from abscopt.instances.history.events import FractionEntry, InfusionEntry, MissedDay
 
@@ -80,7 +80,7 @@ class Rest(Table):
     @property
     def levels_gy(self) -> tuple[float, ...] | None:
         """Doses of further fractions; None where the lesion's menu says."""
-        return None if self.doses_gy is None else _levels(self.doses_gy)
+        return None if self.doses_gy is None else levels_of(self.doses_gy)
 
 
 class Delivered(Table):

@@ -29,11 +29,11 @@ def history_problems(instance: Instance) -> Iterator[Problem]:
     if delivered.plan is not None:
         yield from _events(instance, delivered.plan, "delivered.plan", None)
     for i, lesion in enumerate(instance.lesions):
-        if lesion.course is not None and lesion.course.form == "free":
-            rule = (
-                "a treatment that has begun needs uniform menus: free courses are not gone on with"
-            )
-            yield f"lesions[{i}].course.form", "free", rule
+        if lesion.course is not None and lesion.course.form != "uniform":
+            form = lesion.course.form
+            what = "free courses" if form == "free" else "courses of phases"
+            rule = f"a treatment that has begun needs uniform menus: {what} are not gone on with"
+            yield f"lesions[{i}].course.form", form, rule
     for i, limit in enumerate(instance.limits):
         if limit.kind == "one_plan":
             rule = "lesions that one plan serves are not gone on with once treatment has begun"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from abscopt.instances.calendar import course_days
+from abscopt.instances.calendar import course_days, treatment_days
 from abscopt.instances.infusion_days import given_infusions
 
 if TYPE_CHECKING:
@@ -21,9 +21,12 @@ def standard_events(
 ) -> tuple[list[GivenFraction], list[GivenDose]]:
     """Every fraction and infusion of the regimen."""
     fractions: list[GivenFraction] = []
+    begun: set[str] = set()
     for course in standard.courses:
         per_day = course.fractions_per_day
-        days = course_days(
+        walk = treatment_days if course.lesion in begun else course_days  # a later phase
+        begun.add(course.lesion)
+        days = walk(
             instance.calendar, course.start_day, course.fractions // per_day, course.interval_days
         )
         assert days is not None  # checked with the instance

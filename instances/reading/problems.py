@@ -241,5 +241,6 @@ _UNION_TAGS = {
     "drug",
     "logistics",
     "uniform",
+    "phases",
     "free",
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from abscopt.instances.checks.notes import Note, note
 from abscopt.instances.history.rests import continued
 from abscopt.optimizer.audit.adding import MOST_WORK, Tried, added, try_courses
-from abscopt.optimizer.audit.breaks import course_words, in_words
+from abscopt.optimizer.audit.breaks import in_words, words_of
 from abscopt.optimizer.audit.gain import no_gain_notes
 from abscopt.optimizer.audit.horizons import horizon_notes
 from abscopt.optimizer.audit.patients import spread_notes
@@ -17,6 +17,7 @@ from abscopt.optimizer.schedule import Schedule
 
 if TYPE_CHECKING:
     from abscopt.instances.courses import FreeCourse, UniformCourse
+    from abscopt.instances.phases import PhasesCourse
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.audit.alone import Alone
     from abscopt.optimizer.audit.case import CaseAudit
@@ -91,8 +92,8 @@ def _lowered(instance: Instance, schedule: Schedule) -> Schedule:
     return Schedule.of(fractions, schedule.infusions)
 
 
-def _levels(course: UniformCourse | FreeCourse) -> list[float]:
-    blocks = (course,) if course.form == "free" else course.blocks
+def _levels(course: UniformCourse | PhasesCourse | FreeCourse) -> list[float]:
+    blocks = course.blocks if course.form == "uniform" else (course,)
     return [dose for block in blocks for dose in block.levels_gy]
 
 
@@ -102,7 +103,7 @@ def _no_improvement(
     assert tried.fits is not None
     course, unit = tried.fits, judge.instance.objective.unit
     change = judge.evaluate(added(schedule, course)).objective - objective
-    example = f"{course_words(len(course), course[0].dose_gy)} from day {course[0].day}"
+    example = f"{words_of(course)} from day {course[0].day}"
     if proved:
         return (
             "no course of it improves the objective by more than the gap; "
@@ -122,7 +123,7 @@ def _no_room(tried: Tried, lowered: Tried, room: str) -> str:
     if outcome.nearest is None:
         return "none of its courses was tried"
     course, breaks = outcome.nearest, in_words(outcome.breaks)
-    example = f"{course_words(len(course), course[0].dose_gy)} from day {course[0].day}: {breaks}"
+    example = f"{words_of(course)} from day {course[0].day}: {breaks}"
     if not outcome.complete:
         return f"beside the rest no course of it was found that keeps the limits; {example}"
     doses = ", whatever the doses" if lowered.excluded else " at these doses"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from abscopt.optimizer.evaluation.organs import daily_parts
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from abscopt.instances.limits import AnyLimit
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.evaluation import LimitUse
-    from abscopt.optimizer.schedule import Schedule
+    from abscopt.optimizer.schedule import Fraction, Schedule
 
 
 @dataclass(frozen=True)
@@ -95,3 +97,9 @@ def in_words(breaks: tuple[Break, ...]) -> str:
 def course_words(fractions: int, dose_gy: float) -> str:
     """`5 x 10 Gy`."""
     return f"{fractions} x {dose_gy:g} Gy"
+
+
+def words_of(course: Sequence[Fraction]) -> str:
+    """`5 x 10 Gy`; of several doses one after another, `25 x 1.8 Gy + 4 x 7 Gy`."""
+    runs = (list(run) for _, run in groupby(course, key=lambda fraction: fraction.dose_gy))
+    return " + ".join(course_words(len(run), run[0].dose_gy) for run in runs)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from abscopt.instances.checks.audit import input_notes
 from abscopt.instances.checks.notes import Note, note
 from abscopt.optimizer.audit.alone import Alone, lesions_alone
-from abscopt.optimizer.audit.breaks import course_words, in_words
+from abscopt.optimizer.audit.breaks import in_words, words_of
 from abscopt.optimizer.audit.gain import no_gain_notes
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _failing(instance: Instance, alone: tuple[Alone, ...]) -> Iterator[Note]:
                 "fails_alone",
                 f"lesions[{lesion_alone.lesion}].course",
                 lesion=instance.lesions[lesion_alone.lesion].name,
-                course=course_words(len(nearest), nearest[0].dose_gy),
+                course=words_of(nearest),
                 breaks=in_words(lesion_alone.tried.breaks),
             )
 

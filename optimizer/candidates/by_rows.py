@@ -107,7 +107,11 @@ def effects_of(
                 candidates.plan_effects, candidates.propagators(s)[block.way], plans[lot],
             )  # fmt: skip
             effect[lot[:, None], in_block] = block_effect[:, row, column]
-    loss_of = np.array([lesion.effect_loss(way) for way in lesion.ways])[menu.technique[different]]
-    weights = candidates.plan_effects.effect_weights[plans] @ menu.patterns.number[pattern].T
-    lost = loss_of * weights + siphoned(instance, lesion, menu.patterns.count[pattern])
+    losses, weights = [lesion.effect_loss(way) for way in lesion.ways], candidates.plan_effects
+    if menu.patterns.way is None:
+        of_one = weights.effect_weights[plans] @ menu.patterns.number[pattern].T
+        lost = np.array(losses)[menu.technique[different]] * of_one
+    else:
+        lost = weights.effect_weights[plans] @ menu.patterns.weighted(losses)[pattern].T
+    lost = lost + siphoned(instance, lesion, menu.patterns.count[pattern])
     return effect[:, of], lost[:, of]

@@ -206,10 +206,17 @@ def at_irradiation(
 
 
 def losses_of(instance: Instance, menu: Menu, effects: PlanEffects, plan: PlanId) -> FloatArray:
-    """(courses,) log loss of everybody else's effectors by each course, or by the liver."""
+    """(courses,) log loss of everybody else's effectors by each course, or by the liver.
+
+    loss = sum_t sum_(fractions of day t) (loss of the technique) weight_t
+    """
     lesion, patterns = instance.lesions[menu.lesion], menu.patterns
-    weights = patterns.number @ effects.effect_weights[plan]
-    by_course = by_technique(lesion, menu, lesion.effect_loss) * weights[menu.pattern]
+    if patterns.way is None:
+        weights = patterns.number @ effects.effect_weights[plan]
+        by_course = by_technique(lesion, menu, lesion.effect_loss) * weights[menu.pattern]
+    else:
+        by_day = patterns.weighted([lesion.effect_loss(way) for way in lesion.ways])
+        by_course = (by_day @ effects.effect_weights[plan])[menu.pattern]
     return np.asarray(by_course + siphoned(instance, lesion, patterns.count)[menu.pattern])
 
 

@@ -1,11 +1,13 @@
 """All courses on a lesion's menu, as arrays: those of a uniform menu, and listed ones.
 
-A listed course has a dose of its own for every fraction: a course that has begun, and what may
-follow it. Fractions of one day have equal doses in every course.
+A listed course has a dose of its own for every fraction: one of several phases, or one that has
+begun, and what may follow it. Fractions of one day have equal doses and one technique in every
+course.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +17,7 @@ import numpy as np
 
 from abscopt.instances.calendar import course_days
 from abscopt.instances.history.rests import Continued, continued, from_today
+from abscopt.instances.phase_timings import phase_timings
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.ids import PatternIds
 from abscopt.optimizer.progress import tick
@@ -31,8 +34,8 @@ BLOCK = 4096
 
 Pattern = tuple[tuple[int, ...], int]
 """Treatment days and fractions on each of them."""
-Places = tuple[tuple[int, int], ...]
-"""Day and slot of each fraction."""
+Places = tuple[tuple[int, ...], ...]
+"""Day and slot of each fraction, and its technique where courses are of several."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Patterns:
     incidence : (patterns, days of the case), 1 on treatment days
     by_day : (patterns, days of the case) fractions on each day of listed courses; None where every
         treatment day has `per_day`
+    way : (patterns, most fractions) technique of each fraction; None where a course has one
     """
 
     days: IntArray
@@ -56,23 +60,37 @@ class Patterns:
     per_day: IntArray
     incidence: FloatArray
     by_day: FloatArray | None = None
+    way: IntArray | None = None
 
     @classmethod
-    def listed(cls, patterns: Sequence[Places], horizon: int) -> Patterns:
-        """Arrays from (day, slot) of every fraction; the first pattern has none."""
+    def listed(
+        cls, patterns: Sequence[Places], horizon: int, several_ways: bool = False
+    ) -> Patterns:
+        """Arrays from (day, slot) of every fraction; the first pattern has none.
+
+        by_day[p, t] = sum_(fractions i of p) [day_i = t]
+
+        Parameters
+        ----------
+        several_ways : whether fractions have techniques of their own, (day, slot, technique)
+        """
         most_fractions = max(map(len, patterns), default=0) or 1
         days = np.full((len(patterns), most_fractions), -1, dtype=np.int64)
         slot = np.zeros((len(patterns), most_fractions), dtype=np.int64)
         by_day = np.zeros((len(patterns), horizon))
+        way = np.zeros((len(patterns), most_fractions), dtype=np.int64)
         for row, places in enumerate(patterns):
             if row % BLOCK == 0:
                 tick()
             if places:
-                days[row, : len(places)], slot[row, : len(places)] = np.array(places).T
+                of_row = np.array(places).T
+                days[row, : len(places)], slot[row, : len(places)] = of_row[:2]
+                way[row, : len(places)] = of_row[2] if several_ways else 0
                 np.add.at(by_day[row], days[row, : len(places)], 1.0)
         count = (days >= 0).sum(axis=1)
         per_day = np.maximum(1, by_day.max(axis=1, initial=0)).astype(np.int64)
-        return cls(days, slot, count, per_day, (by_day > 0).astype(float), by_day)
+        incidence = (by_day > 0).astype(float)
+        return cls(days, slot, count, per_day, incidence, by_day, way if several_ways else None)
 
     def take(self, used: PatternIds) -> Patterns:
         """Some of the patterns."""
@@ -83,6 +101,7 @@ class Patterns:
             self.per_day[used],
             self.incidence[used],
             None if self.by_day is None else self.by_day[used],
+            None if self.way is None else self.way[used],
         )
 
     @classmethod
@@ -126,6 +145,25 @@ class Patterns:
         number: FloatArray = self.incidence * self.per_day[:, None]
         return number
 
+    @cached_property
+    def way_by_day(self) -> IntArray | None:
+        """(patterns, days of the case) technique of each day's fractions; 0 on days without."""
+        if self.way is None:
+            return None
+        by_day = np.zeros(self.incidence.shape, dtype=np.int64)
+        rows, places = np.nonzero(self.days >= 0)
+        by_day[rows, self.days[rows, places]] = self.way[rows, places]
+        return by_day
+
+    def weighted(self, by_way: Sequence[float]) -> FloatArray:
+        """(patterns, days of the case) sum over each day's fractions of a constant of technique.
+
+        Only where fractions have techniques of their own.
+        """
+        assert self.way_by_day is not None
+        weighted: FloatArray = self.number * np.array(by_way)[self.way_by_day]
+        return weighted
+
 
 @dataclass(frozen=True)
 class Menu:
@@ -136,9 +174,10 @@ class Menu:
     lesion : index of the lesion in the case
     pattern, dose : (courses,) day pattern and Gy per fraction of each course; of a listed course
         the greatest dose
-    technique : (courses,) index into the lesion's techniques (`Lesion.ways`)
+    technique : (courses,) index into the lesion's techniques (`Lesion.ways`); 0 where fractions
+        have techniques of their own (`Patterns.way`)
     each : (courses, most fractions) Gy of each fraction of listed courses; None where all fractions
-        of a course have `dose`
+        of a course have `dose`, one technique and equal numbers on their days
     """
 
     lesion: int
@@ -194,6 +233,12 @@ class Menu:
         number: IntArray = np.unique(self.each, axis=0, return_inverse=True)[1].reshape(-1)
         return number
 
+    @property
+    def way_by_day(self) -> IntArray:
+        """(courses, days of the case) technique of each day's fractions, or (courses, 1)."""
+        by_day = self.patterns.way_by_day
+        return self.technique[:, None] if by_day is None else by_day[self.pattern]
+
     @cached_property
     def gy_by_day(self) -> FloatArray:
         """(courses, days of the case) Gy of each fraction of a day; 0 on days without."""
@@ -211,19 +256,24 @@ class Menu:
         pattern = self.pattern[index]
         days, slots = self.patterns.days[pattern], self.patterns.slot[pattern]
         doses = np.broadcast_to(self.doses[index], days.shape)
-        technique = lesion.ways[int(self.technique[index])].name
+        way = self.patterns.way
+        ways = np.full(days.shape, self.technique[index]) if way is None else way[pattern]
         return [
-            Fraction(int(day), lesion.name, float(dose), int(slot), technique)
-            for day, slot, dose in zip(days, slots, doses, strict=True)
+            Fraction(int(day), lesion.name, float(dose), int(slot), lesion.ways[int(number)].name)
+            for day, slot, dose, number in zip(days, slots, doses, ways, strict=True)
             if day >= 0
         ]
 
 
 def enumerate_menu(instance: Instance, index: int) -> Menu:
-    """Every course of a lesion: of its uniform menu, or what may follow its past."""
+    """Every course of a lesion: of its uniform menu or its phases, or what may follow its past."""
     lesion = instance.lesions[index]
     begun = continued(instance, lesion)
-    return _uniform_menu(instance, index) if begun is None else _listed_menu(instance, index, begun)
+    if begun is not None:
+        return _listed_menu(instance, index, begun)
+    if lesion.course is not None and lesion.course.form == "phases":
+        return phased_menu(instance, index)
+    return _uniform_menu(instance, index)
 
 
 def _listed_menu(instance: Instance, index: int, begun: Continued) -> Menu:
@@ -245,6 +295,37 @@ def _listed_menu(instance: Instance, index: int, begun: Continued) -> Menu:
         pattern=PatternIds(np.array([0, *rows], dtype=np.int64)),
         dose=each.max(axis=1),
         technique=np.array([0, *[way] * len(rows)], dtype=np.int64),
+        each=each,
+    )
+
+
+def phased_menu(instance: Instance, index: int) -> Menu:
+    """Every course of a menu of phases: each timing with each combination of its phases' doses."""
+    lesion = instance.lesions[index]
+    patterns: dict[Places, int] = {(): 0}
+    rows: list[IntArray] = [np.zeros(1, dtype=np.int64)]
+    doses: list[FloatArray] = [np.zeros((1, 0))]
+    for number, timing in enumerate(phase_timings(instance, lesion)):
+        if number % BLOCK == 0:
+            tick()
+        combined = np.array(list(itertools.product(*(p.levels_gy for p in timing.phases))))
+        doses.append(combined[:, list(timing.owner)])
+        row = patterns.setdefault(timing.places, len(patterns))
+        rows.append(np.full(len(combined), row, dtype=np.int64))
+    arrays = Patterns.listed(list(patterns), instance.days, len(lesion.ways) > 1)
+    longest = arrays.days.shape[1]
+    each = np.concatenate([np.pad(lot, ((0, 0), (0, longest - lot.shape[1]))) for lot in doses])
+    tick()
+    pattern = np.concatenate(rows)
+    _, first = np.unique(np.column_stack([pattern, each]), axis=0, return_index=True)
+    first = np.sort(first)  # courses that two lists of phases have in common appear once
+    pattern, each = pattern[first], each[first]
+    return Menu(
+        lesion=index,
+        patterns=arrays,
+        pattern=PatternIds(pattern),
+        dose=each.max(axis=1),
+        technique=np.zeros(len(pattern), dtype=np.int64),
         each=each,
     )
 

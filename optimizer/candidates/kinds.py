@@ -160,13 +160,16 @@ def _classes(
 
         class(p) = class(q)  <=>  marks(p) = marks(q)
 
-    marks: fractions in all, a day and before each horizon; where they matter also days since the
-    first fraction, enhancement by day, accelerated days, concurrent doses.
+    marks: fractions in all, a day and before each horizon, techniques in their order; where they
+    matter also days since the first fraction, enhancement by day, accelerated days, concurrent
+    doses.
     """
     c, has_fraction = instance.immune, patterns.days >= 0
     marks: list[NDArray[Any]] = [patterns.count[:, None], patterns.per_day[:, None]]
     if patterns.by_day is not None:
         marks.append(patterns.slot)
+    if patterns.way is not None:
+        marks.append(patterns.way)
     marks += [
         (has_fraction & (patterns.days < h)).sum(axis=1)[:, None] for h in instance.horizon_days
     ]

@@ -23,8 +23,13 @@ Beam = tuple["Lesion", "Technique", int]
 
 
 def by_technique(lesion: Lesion, menu: Menu, value: Callable[[Technique], float]) -> FloatArray:
-    """(courses,) a constant of each course's technique."""
-    return np.array([value(technique) for technique in lesion.ways])[menu.technique]
+    """(courses,) a constant of each course's technique.
+
+    (courses, most fractions) of each fraction's where these have techniques of their own.
+    """
+    constants = np.array([value(technique) for technique in lesion.ways])
+    way = menu.patterns.way
+    return constants[menu.technique] if way is None else constants[way[menu.pattern]]
 
 
 def menu_loads(
@@ -75,12 +80,13 @@ def _listed_loads(
     """
     lesion = instance.lesions[menu.lesion]
     loads = np.zeros((len(menu), len(limits)))
-    numbers = menu.patterns.number[menu.pattern]
+    numbers, ways = menu.patterns.number[menu.pattern], menu.way_by_day
     levels, level = np.unique(menu.gy_by_day, return_inverse=True)
     level = level.reshape(numbers.shape)
     for way, technique in enumerate(lesion.ways):
-        alike = np.flatnonzero(menu.technique == way)
-        of_way, at = numbers[alike], level[alike]
+        mine = ways == way
+        alike = np.flatnonzero(mine.any(axis=1))
+        of_way, at = np.where(mine, numbers, 0.0)[alike], level[alike]
         for number in np.unique(of_way[of_way > 0]).astype(int).tolist():
             on_days = of_way == number
             for column, load in enumerate(limits):

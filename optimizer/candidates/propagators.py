@@ -97,17 +97,26 @@ class OwnLoss:
     """Log loss of a lesion's own effectors by its own course: `rate` sum_t n_t weight_t.
 
     `siphon` stands in its place where no fraction is given. Both are 0 unless the immune response
-    has a loss of one's own.
+    has a loss of one's own. With techniques of their own fractions have rates of their own: `rates`
+    of each technique.
     """
 
     rate: float = 0.0
     siphon: float = 0.0
+    rates: tuple[float, ...] = ()
 
 
-def own_loss_of(instance: Instance, lesion: Lesion, technique: Technique) -> OwnLoss:
-    """What the effectors of a lesion lose by its own course of one technique."""
+def own_loss_of(
+    instance: Instance, lesion: Lesion, technique: Technique, several: bool = False
+) -> OwnLoss:
+    """What the effectors of a lesion lose by its own course of one technique, or of several."""
     c = instance.immune
-    return OwnLoss(c.own_loss * lesion.effect_loss(technique), c.own_loss * lesion.siphon(c))
+    rates = [c.own_loss * lesion.effect_loss(way) for way in lesion.ways if several]
+    return OwnLoss(
+        c.own_loss * lesion.effect_loss(technique),
+        c.own_loss * lesion.siphon(c),
+        tuple(rates) if any(rates) else (),
+    )
 
 
 @dataclass(frozen=True)
@@ -182,7 +191,11 @@ class Propagators:
             return None
         patterns = self.store.patterns
         weights = self.store.effects.effect_weights[plans]
-        lost = self.own.rate * (weights @ patterns.number[counted].T)
+        if patterns.way is None:
+            lost = self.own.rate * (weights @ patterns.number[counted].T)
+        else:
+            rates = self.own.rates or (0.0,) * (1 + int(patterns.way.max()))
+            lost = weights @ patterns.weighted(rates)[counted].T
         return np.exp(-np.where(patterns.count[counted] == 0, self.own.siphon, lost))
 
 
@@ -201,6 +214,13 @@ def propagators(
     most_bytes : bytes of propagators that are kept
     """
     return Propagators(_Store(instance, lesion, technique, patterns, effects, most_bytes))
+
+
+def _effectors_lost(lesion: Lesion, technique: Technique, patterns: Patterns) -> FloatArray:
+    """(patterns, days) log loss of the lesion's own effectors: lambda n, each by its technique."""
+    if patterns.way is None:
+        return lesion.effector_kill(technique) * patterns.number
+    return patterns.weighted([lesion.effector_kill(way) for way in lesion.ways])
 
 
 def _backward(
@@ -237,7 +257,7 @@ def _backward(
         c.clearance_per_day * effects.priming_factor[:, None, :horizon],
         effects.precursor_survival[:, None, :horizon],
         (1.0 - c.effector_loss_per_day)
-        * np.exp(-lesion.effector_kill(technique) * patterns.number[:, :horizon]),
+        * np.exp(-_effectors_lost(lesion, technique, patterns)[:, :horizon]),
         precursor_loss_per_day=c.precursor_loss_per_day,
         clearance_per_day=c.clearance_per_day,
         inflow=1.0,

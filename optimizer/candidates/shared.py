@@ -130,9 +130,13 @@ def _survival(lesion: Lesion, menu: Menu, kills: list[FloatArray]) -> FloatArray
     """
     total = np.zeros((len(menu), kills[0].shape[1] + 1))
     for clone, kill in zip(lesion.populations, kills, strict=True):
-        irradiated = _irradiated(lesion, menu, clone)
-        inside = np.exp(-np.cumsum(kill, axis=1))
-        after = lq.partial_survival(inside, irradiated[:, None])
+        if menu.patterns.way is None:
+            irradiated = _irradiated(lesion, menu, clone)
+            inside = np.exp(-np.cumsum(kill, axis=1))
+            after = lq.partial_survival(inside, irradiated[:, None])
+        else:
+            of_ways = np.cumsum(_by_way(lesion, menu, kill), axis=1)
+            after = lq.nested_survival(of_ways, _shares(lesion, clone))
         total += clone.share * np.concatenate([np.ones((len(menu), 1)), after], axis=1)
     return total
 
@@ -140,6 +144,19 @@ def _survival(lesion: Lesion, menu: Menu, kills: list[FloatArray]) -> FloatArray
 def _irradiated(lesion: Lesion, menu: Menu, clone: Clone) -> FloatArray:
     """(kinds,) share of a clone in the beam."""
     return by_technique(lesion, menu, lambda way: way.share_of(clone.name))
+
+
+def _shares(lesion: Lesion, clone: Clone) -> FloatArray:
+    """(techniques,) share of a clone in the beam."""
+    return np.array([way.share_of(clone.name) for way in lesion.ways])
+
+
+def _by_way(lesion: Lesion, menu: Menu, kill: FloatArray) -> FloatArray:
+    """(kinds, fractions, techniques) kill of each fraction under its own technique, 0 elsewhere."""
+    assert menu.patterns.way is not None
+    way = menu.patterns.way[menu.pattern]
+    by_way: FloatArray = kill[..., None] * (way[..., None] == np.arange(len(lesion.ways)))
+    return by_way
 
 
 def _antigen(
@@ -179,7 +196,8 @@ def _release(
         0.0,
     )
     node = by_technique(lesion, menu, lambda way: way.node_factor)
-    return np.where(fractions.given, released, 0.0) * node[:, None]
+    primed = node[:, None] if menu.patterns.way is None else node
+    return np.where(fractions.given, released, 0.0) * primed
 
 
 def suppression_by_radiation(
@@ -232,7 +250,6 @@ def _local(
     all up to the horizon: kill of its fractions and of the BED that drugs are worth.
     """
     alpha, _ = lesion.clone_constants(clone)
-    irradiated = _irradiated(lesion, menu, clone)
     number = math.log(lesion.clonogen_number * clone.share)
     columns = []
     for h, horizon in enumerate(instance.horizon_days):
@@ -242,17 +259,40 @@ def _local(
             lesion.repopulation_doubling_time_days,
             _accelerated(lesion, menu, horizon),
         )
-        killed = np.where(fractions.days < horizon, kill, 0.0).sum(axis=1) + alpha * extra[:, h]
-        killed = factor * killed
-        partial = np.where(irradiated < 1, irradiated, 0.0)
-        outside = -np.log1p(partial * np.expm1(-killed))
+        before = np.where(fractions.days < horizon, kill, 0.0)
+        local = _in_beams(lesion, menu, clone, before, alpha * extra[:, h], factor)
         poisoned = clone.drug_kill_factor * sum(
             relative * instance.drugs[name].cytotoxic_log_kill_per_dose
             for name, day, relative in direct_doses(instance, plan)
             if day < horizon
         )
-        columns.append(number + grown - np.where(irradiated < 1, outside, killed) - poisoned)
+        columns.append(number + grown - local - poisoned)
     return np.stack(columns, axis=1)
+
+
+def _in_beams(
+    lesion: Lesion, menu: Menu, clone: Clone, kill: FloatArray, drugs: FloatArray, factor: float
+) -> FloatArray:
+    """(kinds,) kill of a clone by fractions (kinds, n) and drugs (kinds,), alpha times a factor.
+
+    factor (sum kill + drugs), or -ln(1 - f + f e^-that); nested where techniques follow
+    """
+    if menu.patterns.way is not None:
+        shares = _shares(lesion, clone)
+        of_ways = factor * _by_way(lesion, menu, kill).sum(axis=1)
+        used = (menu.patterns.way[menu.pattern][..., None] == np.arange(len(shares))) & (
+            menu.patterns.days[menu.pattern] >= 0
+        )[..., None]
+        widest = np.where(used.any(axis=1), shares, -1.0).argmax(axis=1)
+        of_ways[np.arange(len(menu)), widest] += factor * drugs
+        nested: FloatArray = lq.nested_log_kill(of_ways, shares)
+        return nested
+    irradiated = _irradiated(lesion, menu, clone)
+    killed = kill.sum(axis=1) + drugs
+    killed = factor * killed
+    partial = np.where(irradiated < 1, irradiated, 0.0)
+    outside = -np.log1p(partial * np.expm1(-killed))
+    return np.asarray(np.where(irradiated < 1, outside, killed))
 
 
 def _accelerated(lesion: Lesion, menu: Menu, until: int | None) -> FloatArray:

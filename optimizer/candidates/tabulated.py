@@ -32,7 +32,7 @@ class CourseDays:
     Attributes
     ----------
     gy, number : (n, days) Gy of each fraction, and how many on the day
-    technique : (n,)
+    technique : (n, days) or (n, 1)
     """
 
     gy: FloatArray
@@ -47,7 +47,7 @@ class CourseDays:
 
     def under(self, way: int, number: int) -> BoolArray:
         """(n, days) days with so many fractions of a technique."""
-        mask: BoolArray = (self.number == number) & (self.technique == way)[:, None]
+        mask: BoolArray = (self.number == number) & (self.technique == way)
         return mask
 
 
@@ -299,7 +299,7 @@ class Tabulated:
         """What lesion s receives day by day."""
         menu = self.candidates.lesions[s].menu
         number = menu.patterns.number[menu.pattern[rows[:, s]]]
-        return CourseDays(menu.gy_by_day[rows[:, s]], number, menu.technique[rows[:, s]])
+        return CourseDays(menu.gy_by_day[rows[:, s]], number, menu.way_by_day[rows[:, s]])
 
     @cached_property
     def _crossing(self) -> list[tuple[int, int]]:

@@ -30,24 +30,26 @@ def survivals_of(lesion: Lesion, ways: Ways, kills: list[list[float]]) -> list[f
     """Surviving share of the whole lesion before the first fraction and after each."""
     surviving = [0.0] * (len(kills[0]) + 1)
     for clone, killed in zip(lesion.populations, kills, strict=True):
-        for i, left in enumerate(_left(lesion, ways, clone, killed)):
-            surviving[i] += clone.share * left
+        for i, share in enumerate(_surviving(lesion, ways, clone, killed)):
+            surviving[i] += clone.share * share
     return surviving
 
 
-def _left(lesion: Lesion, ways: Ways, clone: Clone, kills: list[float]) -> list[float]:
+def _surviving(lesion: Lesion, ways: Ways, clone: Clone, kills: list[float]) -> list[float]:
     """Surviving share of one clone before the first fraction and after each."""
-    parts = _parts(lesion, ways)
-    shares = [way.share_of(clone.name) for way, _ in parts]
-    if len(parts) == 1:
+    groups = _groups(lesion, ways)
+    shares = [way.share_of(clone.name) for way, _ in groups]
+    if len(groups) == 1:
         totals = itertools.accumulate(kills, initial=0.0)
         return [float(lq.partial_survival(math.exp(-total), shares[0])) for total in totals]
-    by_way = [[kill if i in places else 0.0 for i, kill in enumerate(kills)] for _, places in parts]
+    by_way = [
+        [kill if i in places else 0.0 for i, kill in enumerate(kills)] for _, places in groups
+    ]
     totals_of_ways = zip(*(itertools.accumulate(k, initial=0.0) for k in by_way), strict=True)
     return [float(lq.nested_survival(totals, shares)) for totals in totals_of_ways]
 
 
-def _parts(lesion: Lesion, ways: Ways) -> list[tuple[Technique, list[int]]]:
+def _groups(lesion: Lesion, ways: Ways) -> list[tuple[Technique, list[int]]]:
     """The techniques with the places of their fractions; the lesion's first where there is none."""
     return by_technique(ways) or [(lesion.ways[0], [])]
 
@@ -65,12 +67,12 @@ def kills_in_beams(
     A beam that reaches a share of the clone lies within each that reaches more of it; what the
     drugs of irradiated days add acts wherever a beam does.
     """
-    parts = _parts(lesion, ways)
-    shares = [way.share_of(clone.name) for way, _ in parts]
-    if len(parts) == 1 or min(shares) == 1.0:
+    groups = _groups(lesion, ways)
+    shares = [way.share_of(clone.name) for way, _ in groups]
+    if len(groups) == 1 or min(shares) == 1.0:
         killed = sum(kills) + drugs
         return [_partial_kill(factor * killed, shares[0]) for factor in factors]
-    by_way = [sum(kills[i] for i in places) for _, places in parts]
+    by_way = [sum(kills[i] for i in places) for _, places in groups]
     widest = shares.index(max(shares))
     nested = []
     for factor in factors:

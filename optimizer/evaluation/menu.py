@@ -18,6 +18,7 @@ from abscopt.instances.history.past import past_of
 from abscopt.instances.history.rests import continued, rest_of
 from abscopt.instances.regimens import infusions
 from abscopt.optimizer.evaluation.infusion_days import closed_days, moved
+from abscopt.optimizer.evaluation.phases import phases_offer
 
 if TYPE_CHECKING:
     from abscopt.instances.courses import CourseBlock, FreeCourse, UniformCourse
@@ -90,7 +91,7 @@ def _lesion(instance: Instance, lesion: Lesion, schedule: Schedule) -> Iterator[
     menu, first = lesion.course, course[0][0]
     if (
         menu is not None
-        and menu.form == "uniform"
+        and menu.form != "free"
         and is_machine_day(instance.calendar, first)
         and not is_start_day(instance.calendar, first)
     ):
@@ -121,14 +122,20 @@ def _other_course(instance: Instance, lesion: Lesion, schedule: Schedule) -> Ite
         if not any(_alike(course, other) for other in begun.courses):
             yield f"{lesion.name}: the course is not among those that may follow what was given"
         return
-    menu = lesion.course
-    if len(set(schedule.techniques(lesion.name))) > 1:
+    menu, ways = lesion.course, schedule.techniques(lesion.name)
+    if menu is None:
+        return
+    if menu.form == "phases":
+        fractions = tuple((*fraction, way) for fraction, way in zip(course, ways, strict=True))
+        offered = phases_offer(instance.calendar, menu, fractions)
+    elif len(set(ways)) > 1:
         yield f"{lesion.name}: more than one technique"
-    elif menu is not None and not (
-        any(_block_offers(instance, menu, block, course) for block in menu.blocks)
-        if menu.form == "uniform"
-        else _free_offers(menu, course)
-    ):
+        return
+    elif menu.form == "uniform":
+        offered = any(_block_offers(instance, menu, block, course) for block in menu.blocks)
+    else:
+        offered = _free_offers(menu, course)
+    if not offered:
         yield f"{lesion.name}: the course is not on the lesion's menu"
 
 

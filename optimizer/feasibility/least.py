@@ -63,6 +63,8 @@ def _least(instance: Instance, lesion: Lesion, needs: _Needs) -> Lesion:
     if course.form == "free":
         uniform = None if needs.late_end else _one_fraction(instance, lesion, course)
         return lesion if uniform is None else lesion.unchecked({"course": uniform})
+    if course.form == "phases":
+        return lesion
     if lesion.least_bed is not None and lesion.oxygen_modification_factor > 1:
         return lesion  # the dose that has a BED depends on the days
     blocks = [

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from abscopt.instances.calendar import course_days
 from abscopt.instances.lesions import DEMANDS
-from abscopt.optimizer.audit.breaks import Break, breaks_of, course_words, worst
+from abscopt.optimizer.audit.breaks import Break, breaks_of, words_of, worst
+from abscopt.optimizer.audit.least import least_courses
 from abscopt.optimizer.demanded import treated
 from abscopt.optimizer.evaluation.limits import limit_uses
 from abscopt.optimizer.evaluation.systemic import systemic_state
@@ -94,7 +95,7 @@ def lesion_words(oracle: Oracle, caps: Instance, lesion: Lesion) -> str | None:
     if not breaks or oracle.schedule(case.unchecked({"limits": ()})) is None:
         return f"{lesion.name}: no course of its menu has what is demanded"
     names = " and ".join(broken.limit for broken in breaks)
-    example = course_words(len(course), course[0].dose_gy)
+    example = words_of(course)
     return (
         f"{lesion.name}: no course keeps {names} even alone, least use "
         f"{100 * worst(breaks):.4g} % ({example})"
@@ -151,6 +152,9 @@ def _courses(case: Instance, lesion: Lesion) -> Iterator[tuple[Fraction, ...]]:
     index = next(i for i, entry in enumerate(case.lesions) if entry.name == lesion.name)
     menu = least_loading(case).lesions[index].course
     if menu is None or menu.form == "free":
+        return
+    if menu.form == "phases":
+        yield from next(least_courses(case, lesion))
         return
     for way in lesion.ways:
         for block in menu.blocks:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from abscopt.instances.calendar import course_days
 from abscopt.instances.checks.windows import infusion_rule, not_offered, start_days
+from abscopt.instances.phase_timings import phase_timings
 from abscopt.optimizer.audit import case_audit
 from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.result import DISCLAIMER, FORMAT, instance_digest
@@ -102,6 +103,9 @@ def raw_courses(instance: Instance, lesion: Lesion) -> int:
         levels = len(course.levels_gy)
         longest = min(len(course.days), course.max_fractions or len(course.days))
         return sum(math.comb(len(course.days), k) * levels**k for k in range(1, longest + 1))
+    if course.form == "phases":
+        found = phase_timings(instance, lesion)
+        return sum(math.prod(len(phase.levels_gy) for phase in timing.phases) for timing in found)
     timings = (
         (len(block.levels_gy), _course_days(instance, block, start, fractions, interval))
         for block in course.blocks

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from abscopt.instances.checks.notes import Note
     from abscopt.instances.courses import CourseBlock
     from abscopt.instances.lesions import Lesion
+    from abscopt.instances.phases import Phase
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.schedule import Schedule
 
@@ -80,6 +81,8 @@ def _course_words(lesion: Lesion) -> str:
         return "not irradiable"
     if course.form == "free":
         return f"free on {len(course.days)} days, {_span(course.levels_gy)} Gy"
+    if course.form == "phases":
+        return "; ".join(", ".join(map(_phase, phases.phases)) for phases in course.lists)
     text = "; ".join(_block(block) for block in course.blocks)
     return text + (f", {len(lesion.techniques)} techniques" if len(lesion.ways) > 1 else "")
 
@@ -96,6 +99,16 @@ def _demand_words(lesion: Lesion) -> list[str]:
 def _block(block: CourseBlock) -> str:
     per_day = f" {block.fractions_per_day} a day" if block.fractions_per_day > 1 else ""
     return f"{_span(block.fractions)} x {_span(block.levels_gy)} Gy{per_day}"
+
+
+def _phase(phase: Phase) -> str:
+    """`25 x 1.8 Gy ebrt`; a phase that may be left out in brackets."""
+    per_day = f" {phase.fractions_per_day} a day" if phase.fractions_per_day > 1 else ""
+    text = f"{_span(phase.fractions)} x {_span(phase.levels_gy)} Gy{per_day}"
+    if max(phase.times) > 1:
+        text = f"{_span(phase.times)} times {text}"
+    text += f" {phase.technique}" if phase.technique is not None else ""
+    return f"({text})" if phase.optional else text
 
 
 def _span(values: Sequence[float]) -> str:

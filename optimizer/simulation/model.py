@@ -18,6 +18,7 @@ from abscopt.optimizer.simulation.inputs import (
 )
 
 if TYPE_CHECKING:
+    from abscopt.instances.lesions import Lesion
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.schedule import Schedule
 
@@ -143,7 +144,17 @@ def one_a_day(instance: Instance, schedule: Schedule) -> list[str]:
         reasons.append("several fractions of a lesion on one day")
     if beyond_horizon(instance, schedule):
         reasons.append(f"an event outside the horizon of {instance.days} days")
-    return reasons
+    return reasons + [
+        f"techniques of {lesion.name} that irradiate different parts of it"
+        for lesion in instance.lesions
+        if _different_parts(lesion, schedule)
+    ]
+
+
+def _different_parts(lesion: Lesion, schedule: Schedule) -> bool:
+    """Whether fractions of a lesion reach different shares of some clone."""
+    ways = [lesion.way(name) for name in set(schedule.techniques(lesion.name))]
+    return any(len({way.share_of(c.name) for way in ways}) > 1 for c in lesion.populations)
 
 
 def at_most(highest_gy: float) -> Reasons:

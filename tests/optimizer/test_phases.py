@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from brute_force import courses, enumerate_by_judge
 from hypothesis import given
 from hypothesis import strategies as st
+from phased_cases import phased
 from plain_cases import CITED, EVERY_DAY, Raw, lesion, limit, plain_case, uniform
+from random_instances import random_case
+from table_rows import disagreements
+from widened_instances import widened_case
 
-from abscopt.instances import build
+from abscopt.instances import InputError, build
+from abscopt.instances.schema import Instance
 from abscopt.models import lq
+from abscopt.optimizer import solve
+from abscopt.optimizer.candidates.courses import enumerate_menu
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.schedule import Fraction, Schedule, read_schedule
 
@@ -123,3 +132,97 @@ def test_nested_beams(parts: list[tuple[float, float]], shuffled: Any) -> None:
     one = lq.partial_survival(np.exp(-kills[0]), shares[0])
     assert float(lq.nested_survival(kills[:1], shares[:1])) == pytest.approx(float(one), rel=1e-12)
     assert float(lq.nested_log_kill([900.0, 50.0], [0.5, 1.0])) == pytest.approx(50 - math.log(0.5))
+
+
+# Menus, tables and search on random cases
+
+GAP = 0.001
+
+
+def random_phased(make: Any, seed: int) -> Instance | None:
+    """A random case with phases; None where it has a term that phases do not go with."""
+    try:
+        return build(phased(make(seed), seed))
+    except InputError:
+        return None
+
+
+def test_menus_have_what_enumeration_has_and_the_judge_offers() -> None:
+    seen = mutated = 0
+    for seed in range(30):
+        instance = random_phased(random_case, seed)
+        if instance is None:
+            continue
+        judge, rng = Judge(instance), np.random.default_rng(seed)
+        for index, site in enumerate(instance.lesions):
+            if site.course is None or site.course.form != "phases":
+                continue
+            menu = enumerate_menu(instance, index)
+            listed = {tuple(menu.course(c, site)) for c in range(len(menu))}
+            assert len(listed) == len(menu)
+            assert listed == set(courses(instance, site)), seed
+            seen += len(listed)
+            for course in sorted(listed)[:: 1 + len(listed) // 20]:
+                assert not judge.evaluate(Schedule.of(course, [])).off_menu or instance.agents
+                other = _mutated(rng, course, instance)
+                words = judge.evaluate(Schedule.of(other, [])).off_menu
+                off = any(text.startswith(f"{site.name}: ") for text in words)
+                assert off == (tuple(sorted(other)) not in listed), seed
+                mutated += off
+    assert seen > 500 and mutated > 100
+
+
+def _mutated(
+    rng: np.random.Generator, course: tuple[Fraction, ...], instance: Instance
+) -> tuple[Fraction, ...]:
+    """A course with one fraction moved, dropped, of another dose or technique."""
+    if not course:
+        return course
+    place = int(rng.integers(len(course)))
+    changed = list(course)
+    fraction = changed.pop(place)
+    site = next(one for one in instance.lesions if one.name == fraction.lesion)
+    what = int(rng.integers(4))
+    if what == 1 and fraction.day + 1 < instance.days:
+        changed.append(replace(fraction, day=fraction.day + 1))
+    elif what == 2:
+        changed.append(replace(fraction, dose_gy=fraction.dose_gy + 0.5))
+    elif what == 3:
+        changed.append(replace(fraction, technique=site.ways[-1].name))
+    return tuple(sorted(set(changed)))
+
+
+@pytest.mark.parametrize("make", [random_case, widened_case])
+def test_tables_and_judge_agree(make: Any) -> None:
+    cases = kept = 0
+    for seed in range(25):
+        instance = random_phased(make, seed)
+        if instance is None:
+            continue
+        found = disagreements(instance, seed, 12)
+        assert (found["value"], found["feasibility"]) == (0, 0), seed
+        cases, kept = cases + 1, kept + found["kept"]
+    assert cases >= 12 and kept >= 30
+
+
+@pytest.mark.parametrize("make", [random_case, widened_case])
+def test_the_search_finds_what_enumeration_finds(make: Any) -> None:
+    optimal = 0
+    for seed in range(100, 115):
+        instance = random_phased(make, seed)
+        if instance is None or _number(instance) > 300:
+            continue
+        best = enumerate_by_judge(instance, Judge(instance)).best
+        result = solve(instance, gap=GAP, time_limit=60)
+        if best is None:
+            assert result.status == "infeasible", seed
+            continue
+        assert result.objective is not None and result.bound is not None
+        assert best - GAP - 1e-9 <= result.objective <= best + 1e-9 <= result.bound + 2e-9, seed
+        optimal += 1
+    assert optimal >= 4
+
+
+def _number(instance: Instance) -> int:
+    plans = math.prod(1 + len(a.regimens) * len(a.start_days) for a in instance.agents)
+    return plans * math.prod(len(courses(instance, site)) for site in instance.lesions)

@@ -14,7 +14,9 @@ from abscopt.optimizer.candidates.shared import Shared, shared_effects
 from abscopt.optimizer.ids import PatternIds, PlanId
 
 if TYPE_CHECKING:
+    from abscopt.instances.lesions import Lesion, Technique
     from abscopt.instances.schema import Instance
+    from abscopt.optimizer.candidates.courses import Patterns
     from abscopt.optimizer.candidates.tables.menus import MenuTables
     from abscopt.optimizer.candidates.tables.plans import PlanTables
 
@@ -75,21 +77,28 @@ class EffectTables:
         """By lesion and technique; lesions with equal patterns and effector kill share them."""
         if self._taken is not None:
             return self._taken
-        by_beam: dict[tuple[float, bytes], Propagators] = {}
+        by_beam: dict[tuple[tuple[object, ...], bytes], Propagators] = {}
         budget, result = PROPAGATORS // max(1, self._different_patterns()), []
         for table in self.menus.lesions:
             lesion, patterns = self.instance.lesions[table.menu.lesion], table.menu.patterns
             by_way = []
             for way in lesion.ways:
-                key = (lesion.effector_kill(way), patterns.days.tobytes())
+                key = (self._kill_key(lesion, way, patterns), patterns.days.tobytes())
                 if key not in by_beam:
                     by_beam[key] = propagators(
                         self.instance, lesion, way, patterns, self.plans.effects, budget
                     )
-                loss = own_loss_of(self.instance, lesion, way)
+                loss = own_loss_of(self.instance, lesion, way, table.of_several_ways)
                 by_way.append(by_beam[key].of_share(lesion.precursor_share, loss))
             result.append(tuple(by_way))
         return tuple(result)
+
+    @staticmethod
+    def _kill_key(lesion: Lesion, way: Technique, patterns: Patterns) -> tuple[object, ...]:
+        """What tells apart how much of the lesion's effectors fractions kill."""
+        if patterns.way is None:
+            return (lesion.effector_kill(way),)
+        return (*(lesion.effector_kill(one_way) for one_way in lesion.ways), patterns.way.tobytes())
 
     def _different_patterns(self) -> int:
         """Number of stores of propagators."""

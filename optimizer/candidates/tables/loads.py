@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,9 @@ from abscopt.optimizer.candidates.tables.menus import must_be_irradiated
 from abscopt.optimizer.ids import PlanId
 
 if TYPE_CHECKING:
+    from abscopt.instances.limits import Exposure
     from abscopt.instances.schema import Instance
+    from abscopt.optimizer.candidates.courses import Patterns
     from abscopt.optimizer.candidates.shared import Shared
     from abscopt.optimizer.candidates.tables.effects import EffectTables
     from abscopt.optimizer.candidates.tables.limits import LimitTables
@@ -125,20 +128,45 @@ class LoadTables:
         return self._loads[group]
 
     def near(self, plan: PlanId) -> tuple[BoolArray, ...]:
-        """Per lesion: (patterns, exposures) whether some fraction is near the plan's infusions."""
+        """Per lesion: (patterns, exposures) whether some fraction is near the plan's infusions.
+
+        Where fractions have techniques of their own, some fraction that reaches the organ.
+        """
         if plan not in self._near:
-            exposures = tuple(exposure for _, _, exposure in self.limits.exposures)
-            systemic = self.effects.plans.plans[plan]
             self._near[plan] = tuple(
-                exposures_of(self.instance, systemic, table.menu.patterns, exposures)
+                np.concatenate(
+                    [
+                        exposures_of(self.instance, self.effects.plans.plans[plan], *of_one)
+                        for of_one in self._counted(table)
+                    ],
+                    axis=1,
+                )
                 for table in self.effects.menus.lesions
             )
         return self._near[plan]
 
+    def _counted(self, table: LesionTable) -> Iterator[tuple[Patterns, tuple[Exposure, ...]]]:
+        """Exposures with the patterns of the fractions that count for them."""
+        patterns, exposures = table.menu.patterns, self.limits.exposures
+        if patterns.way_by_day is None or not exposures:
+            yield patterns, tuple(exposure for _, _, exposure in exposures)
+            return
+        lesion = self.instance.lesions[table.menu.lesion]
+        for row, _, exposure in exposures:
+            limit = self.limits.on_organs[row].limit
+            reached = np.array(
+                [
+                    lesion.sparing_factor(limit.organ, limit.evaluation_point, 0, way) > 0
+                    for way in lesion.ways
+                ]
+            )
+            counted = patterns.incidence * reached[patterns.way_by_day]
+            yield replace(patterns, incidence=counted), (exposure,)
+
     def exposed(self, plan: PlanId) -> tuple[BoolArray, ...]:
         """Per lesion: (courses, exposures) whether a course meets the plan's infusions."""
         return tuple(
-            near[table.menu.pattern] & touched[table.variant]
+            near[table.menu.pattern] & (table.of_several_ways | touched[table.variant])
             for table, near, touched in zip(
                 self.effects.menus.lesions, self.near(plan), self.beams.touches, strict=True
             )

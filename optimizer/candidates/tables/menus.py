@@ -12,8 +12,8 @@ import numpy as np
 from abscopt.instances.history.rests import continued
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.courses import Menu, Patterns, enumerate_menu
-from abscopt.optimizer.candidates.limits.blood.alc import alc_unit
-from abscopt.optimizer.candidates.loads import Beam, by_technique, menu_loads
+from abscopt.optimizer.candidates.limits.blood.alc import alc_unit, kappa_of
+from abscopt.optimizer.candidates.loads import Beam, menu_loads
 from abscopt.optimizer.ids import CourseIds, PatternIds, Rows
 from abscopt.optimizer.progress import tick
 
@@ -34,7 +34,8 @@ class LesionTable:
     kept : (courses of the lesion in the case,) those that limits left in its own menu
     alc_unit : (patterns, days) log loss of lymphocytes at a loss of 1 per fraction
     kappa : (courses,) loss per fraction
-    variant : (courses,) index into `beams`
+    variant : (courses,) index into `beams`; of no meaning where fractions have techniques of their
+        own
     beams : the techniques and numbers of fractions a day on the menu
     """
 
@@ -44,6 +45,11 @@ class LesionTable:
     kappa: FloatArray
     variant: IntArray
     beams: tuple[Beam, ...]
+
+    @property
+    def of_several_ways(self) -> bool:
+        """Whether fractions have techniques of their own."""
+        return self.menu.patterns.way is not None
 
     def alc_loss(self, courses: CourseIds) -> FloatArray:
         """(courses, days) log loss of lymphocytes of some courses on each day."""
@@ -194,12 +200,31 @@ def _table(
     menu = menu.take(keep)
     beam = menu.technique * slots + menu.per_day
     beams, variant = np.unique(beam, return_inverse=True)
+    if menu.patterns.way is not None:
+        return _of_several_ways(instance, menu, keep)
     return LesionTable(
         menu=menu,
         kept=keep,
         alc_unit=alc_unit(instance, menu),
-        kappa=by_technique(lesion, menu, lesion.lymphocyte_loss),
+        kappa=kappa_of(lesion, menu)[menu.technique],
         variant=variant.reshape(-1),
+        beams=tuple((lesion, lesion.ways[int(b) // slots], int(b) % slots) for b in beams),
+    )
+
+
+def _of_several_ways(instance: Instance, menu: Menu, keep: BoolArray) -> LesionTable:
+    """The table of courses whose fractions have techniques of their own."""
+    lesion = instance.lesions[menu.lesion]
+    numbers, ways = menu.patterns.number[menu.pattern], menu.way_by_day
+    slots = int(menu.patterns.per_day.max()) + 1
+    beam = (ways * slots + numbers.astype(np.int64))[numbers > 0]
+    beams = np.unique(np.append(beam, 1))  # 'no course' is one a day of the first technique
+    return LesionTable(
+        menu=menu,
+        kept=keep,
+        alc_unit=alc_unit(instance, menu),
+        kappa=np.ones(len(menu)),
+        variant=np.zeros(len(menu), dtype=np.int64),
         beams=tuple((lesion, lesion.ways[int(b) // slots], int(b) % slots) for b in beams),
     )
 

@@ -89,10 +89,14 @@ def _of_courses(menu: Menu, day: int) -> IntArray:
     slots = np.where(early, menu.patterns.slot, 0)
     _, pattern = np.unique(np.hstack([days, slots]), axis=0, return_inverse=True)
     begun = np.asarray(early.any(axis=1))[menu.pattern]
-    dose = np.where(begun, menu.dose, 0.0)
-    technique = np.where(begun, menu.technique, 0)
-    keys = np.stack([begun, pattern.reshape(-1)[menu.pattern], dose, technique], axis=1)
-    _, number = np.unique(keys, axis=0, return_inverse=True)
+    keys = [begun, pattern.reshape(-1)[menu.pattern], np.where(begun, menu.technique, 0)]
+    if menu.each is None:
+        keys.append(np.where(begun, menu.dose, 0.0))
+    else:
+        keys += list(np.where(early[menu.pattern], menu.each, 0.0).T)
+    if menu.patterns.way is not None:
+        keys += list(np.where(early, menu.patterns.way, 0)[menu.pattern].T)
+    _, number = np.unique(np.stack(keys, axis=1), axis=0, return_inverse=True)
     return np.asarray(number.reshape(-1), dtype=np.int64)
 
 

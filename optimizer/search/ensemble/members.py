@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abscopt.instances.load import InputError, Problem
+from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.reuse import early_tables
 from abscopt.optimizer.candidates.table import Candidates, Parts
 from abscopt.optimizer.candidates.tables.effects import MOST_BYTES, EffectTables
@@ -146,6 +147,13 @@ def _offer(instance: Instance) -> list[Any]:
     return [lesions, asked, instance.agents, instance.regimens]
 
 
+def _alike(one: FloatArray | IntArray | None, other: FloatArray | IntArray | None) -> bool:
+    """Whether both are the same array, or none."""
+    if one is None or other is None:
+        return one is other
+    return np.array_equal(one, other)
+
+
 def _same_offer(nominal: Candidates, member: Candidates) -> bool:
     """Whether courses and plans are the same, one by nominal."""
     if nominal.plans != member.plans or len(nominal.lesions) != len(member.lesions):
@@ -158,6 +166,8 @@ def _same_offer(nominal: Candidates, member: Candidates) -> bool:
         and np.array_equal(a.technique, b.technique)
         and np.array_equal(a.patterns.days, b.patterns.days)
         and np.array_equal(a.patterns.slot, b.patterns.slot)
+        and _alike(a.each, b.each)
+        and _alike(a.patterns.way, b.patterns.way)
         for a, b in menus
     )
 

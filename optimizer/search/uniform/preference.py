@@ -80,18 +80,27 @@ def _apart(tabulated: Tabulated, rows: CourseRows) -> FloatArray:
 
 
 def _apart_courses(instance: Instance, table: LesionTable, standard: Schedule) -> FloatArray:
-    """(courses,) number of decisions of each course of a menu that differ from the standard."""
+    """(courses,) number of decisions of each course of a menu that differ from the standard.
+
+    sum_d [decision d of the course != that of the standard]
+    """
     menu, lesion = table.menu, instance.lesions[table.menu.lesion]
     course = standard.course(lesion.name)
     begun = menu.fractions > 0
     if not course:
         return np.where(begun, float(DECISIONS), 0.0)
-    names = [way.name for way in lesion.ways]
-    way = names.index(standard.technique(lesion.name) or names[0])
+    names, ways = [way.name for way in lesion.ways], standard.techniques(lesion.name)
+    way = names.index(ways[0] or names[0])
+    if menu.patterns.way is None:
+        other_way = menu.technique != way
+    else:  # with techniques of their own: any fraction of another one than the standard's first
+        real = menu.patterns.days >= 0
+        other_way = (real & (menu.patterns.way != way)).any(axis=1)[menu.pattern]
+    dose = max(gy for _, gy, _ in course)
     differ = (
         (menu.fractions != len(course)).astype(float)
-        + ~np.isclose(menu.dose, course[0][1], 1e-9, 0.0)
-        + (menu.technique != way)
+        + ~np.isclose(menu.dose, dose, 1e-9, 0.0)
+        + other_way
         + (menu.patterns.first[menu.pattern] != course[0][0])
         + (menu.patterns.last[menu.pattern] != course[-1][0])
     )

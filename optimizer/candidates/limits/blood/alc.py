@@ -17,6 +17,7 @@ from abscopt.optimizer.candidates.limits.protocol import CAP, CourseLoad
 from abscopt.optimizer.ids import CourseIds, CourseRows
 
 if TYPE_CHECKING:
+    from abscopt.instances.lesions import Lesion
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.courses import Menu
     from abscopt.optimizer.candidates.table import Candidates
@@ -31,13 +32,25 @@ cases every second, third ..., where the loss of a day is at most some percent a
 
 
 def alc_unit(instance: Instance, menu: Menu) -> FloatArray:
-    """(patterns, days) log loss of lymphocytes on each day at a loss of 1 per fraction."""
+    """(patterns, days) log loss of lymphocytes on each day at a loss of 1 per fraction.
+
+    Where fractions have techniques of their own, it is the loss itself.
+    """
+    lesion, patterns = instance.lesions[menu.lesion], menu.patterns
+    losses = [lesion.lymphocyte_loss(way) for way in lesion.ways]
+    by_day = patterns.number if patterns.way is None else patterns.weighted(losses)
     days = np.arange(instance.days)
     half = instance.lymphocytes.recovery_half_time_days
     remaining = lymphocytes.recovery(days[:, None] - days[None, :], half)
     remaining = np.where(days[:, None] >= days[None, :], remaining, 0.0)
-    unit: FloatArray = menu.patterns.number @ remaining.T
+    unit: FloatArray = by_day @ remaining.T
     return unit
+
+
+def kappa_of(lesion: Lesion, menu: Menu) -> FloatArray:
+    """(techniques,) what `alc_unit` has to be multiplied by: 1 where that is the loss itself."""
+    losses = np.array([lesion.lymphocyte_loss(way) for way in lesion.ways])
+    return losses if menu.patterns.way is None else np.ones_like(losses)
 
 
 class LymphocyteFloor(CourseLoad[AlcLimit]):
@@ -101,7 +114,7 @@ class LymphocyteFloor(CourseLoad[AlcLimit]):
         """(techniques, patterns, rows) kappa_w unit[p, t] / allowance."""
         table = candidates.lesions[s]
         lesion = candidates.lesion_of(table)
-        kappa = np.array([lesion.lymphocyte_loss(way) for way in lesion.ways])
+        kappa = kappa_of(lesion, table.menu)
         unit = table.alc_unit[:, _days_with_rows(candidates)]
         return kappa[:, None, None] * (unit / self.log_loss_allowance(candidates.instance))
 

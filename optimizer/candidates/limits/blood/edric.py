@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def edric_alone(instance: Instance, menu: Menu) -> tuple[FloatArray, FloatArray, FloatArray]:
     """(courses,) mean lung dose, mean heart dose and integral dose of each course."""
     tick()
-    lesion, total = instance.lesions[menu.lesion], menu.total
+    lesion = instance.lesions[menu.lesion]
+    total = menu.total if menu.patterns.way is None else menu.doses
     lung, heart, integral = (
         by_technique(lesion, menu, value)
         for value in (
@@ -33,7 +34,11 @@ def edric_alone(instance: Instance, menu: Menu) -> tuple[FloatArray, FloatArray,
             lesion.integral_dose,
         )
     )
-    return lung * total, heart * total, integral * total
+    doses = lung * total, heart * total, integral * total
+    if menu.patterns.way is None:
+        return doses
+    lungs, hearts, integrals = (of_fractions.sum(axis=1) for of_fractions in doses)
+    return lungs, hearts, integrals
 
 
 class DoseToImmuneCells(CourseLoad[EdricLimit]):

@@ -103,7 +103,20 @@ class DailyDoseLoad(OrganLoad[OnOrgan]):
     ) -> FloatArray:
         """(n,) Gy at the point from listed courses on days: height / number x number of the day."""
         menu = table.menu
+        if menu.patterns.way_by_day is not None:
+            return self._of_several_ways(table, courses, day)
         most = np.array([number for _, _, number in table.beams])[table.variant[courses]]
         number = menu.patterns.number[menu.pattern[courses], day]
         each = height[table.variant[courses]] / most
         return np.asarray(each * number * menu.gy_by_day[courses, day])
+
+    def _of_several_ways(self, table: LesionTable, courses: CourseIds, day: IntArray) -> FloatArray:
+        """(n,) the same: sparing of the day's technique x number of the day x Gy of each."""
+        menu, lesion = table.menu, table.beams[0][0]
+        point = self.limit.organ, self.limit.evaluation_point
+        sparing = np.array([lesion.sparing_factor(*point, 0, way) for way in lesion.ways])
+        pattern, patterns = menu.pattern[courses], menu.patterns
+        assert patterns.way_by_day is not None
+        number = patterns.number[pattern, day]
+        gy = menu.gy_by_day[courses, day]
+        return np.asarray(sparing[patterns.way_by_day[pattern, day]] * number * gy)

@@ -124,7 +124,11 @@ class PlanSet:
         by_way = []
         for way, prop in enumerate(props):
             resting = prop.resting_of(PlanIds(np.array(plans)))[:, :, : self.horizons]
-            loss = lesion.effect_loss(lesion.ways[way]) * weights
+            if patterns.way is None:
+                loss = lesion.effect_loss(lesion.ways[way]) * weights
+            else:
+                by_day = patterns.weighted([lesion.effect_loss(w) for w in lesion.ways])
+                loss = by_day @ effects.effect_weights[plans].T
             loss = loss + siphoned(self.instance, lesion, patterns.count)[:, None]
             by_way.append(
                 ByPattern(

@@ -192,6 +192,9 @@ def _exposure_rows(
                 continue
             extra = np.min([_extra(candidates, row, s, k) for k in plans], axis=0)
             by_pattern = np.zeros((len(lesion.ways), extra.shape[1]))
+            if table.of_several_ways:  # all beams alike: days say what reaches the organ
+                exposure_rows.append((row, s, by_pattern + extra[0]))
+                continue
             for of_beam, (_, way, number) in zip(extra, table.beams, strict=True):
                 daily = table.menu.patterns.per_day == number
                 by_pattern[lesion.ways.index(way), daily] = of_beam[daily]
@@ -203,7 +206,8 @@ def _extra(candidates: Candidates, row: int, s: int, plan: PlanId) -> FloatArray
     """(beams, patterns) what the state of exposure of a lesion's courses costs of a cap."""
     columns = [i for i, (limit, _, _) in enumerate(candidates.exposures) if limit == row]
     within_reach = candidates.near(plan)[s][:, columns]
-    met = within_reach[None] & candidates.touches[s][:, None, columns]
+    touched = candidates.touches[s] | candidates.lesions[s].of_several_ways
+    met = within_reach[None] & touched[:, None, columns]
     ratio = np.ones(met.shape[:2])
     for state in candidates.on_organs[row].states():
         members = (met == np.array(state)).all(axis=2)
