@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 from abscopt.instances.schema import Instance, Patient
 from abscopt.models import chemotherapy
+
+if TYPE_CHECKING:
+    from abscopt.instances.systemic import Regimen, RegimenDose
 
 
 def dose_in_mg(amount: float, unit: str, patient: Patient) -> float:
@@ -32,15 +38,24 @@ def infusions(
     cycles : number of cycles; None for the regimen's maximum
     """
     regimen = instance.regimens[regimen_name]
-    count = regimen.max_cycles if cycles is None else min(cycles, regimen.max_cycles)
+    count = regimen.all_cycles if cycles is None else min(cycles, regimen.all_cycles)
     found = []
-    for cycle in range(count):
-        for dose in regimen.doses:
-            day = start_day + cycle * regimen.cycle_days + dose.day
+    for begin, doses in regimen.cycles_in_order(count):
+        for dose in doses:
+            day = start_day + begin + dose.day
             if day < instance.days:
                 milligrams = dose_in_mg(dose.amount, dose.unit, instance.patient)
                 found.append((dose.drug, day, milligrams))
     return tuple(sorted(found, key=lambda item: (item[1], item[0])))
+
+
+def places_of_doses(name: str, regimen: Regimen) -> Iterator[tuple[str, RegimenDose]]:
+    """(place in a file, infusion) of one cycle of each sort."""
+    for i, dose in enumerate(regimen.doses):
+        yield f"regimens.{name}.doses[{i}]", dose
+    for j, phase in enumerate(regimen.then):
+        for i, dose in enumerate(phase.doses):
+            yield f"regimens.{name}.then[{j}].doses[{i}]", dose
 
 
 def reference_mg(instance: Instance, drug: str) -> tuple[float, float] | None:
@@ -52,7 +67,7 @@ def reference_mg(instance: Instance, drug: str) -> tuple[float, float] | None:
     known = stated or [
         dose
         for regimen in instance.regimens.values()
-        for dose in regimen.doses
+        for dose in regimen.every_dose
         if dose.drug == drug
     ]
     milligrams = [dose_in_mg(dose.amount, dose.unit, instance.patient) for dose in known]

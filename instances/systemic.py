@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import Field
@@ -172,8 +173,29 @@ class RegimenDose(Table):
     unit: DoseUnit = Field(description="of the amount")
 
 
+class RegimenPhase(Table):
+    """Cycles of other doses or another rhythm, after those before them."""
+
+    cycle_days: Annotated[int, Field(ge=1, le=365)] = Field(
+        description="from the start of a cycle to the next"
+    )
+    cycles: Annotated[int, Field(ge=1, le=100)] = Field(description="greatest number of cycles")
+    after_days: Annotated[int, Field(ge=1, le=365)] | None = Field(
+        default=None,
+        description="from the start of the last cycle before to the first one; the days of that "
+        "cycle if absent",
+    )
+    doses: Annotated[tuple[RegimenDose, ...], Field(min_length=1, max_length=60)] = Field(
+        description="infusions of one cycle"
+    )
+
+
 class Regimen(LibraryTable):
-    """Infusions of one cycle, repeated every `cycle_days` at most `max_cycles` times."""
+    """Infusions of one cycle, repeated every `cycle_days` at most `max_cycles` times.
+
+    `then` goes on with other cycles: 240 mg every two weeks and then 480 mg every four, a loading
+    dose and then smaller ones. Cycles are counted over all of them.
+    """
 
     title: str | None = Field(default=None, description="one line for reports")
     cycle_days: Annotated[int, Field(ge=1, le=365)] = Field(
@@ -183,10 +205,46 @@ class Regimen(LibraryTable):
     doses: Annotated[tuple[RegimenDose, ...], Field(min_length=1, max_length=60)] = Field(
         description="infusions of one cycle"
     )
+    then: Annotated[tuple[RegimenPhase, ...], Field(max_length=8)] = Field(
+        default=(), description="cycles that follow, of other doses or another rhythm"
+    )
+
+    @property
+    def all_cycles(self) -> int:
+        """Greatest number of cycles, those that follow included."""
+        return self.max_cycles + sum(phase.cycles for phase in self.then)
+
+    @property
+    def every_dose(self) -> tuple[RegimenDose, ...]:
+        """Infusions of one cycle of each sort."""
+        return self.doses + tuple(dose for phase in self.then for dose in phase.doses)
+
+    def cycles_in_order(self, count: int) -> Iterator[tuple[int, tuple[RegimenDose, ...]]]:
+        """(day from the start of the regimen, infusions) of its first cycles."""
+        begin = 0
+        first = (self.cycle_days, self.max_cycles, None, self.doses)
+        sorts: list[tuple[int, int, int | None, tuple[RegimenDose, ...]]] = [first]
+        sorts += [(p.cycle_days, p.cycles, p.after_days, p.doses) for p in self.then]
+        yielded, last = 0, 0
+        for cycle_days, cycles, after_days, doses in sorts:
+            if yielded and after_days is not None:
+                begin = last + after_days
+            for _ in range(min(cycles, count - yielded)):
+                yield begin, doses
+                yielded, last = yielded + 1, begin
+                begin += cycle_days
 
     @consistent
     def _one_dose_a_day(self) -> Self:
         """A drug is infused once a day, doses of later cycles included."""
+        if self.then:
+            taken: set[tuple[str, int]] = set()
+            for begin, doses in self.cycles_in_order(self.all_cycles):
+                for dose in doses:
+                    if (dose.drug, begin + dose.day) in taken:
+                        raise ValueError(f"{dose.drug} is given twice on day {begin + dose.day}")
+                    taken.add((dose.drug, begin + dose.day))
+            return self
         for i, dose in enumerate(self.doses):
             for other in self.doses[:i]:
                 cycles, rest = divmod(abs(dose.day - other.day), self.cycle_days)

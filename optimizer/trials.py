@@ -102,7 +102,7 @@ def _given_days(instance: Instance, entry: TrialInfusions) -> tuple[int, ...] | 
 
 
 def _drugs_of(instance: Instance, agent: AgentChoice) -> set[str]:
-    return {dose.drug for name in agent.regimens for dose in instance.regimens[name].doses}
+    return {dose.drug for name in agent.regimens for dose in instance.regimens[name].every_dose}
 
 
 def dropped(instance: Instance, arm: TrialArm) -> int:

@@ -143,7 +143,7 @@ def _assumed(instance: Instance) -> Iterator[Note]:
     reasons: dict[str, tuple[str, str]] = {}
     for agent in instance.agents:
         for name in agent.regimens:
-            for dose in instance.regimens[name].doses:
+            for dose in instance.regimens[name].every_dose:
                 if dose.unit in BODY_KEYS:
                     key, unit = BODY_KEYS[dose.unit]
                     given = dose_in_mg(dose.amount, dose.unit, instance.patient)
@@ -238,13 +238,14 @@ def _cycles(instance: Instance) -> Iterator[Note]:
     for i, agent in enumerate(instance.agents):
         for name in agent.regimens:
             regimen, place = instance.regimens[name], f"agents[{i}].regimens"
-            most = regimen.max_cycles
+            most = regimen.all_cycles
             asked = most if agent.cycles is None else agent.cycles
             if asked > most:
                 facts: dict[str, object] = {"asked": asked, "regimen": name, "most": most}
                 yield note("cycles_beyond_regimen", f"agents[{i}].cycles", **facts)
             start, given = _last_start(instance, agent, name)
-            total = min(asked, most) * len(regimen.doses)
+            planned = regimen.cycles_in_order(min(asked, most))
+            total = sum(len(doses) for _, doses in planned)
             if start is not None and given < total:
                 facts = {"regimen": name, "given": given, "total": total, "start": start}
                 yield note("doses_cut", place, days=instance.days, **facts)
@@ -288,7 +289,7 @@ def _idle_terms(instance: Instance) -> Iterator[Note]:
         dose.drug
         for agent in instance.agents
         for name in agent.regimens
-        for dose in instance.regimens[name].doses
+        for dose in instance.regimens[name].every_dose
     }
     idle = {
         "no organ of a lesion has the word liver in it": (
@@ -317,7 +318,7 @@ def _blockers(instance: Instance) -> list[int]:
         if all(
             instance.drugs[dose.drug].kind == "checkpoint_inhibitor"
             for name in agent.regimens
-            for dose in instance.regimens[name].doses
+            for dose in instance.regimens[name].every_dose
         )
     ]
 

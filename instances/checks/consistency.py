@@ -235,7 +235,7 @@ def _systemic(instance: Instance) -> Iterator[Problem]:
                 known = {*instance.regimens, *library("regimens")}
                 yield f"{place}.regimens", name, f"unknown regimen{nearest(name, known)}"
                 continue
-            drugs |= {dose.drug for dose in instance.regimens[name].doses}
+            drugs |= {dose.drug for dose in instance.regimens[name].every_dose}
         given.update(drugs)
         if drugs:
             yield from _placed(instance, place, agent)
@@ -248,7 +248,7 @@ def _systemic(instance: Instance) -> Iterator[Problem]:
         if count > 1:
             yield "agents", drug, "one drug may belong to one agent only"
     for name, regimen in instance.regimens.items():
-        for dose in regimen.doses:
+        for dose in regimen.every_dose:
             if dose.drug not in instance.drugs:
                 known = {*instance.drugs, *library("drugs")}
                 rule = f"unknown drug{nearest(dose.drug, known)}"
@@ -262,7 +262,12 @@ MOST_APART = 2.0
 
 def _drug_doses(instance: Instance) -> Iterator[Problem]:
     """Doses of chemotherapy of which the effect is not known."""
-    from abscopt.instances.regimens import dose_in_mg, dose_problem, reference_mg
+    from abscopt.instances.regimens import (
+        dose_in_mg,
+        dose_problem,
+        places_of_doses,
+        reference_mg,
+    )
 
     for name, drug in instance.drugs.items():
         known = reference_mg(instance, name)
@@ -272,14 +277,14 @@ def _drug_doses(instance: Instance) -> Iterator[Problem]:
             rule = f"is missing: regimens give {known[0]:.4g} to {known[1]:.4g} mg per dose"
             yield f"drugs.{name}.reference_doses", None, rule
     for name, regimen in instance.regimens.items():
-        for i, dose in enumerate(regimen.doses):
+        for where, dose in places_of_doses(name, regimen):
             if dose.drug not in instance.drugs:
                 continue
             given_mg = dose_in_mg(dose.amount, dose.unit, instance.patient)
             rule = dose_problem(instance, dose.drug, given_mg) or ""
             if rule:
                 value = f"{dose.amount:g} {dose.unit} ({given_mg:.4g} mg)"
-                yield f"regimens.{name}.doses[{i}].amount", value, rule
+                yield f"{where}.amount", value, rule
 
 
 def _placed(instance: Instance, place: str, agent: AgentChoice) -> Iterator[Problem]:
@@ -290,7 +295,7 @@ def _placed(instance: Instance, place: str, agent: AgentChoice) -> Iterator[Prob
         name
         for name in agent.regimens
         if name in instance.regimens
-        and all(dose.drug in instance.drugs for dose in instance.regimens[name].doses)
+        and all(dose.drug in instance.drugs for dose in instance.regimens[name].every_dose)
     ]
     if agent.optional or not known:
         return
@@ -370,7 +375,7 @@ def _standard_days(
 
     name = given.regimen or agent.regimens[0]
     regimen = instance.regimens.get(name)
-    if regimen is None or any(dose.drug not in instance.drugs for dose in regimen.doses):
+    if regimen is None or any(dose.drug not in instance.drugs for dose in regimen.every_dose):
         return
     cycles = agent.cycles if given.cycles is None else given.cycles
     if given_infusions(instance, agent, name, given.start_day, cycles) is None:

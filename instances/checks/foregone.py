@@ -63,7 +63,7 @@ def missing_cycles(instance: Instance) -> Iterator[Problem]:
     """Cycles that an agent or the standard asks for and its regimens do not have."""
     known = instance.regimens
     for i, agent in enumerate(instance.agents):
-        own = {name: known[name].max_cycles for name in agent.regimens if name in known}
+        own = {name: known[name].all_cycles for name in agent.regimens if name in known}
         if agent.cycles is not None and own and agent.cycles > max(own.values()):
             most = " and ".join(f"{name} has {count}" for name, count in own.items())
             yield f"agents[{i}].cycles", agent.cycles, f"more than the regimen gives: {most}"
@@ -71,6 +71,6 @@ def missing_cycles(instance: Instance) -> Iterator[Problem]:
     for i, given in enumerate(instance.standard.agents if instance.standard else ()):
         chosen = agents.get(given.agent)
         name = given.regimen or (chosen.regimens[0] if chosen else "")
-        if given.cycles is not None and name in known and given.cycles > known[name].max_cycles:
-            rule = f"more than the regimen gives: {name} has {known[name].max_cycles}"
+        if given.cycles is not None and name in known and given.cycles > known[name].all_cycles:
+            rule = f"more than the regimen gives: {name} has {known[name].all_cycles}"
             yield f"standard.agents[{i}].cycles", given.cycles, rule

@@ -104,7 +104,7 @@ def too_large(instance: Instance) -> Iterator[tuple[str, object, str]]:
         yield "lesions", value, f"at most {MOST_LOADS} in a case: shorten the menus"
     for i, agent in enumerate(instance.agents):
         known = [instance.regimens[r] for r in agent.regimens if r in instance.regimens]
-        doses = sum(len(regimen.doses) * regimen.max_cycles for regimen in known)
+        doses = sum(len(doses) for r in known for _, doses in r.cycles_in_order(r.all_cycles))
         if doses * len(agent.start_days) > MOST_INFUSIONS:
             value = f"{doses} doses from {len(agent.start_days)} start days"
             rule = f"at most {MOST_INFUSIONS} in all: fewer start days, cycles or doses of a cycle"

@@ -23,7 +23,7 @@ from abscopt.instances.checks.usual import (
     VOLUME_CM3,
     Usual,
 )
-from abscopt.instances.regimens import dose_in_mg
+from abscopt.instances.regimens import dose_in_mg, places_of_doses
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
@@ -87,8 +87,8 @@ def _amounts(instance: Instance) -> Iterator[Note]:
     """Doses of the regimens that agents may give."""
     names = dict.fromkeys(name for agent in instance.agents for name in agent.regimens)
     for name in names:
-        for j, dose in enumerate(instance.regimens[name].doses):
-            place, what = f"regimens.{name}.doses[{j}].amount", f"the dose of {dose.drug}"
+        for where, dose in places_of_doses(name, instance.regimens[name]):
+            place, what = f"{where}.amount", f"the dose of {dose.drug}"
             found = list(_outside(place, what, dose.amount, AMOUNTS[dose.unit]))
             given = dose_in_mg(dose.amount, dose.unit, instance.patient)
             yield from found or _outside(place, f"{what} for this patient", given, GIVEN_MG)

@@ -26,7 +26,7 @@ def begun_doses(instance: Instance, agent: AgentChoice, past: Past) -> Doses:
 
 def drugs_of(instance: Instance, agent: AgentChoice) -> set[str]:
     """Drugs of an agent's regimens."""
-    return {dose.drug for name in agent.regimens for dose in instance.regimens[name].doses}
+    return {dose.drug for name in agent.regimens for dose in instance.regimens[name].every_dose}
 
 
 def continued_doses(instance: Instance, agent: AgentChoice) -> dict[Doses, int]:

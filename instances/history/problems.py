@@ -76,7 +76,7 @@ def _events(
         for agent in instance.agents
         for name in agent.regimens
         if name in instance.regimens
-        for dose in instance.regimens[name].doses
+        for dose in instance.regimens[name].every_dose
     }
     for i, dose in enumerate(table.doses_of_drugs):
         where = f"{place}.doses_of_drugs[{i}]"

@@ -121,7 +121,7 @@ def _intervals(case: Instance, name: str, schedule: Schedule) -> set[int]:
 def _agent_plan(case: Instance, name: str, schedule: Schedule) -> tuple[str | None, int | None]:
     """(regimen, day of the first dose) of an agent; the regimen is None where none of it fits."""
     agent = next(agent for agent in case.agents if agent.name == name)
-    drugs = {dose.drug for regimen in agent.regimens for dose in case.regimens[regimen].doses}
+    drugs = {dose.drug for regimen in agent.regimens for dose in case.regimens[regimen].every_dose}
     doses = tuple((i.drug, i.day, i.dose_mg) for i in schedule.infusions if i.drug in drugs)
     if not doses:
         return None, None

@@ -47,7 +47,7 @@ def closed_days(instance: Instance, schedule: Schedule) -> Iterator[str]:
 
 
 def _drugs(instance: Instance, agent: AgentChoice) -> set[str]:
-    return {dose.drug for name in agent.regimens for dose in instance.regimens[name].doses}
+    return {dose.drug for name in agent.regimens for dose in instance.regimens[name].every_dose}
 
 
 def moved(

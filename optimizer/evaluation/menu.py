@@ -67,7 +67,7 @@ def _off_menu(instance: Instance, schedule: Schedule) -> Iterator[str]:
         dose.drug
         for agent in instance.agents
         for name in agent.regimens
-        for dose in instance.regimens[name].doses
+        for dose in instance.regimens[name].every_dose
     }
     for drug in sorted({i.drug for i in schedule.infusions} - offered_drugs):
         yield f"{drug}: no agent of the case offers this drug"
@@ -236,7 +236,7 @@ def _doses_of(
     instance: Instance, agent: AgentChoice, schedule: Schedule
 ) -> tuple[tuple[str, int, float], ...]:
     """(drug, day, mg) of an agent's infusions."""
-    drugs = {dose.drug for name in agent.regimens for dose in instance.regimens[name].doses}
+    drugs = {dose.drug for name in agent.regimens for dose in instance.regimens[name].every_dose}
     return tuple(sorted((i.drug, i.day, i.dose_mg) for i in schedule.infusions if i.drug in drugs))
 
 

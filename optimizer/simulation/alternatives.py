@@ -73,7 +73,7 @@ def _offered(instance: Instance, infusions: tuple[Infusion, ...], earliest: int)
         day
         for agent in instance.agents
         for name in agent.regimens
-        if inhibitors[0].drug in {dose.drug for dose in instance.regimens[name].doses}
+        if inhibitors[0].drug in {dose.drug for dose in instance.regimens[name].every_dose}
         for day in agent.start_days
         if day >= earliest and given_infusions(instance, agent, name, day, agent.cycles)
     ]
@@ -103,7 +103,7 @@ def _on_infusion_days(instance: Instance, infusions: list[Infusion]) -> list[Inf
         dose.drug: agent
         for agent in instance.agents
         for name in agent.regimens
-        for dose in instance.regimens[name].doses
+        for dose in instance.regimens[name].every_dose
     }
     for drug in dict.fromkeys(i.drug for i in infusions):
         of_drug = sorted((i for i in infusions if i.drug == drug), key=lambda i: i.day)
