@@ -38,13 +38,21 @@ class PhaseTiming:
     owner: tuple[int, ...]
 
 
-def phase_timings(instance: Instance, lesion: Lesion) -> Iterator[PhaseTiming]:
-    """Every timing of a menu of phases that ends within the horizon, each once per list."""
+def phase_timings(
+    instance: Instance, lesion: Lesion, past_starts: bool = False
+) -> Iterator[PhaseTiming]:
+    """Every timing of a menu of phases that ends within the horizon, each once per list.
+
+    Parameters
+    ----------
+    past_starts : whether start days before today count, too
+    """
     course = lesion.course
     assert course is not None and course.form == "phases"
+    starts = course.start_days if past_starts else from_today(instance, course.start_days)
     for phases in course.lists:
         known: set[tuple[tuple[Place, ...], tuple[int, ...]]] = set()
-        for start in from_today(instance, course.start_days):
+        for start in starts:
             for timing in _after(instance, lesion, phases, start):
                 key = timing.places, tuple(map(id, timing.phases)) + timing.owner
                 if timing.places and key not in known:

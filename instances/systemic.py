@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -196,6 +196,8 @@ class Regimen(LibraryTable):
     `then` goes on with other cycles: 240 mg every two weeks and then 480 mg every four, a loading
     dose and then smaller ones. Cycles are counted over all of them.
     """
+
+    later: ClassVar = ("then",)
 
     title: str | None = Field(default=None, description="one line for reports")
     cycle_days: Annotated[int, Field(ge=1, le=365)] = Field(

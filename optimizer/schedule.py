@@ -13,7 +13,7 @@ from abscopt.instances.fields import Table
 from abscopt.instances.history.doses import resumed_doses
 from abscopt.instances.history.events import FractionEntry, InfusionEntry
 from abscopt.instances.history.past import past_of
-from abscopt.instances.history.rests import resumed_course
+from abscopt.instances.history.rests import resumed_fractions
 from abscopt.instances.history.standard import GivenDose, GivenFraction, standard_events
 from abscopt.instances.load import InputError, Problem, problems_of
 from abscopt.instances.reading.problems import first_of
@@ -22,6 +22,7 @@ from abscopt.instances.regimens import dose_problem
 if TYPE_CHECKING:
     import pandas as pd
 
+    from abscopt.instances.history.past import Past
     from abscopt.instances.schema import Instance
 
 
@@ -265,9 +266,9 @@ def resumed_schedule(instance: Instance) -> Schedule | None:
     if past is None or past.planned_fractions is None:
         return None
     fractions = [
-        (day, lesion.name, gy, slot, past.technique(lesion.name) or "")
+        (day, lesion.name, gy, slot, way)
         for lesion in instance.lesions
-        for day, gy, slot in resumed_course(instance, lesion) or past.course(lesion.name)
+        for day, gy, slot, way in resumed_fractions(instance, lesion) or _given(past, lesion.name)
         if day < instance.days
     ]
     doses = [
@@ -276,6 +277,12 @@ def resumed_schedule(instance: Instance) -> Schedule | None:
         for drug, day, milligrams in resumed_doses(instance, agent)
     ]
     return schedule_of_events(fractions, doses)
+
+
+def _given(past: Past, lesion: str) -> Iterator[tuple[int, float, int, str]]:
+    """Day, Gy, position in the day and technique of what a lesion has received."""
+    ways = past.ways(lesion)
+    return ((*fraction, way) for fraction, way in zip(past.course(lesion), ways, strict=True))
 
 
 def schedule_of_events(fractions: Iterable[GivenFraction], doses: Iterable[GivenDose]) -> Schedule:

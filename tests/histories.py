@@ -77,7 +77,7 @@ def begun(instance: Instance, seed: int, *, menus: Raw | None = None) -> Instanc
     table["rest"] = [
         {"lesion": lesion.name, **wanted}
         for lesion in instance.lesions
-        if lesion.irradiable and wanted
+        if lesion.irradiable and wanted and lesion.course and lesion.course.form == "uniform"
     ]
     try:
         return with_past(instance, table)
@@ -94,8 +94,8 @@ def rests(instance: Instance, lesion: Lesion) -> list[tuple[Fraction, ...]]:
         menu = courses(instance, lesion)
         return [c for c in menu if not c or from_today(instance, [c[0].day])]
     listed = [
-        tuple(Fraction(d, lesion.name, gy, slot, begun_course.technique) for d, gy, slot in course)
-        for course in begun_course.courses
+        tuple(Fraction(d, lesion.name, gy, slot, way) for d, gy, slot, way in course)
+        for course in begun_course.fractions
     ]
     return listed if begun_course.must else [(), *listed]
 

@@ -186,7 +186,7 @@ def empty_menu(instance: Instance, lesion: Lesion) -> str | None:
     course = lesion.course
     assert course is not None and course.form != "free"
     if course.form == "phases":
-        if next(phase_timings(instance, lesion), None) is not None:
+        if next(phase_timings(instance, lesion, past_starts=True), None) is not None:
             return None
         return f"no course of its phases ends within the horizon of {instance.days} days"
     found = timings(instance, course)

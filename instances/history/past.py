@@ -45,6 +45,14 @@ class Past:
             return None
         return _course(self.planned_fractions, lesion)
 
+    def ways(self, lesion: str) -> tuple[str, ...]:
+        """Technique of each fraction of `course`, in its order."""
+        return _ways(self.fractions, lesion)
+
+    def planned_ways(self, lesion: str) -> tuple[str, ...]:
+        """Technique of each fraction of `planned`, in its order; none without a plan."""
+        return _ways(self.planned_fractions or (), lesion)
+
     def earliest(self, what: str) -> int:
         """First day on which a lesion may be irradiated, or a drug be given, from today on."""
         return max([self.today, *(day + 1 for day, name in self.missed if name == what)])
@@ -57,6 +65,11 @@ class Past:
 
 def _course(fractions: tuple[GivenFraction, ...], lesion: str) -> Course:
     return tuple(sorted((d, gy, slot) for d, name, gy, slot, _ in fractions if name == lesion))
+
+
+def _ways(fractions: tuple[GivenFraction, ...], lesion: str) -> tuple[str, ...]:
+    ordered = sorted((d, gy, slot, way) for d, name, gy, slot, way in fractions if name == lesion)
+    return tuple(way for _, _, _, way in ordered)
 
 
 def past_of(instance: Instance) -> Past | None:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
 
 Problem = tuple[str, object, str]
+OF_UNIFORM = (
+    "fractions", "doses_gy", "interval_days", "twice_daily_days", "compensating_fractions",
+)  # fmt: skip
+"""Keys of what may follow that say something of uniform courses only."""
 
 
 def history_problems(instance: Instance) -> Iterator[Problem]:
@@ -29,11 +33,11 @@ def history_problems(instance: Instance) -> Iterator[Problem]:
     if delivered.plan is not None:
         yield from _events(instance, delivered.plan, "delivered.plan", None)
     for i, lesion in enumerate(instance.lesions):
-        if lesion.course is not None and lesion.course.form != "uniform":
-            form = lesion.course.form
-            what = "free courses" if form == "free" else "courses of phases"
-            rule = f"a treatment that has begun needs uniform menus: {what} are not gone on with"
-            yield f"lesions[{i}].course.form", form, rule
+        if lesion.course is not None and lesion.course.form == "free":
+            rule = (
+                "a treatment that has begun needs uniform menus: free courses are not gone on with"
+            )
+            yield f"lesions[{i}].course.form", "free", rule
     for i, limit in enumerate(instance.limits):
         if limit.kind == "one_plan":
             rule = "lesions that one plan serves are not gone on with once treatment has begun"
@@ -58,9 +62,14 @@ def _names(instance: Instance, delivered: Delivered) -> Iterator[Problem]:
         if lesion is None:
             rule = f"unknown lesion; known {listing(lesions)}"
             yield f"delivered.rest[{i}].lesion", rest.lesion, rule
-        elif lesion.course is None or lesion.course.form != "uniform":
+        elif lesion.course is None or lesion.course.form == "free":
             rule = "must be a lesion with a uniform course"
             yield f"delivered.rest[{i}].lesion", rest.lesion, rule
+        elif lesion.course.form == "phases":
+            for key in OF_UNIFORM:
+                if getattr(rest, key) is not None:
+                    rule = "belongs to a uniform course: phases go on as their menu says"
+                    yield f"delivered.rest[{i}].{key}", getattr(rest, key), rule
 
 
 def _events(
@@ -126,9 +135,15 @@ def _days_of_lesions(
     """Fractions twice in one place, days of unequal doses, lesions of several techniques."""
     days: defaultdict[tuple[str, int], list[FractionEntry]] = defaultdict(list)
     ways: dict[str, str | None] = {}
+    phased = {
+        lesion.name
+        for lesion in instance.lesions
+        if lesion.course is not None and lesion.course.form == "phases"
+    }
     for i, row in enumerate(table.fractions):
         days[row.lesion, row.on(instance.calendar)].append(row)
-        if ways.setdefault(row.lesion, row.technique) != row.technique:
+        one_way = row.lesion not in phased
+        if one_way and ways.setdefault(row.lesion, row.technique) != row.technique:
             yield f"{place}[{i}].technique", row.technique, f"{row.lesion} has another one before"
     for (lesion, day), rows in days.items():
         slots = sorted(row.fraction_of_day for row in rows)
@@ -136,6 +151,8 @@ def _days_of_lesions(
             yield place, day, f"{lesion} has one fraction twice on this day"
         elif slots != list(range(1, len(slots) + 1)):
             yield place, day, f"fraction_of_day of {lesion} must count from 1 on this day"
+        if len({row.technique for row in rows}) > 1:
+            yield place, day, f"fractions of {lesion} on one day need one technique"
         if len({row.dose_gy for row in rows}) > 1:
             rule = f"fractions of {lesion} on one day need one dose (state one that was broken off "
             yield place, day, rule + "and gone on with as one fraction)"

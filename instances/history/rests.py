@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from abscopt.instances.calendar import date_of, is_machine_day, is_start_day
 from abscopt.instances.history.delivered import Rest
 from abscopt.instances.history.past import Course, Past, past_of
+from abscopt.instances.history.phased import Whole, phased_rests, resumed_phases
 from abscopt.instances.reading.problems import refused
 
 if TYPE_CHECKING:
@@ -38,11 +39,19 @@ class Continued:
     technique : of all its fractions
     courses : whole courses, the one that stops here first
     must : whether some fractions were given, so that 'no course' is not among the choices
+    ways : technique of each fraction of each course; None where all have `technique`
     """
 
     technique: str
     courses: tuple[Course, ...]
     must: bool
+    ways: tuple[tuple[str, ...], ...] | None = None
+
+    @property
+    def fractions(self) -> tuple[Whole, ...]:
+        """The courses with the technique of each fraction."""
+        ways = self.ways or tuple((self.technique,) * len(course) for course in self.courses)
+        return tuple(_with_ways(*pair) for pair in zip(self.courses, ways, strict=True))
 
 
 def continued(instance: Instance, lesion: Lesion) -> Continued | None:
@@ -74,6 +83,8 @@ def _continued(instance: Instance, lesion: Lesion, past: Past) -> Continued | No
     technique = past.technique(lesion.name) or lesion.ways[0].name
     if not given and not missed_start:
         return None
+    if lesion.course is not None and lesion.course.form == "phases":
+        return _of_phases(instance, lesion, past)
     courses = dict.fromkeys([given] if given else [()])
     courses |= dict.fromkeys(_resumed(instance, past, lesion.name, given, planned))
     for rest in _rests(instance, lesion, past, given, planned):
@@ -85,11 +96,51 @@ def _continued(instance: Instance, lesion: Lesion, past: Past) -> Continued | No
     return Continued(technique, inside, bool(given))
 
 
+def _of_phases(instance: Instance, lesion: Lesion, past: Past) -> Continued:
+    """What may become of a course of phases: stopped, the plan resumed, the menu gone on with."""
+    given = _with_ways(past.course(lesion.name), past.ways(lesion.name))
+    courses = dict.fromkeys([given] if given else [])
+    resumed = resumed_fractions(instance, lesion)
+    courses |= dict.fromkeys([] if resumed is None else [resumed])
+    for whole in phased_rests(instance, lesion, past, rest_of(instance, lesion.name), given):
+        courses[whole] = None
+        if len(courses) > MOST_RESTS:
+            rule = f"at most {MOST_RESTS} courses may follow: fewer doses, numbers or gaps"
+            raise refused(instance.name, "delivered.rest", lesion.name, rule)
+    inside = [course for course in courses if course and course[-1][0] < instance.days]
+    return Continued(
+        lesion.ways[0].name,
+        tuple(tuple((day, gy, slot) for day, gy, slot, _ in course) for course in inside),
+        bool(given),
+        tuple(tuple(way for _, _, _, way in course) for course in inside),
+    )
+
+
+def _with_ways(course: Course, ways: tuple[str, ...]) -> Whole:
+    return tuple((day, gy, slot, way) for (day, gy, slot), way in zip(course, ways, strict=True))
+
+
+def resumed_fractions(instance: Instance, lesion: Lesion) -> Whole | None:
+    """`resumed_course` with the technique of each fraction."""
+    past = past_of(instance)
+    assert past is not None
+    course = resumed_course(instance, lesion)
+    if course is None:
+        return None
+    given = past.ways(lesion.name)
+    planned = past.planned_ways(lesion.name)[len(given) :]
+    if lesion.course is None or lesion.course.form != "phases":
+        return _with_ways(course, (past.technique(lesion.name) or "",) * len(course))
+    return _with_ways(course, given + planned)
+
+
 def resumed_course(instance: Instance, lesion: Lesion) -> Course | None:
     """What was given and the rest of the plan, as soon as can be; None without a plan."""
     past = past_of(instance)
     assert past is not None
     given, planned = past.course(lesion.name), past.planned(lesion.name)
+    if lesion.course is not None and lesion.course.form == "phases":
+        return resumed_phases(instance, lesion, past)
     return next(iter(_resumed(instance, past, lesion.name, given, planned)), None)
 
 

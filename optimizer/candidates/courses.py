@@ -278,17 +278,24 @@ def enumerate_menu(instance: Instance, index: int) -> Menu:
 
 def _listed_menu(instance: Instance, index: int, begun: Continued) -> Menu:
     """Courses that continue a past, each with its own doses."""
+    names = [way.name for way in instance.lesions[index].ways]
+    several = begun.ways is not None and len(names) > 1
     patterns: dict[Places, int] = {(): 0}
     rows = [
-        patterns.setdefault(tuple((day, slot) for day, _, slot in course), len(patterns))
-        for course in begun.courses
+        patterns.setdefault(
+            tuple((day, slot, names.index(way)) for day, _, slot, way in course)
+            if several
+            else tuple((day, slot) for day, _, slot, _ in course),
+            len(patterns),
+        )
+        for course in begun.fractions
     ]
     tick()
-    arrays = Patterns.listed(list(patterns), instance.days)
+    arrays = Patterns.listed(list(patterns), instance.days, several)
     each = np.zeros((1 + len(rows), arrays.days.shape[1]))
     for i, course in enumerate(begun.courses):
         each[1 + i, : len(course)] = [gy for _, gy, _ in course]
-    way = [way.name for way in instance.lesions[index].ways].index(begun.technique)
+    way = 0 if several else names.index(begun.technique)
     return Menu(
         lesion=index,
         patterns=arrays,

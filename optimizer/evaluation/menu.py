@@ -119,7 +119,12 @@ def _other_course(instance: Instance, lesion: Lesion, schedule: Schedule) -> Ite
         return
     begun = continued(instance, lesion)
     if begun is not None:
-        if not any(_alike(course, other) for other in begun.courses):
+        ways = schedule.techniques(lesion.name)
+        offered_ways = begun.ways or ((begun.technique,) * len(course),) * len(begun.courses)
+        if not any(
+            _alike(course, other) and ways == theirs
+            for other, theirs in zip(begun.courses, offered_ways, strict=True)
+        ):
             yield f"{lesion.name}: the course is not among those that may follow what was given"
         return
     menu, ways = lesion.course, schedule.techniques(lesion.name)

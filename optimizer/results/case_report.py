@@ -104,7 +104,7 @@ def raw_courses(instance: Instance, lesion: Lesion) -> int:
         longest = min(len(course.days), course.max_fractions or len(course.days))
         return sum(math.comb(len(course.days), k) * levels**k for k in range(1, longest + 1))
     if course.form == "phases":
-        found = phase_timings(instance, lesion)
+        found = phase_timings(instance, lesion, past_starts=True)
         return sum(math.prod(len(phase.levels_gy) for phase in timing.phases) for timing in found)
     timings = (
         (len(block.levels_gy), _course_days(instance, block, start, fractions, interval))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from brute_force import courses, enumerate_by_judge
+from histories import all_rests, begun, continued_doses, rests
 from hypothesis import given
 from hypothesis import strategies as st
 from phased_cases import phased
@@ -24,7 +26,8 @@ from abscopt.models import lq
 from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.courses import enumerate_menu
 from abscopt.optimizer.evaluation import Evaluation, Judge
-from abscopt.optimizer.schedule import Fraction, Schedule, read_schedule
+from abscopt.optimizer.replanning.started import with_past
+from abscopt.optimizer.schedule import Fraction, Schedule, read_schedule, resumed_schedule
 
 LN_N = math.log(1e7)
 """Log clonogens of `plain_lq`, which has alpha 0.3 / Gy and alpha/beta 10 Gy."""
@@ -226,3 +229,132 @@ def test_the_search_finds_what_enumeration_finds(make: Any) -> None:
 def _number(instance: Instance) -> int:
     plans = math.prod(1 + len(a.regimens) * len(a.start_days) for a in instance.agents)
     return plans * math.prod(len(courses(instance, site)) for site in instance.lesions)
+
+
+# A course of phases that has begun
+
+
+def test_tables_and_judge_agree_on_histories() -> None:
+    histories = kept = 0
+    for seed in range(24):
+        instance = random_phased((random_case, widened_case)[seed % 2], seed)
+        started = None if instance is None else begun(instance, seed)
+        if started is None:
+            continue
+        found = disagreements(started, seed, 12)
+        assert (found["value"], found["feasibility"]) == (0, 0), seed
+        histories, kept = histories + 1, kept + found["kept"]
+    assert histories >= 8 and kept >= 15
+
+
+def test_the_best_rest_is_that_of_enumeration() -> None:
+    optimal = 0
+    for seed in range(40, 60):
+        instance = random_phased((random_case, widened_case)[seed % 2], seed)
+        started = None if instance is None else begun(instance, seed)
+        if started is None or _rests(started) > 250:
+            continue
+        judge = Judge(started)
+        verdicts = [judge.evaluate(schedule) for schedule in all_rests(started)]
+        assert not any(verdict.off_menu for verdict in verdicts), seed
+        best = max((v.objective for v in verdicts if v.admissible), default=None)
+        result = solve(started, gap=GAP, time_limit=60)
+        if best is None:
+            assert result.status == "infeasible", seed
+            continue
+        assert result.objective is not None and result.bound is not None
+        assert best - GAP - 1e-9 <= result.objective <= best + 1e-9 <= result.bound + 2e-9, seed
+        optimal += 1
+    assert optimal >= 4
+
+
+def _rests(instance: Instance) -> int:
+    plans = math.prod(len(continued_doses(instance, agent)) for agent in instance.agents)
+    return plans * math.prod(len(rests(instance, site)) for site in instance.lesions)
+
+
+def boosted(**fields: Any) -> Instance:
+    """25 x 1.8 Gy, then 3 or 4 fractions of 6 or 7 Gy a week apart, at least three days later."""
+    course = {
+        "form": "phases",
+        "last_start_day": 4,
+        "phases": [
+            {"fractions": [25], "doses_gy": [1.8], "technique": "ebrt"},
+            {"fractions": [3, 4], "doses_gy": [6.0, 7.0], "technique": "hdr",
+             "interval_days": [7], "gap_days": [3]},
+        ],
+    }  # fmt: skip
+    return build(case(two_ways(), course=course) | {"horizon_days": [100]} | fields)
+
+
+def _rows(fractions: Iterable[Fraction]) -> list[Raw]:
+    return [
+        {"lesion": f.lesion, "day": f.day, "dose_gy": f.dose_gy, "technique": f.technique}
+        for f in fractions
+    ]
+
+
+def _rests_of(today: int, given_fractions: list[Fraction]) -> set[tuple[Fraction, ...]]:
+    plan = {"fractions": _rows(ebrt_then_hdr())}
+    table = {"today": today, "fractions": _rows(given_fractions), "plan": plan}
+    started = with_past(boosted(), table)
+    found = rests(started, started.lesions[0])
+    judge = Judge(started)
+    assert all(not judge.evaluate(Schedule.of(course, [])).obstacles for course in found)
+    return set(found)
+
+
+def test_a_phase_that_has_begun_is_finished_and_the_next_follows() -> None:
+    given_fractions = ebrt_then_hdr()[:10]
+    found = _rests_of(12, given_fractions)
+    stopped = [course for course in found if len(course) == 10]
+    assert stopped == [tuple(given_fractions)]
+    resumed = tuple(ebrt_then_hdr())
+    assert resumed in found
+    others = found - {tuple(given_fractions)}
+    assert {len(course) for course in others} == {28, 29}
+    for course in others:
+        assert course[:10] == tuple(given_fractions)
+        assert {(f.technique, f.dose_gy) for f in course[:25]} == {("ebrt", 1.8)}
+        boost = course[25:]
+        assert len({f.dose_gy for f in boost}) == 1 and boost[0].dose_gy in (6.0, 7.0)
+        assert boost[0].day - course[24].day >= 3
+        assert all(b.day - a.day == 7 for a, b in itertools.pairwise(boost))
+
+
+def test_a_missed_week_puts_the_boost_off() -> None:
+    days = [f for f in ebrt_then_hdr()[:25] if not 14 <= f.day <= 18]
+    later = [replace(f, day=35 + i) for i, f in enumerate(days[:5])]
+    started = with_past(
+        boosted(),
+        {"today": 33, "fractions": _rows(days), "plan": {"fractions": _rows(ebrt_then_hdr())}},
+    )
+    again = resumed_schedule(started)
+    assert again is not None
+    assert [f.day for f in again.fractions] == [
+        *(f.day for f in days), *(f.day for f in later), 42, 49, 56, 63,
+    ]  # fmt: skip
+    assert again.techniques("tumor") == ("ebrt",) * 25 + ("hdr",) * 4
+    assert Judge(started).evaluate(again).admissible
+
+
+def test_a_fraction_of_the_boost_that_is_missed_is_given_a_week_later() -> None:
+    given_fractions = ebrt_then_hdr()[:26]
+    found = _rests_of(43, given_fractions)
+    others = {course for course in found if len(course) > 26}
+    assert {len(course) for course in others} == {28, 29}
+    assert {course[26].dose_gy for course in others} == {7.0}
+    assert min(course[26].day for course in others) == 43
+    assert all(course[27].day - course[26].day == 7 for course in others)
+
+
+def test_a_fraction_that_went_wrong_leaves_the_rest_on_offer() -> None:
+    given_fractions = [*ebrt_then_hdr()[:9], replace(ebrt_then_hdr()[9], dose_gy=0.9)]
+    lengths = {len(course) for course in _rests_of(12, given_fractions)}
+    assert lengths == {10, 28, 29}
+
+
+def test_what_says_something_of_uniform_courses_only_is_refused() -> None:
+    table = {"today": 12, "fractions": _rows(ebrt_then_hdr()[:10])}
+    with pytest.raises(InputError, match="phases go on as their menu says"):
+        with_past(boosted(), table | {"rest": [{"lesion": "tumor", "doses_gy": [2.0]}]})
