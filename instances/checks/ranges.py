@@ -106,6 +106,7 @@ RANGES: dict[str, dict[str, Usual]] = {
         "effector_kill_per_fraction": _EFFECTOR_KILL,
     },
     "CourseBlock": {"doses_gy": _DOSE},
+    "Phase": {"doses_gy": _DOSE},
     "FreeCourse": {"doses_gy": _DOSE},
     "DoseGrid": {
         "min_gy": _DOSE,

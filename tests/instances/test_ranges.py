@@ -143,12 +143,22 @@ def test_every_number_of_the_schema_has_a_range() -> None:
 
 
 def test_ranges_are_of_keys_that_exist_and_can_be_kept() -> None:
-    from abscopt.instances import courses, ensemble, lesions, limits, schema, systemic
+    from abscopt.instances import (
+        courses,
+        doses,
+        ensemble,
+        lesions,
+        limits,
+        phases,
+        schema,
+        systemic,
+    )
 
+    tables = (schema, ensemble, events, lesions, courses, doses, phases, limits, systemic)
     for table, entries in RANGES.items():
         kinds = [
             kind
-            for module in (schema, ensemble, events, lesions, courses, limits, systemic)
+            for module in tables
             for kind in vars(module).values()
             if isinstance(kind, type) and table in {base.__name__ for base in kind.__mro__}
         ]
