@@ -69,8 +69,10 @@ def sweep(
     Raises
     ------
     InputError
-        If the study is wrong, or the store is in use, of another study, or cannot be written.
+        If the study is wrong, an extra is missing, or the store is in use, of another study, or
+        cannot be written.
     """
+    workers.refuse_without_extra(jobs, cluster)
     folder = Path(".")
     if isinstance(study, Study):
         stated, path = study, Path(store or f"{study.name}.db")

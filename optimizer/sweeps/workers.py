@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from abscopt.instances.load import InputError, Problem
@@ -44,24 +45,25 @@ class Workers:
     apart: bool = True
 
 
+def refuse_without_extra(jobs: int, cluster: str | None) -> None:
+    """Raise InputError where joblib or Dask is needed and not installed."""
+    if cluster is not None and find_spec("distributed") is None:
+        rule = "needs dask: pip install 'abscopt[cluster]'"
+        raise InputError([Problem("abscopt", "--cluster", cluster, rule)])
+    if cluster is None and jobs > 1 and find_spec("joblib") is None:
+        rule = "needs joblib: pip install 'abscopt[sweeps]'"
+        raise InputError([Problem("abscopt", "--jobs", str(jobs), rule)])
+
+
 @contextmanager
 def local(jobs: int, clock: Clock) -> Iterator[Workers]:
-    """`jobs` runs at a time on this machine: one in this process, several in their own.
-
-    Raises
-    ------
-    InputError
-        If several are asked for and joblib is not installed.
-    """
+    """`jobs` runs at a time on this machine: one in this process, several in their own."""
     if jobs == 1:
         with _in_process(clock) as workers:
             yield workers
         return
-    try:
-        from joblib.externals.loky import ProcessPoolExecutor
-    except ModuleNotFoundError:
-        rule = "needs joblib: pip install 'abscopt[sweeps]'"
-        raise InputError([Problem("abscopt", "--jobs", str(jobs), rule)]) from None
+    from joblib.externals.loky import ProcessPoolExecutor
+
     executor = ProcessPoolExecutor(max_workers=jobs, initializer=_ignore_sigterm)
 
     def submit(run: Run, case: Instance) -> Future[Outcome]:
@@ -104,13 +106,9 @@ def cluster(address: str) -> Iterator[Workers]:
     Raises
     ------
     InputError
-        If Dask is not installed, nobody answers, there is no worker, or one has another release.
+        If nobody answers, there is no worker, or one has another release.
     """
-    try:
-        from distributed import Client
-    except ModuleNotFoundError:
-        rule = "needs dask: pip install 'abscopt[cluster]'"
-        raise InputError([Problem("abscopt", "--cluster", address, rule)]) from None
+    from distributed import Client
 
     def refused(value: str, rule: str) -> InputError:
         return InputError([Problem("--cluster", "address", value, rule)])

@@ -219,6 +219,19 @@ def test_a_cluster_leaves_the_same_rows(write: Write, tmp_path: Path) -> None:
     assert content(there.store) == content(here)
 
 
+def test_what_is_not_installed_is_named_before_anything_is_made(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = write('cases = ["toy-blockade"]')
+    monkeypatch.setattr(workers, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"abscopt\[sweeps\]"):
+        sweep(study, jobs=2)
+    with pytest.raises(InputError, match=r"abscopt\[cluster\]"):
+        sweep(study, cluster="tcp://127.0.0.1:9")
+    assert not list(tmp_path.glob("*.db*"))
+    assert sweep(study).missing == 0
+
+
 def test_a_cluster_that_does_not_answer_is_refused(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
