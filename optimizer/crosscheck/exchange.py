@@ -130,7 +130,10 @@ def export_programme(
     except Stopped:
         if clock.interrupted:
             raise KeyboardInterrupt from None
-        what = f"{instance.name}: no programme was built within the time limit"
+        what = (
+            f"{instance.name}: no programme was built within the time limit; allow more time, or "
+            "a larger --gap, with which more is dropped"
+        )
         raise Stopped(what) from None
     if answer.data is None:
         rule = "the case has no programme: every systemic plan breaks a limit"

@@ -112,7 +112,10 @@ def test_an_export_out_of_time_says_so_and_ends_with_4(
     assert ended.exit_code == 4
     assert ended.stdout == ""
     said = [line for line in ended.stderr.splitlines() if line.startswith("abscopt: ")]
-    assert said == ["abscopt: early-sabr: no programme was built within the time limit"]
+    assert said == [
+        "abscopt: early-sabr: no programme was built within the time limit; allow more "
+        "time, or a larger --gap, with which more is dropped"
+    ]
 
 
 def test_the_stopped_clock_is_the_one_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
