@@ -148,6 +148,7 @@ def main(first: int, last: int, tree: bool) -> None:
         if moved(case) or any(s.course and s.course.form == "free" for s in case.lesions):
             continue
         cases += 1
+        print(f"{seed}: {cases} cases, {wrong} wrong", file=sys.stderr, flush=True)
         for (margin, differ), known in enumerated(case, WITHIN).items():
             largest = max(largest, len(known))
             if len(known) > 900:

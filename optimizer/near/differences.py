@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.schedule import Schedule
 
+MOST_NAMED = 8
+"""Days that are read one by one: those of stereotactic courses."""
 TIMING = ("drug-start", "days")
 
 
@@ -67,8 +69,15 @@ def _of_lesion(name: str, schedule: Schedule, optimum: Schedule) -> Iterator[Dif
         yield Difference("dose", name, words)
     days, usual_days = ([day for day, _, _ in fractions] for fractions in (course, usual))
     if days != usual_days:
-        first, last = f"{name} day {days[0]}-{days[-1]}", f"{usual_days[0]}-{usual_days[-1]}"
-        yield Difference("days", name, f"{first}, not {last}")
+        yield Difference("days", name, f"{name} on {_days(days)}, not {_days(usual_days)}")
+
+
+def _days(days: list[int]) -> str:
+    """`days 0 2 4`; of long courses the first and the last day and how many."""
+    named = sorted(set(days))
+    if len(named) <= MOST_NAMED:
+        return f"days {' '.join(map(str, named))}"
+    return f"{len(named)} days {named[0]}-{named[-1]}"
 
 
 def _dose(course: tuple[tuple[int, float, int], ...]) -> str:

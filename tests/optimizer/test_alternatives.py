@@ -10,8 +10,10 @@ from widened_instances import widened_case
 from abscopt.instances.load import InputError, build, load
 from abscopt.optimizer import alternatives
 from abscopt.optimizer.near import alternatives as room
+from abscopt.optimizer.near.differences import differences
 from abscopt.optimizer.near.selection import by_group
 from abscopt.optimizer.near.shown import COLUMNS, document, report, statement
+from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
 from abscopt.optimizer.search.uniform import near, settings
 from abscopt.optimizer.tuning import using
 
@@ -103,3 +105,21 @@ def test_a_search_that_is_stopped_says_so(monkeypatch: pytest.MonkeyPatch) -> No
 def test_wrong_questions_are_refused(case: str, options: dict[str, object], words: str) -> None:
     with pytest.raises(InputError, match=words):
         alternatives(case, **options)  # type: ignore[arg-type]
+
+
+def test_a_difference_is_told_in_words() -> None:
+    case = load("toy-two-lesions")
+    large, small = (lesion.name for lesion in case.lesions[:2])
+    usual = Schedule.of([Fraction(d, large, 10.0) for d in (0, 2, 4)], ())
+    other = Schedule.of(
+        [*(Fraction(d, large, 8.0) for d in (0, 1, 2, 3)), Fraction(1, small, 6.0)],
+        [Infusion(3, "drug", 200.0)],
+    )
+    told = {(d.aspect, d.name): d.words for d in differences(case, other, usual)}
+    assert told == {
+        ("fractions", large): f"{large} 4 x 8 Gy, not 3 x 10 Gy",
+        ("dose", large): f"{large} 4 x 8 Gy, not 3 x 10 Gy",
+        ("days", large): f"{large} on days 0 1 2 3, not days 0 2 4",
+        ("sites", small): f"{small} 1 x 6 Gy, not spared",
+        ("regimen", "drug"): "drug 200 mg once, not left out",
+    }
