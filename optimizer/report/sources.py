@@ -87,8 +87,9 @@ def _check(file: str, kind: str, document: object) -> None:
         rule = f"must be a document of `{command}`"
         raise InputError([Problem(file, "kind", str(stated)[:80], rule)])
     against = document.get("against")
-    if kind == "frontier" and against not in MEASURES:
-        rule = f"must be one of {', '.join(MEASURES)}"
+    known = (*MEASURES, "robustness")
+    if kind == "frontier" and against not in known:
+        rule = f"must be one of {', '.join(known)}"
         raise InputError([Problem(file, "against", str(against)[:80], rule)])
     rows = document.get(key)
     whole = isinstance(rows, list) and all(isinstance(r, dict) and needed <= set(r) for r in rows)

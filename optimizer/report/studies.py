@@ -27,6 +27,11 @@ VERDICTS = {
     "open": (ORANGE, "///"),
 }
 """Color and hatch of what an ensemble says of a decision."""
+ROBUSTNESS = "robustness"
+TO_BE_LARGE = ("lymphocytes", ROBUSTNESS)
+"""Measures of which more is better; of all others less."""
+MOST_TICKS = 15
+"""Whole numbers that are all named along an axis, so that their names do not meet."""
 FULL = 1.0
 """Width of axes on which no decision costs anything."""
 
@@ -102,19 +107,17 @@ def identification(study: Study, ax: Axes | None = None) -> Axes:
 
 
 def frontier(study: Study, ax: Axes | None = None) -> Axes:
-    """Objective of each answer that no other beats, with what is proved above it."""
+    """Objective of each answer that no other beats, with what is proved above it.
+
+    Against the mean over an ensemble what is proved is of both together, and is not drawn.
+    """
     rows = [row for row in study.rows("rows") if row["objective"] is not None]
     rows.sort(key=lambda row: float(row["measure"]))
     ax = axes_of(ax, 6.5, 4.0)
     measures = [row["measure"] for row in rows]
     values = [row["objective"] for row in rows]
-    bounds = [
-        value if row["bound"] is None else row["bound"]
-        for row, value in zip(rows, values, strict=True)
-    ]
-    for at, value, bound in zip(measures, values, bounds, strict=True):
-        ax.plot([at, at], [value, bound], "-", color=RED, linewidth=1.2)
-        ax.plot(at, bound, "_", color=RED, markersize=12, markeredgewidth=1.6)
+    if study.document["against"] != ROBUSTNESS:
+        _draw_bounds(ax, rows)
     ax.plot(measures, values, linestyle=":", color="0.5", drawstyle=_steps(study), zorder=1)
     proved = [row["status"] == "optimal" for row in rows]
     for closed, face, label in ((True, BLUE, "proved"), (False, "white", "not proved")):
@@ -124,19 +127,41 @@ def frontier(study: Study, ax: Axes | None = None) -> Axes:
                 [measures[i] for i in places], [values[i] for i in places], "o", color=face,
                 markeredgecolor="black", markersize=8, label=f"answer, {label}",
             )  # fmt: skip
-    ax.plot([], [], "_", color=RED, markersize=12, markeredgewidth=1.6, label="no answer is above")
     ax.margins(0.08)
-    ax.set_xlabel(MEASURES[study.document["against"]][1])
-    if all(float(at).is_integer() for at in measures):
+    ax.set_xlabel(_measured(study, rows[0]["gap_unit"]))
+    ax.ticklabel_format(useOffset=False)
+    few = max(measures) - min(measures) <= MOST_TICKS
+    if few and all(float(at).is_integer() for at in measures):
         ax.set_xticks(range(math.floor(min(measures)), math.ceil(max(measures)) + 1))
     ax.set_ylabel(f"objective ({rows[0]['gap_unit']})")
     _head(ax, f"{study.case}: frontier", 3)
     return ax
 
 
+def _draw_bounds(ax: Axes, rows: Sequence[Row]) -> None:
+    """A bar above each answer up to the bound on all answers with such a measure."""
+    for row in rows:
+        at, value = row["measure"], row["objective"]
+        bound = value if row["bound"] is None else row["bound"]
+        ax.plot([at, at], [value, bound], "-", color=RED, linewidth=1.2)
+        ax.plot(at, bound, "_", color=RED, markersize=12, markeredgewidth=1.6)
+    ax.plot([], [], "_", color=RED, markersize=12, markeredgewidth=1.6, label="no answer is above")
+
+
+def _measured(study: Study, unit: str) -> str:
+    """What the answers are measured by, in words."""
+    against = study.document["against"]
+    if against == ROBUSTNESS:
+        return f"mean objective over {study.document['members']} of {study.ensemble} ({unit})"
+    return MEASURES[against][1]
+
+
 def _steps(study: Study) -> str:
-    """The best answer at most (lymphocytes: at least) so far along is that of the last point."""
-    return "steps-pre" if study.document["against"] == "lymphocytes" else "steps-post"
+    """The best answer with at most so much of the measure is the last one before it.
+
+    Of lymphocytes and the mean over an ensemble at least so much is asked: the next one after it.
+    """
+    return "steps-pre" if study.document["against"] in TO_BE_LARGE else "steps-post"
 
 
 def progress_over_time(log: Log, ax: Axes | None = None) -> Axes:

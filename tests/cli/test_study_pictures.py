@@ -94,6 +94,39 @@ def test_a_frontier_steps_at_its_points(files: dict[str, Path]) -> None:
     assert ys == sorted(ys)
 
 
+def test_a_frontier_against_an_ensemble_has_no_bounds_of_the_objective(tmp_path: Path) -> None:
+    """What is proved there is a weighted sum of both axes; more of the mean is better."""
+    row = {"status": "optimal", "bound": -1.0, "gap_unit": "nat"}
+    document = {
+        "kind": "pareto", "instance": "toy", "against": "robustness", "ensemble": "two",
+        "members": 2,
+        "rows": [row | {"measure": -2.0, "objective": -1.5},
+                 row | {"measure": -3.0, "objective": -1.2}],
+    }  # fmt: skip
+    (tmp_path / "robust.json").write_text(json.dumps(document))
+    source = source_of(str(tmp_path / "robust.json"), "frontier")
+    assert isinstance(source, Study)
+    ax = frontier(source, _figure(4, 3).subplots())
+    steps = next(line for line in ax.lines if line.get_linestyle() == ":")
+    assert steps.get_drawstyle() == "steps-pre" and list(steps.get_ydata()) == [-1.2, -1.5]  # type: ignore[arg-type]
+    assert all(line.get_marker() != "_" for line in ax.lines)
+    assert ax.get_xlabel() == "mean objective over 2 of two (nat)"
+
+
+def test_many_measures_have_few_names(tmp_path: Path) -> None:
+    row = {"status": "optimal", "bound": -1.0, "gap_unit": "nat"}
+    document = {
+        "kind": "pareto", "instance": "toy", "against": "toxicity",
+        "rows": [row | {"measure": at, "objective": at / 100 - 2.0} for at in (1.0, 40.0, 97.0)],
+    }  # fmt: skip
+    (tmp_path / "toxicity.json").write_text(json.dumps(document))
+    source = source_of(str(tmp_path / "toxicity.json"), "frontier")
+    assert isinstance(source, Study)
+    ax = frontier(source, _figure(4, 3).subplots())
+    assert len(ax.get_xticks()) < 15
+    assert sum(line.get_marker() == "_" for line in ax.lines) == 4  # one for each, and the key
+
+
 def test_other_files_are_refused(run: Any, files: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "x.svg"
     for kind in KINDS:
