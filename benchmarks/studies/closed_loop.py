@@ -59,7 +59,7 @@ from abscopt.optimizer.learning.predicted import log_predicted
 from abscopt.optimizer.learning.space import Patient, Space
 from abscopt.optimizer.learning.tempering import effective, weighed
 from abscopt.optimizer.progress import Clock
-from abscopt.optimizer.replanning.started import with_past
+from abscopt.optimizer.replanning.started import events_table, with_past
 from abscopt.optimizer.results.result import versions
 from abscopt.optimizer.schedule import Schedule
 from abscopt.optimizer.search.ensemble.explore import explore
@@ -150,7 +150,7 @@ class Loop:
             tuple(f for f in self.robust.fractions if f.day < self.day),
             tuple(i for i in self.robust.infusions if i.day < self.day),
         )
-        self.past = {"today": self.day, **events(given), "plan": events(self.robust)}
+        self.past = {"today": self.day, **events_table(given), "plan": events_table(self.robust)}
         self.begun = with_past(self.case, self.past)
         assert past_of(self.begun) is not None
         self.given = given
@@ -221,17 +221,6 @@ class Loop:
         state = explore(members, Risk("mean", weights), 1e-6, Clock())
         assert state.complete
         return state.value
-
-
-def events(schedule: Schedule) -> dict[str, Any]:
-    """Fractions and doses of drugs as `[delivered]` has them."""
-    fractions = [
-        {"lesion": f.lesion, "day": f.day, "dose_gy": f.dose_gy, "fraction_of_day": f.slot + 1}
-        | ({"technique": f.technique} if f.technique else {})
-        for f in schedule.fractions
-    ]
-    doses = [{"agent": i.drug, "day": i.day, "dose_mg": i.dose_mg} for i in schedule.infusions]
-    return {"fractions": fractions, "doses_of_drugs": doses}
 
 
 def outside(case: Instance, count: int) -> Ensemble:

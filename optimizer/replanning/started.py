@@ -76,7 +76,7 @@ def started(
     today = _today(case, table)
     table["missed"] = [*table.get("missed", []), *_missed(case, circumstances.missed, today)]
     if circumstances.plan is not None:
-        table["plan"] = _events(_schedule(case, circumstances.plan))
+        table["plan"] = events_table(_schedule(case, circumstances.plan))
     table["holds"] = [*table.get("holds", []), *(_hold(case, text) for text in circumstances.hold)]
     if circumstances.weekends:
         table["rest"] = _with_weekends(case, table)
@@ -93,7 +93,7 @@ def _plan_before(case: Instance) -> dict[str, Any]:
     if past is None or past.planned_fractions is None:
         return {}
     plan = schedule_of_events(past.planned_fractions, past.planned_doses or ())
-    return {"plan": _events(plan)}
+    return {"plan": events_table(plan)}
 
 
 def with_past(case: Instance, table: dict[str, Any] | Delivered, label: str = "") -> Instance:
@@ -174,9 +174,9 @@ def _split(
         tuple(f for f in schedule.fractions if f.day < today and (f.day, f.lesion) not in missed),
         tuple(i for i in schedule.infusions if i.day < today and (i.day, i.drug) not in missed),
     )
-    split: dict[str, Any] = {"today": today, **_events(before)}
+    split: dict[str, Any] = {"today": today, **events_table(before)}
     if before != schedule and "plan" not in table:
-        split["plan"] = _events(schedule)
+        split["plan"] = events_table(schedule)
     return split
 
 
@@ -187,7 +187,7 @@ def _row_day(case: Instance, row: dict[str, Any]) -> int | None:
     return day if isinstance(day, int) else None
 
 
-def _events(schedule: Schedule) -> dict[str, Any]:
+def events_table(schedule: Schedule) -> dict[str, Any]:
     """Plain data of a schedule, by days."""
     fractions = [
         {"lesion": f.lesion, "day": f.day, "dose_gy": f.dose_gy, "fraction_of_day": f.slot + 1}
