@@ -131,7 +131,7 @@ def random_case(seed: int, days: int = 6, levels: int = 3, **more: Any) -> Raw:
 def best_of(instance: Instance) -> float:
     judge = Judge(instance)
     verdicts = (judge.evaluate(schedule) for schedule in all_schedules(instance))
-    return max(v.objective for v in verdicts if v.feasible)
+    return max(v.objective for v in verdicts if v.admissible)
 
 
 def assert_best(raw: Raw, gap: float = GAP) -> Solved:

@@ -256,6 +256,6 @@ def _judged(judge: Judge, schedule: Schedule, claimed: float) -> Evaluation:
     """The judge's verdict; a claim that it does not share is our failure, not an alternative."""
     verdict = judge.evaluate(schedule)
     apart = abs(verdict.objective - claimed)
-    if not verdict.feasible or apart > JUDGE_TOLERANCE * max(1.0, abs(claimed)):
+    if not verdict.admissible or apart > JUDGE_TOLERANCE * max(1.0, abs(claimed)):
         raise SolverError(f"an alternative claimed {claimed!r}, the judge finds {verdict!r}")
     return verdict

@@ -233,9 +233,9 @@ class _Study:
         )
 
     def _kept(self, changed: Instance) -> float | None:
-        """Objective of the answer in a changed case; None if it breaks a limit or rule there."""
+        """Objective of the answer in a changed case; None if it could not be the answer there."""
         verdict = Judge(changed).evaluate(self.answer)
-        return verdict.objective if verdict.feasible else None
+        return verdict.objective if verdict.admissible else None
 
     def _stays(self, result: Result, value_here: float | None) -> Stays:
         """Whether the answer is within the gap of the best."""
@@ -289,7 +289,7 @@ class _Study:
         judge, gap = Judge(changed), self.solved.requested_gap + ROUNDING
         for schedule in self.known:
             verdict = judge.evaluate(schedule)
-            if verdict.feasible and verdict.objective - value_here > gap:
+            if verdict.admissible and verdict.objective - value_here > gap:
                 return True
         return self.varied(axis, "", value).stays == "fails"
 
