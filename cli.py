@@ -36,6 +36,7 @@ from abscopt.optimizer.console.options import (
     from_the_start,
     solver_options,
     strict_option,
+    table_options,
 )
 from abscopt.optimizer.console.pages import plot_command, report_command
 from abscopt.optimizer.console.pareto import pareto_command
@@ -278,8 +279,7 @@ def evaluate_command(
     "--caps", metavar="A,B,...|LOW:HIGH:N", required=True,
     help="Caps in the limit's own unit (floors of `alc`): a list, or N evenly spaced ones.",
 )  # fmt: skip
-@click.option("--csv", "csv_file", metavar="FILE|-", help="Write the rows as CSV.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@table_options
 @solver_options(LIMIT_OF_SOLVES)
 @changes_options
 def frontier_command(

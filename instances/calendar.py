@@ -14,6 +14,9 @@ from abscopt.instances.fields import (
 )
 from abscopt.instances.start import START_DATE
 
+LONGEST_WAIT = 400
+"""Days without an open one after which a course is given up: more than a year of holidays."""
+
 
 def date_of(calendar: Calendar, day: int) -> datetime.date:
     """Calendar date of a day counted from day 0."""
@@ -47,6 +50,31 @@ def is_infusion_day(calendar: Calendar, day: int, weekdays: tuple[int, ...] | No
     ) and date not in (calendar.holidays if holidays is None else holidays)
 
 
+def is_open(
+    calendar: Calendar, day: int, weekdays: tuple[int, ...] | None = None, weekends: bool = False
+) -> bool:
+    """Whether a fraction may be on this day: a machine day, or with `weekends` any but holidays.
+
+    Parameters
+    ----------
+    weekdays : to which it is confined; all if None
+    """
+    date = date_of(calendar, day)
+    runs = is_machine_day(calendar, day) or (weekends and date not in calendar.holidays)
+    return runs and (weekdays is None or date.weekday() in weekdays)
+
+
+def first_open(
+    calendar: Calendar,
+    earliest: int,
+    weekdays: tuple[int, ...] | None = None,
+    weekends: bool = False,
+) -> int | None:
+    """The first day from `earliest` on that `is_open`; None where there is none for long."""
+    days = range(earliest, earliest + LONGEST_WAIT)
+    return next((day for day in days if is_open(calendar, day, weekdays, weekends)), None)
+
+
 @lru_cache(maxsize=262144)
 def course_days(
     calendar: Calendar, start_day: int, fractions: int, interval_days: int
@@ -69,7 +97,7 @@ def treatment_days(
     days = [first_day]
     while len(days) < fractions:
         day = days[-1] + interval_days
-        latest = day + 400
+        latest = day + LONGEST_WAIT
         while not is_machine_day(calendar, day):
             day += 1
             if day > latest:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from abscopt.instances.calendar import date_of, is_machine_day, is_start_day
+from abscopt.instances.calendar import first_open, is_open, is_start_day
 from abscopt.instances.history.rests import from_today
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 Place = tuple[int, int, int]
 """Day, position in the day, and technique by its number among `Lesion.ways`."""
-LONGEST_WAIT = 400
-"""Days without an open one after which a course is given up; as for uniform courses."""
 
 
 @dataclass(frozen=True)
@@ -104,10 +102,12 @@ def _days(
     calendar, per_day = instance.calendar, phase.fractions_per_day
     if before.places:
         last = before.places[-1][0]
-        found = (_open_day(calendar, phase, last + gap) for gap in sorted(set(phase.gap_days)))
+        found = (
+            first_open(calendar, last + gap, phase.weekdays) for gap in sorted(set(phase.gap_days))
+        )
         firsts = dict.fromkeys(day for day in found if day is not None)
     else:
-        firsts = dict.fromkeys([start] if _is_open(calendar, phase, start) else [])
+        firsts = dict.fromkeys([start] if is_open(calendar, start, phase.weekdays) else [])
     for first, number, interval in itertools.product(
         firsts, sorted(set(phase.fractions)), sorted(set(phase.interval_days))
     ):
@@ -125,22 +125,10 @@ def _repeated(
     begin: int | None = first
     for again in range(times):
         if again:
-            begin = _open_day(calendar, phase, max(days[-count] + every, days[-1] + 1))
+            begin = first_open(calendar, max(days[-count] + every, days[-1] + 1), phase.weekdays)
         for _ in range(count):
             if begin is None:
                 return None
             days.append(begin)
-            begin = _open_day(calendar, phase, begin + interval)
+            begin = first_open(calendar, begin + interval, phase.weekdays)
     return tuple(days)
-
-
-def _is_open(calendar: Calendar, phase: Phase, day: int) -> bool:
-    return is_machine_day(calendar, day) and (
-        phase.weekdays is None or date_of(calendar, day).weekday() in phase.weekdays
-    )
-
-
-def _open_day(calendar: Calendar, phase: Phase, earliest: int) -> int | None:
-    """The first day from `earliest` on that a phase may take."""
-    days = range(earliest, earliest + LONGEST_WAIT)
-    return next((day for day in days if _is_open(calendar, phase, day)), None)

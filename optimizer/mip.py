@@ -12,14 +12,19 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.models.arrays import FloatArray
+from abscopt.models.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from abscopt.optimizer.schedule import Schedule
 
 
 Table = TypeVar("Table")
 Ending = Literal["optimal", "limit", "infeasible", "unbounded"]
+
+Row = tuple[IntArray, FloatArray, float]
+"""Columns of a row, their coefficients, and its upper bound."""
 
 KEPT = 1e-5
 """Ten times the feasibility tolerance of every solver here (1e-6): rows and integers of a point."""
@@ -82,6 +87,32 @@ class Matrix:
     index: NDArray[np.int32]
     value: FloatArray
     offset: float = 0.0
+
+    @classmethod
+    def of_rows(
+        cls,
+        rows: Sequence[Row],
+        *,
+        cost: FloatArray,
+        lower: FloatArray,
+        upper: FloatArray,
+        integer: NDArray[np.bool_],
+        row_lower: FloatArray,
+        offset: float = 0.0,
+    ) -> Matrix:
+        """The program from its rows, compressed one after the other."""
+        return cls(
+            cost=cost,
+            lower=lower,
+            upper=upper,
+            integer=integer,
+            row_lower=row_lower,
+            row_upper=np.array([right for _, _, right in rows]),
+            start=np.cumsum([0, *(len(columns) for columns, _, _ in rows)]).astype(np.int32),
+            index=np.concatenate([columns for columns, _, _ in rows]).astype(np.int32),
+            value=np.concatenate([values for _, values, _ in rows]),
+            offset=offset,
+        )
 
 
 @dataclass(frozen=True)

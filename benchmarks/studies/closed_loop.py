@@ -42,7 +42,6 @@ from closed_loop_page import figure, page
 from reference_optima import machine
 
 from abscopt.instances import load
-from abscopt.instances.history.past import past_of
 from abscopt.instances.schema import Instance
 from abscopt.instances.sources import library
 from abscopt.optimizer import solve
@@ -152,7 +151,6 @@ class Loop:
         )
         self.past = {"today": self.day, **events_table(given), "plan": events_table(self.robust)}
         self.begun = with_past(self.case, self.past)
-        assert past_of(self.begun) is not None
         self.given = given
         self.observations = self._observations()
         self.rests: list[tuple[PlanId, np.ndarray[Any, Any]]] = []
@@ -165,7 +163,7 @@ class Loop:
             kept = rows[under.nominal.feasible(CourseRows(rows))]
             worth += under.values(CourseRows(kept))[:, 0].tolist() if len(kept) else []
             self.rests += [(plan, row) for row in kept]
-        self.every, floor = len(self.rests), max(worth) - NEAR
+        floor = max(worth) - NEAR
         self.rests = [r for r, value in zip(self.rests, worth, strict=True) if value >= floor]
         self.candidates = nominal.nominal
         self.resumed = next(

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from abscopt.instances.calendar import date_of, is_machine_day, is_start_day
+from abscopt.instances.calendar import first_open, is_open, is_start_day
 
 if TYPE_CHECKING:
     from abscopt.instances.calendar import Calendar
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 Given = tuple[int, float, int, str]
 """Day, Gy, position in the day and technique of a fraction."""
 Whole = tuple[Given, ...]
-LONGEST_WAIT = 400
-"""Days without an open one after which a course is given up; as for courses from the start."""
 
 
 @dataclass(frozen=True)
@@ -50,17 +48,13 @@ class Rhythm:
 
     def is_open(self, phase: Phase | None, day: int) -> bool:
         """Whether a fraction of a phase, or of any, may be on a day."""
-        date = date_of(self.calendar, day)
-        runs = is_machine_day(self.calendar, day) or (
-            self.weekends and date not in self.calendar.holidays
-        )
         weekdays = None if phase is None else phase.weekdays
-        return runs and (weekdays is None or date.weekday() in weekdays)
+        return is_open(self.calendar, day, weekdays, self.weekends)
 
     def first(self, phase: Phase | None, day: int) -> int | None:
         """The first open day of a phase from a day on."""
-        days = range(day, day + LONGEST_WAIT)
-        return next((t for t in days if self.is_open(phase, t)), None)
+        weekdays = None if phase is None else phase.weekdays
+        return first_open(self.calendar, day, weekdays, self.weekends)
 
     def next_days(self, phase: Phase, day: int) -> list[int]:
         """Days on which the next fraction from today on may be: the first open one, or later."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from abscopt.instances.calendar import date_of, is_machine_day, is_start_day
+from abscopt.instances.calendar import first_open, is_machine_day, is_open, is_start_day
 from abscopt.instances.history.delivered import Rest
 from abscopt.instances.history.past import Course, Past, past_of
 from abscopt.instances.history.phased import Whole, phased_rests, resumed_phases
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 MOST_RESTS = 200_000
 """Courses that may follow what one lesion has received: some seconds and 300 MB."""
-LONGEST_WAIT = 400
-"""Days without an open one after which a course is given up; as for courses from the start."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +160,7 @@ def _resumed(
         earliest = max(planned_day, past.earliest(lesion))
         if last is not None:
             earliest = max(earliest, last + interval)
-        day = _open_day(instance.calendar, earliest, off_days=False)
+        day = first_open(instance.calendar, earliest)
         if day is None:
             return
         course += [(day, gy, slot) for slot, (_, gy, _) in enumerate(of_day)]
@@ -307,14 +305,14 @@ def _places(
     ):
         earliest = past.earliest(rest.lesion)
         earliest = earliest if last is None else max(earliest, last + interval)
-        first = _open_day(calendar, earliest, off_days)
+        first = first_open(calendar, earliest, weekends=off_days)
         if first is None:
             continue
         starts = set(range(first, first + rest.start_within_days + 1))
         if last is None:
             starts |= {day for day in offer.own_starts if day >= first}
         for start in sorted(starts):
-            begins = _is_open(calendar, start, off_days)
+            begins = is_open(calendar, start, weekends=off_days)
             if not begins or (last is None and not off_days and not is_start_day(calendar, start)):
                 continue
             for number in offer.numbers:
@@ -357,26 +355,13 @@ def _doubled(instance: Instance, days: tuple[int, ...], twice: int) -> Iterable[
     return dict.fromkeys(choices)
 
 
-def _is_open(calendar: Calendar, day: int, off_days: bool) -> bool:
-    """Whether a further fraction may be on a day: a machine day, or a day off if these are used."""
-    if off_days:
-        return date_of(calendar, day) not in calendar.holidays
-    return is_machine_day(calendar, day)
-
-
-def _open_day(calendar: Calendar, earliest: int, off_days: bool) -> int | None:
-    """The first open day from a day on."""
-    days = range(earliest, earliest + LONGEST_WAIT)
-    return next((day for day in days if _is_open(calendar, day, off_days)), None)
-
-
 def _walk(
     calendar: Calendar, start: int, count: int, interval: int, off_days: bool
 ) -> tuple[int, ...] | None:
     """Treatment days, each the first open one at least `interval` after the one before."""
     days = [start]
     while len(days) < count:
-        day = _open_day(calendar, days[-1] + interval, off_days)
+        day = first_open(calendar, days[-1] + interval, weekends=off_days)
         if day is None:
             return None
         days.append(day)

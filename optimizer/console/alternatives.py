@@ -13,6 +13,7 @@ from abscopt.optimizer.console.options import (
     changes_options,
     from_the_start,
     solver_options,
+    table_options,
 )
 from abscopt.optimizer.progress import ProgressLine
 from abscopt.optimizer.results.files import load_case
@@ -41,8 +42,7 @@ from abscopt.optimizer.results.files import load_case
     help="One plan for each other choice of these; default: of lesions, fractions, dose, "
     "technique and regimen.",
 )
-@click.option("--csv", "csv_file", metavar="FILE|-", help="Write the rows as CSV.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@table_options
 @solver_options(LIMIT_OF_COMMAND)
 @changes_options
 @click.pass_context

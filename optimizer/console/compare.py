@@ -13,6 +13,7 @@ from abscopt.optimizer.console.options import (
     changes_options,
     cross_option,
     solver_options,
+    table_options,
 )
 from abscopt.optimizer.progress import ProgressLine
 
@@ -45,8 +46,7 @@ SOLVERS = ("highs", "scip", "cbc", "glpk", "gurobi", "cplex")
     "--plot", metavar="FILE",
     help="Of stores: draw the performance profile as PNG, SVG or PDF (extra `report`).",
 )  # fmt: skip
-@click.option("--csv", "csv_file", metavar="FILE|-", help="Write the rows as CSV.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@table_options
 @solver_options(LIMIT_OF_SOLVES)
 @click.pass_context
 @changes_options

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from abscopt.optimizer.console.guard import one_stream, say_table
+from abscopt.optimizer.console.options import table_options
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
@@ -23,8 +24,7 @@ GAPS = (1.0, 0.1, 0.01)
     "--gap", "gaps", type=click.FloatRange(0.0), multiple=True, metavar="G",
     help="Gap in the objective's unit; may be repeated. Default: 1, 0.1 and 0.01.",
 )  # fmt: skip
-@click.option("--csv", "csv_file", metavar="FILE|-", help="Write the rows as CSV.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@table_options
 def log_command(
     files: tuple[str, ...], gaps: tuple[float, ...], csv_file: str | None, as_json: bool
 ) -> None:

@@ -97,6 +97,16 @@ def changes_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_changes
 
 
+def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--csv` and `--json` of a command that prints a table: `csv_file` and `as_json`."""
+    command = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(
+        command
+    )
+    return click.option("--csv", "csv_file", metavar="FILE|-", help="Write the rows as CSV.")(
+        command
+    )
+
+
 def cross_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Judge the answer to one case on another."""
     return click.option(

@@ -8,7 +8,12 @@ import click
 
 from abscopt.instances.changes.change import Change
 from abscopt.optimizer.console.guard import one_stream, say_table
-from abscopt.optimizer.console.options import LIMIT_OF_SOLVES, changes_options, solver_options
+from abscopt.optimizer.console.options import (
+    LIMIT_OF_SOLVES,
+    changes_options,
+    solver_options,
+    table_options,
+)
 from abscopt.optimizer.progress import ProgressLine
 from abscopt.optimizer.results.files import load_case
 
@@ -34,8 +39,7 @@ if TYPE_CHECKING:
     help="Of --against robustness: whose mean is traded; default: the case's own, else "
     "plausible-20.",
 )
-@click.option("--csv", "csv_file", metavar="FILE|-", help="Write the rows as CSV.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@table_options
 @solver_options(LIMIT_OF_SOLVES)
 @changes_options
 @click.pass_context

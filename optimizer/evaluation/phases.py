@@ -6,7 +6,7 @@ import datetime
 import math
 from typing import TYPE_CHECKING
 
-from abscopt.instances.calendar import is_machine_day, is_start_day
+from abscopt.instances.calendar import LONGEST_WAIT, is_machine_day, is_start_day
 
 if TYPE_CHECKING:
     from abscopt.instances.calendar import Calendar
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 Given = tuple[tuple[int, float, int, str], ...]
 """Day, Gy, position in the day and technique of each fraction."""
-MOST_WAIT = 400
 
 
 def phases_offer(calendar: Calendar, menu: PhasesCourse, course: Given) -> bool:
@@ -98,4 +97,4 @@ def _open(calendar: Calendar, phase: Phase, day: int) -> bool:
 
 
 def _first_open(calendar: Calendar, phase: Phase, day: int) -> int | None:
-    return next((t for t in range(day, day + MOST_WAIT) if _open(calendar, phase, t)), None)
+    return next((t for t in range(day, day + LONGEST_WAIT) if _open(calendar, phase, t)), None)

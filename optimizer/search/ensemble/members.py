@@ -86,7 +86,14 @@ class Members:
     @cached_property
     def own_limits(self) -> BoolArray:
         """(members,) whether a member's limits or demands may be kept where the case's are not."""
-        return np.array([not _same_limits(self.nominal, c) for c in self.candidates], dtype=bool)
+        stated = of_limits(self.nominal.instance)
+        return np.array(
+            [
+                _demanding(self.nominal) or _demanding(c) or of_limits(c.instance) != stated
+                for c in self.candidates
+            ],
+            dtype=bool,
+        )
 
 
 def _like(nominal: Candidates, built: list[Candidates], instance: Instance) -> Candidates:
@@ -199,11 +206,9 @@ ASIDE = {"name", "title", "provenance", "objective", "standard", "immune", "ense
 """Tables of a case that no limit knows."""
 
 
-def _same_limits(nominal: Candidates, member: Candidates) -> bool:
-    """Whether the same schedules are sure to keep limits, rules and demands."""
-    if nominal.controlled or member.controlled or nominal.demanding.any() or member.demanding.any():
-        return False
-    return of_limits(nominal.instance) == of_limits(member.instance)
+def _demanding(candidates: Candidates) -> bool:
+    """Whether some lesion demands dose or control, which no limit says."""
+    return bool(candidates.controlled) or bool(candidates.demanding.any())
 
 
 def _of_recursion(instance: Instance) -> dict[str, Any]:

@@ -203,16 +203,13 @@ class DateProgramme:
         ]
         lower = [1.0] * len(rows) + [-np.inf] * len(self.rows)
         rows += self.rows
-        return Matrix(
+        return Matrix.of_rows(
+            rows,
             cost=np.append(self.values, -np.array(self.extra_cost)),
             lower=np.zeros(chosen + further),
             upper=np.append(np.ones(chosen), np.array(self.extra_upper)),
             integer=np.arange(chosen + further) < chosen,
             row_lower=np.array(lower),
-            row_upper=np.array([right for _, _, right in rows]),
-            start=np.cumsum([0, *(len(columns) for columns, _, _ in rows)]).astype(np.int32),
-            index=np.concatenate([columns for columns, _, _ in rows]).astype(np.int32),
-            value=np.concatenate([values for _, values, _ in rows]),
             offset=self.constant,
         )
 

@@ -90,16 +90,13 @@ class KindProgramme:
                 rows.append((used, load, right))
         rows += [(cut, np.ones(len(cut)), len(cut) - 1.0) for cut in self.cuts]
         lower += [-np.inf] * (len(rows) - len(lower))
-        return Matrix(
+        return Matrix.of_rows(
+            rows,
             cost=np.append(self.values, -self.rows.penalty),
             lower=np.zeros(len(self.owner) + further),
             upper=np.append(np.ones(len(self.owner)), np.full(further, np.inf)),
             integer=np.arange(len(self.owner) + further) < len(self.owner),
             row_lower=np.array(lower),
-            row_upper=np.array([right for _, _, right in rows]),
-            start=np.cumsum([0, *(len(columns) for columns, _, _ in rows)]).astype(np.int32),
-            index=np.concatenate([columns for columns, _, _ in rows]).astype(np.int32),
-            value=np.concatenate([load for _, load, _ in rows]),
             offset=self.constant,
         )
 
