@@ -6,11 +6,13 @@ import importlib
 import math
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from abscopt.instances.load import library
 from abscopt.models.outcome import control_probability
@@ -73,6 +75,44 @@ def test_the_engine_says_the_same_for_good(script: ModuleType) -> None:
         kill = at.alpha_per_gy[row.group] * factors * row.dose_gy
         left = math.log(document["clonogens"][row.group]) + row.repopulated - kill
         assert float(control_probability(left) @ weights) == pytest.approx(expected, abs=0.015)
+
+
+def test_repeated_studies_scatter_as_binomials_do(script: ModuleType) -> None:
+    """Alike studies of one figure: the share within 5 points is a sum of binomial probabilities."""
+    _, at = script.stored()
+    model, reachable = (sys.modules[f"local_control_{part}"] for part in ("model", "reachable"))
+    structure = script.Structure()
+    alike = replace(at, study_spread=0.0)
+    studies = [study for study in script.training() if len(study.fitted) == 1]
+    assert len(studies) >= 5
+    drawn = reachable.repeated(studies, [5.0] * len(studies), alike, structure, 20_000)
+    for column, study in zip(drawn.points.T, studies, strict=True):
+        (row,) = model.rows_of(study, structure)
+        chance = float(model.predicted([row], alike, structure, np.zeros(1))[0, 0])
+        number = round(row.at_risk)
+        counts = np.arange(number + 1)
+        near = np.abs(counts / number - chance) <= 0.05
+        expected = float(binom.pmf(counts, number, chance)[near].sum())
+        assert np.mean(np.abs(column) <= 5.0) == pytest.approx(expected, abs=0.015)
+        assert column.mean() == pytest.approx(0.0, abs=0.5)
+
+
+def test_lesions_lost_at_one_time_stay_lost(script: ModuleType) -> None:
+    """Figures of one arm do not rise with time; differences between studies widen them."""
+    _, at = script.stored()
+    model, reachable = (sys.modules[f"local_control_{part}"] for part in ("model", "reachable"))
+    structure = script.Structure()
+    (study,) = (one for one in script.training() if one.id == "japan-2020-lung-metastases")
+    widths = [5.0] * len(study.fitted)
+    drawn = reachable.repeated([study], widths, at, structure, 2_000)
+    alike = reachable.repeated([study], widths, replace(at, study_spread=0.0), structure, 2_000)
+    rows = model.rows_of(study, structure)
+    means = model.predicted(rows, at, structure, model.STUDIES) @ model.normal_weights(
+        model.STUDIES
+    )
+    shares = drawn.points + 100.0 * means
+    assert np.all(np.diff(shares, axis=1) <= 1e-9)
+    assert np.all(drawn.points.std(axis=0) > 2.0 * alike.points.std(axis=0))
 
 
 ENTRIES = {

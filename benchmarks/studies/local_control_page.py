@@ -21,6 +21,7 @@ from local_control_model import (
     predicted,
     rows_of,
 )
+from local_control_reachable import reachable_table
 from scipy.stats import binom
 
 from abscopt.instances.evidence.local_control import Figure, Study, local_control
@@ -73,11 +74,18 @@ def published_interval(figure: Figure) -> tuple[tuple[float, float], bool]:
     """95 % interval as published, or by the standard error, or 5 points either side."""
     if figure.interval_percent is not None:
         return figure.interval_percent, True
-    half = POINTS
-    if figure.standard_error_percent is not None:
-        half = 1.96 * figure.standard_error_percent
-    share = figure.control_percent
-    return (max(0.0, share - half), min(100.0, share + half)), half != POINTS
+    half, share = half_width(figure), figure.control_percent
+    stated = figure.standard_error_percent is not None
+    return (max(0.0, share - half), min(100.0, share + half)), stated
+
+
+def half_width(figure: Figure) -> float:
+    """Half of the interval of a figure, in points, before it is cut at 0 and 100 %."""
+    if figure.interval_percent is not None:
+        low, high = figure.interval_percent
+        return (high - low) / 2.0
+    error = figure.standard_error_percent
+    return POINTS if error is None else 1.96 * error
 
 
 def sampled(row: Row) -> tuple[float, float]:
@@ -187,7 +195,8 @@ def _figure(one: Judged) -> list[str]:
 
 def blocks(fit: dict[str, Any], at: Parameters, structure: Structure) -> dict[str, list[str]]:
     """Lines between the marks of the page."""
-    fitted, kept = (all_judged(at, structure, held) for held in (False, True))
+    fitted, kept = (all_judged(at, structure, held_out) for held_out in (False, True))
+    held = [study for study in local_control() if study.fitted and study.held_out]
     return {
         "parameters": parameters_table(fit, at),
         "structures": table(
@@ -203,6 +212,10 @@ def blocks(fit: dict[str, Any], at: Parameters, structure: Structure) -> dict[st
                 [name, f"{value:g}", f"{summary(kept)[name]:g}"]
                 for name, value in summary(fitted).items()
             ),
+        ),
+        "reachable": table(
+            ("studies differ", "inside, median (95 %)", "80 % inside", "and none off by 15 points"),
+            reachable_table(held, [half_width(one.row.figure) for one in kept], at, structure),
         ),
         "years": years_table(at, structure),
         "held out": figures_table(kept),
