@@ -7,8 +7,10 @@ same answers.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +18,8 @@ import jinja2
 from markupsafe import Markup
 
 from abscopt.optimizer.report import plots
-from abscopt.optimizer.report.inline import inline_svg
-from abscopt.optimizer.report.parameters import Parameter, parameters
+from abscopt.optimizer.report.inline import Styles, inline_svg
+from abscopt.optimizer.report.parameters import Group, by_source, parameters
 from abscopt.optimizer.report.words import (
     decision,
     gain_words,
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
     from abscopt.optimizer.report.finding import Finding
 
+INNERMOST = re.compile(r"\{[^{}\[\]]*\}")
+"""Objects of JSON without others in them."""
 TEMPLATE = Path(__file__).parent / "page.html.jinja"
 PICTURES = {
     "calendar": "Days of fractions (squares, with their dose in Gy) and of infusions (diamonds); "
@@ -75,8 +79,9 @@ class Section:
     notes: list[str]
     lesions: list[LesionRow]
     pictures: list[tuple[str, str, Markup]]
-    parameters: list[Parameter]
-    input: str
+    parameters: list[Group]
+    shared: dict[str, list[str]]
+    input: Markup
     versions: dict[str, str]
 
 
@@ -86,13 +91,19 @@ def page(findings: Sequence[Finding]) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    styles, listed = Styles(), dict[Group, str]()
     sections = [
-        section(finding, number, label)
+        section(finding, number, label, styles, listed)
         for number, (finding, label) in enumerate(
             zip(findings, labels(findings), strict=True), start=1
         )
     ]
-    return template.render(sections=sections, disclaimer=DISCLAIMER, percent=percent)
+    return template.render(
+        sections=sections,
+        disclaimer=DISCLAIMER,
+        percent=percent,
+        styles_of_pictures=Markup(styles.css()),
+    )
 
 
 def labels(findings: Sequence[Finding]) -> list[str]:
@@ -106,9 +117,22 @@ def labels(findings: Sequence[Finding]) -> list[str]:
     ]
 
 
-def section(finding: Finding, number: int, label: str) -> Section:
-    """One answer."""
+def section(
+    finding: Finding, number: int, label: str, styles: Styles, listed: dict[Group, str]
+) -> Section:
+    """One answer.
+
+    Styles of its pictures go to `styles`, parameters that it lists to `listed`, with its label;
+    those that an answer before it lists are only named.
+    """
     notes = finding.document.get("notes") or []
+    groups = by_source(parameters(finding.case))
+    shared: dict[str, list[str]] = {}
+    for group in groups:
+        if group in listed:
+            shared.setdefault(listed[group], []).append(group[0].table)
+    new = [group for group in groups if group not in listed]
+    listed.update(dict.fromkeys(new, label))
     return Section(
         finding=finding,
         label=label,
@@ -120,8 +144,9 @@ def section(finding: Finding, number: int, label: str) -> Section:
         untreated=untreated_words(finding),
         notes=[str(note.get("text")) for note in notes],
         lesions=_lesions(finding),
-        pictures=_pictures(finding, number),
-        parameters=parameters(finding.case),
+        pictures=_pictures(finding, number, styles),
+        parameters=new,
+        shared=shared,
         input=_echo(finding),
         versions={
             key: str(value) for key, value in (finding.document.get("versions") or {}).items()
@@ -152,23 +177,25 @@ def _lesions(finding: Finding) -> list[LesionRow]:
     return rows
 
 
-def _pictures(finding: Finding, number: int) -> list[tuple[str, str, Markup]]:
+def _pictures(finding: Finding, number: int, styles: Styles) -> list[tuple[str, str, Markup]]:
     """Kind, text and SVG of each picture; ids of several answers differ."""
     if finding.schedule is None:
         return []
     pictures = []
     for kind, text in PICTURES.items():
         svg = plots.svg_text(plots.figure_of(finding, kind))
-        pictures.append((kind, text, Markup(inline_svg(svg, f"a{number}{kind}"))))
+        pictures.append((kind, text, Markup(inline_svg(svg, f"a{number}{kind}", styles))))
     return pictures
 
 
-def _echo(finding: Finding) -> str:
-    """The schedule and the case's changes, as text."""
+def _echo(finding: Finding) -> Markup:
+    """The schedule and the case's changes as JSON, a line for each fraction and infusion."""
     document = finding.document
     echoed: dict[str, Any] = {
         key: document.get(key)
         for key in ("instance", "instance_digest", "changes", "requested_gap", "seed", "schedule")
         if document.get(key) is not None
     }
-    return json.dumps(echoed, indent=1)
+    text = json.dumps(echoed, indent=1)
+    flat = INNERMOST.sub(lambda match: " ".join(match[0].split()), text)
+    return Markup(escape(flat, quote=False))

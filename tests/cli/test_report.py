@@ -5,37 +5,16 @@ import io
 from dataclasses import replace
 
 import pytest
+from standard_results import standard_result
 
 from abscopt.instances import build, load, names
-from abscopt.instances.schema import Instance
 from abscopt.optimizer import evaluate
 from abscopt.optimizer.candidates.reduction import Step
 from abscopt.optimizer.results.plain import WIDTH
 from abscopt.optimizer.results.report import evaluation_report, solve_report
-from abscopt.optimizer.results.result import DISCLAIMER, Certificate, Result, SolverRun
+from abscopt.optimizer.results.result import DISCLAIMER
 from abscopt.optimizer.results.result_tables import csv_files
 from abscopt.optimizer.schedule import Fraction, Schedule, standard_schedule
-
-
-def standard_result(case: Instance) -> Result:
-    """The standard regimen, called feasible."""
-    schedule = standard_schedule(case)
-    assert schedule is not None
-    verdict = evaluate(case, schedule)
-    return Result(
-        instance=case.name,
-        status="feasible",
-        objective=verdict.objective + 0.25,
-        bound=verdict.objective + 1.25,
-        unit=verdict.unit,
-        requested_gap=case.objective.gap,
-        certificate=Certificate("bound on every schedule", {"lymphocyte bands": 0.0012}, "optimal"),
-        schedule=schedule,
-        evaluation=verdict,
-        standard=verdict,
-        solver=SolverRun("HiGHS", "1.15.1", "auto", 1.25, 7, 25, 5),
-        seed=42,
-    )
 
 
 @pytest.mark.parametrize("name", names())
