@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-
-FOLDER = Path(__file__).resolve().parents[1] / "benchmarks" / "timings"
+from benchmark_scripts import script
 
 
 @pytest.fixture(scope="module")
-def clock() -> Iterator[ModuleType]:
-    sys.path.insert(0, str(FOLDER))
-    try:
-        yield importlib.import_module("clock")
-    finally:
-        sys.path.remove(str(FOLDER))
+def clock() -> ModuleType:
+    return script("clock")
 
 
 def ended(clock: ModuleType, code: int = 0, wall: float = 5.5, **more: Any) -> Any:

@@ -1,41 +1,24 @@
 """Rivals of the benchmarks see the case as it is: worth, excess and codes of their menu."""
 
-import importlib
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+from benchmark_scripts import script
 
 from abscopt.instances import load
 from abscopt.optimizer.evaluation import Judge
-
-FOLDER = Path(__file__).parents[1] / "benchmarks" / "timings"
 
 # Between them: several lesions and agents, shared days, soft limits, exposures, clones, rules.
 CASES = ("sequencing", "capacity", "resistance", "hfrt-crt", "resistant-clone", "reirradiation")
 
 
-@contextmanager
-def script(name: str) -> Iterator[ModuleType]:
-    """A module of the benchmarks."""
-    sys.path.insert(0, str(FOLDER))
-    try:
-        yield importlib.import_module(name)
-    finally:
-        sys.path.remove(str(FOLDER))
-        sys.modules.pop(name, None)
-
-
 @pytest.fixture(scope="module")
-def menus() -> Iterator[ModuleType]:
-    with script("rival_menu") as module:
-        yield module
+def menus() -> ModuleType:
+    return script("rival_menu")
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +28,8 @@ def tables(menus: ModuleType) -> Callable[[str], Any]:
 
 
 @pytest.fixture(scope="module")
-def judged(menus: ModuleType) -> Iterator[ModuleType]:
-    with script("rival_judge") as module:
-        yield module
+def judged() -> ModuleType:
+    return script("rival_judge")
 
 
 @pytest.mark.parametrize("coding", ["ladder", "axes"])

@@ -1,16 +1,13 @@
 """The page of benchmark results: every part that is stored, no figures of a part that failed."""
 
-import importlib
 import json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from benchmark_scripts import TIMINGS, script
 
-FOLDER = Path(__file__).parents[1] / "benchmarks" / "timings"
 ENVIRONMENT: dict[str, Any] = {
     "machine": {"system": "Linux", "cpu": "some", "cores": 2},
     "versions": {"python": "3.11", "abscopt": "0"},
@@ -18,14 +15,8 @@ ENVIRONMENT: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def results() -> Iterator[ModuleType]:
-    sys.path.insert(0, str(FOLDER))
-    try:
-        yield importlib.import_module("results")
-    finally:
-        sys.path.remove(str(FOLDER))
-        for name in ("results", "result_tables"):
-            sys.modules.pop(name, None)
+def results() -> ModuleType:
+    return script("results")
 
 
 def store(folder: Path, part: str, figures: dict[str, Any]) -> None:
@@ -131,8 +122,8 @@ def test_run_records_how_a_part_ended(results: ModuleType, tmp_path: Path) -> No
 
 
 def test_stored_figures_of_the_repository_can_be_shown(results: ModuleType) -> None:
-    page = results.page(FOLDER)
-    shown = [part for part in results.TABLES if (FOLDER / f"{part}.json").exists()]
+    page = results.page(TIMINGS)
+    shown = [part for part in results.TABLES if (TIMINGS / f"{part}.json").exists()]
     assert shown
     for part in shown:
         assert f"## {results.TABLES[part][0]}" in page

@@ -1,13 +1,10 @@
 """The nonlinear program that SCIP is given is our problem: same optimum, same refusals."""
 
-import importlib
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from benchmark_scripts import script
 
 from abscopt.instances import load
 from abscopt.optimizer import solve
@@ -15,21 +12,12 @@ from abscopt.optimizer.candidates.table import Candidates
 
 pytest.importorskip("pyscipopt")
 
-FOLDER = Path(__file__).parents[1] / "benchmarks" / "timings"
 TOLERANCE = 1e-5  # of SCIP on its constraints
 
 
 @pytest.fixture(scope="module")
-def minlp() -> Iterator[ModuleType]:
-    before = set(sys.modules)
-    sys.path.insert(0, str(FOLDER))
-    try:
-        yield importlib.import_module("minlp")
-    finally:
-        sys.path.remove(str(FOLDER))
-        for name in set(sys.modules) - before:
-            if str(getattr(sys.modules[name], "__file__", "")).startswith(str(FOLDER)):
-                del sys.modules[name]
+def minlp() -> ModuleType:
+    return script("minlp")
 
 
 @pytest.mark.parametrize(

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
 import tomllib
-from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from benchmark_scripts import script
 
 from abscopt.instances.immune import Immune
 from abscopt.optimizer.evidence.likelihood import comparisons
 from abscopt.optimizer.evidence.score import scored
 from abscopt.optimizer.evidence.settings import default_constants, times_of_patients
 
-STUDIES = Path(__file__).resolve().parents[1] / "benchmarks/studies"
-
 
 @pytest.fixture(scope="module")
-def studies() -> Iterator[dict[str, ModuleType]]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(STUDIES)
-        yield {name: loaded(name) for name in ("evidence_fit", "evidence_sets", "ensemble")}
-
-
-def loaded(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, STUDIES / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def studies() -> dict[str, ModuleType]:
+    return {name: script(name) for name in ("evidence_fit", "evidence_sets", "ensemble")}
 
 
 def test_tables_over_the_effect_give_the_sizes_of_changed_constants(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from benchmark_scripts import script
 
 from abscopt.instances.evidence import findings
 from abscopt.optimizer.evidence.document import evidence_document
@@ -17,20 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
-def benchmark() -> Iterator[ModuleType]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "benchmarks/studies")
-        yield loaded()
-
-
-def loaded() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "evidence", ROOT / "benchmarks/studies/evidence.py"
-    )
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def benchmark() -> ModuleType:
+    return script("evidence")
 
 
 def test_every_contradicted_finding_has_a_reason_and_no_other(benchmark: ModuleType) -> None:

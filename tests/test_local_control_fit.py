@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import math
-import sys
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from types import ModuleType
 
+import benchmark_scripts
 import numpy as np
 import pytest
 from scipy.stats import binom
@@ -18,21 +15,10 @@ from abscopt.instances.load import library
 from abscopt.models.outcome import control_probability
 from abscopt.models.population import sensitivity_factors
 
-STUDIES = str(Path(__file__).parents[1] / "benchmarks" / "studies")
-
 
 @pytest.fixture(scope="module")
-def script() -> Iterator[ModuleType]:
-    """The script; its parts import each other by their bare names."""
-    before = set(sys.modules)
-    sys.path.insert(0, STUDIES)
-    try:
-        yield importlib.import_module("local_control")
-    finally:
-        sys.path.remove(STUDIES)
-        for name in set(sys.modules) - before:
-            if str(getattr(sys.modules[name], "__file__", "")).startswith(STUDIES):
-                del sys.modules[name]
+def script() -> ModuleType:
+    return benchmark_scripts.script("local_control")
 
 
 def test_the_fit_is_that_of_the_figures_and_no_held_out_study_is_in_it(script: ModuleType) -> None:
@@ -56,7 +42,7 @@ def test_the_stored_parameters_have_the_stored_likelihood(script: ModuleType) ->
 
 def test_the_page_shows_what_the_parameters_predict(script: ModuleType) -> None:
     document, at = script.stored()
-    page = sys.modules["local_control_page"]
+    page = benchmark_scripts.script("local_control_page")
     text = page.PAGE.read_text(encoding="utf-8")
     for name, lines in page.blocks(document, at, script.Structure()).items():
         block = text.partition(f"<!-- {name}: begin -->")[2].partition("<!-- ")[0]
@@ -66,7 +52,7 @@ def test_the_page_shows_what_the_parameters_predict(script: ModuleType) -> None:
 def test_the_engine_says_the_same_for_good(script: ModuleType) -> None:
     """With these constants on a lesion, its own few factors of alpha give the same control."""
     document, at = script.stored()
-    model = sys.modules["local_control_model"]
+    model = benchmark_scripts.script("local_control_model")
     structure = script.Structure()
     rows = script.rows_of_all(script.training(), structure)
     late = model.predicted(rows, at, structure, np.zeros(1), years=1e4)[:, 0]
@@ -80,7 +66,8 @@ def test_the_engine_says_the_same_for_good(script: ModuleType) -> None:
 def test_repeated_studies_scatter_as_binomials_do(script: ModuleType) -> None:
     """Alike studies of one figure: the share within 5 points is a sum of binomial probabilities."""
     _, at = script.stored()
-    model, reachable = (sys.modules[f"local_control_{part}"] for part in ("model", "reachable"))
+    model = benchmark_scripts.script("local_control_model")
+    reachable = benchmark_scripts.script("local_control_reachable")
     structure = script.Structure()
     alike = replace(at, study_spread=0.0)
     studies = [study for study in script.training() if len(study.fitted) == 1]
@@ -100,7 +87,8 @@ def test_repeated_studies_scatter_as_binomials_do(script: ModuleType) -> None:
 def test_lesions_lost_at_one_time_stay_lost(script: ModuleType) -> None:
     """Figures of one arm do not rise with time; differences between studies widen them."""
     _, at = script.stored()
-    model, reachable = (sys.modules[f"local_control_{part}"] for part in ("model", "reachable"))
+    model = benchmark_scripts.script("local_control_model")
+    reachable = benchmark_scripts.script("local_control_reachable")
     structure = script.Structure()
     (study,) = (one for one in script.training() if one.id == "japan-2020-lung-metastases")
     widths = [5.0] * len(study.fitted)
@@ -128,7 +116,10 @@ ENTRIES = {
 @pytest.mark.parametrize("group", ENTRIES)
 def test_the_library_has_the_fitted_control(group: str, script: ModuleType) -> None:
     document, _ = script.stored()
-    model, entry = sys.modules["local_control_model"], library("tumors")[ENTRIES[group]]
+    model, entry = (
+        benchmark_scripts.script("local_control_model"),
+        library("tumors")[ENTRIES[group]],
+    )
     alpha, spread = document["parameters"][group], document["parameters"]["alpha_cv"]
     assert entry["status"] == document["status"] == "calibrated"
     for key, fitted in (("alpha_per_gy", alpha), ("alpha_cv", spread)):

@@ -2,44 +2,27 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
-from functools import cache
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from benchmark_scripts import STUDIES, script
 
 from abscopt.instances import load
 from abscopt.optimizer.ensemble.drawn import ensemble_of
 
 ROOT = Path(__file__).parents[1]
-STUDIES = ROOT / "benchmarks" / "studies"
-
-
-@cache
-def script() -> ModuleType:
-    """`benchmarks/studies/robust_optima.py` as a module."""
-    sys.path.insert(0, str(STUDIES))
-    spec = importlib.util.spec_from_file_location("robust_optima", STUDIES / "robust_optima.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["robust_optima"] = module
-    spec.loader.exec_module(module)
-    sys.path.remove(str(STUDIES))
-    return module
 
 
 def test_the_page_is_of_the_stored_rows() -> None:
-    study = script()
+    study = script("robust_optima")
     about = json.loads((STUDIES / "robust_optima.json").read_text(encoding="utf-8"))["about"]
     text = (ROOT / "docs" / "robustness.md").read_text(encoding="utf-8")
     assert text == study.page(study.stored(), about)
 
 
 def test_the_mean_beats_standards_that_keep_limits() -> None:
-    rows = [row for row in script().stored() if row.policy == "mean"]
+    rows = [row for row in script("robust_optima").stored() if row.policy == "mean"]
     keeping = [row for row in rows if row.keeps]
     assert {"early-sabr", "oligomet-3", "oligomet-4", "pembro-rt"} <= {row.case for row in keeping}
     assert all(row.mean > 0.0 and row.wide_mean > 0.0 for row in keeping)
@@ -48,7 +31,7 @@ def test_the_mean_beats_standards_that_keep_limits() -> None:
 
 def test_the_figure_is_the_same_every_time(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    study, rows = script(), script().stored()
+    study, rows = script("robust_optima"), script("robust_optima").stored()
     for name in ("a.svg", "b.svg"):
         study.figure(rows, tmp_path / name)
     first, second = ((tmp_path / name).read_bytes() for name in ("a.svg", "b.svg"))
@@ -58,7 +41,7 @@ def test_the_figure_is_the_same_every_time(tmp_path: Path) -> None:
 
 
 def test_members_out_of_sample_are_others() -> None:
-    study, case = script(), load("early-sabr")
+    study, case = script("robust_optima"), load("early-sabr")
     listed = study.other_members()
     assert len(listed) == study.JUDGED
     inside = {str(member.instance.lesions[0].alpha_per_gy) for member in

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import math
-import sys
-from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+from benchmark_scripts import script
 
 from abscopt.instances import load, names
 from abscopt.optimizer.evaluation import Judge
@@ -20,24 +18,14 @@ from abscopt.optimizer.simulation.pooled import CHO
 from abscopt.optimizer.simulation.terms import terms_of, without
 
 ROOT = Path(__file__).parents[1]
-STUDIES = str(ROOT / "benchmarks" / "studies")
 CASE, NUMBER = "pulsar", 30
 BLOCKS = ("random", "optima")
 
 
 @pytest.fixture(scope="module")
-def scripts() -> Iterator[dict[str, ModuleType]]:
-    """The scripts as modules; they import each other by their bare names."""
+def scripts() -> dict[str, ModuleType]:
     wanted = ("random_schedules", "surrogate_error", "surrogate_page", "simulated_optima")
-    before = set(sys.modules)
-    sys.path.insert(0, STUDIES)
-    try:
-        yield {name: importlib.import_module(name) for name in wanted}
-    finally:
-        sys.path.remove(STUDIES)
-        for name in set(sys.modules) - before:
-            if str(getattr(sys.modules[name], "__file__", "")).startswith(STUDIES):
-                del sys.modules[name]
+    return {name: script(name) for name in wanted}
 
 
 @lru_cache(maxsize=1)

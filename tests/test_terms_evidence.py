@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from benchmark_scripts import STUDIES, script
 
 ROOT = Path(__file__).resolve().parents[1]
-STUDIES = ROOT / "benchmarks/studies"
 
 
 @pytest.fixture(scope="module")
-def study() -> Iterator[ModuleType]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(STUDIES)
-        yield importlib.import_module("terms_evidence")
+def study() -> ModuleType:
+    return script("terms_evidence")
 
 
 def test_a_cohort_counts_at_the_size_that_the_others_choose(study: ModuleType) -> None:

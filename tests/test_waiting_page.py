@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from functools import cache
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from benchmark_scripts import script
 
 from abscopt.instances.load import library
 
@@ -16,17 +13,6 @@ ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "waiting.md").read_text(encoding="utf-8")
 LEAST_NAT = 0.1
 """Least cost of eight weeks where a drug before radiation does not help by assumption."""
-
-
-@cache
-def script() -> ModuleType:
-    """`benchmarks/studies/waiting.py` as a module."""
-    spec = importlib.util.spec_from_file_location("waiting", ROOT / "benchmarks/studies/waiting.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["waiting"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def rows(heading: str) -> list[list[str]]:
@@ -37,16 +23,16 @@ def rows(heading: str) -> list[list[str]]:
 
 
 def test_the_table_beside_patients_is_what_the_model_says() -> None:
-    for line in script().observed_table():
+    for line in script("waiting").observed_table():
         assert line in PAGE
 
 
 @pytest.mark.parametrize("volume_cm3", [110.0])
 def test_a_stage_three_tumor_spreads_as_often_as_in_patients(volume_cm3: float) -> None:
     """O'Rourke 2000, from which the rate is; Everitt 2014, which was not used."""
-    for observed in script().OBSERVED:
+    for observed in script("waiting").OBSERVED:
         low, high = observed.interval
-        assert low <= script().predicted(volume_cm3, observed.day) <= high, observed
+        assert low <= script("waiting").predicted(volume_cm3, observed.day) <= high, observed
 
 
 def test_eight_weeks_cost_in_every_scenario() -> None:
@@ -61,8 +47,8 @@ def test_eight_weeks_cost_in_every_scenario() -> None:
 
 def test_one_row_is_what_the_judge_says() -> None:
     name, horizons, *weeks = rows("What a horizon rewards")[0]
-    instance = script().load(name.strip("`"))
-    schedule = script().standard_schedule(instance)
-    before, after = (script().moved(instance, schedule, last) for last in (83, 90))
+    instance = script("waiting").load(name.strip("`"))
+    schedule = script("waiting").standard_schedule(instance)
+    before, after = (script("waiting").moved(instance, schedule, last) for last in (83, 90))
     assert horizons == "84, 180"
     assert float(weeks[-1]) == pytest.approx(after - before, abs=6e-4)

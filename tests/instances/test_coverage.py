@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +10,7 @@ from types import ModuleType
 from typing import Any, get_args
 
 import pytest
+from benchmark_scripts import script
 
 from abscopt import instances
 from abscopt.instances import load, names
@@ -136,10 +135,7 @@ def test_some_case_uses_up(wanted: str) -> None:
 @lru_cache(maxsize=1)
 def terms_script() -> ModuleType:
     """`benchmarks/studies/terms.py` as a module."""
-    folder = str(ROOT / "benchmarks" / "studies")
-    if folder not in sys.path:  # it imports its neighbors
-        sys.path.append(folder)
-    module = importlib.import_module("terms")
+    module = script("terms")
     module.solve = solved_once(module.solve)  # type: ignore[attr-defined]
     return module
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmark_scripts import script
 from edge_limits import limited_edge_case
 from edge_regimes import regimes_of
 
@@ -21,13 +20,7 @@ from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.results.result import Result
 from abscopt.optimizer.solved import Solved
 
-BENCHMARKS = str(Path(__file__).resolve().parents[2] / "benchmarks" / "studies")
-if BENCHMARKS not in sys.path:
-    sys.path.append(BENCHMARKS)
-
-from reliability_parts import optima  # noqa: E402
-from reliability_parts.tally import Tally  # noqa: E402
-
+optima = script("reliability_parts.optima")
 OBJECTIVES = ("default", "log_control", "expected_control", "log_kill", "tumor_bed")
 LIMITS = (
     "bed", "mean", "mean_eqd2", "dose_by_fractions", "ntcp", "alc", "edric", "drug", "lesions",
@@ -69,7 +62,7 @@ def test_every_regime_is_drawn() -> None:
 
 
 def test_search_programme_and_enumeration_agree_for_every_objective() -> None:
-    tally = Tally()
+    tally = script("reliability_parts.tally").Tally()
     for seed in FUZZED:
         tally.add(optima.examine(seed))
     assert not tally.faults

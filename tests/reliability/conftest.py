@@ -1,8 +1,5 @@
 """The parts of the campaign are modules of `benchmarks/studies`, which these tests run in short."""
 
-import sys
-from pathlib import Path
+from benchmark_scripts import on_path
 
-BENCHMARKS = str(Path(__file__).resolve().parents[2] / "benchmarks" / "studies")
-if BENCHMARKS not in sys.path:
-    sys.path.append(BENCHMARKS)
+on_path()
