@@ -55,21 +55,6 @@ class Mixture:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """What is known of ln Z in a node: its range on one axis; None where all is allowed.
-
-    Attributes
-    ----------
-    axis : member and horizon
-    low, high : of ln Z there
-    """
-
-    axis: tuple[int, int]
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class Ranges:
     """(M, H) least and greatest ln Z, with `ground` added to the effect before losses."""
 
@@ -77,21 +62,12 @@ class Ranges:
     high: FloatArray
     ground: FloatArray
 
-    @property
-    def empty(self) -> bool:
-        """Whether no schedule is left."""
-        return bool((self.low > self.high).any())
 
-
-def ranges(under: PlanInMembers, courses: Courses, cell: Cell | None) -> Ranges:
+def ranges(under: PlanInMembers, courses: Courses) -> Ranges:
     """Ranges of ln Z, Z = (ground + sum_s g_s) e^(-A - chemo), A = sum_s a_s, of all schedules.
 
     Z = sum_s v_s e^(-sum_{r != s} a_r - chemo) lies between the sums of the least v with the
-    greatest a and of the greatest v with the least a. In a cell, for two coordinates i and k,
-
-        Z_i / Z_k = (G_i / G_k) e^(-(A_i - A_k) - (chemo_i - chemo_k)),
-
-    and the quotient of two sums lies between the least and the greatest quotient of their terms.
+    greatest a and of the greatest v with the least a.
     """
     gains = [gain[:, :, c] for gain, c in zip(under.gain, courses, strict=True)]
     losses = [loss[:, c] for loss, c in zip(under.loss, courses, strict=True)]
@@ -109,35 +85,7 @@ def ranges(under: PlanInMembers, courses: Courses, cell: Cell | None) -> Ranges:
         )
         high = high + alone.max(axis=2) * np.exp(least_loss[s] - sum(least_loss) - chemo)[:, None]
     safety = 1e-9
-    log_low, log_high = np.log(low) - safety, np.log(high) + safety
-    if cell is None:
-        return Ranges(log_low, log_high, ground)
-    m, h = cell.axis
-    smallest, greatest = _quotients(gains, ground, m, h)
-    apart = [loss - loss[m] for loss in losses]
-    drift_low = sum(d.min(axis=1) for d in apart) + chemo - chemo[m]
-    drift_high = sum(d.max(axis=1) for d in apart) + chemo - chemo[m]
-    from_low = cell.low + np.log(np.maximum(smallest, 1e-300)) - drift_high[:, None] - safety
-    from_high = cell.high + np.log(greatest) - drift_low[:, None] + safety
-    from_low[m, h], from_high[m, h] = cell.low, cell.high
-    return Ranges(np.maximum(log_low, from_low), np.minimum(log_high, from_high), ground)
-
-
-def _quotients(
-    gains: list[FloatArray], ground: FloatArray, m: int, h: int
-) -> tuple[FloatArray, FloatArray]:
-    """(M, H) least and greatest g_i / g_k over all courses and the ground, k = (m, h)."""
-    smallest = greatest = ground / ground[m, h]
-    for gain in gains:
-        reference = gain[m, h]
-        present = reference > 0.0
-        if (gain[:, :, ~present] > 0.0).any():
-            greatest = np.full_like(greatest, np.inf)
-        if present.any():
-            quotient = gain[:, :, present] / reference[present]
-            smallest = np.minimum(smallest, quotient.min(axis=2))
-            greatest = np.maximum(greatest, quotient.max(axis=2))
-    return smallest, greatest
+    return Ranges(np.log(low) - safety, np.log(high) + safety, ground)
 
 
 @dataclass(frozen=True)
@@ -160,7 +108,6 @@ def linearized(
     courses: Courses,
     span: Ranges,
     mixture: Mixture,
-    narrow: bool = False,
 ) -> Linear:
     """V and C with G and tau at a mixture.
 
@@ -169,11 +116,6 @@ def linearized(
 
         G = ground + sum_sc gain_sc x_sc,    ln Z = ln G - sum_sc loss_sc x_sc - chemo
         C = sum_h [s_h (ln G_h - 1 - chemo) + s_h ground_h / G_h] - cost - offset
-
-    Parameters
-    ----------
-    narrow : take for [l-, l+] the step of the lattice at the mixture: no bound, but about what a
-        cell of no width would have
     """
     chosen = list(zip(mixture.courses, mixture.weights, strict=True))
     total = span.ground + sum(
@@ -181,7 +123,7 @@ def linearized(
     )
     lost = sum(loss[:, c] @ x for loss, (c, x) in zip(under.loss, chosen, strict=True))
     at = np.clip(np.log(total) - (lost + under.chemo)[:, None], span.low, span.high)
-    low, high = below(at if narrow else span.low), above(at if narrow else span.high)
+    low, high = below(span.low), above(span.high)
     high = np.maximum(high, low + 1)
     horizons, lesions = range(at.shape[1]), range(len(courses))
     slopes = np.zeros((len(lesions), *at.shape))

@@ -1,4 +1,4 @@
-"""How a node is split: a cell of ln Z in two, or the courses of one lesion."""
+"""How a node is split: the courses of one lesion in two."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models.arrays import BoolArray, FloatArray
-from abscopt.optimizer.search.ensemble.bound import Bound, Cell, Courses, Mixture, Ranges
+from abscopt.optimizer.search.ensemble.bound import Courses, Mixture
 
 if TYPE_CHECKING:
     from abscopt.optimizer.search.ensemble.plan import PlanInMembers
@@ -16,38 +16,7 @@ DECIDED = 1e-6
 """A course with so little less than the whole weight of a mixture is its lesion's."""
 
 
-def value_at(
-    values: list[FloatArray],
-    constant: FloatArray,
-    bound: Bound,
-    under: PlanInMembers,
-    courses: Courses,
-) -> float:
-    """What the bound would be at other values, with its weights and prices.
-
-    w . C + y . b + sum_s max_c (w . V_s(c) - y . A_s(c))
-    """
-    rows = under.rows
-    soft = not under.members.own_limits.any()
-    counted = np.flatnonzero((rows.family < 0) | soft)
-    total = float(bound.weights @ constant + bound.prices @ rows.right[counted])
-    for s, value in enumerate(values):
-        entries = under.entries[s][courses[s]][:, counted]
-        total += float((bound.weights @ value - entries @ bound.prices).max())
-    return total
-
-
-def halved(cell: Cell | None, span: Ranges, axis: tuple[int, int]) -> tuple[Cell, Cell]:
-    """Two halves of the range on one axis, that of the cell where there is one."""
-    axis = axis if cell is None else cell.axis
-    low, high = float(span.low[axis]), float(span.high[axis])
-    middle = 0.5 * (low + high)
-    return Cell(axis, low, middle), Cell(axis, middle, high)
-
-
-def parts(
-    under: PlanInMembers, courses: Courses, mixture: Mixture, losses: list[FloatArray]
-) -> list[Courses]:
+def parts(under: PlanInMembers, courses: Courses, mixture: Mixture) -> list[Courses]:
     """The courses of one lesion in two: treated or not, by local kill, or by days.
 
     The lesion is the one that the mixture leaves most undecided.

@@ -1,10 +1,11 @@
-"""Branch and bound over plans, cells of systemic effect and courses, best bound first.
+"""Branch and bound over plans and courses, best bound first.
 
-A node is one plan, the courses left for each lesion, and perhaps a cell of ln Z on one axis. It is
-bounded (`bound`, `master`); courses whose loss exceeds what the bound lies above the threshold are
-struck (reduced-cost fixing: Geoffrion and Marsten 1972, Integer programming algorithms: a framework
-and state-of-the-art survey); what is left is joined and valued in every member where it is few,
-else split: the cell where its width makes the bound, else the courses of a lesion.
+A node is one plan and the courses left for each lesion. It is bounded (`bound`, `master`); courses
+whose loss exceeds what the bound lies above the threshold are struck (reduced-cost fixing:
+Geoffrion and Marsten 1972, Integer programming algorithms: a framework and state-of-the-art
+survey). Fewer courses leave narrower ranges of systemic effect in every member, and so a better
+bound: both are repeated as long as that strikes much. What is left is joined and valued in every
+member where it is few, else the courses of a lesion are split.
 """
 
 from __future__ import annotations
@@ -23,14 +24,12 @@ from abscopt.optimizer.progress import Stopped, tick
 from abscopt.optimizer.search.ensemble import settings
 from abscopt.optimizer.search.ensemble.bound import (
     Bound,
-    Cell,
     Courses,
     Mixture,
-    Ranges,
     linearized,
     ranges,
 )
-from abscopt.optimizer.search.ensemble.branching import halved, parts, value_at
+from abscopt.optimizer.search.ensemble.branching import parts
 from abscopt.optimizer.search.ensemble.master import Master
 from abscopt.optimizer.search.ensemble.plan import AcrossMembers, PlanInMembers, Plans
 from abscopt.optimizer.search.join import count_at_most, every_row, joined
@@ -72,11 +71,10 @@ class EnsembleState:
 
 @dataclass(frozen=True)
 class Node:
-    """One plan, courses and a cell; `mixture` is what the bound of its parent chose."""
+    """One plan and courses; `mixture` is what the bound of its parent chose."""
 
     plan: PlanId
     courses: Courses
-    cell: Cell | None
     mixture: Mixture | None = field(default=None)
 
 
@@ -157,7 +155,7 @@ class Search:
             under = self.plans.of(plan)
             self.tree.hold(self.ceiling)
             self.waiting.pop(0)
-            self._examine(Node(plan, [c.copy() for c in under.usable], None))
+            self._examine(Node(plan, [c.copy() for c in under.usable]))
             self.tree.release()
             self._tell()
         while (node := self.tree.take()) is not None:
@@ -200,39 +198,37 @@ class Search:
         if math.prod(len(c) for c in courses) <= settings.CURRENT.few:
             self._value(under, CourseRows(every_row(courses)))
             return
-        fine = settings.CURRENT.fine * self.tree.gap
-        bound, span, lowest = None, None, math.inf
-        for _ in range(settings.CURRENT.rounds):
+        fine, top, number = settings.CURRENT.fine * self.tree.gap, math.inf, 0
+        while True:
             self._check()
-            span = ranges(under, courses, node.cell)
-            if span.empty:
-                return
             mixture = self._begin(under, courses, mixture)
-            linear = linearized(under, self.risk, courses, span, mixture)
+            linear = linearized(under, self.risk, courses, ranges(under, courses), mixture)
             master = Master(under, self.risk, courses, linear)
             bound = master.run(mixture, self.tree.threshold, fine)
             if bound.exceeds and self._infeasible(under, courses):
                 return
-            self.tree.lower(bound.value + BOUND_SAFETY)
-            slack = bound.value + BOUND_SAFETY - self.tree.threshold
-            if slack <= 0.0:
+            top = min(top, bound.value + BOUND_SAFETY)
+            self.tree.lower(top)
+            if top <= self.tree.threshold:
                 return
-            self._improve(under, courses, bound)
+            if not number:
+                self._improve(under, courses, bound)
             slack = bound.value + BOUND_SAFETY - self.tree.threshold
             if slack <= 0.0:
                 return
             keep = [np.flatnonzero(loss <= slack) for loss in bound.losses]
+            left = math.prod(len(k) / len(c) for k, c in zip(keep, courses, strict=True))
             courses = [c[k] for c, k in zip(courses, keep, strict=True)]
             losses = [loss[k] for loss, k in zip(bound.losses, keep, strict=True)]
             mixture = _within(bound.mixture, courses)
-            if lowest - bound.value <= 0.2 * slack and math.isfinite(lowest):
+            combinations, number = count_at_most(losses, slack), number + 1
+            if combinations <= settings.CURRENT.few or left > settings.CURRENT.shrinking:
                 break
-            lowest = bound.value
-        assert bound is not None and span is not None and mixture is not None
-        if count_at_most(losses, slack) <= settings.CURRENT.join_limit:
+        if combinations <= settings.CURRENT.join_limit:
             self._join(under, courses, losses, slack)
             return
-        self._split(node, under, courses, span, bound, losses, mixture)
+        for side in parts(under, courses, bound.mixture):
+            self.tree.push(Node(node.plan, side, mixture), top)
 
     def _begin(self, under: PlanInMembers, courses: Courses, mixture: Mixture | None) -> Mixture:
         """Where to linearize first: what the parent chose, the incumbent, or some course."""
@@ -360,35 +356,6 @@ class Search:
                 best = lot[feasible[0]]
                 self._offer(across, rows[best], float(values[best]))
                 return
-
-    def _split(
-        self,
-        node: Node,
-        under: PlanInMembers,
-        courses: Courses,
-        span: Ranges,
-        bound: Bound,
-        losses: list[FloatArray],
-        mixture: Mixture,
-    ) -> None:
-        """Push two parts of a node."""
-        top = bound.value + BOUND_SAFETY
-        excess = top - self.tree.threshold
-        mixture = self._begin(under, courses, mixture)
-        width = span.high - span.low
-        if width.size and width.max() > settings.CURRENT.narrow * settings.CURRENT.step:
-            linear = linearized(under, self.risk, courses, span, mixture, narrow=True)
-            point = value_at(linear.values, linear.constant, bound, under, courses)
-            if bound.value - point > settings.CURRENT.by_width * excess:
-                for cell in halved(node.cell, span, self._steepest(under)):
-                    self.tree.push(Node(node.plan, courses, cell, mixture), top)
-                return
-        for side in parts(under, courses, bound.mixture, losses):
-            self.tree.push(Node(node.plan, side, node.cell, mixture), top)
-
-    def _steepest(self, under: PlanInMembers) -> tuple[int, int]:
-        """Member and horizon whose effect orders the others: of the greatest weight, the last."""
-        return int(np.argmax(self.members.weights)), under.gain[0].shape[1] - 1
 
 
 def _within(mixture: Mixture, courses: Courses) -> Mixture:

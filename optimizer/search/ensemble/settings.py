@@ -15,8 +15,8 @@ class Settings:
         by at most an eighth of its curvature times the square: some 1e-3 nat for each lesion.
     ground : [share of the greatest effect] that is added to an effect that may be zero, so that its
         log is bounded below; the bound rises by a price of some 0.3 nat times it.
-    rounds : [linearizations] of a node: prices at the mixture of the last one; later ones told
-        less than 1e-3 nat on `oligomet-4`.
+    shrinking : [share of combinations] that a round must leave no more of to be followed by another
+        one: a round costs a tenth of what two parts cost.
     most_rounds : [column generations] of one linearization.
     new_columns : [columns] of a lesion that enter the master at once.
     fine : [share of the gap] within which master and bound count as equal.
@@ -28,16 +28,13 @@ class Settings:
     few : [schedules] of a node that are valued in every member at once.
     join_limit : [combinations] of a node that are joined and screened by the tabulated values.
     join_chunk : [rows] joined at once: some 10 MB.
-    narrow : [steps] of a cell below which it is not halved.
-    by_width : [share of what a bound exceeds the threshold by] that must be due to the width of a
-        cell for it to be halved; else courses are split.
     plans_ahead : [plans] whose propagators are computed in one go.
     plans_kept : [bytes] of coefficients of plans that are kept.
     """
 
     step: float = 0.2
     ground: float = 1e-4
-    rounds: int = 3
+    shrinking: float = 0.5
     most_rounds: int = 40
     new_columns: int = 10
     fine: float = 0.05
@@ -46,10 +43,8 @@ class Settings:
     pair_courses: int = 20
     weighted_rounds: int = 4
     few: int = 3000
-    join_limit: int = 300_000
+    join_limit: int = 30_000
     join_chunk: int = 100_000
-    narrow: float = 1.5
-    by_width: float = 0.25
     plans_ahead: int = 32
     plans_kept: int = 400_000_000
 
