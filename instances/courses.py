@@ -10,6 +10,7 @@ from abscopt.instances.doses import Doses, levels_of
 from abscopt.instances.fields import Count, Day, Table, consistent
 from abscopt.instances.phases import PhasesCourse
 from abscopt.instances.prescriptions import written
+from abscopt.instances.starts import FirstStart, LastStart, StartStep, StartWindow
 
 PRESCRIPTIONS: dict[str, Any] = {
     "type": "array",
@@ -56,7 +57,7 @@ def with_prescriptions(schema: dict[str, Any]) -> None:
     schema.pop("required", None)
 
 
-class UniformCourse(CourseBlock):
+class UniformCourse(CourseBlock, StartWindow):
     """n equal fractions from a start day, the next on the first machine day >= +interval.
 
     With `fractions_per_day` m, m fractions are given on each treatment day,
@@ -68,17 +69,9 @@ class UniformCourse(CourseBlock):
 
     form: Literal["uniform"] = Field(description="equal fractions in a regular rhythm")
     also: tuple[CourseBlock, ...] = Field(default=(), description="further blocks of the menu")
-    first_start_day: Day = Field(default=0, description="first day on which the course may start")
-    last_start_day: Day = Field(default=0, description="last day on which it may start")
-    start_step_days: Annotated[int, Field(ge=1, le=365)] = Field(
-        default=1, description="between two start days"
-    )
-
-    @consistent
-    def _window(self) -> Self:
-        if self.last_start_day < self.first_start_day:
-            raise ValueError("last_start_day must not be before first_start_day")
-        return self
+    first_start_day: FirstStart = 0
+    last_start_day: LastStart = 0
+    start_step_days: StartStep = 1
 
     @property
     def blocks(self) -> tuple[CourseBlock, ...]:
@@ -94,11 +87,6 @@ class UniformCourse(CourseBlock):
             for count in block.fractions
             for dose in block.levels_gy
         )
-
-    @property
-    def start_days(self) -> range:
-        """Days on which the course may start, machine days or not."""
-        return range(self.first_start_day, self.last_start_day + 1, self.start_step_days)
 
 
 class FreeCourse(Table):

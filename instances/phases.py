@@ -8,7 +8,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field
 
 from abscopt.instances.doses import Doses, levels_of
-from abscopt.instances.fields import Count, Day, Name, Table, Weekdays, consistent
+from abscopt.instances.fields import Count, Name, Table, Weekdays, consistent
+from abscopt.instances.starts import FirstStart, LastStart, StartStep, StartWindow
 
 Gaps = Annotated[tuple[Annotated[int, Field(ge=1, le=400)], ...], Field(min_length=1)]
 MOST_PHASES = 8
@@ -103,7 +104,7 @@ class PhaseList(Table):
         return courses, timings
 
 
-class PhasesCourse(PhaseList):
+class PhasesCourse(PhaseList, StartWindow):
     """Phases one after another from a start day, each with what its menu offers.
 
     A uniform course is one phase. `also` adds other lists of phases to the menu.
@@ -111,17 +112,9 @@ class PhasesCourse(PhaseList):
 
     form: Literal["phases"] = Field(description="one or several phases, one after another")
     also: tuple[PhaseList, ...] = Field(default=(), description="further lists of phases")
-    first_start_day: Day = Field(default=0, description="first day on which the course may start")
-    last_start_day: Day = Field(default=0, description="last day on which it may start")
-    start_step_days: Annotated[int, Field(ge=1, le=365)] = Field(
-        default=1, description="between two start days"
-    )
-
-    @consistent
-    def _window(self) -> Self:
-        if self.last_start_day < self.first_start_day:
-            raise ValueError("last_start_day must not be before first_start_day")
-        return self
+    first_start_day: FirstStart = 0
+    last_start_day: LastStart = 0
+    start_step_days: StartStep = 1
 
     @property
     def lists(self) -> tuple[PhaseList, ...]:
@@ -133,11 +126,6 @@ class PhasesCourse(PhaseList):
         """Doses per fraction of any phase, each once."""
         phases = (phase for phases in self.lists for phase in phases.phases)
         return tuple(sorted({dose for phase in phases for dose in phase.levels_gy}))
-
-    @property
-    def start_days(self) -> range:
-        """Days on which the course may start, machine days or not."""
-        return range(self.first_start_day, self.last_start_day + 1, self.start_step_days)
 
     def sizes(self, ways: int) -> tuple[int, int]:
         """At most so many courses, and so many timings, from all start days."""

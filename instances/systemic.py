@@ -18,6 +18,7 @@ from abscopt.instances.fields import (
     Weekdays,
     consistent,
 )
+from abscopt.instances.starts import StartStep, StartWindow
 
 Phase = Literal["priming", "mobilization", "effector", "suppression"]
 DoseUnit = Literal["mg", "mg_per_kg", "mg_per_m2", "auc"]
@@ -257,7 +258,7 @@ class Regimen(LibraryTable):
         return self
 
 
-class AgentChoice(Table):
+class AgentChoice(StartWindow):
     """One systemic decision: which regimen, started on which day, or not given.
 
     The agent starts on an infusion day of the calendar. Each later dose is planned by its cycle,
@@ -271,9 +272,7 @@ class AgentChoice(Table):
     )
     first_start_day: Day = Field(description="first planned day on which it may start")
     last_start_day: Day = Field(description="last planned day on which it may start")
-    start_step_days: Annotated[int, Field(ge=1, le=365)] = Field(
-        default=1, description="between two start days"
-    )
+    start_step_days: StartStep = 1
     cycles: Count | None = Field(default=None, description="fewer cycles than the regimen's")
     optional: bool = Field(default=True, description="may the agent be left out?")
     min_days_after_radiation: Annotated[int, Field(ge=0, le=365)] | None = Field(
@@ -304,9 +303,7 @@ class AgentChoice(Table):
     )
 
     @consistent
-    def _window(self) -> Self:
-        if self.last_start_day < self.first_start_day:
-            raise ValueError("last_start_day must not be before first_start_day")
+    def _rules(self) -> Self:
         low, high = self.min_days_after_radiation, self.max_days_after_radiation
         if low is not None and high is not None and high < low:
             raise ValueError("max_days_after_radiation must not be below min_days_after_radiation")
@@ -318,8 +315,3 @@ class AgentChoice(Table):
         if len(set(self.regimens)) < len(self.regimens):
             raise ValueError("a regimen is listed twice")
         return self
-
-    @property
-    def start_days(self) -> range:
-        """Days on which the first dose may be given."""
-        return range(self.first_start_day, self.last_start_day + 1, self.start_step_days)
