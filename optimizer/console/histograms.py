@@ -80,6 +80,39 @@ def import_dicom_command(
     _hand_over(answer(paths, limit_set, map_file, rx, measures), out)
 
 
+@import_group.command("matrad")
+@click.argument("files", metavar="FILES...", nargs=-1, required=True)
+@click.option("--set", "limit_set", metavar="LIMIT_SET", required=True, help="Its limits.")
+@click.option("--map", "map_file", metavar="MAP", help="Structures to organs; printed if absent.")
+@click.option("--rx", metavar="50/5", help="Prescription: total dose in Gy / fractions.")
+@click.option("--out", metavar="CASE", help="Write the case there; default: print it.")
+@click.option(
+    "--dose", "quantity", default="physicalDose", show_default=True, metavar="FIELD",
+    help="Field of resultGUI: the dose of one fraction in Gy.",
+)  # fmt: skip
+@click.option(
+    "--measure", "measures", metavar="NAME", multiple=True,
+    help="Say D2cc, D95% or V20Gy of every mapped structure, too; may be repeated.",
+)  # fmt: skip
+def import_matrad_command(
+    files: tuple[str, ...],
+    limit_set: str,
+    map_file: str | None,
+    rx: str | None,
+    out: str | None,
+    quantity: str,
+    measures: tuple[str, ...],
+) -> None:
+    """A case from doses of a fraction and voxels of structures: matRad's ct, cst, pln and
+    resultGUI in MATLAB files (-v7), or plain arrays in a NumPy archive (.npz).
+
+    Histograms are computed from dose and voxels, then used as by `import dvh`.
+    """
+    from abscopt.instances.voxels.command import answer
+
+    _hand_over(answer(files, limit_set, map_file, rx, quantity, measures), out)
+
+
 @import_group.command("adaptfx")
 @click.argument("file", metavar="FILE")
 @click.option("--out", metavar="CASE", help="Write the case there; default: print it.")
