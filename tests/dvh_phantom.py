@@ -171,9 +171,90 @@ def monaco(volume: str = "cm³") -> str:
     return "\n".join([*lines, "", "2026-01-05-Mon 10:11:12"]) + "\n"
 
 
+GERMAN = {
+    "Type  ": "Typ   ",
+    "Cumulative Dose Volume Histogram": "Kumulatives Dosis-Volumen-Histogramm",
+    "Differential Dose Volume Histogram": "Differenzielles Dosis-Volumen-Histogramm",
+    "Prescribed dose": "Verschriebene Dosis",
+    "% for dose": "% für Dosis",
+    "Structure: ": "Struktur: ",
+    "Volume [cm³]:": "Volumen [cm³]:",
+    "Relative dose": "Relative Dosis",
+    "Ratio of Total Structure Volume": "Verhältnis zum Gesamtvolumen der Struktur",
+    "dVolume / dDose": "dVolumen / dDosis",
+    "Dose": "Dosis",
+}
+FRENCH = {
+    "Cumulative Dose Volume Histogram": "Histogramme dose-volume cumulatif",
+    "Differential Dose Volume Histogram": "Histogramme dose-volume différentiel",
+    "Prescribed dose": "Dose prescrite",
+    "% for dose": "% pour dose",
+    "Structure: ": "Structure : ",
+    "Relative dose": "Dose relative",
+    "Ratio of Total Structure Volume": "Rapport du volume total de la structure",
+}
+SPANISH = {
+    "Type  ": "Tipo  ",
+    "Cumulative Dose Volume Histogram": "Histograma dosis-volumen acumulativo",
+    "Differential Dose Volume Histogram": "Histograma dosis-volumen diferencial",
+    "Prescribed dose": "Dosis prescrita",
+    "% for dose": "% para dosis",
+    "Structure: ": "Estructura: ",
+    "Volume [cm³]:": "Volumen [cm³]:",
+    "Relative dose": "Dosis relativa",
+    "Ratio of Total Structure Volume": "Proporción del volumen total de la estructura",
+    "dVolume / dDose": "dVolumen / dDosis",
+    "Dose": "Dosis",
+}
+
+
+def translated(words: dict[str, str], kind: str = "Cumulative") -> str:
+    """Eclipse in another language, with a decimal comma; its description stays out."""
+    text = eclipse(kind=kind)
+    head, _, rest = text.partition("Description")
+    text = head + rest[rest.index("\n\n") :]
+    for word, other in words.items():
+        text = text.replace(word, other)
+    return text.replace(".", ",")
+
+
+def tomotherapy(volume: str = "Absolute Volume (cc)") -> str:
+    """CSV of TomoTherapy: a column with the name of each structure, then doses and volumes."""
+    heads = [cell for name in STRUCTURES for cell in (f"{name}(STANDARD)", "Dose (Gy)", volume)]
+    columns = []
+    for name, (_, total) in STRUCTURES.items():
+        scale = 100.0 if "%" in volume else total
+        columns.append(
+            [f",{d:.6g},{scale * v:.9g}" for d, v in zip(*dose_and_share(name), strict=True)]
+        )
+    longest = max(map(len, columns))
+    rows = zip(*(column + [",,"] * (longest - len(column)) for column in columns), strict=True)
+    return "\n".join([",".join(heads), *(",".join(row) for row in rows)]) + "\n"
+
+
+def oncentra() -> str:
+    """Text export of Oncentra MasterPlan."""
+    lines = [
+        f"Patient: {SECRETS[0]}",
+        f"Patient Id: {SECRETS[1]}",
+        f"Plan: {SECRETS[4]}",
+        "Cumulative mode",
+        "Absolute dose - [cGy]",
+        "Absolute volume - [ccm]",
+    ]
+    for name, (_, total) in STRUCTURES.items():
+        lines += ["", f"ROI: {name}", "*****", "   Bin      Dose     Volume"]
+        for number, (d, v) in enumerate(zip(*dose_and_share(name), strict=True)):
+            lines.append(f"{number:6d} {100 * d:12.6g} {total * v:14.9g}")
+    return "\n".join(lines) + "\n"
+
+
 SHAPES: dict[str, tuple[Callable[[], str], bool]] = {
     "comma": (plain, True),
     "semicolon": (lambda: plain(";", comma=True), True),
+    "spreadsheet": (lambda: "sep=;\r\n" + plain(";", comma=True), True),
+    "tomotherapy": (tomotherapy, True),
+    "tomotherapy-percent": (lambda: tomotherapy("Relative Volume (%)"), False),
     "tab": (lambda: plain("\t", unit="cGy"), True),
     "tab-comma": (lambda: plain("\t", comma=True, volume="cc"), True),
     "percent-dose": (lambda: plain(unit="%"), True),
@@ -183,6 +264,13 @@ SHAPES: dict[str, tuple[Callable[[], str], bool]] = {
     "eclipse-absolute": (lambda: eclipse(percent=False), True),
     "eclipse-relative": (lambda: eclipse(relative=True), True),
     "eclipse-differential": (lambda: eclipse(kind="Differential"), True),
+    "eclipse-german": (lambda: translated(GERMAN), True),
+    "eclipse-german-differential": (lambda: translated(GERMAN, "Differential"), True),
+    "eclipse-french": (lambda: translated(FRENCH), True),
+    "eclipse-french-differential": (lambda: translated(FRENCH, "Differential"), True),
+    "eclipse-spanish": (lambda: translated(SPANISH), True),
+    "eclipse-spanish-differential": (lambda: translated(SPANISH, "Differential"), True),
+    "oncentra": (oncentra, True),
     "raystation": (raystation, True),
     "raystation-unit": (lambda: raystation("#Unit: cGy"), True),
     "monaco": (monaco, True),

@@ -1,10 +1,12 @@
 """Text exports of planning systems, by the shapes that public readers of them describe.
 
 Eclipse (ARIA): `Structure: NAME` blocks with a heading such as `Dose [cGy]  Relative dose [%]
-Ratio of Total Structure Volume [%]`. RayStation: `#RoiName:` blocks of dose and % of the volume
-after `#Dose unit:` (later `#Unit:`). Monaco: one line `Patient ID: ... | Plan Name: ... | Dose
-Units: ... | Volume Units: ...`, then rows of structure, dose and volume. Shapes as in DVHmetrics
-and RadOnc (R; see `docs/dvh.md`).
+Ratio of Total Structure Volume [%]`, words in the language of the installation. RayStation:
+`#RoiName:` blocks of dose and % of the volume after `#Dose unit:` (later `#Unit:`). Monaco: one
+line `Patient ID: ... | Plan Name: ... | Dose Units: ... | Volume Units: ...`, then rows of
+structure, dose and volume. Oncentra MasterPlan: `ROI: NAME` blocks of bin, dose and volume, with
+kind and units in the lines before the first. Shapes as in DVHmetrics and RadOnc (R; see
+`docs/dvh.md`); that of Eclipse in other languages than English is assumed.
 """
 
 from __future__ import annotations
@@ -13,24 +15,29 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from abscopt.instances.dvh.header import kind_of, prescribed_gy, units_of
+from abscopt.instances.dvh.header import STRUCTURES, kind_of, prescribed_gy, units_of
 from abscopt.instances.dvh.tables import Kind, Table, dose_unit, number
 from abscopt.instances.reading.problems import InputError, refused
 
 Found = tuple[list[Table], float | None]
 Lines = list[tuple[int, str]]
 
-ECLIPSE_BLOCK = re.compile(r"Structure\s*:\s*(.*\S)\s*")
-ECLIPSE_HEADING = re.compile(r"\s*((?:Relative )?Dose)\s*\[", re.IGNORECASE)
+ECLIPSE_BLOCK = re.compile(rf"(?:{STRUCTURES})\s*:\s*(.*\S)\s*", re.IGNORECASE)
+ECLIPSE_HEADING = re.compile(r"[^:\[\]]*\[[^\[\]]+\][^:]*\[[^\[\]]+\]\s*")
 ECLIPSE_COLUMN = re.compile(r"\s*([^\[\]]+?)\s*\[([^\[\]]+)\]")
-ECLIPSE_VOLUME = re.compile(r"Volume\s*\[([^\]]+)\]\s*:\s*(\S+)")
-ECLIPSE_LEVEL = re.compile(r"% for dose\s*\(%\)\s*:\s*([\d.,]+)")
+ECLIPSE_VOLUME = re.compile(r"Volumen?\s*\[([^\]]+)\]\s*:\s*(\S+)")
+ECLIPSE_LEVEL = re.compile(r"%\s+\S+\s+(?:dose|dosis)\s*\(%\)\s*:\s*([\d.,]+)", re.IGNORECASE)
+ECLIPSE_KIND = ("type", "typ ", "typ:", "tipo")
 RAYSTATION_BLOCK = re.compile(r"#RoiName\s*:\s*(.*\S)\s*", re.IGNORECASE)
 RAYSTATION_UNIT = re.compile(r"#(?:Dose\s*)?unit\s*:\s*(\S+)", re.IGNORECASE)
 RAYSTATION_VOLUME = re.compile(r"#Roi\s?Volume\s*:\s*([\d.,]+)", re.IGNORECASE)
 RAYSTATION_OUTSIDE = re.compile(r"#Roi volume fraction outside grid\s*:\s*([\d.,]+)", re.IGNORECASE)
 MONACO = re.compile(r"Patient ID\s*:.*\|\s*Dose Units\s*:", re.IGNORECASE)
 MONACO_ROW = re.compile(r"\s*(\S.*?)\s+(\S*\d\S*)\s+(\S*\d\S*)\s*")
+
+ONCENTRA_BLOCK = re.compile(r"ROI\s*:\s*(.*\S)\s*")
+ONCENTRA_UNIT = re.compile(r"Absolute (dose|volume) - .*\[([^\]]+)\]\s*", re.IGNORECASE)
+ONCENTRA_HEADING = re.compile(r"\s*bin\s+dose\s+volume\s*", re.IGNORECASE)
 
 MOST_OUTSIDE_PERCENT = 1.0
 """Part of a structure outside the dose grid, whose dose nothing says: rounding only."""
@@ -74,12 +81,17 @@ def _filled(text: str) -> Lines:
 
 def is_eclipse(text: str) -> bool:
     """Whether a text has blocks of structures as Eclipse writes them."""
-    return re.search(r"^Structure\s*:", text, re.MULTILINE) is not None
+    return re.search(rf"^(?:{STRUCTURES})\s*:", text, re.MULTILINE | re.IGNORECASE) is not None
 
 
 def is_raystation(text: str) -> bool:
     """Whether a text has blocks of structures as RayStation writes them."""
     return re.search(r"^#RoiName\s*:", text, re.MULTILINE | re.IGNORECASE) is not None
+
+
+def is_oncentra(text: str) -> bool:
+    """Whether a text has blocks of structures as Oncentra MasterPlan writes them."""
+    return re.search(r"^ROI\s*:", text, re.MULTILINE) is not None
 
 
 def is_monaco(text: str) -> bool:
@@ -92,7 +104,7 @@ def eclipse(text: str, file: str) -> Found:
     lines = _filled(text)
     first = next(k for k, (_, line) in enumerate(lines) if ECLIPSE_BLOCK.fullmatch(line))
     head = [line for _, line in lines[:first]]
-    kind = kind_of([line for line in head if line.lower().startswith("type")], file)
+    kind = kind_of([line for line in head if line.lower().startswith(ECLIPSE_KIND)], file)
     levels = {m[1] for line in head if (m := ECLIPSE_LEVEL.match(line))}
     level = number(levels.pop(), True) if len(levels) == 1 else None
     starts = [k for k in range(first, len(lines)) if ECLIPSE_BLOCK.fullmatch(lines[k][1])]
@@ -111,7 +123,7 @@ def _eclipse_block(lines: Lines, file: str, kind: Kind | None, level: float | No
     for line, text in lines[1:]:
         if columns is not None:
             block.add(file, line, text, len(columns))
-        elif ECLIPSE_HEADING.match(text) and ":" not in text:
+        elif ECLIPSE_HEADING.fullmatch(text):
             columns = ECLIPSE_COLUMN.findall(text)
         elif volume := ECLIPSE_VOLUME.match(text):
             stated = number(volume[2], True)
@@ -119,7 +131,7 @@ def _eclipse_block(lines: Lines, file: str, kind: Kind | None, level: float | No
         return None  # a structure without dose has no table
     units = [(name.lower(), unit) for name, unit in columns]
     dose, unit = _eclipse_dose(units, file, block)
-    volume_at = next((i for i, (name, _) in enumerate(units) if "volume" in name), None)
+    volume_at = next((i for i, (name, _) in enumerate(units) if "volum" in name), None)
     volume_unit, density = (None, None) if volume_at is None else units_of(units[volume_at][1])
     if volume_at is None or volume_unit is None:
         raise _no_unit(file, block, "volume", "cm3 or %")
@@ -127,7 +139,8 @@ def _eclipse_block(lines: Lines, file: str, kind: Kind | None, level: float | No
     doses = [factor * value for value in block.column(dose)]
     volumes = block.column(volume_at)
     return Table(
-        file, block.name, block.lines, doses, volumes, unit, volume_unit, kind, density, stated
+        file, block.name, block.lines, doses, volumes, unit, volume_unit,
+        "differential" if density else kind, density, stated,
     )  # fmt: skip
 
 
@@ -136,7 +149,7 @@ def _eclipse_dose(columns: list[tuple[str, str]], file: str, block: _Block) -> t
     units = {
         unit: i
         for i, (name, written) in enumerate(columns)
-        if "volume" not in name and (unit := dose_unit(written)) is not None
+        if "volum" not in name and (unit := dose_unit(written)) is not None
     }
     for unit in ("Gy", "cGy", "%"):
         if unit in units:
@@ -147,6 +160,31 @@ def _eclipse_dose(columns: list[tuple[str, str]], file: str, block: _Block) -> t
 def _no_unit(file: str, block: _Block, what: str, units: str) -> InputError:
     place = f"line {block.begin}, structure {block.name}"
     return refused(file, place, "missing", f"the {what} needs a unit: {units}")
+
+
+def oncentra(text: str, file: str) -> Found:
+    """Structures of an Oncentra MasterPlan export."""
+    lines = _filled(text)
+    starts = [k for k, (_, line) in enumerate(lines) if ONCENTRA_BLOCK.fullmatch(line)]
+    head = [line for _, line in lines[: starts[0]]]
+    kind = kind_of([line for line in head if "mode" in line.lower()], file)
+    units = {m[1].lower(): m[2] for line in head if (m := ONCENTRA_UNIT.fullmatch(line))}
+    dose, (volume, _) = dose_unit(units.get("dose", "")), units_of(units.get("volume", ""))
+    found = []
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        match = ONCENTRA_BLOCK.fullmatch(lines[start][1])
+        assert match is not None
+        block, begun = _Block(match[1], lines[start][0]), False
+        if dose is None or volume is None:
+            raise _no_unit(file, block, *(("dose", "Gy") if dose is None else ("volume", "ccm")))
+        for line, row in lines[start + 1 : end]:
+            if begun and not row.lower().startswith("dose:"):
+                block.add(file, line, row, 3)
+            begun = begun or ONCENTRA_HEADING.fullmatch(row) is not None
+        if block.rows:
+            columns = block.column(1), block.column(2)
+            found.append(Table(file, block.name, block.lines, *columns, dose, volume, kind))
+    return found, None
 
 
 def raystation(text: str, file: str) -> Found:

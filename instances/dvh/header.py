@@ -22,14 +22,19 @@ VOLUME = re.compile(
     r"|ratio of total structure volume|dvolume\s*/\s*ddose|dv\s*/\s*dd",
     re.IGNORECASE,
 )
-STRUCTURE = re.compile(r"(structure|roi|organ)([\s_]*name)?", re.IGNORECASE)
+STRUCTURES = "structure|struktur|estructura|struttura|structuur"
+"""The word in exports in English, French, German, Swedish, Spanish, Italian and Dutch."""
+STRUCTURE = re.compile(rf"({STRUCTURES}|roi|organ)([\s_]*name)?", re.IGNORECASE)
+CUMULATIVE = re.compile(r"\ba?[ck]umul", re.IGNORECASE)
+DIFFERENTIAL = re.compile(r"\bdiff?[eé]ren[ctz]i|\bdv\w*\s*/\s*dd", re.IGNORECASE)
+"""The same words in these languages, by how they begin."""
 PERSONAL = re.compile(
     r"\s*\W?\s*(patient|plan|mrn|id|course|name|date|birth|physician)", re.IGNORECASE
 )
 """Columns and remarks that are not of the dose; they are passed over and repeated nowhere."""
 
 PRESCRIBED = re.compile(
-    r"\b(?:rx|prescri\w+|total)(?:[\s_]*dose)?\s*(?:[\[(]\s*(?P<before>c?gy)\s*[\])])?\s*[:=]\s*"
+    r"\b(?:rx|prescri\w+|total|verschrieben\w*|verordnete|voorgeschreven)(?:[\s_]*dos(?:e|is))?\s*(?:[\[(]\s*(?P<before>c?gy)\s*[\])])?\s*[:=]\s*"
     r"(?P<dose>\d+(?:[.,]\d+)?)\s*(?P<after>c?gy)?",
     re.IGNORECASE,
 )
@@ -78,9 +83,9 @@ def units_of(text: str) -> tuple[str | None, str | None]:
 
 def kind_of(texts: Iterable[str], file: str) -> Kind | None:
     """What headings and remarks call a histogram; raises InputError if they say both."""
-    words = " ".join(texts).lower()
-    is_cumulative = "cumulative" in words
-    is_differential = "differential" in words or re.search(r"\bdv\w*\s*/\s*dd", words) is not None
+    words = " ".join(texts)
+    is_cumulative = CUMULATIVE.search(words) is not None
+    is_differential = DIFFERENTIAL.search(words) is not None
     if is_cumulative and is_differential:
         rule = "one kind of histogram for each file"
         raise refused(file, "header", "cumulative and differential", rule)

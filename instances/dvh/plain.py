@@ -1,8 +1,9 @@
 """Plain DVH tables: comma, semicolon (decimal comma) or tab between columns.
 
-Two shapes: one column of doses and one of volumes for each structure, named and with its unit in
-the heading (or several columns of doses, each before its volumes); or rows of structure, dose and
-volume. Remarks begin with `#`.
+Shapes: one column of doses and one of volumes for each structure, named and with its unit in the
+heading (or several columns of doses, each before its volumes); a column that is named after each
+structure and empty, then its doses and volumes (TomoTherapy); or rows of structure, dose and
+volume. Remarks begin with `#`; a first line `sep=;` is that of spreadsheets.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from abscopt.instances.dvh.tables import Kind, Table, dose_unit, number
 from abscopt.instances.reading.problems import InputError, refused
 
 REMARK = re.compile(r"\s*\"?#")
+SEPARATOR = re.compile(r"\s*\"?sep=(.)\"?\s*", re.IGNORECASE)
+APPROVED = re.compile(r"\s*\(STANDARD\)\s*$")
+"""What TomoTherapy's exports write after the name of each structure."""
 COLUMN = re.compile(r"\S.*?[\])]|\S+")
 """A heading where blanks divide columns: up to the bracket of its unit."""
 
@@ -86,12 +90,14 @@ def tables(text: str, file: str) -> tuple[list[Table], float | None]:
 
 def _sheet(text: str, file: str) -> _Sheet:
     lines = [(i + 1, line) for i, line in enumerate(text.splitlines()) if line.strip(" \t;,")]
+    stated = SEPARATOR.fullmatch(lines[0][1]) if lines else None
+    lines = lines[1:] if stated else lines
     remarks = [line for _, line in lines if REMARK.match(line)]
     rest = [(i, line) for i, line in lines if not REMARK.match(line)]
     if not rest:
         raise refused(file, "file", "no table", "must hold a heading and rows of numbers")
     header_line, header = rest[0]
-    delimiter = next((d for d in "\t;," if d in header), None)
+    delimiter = stated[1] if stated else next((d for d in "\t;," if d in header), None)
     if delimiter is None:
         cells = [COLUMN.findall(header.strip()), *(line.split() for _, line in rest[1:])]
     else:
@@ -99,7 +105,7 @@ def _sheet(text: str, file: str) -> _Sheet:
     if len(cells[0]) < 2:
         rule = "columns are divided by comma, semicolon or tab, and named in the first row"
         raise refused(file, f"line {header_line}", "heading", rule)
-    headings = [heading(cell) for cell in cells[0]]
+    headings = _by_threes(cells[0]) or [heading(cell) for cell in cells[0]]
     comma = delimiter != ","
     if number(cells[0][0], comma) is not None:
         rule = "the first row must name the columns and their units"
@@ -110,6 +116,22 @@ def _sheet(text: str, file: str) -> _Sheet:
             rule = f"at most {len(headings)} columns, as in the heading"
             raise refused(file, f"line {line}", f"{len(row)} columns", rule)
     return _Sheet(file, remarks, headings, header_line, rows, comma)
+
+
+def _by_threes(cells: list[str]) -> list[Heading]:
+    """Headings where each structure has three columns: its name, doses and volumes; else none."""
+    read = [heading(cell) for cell in cells]
+    threes = [range(i, i + 3) for i in range(0, len(cells), 3)]
+    if len(cells) % 3 or not all(
+        read[dose].is_dose and read[volume].is_volume and not (own.is_dose or own.is_structure)
+        for name, dose, volume in threes
+        for own in [read[name]]
+    ):
+        return []
+    for name, _, volume in threes:
+        read[volume] = Heading(APPROVED.sub("", cells[name]).strip(), read[volume].unit)
+        read[name] = Heading("", "")
+    return read
 
 
 def _dose_columns(sheet: _Sheet, columns: list[int]) -> tuple[list[int], str]:

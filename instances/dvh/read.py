@@ -66,6 +66,8 @@ def read(path: str, kind: Kind | None = None) -> DvhFile:
         tables, prescribed = exports.raystation(text, path)
     elif exports.is_monaco(text):
         tables, prescribed = exports.monaco(text, path)
+    elif exports.is_oncentra(text):
+        tables, prescribed = exports.oncentra(text, path)
     else:
         tables, prescribed = plain.tables(text, path)
     curves: dict[str, Curve] = {}

@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dvh_phantom import (
+    FRENCH,
+    GERMAN,
     RX_GY,
     SECRETS,
     SHAPES,
+    SPANISH,
     STRUCTURES,
     differential,
     eclipse,
@@ -18,6 +21,7 @@ from dvh_phantom import (
     monaco,
     plain,
     raystation,
+    translated,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,6 +30,7 @@ from abscopt.instances.dvh import measures
 from abscopt.instances.dvh.measures import Curve
 from abscopt.instances.dvh.points import asked, dose_at, measured
 from abscopt.instances.dvh.read import read
+from abscopt.instances.dvh.tables import Kind
 from abscopt.instances.load import InputError
 
 
@@ -126,6 +131,29 @@ def test_every_shape_gives_the_phantom(shape: str, tmp_path: Path) -> None:
         middle = (base + top) / 2  # V = 1/2 there, by symmetry
         assert measures.hottest(curve, 0.5) == pytest.approx(middle, abs=0.01)
     assert not any(secret in repr(file) for secret in SECRETS)
+
+
+@pytest.mark.parametrize("words", [GERMAN, FRENCH, SPANISH], ids=["german", "french", "spanish"])
+def test_other_languages_say_kind_and_prescription(words: dict[str, str], tmp_path: Path) -> None:
+    for kind in ("Cumulative", "Differential"):
+        path = tmp_path / f"{kind}.txt"
+        path.write_text(translated(words, kind), encoding="utf-8")
+        assert read(str(path)).prescribed_gy == RX_GY
+        other: Kind = "differential" if kind == "Cumulative" else "cumulative"
+        with pytest.raises(InputError, match=f"is {kind.lower()} by its header, not {other}"):
+            read(str(path), other)
+
+
+@pytest.mark.parametrize("head", ["Struktur;Dosis [Gy];Volumen [%]", "ROI;Dose [Gy];Volume [%]"])
+def test_rows_of_structures_in_other_languages(head: str, tmp_path: Path) -> None:
+    path = tmp_path / "plan.csv"
+    rows = [f"{name};{d};{100 - 10 * d},0" for name in ("Herz", "Lunge") for d in range(11)]
+    path.write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+    curves = read(str(path)).curves
+    assert {name: measures.mean(curve) for name, curve in curves.items()} == {
+        "Herz": pytest.approx(5.0),
+        "Lunge": pytest.approx(5.0),
+    }
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-8-sig", "utf-16"])
@@ -270,6 +298,7 @@ def test_structures_of_which_nothing_can_be_read_are_named(tmp_path: Path) -> No
         "dose_cgy;cum. volume %",
         "Dose (Gy)\tVol. (%)",
         "Bin [Gy]  Volume [%]",
+        "dose [Gy];volume % ",
     ],
 )
 def test_headings_of_one_structure(head: str, tmp_path: Path) -> None:
