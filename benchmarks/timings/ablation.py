@@ -1,118 +1,95 @@
-"""What each setting of the engines is worth: halved and doubled, on a few bundled cases.
+"""What each setting of the engines is worth: halved and doubled, on a few cases that read it.
 
-    python benchmarks/timings/ablation.py [--write] [--fields NAME ...] [--uniform CASE ...]
-                                          [--free CASE ...] [--programme CASE ...]
-                                          [--ensemble CASE ...] [--limit 120]
+    python benchmarks/timings/ablation.py [--fields NAME ...] [--missing] [--still]
+                                          [--factors 0.5 2] [--cases CASE ...] [--limit 60] [--page]
 
-Every solve runs in a process of its own; its CPU seconds are those of `solve` alone. A field of
-`search/uniform/settings.py` is varied on the cases of `--uniform`, one of `search/free/settings.py`
-on those of `--free` (`SHORTER` has some of fewer days), one of `programme/settings.py` on those of
-`--programme` (by `single`), one of `search/ensemble/settings.py` on those of `--ensemble` (the
-worst two of five members); `--fields uniform.few free.step` chooses some. A count stays at least 1,
-a share at most 1, of a ratio above 1 what exceeds 1 is varied, and lists of points are thinned or
-refined. Printed are CPU time and nodes as parts of those with the usual settings, summed over the
-cases, and what became of the answers:
+`ablation.toml` says which settings belong together, what they are for, and on which cases they are
+tried. Every solve runs in a process of its own; its CPU seconds are those of `solve` alone. First
+each case is solved once to see which settings it reads; a setting is varied on those cases of its
+group that do. The usual values run shortly before, on the same cases. A count stays at
+least 1, a share at most 1, of a ratio above 1 what exceeds 1 is varied, and lists of points are
+thinned or refined. Told are CPU time and nodes as parts of those with the usual value, summed over
+the cases, and what became of the answers:
 
     same            status, objective, bound and schedule, bit for bit
     within the gap  optimal with another schedule or another bound
     open            stopped by the limit
 
 CPU time of one run is known to some 15 % on a machine that does other work, too; nodes are exact.
+Nodes and answers do not depend on the machine unless a solve is stopped.
 
-Nodes and answers do not depend on the machine unless a solve is stopped. Prints the environment;
---write stores ABLATION.md.
+What is measured is stored at once in `ablation.json`, with the environment, and stays there until
+the same setting is tried on the same cases by the same factor: one may measure one field and keep
+the others. `--fields uniform.few free` chooses fields or rooms, `--missing` those without rows,
+`--still` those whose rows all say `same` in as many nodes: with --factors 0.1 10, whether anything
+at all depends on them. `--page` only writes ABLATION.md from what is stored, as every run does.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import itertools
+import json
 import re
 import sys
-import time
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, fields, replace
-from multiprocessing import get_context
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ablation_page import page
+from ablation_runs import ROOMS, Case, Run, Value, fresh, reads, run
 from shared import machine
 
-from abscopt.instances import load
-from abscopt.optimizer import solve
-from abscopt.optimizer.ensemble.decide import decide
-from abscopt.optimizer.ensemble.drawn import ensemble_of
-from abscopt.optimizer.pipeline import Method
-from abscopt.optimizer.programme import settings as programme
 from abscopt.optimizer.results.result import versions
-from abscopt.optimizer.search.ensemble import settings as ensemble
-from abscopt.optimizer.search.free import settings as free
-from abscopt.optimizer.search.uniform import settings as uniform
-from abscopt.optimizer.tuning import using
 
-PAGE = Path(__file__).with_name("ABLATION.md")
-ROOMS: dict[str, ModuleType] = {
-    "uniform": uniform,
-    "free": free,
-    "programme": programme,
-    "ensemble": ensemble,
-}
-CASES = {
-    "uniform": ("dual-checkpoint", "mr-linac-5", "stage3-crt-induction"),
-    "free": ("toy-free-8", "toy-free-pair-8", "mixed-free"),
-    "programme": ("toy-two-lesions", "toy-blockade", "toy-fractionation"),
-    "ensemble": ("early-sabr",),
-}
-EIGHT_DAYS = [0, 1, 2, 3, 4, 7, 8, 9]
-SHORTER: dict[str, tuple[str, dict[str, Any]]] = {
-    "toy-free-8": (
-        "toy-free-20",
-        {"standard": None, "lesions.primary.course.days": EIGHT_DAYS},
-    ),
-    "toy-free-pair-8": (
-        "toy-free-pair",
-        {
-            "standard": None,
-            "lesions.primary.course.days": EIGHT_DAYS,
-            "lesions.primary.course.doses_gy.step_gy": 3,
-            "lesions.second.course.days": EIGHT_DAYS,
-            "lesions.second.course.doses_gy.step_gy": 3,
-        },
-    ),
-}
-"""Cases of free courses with fewer days: a bundled case, and what is changed."""
-MEMBERS, WORST = 5, "cvar:0.4"
-LOADED_ONCE = [
-    "abscopt.optimizer.ensemble.decide",
-    "abscopt.optimizer.programme.single",
-    "abscopt.optimizer.search.free.explore",
-    "abscopt.optimizer.search.uniform.explore",
-    "pyomo.environ",
-]
-"""What every process imports."""
+HERE = Path(__file__).parent
+GROUPS, STORE = HERE / "ablation.toml", HERE / "ablation.json"
+PAGE = HERE / "ABLATION.md"
 FACTORS = (0.5, 2.0)
-TITLE = (
-    "# What each setting is worth",
-    "",
-    "Written by `ablation.py`, which says how to read it.",
-    "",
-)
-HEAD = ("| setting | usual | tried | CPU | nodes | answers |", "|---|---|---|---|---|---|")
-
-
-Value = float | tuple[float, ...]
+LASTS = 5
+"""Settings that are compared with one run of the usual ones."""
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Run:
-    """One solve: CPU seconds, nodes, and what it answered."""
+class Plan:
+    """Cases by name, and groups of settings."""
 
-    seconds: float
-    nodes: int
-    status: str
-    answer: str
+    cases: dict[str, Case]
+    groups: tuple[dict[str, Any], ...]
+
+    def cases_of(self, field: str) -> list[Case]:
+        """Where a setting is tried."""
+        group = next(group for group in self.groups if field in group["fields"])
+        return [self.case(name) for name in group["cases"]]
+
+    def case(self, name: str) -> Case:
+        """A case of the file, or a bundled one as it is."""
+        return self.cases.get(name, Case(name, name))
+
+
+def plan() -> Plan:
+    """What `ablation.toml` says; every setting must stand in one group."""
+    text = tomllib.loads(GROUPS.read_text(encoding="utf-8"))
+    cases = {
+        name: Case(name, **{key: tuple(v) if isinstance(v, list) else v for key, v in says.items()})
+        for name, says in text["cases"].items()
+    }
+    listed = [field for group in text["groups"] for field in group["fields"]]
+    astray = set(listed) ^ set(all_fields())
+    if astray or len(listed) != len(set(listed)):
+        sys.exit(f"ablation.toml: not in exactly one group: {', '.join(sorted(astray)) or 'twice'}")
+    return Plan(cases, tuple(text["groups"]))
+
+
+def all_fields() -> list[str]:
+    """Every setting of every room, as `room.field`."""
+    return [f"{room}.{f.name}" for room, module in ROOMS.items() for f in fields(module.Settings)]
 
 
 def unit_of(settings: ModuleType, name: str) -> str:
@@ -123,7 +100,7 @@ def unit_of(settings: ModuleType, name: str) -> str:
 
 
 def varied(value: Value, factor: float, unit: str) -> Value:
-    """A field halved or doubled, within what makes sense for its unit."""
+    """A field halved, doubled or the like, within what makes sense for its unit."""
     if isinstance(value, tuple):
         middles = [(a + b) / 2 for a, b in itertools.pairwise(value)]
         return value[::2] if factor < 1 else tuple(sorted((*value, *middles)))
@@ -136,97 +113,128 @@ def varied(value: Value, factor: float, unit: str) -> Value:
     return value * factor
 
 
-def run(room: str, field: str | None, value: Value, case: str, limit: float) -> Run:
-    """Solve a case with one field changed, or none."""
-    settings = ROOMS[room]
-    changed = settings.CURRENT if field is None else replace(settings.CURRENT, **{field: value})
-    bundled, changes = SHORTER.get(case, (case, {}))
-    instance = load(bundled).with_(changes) if changes else load(bundled)
-    method: Method = "single" if room == "programme" else "auto"
-    with using(settings, changed):
-        begin = time.process_time()
-        if room == "ensemble":
-            members = ensemble_of(instance, "radiobiology", size=MEMBERS)
-            best = decide(members, WORST, time_limit=limit)
-            schedule = None if best.answer is None else best.answer.schedule
-            status, nodes = best.status, best.nodes
-            answer = repr((status, best.objective, best.bound, schedule))
-        else:
-            result = solve(instance, time_limit=limit, method=method)
-            status, nodes = result.status, result.solver.nodes
-            answer = repr((status, result.objective, result.bound, result.schedule))
-        seconds = time.process_time() - begin
-    return Run(seconds, nodes, status, answer)
-
-
-def fresh(room: str, field: str | None, value: Value, case: str, limit: float) -> Run:
-    """The same in a process of its own, so that nothing is known before."""
-    context = get_context("forkserver")
-    context.set_forkserver_preload(LOADED_ONCE)
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(run, room, field, value, case, limit).result()
-
-
 def judged(usual: Sequence[Run], runs: Sequence[Run]) -> str:
     """What became of the answers."""
-    if any(other.status != before.status for before, other in zip(usual, runs, strict=True)):
+    pairs = list(zip(usual, runs, strict=True))
+    if any(other.status != before.status for before, other in pairs):
         return "open"
-    same = all(other.answer == before.answer for before, other in zip(usual, runs, strict=True))
-    return "same" if same else "within the gap"
+    return "same" if all(a.answer == b.answer for a, b in pairs) else "within the gap"
 
 
-def row(name: str, value: Value, tried: Value, usual: Sequence[Run], runs: Sequence[Run]) -> str:
-    """One line of the table."""
-    seconds = sum(solved.seconds for solved in runs) / sum(solved.seconds for solved in usual)
-    before, after = sum(solved.nodes for solved in usual), sum(solved.nodes for solved in runs)
-    nodes = f"{after / before:.2f}" if before else f"{after} / 0"
-    answers = judged(usual, runs)
-    return f"| `{name}` | {shown(value)} | {shown(tried)} | {seconds:.2f} | {nodes} | {answers} |"
+@dataclass
+class Usual:
+    """Runs with the usual settings, made anew after a while: other work on the machine varies."""
+
+    limit: float
+    runs: dict[str, Run] = field(default_factory=dict)
+    used: Counter[str] = field(default_factory=Counter)
+
+    def run(self, case: Case) -> Run:
+        """A recent run of a case."""
+        if self.used[case.name] % LASTS == 0:
+            self.runs[case.name] = fresh(run, case, "uniform", {}, self.limit)
+        self.used[case.name] += 1
+        return self.runs[case.name]
 
 
-def shown(value: Value) -> str:
-    """A number, or how many points a list has."""
-    return f"{len(value)} points" if isinstance(value, tuple) else f"{value:g}"
+def tried(
+    name: str, cases: Sequence[Case], factors: Sequence[float], usual: Usual
+) -> Iterator[Row]:
+    """One row for each factor: what a setting was, what was tried, what it changed."""
+    room, own = name.split(".")
+    value, unit = getattr(ROOMS[room].CURRENT, own), unit_of(ROOMS[room], own)
+    before = [usual.run(case) for case in cases]
+    for factor in factors:
+        other = varied(value, factor, unit)
+        if other == value:
+            continue
+        runs = [fresh(run, case, room, {own: other}, usual.limit) for case in cases]
+        yield {
+            "setting": name,
+            "usual": value,
+            "tried": other,
+            "factor": factor,
+            "cases": [case.name for case in cases],
+            "seconds": [round(sum(r.seconds for r in one), 3) for one in (before, runs)],
+            "nodes": [sum(r.nodes for r in one) for one in (before, runs)],
+            "answers": judged(before, runs),
+        }
+
+
+class Store:
+    """Rows that were measured, each with its environment; written after every setting."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        empty: dict[str, Any] = {"environments": [], "reads": {}, "rows": []}
+        self.held = json.loads(file.read_text(encoding="utf-8")) if file.exists() else empty
+        day = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
+        self.environment = {"date": day, **machine(), **versions()}
+
+    def read_by(self, case: Case, limit: float) -> set[str]:
+        """Settings that a case reads, as stored or seen now."""
+        key = json.dumps(asdict(case), sort_keys=True)
+        if key not in self.held["reads"]:
+            self.held["reads"][key] = sorted(fresh(reads, case, limit))
+        return set(self.held["reads"][key])
+
+    def add(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Take rows in place of earlier ones of the same setting, cases and value."""
+        environments = self.held["environments"]
+        if self.environment not in environments:
+            environments.append(self.environment)
+        number = environments.index(self.environment)
+        new = {self.key(row): {**row, "environment": number} for row in rows}
+        self.held["rows"] = [row for row in self.held["rows"] if self.key(row) not in new]
+        self.held["rows"] += new.values()
+        self.file.write_text(json.dumps(self.held, indent=1) + "\n", encoding="utf-8")
+
+    @staticmethod
+    def key(row: dict[str, Any]) -> str:
+        """What makes two rows the same measurement."""
+        return json.dumps([row["setting"], row["factor"], row["cases"]])
+
+    def rows_of(self, name: str) -> list[dict[str, Any]]:
+        """What is stored of a setting."""
+        return [row for row in self.held["rows"] if row["setting"] == name]
+
+    def still(self, name: str) -> bool:
+        """Whether every row says that nothing changed but the time."""
+        rows = self.rows_of(name)
+        unmoved = (r["answers"] == "same" and r["nodes"][0] == r["nodes"][1] for r in rows)
+        return bool(rows) and all(unmoved)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print; --write stores the page."""
+    """Measure, store, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--write", action="store_true")
     parser.add_argument("--fields", nargs="*", metavar="NAME")
-    for room, cases in CASES.items():
-        parser.add_argument(f"--{room}", nargs="*", default=cases, metavar="CASE")
-    parser.add_argument("--limit", type=float, default=120.0)
+    parser.add_argument("--missing", action="store_true")
+    parser.add_argument("--still", action="store_true")
+    parser.add_argument("--factors", nargs="*", type=float, default=FACTORS)
+    parser.add_argument("--cases", nargs="*", metavar="CASE")
+    parser.add_argument("--limit", type=float, default=60.0)
+    parser.add_argument("--store", type=Path, default=STORE, metavar="FILE")
+    parser.add_argument("--page", action="store_true")
     asked = parser.parse_args(arguments)
-    names = [
-        f"{room}.{field.name}"
-        for room, settings in ROOMS.items()
-        for field in fields(settings.Settings)
-    ]
-    unknown = sorted(set(asked.fields or ()) - set(names))
+    known, store, planned, usual = all_fields(), Store(asked.store), plan(), Usual(asked.limit)
+    wanted = asked.fields or known
+    unknown = [name for name in wanted if name not in known and name not in ROOMS]
     if unknown:
         sys.exit(f"no such field: {', '.join(unknown)}")
-    environment = {**machine(), **versions()}
-    lines = [", ".join(f"{key} {value}" for key, value in environment.items()), ""]
-    lines += [f"{room}: {', '.join(getattr(asked, room))}" for room in ROOMS]
-    lines += ["", *HEAD]
-    print(*lines, sep="\n", flush=True)
-    usual: dict[str, list[Run]] = {}
-    for name in asked.fields or names:
-        room, field = name.split(".")
-        settings, cases = ROOMS[room], getattr(asked, room)
-        if room not in usual:
-            usual[room] = [fresh(room, None, 0.0, case, asked.limit) for case in cases]
-        value = getattr(settings.CURRENT, field)
-        for factor in FACTORS:
-            tried = varied(value, factor, unit_of(settings, field))
-            if tried == value:
-                continue
-            runs = [fresh(room, field, tried, case, asked.limit) for case in cases]
-            lines.append(row(name, value, tried, usual[room], runs))
-            print(lines[-1], flush=True)
-    if asked.write:
-        PAGE.write_text("\n".join([*TITLE, *lines, ""]), encoding="utf-8")
+    names = [n for n in known if n in wanted or n.split(".")[0] in wanted]
+    if asked.missing:
+        names = [name for name in names if not store.rows_of(name)]
+    if asked.still:
+        names = [name for name in names if store.still(name)]
+    for name in () if asked.page else names:
+        named = [planned.case(c) for c in asked.cases] if asked.cases else planned.cases_of(name)
+        cases = [case for case in named if name in store.read_by(case, asked.limit)]
+        rows = list(tried(name, cases, asked.factors, usual)) if cases else []
+        store.add(rows)
+        for row in rows or [{"setting": name, "answers": "not read"}]:
+            print(*row.values(), flush=True)
+    PAGE.write_text(page(planned.groups, store.held), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ Every programme is a relaxation, whatever points and bands it begins with; more 
 larger and the rounds fewer. `CURRENT` is what the modules read, at each use;
 `optimizer.tuning.using` sets others for a while. Scales, margins and tolerances, which proofs rest
 on, are constants beside their code.
-Where half and double are said to give the same answer, they did on the three cases of
+Where half and double are said to give the same answer, they did on the cases of
 `benchmarks/timings/ABLATION.md`, and the number is of the right size for them.
 """
 

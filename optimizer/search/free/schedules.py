@@ -176,9 +176,7 @@ class Schedules:
         stop: Callable[[], bool],
     ) -> tuple[list[IntArray], float]:
         """Courses that no change of two days of one lesion betters, nor small ones of two."""
-        for _ in range(settings.CURRENT.exchange_turns):
-            if stop():
-                break
+        while not stop():
             better_row = (
                 self._by_one(row, best, few=True)
                 or self._by_one(row, best, few=False)

@@ -3,7 +3,7 @@
 Bounds hold for all positive values, which trade time and memory for how soon bound and schedule
 meet. `CURRENT` is what the modules read, at each use; `optimizer.tuning.using` sets others
 for a while.
-Where half and double are said to give the same answer, they did on the three cases of
+Where half and double are said to give the same answer, they did on the cases of
 `benchmarks/timings/ABLATION.md`, and the number is of the right size for them.
 """
 
@@ -68,8 +68,8 @@ class Settings:
     mixed_day : [share of a mixture] with a fraction on a day above which the day is split.
     pieces : [pieces] that a range is cut in to tighten it; each costs one evaluation per price.
     thin : [nats] width below which it is not cut.
-    narrowed : [ratio] of a range to what it was below which it is priced again: half and double
-        give the same answer in as many nodes.
+    narrowed : [ratio] of a range to what it was below which it is priced again: half gives
+        another answer within the gap, in as many nodes.
     tightened : [rounds] of tightening and pricing in a node.
     rough_rounds : [rounds] of column generation for the first bound of each plan.
     beam : [labels] per day in the search for good courses; more finds more: half and double give
@@ -96,7 +96,6 @@ class Settings:
         give the same answer in as many nodes.
     joined_rows : [rows] above the threshold that are kept.
     checked : [rows] whose limits are checked at once; the first of them mostly keeps all.
-    exchange_turns : [turns] of exchanges at most; each gains at least `better`.
     exchange_pairs : [pairs] of small changes of two lesions, a sample beyond.
     """
 
@@ -162,7 +161,6 @@ class Settings:
     join_limit: float = 4e7
     joined_rows: int = 400_000
     checked: int = 2_000
-    exchange_turns: int = 30
     exchange_pairs: int = 40_000
 
 

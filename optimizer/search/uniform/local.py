@@ -64,7 +64,7 @@ def _first_feasible(
         if len(feasible):
             return int(lot[feasible[0]])
         begin += size
-        size = min(settings.CURRENT.larger * size, settings.CURRENT.largest_lot)
+        size *= 2
     return None
 
 

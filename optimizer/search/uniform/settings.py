@@ -3,7 +3,7 @@
 Bounds hold for all positive values, which trade time and memory for how soon bound and schedule
 meet. `CURRENT` is what the modules read, at each use; `optimizer.tuning.using` sets others
 for a while.
-Where half and double are said to give the same answer, they did on the three cases of
+Where half and double are said to give the same answer, they did on the cases of
 `benchmarks/timings/ABLATION.md`, and the number is of the right size for them.
 `benchmarks/timings/ablation.py` measures what each is worth.
 """
@@ -28,7 +28,7 @@ class Settings:
     last_seconds : [s] in which the incumbent of a stopped search is improved: a best response takes
         25 ms on a menu of 20 000 courses, a round of them with eight lesions 0.2 s.
     first_cells : [cells per horizon] of systemic effect at a root; they are halved where the bound
-        asks for it, so that few do: half and double give the same answer in as many nodes.
+        asks for it, so that few do: double gives as many nodes, half one more in 77.
     fine : [share of the gap] to which prices and cells are refined; what is left adds to the gap
         that stays open at the end, and finer takes more rounds of column generation.
     new_prices : [column generations] in a node before it is split, each where those before bound
@@ -85,8 +85,6 @@ class Settings:
     value_chunk : [cells] valued at once: with four corners and all leaves 8 MB.
     memo_bytes : [bytes] of remembered numbers of leaves of a lesion, forgotten beyond: half and
         double give the same answer in as many nodes.
-    memo_rows : [rows] of these at first; doubled as needed: half and double give the same answer in
-        as many nodes.
     most_cells : [cells] of a node above which they are not halved further: half and double give the
         same answer in as many nodes.
     most_halvings : [halvings] in a row before prices are looked for again: half and double give the
@@ -116,9 +114,8 @@ class Settings:
     sequences : [orders] more where calendars couple lesions.
     early_gain : [share of the greatest gain] that a course must have to be preferred for its start.
     long_menu : [courses] of a menu above which best responses try evenly spaced ones.
-    first_lot : [rows] whose limits are checked at once, best first; the first mostly keeps all;
-    larger : [ratio] by which later lots grow, up to
-    largest_lot : [rows].
+    first_lot : [rows] whose limits are checked at once, best first, then twice as many and so on:
+        the first mostly keeps all.
     searched_groups : [groups of plans] searched for a first schedule of a programme, and
     searched_plans : [plans] in each.
     idle_plans : [plans in vain] after which a group is left.
@@ -173,7 +170,6 @@ class Settings:
     few_leaves: float = 0.2
     value_chunk: int = 128
     memo_bytes: int = 60_000_000
-    memo_rows: int = 64
     most_cells: int = 300
     most_halvings: int = 2
     worst_cells: int = 4
@@ -197,8 +193,6 @@ class Settings:
     early_gain: float = 0.9
     long_menu: int = 40_000
     first_lot: int = 32
-    larger: int = 4
-    largest_lot: int = 2000
     searched_groups: int = 4
     searched_plans: int = 6
     idle_plans: int = 3

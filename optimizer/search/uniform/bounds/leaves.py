@@ -78,7 +78,7 @@ class Memo:
     def __init__(self, leaves: int, memos: int):
         self.leaves, self.row_limit = leaves, settings.CURRENT.memo_bytes // (16 * memos * leaves)
         self._place: dict[tuple[float, ...], int] = {}
-        self._known = np.empty((settings.CURRENT.memo_rows, leaves))
+        self._known = np.empty((0, leaves))
 
     def rows(
         self,
