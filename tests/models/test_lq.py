@@ -1,6 +1,7 @@
 """LQ and LQ-L against published tables, 40 identities, and the laws of the curve."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -205,3 +206,20 @@ def test_hypoxia_divides_alpha_and_the_square_of_the_dose() -> None:
     factor = float(lq.oxygen_modification(0.0, 1.7, 10.0))
     modified = lq.log_kill(8.0 / factor, 0.3, 10.0)
     assert modified == pytest.approx(0.3 / 1.7 * 8.0 + 0.03 / 1.7**2 * 64.0, rel=1e-13)
+
+
+def test_nested_beams_by_hand() -> None:
+    """A boost to 0.3 of the volume inside a beam to 0.7 of it: three layers."""
+    kill, share = np.array([2.0, 1.5]), np.array([0.3, 0.7])
+    expected = 0.3 * math.exp(-3.5) + 0.4 * math.exp(-1.5) + 0.3
+    assert lq.nested_survival(kill, share) == pytest.approx(expected)
+    assert lq.nested_survival(kill[::-1], share[::-1]) == pytest.approx(expected)
+    assert lq.nested_log_kill(kill, share) == pytest.approx(-math.log(expected))
+
+
+def test_one_nested_beam_is_partial_and_all_of_the_volume_is_the_sum() -> None:
+    kill = np.array([[0.5], [3.0]])
+    assert lq.nested_survival(kill, [0.6]) == pytest.approx(
+        lq.partial_survival(np.exp(-kill[:, 0]), 0.6)
+    )
+    assert lq.nested_log_kill([700.0, 800.0], [1.0, 1.0]) == pytest.approx(1500.0)

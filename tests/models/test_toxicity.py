@@ -1,5 +1,8 @@
 """Tolerance tables by fraction number: TG-101 exactly, and refusals."""
 
+import itertools
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -180,3 +183,54 @@ def test_rows_at_the_edge_of_what_is_positive_and_finite_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match="both must be positive and finite"):
         toxicity.check_tolerance_table(numbers, limits)
+
+
+def test_the_envelope_of_a_table_by_hand() -> None:
+    """20 Gy in 1 are more than the 18 Gy that 3 allow, 90 Gy in 10 more than 6 Gy a fraction."""
+    published = (1, 3, 10), (20.0, 18.0, 90.0)
+    assert not toxicity.falls(*published)
+    number, limit = toxicity.safe_envelope(*published)
+    assert number == (1, 3, 10)
+    assert limit == pytest.approx((18.0, 18.0, 60.0))
+    assert toxicity.falls(number, limit)
+    assert toxicity.safe_table(*published) == (number, limit)
+
+
+def test_a_table_that_falls_is_kept_as_it_is() -> None:
+    table = (1, 3, 5), (15.0, 27.0, 35.0)
+    assert toxicity.falls(*table)
+    assert toxicity.safe_table(*table) == table
+    assert toxicity.safe_envelope(*table)[1] == pytest.approx(table[1])
+
+
+def falls_but_for_rounding(numbers: list[int], limits: Sequence[float]) -> bool:
+    """`falls`, where totals may fall by the last digit of a product."""
+    rows = list(zip(numbers, limits, strict=True))
+    return all(
+        high / more < low / fewer and high >= low * (1 - 1e-12)
+        for (fewer, low), (more, high) in itertools.pairwise(rows)
+    )
+
+
+@given(
+    st.lists(st.floats(1.0, 100.0), min_size=1, max_size=6),
+    st.lists(st.integers(1, 10), min_size=6, max_size=6),
+)
+def test_no_larger_table_that_falls_lies_below(limits: list[float], steps: list[int]) -> None:
+    """The envelope falls and keeps every row; raised by 1e-6 a row breaks the one or the other."""
+    numbers = np.cumsum(steps[: len(limits)]).tolist()
+    _, envelope = toxicity.safe_envelope(numbers, limits)
+    assert falls_but_for_rounding(numbers, envelope)
+    assert all(a <= b * (1 + 1e-8) for a, b in zip(envelope, limits, strict=True))
+    for i in range(len(limits)):
+        raised = list(envelope)
+        raised[i] *= 1 + 1e-6
+        assert raised[i] > limits[i] or not falls_but_for_rounding(numbers, raised)
+
+
+def test_limits_between_and_beyond_the_rows() -> None:
+    count = np.array([1, 2, 3, 4, 5, 9])
+    rising = toxicity.limit_of(count, (2, 4), (24.0, 30.0))
+    assert rising.tolist() == [0.0, 24.0, 24.0, 30.0, 30.0, 30.0]
+    falling = toxicity.limit_of(count, (2, 4, 5), (24.0, 33.0, 30.0))
+    assert falling.tolist() == [0.0, 24.0, 24.0, 33.0, 30.0, 30.0]
