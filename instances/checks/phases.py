@@ -43,6 +43,3 @@ def phase_problems(
         if phase.fractions_per_day > 1 and transition is not None and most > transition:
             rule = "several fractions a day must stay below the LQ-L transition dose"
             yield f"{where}.doses_gy", most, rule
-    if any(one.course is not None and one.course.form == "free" for one in instance.lesions):
-        rule = "courses of phases have no free courses beside them"
-        yield f"{place}.form", "phases", rule

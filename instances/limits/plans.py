@@ -66,8 +66,8 @@ class OnePlanLimit(Limit):
                 yield where, name, "may not be irradiated"
             elif len(lesion.ways) > 1:
                 yield where, name, "one plan is one technique: the lesion states several"
-            elif lesion.course.form != "uniform":
-                yield where, name, "the lesions of one plan have uniform courses"
+            elif lesion.course.form == "free":
+                yield where, name, "the lesions of one plan have no free courses"
         stated = [name for name in self.lesions if name in known and known[name].integral_dose_cm3]
         if len(stated) > 1:
             yield place, ", ".join(stated), "the plan's integral dose is stated of one lesion"

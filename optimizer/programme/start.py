@@ -48,11 +48,12 @@ def _columns_of(
     if not fractions and (s in candidates.free or not len(members)):
         return []
     if s not in candidates.free:
-        dose = fractions[0].dose_gy if fractions else 0.0
+        dose = max((fraction.dose_gy for fraction in fractions), default=0.0)
         alike = (columns.fractions[members] == len(fractions)) & _same(columns.dose[members], dose)
         wanted = _events(fractions)
         for j in members[alike].tolist():
-            if _events(schedule_of(candidates, columns, [j], PlanId(0)).fractions) == wanted:
+            given = schedule_of(candidates, columns, [j], PlanId(0)).fractions
+            if _events(given) == wanted and _equal_doses(given, fractions):
                 return [j]
         return None
     counted = bool((columns.slots[members] > 1).any())
@@ -66,8 +67,17 @@ def _columns_of(
     return picked
 
 
-def _same(dose: FloatArray, wanted: float) -> NDArray[np.bool_]:
+def _same(dose: FloatArray, wanted: float | FloatArray) -> NDArray[np.bool_]:
     return np.isclose(dose, wanted, SAME_DOSE, SAME_DOSE)
+
+
+def _equal_doses(given: tuple[Fraction, ...], wanted: tuple[Fraction, ...]) -> bool:
+    """Whether fractions of equal days and slots have equal doses, one by one."""
+    doses = [
+        np.array([f.dose_gy for f in sorted(fractions, key=lambda f: (f.day, f.slot))])
+        for fractions in (given, wanted)
+    ]
+    return bool(_same(doses[0], doses[1]).all())
 
 
 def _events(fractions: tuple[Fraction, ...]) -> Counter[tuple[int, int, str | None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from functools import cache
 
@@ -142,3 +143,61 @@ def test_no_lesion_is_excluded_because_it_is_not_alone() -> None:
     result = solve(build(raw), gap=1e-4, time_limit=60)
     assert result.status == "optimal" and len(result.schedule.fractions) == 6
     assert not any(note.kind in ("fails_alone", "floor_unreachable") for note in result.notes)
+
+
+# Courses of phases
+
+
+def phased(seed: int) -> Raw:
+    """A random case whose lesions of one plan have one or two fractions, and then others."""
+    raw, rng = copy.deepcopy(drawn(seed)), random.Random(seed)
+    gap, per_day = rng.choice([1, 3]), rng.choice([1, 1, 2])
+    served = raw["limits"][0]["lesions"]
+    for one in raw["lesions"]:
+        if one["name"] not in served:
+            continue
+        doses = one["course"]["doses_gy"]
+        one["course"] = {
+            "form": "phases",
+            "last_start_day": 1,
+            "phases": [
+                {"fractions": [1] if per_day == 2 else [1, 2], "doses_gy": doses},
+                {"fractions": [per_day], "doses_gy": doses[-1:] if per_day == 2 else doses,
+                 "fractions_per_day": per_day, "gap_days": [gap], "optional": True},
+            ],
+        }  # fmt: skip
+    return raw
+
+
+@pytest.mark.parametrize("seed", [1, 3, 5, 6, 7])
+def test_phases_of_one_plan_are_solved_as_by_enumeration(seed: int) -> None:
+    instance = build(phased(seed))
+    best = enumerate_by_judge(instance, Judge(instance)).best
+    assert agrees(solve(instance, gap=1e-4, time_limit=60), best, 1e-4)
+
+
+@pytest.mark.parametrize("seed", [1, 3])
+def test_the_one_programme_finds_the_same_for_phases_of_one_plan(seed: int) -> None:
+    instance = build(phased(seed))
+    best = enumerate_by_judge(instance, Judge(instance)).best
+    assert agrees(solve(instance, gap=1e-3, method="single", time_limit=60), best, 1e-3)
+
+
+def test_phases_of_one_plan_have_equal_doses_one_by_one() -> None:
+    """8 then 9 Gy is not 9 then 8, though days, number and greatest dose are equal."""
+    raw = two()
+    for one in raw["lesions"]:
+        doses = one["course"]["doses_gy"]
+        phase = {"fractions": [1], "doses_gy": doses}
+        one["course"] = {"form": "phases", "phases": [phase, phase]}
+    instance = build(raw)
+    judge = Judge(instance)
+    for of_a, of_b in (((8, 9), (4, 4.5)), ((8, 9), (4.5, 4)), ((9, 8), (4, 4.5))):
+        fractions = [
+            Fraction(day, name, float(gy))
+            for name, doses in (("a", of_a), ("b", of_b))
+            for day, gy in enumerate(doses)
+        ]
+        verdict = judge.evaluate(Schedule.of(fractions, []))
+        assert verdict.off_menu == ()
+        assert verdict.feasible == (of_a[0] / of_b[0] == of_a[1] / of_b[1])

@@ -167,8 +167,8 @@ class CourseProgramme(Protocol):
     def columns(self, s: int) -> IntArray:
         """Columns of a lesion's courses."""
 
-    def dose(self, s: int) -> FloatArray:
-        """(courses,) Gy per fraction of each column of a lesion."""
+    def doses(self, s: int) -> FloatArray:
+        """(courses, most fractions) Gy of each fraction, or (courses, 1) where all are equal."""
 
     def number_of(self, lesion: str) -> int:
         """Number of a lesion by its name."""

@@ -228,7 +228,7 @@ def course_gaps(model: Any, data: Data) -> None:
 def lesions_of_one_plan(model: Any, data: Data) -> None:
     """sum of x[j] over columns of lesion 1 with a key = sum over those of lesion s, for every key.
 
-    A key is treatment days, fractions a day and dose over the lesion's ratio.
+    A key is the day of each fraction and its dose over the lesion's ratio.
     """
     rows = [
         (groups.get(key, []), others.get(key, []))

@@ -215,7 +215,10 @@ class FreeOracle:
 
 
 class MenuOracle:
-    """A menu of uniform courses of one lesion under one plan; its actions are places on it."""
+    """A menu of uniform courses, or of phases, of one lesion under one plan.
+
+    Its actions are places on it.
+    """
 
     def __init__(self, candidates: Candidates, problem: PlanProblem, s: int, chemo: float):
         """All courses of the menu with what they do, by place.
@@ -320,13 +323,12 @@ class MenuOracle:
     @cached_property
     def doses(self) -> FloatArray:
         """See `LesionOracle`."""
-        return np.concatenate([[0.0], np.unique(self.menu.dose[self.menu.dose > 0])])
+        return np.concatenate([[0.0], np.unique(self.menu.doses[self.menu.doses > 0])])
 
     def levels(self, actions: IntArray) -> IntArray:
         """See `LesionOracle`."""
-        dosed = self.menu.patterns.incidence[self.menu.pattern[actions[:, 0]]]
-        level = np.searchsorted(self.doses, self.menu.dose[actions[:, 0]])
-        return np.where(dosed, level[:, None], 0)
+        level: IntArray = np.searchsorted(self.doses, self.menu.gy_by_day[actions[:, 0]])
+        return level
 
     def set_shared_rows(self, further: Sequence[FloatArray], rhs: FloatArray) -> None:
         """See `LesionOracle`."""

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 def applies(candidates: Candidates) -> bool:
     """Whether `solve_free` is exact for a case, and worth while.
 
-    Some lesions have free courses, others menus of uniform ones in one way with one fraction a
-    day; all are of one clone. The days of a course matter (if not, the programme counts doses, but
-    not with a mean over radiosensitivities), and every limit is a hard one on
+    Some lesions have free courses, others menus of uniform ones or of phases in one way with one
+    fraction a day; all are of one clone. The days of a course matter (if not, the programme counts
+    doses, but not with a mean over radiosensitivities), and every limit is a hard one on
     organs, lymphocyte counts or the number of fractions, visits and lesions (those on drugs may be
     soft). No demands of lesions, no burden rule, no exposure states, no rule that asks for a
     fraction near an infusion. A lesion whose control is a mean over radiosensitivities has all of

@@ -128,9 +128,9 @@ class DateProgramme:
         """Columns of a lesion's courses."""
         return np.flatnonzero(self.owner == s)
 
-    def dose(self, s: int) -> FloatArray:
-        """(courses,) Gy per fraction of each column of a lesion."""
-        return self.menus[s].dose[self.courses[s]]
+    def doses(self, s: int) -> FloatArray:
+        """(courses, most fractions) Gy of each fraction, or (courses, 1) where all are equal."""
+        return self.menus[s].doses[self.courses[s]]
 
     def number_of(self, lesion: str) -> int:
         """Number of a lesion by its name."""

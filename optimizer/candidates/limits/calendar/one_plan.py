@@ -1,8 +1,8 @@
 """Lesions of one plan: equal days, and doses in a fixed ratio.
 
-Two courses are of one plan where fraction days, fractions a day and d / r are equal: they have one
-*key*. Rows of sums follow from that for each lesion s beside the first one: for every feature f of
-keys (treated, fractions, first and last day, total dose over r)
+Two courses are of one plan where the days of their fractions and each dose d / r are equal: they
+have one *key*. Rows of sums follow from that for each lesion s beside the first one: for every
+feature f of keys (treated, fractions, first and last day, total dose over r)
 
     sum_c f(key c) x[1, c] = sum_c f(key c) x[s, c]
 
@@ -30,18 +30,30 @@ DIGITS = 6
 """Decimals of d / r in Gy: doses are stated with up to nine, quotients round in the last."""
 FEATURES = 5
 
-Key = tuple[tuple[int, ...], int, float]
+Key = tuple[tuple[int, ...], tuple[float, ...]]
+"""Day and d / r of each fraction; of the first one only, where all are equal."""
 
 
 def keys_of(
-    patterns: Patterns, pattern: IntArray, dose: FloatArray, ratio: float
+    patterns: Patterns, pattern: IntArray, doses: FloatArray, ratio: float
 ) -> list[Key | None]:
-    """(courses,) treatment days, fractions a day and d / r; None without fractions."""
-    days = [tuple(int(day) for day in np.unique(row[row >= 0])) for row in patterns.days]
+    """(courses,) days of all fractions and their d / r; None without fractions.
+
+    Parameters
+    ----------
+    doses : (courses, most fractions) Gy of each fraction, or (courses, 1) where all are equal
+    """
+    days = [tuple(row[row >= 0].tolist()) for row in patterns.days]
+    relative = np.round(doses / ratio, DIGITS)
     return [
-        (days[p], int(patterns.per_day[p]), round(float(d) / ratio, DIGITS)) if days[p] else None
-        for p, d in zip(pattern.tolist(), dose.tolist(), strict=True)
+        (days[p], _shortest(row[: len(days[p])])) if days[p] else None
+        for p, row in zip(pattern.tolist(), relative.tolist(), strict=True)
     ]
+
+
+def _shortest(doses: list[float]) -> tuple[float, ...]:
+    """Doses of a course; one, where all are equal."""
+    return (doses[0],) if all(dose == doses[0] for dose in doses) else tuple(doses)
 
 
 class OnePlan(CourseLoad[OnePlanLimit]):
@@ -90,7 +102,7 @@ class OnePlan(CourseLoad[OnePlanLimit]):
         numbers = []
         for s, ratio in self.members(candidates):
             menu = candidates.lesions[s].menu
-            keys = keys_of(menu.patterns, menu.pattern, menu.dose, ratio)
+            keys = keys_of(menu.patterns, menu.pattern, menu.doses, ratio)
             number = [-1 if key is None else place.setdefault(key, len(place)) for key in keys]
             numbers.append((s, np.array(number, dtype=np.int64)))
         self._last = menus, numbers
@@ -167,7 +179,7 @@ class OnePlan(CourseLoad[OnePlanLimit]):
         menu = candidates.shared(plan)[s].kinds.menu
         signs = self._signs(candidates, s)
         ratio = signs[0][2] if signs else 1.0
-        total = np.round(menu.fractions * menu.dose / ratio, DIGITS - 1)
+        total = np.round(menu.total / ratio, DIGITS - 1)
         return self._rows((len(menu),), {4: total}, signs)
 
     def columns_by_key(
@@ -177,7 +189,7 @@ class OnePlan(CourseLoad[OnePlanLimit]):
         by_key = []
         for s, ratio in self.members(candidates):
             menu = candidates.lesions[s].menu
-            keys = keys_of(menu.patterns, menu.pattern, menu.dose, ratio)
+            keys = keys_of(menu.patterns, menu.pattern, menu.doses, ratio)
             groups: dict[Key, list[int]] = {}
             for j in np.flatnonzero(columns.lesion == menu.lesion).tolist():
                 key = keys[int(columns.course[j])]
@@ -193,7 +205,7 @@ class OnePlan(CourseLoad[OnePlanLimit]):
             s = programme.number_of(name)
             pattern, patterns = programme.pattern(s)
             groups: dict[Key, list[int]] = {}
-            keys = keys_of(patterns, pattern, programme.dose(s), ratio)
+            keys = keys_of(patterns, pattern, programme.doses(s), ratio)
             for column, key in zip(programme.columns(s).tolist(), keys, strict=True):
                 if key is not None:
                     groups.setdefault(key, []).append(column)
