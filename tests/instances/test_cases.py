@@ -27,6 +27,7 @@ REAL = (
     "bid-hyperfractionation",
     "capacity",
     "central-sbrt",
+    "cervix-boost",
     "co-targets",
     "co-targets-two-agonists",
     "ctla4-or-pd1",
