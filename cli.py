@@ -151,23 +151,20 @@ def solve_command(
     instance = begun(load_case(case, changes), delivered_file, today)
     if strict:
         refuse_warnings(instance, case)
-    asked = (ensemble_name, size, ensemble_seed, risk, chance, observe)
+    asked = (ensemble_name, size, ensemble_seed, risk, chance, observe, instance.observation)
     if perfect or any(value is not None for value in asked):
         renamed = {"page": "report", "robustness_name": "robustness", "log_file": "log"}
         for name in ("simulate", *renamed):
             if ctx.params.get(name) not in (None, False):
                 option = renamed.get(name, name)
                 raise click.UsageError(f"--{option} does not go with an ensemble")
-        if options.pop("method") != "auto":
-            raise click.UsageError("--method does not go with an ensemble")
         from abscopt.optimizer.ensemble.drawn import ensemble_of
 
         ensemble = ensemble_of(instance, ensemble_name, size=size, seed=ensemble_seed)
         measure = {"risk": risk or "mean", "chance": chance or 0.0, "perfect": perfect}
-        options.pop("threads")  # one linear program at a time
         options |= measure
-        if observe is not None:
-            ctx.exit(observed(ensemble, observe, start_file, out, as_json, options))
+        if observe is not None or instance.observation is not None:
+            ctx.exit(observed(ensemble, observe or instance, start_file, out, as_json, options))
         ctx.exit(decided(ensemble, start_file, out, as_json, options))
     from abscopt.optimizer.results.files import result_folder, write_result
     from abscopt.optimizer.results.schedule_files import schedule_of_file

@@ -7,7 +7,7 @@ entries named by `use` into the tables before they are checked here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, PrivateAttr, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
@@ -27,6 +27,7 @@ from abscopt.instances.history.delivered import Delivered
 from abscopt.instances.immune import Immune, Lymphocytes
 from abscopt.instances.lesions import Lesion, Technique
 from abscopt.instances.limits import AnyLimit
+from abscopt.instances.observation import StatedObservation
 from abscopt.instances.organs import CrossMoment, Organ, PriorDose
 from abscopt.instances.reading.problems import CROSS_CHECKS, MOST_LIMITS
 from abscopt.instances.reading.shorthand import DAYS, LISTS
@@ -163,6 +164,8 @@ class Instance(Table):
         ),
     )
 
+    later: ClassVar = ("observation",)
+
     format: Literal[1] = Field(description="version of the file format")
     name: Name = Field(description="of the case")
     title: str = Field(description="one line for lists and reports")
@@ -211,6 +214,9 @@ class Instance(Table):
     )
     ensemble: Ensemble | None = Field(
         default=None, description="what is not known: parameter sets that are all plausible"
+    )
+    observation: StatedObservation | None = Field(
+        default=None, description="what is seen during the course, by which an ensemble is decided"
     )
     delivered: Delivered | None = Field(
         default=None, description="what was given until today; the rest is to be chosen"

@@ -2,14 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from brute_force import schedules
 from random_instances import Raw, random_case
 
+from abscopt.instances.calendar import is_machine_day
 from abscopt.instances.load import build
 from abscopt.instances.schema import Instance
 from abscopt.models.arrays import FloatArray
+from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.schedule import Schedule
+from abscopt.optimizer.search.ensemble.members import WITHIN_CHANCE
+
+RISKS = (("mean", 1.0), ("cvar", 0.2), ("cvar", 0.5), ("worst", 1.0), ("regret", 1.0))
+
+
+def free_ensemble(seed: int) -> tuple[Instance, list[Instance], FloatArray]:
+    """The same, where the first lesion may get one of two doses, or none, on each of three days."""
+    rng = np.random.default_rng([31, seed])
+    raw = random_case(seed)
+    first, *others = raw["lesions"]
+    course = first["course"]
+    dose = max(course["doses_gy"])
+    calendar = build(raw).calendar
+    open_days = [day for day in range(1, 14) if is_machine_day(calendar, day)]
+    days = sorted(int(day) for day in rng.choice(open_days, 3, replace=False))
+    free = {"form": "free", "days": days, "doses_gy": sorted({round(dose / 2, 1), dose})}
+    plain = {key: value for key, value in first.items() if key != "techniques"}
+    raw["lesions"] = [plain | {"course": free}, *others]
+    members = [_member(raw, rng, False, False, False) for _ in range(int(rng.integers(2, 4)))]
+    return build(raw), [build(member) for member in members], rng.dirichlet(np.ones(len(members)))
+
+
+def accepted(
+    case: Instance, members: Sequence[Instance], weights: FloatArray, chance: float
+) -> Iterator[tuple[Schedule, FloatArray]]:
+    """Every schedule that keeps the case's limits and those of enough members, and its values."""
+    nominal, judges = Judge(case), [Judge(member) for member in members]
+    for schedule in schedules(case):
+        if not nominal.evaluate(schedule).admissible:
+            continue
+        verdicts = [judge.evaluate(schedule) for judge in judges]
+        broken = weights @ np.array([not verdict.admissible for verdict in verdicts])
+        if broken <= chance + WITHIN_CHANCE:
+            yield schedule, np.array([verdict.objective for verdict in verdicts])
+
+
+def measure(
+    kind: str, level: float, weights: FloatArray, values: FloatArray, best: FloatArray
+) -> float:
+    """A measure of values (members,) from its definition; `best` counts for regret."""
+    if kind == "regret":
+        return plain_risk("worst", 1.0, weights, (values - best).tolist())
+    return plain_risk(kind, level, weights, values.tolist())
 
 
 def ensemble(seed: int) -> tuple[Instance, list[Instance], FloatArray]:

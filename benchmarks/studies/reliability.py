@@ -4,6 +4,7 @@
         [--seed FIRST] [--workers 2] [--log campaign.jsonl] [--write]
 
 Parts: `optima` (tiny random cases: search, free search, one programme and enumeration agree),
+`members` and `observations` (decisions for ensembles in one stage and in two, by enumeration),
 `schedules` (feasible schedules of the bundled cases against proven bounds), `inputs` (mutated
 documents and options), `faults` (faults put in at the boundary of the solver), `kills` (killed at
 every write, rename and sync of a file), `bombs` (inputs meant to use up time or memory),
@@ -55,6 +56,8 @@ class Part:
 
 PARTS = {
     "optima": Part(10_500, 25),
+    "members": Part(240, 4),
+    "observations": Part(240, 2),
     "schedules": Part(1_020, 4),
     "inputs": Part(10_500, 50),
     "faults": Part(400, 20),

@@ -66,7 +66,8 @@ from abscopt.optimizer.programme.cuts import schedule_of
 from abscopt.optimizer.programme.data import data_of
 from abscopt.optimizer.programme.matrix import chosen, matrix_of
 from abscopt.optimizer.programme.refining import first, refined_at
-from abscopt.optimizer.programme.single import OBJECTIVE_SCALE, solve_single
+from abscopt.optimizer.programme.single import solve_single
+from abscopt.optimizer.programme.solving import OBJECTIVE_SCALE
 from abscopt.optimizer.programme.start import choice_of
 from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.results.result import versions

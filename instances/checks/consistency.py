@@ -18,6 +18,7 @@ from abscopt.instances.checks.size import too_large
 from abscopt.instances.history.problems import history_problems
 from abscopt.instances.lesions import DEMANDS
 from abscopt.instances.limits import OrganLimit
+from abscopt.instances.observation import observation_problems
 from abscopt.instances.reading.problems import listing, nearest
 from abscopt.instances.sources import library
 
@@ -387,6 +388,6 @@ def _standard_days(
 
 checks: tuple[Callable[[Instance], Iterable[Problem]], ...] = (
     outside, _names, _horizons, _shares, _sparing, _courses, _limits, _prior, used_up, _systemic,
-    missing_cycles, _standard, history_problems,
+    missing_cycles, _standard, history_problems, observation_problems,
 )  # fmt: skip
 """Every check, in the order in which its problems are listed."""

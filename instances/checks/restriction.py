@@ -26,6 +26,7 @@ IRRELEVANT = {
     "limits",
     "prior_doses",
     "ensemble",
+    "observation",
     "changes",
 }
 CAPS = ("cap_gy", "cap", "limits_gy")

@@ -20,9 +20,9 @@ OF_BLOCKS = ("interval_days", "fractions_per_day")
 INSTEAD = ("fractions", "doses_gy")
 """What prescriptions say."""
 MOST_PRESCRIPTIONS = 200
-DAYS = ("first_start_day", "last_start_day", "start_day", "first_day", "last_day")
+DAYS = ("first_start_day", "last_start_day", "start_day", "first_day", "last_day", "day")
 LISTS = ("days", "horizon_days")
-TABLES = ("lesions", "agents", "standard", "limits", "horizon_days")
+TABLES = ("lesions", "agents", "standard", "limits", "horizon_days", "observation")
 """Where days are counted from day 0; days of regimens are counted from their first dose."""
 ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LATE = {
     "name", "title", "provenance", "objective", "limit_set", "limits", "organs", "prior_doses",
-    "cross_second_moments", "standard", "ensemble", "changes",
+    "cross_second_moments", "standard", "ensemble", "observation", "changes",
 }  # fmt: skip
 """Tables of a case that say nothing of what courses and plans do to tumors."""
 

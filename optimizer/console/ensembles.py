@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from abscopt.instances.schema import Instance
     from abscopt.optimizer.ensemble.members import Ensemble
     from abscopt.optimizer.schedule import Schedule
 
@@ -40,13 +41,18 @@ def decided(
 
 def observed(
     ensemble: Ensemble,
-    observe: str,
+    observe: str | Instance,
     start_file: str | None,
     out: str | None,
     as_json: bool,
     options: dict[str, Any],
 ) -> int:
-    """Solve in two stages, before and after an observation; exit code."""
+    """Solve in two stages, before and after an observation; exit code.
+
+    Parameters
+    ----------
+    observe : as of `--observe`, or the case that states it
+    """
     from abscopt.optimizer.ensemble.observation.decide import (
         decide_observed,
         refuse_other_measures,
@@ -56,13 +62,18 @@ def observed(
         observed_report,
         write_observed,
     )
+    from abscopt.optimizer.ensemble.observation.spec import Observation
 
-    refuse_other_measures(options.pop("risk"), options.pop("chance"))
-    options.pop("perfect")  # always
+    refuse_other_measures(options.pop("risk"), options.pop("chance"), options.pop("method"))
+    for always in ("perfect", "threads"):
+        options.pop(always)
+
+    seen = observe if isinstance(observe, str) else Observation.stated(observe)
+    assert seen is not None
 
     def of(start: Schedule | None, listener: ProgressLine) -> Any:
         limited = from_the_start(options)
-        return decide_observed(ensemble, observe, **limited, listener=listener, start=start)
+        return decide_observed(ensemble, seen, **limited, listener=listener, start=start)
 
     return _said(ensemble, start_file, out, as_json, of, observed_document, observed_report,
                  write_observed)  # fmt: skip

@@ -18,23 +18,24 @@ import numpy as np
 
 from abscopt.instances.load import InputError, Problem
 from abscopt.models.arrays import FloatArray
-from abscopt.optimizer.as_rows import closest_row, schedule_of_row
+from abscopt.optimizer.answer import bound_tolerance
 from abscopt.optimizer.differences import excess
 from abscopt.optimizer.ensemble.asked import Asked
+from abscopt.optimizer.ensemble.searched import Searched, by_programme, by_search
 from abscopt.optimizer.ensemble.second_stage import least_loading
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.memory import Memory
-from abscopt.optimizer.pipeline import solve
+from abscopt.optimizer.pipeline import Method, solve
 from abscopt.optimizer.progress import Clock, Listener, Stopped
 from abscopt.optimizer.results.result import ResultStatus
 from abscopt.optimizer.schedule import Schedule, standard_schedule
-from abscopt.optimizer.search.ensemble.explore import EnsembleState, explore
 from abscopt.optimizer.search.ensemble.members import WITHIN_CHANCE, Members
 from abscopt.optimizer.search.ensemble.risk import Risk
 from abscopt.optimizer.solved import JUDGE_TOLERANCE
 from abscopt.optimizer.solver import SolverError
 
 if TYPE_CHECKING:
+    from abscopt.instances.lesions import Lesion
     from abscopt.optimizer.ensemble.members import Ensemble
 
 FINER = 0.25
@@ -76,6 +77,7 @@ class EnsembleResult:
     standard : the standard regimen; None if there is none
     best : (members,) no schedule is better in a member alone, where that was solved for
     best_error : how far these may lie above the members' optima at most
+    by_programme : whether the bound is one of the programme over members, not of the search
     """
 
     ensemble: Ensemble
@@ -94,6 +96,7 @@ class EnsembleResult:
     nodes: int
     seconds: float
     seed: int
+    by_programme: bool = False
 
     @property
     def gap(self) -> float | None:
@@ -157,6 +160,8 @@ def decide(
     gap: float | None = None,
     time_limit: float | None = None,
     seed: int = 0,
+    threads: int = 1,
+    method: Method = "auto",
     perfect: bool = False,
     listener: Listener | None = None,
     start: Schedule | None = None,
@@ -170,22 +175,31 @@ def decide(
         is stated are always kept
     gap : absolute, in the objective's unit; the case's own if None
     time_limit : seconds from this call; then the best schedule so far has its true bound
+    threads : of the solver of a programme
+    method : `auto` (search over members, or one programme where some course is free), or `single`
+        (one programme)
     perfect : solve each member alone, for the value of perfect information; regret does anyway
     start : a schedule to begin with
 
     Raises
     ------
     InputError
-        If the measure is unknown, some course is free, or a member offers something else.
+        If the measure is unknown, a member offers something else, or the programme that is needed
+        does not cover the case.
     """
     asked, clock, case = Asked.of(risk), Clock(time_limit, listener), ensemble.case
     wanted = case.objective.gap if gap is None else gap
     panel = Panel(ensemble, asked, chance)
-    state, nominal, nominal_best = EnsembleState(), None, None
+    searched, nominal, nominal_best = Searched(), None, None
     best, error = None, 0.0
     with clock.running("preparing"):
         try:
-            members = Members.of(case, ensemble.instances, ensemble.weights, chance)
+            programme = method == "single" or any(
+                x.course is not None and x.course.form == "free" for x in case.lesions
+            )
+            members = Members.of(
+                case, ensemble.instances, ensemble.weights, chance, searched=not programme
+            )
             answer = solve(
                 case, gap=gap, seed=seed, time_limit=_part(clock, SHARE_BEFORE), listener=listener
             )
@@ -201,13 +215,20 @@ def decide(
                 nominal = panel.judged(answer.schedule)
             if (standard := standard_schedule(case)) is not None:
                 schedules.append(standard)
-            starts = [closest_row(members.nominal, s) for s in dict.fromkeys(schedules)]
+            in_hand = list(dict.fromkeys(schedules))
             measure = Risk(asked.kind, members.weights, asked.level, best)
-            state = explore(members, measure, wanted, clock, starts)
+            if programme:
+                searched = by_programme(members, measure, wanted, seed, threads, clock, in_hand)
+            else:
+                searched = by_search(members, measure, wanted, clock, in_hand)
         except Stopped:
             pass
         with clock.answering():
-            return _answer(panel, state, nominal, nominal_best, best, error, wanted, clock, seed)
+            return _answer(panel, searched, nominal, nominal_best, best, error, wanted, clock, seed)
+
+
+def _free(lesion: Lesion) -> bool:
+    return lesion.course is not None and lesion.course.form == "free"
 
 
 class Panel:
@@ -283,7 +304,7 @@ def _alone(
 
 def _answer(
     panel: Panel,
-    state: EnsembleState,
+    searched: Searched,
     nominal: Judged | None,
     nominal_best: float | None,
     best: FloatArray | None,
@@ -298,30 +319,34 @@ def _answer(
         nominal = None  # its regret is not known
     regimen = standard_schedule(case)
     standard = None if regimen is None or _unknown(panel, best) else panel.judged(regimen)
-    answer = _judged_answer(panel, state)
+    answer = _judged_answer(panel, searched)
     rivals = [nominal, standard] if not _unknown(panel, best) else []
     for rival in rivals:
         if rival is None or not panel.accepts(rival):
             continue
         if answer is None or rival.risk > answer.risk:
             answer = rival
-    bound = state.bound if math.isfinite(state.bound) else None
+    bound = searched.bound if math.isfinite(searched.bound) else None
     if answer is not None and bound is not None:
-        if answer.risk > bound + JUDGE_TOLERANCE * max(1.0, abs(bound)):
+        errors = JUDGE_TOLERANCE * max(1.0, abs(bound))
+        if searched.by_programme:
+            errors = bound_tolerance(case, answer.risk) / panel.asked.level
+        if answer.risk > bound + errors:
             raise SolverError(f"the bound {bound!r} lies below the judged {answer.risk!r}")
         bound = max(bound, answer.risk)
-        if state.plans is not None and bound - answer.risk <= wanted:
-            answer = least_loading(panel, state.plans, answer, bound, wanted, clock)
+        if searched.plans is not None and bound - answer.risk <= wanted:
+            answer = least_loading(panel, searched.plans, answer, bound, wanted, clock)
     status: ResultStatus = "unknown"
     if answer is not None:
         closed = bound is not None and bound - answer.risk <= wanted * (1 + 1e-9)
         status = "optimal" if closed else "feasible"
-    elif state.complete:
+    elif searched.infeasible:
         status, bound = "infeasible", None
     return EnsembleResult(
         panel.ensemble, panel.asked, panel.chance, status,
         None if answer is None else answer.risk, bound, wanted, answer, nominal, nominal_best,
-        standard, best, error, state.nodes, clock.elapsed, seed,
+        standard, best, error, searched.nodes, clock.elapsed, seed,
+        searched.by_programme,
     )  # fmt: skip
 
 
@@ -330,18 +355,18 @@ def _unknown(panel: Panel, best: FloatArray | None) -> bool:
     return panel.asked.kind == "regret" and best is None
 
 
-def _judged_answer(panel: Panel, state: EnsembleState) -> Judged | None:
-    """The search's schedule as the judge sees it; a claim it does not share is our failure."""
-    if state.row is None or state.plan is None or state.values is None or state.plans is None:
+def _judged_answer(panel: Panel, searched: Searched) -> Judged | None:
+    """The schedule as the judge sees it; a claim it does not share is our failure."""
+    if searched.schedule is None or searched.values is None:
         return None
-    answer = panel.judged(schedule_of_row(state.plans.members.nominal, state.plan, state.row))
+    answer = panel.judged(searched.schedule)
     if not panel.accepts(answer):
         broken = [*answer.nominal.obstacles, *answer.nominal.broken_limits]
         share = f"{100 * answer.broken:.3g} % of the members"
         raise SolverError(f"the judge rejects the schedule: {', '.join(broken) or share}")
-    apart = np.abs(answer.values - state.values)
-    if (apart > JUDGE_TOLERANCE * np.maximum(1.0, np.abs(state.values))).any():
-        raise SolverError(f"claimed {state.values!r}, the judge finds {answer.values!r}")
+    apart = np.abs(answer.values - searched.values)
+    if (apart > JUDGE_TOLERANCE * np.maximum(1.0, np.abs(searched.values))).any():
+        raise SolverError(f"claimed {searched.values!r}, the judge finds {answer.values!r}")
     return answer
 
 

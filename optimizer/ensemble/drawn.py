@@ -40,7 +40,8 @@ def ensemble_of(
     changes = {k: v for k, v in (("size", size), ("seed", seed)) if v is not None}
     if changes:
         stated = stated.model_copy(update=changes)
-    bare = case if case.ensemble is None else case.with_({"ensemble": None})
+    asked = {key: None for key in ("ensemble", "observation") if getattr(case, key) is not None}
+    bare = case.with_(asked) if asked else case
     name = stated.use or (OWN if named is None else Path(named).stem)
     if stated.members:
         listed = [(m.name, m.weight, option_changes(bare, m)) for m in stated.members]

@@ -116,7 +116,8 @@ def _proof_lines(result: EnsembleResult) -> list[str]:
         lines.append(f"Value of perfect information  at least {least:.4f} {unit}; {ends}")
     if result.chance > 0.0:
         lines.append(f"Limits may be broken in {100 * result.chance:g} % of the members")
-    lines.append(f"Proved by  abscopt search over members, LPs by HiGHS; {result.seconds:.2f} s")
+    way = "programme over members, MILPs" if result.by_programme else "search over members, LPs"
+    lines.append(f"Proved by  abscopt {way} by HiGHS; {result.seconds:.2f} s")
     return lines
 
 
@@ -163,6 +164,7 @@ def decided_document(result: EnsembleResult) -> dict[str, Any]:
             for number, member in enumerate(ensemble.members)
         ],
         "evaluation": result.answer.nominal.to_json() if result.answer else None,
+        "by_programme": result.by_programme,
         "nodes": result.nodes,
         "seconds": round(result.seconds, 3),
         "versions": versions(),

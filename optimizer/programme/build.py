@@ -43,6 +43,15 @@ def _built(data: Data) -> Any:
         bounds=lambda m, j: (0, slots[j]),
     )
     model.y = pyo.Var(data.bands, domain=pyo.Binary)
+    menus(model, data)
+    rules(model, data)
+    outcomes(model, data)
+    model.objective = pyo.Objective(expr=worth(model, data), sense=pyo.maximize)
+    return model
+
+
+def menus(model: Any, data: Data) -> None:
+    """What may be chosen: one course for each lesion, doses of free days, one plan."""
     choice.one_course(model, data)
     choice.one_level(model, data)
     choice.fraction_number(model, data)
@@ -52,6 +61,10 @@ def _built(data: Data) -> Any:
         tick()
         pairs.pair_of_course(model, data)
     tick()
+
+
+def rules(model: Any, data: Data) -> None:
+    """What a choice must keep: intervals, demands on dose, limits, what was found to break them."""
     choice.intervals(model, data)
     choice.late_enough(model, data)
     choice.early_enough(model, data)
@@ -62,6 +75,17 @@ def _built(data: Data) -> Any:
         for limit in limits_of_a_family:
             limit(model, data)
         tick()
+
+
+def outcomes(model: Any, data: Data, *, demanding: bool = True, in_parts: bool = False) -> None:
+    """What a choice does to tumors, and what that is worth.
+
+    Parameters
+    ----------
+    demanding : whether the control that lesions demand must be reached
+    in_parts : conceding as intervals: more variables, and nearly no branching where courses are
+        fixed, which counts where members are many
+    """
     outcome.accelerated_growth(model, data)
     if data.instance.objective.of_dose_alone:
         value.tumor_bed(model, data)
@@ -85,16 +109,15 @@ def _built(data: Data) -> Any:
         outcome.log_burden(model, data)
         outcome.total_burden(model, data)
         population.population_burden(model, data)
-        demands.least_control(model, data)
+        if demanding:
+            demands.least_control(model, data)
         tick()
-        value.of_lesion(model, data)
+        value.of_lesion(model, data, in_parts)
     tick()
-    objective(model, data)
-    return model
 
 
-def objective(model: Any, data: Data) -> None:
-    """maximize sum_s w_s mean_h value[s, h] (or sum_s w_s BED_s) less what soft limits cost."""
+def worth(model: Any, data: Data) -> Any:
+    """sum_s w_s mean_h value[s, h] (or sum_s w_s BED_s) less what soft limits cost."""
     lesions = data.instance.lesions
     if data.instance.objective.of_dose_alone:
         total = sum(lesions[s].weight * model.tumor_bed[s] for s in data.lesions)
@@ -105,5 +128,4 @@ def objective(model: Any, data: Data) -> None:
             for s in data.lesions
             for h in data.horizons
         )
-    cost = organs.soft_cost(data, model)
-    model.objective = pyo.Objective(expr=total - cost, sense=pyo.maximize)
+    return total - organs.soft_cost(data, model)

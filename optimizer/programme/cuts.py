@@ -77,7 +77,7 @@ def excluded_set(
         verdict = judge.evaluate(schedule_of(candidates, data.columns, choice, plan))
         return not growing.isdisjoint(verdict.broken_limits)
 
-    return Cut(_alike(data, plan), _smallest(data.columns, picked, broken))
+    return Cut(alike(data, plan), smallest(data.columns, picked, broken))
 
 
 def excluded_choice(data: Data, picked: list[int], plan: PlanId) -> Cut:
@@ -110,12 +110,12 @@ def excess_cuts(
             use_now = judge.evaluate(schedule).limits[number].use
             return use_now is None or use_now - 1.0 >= excess
 
-        groups = _smallest(data.columns, picked, exceeded)
-        cuts.append(Cut(_alike(data, plan), groups, number, excess))
+        groups = smallest(data.columns, picked, exceeded)
+        cuts.append(Cut(alike(data, plan), groups, number, excess))
     return cuts
 
 
-def _smallest(
+def smallest(
     columns: Columns, picked: list[int], holds: Callable[[list[int]], bool]
 ) -> tuple[tuple[int, ...], ...]:
     """Groups of columns, the smallest part of a choice for which something holds."""
@@ -142,7 +142,7 @@ def _smallest(
     return tuple(groups)
 
 
-def _alike(data: Data, plan: PlanId) -> tuple[PlanId, ...]:
+def alike(data: Data, plan: PlanId) -> tuple[PlanId, ...]:
     """Plans under which every choice loads organs and lymphocytes as under this one."""
     columns, group = data.columns, data.group
     dated = any(limit.feels_chemotherapy for limit in data.candidates.on_courses)

@@ -73,16 +73,16 @@ def refined(
         limits = {limit.name for limit in candidates.instance.limits}
         if limits.isdisjoint(verdict.broken_limits):  # a demand, missed within an approximation
             cut = excluded_choice(data, picked, plan)
-            refined = _exact_at(data, picked, plan, verdict)
+            refined = exact_at(data, picked, plan, verdict)
             return replace(refined, cuts=(*refined.cuts, cut))
         cut = excluded_set(candidates, judge, data, picked, plan)
         return replace(data.refinement, cuts=(*data.refinement.cuts, cut))
-    refined = _exact_at(data, picked, plan, verdict)
+    refined = exact_at(data, picked, plan, verdict)
     cuts = excess_cuts(candidates, judge, data, picked, plan, verdict, excess)
     return replace(refined, cuts=(*refined.cuts, *cuts))
 
 
-def _exact_at(data: Data, picked: list[int], plan: PlanId, verdict: Evaluation) -> Refinement:
+def exact_at(data: Data, picked: list[int], plan: PlanId, verdict: Evaluation) -> Refinement:
     """Bands, tangents and break points at one feasible schedule."""
     losses = [
         float(sum(data.columns.loss[plan, j] for j in picked if data.columns.lesion[j] == s))
@@ -111,7 +111,7 @@ def refined_at(
     verdict = judge.evaluate(start)
     if choice is None or not verdict.admissible:
         return data.refinement
-    return _exact_at(data, *choice, verdict)
+    return exact_at(data, *choice, verdict)
 
 
 def set_apart(data: Data, picked: list[int], plan: PlanId) -> Refinement:

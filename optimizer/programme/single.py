@@ -9,31 +9,26 @@ point and solved again.
 from __future__ import annotations
 
 import math
-import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from abscopt.instances.load import InputError, Problem
 from abscopt.optimizer.answer import bound_tolerance
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.reduction import restricted
-from abscopt.optimizer.mip import DoubtError, SolverError, checked
+from abscopt.optimizer.mip import DoubtError, SolverError
 from abscopt.optimizer.programme import refining, settings
 from abscopt.optimizer.programme.build import build
 from abscopt.optimizer.programme.cuts import schedule_of
 from abscopt.optimizer.programme.data import Data, data_of
 from abscopt.optimizer.programme.matrix import chosen, matrix_of, value_at
-from abscopt.optimizer.programme.proved import ProgrammeAnswer, least_gap, solver_margin
-from abscopt.optimizer.programme.refinement import (
-    Refinement,
-)
+from abscopt.optimizer.programme.proved import ProgrammeAnswer, least_gap
+from abscopt.optimizer.programme.refinement import Refinement
+from abscopt.optimizer.programme.solving import Engine, How, bounded, report_so_far, solved_once
 from abscopt.optimizer.programme.start import Choice, choice_of, point_of
 from abscopt.optimizer.progress import Stopped
-from abscopt.optimizer.solver import canary, solve_matrix
+from abscopt.optimizer.solver import canary
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
@@ -42,29 +37,9 @@ if TYPE_CHECKING:
     from abscopt.optimizer.evaluation import Judge
     from abscopt.optimizer.progress import Clock
     from abscopt.optimizer.schedule import Schedule
-    from abscopt.optimizer.solver import Matrix, Outcome
+    from abscopt.optimizer.solver import Matrix
 
 EXACT_TOLERANCE = 1e-4
-OBJECTIVE_SCALE = 100.0
-
-
-class Engine(Protocol):
-    """Another solver; `data`, `model` and `position` tell what rows and columns mean."""
-
-    def __call__(
-        self,
-        matrix: Matrix,
-        *,
-        data: Data,
-        model: Any,
-        position: dict[int, int],
-        absolute_gap: float,
-        time_limit: float | None,
-        threads: int,
-        seed: int,
-    ) -> Outcome:
-        """Maximize the programme."""
-        ...
 
 
 def solve_single(
@@ -117,7 +92,7 @@ def solve_single(
         _take(judge, answer, start)
     if not clock.expired:
         with suppress(Stopped):  # what is in the answer holds at any time
-            how = _How(gap, seed, threads, engine, presolve)
+            how = How(gap, seed, threads, engine, presolve)
             return _refining(
                 candidates, judge, clock, answer, how, by_day, kept, start if begin else None, start
             )
@@ -129,7 +104,7 @@ def _refining(
     judge: Judge,
     clock: Clock,
     answer: ProgrammeAnswer,
-    how: _How,
+    how: How,
     by_day: bool,
     kept: Kept | None,
     begin: Schedule | None,
@@ -195,30 +170,13 @@ def _refuse_many(candidates: Candidates, reduction: Kept) -> None:
         raise InputError([Problem(candidates.instance.name, "method", value, rule)])
 
 
-@dataclass(frozen=True)
-class _How:
-    """How a programme is solved; `exact` for its very optimum, where `gap` was not enough."""
-
-    gap: float
-    seed: int
-    threads: int
-    engine: Engine | None
-    presolve: bool | None
-    exact: bool = False
-
-    @property
-    def solver_gap(self) -> float:
-        """Part of the gap that the solver may leave, nat."""
-        return 0.0 if self.exact else self.gap / 4
-
-
 def _round(
     candidates: Candidates,
     judge: Judge,
     data: Data,
     clock: Clock,
     answer: ProgrammeAnswer,
-    how: _How,
+    how: How,
     begin: Choice | None,
 ) -> Refinement | None:
     """Solve one programme and judge it; the next refinement, or None when done.
@@ -229,8 +187,8 @@ def _round(
     matrix, position = matrix_of(model)
     if not answer.excluded:  # others are to solve the case, not what is left of it
         answer.data = data
-    outcome = _outcome(data, model, matrix, position, clock, answer, how, begin)
-    if not _bounded(answer, outcome, how.gap):
+    outcome = solved_once(data, model, matrix, position, clock, answer, how, begin)
+    if not bounded(answer, outcome, how.gap):
         return None
     if outcome.x is None:
         _believe(candidates, judge.instance, data, model, matrix, position, answer)
@@ -243,7 +201,7 @@ def _round(
     if schedule == answer.schedule and outcome.objective is not None:
         answer.relaxation_error = outcome.objective - verdict.objective
     _believe(candidates, judge.instance, data, model, matrix, position, answer)
-    _told(clock, answer, answer.bound, answer.nodes)
+    report_so_far(clock, answer, answer.bound, answer.nodes)
     if (answer.gap is not None and answer.gap <= how.gap) or outcome.ending == "limit":
         return None
     excess = {i: value_at(model.excess[i], position, outcome.x) for i in model.excess}
@@ -264,57 +222,6 @@ def _round(
         return refining.set_apart(data, picked, plan)
     answer.least_gap = least_gap(answer, how.gap)
     return None
-
-
-def _outcome(
-    data: Data,
-    model: Any,
-    matrix: Matrix,
-    position: dict[int, int],
-    clock: Clock,
-    answer: ProgrammeAnswer,
-    how: _How,
-    begin: Choice | None,
-) -> Outcome:
-    """What the solver makes of one programme, if it can be true."""
-    started = time.perf_counter()
-    if how.engine is None:
-        point = None if begin is None else point_of(data, model, matrix, position, begin)
-        outcome = _highs(matrix, clock, answer, how, point)
-    else:
-        outcome = how.engine(
-            matrix,
-            data=data,
-            model=model,
-            position=position,
-            absolute_gap=how.solver_gap,
-            time_limit=clock.remaining,
-            threads=how.threads,
-            seed=how.seed,
-        )
-    answer.solver_seconds.append(time.perf_counter() - started)
-    answer.rounds += 1
-    answer.nodes += outcome.nodes
-    return checked(matrix, outcome)
-
-
-def _bounded(answer: ProgrammeAnswer, outcome: Outcome, gap: float) -> bool:
-    """Take over what the solver proves; whether it leaves anything to be judged."""
-    if outcome.ending == "infeasible":
-        if answer.excluded and answer.value <= answer.floor:  # no other choice is left
-            answer.bound = answer.floor
-            return False
-        if answer.schedule is not None:
-            raise DoubtError(
-                f"the solver says infeasible, the judge knows a schedule worth {answer.value!r}"
-            )
-        answer.infeasible = True
-        return False
-    if outcome.bound is not None:
-        bound = outcome.bound + solver_margin(gap)
-        proved = bound if answer.bound is None else min(bound, answer.bound)
-        answer.bound = max(proved, answer.floor)
-    return True
 
 
 def _believe(
@@ -351,44 +258,3 @@ def _believe(
                 f"programme and judge disagree: {worth!r} and {answer.value!r} for one schedule"
             )
     raise DoubtError(f"the solver's bound {answer.bound!r} lies below the judged {answer.value!r}")
-
-
-def _highs(
-    matrix: Matrix,
-    clock: Clock,
-    answer: ProgrammeAnswer,
-    how: _How,
-    start: NDArray[np.float64] | None,
-) -> Outcome:
-    """Maximize with HiGHS, the objective scaled up.
-
-    HiGHS 1.16 drops branches that promise less than its feasibility tolerance above the incumbent,
-    and then reports the incumbent as the bound.
-    """
-
-    def told(_: float | None, bound: float | None, nodes: int) -> bool:
-        scaled = None if bound is None else bound / OBJECTIVE_SCALE
-        return _told(clock, answer, scaled, answer.nodes + nodes)
-
-    outcome = solve_matrix(
-        replace(matrix, cost=matrix.cost * OBJECTIVE_SCALE, offset=matrix.offset * OBJECTIVE_SCALE),
-        absolute_gap=how.solver_gap * OBJECTIVE_SCALE,
-        time_limit=clock.remaining,
-        threads=how.threads,
-        seed=how.seed,
-        listener=told,
-        start=start,
-        presolve=how.presolve,
-    )
-    objective, bound = (
-        None if value is None else value / OBJECTIVE_SCALE
-        for value in (outcome.objective, outcome.bound)
-    )
-    return replace(outcome, objective=objective, bound=bound)
-
-
-def _told(clock: Clock, answer: ProgrammeAnswer, bound: float | None, nodes: int) -> bool:
-    bounds = [value for value in (bound, answer.bound) if value is not None]
-    value = None if answer.evaluation is None else answer.value
-    clock.report("programme", value, max(min(bounds), answer.floor) if bounds else None, nodes)
-    return clock.expired

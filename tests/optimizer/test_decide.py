@@ -141,11 +141,12 @@ def test_the_command_decides_and_writes(tmp_path: Path) -> None:
         ["toy-two-lesions", "--risk", "mean"],
         ["toy-two-lesions", "--ensemble", "radiobiology", "--risk", "median"],
         ["toy-two-lesions", "--ensemble", "none-such"],
-        ["toy-two-lesions", "--ensemble", "radiobiology", "--method", "single"],
+        ["toy-two-lesions", "--ensemble", "radiobiology", "--method", "single",
+         "--observe", "alc@3<1"],
         ["toy-two-lesions", "--ensemble", "radiobiology", "--simulate"],
-        ["toy-free-20", "--ensemble", "radiobiology"],
+        ["toy-free-20", "--ensemble", "radiobiology", "--observe", "alc@3<1"],
     ],
-)
+)  # fmt: skip
 def test_what_does_not_go_is_said(arguments: list[str]) -> None:
     done = CliRunner().invoke(main, ["solve", *arguments])
     assert done.exit_code == 2 and "Traceback" not in done.output

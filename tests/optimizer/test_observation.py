@@ -5,131 +5,30 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 from brute_force import schedules
 from click.testing import CliRunner
-from ensembles import ensemble as random_ensemble
+from observed_cases import Enumerated, members_of, patients_of
 
 from abscopt.cli import main
-from abscopt.instances.load import InputError, load
-from abscopt.models.arrays import FloatArray
-from abscopt.optimizer.ensemble.members import Ensemble, Member
+from abscopt.instances.load import InputError, build, load
+from abscopt.instances.schema import Instance
+from abscopt.optimizer.ensemble.members import Ensemble
 from abscopt.optimizer.ensemble.observation import classes
 from abscopt.optimizer.ensemble.observation.decide import TwoStageResult, decide_observed
 from abscopt.optimizer.ensemble.observation.spec import Observation
 from abscopt.optimizer.ensemble.observation.stages import FirstStages
-from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.evaluation.observed import Observer, Quantity, before_day
+from abscopt.optimizer.results.result import instance_digest
 from abscopt.optimizer.schedule import Schedule
 from abscopt.optimizer.search.ensemble import settings
 from abscopt.optimizer.search.ensemble.members import Members
 
 GAP = 1e-3
 SEEDS, TELLING = (9,), (2, 4)
-
-
-def members_of(seed: int) -> Ensemble:
-    """A random case and its members."""
-    case, cases, weights = random_ensemble(seed)
-    members = tuple(
-        Member(f"m{i}", float(w), (), x)
-        for i, (w, x) in enumerate(zip(weights, cases, strict=True))
-    )
-    return Ensemble("random", case, members)
-
-
-def patients_of(seed: int) -> Ensemble:
-    """Members whose lesions differ in sensitivity, each by itself; what day 7 shows tells of it.
-
-    One organ limits the dose of both lesions together; the second may wait for the observation.
-    """
-    rng = np.random.default_rng([29, seed])
-    course = {"form": "uniform", "fractions": [2, 3, 5], "doses_gy": [5.0, 8.0, 10.0]}
-    case = load("toy-two-lesions").with_(
-        {
-            "lesions.large.course": course | {"last_start_day": 7, "start_step_days": 7},
-            "lesions.small.course": course | {"last_start_day": 7, "start_step_days": 7},
-            "lesions.*.lymphocyte_loss_per_fraction": 0.02,
-            "limits.organ_mean.cap_gy": float(rng.choice([24.0, 28.0, 32.0])),
-            "standard": None,
-        }
-    )
-    members = []
-    count = int(rng.integers(3, 7))
-    for i, weight in enumerate(rng.dirichlet(np.full(count, 3.0))):
-        large, small = np.exp(rng.normal(0.0, 0.5, 2))
-        changed = case.with_(
-            {
-                "allow_unusual": True,
-                "lesions.large.alpha_per_gy": round(float(0.3 * large), 6),
-                "lesions.small.alpha_per_gy": round(float(0.3 * small), 6),
-                "lymphocytes.initial_1e9_per_l": round(float(1.5 * large**0.3), 6),
-            }
-        )
-        members.append(Member(f"m{i}", float(weight), (), changed))
-    return Ensemble("patients", case, tuple(members))
-
-
-class Enumerated:
-    """All schedules of a case that keep its limits, judged in every member."""
-
-    def __init__(self, ensemble: Ensemble):
-        self.ensemble = ensemble
-        nominal, judges = Judge(ensemble.case), [Judge(x) for x in ensemble.instances]
-        self.schedules, values = [], []
-        for schedule in schedules(ensemble.case):
-            if nominal.evaluate(schedule).feasible:
-                verdicts = [judge.evaluate(schedule) for judge in judges]
-                self.schedules.append(schedule)
-                values.append([v.objective if v.feasible else -np.inf for v in verdicts])
-        self.values = np.array(values).reshape(-1, len(judges))
-
-    def observation(self, seed: int) -> Observation:
-        """One that parts members, on a day when courses have begun."""
-        rng = np.random.default_rng([23, seed])
-        days = sorted({f.day for s in self.schedules for f in s.fractions})
-        day = int(rng.choice(days[1:] or [1]))
-        quantity = ("burden", "effectors", "alc")[seed % 3]
-        lesion = self.ensemble.case.lesions[0].name if quantity == "burden" else ""
-        error = float(rng.choice([0.0, 0.3]))
-        plain = Observation(quantity, day, (1.0,), error, lesion)  # type: ignore[arg-type]
-        some = rng.choice(len(self.schedules), min(20, len(self.schedules)), replace=False)
-        logs = np.concatenate([self.logs(plain, self.schedules[i]) for i in some])
-        logs = logs[np.isfinite(logs)]
-        if not len(logs):
-            return plain
-        edges = np.exp(np.quantile(logs, [0.35, 0.7][: 1 + seed % 2]))
-        apart = tuple(float(x) for x in edges if x > 0.0)
-        inside = all(a < b for a, b in pairwise(apart))
-        return replace(plain, thresholds=apart if inside and apart else apart[:1])
-
-    def logs(self, observation: Observation, schedule: Schedule) -> FloatArray:
-        of = observation.quantity, observation.day, observation.lesion
-        return np.array([Observer(x, *of).log_value(schedule) for x in self.ensemble.instances])
-
-    def single(self) -> float:
-        """Best mean of one schedule."""
-        return float((self.values @ self.ensemble.weights).max(initial=-np.inf))
-
-    def best(self, observation: Observation) -> float:
-        """max_p sum_k max_(x of p) sum_m w_m P_k(m, p) V_m(x)."""
-        groups: dict[Schedule, list[int]] = {}
-        for i, schedule in enumerate(self.schedules):
-            groups.setdefault(before_day(schedule, observation.day), []).append(i)
-        best = -np.inf
-        for first, rows in groups.items():
-            total = 0.0
-            for of_class in observation.probabilities(self.logs(observation, first)):
-                counted = of_class * self.ensemble.weights > 0.0
-                if counted.any():
-                    share = (of_class * self.ensemble.weights)[counted]
-                    total += float((self.values[rows][:, counted] @ share).max())
-            best = max(best, total)
-        return best
 
 
 @pytest.fixture(autouse=True)
@@ -248,7 +147,8 @@ def test_a_stopped_search_has_a_true_bound() -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "alc", "alc@14", "alc@0<1", "alc@99<1", "alc@7<1,0.5", "alc@7<-1", "alc@7<x",
-     "alc:large@7<1", "burden@7<1", "burden:none@7<1", "alc@7<1~9", "alc@7<1,2,3,4,5", "x@7<1"],
+     "alc:large@7<1", "burden@7<1", "burden:none@7<1", "alc@7<1~9", "alc@7<1,2,3,4,5", "alc@7<1200",
+     "x@7<1"],
 )  # fmt: skip
 def test_wrong_observations_are_named(text: str) -> None:
     with pytest.raises(InputError, match="--observe"):
@@ -259,6 +159,61 @@ def test_an_observation_is_read_as_written() -> None:
     case = load("toy-two-lesions")
     for text in ("alc@14<0.8", "burden:large@7<0.2,0.5~0.3", "effectors@9<0.01"):
         assert Observation.of(text, case).text == text
+
+
+def observed_case(**changes: object) -> Instance:
+    """A case that says what is seen during the course."""
+    stated = {"quantity": "burden", "lesion": "large", "day": 3, "below": [0.1, 0.4]}
+    return load("toy-two-lesions").with_({"observation": stated | changes})
+
+
+def test_a_case_may_state_its_observation() -> None:
+    case = observed_case(log_error=0.2)
+    text = "burden:large@3<0.1,0.4~0.2"
+    assert Observation.stated(case) == Observation.of(text, case)
+    assert Observation.stated(load("toy-two-lesions")) is None
+    assert instance_digest(case) != instance_digest(load("toy-two-lesions"))
+    assert "observation" not in load("toy-two-lesions").model_dump(mode="json")
+    assert build(json.loads(case.model_dump_json(exclude_none=True))).observation is not None
+    dated = observed_case(day="2026-01-08").observation
+    assert dated is not None and dated.day == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [({"day": 30}, "observation.day"), ({"day": 0}, "observation.day"),
+     ({"lesion": "none"}, "observation.lesion"), ({"lesion": None}, "observation"),
+     ({"quantity": "alc"}, "observation"), ({"quantity": "psa"}, "observation.quantity"),
+     ({"below": [900.0, 1200.0]}, "observation.below"),
+     ({"below": [0.4, 0.1]}, "observation"), ({"below": [0.0]}, "observation.below"),
+     ({"below": [1, 2, 3, 4, 5]}, "observation.below"), ({"below": []}, "observation.below"),
+     ({"log_error": 9.0}, "observation.log_error"), ({"days": 3}, "observation.days")],
+)  # fmt: skip
+def test_wrong_observations_of_a_case_are_named(change: dict[str, object], place: str) -> None:
+    with pytest.raises(InputError) as caught:
+        observed_case(**change)
+    assert any(problem.place.startswith(place) for problem in caught.value.problems)
+
+
+def test_key_and_option_give_one_answer(tmp_path: Path) -> None:
+    file = tmp_path / "seen.toml"
+    file.write_text(
+        'format = 1\nextends = "toy-two-lesions"\nname = "seen"\ntitle = "seen"\n[observation]\n'
+        'quantity = "burden"\nlesion = "large"\nday = 3\nbelow = [0.1]\n'
+    )
+    options = ["--ensemble", "radiobiology", "--members", "2", "--gap", "0.05", "--json"]
+    by_key = CliRunner().invoke(main, ["solve", str(file), *options])
+    by_option = CliRunner().invoke(
+        main, ["solve", "toy-two-lesions", *options, "--observe", "burden:large@3<0.1"]
+    )
+    assert by_key.exit_code == by_option.exit_code == 0, by_key.output
+    documents = [json.loads(done.stdout) for done in (by_key, by_option)]
+    for key in ("kind", "observation", "objective", "bound", "first_stage", "continuations"):
+        assert documents[0][key] == documents[1][key]
+    alone = CliRunner().invoke(main, ["solve", str(file)])
+    assert alone.exit_code == 2 and "states no ensemble" in alone.output
+    other = CliRunner().invoke(main, ["solve", str(file), *options, "--risk", "worst"])
+    assert other.exit_code == 2 and "Traceback" not in other.output
 
 
 def test_the_command_decides_in_two_stages(tmp_path: Path) -> None:

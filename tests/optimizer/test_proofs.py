@@ -21,7 +21,7 @@ from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.known import best_known
 from abscopt.optimizer.mip import DoubtError, Matrix, Outcome, checked
-from abscopt.optimizer.programme import margins, refinement, single
+from abscopt.optimizer.programme import margins, refinement, single, solving
 from abscopt.optimizer.programme import settings as programme
 from abscopt.optimizer.programme.single import solve_single
 from abscopt.optimizer.progress import Clock, Stopped
@@ -179,7 +179,7 @@ def test_a_programme_whose_bound_is_refuted_is_solved_by_other_means(
         outcome = solve_matrix(matrix, **asked)
         return outcome if asked.get("presolve") is False else _worst(matrix, outcome)
 
-    monkeypatch.setattr(single, "solve_matrix", wrong)
+    monkeypatch.setattr(solving, "solve_matrix", wrong)
     result = solve(case("two-start-days"), method="single")
     assert result.status == "optimal"
     assert result.objective == pytest.approx(BEST["two-start-days"])
@@ -198,7 +198,7 @@ def test_a_bound_that_every_solver_gets_wrong_is_withdrawn(monkeypatch: pytest.M
     def wrong(matrix: Matrix, **asked: Any) -> Outcome:
         return _worst(matrix, solve_matrix(matrix, **asked))
 
-    monkeypatch.setattr(single, "solve_matrix", wrong)
+    monkeypatch.setattr(solving, "solve_matrix", wrong)
     monkeypatch.setattr(pipeline, "_other_engine", lambda: None)
     result = solve(case("two-start-days"), method="single")
     assert result.status == "feasible"
@@ -210,7 +210,7 @@ def test_a_bound_that_every_solver_gets_wrong_is_withdrawn(monkeypatch: pytest.M
 
 def test_a_false_infeasible_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     none = Outcome("infeasible", None, None, None, 0)
-    monkeypatch.setattr(single, "solve_matrix", lambda *_, **__: none)
+    monkeypatch.setattr(solving, "solve_matrix", lambda *_, **__: none)
     monkeypatch.setattr(pipeline, "_other_engine", lambda: None)
     result = solve(case("two-start-days"), method="single")
     assert result.status == "feasible"
@@ -272,7 +272,7 @@ def test_a_second_way_that_is_stopped_keeps_the_better_schedule(
             raise Stopped
         return _worst(matrix, solve_matrix(matrix, **asked))
 
-    monkeypatch.setattr(single, "solve_matrix", wrong)
+    monkeypatch.setattr(solving, "solve_matrix", wrong)
     monkeypatch.setattr(pipeline, "_other_engine", lambda: None)
     result = solve(case("two-start-days"), method="single")
     assert result.objective == pytest.approx(BEST["two-start-days"])

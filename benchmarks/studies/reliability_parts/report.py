@@ -8,6 +8,9 @@ from typing import Any
 WHAT = {
     "optima": "Tiny random cases of all objectives and kinds of limit, every schedule judged: "
     "search, free search, the one programme (`single`), with presolve and without, against it.",
+    "members": "Small random cases with three to eight members, every schedule judged in all of "
+    "them: the search over members by mean, tails, worst member and regret, and one programme.",
+    "observations": "Decisions in two stages, against every first stage and continuation.",
     "schedules": "Feasible schedules of the bundled cases, random and climbing, against the "
     "proven bound of their case.",
     "inputs": "Mutated cases, schedules, results, evaluations, solutions and options, by the "
@@ -55,6 +58,8 @@ def page(lines: list[dict[str, Any]], machine: dict[str, Any], versions: dict[st
 
 MAIN = {
     "optima": "cases",
+    "members": "cases",
+    "observations": "decisions",
     "schedules": "feasible schedules",
     "inputs": "inputs",
     "faults": "solves with a fault",

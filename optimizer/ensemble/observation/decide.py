@@ -25,7 +25,7 @@ from abscopt.optimizer.ensemble.observation.stages import FirstStages
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.evaluation.observed import Observer, before_day
 from abscopt.optimizer.progress import Clock, Listener, Stopped
-from abscopt.optimizer.search.ensemble.members import Members
+from abscopt.optimizer.search.ensemble.members import Members, refuse_free
 from abscopt.optimizer.solved import JUDGE_TOLERANCE
 from abscopt.optimizer.solver import SolverError
 
@@ -136,6 +136,7 @@ def decide_observed(
     case = ensemble.case
     observation = Observation.of(observe, case) if isinstance(observe, str) else observe
     observation.check(case, observation.text)
+    refuse_free(case)
     clock = Clock(time_limit, listener)
     wanted = case.objective.gap if gap is None else gap
     share = None if time_limit is None else SHARE_OF_ONE * time_limit
@@ -266,8 +267,11 @@ def _hold(objective: float, claimed: float, bound: float | None) -> None:
         raise SolverError(f"the bound {bound!r} lies below the judged {objective!r}")
 
 
-def refuse_other_measures(risk: str | None, chance: float | None) -> None:
-    """Raise InputError where more than the mean, or broken limits, are asked for."""
+def refuse_other_measures(risk: str | None, chance: float | None, method: str = "auto") -> None:
+    """Raise InputError where more than the mean, broken limits, or one programme are asked for."""
+    if method != "auto":
+        rule = "decisions in two stages are searched: leave --method out"
+        raise InputError([Problem("observe", "--observe", method, rule)])
     if risk not in (None, "mean") or chance:
         rule = "an observation is decided for by the mean, with all limits of members kept"
         raise InputError([Problem("observe", "--observe", str(risk or chance), rule)])

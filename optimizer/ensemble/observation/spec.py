@@ -12,6 +12,7 @@ import numpy as np
 from scipy.special import ndtr  # type: ignore[import-untyped]
 
 from abscopt.instances.load import InputError, Problem
+from abscopt.instances.observation import MOST_THRESHOLDS, MOST_VALUE
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from abscopt.optimizer.evaluation.observed import Quantity
 
 FORM = re.compile(r"(alc|effectors|burden)(?::([^@<~]+))?@(\d{1,4})<([^~]+)(?:~(.+))?")
-MOST_THRESHOLDS = 4
-"""Five classes: more are not told apart by a laboratory, and each is one more decision."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +63,25 @@ class Observation:
         observation.check(case, text)
         return observation
 
+    @classmethod
+    def stated(cls, case: Instance) -> Observation | None:
+        """What the case says is observed; None if nothing."""
+        stated = case.observation
+        if stated is None:
+            return None
+        return cls(stated.quantity, stated.day, stated.below, stated.log_error, stated.lesion or "")
+
     def check(self, case: Instance, text: str) -> None:
         """Raise InputError where the case cannot be observed so."""
         if not 0 < self.day < case.days:
             raise _refused(text, f"the day must be from 1 to {case.days - 1}")
         inside = all(a < b for a, b in pairwise(self.thresholds))
-        if not inside or len(self.thresholds) > MOST_THRESHOLDS or self.thresholds[0] <= 0.0:
-            rule = f"values must be above 0, increase, and be at most {MOST_THRESHOLDS}"
+        apart = inside and len(self.thresholds) <= MOST_THRESHOLDS
+        if not apart or self.thresholds[0] <= 0.0 or self.thresholds[-1] > MOST_VALUE:
+            rule = (
+                f"values must be above 0 and at most {MOST_VALUE:g}, increase, and be at most "
+                f"{MOST_THRESHOLDS}"
+            )
             raise _refused(text, rule)
         if not 0.0 <= self.error <= 5.0:
             raise _refused(text, "the error of the natural log must be from 0 to 5")

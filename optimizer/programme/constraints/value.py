@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from abscopt.optimizer.programme.data import Data
 
 
-def of_lesion(model: Any, data: Data) -> None:
+def of_lesion(model: Any, data: Data, in_parts: bool = False) -> None:
     """psi[s, h], the value of each lesion at each horizon, from its total log burden u.
 
-    By objective: `default`, `log_control`, `expected_control`, or `log_kill` (psi <= -u).
+    By objective: `default`, `log_control`, `expected_control`, or `log_kill` (psi <= -u). With
+    `in_parts` conceding is an interval of u instead of rows with large constants.
     """
     kind = data.instance.objective.kind
     low, high = data.burden_range
@@ -46,6 +47,8 @@ def of_lesion(model: Any, data: Data) -> None:
     elif kind == "log_control":
         model.conceded = None
         _pursued(model, data)
+    elif in_parts:
+        _pursued_or_conceded(model, data)
     else:
         model.conceded = pyo.Var(data.lesions, data.horizons, domain=pyo.Binary)
         _pursued(model, data)
@@ -90,15 +93,51 @@ def _conceded(model: Any, data: Data) -> None:
 def _expected_control(model: Any, data: Data) -> None:
     """psi <= concave majorant of 1/(1 + e^u) on the interval p of u where z[s, h, p] = 1.
 
-    u = sum_p part[p], low_p z[p] <= part[p] <= high_p z[p], sum_p z[p] = 1. Interval 0 is u <= 0:
-    gain[p] <= slope part[p] + level z[p] for tangents at u <= 0. On the convex side the intervals
-    lie between break points, and the line is their chord: exact at its ends.
+    Interval 0 is u <= 0: gain[p] <= slope part[p] + level z[p] for tangents at u <= 0. On the
+    convex side the intervals lie between break points, and the line is their chord: exact at its
+    ends.
     """
     lines = {(s, h): _lines(data, s, h) for s in data.lesions for h in data.horizons}
+    _on_pieces(model, data, lines, (0, 1))
+
+
+def _pursued_or_conceded(model: Any, data: Data) -> None:
+    """psi <= tangents of -ln(1 + e^u) where u <= u_L, and -L - rho (u - u_L) beyond, z[s, h, p]."""
+    goal = data.instance.objective
+    edge = control.concession_burden(goal.conceded_at_nats)
+    low, high = data.burden_range
+    tangents = []
+    for u in data.refinement.burdens:
+        slope = -float(control.control_probability(-u))
+        tangents.append((slope, float(control.log_control(u)) - slope * u))
+    beyond = (-goal.conceded_slope, goal.conceded_slope * edge - goal.conceded_at_nats)
+    lines: dict[tuple[int, int], list[Piece]] = {}
+    for s in data.lesions:
+        for h in data.horizons:
+            bottom, top = float(low[s, h]) - RANGE_MARGIN, float(high[s, h]) + RANGE_MARGIN
+            pursued, conceded = (bottom, min(edge, top)), (max(edge, bottom), top)
+            both = ((pursued, tangents), (conceded, [beyond]))
+            lines[s, h] = [(ends, of_piece) for ends, of_piece in both if ends[0] < ends[1]]
+    least = float(control.log_control(high).min()) - 1.0
+    _on_pieces(model, data, lines, (least - RANGE_MARGIN, 0))
+
+
+def _on_pieces(
+    model: Any, data: Data, lines: dict[tuple[int, int], list[Piece]], ends: tuple[float, float]
+) -> None:
+    """psi <= the lines of the interval p of u where z[s, h, p] = 1.
+
+    u = sum_p part[p], low_p z[p] <= part[p] <= high_p z[p], sum_p z[p] = 1;
+    psi <= sum_p gain[p], gain[p] <= slope part[p] + level z[p].
+
+    Parameters
+    ----------
+    ends : between which gains lie
+    """
     pieces = [(s, h, p) for (s, h), of_end in lines.items() for p in range(len(of_end))]
     model.piece = pyo.Var(pieces, domain=pyo.Binary)
     model.part = pyo.Var(pieces, bounds=lambda m, s, h, p: _around_zero(lines[s, h][p][0]))
-    model.gain = pyo.Var(pieces, bounds=(0, 1))
+    model.gain = pyo.Var(pieces, bounds=ends)
 
     def total(m: Any, name: str, s: int, h: int) -> Any:
         return sum(getattr(m, name)[s, h, p] for p in range(len(lines[s, h])))

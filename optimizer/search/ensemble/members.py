@@ -52,19 +52,23 @@ class Members:
         members: Sequence[Instance],
         weights: FloatArray,
         chance: float = 0.0,
+        *,
+        searched: bool = True,
     ) -> Members:
         """Candidates of a case and of its members.
+
+        Parameters
+        ----------
+        searched : by the search over members, which knows uniform courses only
 
         Raises
         ------
         InputError
-            If some course is free, or a member offers something else than the case.
+            If a course to be searched is free, or a member offers something else than the case.
         """
         nominal = Candidates(instance)
-        if nominal.free:
-            names = ", ".join(instance.lesions[i].name for i in nominal.free)
-            rule = "an ensemble is decided for uniform courses only"
-            raise InputError([Problem(instance.name, "lesions", names, rule)])
+        if searched:
+            refuse_free(instance)
         candidates: list[Candidates] = []
         built = [nominal]
         for number, member in enumerate(members):
@@ -94,6 +98,17 @@ class Members:
             ],
             dtype=bool,
         )
+
+
+def refuse_free(instance: Instance) -> None:
+    """Raise InputError where a course is free: the search over members does not know days apart."""
+    free = [x.name for x in instance.lesions if x.course is not None and x.course.form == "free"]
+    if free:
+        rule = (
+            "the search over members knows uniform courses only: state fractions and doses "
+            "(form = 'uniform') in place of the free course"
+        )
+        raise InputError([Problem(instance.name, "lesions", ", ".join(free), rule)])
 
 
 def _like(nominal: Candidates, built: list[Candidates], instance: Instance) -> Candidates:
@@ -202,7 +217,10 @@ OF_RELEASE = {
 LIMITING = {"limit_set", "limits", "organs", "prior_doses", "cross_second_moments"}
 """Tables of a case that only limits know."""
 
-ASIDE = {"name", "title", "provenance", "objective", "standard", "immune", "ensemble", "changes"}
+ASIDE = {
+    "name", "title", "provenance", "objective", "standard", "immune", "ensemble", "observation",
+    "changes",
+}  # fmt: skip
 """Tables of a case that no limit knows."""
 
 
