@@ -13,8 +13,10 @@ import numpy as np
 from abscopt.optimizer.as_rows import closest_row, schedule_of_row
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.ids import CourseIds, PlanId
-from abscopt.optimizer.progress import tick
+from abscopt.optimizer.progress import Stopped, tick
+from abscopt.optimizer.search.uniform.branches import Trees
 from abscopt.optimizer.search.uniform.explore import explore
+from abscopt.optimizer.search.uniform.ruled_out import not_ruled_out
 from abscopt.optimizer.search.uniform.second_stage import second_stage
 from abscopt.optimizer.solved import Solved
 
@@ -47,9 +49,13 @@ def by_search(
     schedules = [*([] if in_reserve is None else [in_reserve[0]]), *given]
     known = dict.fromkeys(schedules) if candidates.plans else ()
     starts = [closest_row(candidates, schedule) for schedule in known]
-    bound = memory.bound(candidates)
-    found = explore(candidates, gap / 2, seed, clock, starts, memory.trees, bound)
-    memory.keep(candidates, found.grounds)
+    bound, trees, offered = memory.bound(candidates), memory.trees, len(candidates.plans)
+    if in_reserve is not None and candidates.instance.delivered is not None:
+        candidates = _with_some_ruled_out(candidates, starts, in_reserve[1], clock)
+        starts, trees = [closest_row(candidates, schedule) for schedule in known], Trees()
+    found = explore(candidates, gap / 2, seed, clock, starts, trees, bound)
+    if trees is memory.trees:
+        memory.keep(candidates, found.grounds)
     schedule, claimed, status = None, None, "none"
     if found.row is not None and found.plan is not None:
         schedule, claimed, status = _second(
@@ -72,8 +78,21 @@ def by_search(
         errors={},
         nodes=found.nodes,
         columns=found.columns,
-        plans=len(candidates.plans),
+        plans=offered,
     )
+
+
+def _with_some_ruled_out(
+    candidates: Candidates,
+    known: Sequence[tuple[PlanId, CourseIds]],
+    value: float,
+    clock: Clock,
+) -> Candidates:
+    """Without what the schedule in hand rules out; all of it where the clock stops that."""
+    try:
+        return not_ruled_out(candidates, known, value)
+    except Stopped:
+        return candidates
 
 
 def by_programme(

@@ -8,8 +8,10 @@ on. All courses are whole ones, from the first fraction that was given.
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from abscopt.instances.calendar import first_open, is_machine_day, is_open, is_start_day
@@ -27,29 +29,55 @@ if TYPE_CHECKING:
 MOST_RESTS = 200_000
 """Courses that may follow what one lesion has received: some seconds and 300 MB."""
 
+Timing = tuple[tuple[int, int], ...]
+"""Day of every fraction of a course, and its position in the day."""
+
 
 @dataclass(frozen=True)
 class Continued:
     """What may become of one lesion that has begun, or has missed its start.
 
+    Many courses differ in their doses only: those share one tuple of days.
+
     Attributes
     ----------
     technique : of all its fractions
-    courses : whole courses, the one that stops here first
+    timed : days and doses of whole courses, the one that stops here first
     must : whether some fractions were given, so that 'no course' is not among the choices
     ways : technique of each fraction of each course; None where all have `technique`
     """
 
     technique: str
-    courses: tuple[Course, ...]
+    timed: tuple[tuple[Timing, tuple[float, ...]], ...]
     must: bool
     ways: tuple[tuple[str, ...], ...] | None = None
+
+    @cached_property
+    def courses(self) -> tuple[Course, ...]:
+        """The courses, fraction by fraction."""
+        return tuple(
+            tuple((day, gy, slot) for (day, slot), gy in zip(timing, doses, strict=True))
+            for timing, doses in self.timed
+        )
 
     @property
     def fractions(self) -> tuple[Whole, ...]:
         """The courses with the technique of each fraction."""
         ways = self.ways or tuple((self.technique,) * len(course) for course in self.courses)
         return tuple(_with_ways(*pair) for pair in zip(self.courses, ways, strict=True))
+
+    def on_days(self, timing: Timing) -> Iterator[tuple[tuple[float, ...], tuple[str, ...]]]:
+        """Doses and techniques of the courses on some days."""
+        for number in self._by_timing.get(timing, ()):
+            ways = (self.technique,) * len(timing) if self.ways is None else self.ways[number]
+            yield self.timed[number][1], ways
+
+    @cached_property
+    def _by_timing(self) -> dict[Timing, list[int]]:
+        numbers = defaultdict(list)
+        for number, (timing, _) in enumerate(self.timed):
+            numbers[timing].append(number)
+        return dict(numbers)
 
 
 def continued(instance: Instance, lesion: Lesion) -> Continued | None:
@@ -83,15 +111,21 @@ def _continued(instance: Instance, lesion: Lesion, past: Past) -> Continued | No
         return None
     if lesion.course is not None and lesion.course.form == "phases":
         return _of_phases(instance, lesion, past)
-    courses = dict.fromkeys([given] if given else [()])
-    courses |= dict.fromkeys(_resumed(instance, past, lesion.name, given, planned))
+    timed = dict.fromkeys([_timed_course(given)] if given else [])
+    timed |= dict.fromkeys(
+        map(_timed_course, _resumed(instance, past, lesion.name, given, planned))
+    )
     for rest in _rests(instance, lesion, past, given, planned):
-        courses[rest] = None
-        if len(courses) > MOST_RESTS:
+        timed[rest] = None
+        if len(timed) > MOST_RESTS:
             rule = f"at most {MOST_RESTS} courses may follow: fewer doses, numbers or start days"
             raise refused(instance.name, "delivered.rest", lesion.name, rule)
-    inside = tuple(c for c in courses if c and c[-1][0] < instance.days)
+    inside = tuple(course for course in timed if course[0][-1][0] < instance.days)
     return Continued(technique, inside, bool(given))
+
+
+def _timed_course(course: Course) -> tuple[Timing, tuple[float, ...]]:
+    return tuple((day, slot) for day, _, slot in course), tuple(gy for _, gy, _ in course)
 
 
 def _of_phases(instance: Instance, lesion: Lesion, past: Past) -> Continued:
@@ -108,7 +142,7 @@ def _of_phases(instance: Instance, lesion: Lesion, past: Past) -> Continued:
     inside = [course for course in courses if course and course[-1][0] < instance.days]
     return Continued(
         lesion.ways[0].name,
-        tuple(tuple((day, gy, slot) for day, gy, slot, _ in course) for course in inside),
+        tuple(_timed_course(tuple(fraction[:3] for fraction in course)) for course in inside),
         bool(given),
         tuple(tuple(way for _, _, _, way in course) for course in inside),
     )
@@ -214,30 +248,25 @@ class _Offer:
 
 def _rests(
     instance: Instance, lesion: Lesion, past: Past, given: Course, planned: Course | None
-) -> Iterator[Course]:
+) -> Iterator[tuple[Timing, tuple[float, ...]]]:
     """Whole courses with n further fractions of one dose, or of one dose and then the old one."""
     rest = rest_of(instance, lesion.name)
+    days_given, doses_given = _timed_course(given)
     old = given[-1][1] if given else (planned[0][1] if planned else None)
     for offer in _offers(instance, lesion, past, given, planned):
-        timed = dict.fromkeys(_places(instance, rest, offer, past, given))
-        for places, level in itertools.product(timed, offer.levels):
-            yield given + tuple((day, level, slot) for day, slot in places)
-            if old is None or level == old:
-                continue
-            for first in offer.compensating:
-                course = _compensated(given, places, level, old, first)
-                if course is not None:
-                    yield course
+        for places in dict.fromkeys(_places(instance, rest, offer, past, given)):
+            timing, number = days_given + places, len(places)
+            first = [n for n in offer.compensating if _between_days(places, n)]
+            for level in offer.levels:
+                yield timing, doses_given + (level,) * number
+                if old is not None and level != old:
+                    for n in first:
+                        yield timing, doses_given + (level,) * n + (old,) * (number - n)
 
 
-def _compensated(
-    given: Course, places: tuple[tuple[int, int], ...], level: float, old: float, first: int
-) -> Course | None:
-    """The first fractions at one dose, the others at the old one; None where they share a day."""
-    if not 0 < first < len(places) or places[first - 1][0] == places[first][0]:
-        return None
-    doses = [level] * first + [old] * (len(places) - first)
-    return given + tuple((d, gy, slot) for (d, slot), gy in zip(places, doses, strict=True))
+def _between_days(places: Timing, number: int) -> bool:
+    """Whether another dose may follow the first fractions: not within one day."""
+    return 0 < number < len(places) and places[number - 1][0] != places[number][0]
 
 
 def _offers(
@@ -296,7 +325,7 @@ def _is_whole(instance: Instance, lesion: Lesion, given: Course) -> bool:
 
 def _places(
     instance: Instance, rest: Rest, offer: _Offer, past: Past, given: Course
-) -> Iterator[tuple[tuple[int, int], ...]]:
+) -> Iterator[Timing]:
     """(day, slot) of what may follow, every timing."""
     calendar = instance.calendar
     last = given[-1][0] if given else None
@@ -321,7 +350,7 @@ def _places(
 
 def _timed(
     instance: Instance, offer: _Offer, start: int, number: int, interval: int, off_days: bool
-) -> Iterator[tuple[tuple[int, int], ...]]:
+) -> Iterator[Timing]:
     """n fractions from a day: m on every treatment day, or two on some and one on the others."""
     per_day = offer.per_day
     if per_day > 1 or interval > 1:

@@ -225,7 +225,7 @@ class Menu:
             return np.asarray(self.each.sum(axis=1))
         return np.asarray(self.fractions * self.dose)
 
-    @property
+    @cached_property
     def level(self) -> FloatArray | IntArray:
         """(courses,) equal for courses with equal doses of their first, second, ... fraction."""
         if self.each is None:
@@ -283,18 +283,21 @@ def _listed_menu(instance: Instance, index: int, begun: Continued) -> Menu:
     patterns: dict[Places, int] = {(): 0}
     rows = [
         patterns.setdefault(
-            tuple((day, slot, names.index(way)) for day, _, slot, way in course)
-            if several
-            else tuple((day, slot) for day, _, slot, _ in course),
+            tuple(
+                (day, slot, names.index(way))
+                for (day, slot), way in zip(timing, begun.ways[i], strict=True)
+            )
+            if begun.ways is not None and several
+            else timing,
             len(patterns),
         )
-        for course in begun.fractions
+        for i, (timing, _) in enumerate(begun.timed)
     ]
     tick()
     arrays = Patterns.listed(list(patterns), instance.days, several)
     each = np.zeros((1 + len(rows), arrays.days.shape[1]))
-    for i, course in enumerate(begun.courses):
-        each[1 + i, : len(course)] = [gy for _, gy, _ in course]
+    for i, (_, doses) in enumerate(begun.timed):
+        each[1 + i, : len(doses)] = doses
     way = 0 if several else names.index(begun.technique)
     return Menu(
         lesion=index,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.models.arrays import FloatArray
+from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.courses import Menu
     from abscopt.optimizer.candidates.limits.protocol import OrganLoads
 
+
+MOST_COUNTS = 4_000_000
+"""Entries of counts of days at once: 32 MB."""
 
 Beam = tuple["Lesion", "Technique", int]
 """A lesion, its technique and its fractions per treatment day."""
@@ -74,28 +77,101 @@ def menu_loads(
 def _listed_loads(
     instance: Instance, menu: Menu, limits: OrganLoads, sensitized: NDArray[np.bool_]
 ) -> FloatArray:
-    """(courses, organ limits) load of each listed course alone, day by day.
+    """(courses, organ limits) load of each listed course alone.
 
-    load = sum_t day_load(fractions of day t, Gy of each)
+    Days alike in technique, number and dose of their fractions and in sensitization load alike:
+
+        load[c] = sum_k count[c, k] day_load[k],     infinite where a counted day's is
     """
-    lesion = instance.lesions[menu.lesion]
+    course, kind, alike = _treatment_days(menu, sensitized)
+    if not len(course):
+        return np.zeros((len(menu), len(limits)))
+    of_day = _day_loads(instance, menu.lesion, limits, alike)
+    finite = np.isfinite(of_day)
     loads = np.zeros((len(menu), len(limits)))
-    numbers, ways = menu.patterns.number[menu.pattern], menu.way_by_day
-    levels, level = np.unique(menu.gy_by_day, return_inverse=True)
-    level = level.reshape(numbers.shape)
-    for way, technique in enumerate(lesion.ways):
-        mine = ways == way
-        alike = np.flatnonzero(mine.any(axis=1))
-        of_way, at = np.where(mine, numbers, 0.0)[alike], level[alike]
-        for number in np.unique(of_way[of_way > 0]).astype(int).tolist():
-            on_days = of_way == number
-            for column, load in enumerate(limits):
-                tick()
-                with np.errstate(invalid="ignore"):
-                    beam = (lesion, technique, number)
-                    plain = load.day_load(instance, beam, levels, 0)[at]
-                    if load.enhancement(instance, True) > 1:
-                        raised = load.day_load(instance, beam, levels, 0, True)[at]
-                        plain = np.where(sensitized, raised, plain)
-                loads[alike, column] += np.where(on_days, plain, 0.0).sum(axis=1)
+    edges = np.searchsorted(course, np.arange(len(menu) + 1))
+    step = max(1, MOST_COUNTS // max(1, of_day.shape[0]))
+    for begin in range(0, len(menu), step):
+        tick()
+        end = min(begin + step, len(menu))
+        entries = slice(edges[begin], edges[end])
+        place = (course[entries] - begin) * of_day.shape[0] + kind[entries]
+        count = np.bincount(place, minlength=(end - begin) * of_day.shape[0])
+        count = count.reshape(end - begin, -1).astype(float)
+        loads[begin:end] = count @ np.where(finite, of_day, 0.0)
+        loads[begin:end][count @ ~finite > 0] = np.inf
+    _look_up(instance, menu, limits, (course, kind, alike), loads)
+    return loads
+
+
+def _look_up(
+    instance: Instance,
+    menu: Menu,
+    limits: OrganLoads,
+    days: tuple[IntArray, IntArray, FloatArray],
+    loads: FloatArray,
+) -> None:
+    """Courses of n equal days, one fraction of dose d each, as limits count whole courses.
+
+        load[c] = course_load(d, n) where a limit has one
+
+    Parameters
+    ----------
+    days : course and kind of each treatment day, what days of a kind have
+    """
+    course, kind, alike = days
+    lesion = instance.lesions[menu.lesion]
+    number = np.bincount(course, minlength=len(menu))
+    first = kind[np.minimum(np.searchsorted(course, np.arange(len(menu))), len(kind) - 1)]
+    differs = np.bincount(course, kind != first[course], minlength=len(menu)) > 0
+    equal = (number > 0) & ~differs & (alike[1, first] == 1)
+    for way in np.unique(alike[0, first[equal]]).astype(int).tolist():
+        rows = np.flatnonzero(equal & (alike[0, first] == way))
+        for column, load in enumerate(limits):
+            beam, dose = (lesion, lesion.ways[way], 1), alike[2, first[rows]]
+            whole = load.course_load(instance, beam, dose, number[rows])
+            if whole is not None:
+                loads[rows, column] = whole
+
+
+def _treatment_days(
+    menu: Menu, sensitized: NDArray[np.bool_]
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """(n,) course of each treatment day, (n,) its kind; (4, kinds) what days of a kind have.
+
+    Technique, number of fractions, Gy of each, whether a drug sensitizes.
+    """
+    patterns = menu.patterns
+    opens = ((patterns.days >= 0) & (patterns.slot == 0))[menu.pattern]
+    course, place = np.nonzero(opens)
+    pattern = menu.pattern[course]
+    day = patterns.days[pattern, place]
+    levels = np.unique(menu.doses)
+    level = np.searchsorted(levels, np.broadcast_to(menu.doses, opens.shape)[course, place])
+    way = menu.technique[course] if patterns.way is None else patterns.way[pattern, place]
+    number = patterns.number[pattern, day].astype(np.int64)
+    slots, ways = int(number.max(initial=0)) + 1, int(way.max(initial=0)) + 1
+    code = ((level * slots + number) * ways + way) * 2 + sensitized[day]
+    used = np.flatnonzero(np.bincount(code, minlength=1))
+    digits = [used // 2 % ways, used // (2 * ways) % slots, used // (2 * ways * slots), used % 2]
+    kinds = np.array([digits[0], digits[1], levels[digits[2]], digits[3]], dtype=float)
+    return course, np.searchsorted(used, code), kinds
+
+
+def _day_loads(instance: Instance, index: int, limits: OrganLoads, days: FloatArray) -> FloatArray:
+    """(kinds of days, organ limits) load of one day of each kind, as (4, kinds) say."""
+    lesion = instance.lesions[index]
+    loads = np.zeros((days.shape[1], len(limits)))
+    beams = np.unique(days[:2], axis=1).astype(int).T.tolist()
+    for way, number in beams:
+        alike = np.flatnonzero((days[0] == way) & (days[1] == number))
+        beam, raised = (lesion, lesion.ways[way], number), days[3, alike] > 0
+        for column, load in enumerate(limits):
+            tick()
+            with np.errstate(invalid="ignore"):
+                plain = load.day_load(instance, beam, days[2, alike], 0)
+                if load.enhancement(instance, True) > 1:
+                    enhanced = load.day_load(instance, beam, days[2, alike], 0, True)
+                    plain = np.where(raised, enhanced, plain)
+            loads[alike, column] = plain
     return loads

@@ -112,6 +112,11 @@ class Candidates:
         menus, _ = self.parts.menus.narrowed(courses)
         return self._joined(menus, self.parts.plans.some(plans), None)
 
+    def as_case(self, courses: Sequence[CourseIds], plans: Sequence[PlanId]) -> Candidates:
+        """The same as those of a case that offers nothing else; rows are numbered anew."""
+        menus, _ = self.parts.menus.narrowed(courses)
+        return self._joined(menus.as_case(), self.parts.plans.some(plans), None)
+
     def of_plans(self, plans: Sequence[PlanId]) -> Candidates:
         """Candidates of some of the plans, their effects not begun; courses are the same."""
         tables, chosen = self.parts, self.parts.plans.some(plans)

@@ -120,10 +120,10 @@ def _other_course(instance: Instance, lesion: Lesion, schedule: Schedule) -> Ite
     begun = continued(instance, lesion)
     if begun is not None:
         ways = schedule.techniques(lesion.name)
-        offered_ways = begun.ways or ((begun.technique,) * len(course),) * len(begun.courses)
+        doses = [gy for _, gy, _ in course]
         if not any(
-            _alike(course, other) and ways == theirs
-            for other, theirs in zip(begun.courses, offered_ways, strict=True)
+            ways == theirs and all(map(_same, doses, offered))
+            for offered, theirs in begun.on_days(tuple((day, slot) for day, _, slot in course))
         ):
             yield f"{lesion.name}: the course is not among those that may follow what was given"
         return
@@ -175,14 +175,6 @@ def _other_past(instance: Instance, schedule: Schedule) -> Iterator[str]:
 
 def _same(one: float, other: float) -> bool:
     return math.isclose(one, other, rel_tol=1e-9)
-
-
-def _alike(course: Course, other: Course) -> bool:
-    """Whether two courses have the same days, places in the day and doses."""
-    return len(course) == len(other) and all(
-        (day, slot) == (t, place) and _same(gy, dose)
-        for (day, gy, slot), (t, dose, place) in zip(course, other, strict=True)
-    )
 
 
 def _on_menu(dose: float, levels: tuple[float, ...]) -> bool:

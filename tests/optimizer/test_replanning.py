@@ -18,6 +18,7 @@ from abscopt.instances.history.rests import continued, resumed_course
 from abscopt.instances.load import build
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import evaluate, replan, solve
+from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.replanning.started import with_past
 from abscopt.optimizer.schedule import Schedule, resumed_schedule, standard_schedule
@@ -347,6 +348,29 @@ def test_a_past_serves_under_an_ensemble() -> None:
     kept = [judge.evaluate(resumed) for judge in map(Judge, (m.instance for m in ensemble.members))]
     if all(verdict.feasible for verdict in kept):
         assert answer.answer.risk >= np.mean([v.objective for v in kept]) - 0.2
+
+
+def test_tables_that_do_not_fall_are_looked_up_in_a_started_course_too() -> None:
+    rule = {
+        "name": "rib", "kind": "dose_by_fractions", "organ": "late", "fractions": [1, 3, 4],
+        "limits_gy": [20.0, 30.0, 44.0], "source": "x", "status": "assumed",
+    }  # fmt: skip
+    case = _gap_case(fractions=[3, 4], doses_gy=[10.0, 11.0]).with_(
+        {"limits": [rule], "standard": None}
+    )
+    fraction = {"lesion": "larynx", "day": 0, "dose_gy": 11.0}
+    started = with_past(case, {"today": 1, "fractions": [fraction]})
+    candidates = Candidates(started)
+    (loads,) = (candidates.loads(k)[0] for k in candidates.plan_ids)
+    menu = candidates.shared(candidates.plan_ids[0])[0].kinds.menu
+    judge, seen = Judge(started), 0
+    for i in range(1, len(menu)):
+        if menu.per_day[i] == 1:
+            schedule = Schedule.of(menu.course(i, started.lesions[0]), ())
+            use = next(u.use for u in judge.evaluate(schedule).limits if u.name == "rib")
+            assert use == pytest.approx(loads[i, 0], rel=1e-12)
+            seen += menu.fractions[i] == 4 and loads[i, 0] == pytest.approx(1.0)
+    assert seen  # four of 11 Gy, which the table allows though three are forbidden
 
 
 def test_days_of_equal_course_are_counted_once() -> None:

@@ -135,6 +135,11 @@ class MenuTables:
         smaller = MenuTables(lesions, self.free, self.own_patterns, origin)
         return smaller, [PatternIds(patterns) for patterns, _ in used]
 
+    def as_case(self) -> MenuTables:
+        """The same menus as those of a case that offers no other courses."""
+        patterns = tuple(table.menu.patterns for table in self.lesions)
+        return MenuTables(self.lesions, self.free, own_patterns=patterns)
+
     def in_case(self, row: Rows) -> Rows:
         """A row, or rows (schedules, lesions), of these courses among those of the case."""
         if self.origin is None:

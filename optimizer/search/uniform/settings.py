@@ -27,6 +27,10 @@ class Settings:
     late_seconds : [s]: the tables of a menu of a million courses take a second each.
     last_seconds : [s] in which the incumbent of a stopped search is improved: a best response takes
         25 ms on a menu of 20 000 courses, a round of them with eight lesions 0.2 s.
+    ruling_rounds : [rounds] in which a schedule in hand rules out courses before the search, each
+        by what those before left: the third still halves what is left, the fifth changes little.
+    ruling_levels : [levels] of systemic effect at which other lesions are valued for that; more
+        cost a value of every kind each, fewer round up more.
     first_cells : [cells per horizon] of systemic effect at a root; they are halved where the bound
         asks for it, so that few do: double gives as many nodes, half one more in 77.
     fine : [share of the gap] to which prices and cells are refined; what is left adds to the gap
@@ -136,6 +140,8 @@ class Settings:
     late: int = 2
     late_seconds: float = 0.2
     last_seconds: float = 0.3
+    ruling_rounds: int = 5
+    ruling_levels: int = 12
     first_cells: int = 8
     fine: float = 0.05
     new_prices: int = 10
