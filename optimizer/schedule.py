@@ -175,7 +175,9 @@ def _problems(entry: ScheduleFile, instance: Instance, label: str) -> Iterator[P
         day = row.on(instance.calendar)
         key = (row.lesion, day, row.fraction_of_day)
         if key in seen:
-            rule = f"{row.lesion} appears twice on this day"
+            rule = (
+                f"{row.lesion} appears twice on this day: a second fraction has fraction_of_day 2"
+            )
             if row.fraction_of_day > 1:
                 rule += f" with fraction_of_day {row.fraction_of_day}"
             yield Problem(label, f"{place}.day", str(day), rule)

@@ -69,6 +69,9 @@ def page(rows: Sequence[Row], about: dict[str, Any]) -> str:
             "that are kept were decided so that no member of their ensemble breaks one. "
             f"Measured on a machine with other work: {machine_words}.",
             "",
+            "Where the dose of each day is chosen by the anatomy of that day: "
+            "[adaptive fractionation](adaptive-fractionation.md).",
+            "",
         ]
     )
 

@@ -33,8 +33,9 @@ def phase_problems(
         yield f"{place}.last_start_day", course.last_start_day, rule
     for where, phase in phases_of(course, place):
         if phase.technique is not None and phase.technique not in names:
-            known = listing([name for name in names if name]) or "none"
-            yield f"{where}.technique", phase.technique, f"unknown technique; known {known}"
+            known = [name for name in names if name]
+            rule = f"unknown technique; known {listing(known)}" if known else "no techniques stated"
+            yield f"{where}.technique", phase.technique, rule
         open_days = set(instance.calendar.machine_weekdays)
         if phase.weekdays is not None and not open_days & set(phase.weekdays):
             yield f"{where}.weekdays", phase.weekdays, "the machine runs on none of these"

@@ -358,3 +358,17 @@ def test_what_says_something_of_uniform_courses_only_is_refused() -> None:
     table = {"today": 12, "fractions": _rows(ebrt_then_hdr()[:10])}
     with pytest.raises(InputError, match="phases go on as their menu says"):
         with_past(boosted(), table | {"rest": [{"lesion": "tumor", "doses_gy": [2.0]}]})
+
+
+def test_a_technique_that_nobody_stated_is_named() -> None:
+    phases = [{"fractions": [5], "doses_gy": [2.0], "technique": "hdr"}]
+    site = lesion(course={"form": "phases", "phases": phases})
+    with pytest.raises(InputError, match="technique: hdr: no techniques stated"):
+        build(plain_case([site], [], horizon_days=[20]))
+
+
+def test_a_second_fraction_of_a_day_says_its_place() -> None:
+    raw = case(two_ways())
+    row = {"lesion": "tumor", "day": 0, "dose_gy": 1.8, "technique": "ebrt"}
+    with pytest.raises(InputError, match="a second fraction has fraction_of_day 2"):
+        read_schedule({"fractions": [row, row]}, build(raw), "file")
