@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models.arrays import FloatArray
+from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.ids import CourseIds, KindIds
 from abscopt.optimizer.mip import finite
 from abscopt.optimizer.progress import tick
@@ -34,11 +34,13 @@ from abscopt.optimizer.search.ensemble import settings
 from abscopt.optimizer.search.ensemble.lattice import above, below
 
 if TYPE_CHECKING:
-    from abscopt.optimizer.search.ensemble.plan import PlanInMembers
+    from abscopt.optimizer.search.ensemble.plan import PlanInMembers, Tables
     from abscopt.optimizer.search.ensemble.risk import Risk
 
 Courses = list[CourseIds]
 """Per lesion the courses that a node leaves."""
+SAFETY = 1e-9
+"""[nat] by which ranges of ln Z are widened: far over rounding."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,26 @@ class Mixture:
         """One schedule."""
         return cls(tuple(row[[s]] for s in range(len(row))), (np.ones(1),) * len(row))
 
+    @classmethod
+    def among(cls, courses: Courses, earlier: Mixture | None) -> Mixture:
+        """What some courses leave of an earlier mixture; of lesions of which nothing is left one.
+
+        x_c / sum_c x_c,    c among the courses
+        """
+        chosen, weights = [], []
+        for s, c in enumerate(courses):
+            inside = np.zeros(0, dtype=bool)
+            if earlier is not None:
+                inside = np.isin(earlier.courses[s], c)
+            if earlier is not None and inside.any():
+                x = earlier.weights[s][inside]
+                chosen.append(earlier.courses[s][inside])
+                weights.append(x / x.sum())
+            else:
+                chosen.append(c[[len(c) // 2]])
+                weights.append(np.ones(1))
+        return cls(tuple(chosen), tuple(weights))
+
 
 @dataclass(frozen=True)
 class Ranges:
@@ -62,30 +84,47 @@ class Ranges:
     high: FloatArray
     ground: FloatArray
 
+    @classmethod
+    def of(
+        cls,
+        greatest: list[FloatArray],
+        alone: list[tuple[FloatArray, FloatArray]],
+        losses: list[tuple[FloatArray, FloatArray]],
+        chemo: FloatArray,
+        share: float,
+    ) -> Ranges:
+        """Ranges of ln Z, Z = (ground + sum_s g_s) e^(-A - chemo), A = sum_s a_s.
 
-def ranges(under: PlanInMembers, courses: Courses) -> Ranges:
-    """Ranges of ln Z, Z = (ground + sum_s g_s) e^(-A - chemo), A = sum_s a_s, of all schedules.
+        Z = sum_s v_s e^(-sum_{r != s} a_r - chemo) lies between the sums of the least v with the
+        greatest a and of the greatest v with the least a.
 
-    Z = sum_s v_s e^(-sum_{r != s} a_r - chemo) lies between the sums of the least v with the
-    greatest a and of the greatest v with the least a.
-    """
-    gains = [gain[:, :, c] for gain, c in zip(under.gain, courses, strict=True)]
-    losses = [loss[:, c] for loss, c in zip(under.loss, courses, strict=True)]
-    least_loss = [loss.min(axis=1) for loss in losses]
-    greatest_loss = [loss.max(axis=1) for loss in losses]
-    ground = settings.CURRENT.ground * sum(gain.max(axis=2) for gain in gains)
-    ground = np.maximum(ground, np.finfo(float).tiny ** 0.5)
-    chemo = under.chemo
-    low = ground * np.exp(-sum(greatest_loss) - chemo)[:, None]
-    high = ground * np.exp(-sum(least_loss) - chemo)[:, None]
-    for s, (gain, loss) in enumerate(zip(gains, losses, strict=True)):
-        alone = gain * np.exp(-loss)[:, None, :]
-        low = (
-            low + alone.min(axis=2) * np.exp(greatest_loss[s] - sum(greatest_loss) - chemo)[:, None]
-        )
-        high = high + alone.max(axis=2) * np.exp(least_loss[s] - sum(least_loss) - chemo)[:, None]
-    safety = 1e-9
-    return Ranges(np.log(low) - safety, np.log(high) + safety, ground)
+        Parameters
+        ----------
+        greatest : per lesion (M, H) greatest g
+        alone, losses : per lesion least and greatest v (M, H) and a (M,)
+        chemo : (M,)
+        share : of the greatest effect: the ground
+        """
+        ground = np.maximum(share * sum(greatest), np.finfo(float).tiny ** 0.5)
+        least_lost = sum(least for least, _ in losses) + chemo
+        most_lost = sum(most for _, most in losses) + chemo
+        low, high = (ground * np.exp(-lost)[:, None] for lost in (most_lost, least_lost))
+        for (least, most), (least_loss, most_loss) in zip(alone, losses, strict=True):
+            low = low + least * np.exp(most_loss - most_lost)[:, None]
+            high = high + most * np.exp(least_loss - least_lost)[:, None]
+        return cls(np.log(low) - SAFETY, np.log(high) + SAFETY, ground)
+
+
+def ranges(tables: Tables, chemo: FloatArray) -> Ranges:
+    """Ranges of ln Z of all schedules of some courses: v = g e^(-a), least and greatest of each."""
+    alone = [g * np.exp(-a)[:, None, :] for g, a in zip(tables.gain, tables.loss, strict=True)]
+    return Ranges.of(
+        [gain.max(axis=2) for gain in tables.gain],
+        [(v.min(axis=2), v.max(axis=2)) for v in alone],
+        [(loss.min(axis=1), loss.max(axis=1)) for loss in tables.loss],
+        chemo,
+        settings.CURRENT.ground,
+    )
 
 
 @dataclass(frozen=True)
@@ -102,14 +141,30 @@ class Linear:
     constant: FloatArray
 
 
-def linearized(
-    under: PlanInMembers,
-    risk: Risk,
-    courses: Courses,
-    span: Ranges,
-    mixture: Mixture,
-) -> Linear:
-    """V and C with G and tau at a mixture.
+@dataclass(frozen=True)
+class Tangent:
+    """What members' values are priced by at a mixture.
+
+    Attributes
+    ----------
+    worth, steep : (M, H)
+    slopes : (lesions, M, H) tau
+    low, high : (M, H) points of the lattice around the ranges of ln Z
+    constant : (M,) C
+    """
+
+    worth: FloatArray
+    steep: FloatArray
+    slopes: FloatArray
+    low: IntArray
+    high: IntArray
+    constant: FloatArray
+
+
+def tangent(
+    under: PlanInMembers, risk: Risk, counted: IntArray, span: Ranges, mixture: Mixture
+) -> Tangent:
+    """G and tau of some members at a mixture.
 
     With x the weights of the mixture and s the slope of all lesions' values in ln Z there, for each
     member and horizon:
@@ -117,45 +172,51 @@ def linearized(
         G = ground + sum_sc gain_sc x_sc,    ln Z = ln G - sum_sc loss_sc x_sc - chemo
         C = sum_h [s_h (ln G_h - 1 - chemo) + s_h ground_h / G_h] - cost - offset
     """
-    chosen = list(zip(mixture.courses, mixture.weights, strict=True))
-    total = span.ground + sum(
-        gain[:, :, c] @ x for gain, (c, x) in zip(under.gain, chosen, strict=True)
-    )
-    lost = sum(loss[:, c] @ x for loss, (c, x) in zip(under.loss, chosen, strict=True))
-    at = np.clip(np.log(total) - (lost + under.chemo)[:, None], span.low, span.high)
+    chemo = under.chemo[counted]
+    total, lost = span.ground, np.zeros(len(counted))
+    for of_lesion, c, x in zip(under.effects, mixture.courses, mixture.weights, strict=True):
+        gain, loss = of_lesion.gains(c, counted)
+        total, lost = total + gain @ x, lost + loss @ x
+    at = np.clip(np.log(total) - (lost + chemo)[:, None], span.low, span.high)
     low, high = below(span.low), above(span.high)
     high = np.maximum(high, low + 1)
-    horizons, lesions = range(at.shape[1]), range(len(courses))
-    slopes = np.zeros((len(lesions), *at.shape))
-    for m, of_member in enumerate(under.lattices):
-        tick()
-        for s, lattice in enumerate(of_member):
-            if not len(horizons):
-                continue
-            lattice.cover(int(low[m].min()), int(high[m].max()))
-            c, x = chosen[s]
-            slopes[s, m] = x @ lattice.slopes(under.kinds[s][m, c], at[m])
+    slopes = np.zeros((len(mixture.courses), *at.shape))
+    for s, (c, x) in enumerate(zip(mixture.courses, mixture.weights, strict=True)):
+        kinds = under.kinds(s, c)
+        for number, m in enumerate(counted):
+            tick()
+            lattice = under.lattices[m][s]
+            if at.shape[1]:
+                lattice.cover(int(low[number].min()), int(high[number].max()))
+                slopes[s, number] = x @ lattice.slopes(kinds[m], at[number])
     steep = slopes.sum(axis=0)
     worth = steep / total
-    constant = (
-        (steep * (np.log(total) - 1.0 - under.chemo[:, None]) + worth * span.ground).sum(axis=1)
-        - under.cost
-        - risk.offset
-    )
+    constant = (steep * (np.log(total) - 1.0 - chemo[:, None]) + worth * span.ground).sum(axis=1)
+    constant = finite("constants of members", constant - under.cost[counted] - risk.offset[counted])
+    return Tangent(worth, steep, slopes, low, high, constant)
+
+
+def linearized(
+    under: PlanInMembers, tables: Tables, risk: Risk, span: Ranges, mixture: Mixture
+) -> Linear:
+    """V and C with G and tau at a mixture.
+
+    V_ms(c) = sum_h max_l [phi(c, l) - tau l] + sum_h worth_mh g_mh(c) - (sum_h steep_mh) a_m(c)
+    """
+    at = tangent(under, risk, np.arange(len(under.members)), span, mixture)
     values = []
-    for s in lesions:
-        value = np.einsum("mh,mhc->mc", worth, under.gain[s][:, :, courses[s]])
-        value -= steep.sum(axis=1)[:, None] * under.loss[s][:, courses[s]]
+    for s, kinds in enumerate(tables.kinds):
+        value = np.einsum("mh,mhc->mc", at.worth, tables.gain[s])
+        value -= at.steep.sum(axis=1)[:, None] * tables.loss[s]
         for m, of_member in enumerate(under.lattices):
             tick()
-            of = under.kinds[s][m, courses[s]]
             by_kind = np.zeros(len(of_member[s].local))
-            by_kind[of] = 1.0
-            kinds = KindIds(np.flatnonzero(by_kind))
-            by_kind[kinds] = of_member[s].most(kinds, slopes[s, m], low[m], high[m])
-            value[m] += by_kind[of]
+            by_kind[kinds[m]] = 1.0
+            present = KindIds(np.flatnonzero(by_kind))
+            by_kind[present] = of_member[s].most(present, at.slopes[s, m], at.low[m], at.high[m])
+            value[m] += by_kind[kinds[m]]
         values.append(finite("values of courses in the members", value))
-    return Linear(values, finite("constants of the members", constant))
+    return Linear(values, at.constant)
 
 
 @dataclass(frozen=True)

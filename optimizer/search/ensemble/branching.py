@@ -26,7 +26,8 @@ def parts(under: PlanInMembers, courses: Courses, mixture: Mixture) -> list[Cour
     undecided = {s: 1.0 - float(mixture.weights[s].max()) for s in several}
     s = max(several, key=lambda i: (undecided[i] > DECIDED, undecided[i], len(courses[i])))
     c, mixed = courses[s], mixture.courses[s]
-    kill = -under.nominal.effects[s].local[under.nominal.kinds[s]][:, -1, 0]
+    local = under.members.nominal.shared(under.plan)[s].local
+    kill = -local[under.nominal.kinds[s]][:, -1, 0]
     day = menus[s].patterns.first[menus[s].pattern].astype(float)
     treated = (np.arange(len(day)) > 0).astype(float)
     cuts = (_cut(measure[c], measure[mixed]) for measure in (treated, kill, day))

@@ -1,92 +1,150 @@
-"""Effects of courses in all members at once: one matrix product where members share propagators.
+"""What courses do to the systemic effect in all members under one plan, where it is asked for.
 
-Members that differ in what courses release, and in the effect of an effector, have
+A course of a lesion has a kind k and a place p, its technique and day pattern. With losses e^a put
+in front, its effect is
 
-    v_m[k, p, h] = scale_m (sum_n release_m[k, n] unit[p, n, h] + resting[p, h])
+    g_mh = sum_n release_m[k, n] unit_mh[p, n] + resting_mh[p],    a_m = loss_m[p],
 
-with the same unit and resting: releases of all of them are stacked (`coefficients` for one case).
+so that what is kept of a plan are the units of its places: hundreds, where courses are ten
+thousands (`coefficients` for one case).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models.arrays import FloatArray
-from abscopt.optimizer.candidates.coefficients import (
-    losses_of,
-    patterns_under,
-    released,
-    relieves,
-)
-from abscopt.optimizer.ids import PlanId
+from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.optimizer.candidates.coefficients import losses_of, patterns_under, relieves
+from abscopt.optimizer.candidates.shared import suppression_by_radiation
+from abscopt.optimizer.ids import CourseIds, PatternIds, PlanId
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from abscopt.optimizer.candidates.courses import Menu
     from abscopt.optimizer.candidates.table import Candidates
 
 
-def losses(candidates: Candidates, plan: PlanId, s: int) -> FloatArray:
-    """(courses,) log loss of everybody else's effectors by the courses of lesion s."""
+@dataclass(frozen=True)
+class Places:
+    """Techniques and day patterns of the courses of one menu.
+
+    Attributes
+    ----------
+    of : (courses,) place of each
+    first : (places,) a course of each
+    pattern, way : (places,) day pattern and technique
+    """
+
+    of: IntArray
+    first: CourseIds
+    pattern: PatternIds
+    way: IntArray
+
+    @classmethod
+    def of_menu(cls, menu: Menu) -> Places:
+        """Those that occur on the menu."""
+        key = menu.technique * len(menu.patterns.count) + menu.pattern
+        _, first, of = np.unique(key, return_index=True, return_inverse=True)
+        chosen = CourseIds(first)
+        return cls(of.reshape(-1), chosen, menu.pattern[chosen], menu.technique[chosen])
+
+
+@dataclass(frozen=True)
+class PlaceEffects:
+    """Units of the places of one lesion under one plan, in all members.
+
+    M members, P places, N fractions at most, H horizons.
+
+    Attributes
+    ----------
+    members, plan, s : what they belong to
+    places : of the menu
+    unit : (M, P, N, H) effect of a unit of release, before losses; 0 beyond the last fraction
+    resting : (M, P, H) effect without release
+    loss : (M, P) log loss of everybody else's effectors
+    """
+
+    members: tuple[Candidates, ...]
+    plan: PlanId
+    s: int
+    places: Places
+    unit: FloatArray
+    resting: FloatArray
+    loss: FloatArray
+
+    @classmethod
+    def of(
+        cls, members: tuple[Candidates, ...], plan: PlanId, s: int, places: Places, horizons: int
+    ) -> PlaceEffects:
+        """Units of all places: those of the propagators times e^a.
+
+        Parameters
+        ----------
+        horizons : how many count; none where only dose is maximized
+        """
+        by_member = [_of_member(candidates, plan, s, places, horizons) for candidates in members]
+        unit, resting, loss = (np.stack(parts) for parts in zip(*by_member, strict=True))
+        return cls(members, plan, s, places, unit, resting, loss)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the units."""
+        return self.unit.nbytes + self.resting.nbytes + self.loss.nbytes
+
+    def gains(self, courses: CourseIds, counted: Sequence[int]) -> tuple[FloatArray, FloatArray]:
+        """(M', H, n) effects before losses and (M', n) losses of courses in some members.
+
+        g[m, h, c] = sum_n release[m, c, n] unit[m, p, n, h] + resting[m, p, h],    p of c
+        """
+        place = self.places.of[courses]
+        gain = np.empty((len(counted), self.resting.shape[2], len(courses)))
+        for number, m in enumerate(counted):
+            tick()
+            release = _released(self.members[m], self.plan, self.s, courses)
+            of_release = np.einsum("cn,cnh->hc", release, self.unit[m][place])
+            gain[number] = of_release + self.resting[m][place].T
+        return gain, self.loss[np.asarray(counted)][:, place]
+
+
+def _of_member(
+    candidates: Candidates, plan: PlanId, s: int, places: Places, horizons: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """(P, N, H) e^a unit, (P, H) e^a resting and (P,) a of one member."""
+    tick()
+    instance, menu = candidates.instance, candidates.lesions[s].menu
+    effects, patterns = candidates.plan_effects, menu.patterns
+    fractions = patterns.days.shape[1]
+    loss = losses_of(instance, menu.take(places.first), effects, plan)
+    unit = np.zeros((len(loss), fractions, horizons))
+    resting = np.zeros((len(loss), horizons))
+    given = np.arange(fractions) < patterns.count[places.pattern][:, None]
+    for way, of_way in enumerate(candidates.propagators(s)):
+        under_way, without = patterns_under(instance, patterns, effects, of_way, plan)
+        here = np.flatnonzero(places.way == way)
+        of_patterns = places.pattern[here]
+        unit[here] = under_way[of_patterns, :, :horizons] * given[here, :, None]
+        resting[here] = without[of_patterns, :horizons]
+    kept = np.exp(loss)
+    return unit * kept[:, None, None], resting * kept[:, None], loss
+
+
+def _released(candidates: Candidates, plan: PlanId, s: int, courses: CourseIds) -> FloatArray:
+    """(n, fractions) release of courses; where drugs relieve its suppression, on their days."""
+    instance, effects = candidates.instance, candidates.plan_effects
+    shared = candidates.shared(plan)[s]
+    kinds = shared.kinds.of[courses]
+    if not relieves(instance, effects, plan):
+        return np.asarray(shared.release[kinds])
     menu = candidates.lesions[s].menu
-    return losses_of(candidates.instance, menu, candidates.plan_effects, plan)
-
-
-def effects(members: Sequence[Candidates], plan: PlanId, s: int) -> FloatArray:
-    """(M, courses, horizons) own effect of the courses of lesion s, before losses."""
-    result: list[FloatArray | None] = [None] * len(members)
-    for alike in _families(members, plan, s):
-        if len(alike) == 1:
-            result[alike[0]] = members[alike[0]].effects(plan)[s].effect
-            continue
-        for m, effect in zip(alike, _together([members[m] for m in alike], plan, s), strict=True):
-            result[m] = effect
-    return np.stack([effect for effect in result if effect is not None])
-
-
-def _families(members: Sequence[Candidates], plan: PlanId, s: int) -> list[list[int]]:
-    """Members that share propagators and kinds."""
-    families: dict[tuple[object, ...], list[int]] = {}
-    for m, candidates in enumerate(members):
-        c = candidates.instance.immune
-        if relieves(candidates.instance, candidates.plan_effects, plan):
-            key: tuple[object, ...] = (m,)
-        else:
-            stores = tuple(id(of_way.store) for of_way in candidates.propagators(s))
-            shares = tuple((of_way.share, of_way.own) for of_way in candidates.propagators(s))
-            kinds = candidates.shared(plan)[s].kinds
-            bound = c.preblockade_sign, c.ctla4_depletion
-            key = (stores, shares, bound, kinds.of.tobytes(), len(kinds.blocks))
-        families.setdefault(key, []).append(m)
-    return list(families.values())
-
-
-def _together(members: list[Candidates], plan: PlanId, s: int) -> FloatArray:
-    """(members, courses, horizons) effects of members that share propagators and kinds."""
-    first = members[0]
-    instance, menu = first.instance, first.lesions[s].menu
-    props = first.propagators(s)
-    by_way = [
-        patterns_under(instance, menu.patterns, first.plan_effects, of_way, plan)
-        for of_way in props
-    ]
-    scales = np.array([c.propagators(s)[0].scale / props[0].scale for c in members])
-    releases = np.stack([c.shared(plan)[s].release for c in members])
-    effect = np.zeros((len(members), len(menu), len(instance.horizon_days)))
-    for block in first.shared(plan)[s].kinds.blocks:
-        tick()
-        unit, resting = (of_way[block.patterns] for of_way in by_way[block.way])
-        rows = len(members) * len(block.kinds)
-        release = releases[:, block.kinds, : block.count].reshape(rows, block.count)
-        of_block = released(release, unit[:, : block.count], resting)
-        of_block = of_block.reshape(len(members), len(block.kinds), *resting.shape)
-        of_block *= scales[:, None, None, None]
-        if block.missing is None:
-            effect[:, block.course] = of_block
-        else:
-            present = ~block.missing
-            effect[:, block.course[present]] = of_block[:, present]
-    return effect
+    unsuppressed_share = suppression_by_radiation(
+        instance,
+        shared.kinds.menu.doses[kinds],
+        shared.fractions.since[kinds],
+        effects.relief[plan][menu.patterns.days[menu.pattern[courses]]],
+    )
+    return np.asarray(shared.unsuppressed[kinds] * unsuppressed_share)

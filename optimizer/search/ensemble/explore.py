@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models.arrays import FloatArray
+from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.ceilings import ceiling_of_case
 from abscopt.optimizer.candidates.table import CAP
 from abscopt.optimizer.ids import CourseIds, CourseRows, PlanId
@@ -31,7 +31,9 @@ from abscopt.optimizer.search.ensemble.bound import (
 )
 from abscopt.optimizer.search.ensemble.branching import parts
 from abscopt.optimizer.search.ensemble.master import Master
+from abscopt.optimizer.search.ensemble.opening import pooled
 from abscopt.optimizer.search.ensemble.plan import AcrossMembers, PlanInMembers, Plans
+from abscopt.optimizer.search.ensemble.risk import Risk
 from abscopt.optimizer.search.join import count_at_most, every_row, joined
 from abscopt.optimizer.search.tree import Tree
 from abscopt.optimizer.search.uniform.local import climb, pair_moves, rounded, worth
@@ -41,7 +43,8 @@ if TYPE_CHECKING:
 
     from abscopt.optimizer.progress import Clock
     from abscopt.optimizer.search.ensemble.members import Members
-    from abscopt.optimizer.search.ensemble.risk import Risk
+    from abscopt.optimizer.search.ensemble.opening import Released
+    from abscopt.optimizer.search.ensemble.plan import Entries, Tables
 
 BOUND_SAFETY = 1e-9
 
@@ -71,10 +74,10 @@ class EnsembleState:
 
 @dataclass(frozen=True)
 class Node:
-    """One plan and courses; `mixture` is what the bound of its parent chose."""
+    """One plan and courses, all of them if None; `mixture` is what its parent's bound chose."""
 
     plan: PlanId
-    courses: Courses
+    courses: Courses | None = field(default=None)
     mixture: Mixture | None = field(default=None)
 
 
@@ -118,6 +121,9 @@ class Search:
     Attributes
     ----------
     waiting : plans that have no node yet
+    weights : (M,) of the members in the last bound, or at the first schedule in hand
+    improved : plans whose courses local search has been through
+    fine : [nat] within which a bound and its linear program count as equal
     """
 
     def __init__(self, members: Members, risk: Risk, gap: float, clock: Clock):
@@ -132,14 +138,20 @@ class Search:
             lambda: (self.ceiling,) if self.waiting else (),
             closes_at_threshold=True,
         )
+        self.weights = risk.projected(risk.weights)
+        self.fine = settings.CURRENT.fine * gap
+        self.improved: set[PlanId] = set()
         self.tried: set[tuple[PlanId, bytes]] = set()
 
     def begin_with(self, starts: Sequence[tuple[PlanId, CourseIds]]) -> None:
         """Offer schedules in hand."""
+        self.plans.ahead(self.waiting[: settings.CURRENT.plans_ahead])
         for plan, row in starts:
             self._check()
             across = AcrossMembers(self.plans.of(plan), self.risk)
             self._offer(across, row, worth(across, row))
+        if self.state.values is not None:
+            self.weights = self.risk.weights_at(self.state.values[None, :])[0]
 
     def run(self) -> None:
         """Bound every plan, then examine everything above the threshold."""
@@ -152,10 +164,9 @@ class Search:
                 lot = self.waiting[: settings.CURRENT.plans_ahead]
                 self.plans.ahead(lot)
                 computed.update(lot)
-            under = self.plans.of(plan)
             self.tree.hold(self.ceiling)
             self.waiting.pop(0)
-            self._examine(Node(plan, [c.copy() for c in under.usable]))
+            self._examine(Node(plan))
             self.tree.release()
             self._tell()
         while (node := self.tree.take()) is not None:
@@ -189,78 +200,91 @@ class Search:
             self.state.values = across.under.values(row[None, :])[0]
 
     def _examine(self, node: Node) -> None:
-        """Bound a node until its bound settles; close it, value it, or split it."""
+        """Bound a node as long as that strikes many courses; close it, value it, or split it."""
         self.state.nodes += 1
         under = self.plans.of(node.plan)
-        courses, mixture = node.courses, node.mixture
+        courses = under.usable if node.courses is None else node.courses
         if any(not len(c) for c in courses):
             return
         if math.prod(len(c) for c in courses) <= settings.CURRENT.few:
             self._value(under, CourseRows(every_row(courses)))
             return
-        fine, top, number = settings.CURRENT.fine * self.tree.gap, math.inf, 0
-        while True:
-            self._check()
-            mixture = self._begin(under, courses, mixture)
-            linear = linearized(under, self.risk, courses, ranges(under, courses), mixture)
-            master = Master(under, self.risk, courses, linear)
-            bound = master.run(mixture, self.tree.threshold, fine)
-            if bound.exceeds and self._infeasible(under, courses):
-                return
-            top = min(top, bound.value + BOUND_SAFETY)
+        mixture, top = node.mixture, math.inf
+        if node.courses is None and (releases := self.plans.releases.of(node.plan)) is not None:
+            bound = self._opened(under, releases, courses)
+            top = bound.value + BOUND_SAFETY
             self.tree.lower(top)
             if top <= self.tree.threshold:
                 return
-            if not number:
-                self._improve(under, courses, bound)
+            courses = _kept(courses, bound, top - self.tree.threshold)
+            mixture = bound.mixture
+        tables = under.tables(courses)
+        while True:
+            self._check()
+            mixture = self._begun(tables.courses, mixture)
+            linear = linearized(under, tables, self.risk, ranges(tables, under.chemo), mixture)
+            entries = under.entries(tables.courses)
+            master = Master(under, self.risk, tables.courses, entries, linear)
+            bound = master.run(mixture, self.tree.threshold, self.fine)
+            if bound.exceeds and self._infeasible(under, entries):
+                return
+            self.weights = bound.weights
+            top = min(top, bound.value + BOUND_SAFETY)
+            self.tree.lower(top)
             slack = bound.value + BOUND_SAFETY - self.tree.threshold
-            if slack <= 0.0:
+            if min(top - self.tree.threshold, slack) <= 0.0:
                 return
             keep = [np.flatnonzero(loss <= slack) for loss in bound.losses]
-            left = math.prod(len(k) / len(c) for k, c in zip(keep, courses, strict=True))
-            courses = [c[k] for c, k in zip(courses, keep, strict=True)]
+            left = math.prod(len(k) / len(loss) for k, loss in zip(keep, bound.losses, strict=True))
+            tables = tables.keep(keep)
             losses = [loss[k] for loss, k in zip(bound.losses, keep, strict=True)]
-            mixture = _within(bound.mixture, courses)
-            combinations, number = count_at_most(losses, slack), number + 1
-            if combinations <= settings.CURRENT.few or left > settings.CURRENT.shrinking:
+            mixture = bound.mixture
+            few = count_at_most(losses, slack) <= settings.CURRENT.few
+            if few or left > settings.CURRENT.shrinking:
                 break
-        if combinations <= settings.CURRENT.join_limit:
-            self._join(under, courses, losses, slack)
+        if not few and node.plan not in self.improved:
+            self.improved.add(node.plan)
+            self._improve(under, tables.courses, losses, bound)
+            slack = bound.value + BOUND_SAFETY - self.tree.threshold
+            if min(top - self.tree.threshold, slack) <= 0.0:
+                return
+        if count_at_most(losses, slack) <= settings.CURRENT.join_limit:
+            self._join(under, tables, losses, slack)
             return
-        for side in parts(under, courses, bound.mixture):
+        for side in parts(under, tables.courses, bound.mixture):
             self.tree.push(Node(node.plan, side, mixture), top)
 
-    def _begin(self, under: PlanInMembers, courses: Courses, mixture: Mixture | None) -> Mixture:
-        """Where to linearize first: what the parent chose, the incumbent, or some course."""
-        row = self.state.row
-        if mixture is None and row is not None:
-            mixture = Mixture.of_row(row)
-        chosen, weights = [], []
-        for s, c in enumerate(courses):
-            nothing = CourseIds(np.empty(0, dtype=np.int64))
-            earlier = nothing if mixture is None else mixture.courses[s]
-            inside = np.isin(earlier, c)
-            if mixture is not None and inside.any():
-                x = mixture.weights[s][inside]
-                chosen.append(earlier[inside])
-                weights.append(x / x.sum())
-            else:
-                chosen.append(c[[len(c) // 2]])
-                weights.append(np.ones(1))
-        return Mixture(tuple(chosen), tuple(weights))
+    def _opened(
+        self, under: PlanInMembers, releases: tuple[Released, ...], courses: Courses
+    ) -> Bound:
+        """Bound of all courses of a plan, with the weights of the last bound."""
+        self._check()
+        mixture = self._begun(courses, None)
+        linear = pooled(under, releases, self.risk, self.weights, courses, mixture)
+        entries = under.entries(courses)
+        master = Master(under, Risk("mean", np.ones(1)), courses, entries, linear)
+        return master.run(mixture, self.tree.threshold, self.fine)
 
-    def _infeasible(self, under: PlanInMembers, courses: Courses) -> bool:
+    def _begun(self, courses: Courses, mixture: Mixture | None) -> Mixture:
+        """Where to linearize first: what was chosen before, the incumbent, or some course."""
+        if mixture is None and self.state.row is not None:
+            mixture = Mixture.of_row(self.state.row)
+        return Mixture.among(courses, mixture)
+
+    def _infeasible(self, under: PlanInMembers, entries: list[Entries]) -> bool:
         """Whether least loads alone break a cap: nothing fits."""
-        lowest = sum(e[c].min(axis=0) for e, c in zip(under.entries, courses, strict=True))
+        lowest = sum(of_lesion.least for of_lesion in entries)
         hard = under.rows.family < 0
         return bool((lowest > under.rows.right + 1e-9)[hard].any())
 
-    def _improve(self, under: PlanInMembers, courses: Courses, bound: Bound) -> None:
+    def _improve(
+        self, under: PlanInMembers, courses: Courses, losses: list[FloatArray], bound: Bound
+    ) -> None:
         """Best responses among the courses of least loss, from the mixture and the incumbent."""
         count = settings.CURRENT.shortlist
         options = [
             c[np.argsort(loss, kind="stable")[:count]]
-            for c, loss in zip(courses, bound.losses, strict=True)
+            for c, loss in zip(courses, losses, strict=True)
         ]
         across = AcrossMembers(under, self.risk)
         heaviest = [
@@ -307,38 +331,46 @@ class Search:
             across, row, worth(across, row), order, choices,
             lambda better, its: self._offer(across, better, its),
         )  # fmt: skip
-        if math.isfinite(value) and value > self.state.value - self.tree.gap:
+        if math.isfinite(value) and value >= self.state.value:
             count = settings.CURRENT.pair_courses
             row, value = pair_moves(across, row, value, [c[:count] for c in choices])
         self._offer(across, row, value)
         self._new(under.plan, row)
 
     def _join(
-        self, under: PlanInMembers, courses: Courses, losses: list[FloatArray], slack: float
+        self, under: PlanInMembers, tables: Tables, losses: list[FloatArray], slack: float
     ) -> None:
         """Value every combination of courses whose losses fit in the slack."""
         nominal = under.nominal
-        loads = [nominal.loads[s][nominal.kinds[s][c]] for s, c in enumerate(courses)]
+        loads = [nominal.loads[s][nominal.kinds[s][c]] for s, c in enumerate(tables.courses)]
         candidates = self.members.nominal
         right = np.where(candidates.hard, CAP - candidates.prior, np.inf)
         for rows in joined(losses, loads, right, slack, settings.CURRENT.join_chunk):
             self._check()
-            chosen = CourseRows(np.stack([c[rows[:, s]] for s, c in enumerate(courses)], axis=1))
-            self._value(under, chosen[self._ceilings(under, chosen) > self.tree.threshold])
+            high = rows[self._ceilings(under, tables, rows) > self.tree.threshold]
+            chosen = [c[high[:, s]] for s, c in enumerate(tables.courses)]
+            self._value(under, CourseRows(np.stack(chosen, axis=1)))
 
-    def _ceilings(self, under: PlanInMembers, rows: CourseRows) -> FloatArray:
-        """(schedules,) their risk at most, by tabulated values at their exact effect."""
+    def _ceilings(self, under: PlanInMembers, tables: Tables, rows: IntArray) -> FloatArray:
+        """(schedules,) their risk at most, by tabulated values at their exact effect.
+
+        ln Z = ln sum_s g_s - sum_s a_s - chemo
+
+        Parameters
+        ----------
+        rows : (schedules, lesions) positions in the tables
+        """
         values = np.zeros((len(rows), len(self.members)))
         if not len(rows):
             return values[:, 0]
-        losses = sum(loss[:, rows[:, s]] for s, loss in enumerate(under.loss))
-        total = sum(gain[:, :, rows[:, s]] for s, gain in enumerate(under.gain))
+        losses = sum(loss[:, rows[:, s]] for s, loss in enumerate(tables.loss))
+        total = sum(gain[:, :, rows[:, s]] for s, gain in enumerate(tables.gain))
         log_kill = np.log(np.maximum(total, 1e-300)) - (losses + under.chemo[:, None])[:, None, :]
         for m, of_member in enumerate(under.lattices):
             tick()
             for s, lattice in enumerate(of_member):
                 at = np.ascontiguousarray(log_kill[m].T)
-                values[:, m] += lattice.ceilings(under.kinds[s][m, rows[:, s]], at)
+                values[:, m] += lattice.ceilings(tables.kinds[s][m, rows[:, s]], at)
         return self.risk.of(values - under.cost) + BOUND_SAFETY
 
     def _value(self, under: PlanInMembers, rows: CourseRows) -> None:
@@ -358,10 +390,6 @@ class Search:
                 return
 
 
-def _within(mixture: Mixture, courses: Courses) -> Mixture:
-    """What is left of a mixture; lesions of which nothing is left have none."""
-    inside = [
-        (c[np.isin(c, of_node)], x[np.isin(c, of_node)])
-        for c, x, of_node in zip(mixture.courses, mixture.weights, courses, strict=True)
-    ]
-    return Mixture(tuple(c for c, _ in inside), tuple(x for _, x in inside))
+def _kept(courses: Courses, bound: Bound, slack: float) -> Courses:
+    """Courses whose loss does not exceed a slack."""
+    return [c[loss <= slack] for c, loss in zip(courses, bound.losses, strict=True)]

@@ -31,7 +31,7 @@ from abscopt.optimizer.search.ensemble.bound import Bound, Courses, Linear, Mixt
 from abscopt.optimizer.solver import ColumnMaster
 
 if TYPE_CHECKING:
-    from abscopt.optimizer.search.ensemble.plan import PlanInMembers
+    from abscopt.optimizer.search.ensemble.plan import Entries, PlanInMembers
     from abscopt.optimizer.search.ensemble.risk import Risk
 
 EXCESS = 1e-7
@@ -47,17 +47,25 @@ class Master:
 
     Parameters
     ----------
+    entries : per lesion, of the courses of the node
     linear : values at one linearization
     """
 
-    def __init__(self, under: PlanInMembers, risk: Risk, courses: Courses, linear: Linear):
+    def __init__(
+        self,
+        under: PlanInMembers,
+        risk: Risk,
+        courses: Courses,
+        entries: list[Entries],
+        linear: Linear,
+    ):
         self.risk, self.courses, self.linear = risk, courses, linear
         rows = under.rows
         soft = not under.members.own_limits.any()  # else members pay for other loads
         self.kept = np.flatnonzero((rows.family < 0) | soft)
         self.right, self.family = rows.right[self.kept], rows.family[self.kept]
         self.capped, self.every = rows.capped, len(rows.right)
-        self.entries = [e[c][:, self.kept] for e, c in zip(under.entries, courses, strict=True)]
+        self.entries = entries
         self.tail = risk.most is not None
         self.weights = risk.projected(risk.weights)
         lesions, members = len(courses), len(self.weights) if self.tail else 0
@@ -112,7 +120,7 @@ class Master:
         unit = np.zeros((len(places), len(self.courses)))
         unit[:, s] = 1.0
         value = self.linear.values[s][:, places]
-        blocks = [unit, self.entries[s][places]]
+        blocks = [unit, self.entries[s].at(places)[:, self.kept]]
         cost = np.zeros(len(places)) if self.tail else self.weights @ value
         if self.tail:
             blocks.append(-value.T)
@@ -165,8 +173,10 @@ class Master:
         """Bound at q and y, losses of all courses, and how many columns were missing."""
         total = float(weights @ self.linear.constant + prices @ self.right)
         losses, added = [], 0
+        of_all = np.zeros(self.every)
+        of_all[self.kept] = prices
         for s, value in enumerate(self.linear.values):
-            reduced = weights @ value - self.entries[s] @ prices
+            reduced = weights @ value - self.entries[s].charged(of_all)
             best = float(reduced.max())
             total += best
             losses.append(best - reduced)

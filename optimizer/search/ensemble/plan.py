@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from abscopt.models import immune
-from abscopt.models.arrays import BoolArray, FloatArray
+from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.coefficients import shares_of
 from abscopt.optimizer.candidates.tabulated import Tabulated
-from abscopt.optimizer.ids import CourseIds, CourseRows, KindIds, PlanId, PlanIds
+from abscopt.optimizer.ids import CourseIds, CourseRows, KindIds, PatternIds, PlanId, PlanIds
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.ensemble import settings
-from abscopt.optimizer.search.ensemble.effects import effects, losses
+from abscopt.optimizer.search.ensemble.effects import PlaceEffects, Places
 from abscopt.optimizer.search.ensemble.lattice import LesionLattice
 from abscopt.optimizer.search.ensemble.members import WITHIN_CHANCE, Members
-from abscopt.optimizer.search.uniform.bounds.rows import Rows, rows_of
+from abscopt.optimizer.search.ensemble.opening import Releases
+from abscopt.optimizer.search.uniform.bounds.rows import ByKind, Rows, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,39 +61,89 @@ class Lattices:
         return tuple(lattices)
 
 
-class PlanInMembers:
-    """Coefficients of all courses under one plan, in all members.
+@dataclass(frozen=True)
+class Entries:
+    """What some courses of one lesion put into the rows of the case.
+
+    A[c, r] = by_kind[kind of c, r] + by_days[technique of c, pattern of c, r]
+    """
+
+    by_kind: ByKind
+    by_days: FloatArray
+    kinds: KindIds
+    way: IntArray
+    pattern: PatternIds
+
+    def at(self, places: IntArray) -> FloatArray:
+        """(n, rows) of some of the courses."""
+        of_days = self.by_days[self.way[places], self.pattern[places]]
+        return np.asarray(self.by_kind.of(self.kinds[places]) + of_days)
+
+    def charged(self, prices: FloatArray) -> FloatArray:
+        """(courses,) A y at prices (rows,) of all rows."""
+        of_days = (self.by_days @ prices)[self.way, self.pattern]
+        return np.asarray(self.by_kind.charged(prices)[self.kinds] + of_days)
+
+    @property
+    def least(self) -> FloatArray:
+        """(rows,) least entry of any course."""
+        least: FloatArray = self.at(np.arange(len(self.kinds))).min(axis=0)
+        return least
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Coefficients of some courses under one plan, in all members.
 
     M members, H horizons; without systemic effect (BED alone) H = 0.
 
     Attributes
     ----------
+    courses : per lesion, ascending
     gain : per lesion (M, H, courses) e^a v, effect before losses
     loss : per lesion (M, courses) a, log loss of the others' effectors
     kinds : per lesion (M, courses)
+    """
+
+    courses: list[CourseIds]
+    gain: list[FloatArray]
+    loss: list[FloatArray]
+    kinds: list[KindIds]
+
+    def keep(self, places: list[IntArray]) -> Tables:
+        """The courses at some places."""
+        lesions = list(enumerate(places))
+        return Tables(
+            [self.courses[s][k] for s, k in lesions],
+            [self.gain[s][:, :, k] for s, k in lesions],
+            [self.loss[s][:, k] for s, k in lesions],
+            [self.kinds[s][:, k] for s, k in lesions],
+        )
+
+
+class PlanInMembers:
+    """One plan in all members.
+
+    Attributes
+    ----------
+    effects : per lesion, of the places of its courses
     chemo, cost : (M,) log loss by chemotherapy, cost of soft limits on drugs
-    rows : limits of the case as it is stated
-    entries : per lesion (courses, rows)
     usable : per lesion the courses that the case allows
     """
 
-    def __init__(self, members: Members, lattices: Lattices, plan: PlanId):
+    def __init__(
+        self, members: Members, lattices: Lattices, plan: PlanId, places: Sequence[Places]
+    ):
         self.members, self.plan = members, plan
         self.lattices = lattices.of(plan)
         self.nominal = Tabulated(members.nominal, plan)
         self.usable = [CourseIds(np.flatnonzero(mask)) for mask in self.nominal.begun]
-        self.gain: list[FloatArray] = []
-        self.loss: list[FloatArray] = []
-        self.kinds: list[KindIds] = []
-        horizons = 0 if members.nominal.instance.objective.of_dose_alone else None
-        for s in range(len(members.nominal.lesions)):
-            tick()
-            loss = np.stack([losses(c, plan, s) for c in members.candidates])
-            gain = effects(members.candidates, plan, s)[:, :, :horizons].transpose(0, 2, 1)
-            self.gain.append(np.exp(loss)[:, None] * gain)
-            self.loss.append(loss)
-            kinds = [c.shared(plan)[s].kinds.of for c in members.candidates]
-            self.kinds.append(KindIds(np.stack(kinds)))
+        instance = members.nominal.instance
+        horizons = 0 if instance.objective.of_dose_alone else len(instance.horizon_days)
+        self.effects = [
+            PlaceEffects.of(members.candidates, plan, s, of_lesion, horizons)
+            for s, of_lesion in enumerate(places)
+        ]
         chemo = [c.plan_effects.chemotherapy_log_loss[plan] for c in members.candidates]
         self.chemo = np.array(chemo, dtype=float)
         self.cost = np.array([c.plan_cost(plan) for c in members.candidates])
@@ -99,23 +151,45 @@ class PlanInMembers:
     @property
     def nbytes(self) -> int:
         """Memory of the coefficients."""
-        arrays = (*self.gain, *self.loss, *self.kinds, *self.entries)
-        return sum(array.nbytes for array in arrays)
+        return sum(of_lesion.nbytes for of_lesion in self.effects)
 
     @cached_property
     def rows(self) -> Rows:
         """Limits of the case under the plan."""
         return rows_of(self.members.nominal, (self.plan,), (self.plan,))
 
-    @cached_property
-    def entries(self) -> list[FloatArray]:
-        """Per lesion (courses, rows) what a course puts into the rows."""
-        entries = []
-        for s, table in enumerate(self.members.nominal.lesions):
-            menu, kinds = table.menu, self.nominal.kinds[s]
-            of_days = self.rows.by_days[s][menu.technique, menu.pattern]
-            entries.append(self.rows.by_kind[s].of(kinds) + of_days)
-        return entries
+    def entries(self, courses: Sequence[CourseIds]) -> list[Entries]:
+        """Per lesion what courses put into the rows."""
+        menus = [table.menu for table in self.members.nominal.lesions]
+        return [
+            Entries(
+                self.rows.by_kind[s],
+                self.rows.by_days[s],
+                self.nominal.kinds[s][chosen],
+                menus[s].technique[chosen],
+                menus[s].pattern[chosen],
+            )
+            for s, chosen in enumerate(courses)
+        ]
+
+    def kinds(self, s: int, courses: CourseIds) -> KindIds:
+        """(M, courses) their kinds in each member."""
+        of_members = [c.shared(self.plan)[s].kinds.of for c in self.members.candidates]
+        return KindIds(np.stack([of[courses] for of in of_members]))
+
+    def tables(self, courses: list[CourseIds]) -> Tables:
+        """Coefficients of some courses in all members."""
+        everybody = range(len(self.members))
+        pairs = [
+            of_lesion.gains(c, everybody)
+            for of_lesion, c in zip(self.effects, courses, strict=True)
+        ]
+        return Tables(
+            courses,
+            [gain for gain, _ in pairs],
+            [loss for _, loss in pairs],
+            [self.kinds(s, c) for s, c in enumerate(courses)],
+        )
 
     @cached_property
     def tabulated(self) -> list[Tabulated]:
@@ -128,16 +202,22 @@ class PlanInMembers:
         Z = e^(-A - chemo) sum_s g_s,    V = sum_s value_s(saturate(Z)) - cost
         """
         values = np.empty((len(rows), len(self.members)))
-        lost = sum(loss[:, rows[:, s]] for s, loss in enumerate(self.loss)) + self.chemo[:, None]
+        total, lost = 0.0, self.chemo[:, None]
+        kinds, everybody = [], range(len(self.members))
+        for s, of_lesion in enumerate(self.effects):
+            chosen, of = np.unique(rows[:, s], return_inverse=True)
+            gain, loss = of_lesion.gains(CourseIds(chosen), everybody)
+            total, lost = total + gain[:, :, of.reshape(-1)], lost + loss[:, of.reshape(-1)]
+            kinds.append(self.kinds(s, CourseIds(chosen))[:, of.reshape(-1)])
+        raw = np.exp(-lost)[:, None, :] * total
+        soft = self.nominal.soft or bool(self.members.own_limits.any())
         for m, of_member in enumerate(self.lattices):
             tick()
-            total = sum(gain[m][:, rows[:, s]] for s, gain in enumerate(self.gain))
-            raw = (np.exp(-lost[m]) * total).T
             instance = self.members.candidates[m].instance
-            kill = immune.saturate(raw, instance.immune.effect_maximum_nats)
-            values[:, m] = -self.tabulated[m].cost(rows)
+            kill = immune.saturate(raw[m].T, instance.immune.effect_maximum_nats)
+            values[:, m] = -(self.tabulated[m].cost(rows) if soft else self.cost[m])
             for s, lattice in enumerate(of_member):
-                values[:, m] += lattice.exact(self.kinds[s][m, rows[:, s]], kill)
+                values[:, m] += lattice.exact(kinds[s][m], kill)
         return values
 
     def feasible(self, rows: CourseRows, floors: bool = True) -> BoolArray:
@@ -181,6 +261,8 @@ class Plans:
 
     def __init__(self, members: Members):
         self.members, self.lattices = members, Lattices(members)
+        self.places = [Places.of_menu(table.menu) for table in members.nominal.lesions]
+        self.releases = Releases(members, self.places)
         self._kept: OrderedDict[PlanId, PlanInMembers] = OrderedDict()
 
     def ahead(self, plans: Sequence[PlanId]) -> None:
@@ -195,7 +277,7 @@ class Plans:
         if plan in self._kept:
             self._kept.move_to_end(plan)
             return self._kept[plan]
-        under = PlanInMembers(self.members, self.lattices, plan)
+        under = PlanInMembers(self.members, self.lattices, plan, self.places)
         size = sum(coefficients.nbytes for coefficients in self._kept.values()) + under.nbytes
         while self._kept and size > settings.CURRENT.plans_kept:
             size -= self._kept.popitem(last=False)[1].nbytes

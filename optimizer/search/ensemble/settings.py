@@ -15,6 +15,8 @@ class Settings:
         by at most an eighth of its curvature times the square: some 1e-3 nat for each lesion.
     ground : [share of the greatest effect] that is added to an effect that may be zero, so that its
         log is bounded below; the bound rises by a price of some 0.3 nat times it.
+    first_ground : [share of the greatest effect] the same in the first bound of a plan, in which
+        ranges are wide: half as many points to tabulate, for some 3e-3 nat.
     shrinking : [share of combinations] that a round must leave no more of to be followed by another
         one: a round costs a tenth of what two parts cost.
     most_rounds : [column generations] of one linearization.
@@ -34,6 +36,7 @@ class Settings:
 
     step: float = 0.2
     ground: float = 1e-4
+    first_ground: float = 1e-2
     shrinking: float = 0.5
     most_rounds: int = 40
     new_columns: int = 10
