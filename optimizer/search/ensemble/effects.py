@@ -23,8 +23,6 @@ from abscopt.optimizer.ids import CourseIds, PatternIds, PlanId
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from abscopt.optimizer.candidates.courses import Menu
     from abscopt.optimizer.candidates.table import Candidates
 
@@ -88,7 +86,7 @@ class PlaceEffects:
         horizons : how many count; none where only dose is maximized
         """
         by_member = [_of_member(candidates, plan, s, places, horizons) for candidates in members]
-        unit, resting, loss = (np.stack(parts) for parts in zip(*by_member, strict=True))
+        unit, resting, loss = (np.stack(arrays) for arrays in zip(*by_member, strict=True))
         return cls(members, plan, s, places, unit, resting, loss)
 
     @property
@@ -96,19 +94,19 @@ class PlaceEffects:
         """Memory of the units."""
         return self.unit.nbytes + self.resting.nbytes + self.loss.nbytes
 
-    def gains(self, courses: CourseIds, counted: Sequence[int]) -> tuple[FloatArray, FloatArray]:
+    def gains(self, courses: CourseIds, counted: IntArray) -> tuple[FloatArray, FloatArray]:
         """(M', H, n) effects before losses and (M', n) losses of courses in some members.
 
         g[m, h, c] = sum_n release[m, c, n] unit[m, p, n, h] + resting[m, p, h],    p of c
         """
         place = self.places.of[courses]
         gain = np.empty((len(counted), self.resting.shape[2], len(courses)))
-        for number, m in enumerate(counted):
+        for number, m in enumerate(counted.tolist()):
             tick()
             release = _released(self.members[m], self.plan, self.s, courses)
             of_release = np.einsum("cn,cnh->hc", release, self.unit[m][place])
             gain[number] = of_release + self.resting[m][place].T
-        return gain, self.loss[np.asarray(counted)][:, place]
+        return gain, self.loss[counted][:, place]
 
 
 def _of_member(
@@ -122,15 +120,17 @@ def _of_member(
     loss = losses_of(instance, menu.take(places.first), effects, plan)
     unit = np.zeros((len(loss), fractions, horizons))
     resting = np.zeros((len(loss), horizons))
-    given = np.arange(fractions) < patterns.count[places.pattern][:, None]
+    delivered = np.arange(fractions) < patterns.count[places.pattern][:, None]
     for way, of_way in enumerate(candidates.propagators(s)):
         under_way, without = patterns_under(instance, patterns, effects, of_way, plan)
-        here = np.flatnonzero(places.way == way)
-        of_patterns = places.pattern[here]
-        unit[here] = under_way[of_patterns, :, :horizons] * given[here, :, None]
-        resting[here] = without[of_patterns, :horizons]
-    kept = np.exp(loss)
-    return unit * kept[:, None, None], resting * kept[:, None], loss
+        of_way_places = np.flatnonzero(places.way == way)
+        of_patterns = places.pattern[of_way_places]
+        unit[of_way_places] = (
+            under_way[of_patterns, :, :horizons] * delivered[of_way_places, :, None]
+        )
+        resting[of_way_places] = without[of_patterns, :horizons]
+    retained = np.exp(loss)
+    return unit * retained[:, None, None], resting * retained[:, None], loss
 
 
 def _released(candidates: Candidates, plan: PlanId, s: int, courses: CourseIds) -> FloatArray:

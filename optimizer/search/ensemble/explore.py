@@ -122,7 +122,7 @@ class Search:
     ----------
     waiting : plans that have no node yet
     weights : (M,) of the members in the last bound, or at the first schedule in hand
-    improved : plans whose courses local search has been through
+    unsettled : nodes so far that a bound has not closed
     fine : [nat] within which a bound and its linear program count as equal
     """
 
@@ -140,7 +140,7 @@ class Search:
         )
         self.weights = risk.projected(risk.weights)
         self.fine = settings.CURRENT.fine * gap
-        self.improved: set[PlanId] = set()
+        self.unsettled = 0
         self.tried: set[tuple[PlanId, bytes]] = set()
 
     def begin_with(self, starts: Sequence[tuple[PlanId, CourseIds]]) -> None:
@@ -235,19 +235,20 @@ class Search:
             if min(top - self.tree.threshold, slack) <= 0.0:
                 return
             keep = [np.flatnonzero(loss <= slack) for loss in bound.losses]
-            left = math.prod(len(k) / len(loss) for k, loss in zip(keep, bound.losses, strict=True))
+            sizes = zip(keep, bound.losses, strict=True)
+            remaining = math.prod(len(k) / len(loss) for k, loss in sizes)
             tables = tables.keep(keep)
             losses = [loss[k] for loss, k in zip(bound.losses, keep, strict=True)]
             mixture = bound.mixture
-            few = count_at_most(losses, slack) <= settings.CURRENT.few
-            if few or left > settings.CURRENT.shrinking:
+            countable = count_at_most(losses, slack) <= settings.CURRENT.few
+            if countable or remaining > settings.CURRENT.shrinking:
                 break
-        if not few and node.plan not in self.improved:
-            self.improved.add(node.plan)
+        if not countable and self.unsettled % settings.CURRENT.improve_every == 0:
             self._improve(under, tables.courses, losses, bound)
             slack = bound.value + BOUND_SAFETY - self.tree.threshold
             if min(top - self.tree.threshold, slack) <= 0.0:
                 return
+        self.unsettled += 1
         if count_at_most(losses, slack) <= settings.CURRENT.join_limit:
             self._join(under, tables, losses, slack)
             return

@@ -67,7 +67,11 @@ class Released:
 
     @classmethod
     def of(cls, members: Members, plan: PlanId, s: int, places: Places) -> Released:
-        """Release of all courses under the chemotherapy of one plan."""
+        """Release of all courses under the chemotherapy of one plan.
+
+        least[m, p, n] = min_k release_m[k, n],    most[m, p, n] = max_k release_m[k, n],
+        k of the block of p
+        """
         shared = [candidates.shared(plan)[s] for candidates in members.candidates]
         menu = members.nominal.lesions[s].menu
         number = np.full((int(places.way.max()) + 1, len(menu.patterns.count)), -1)
@@ -109,11 +113,11 @@ class Releases:
 
     def _alike(self, plan: PlanId) -> bool:
         """Whether all members tell the same kinds apart."""
-        first, *others = (candidates.shared(plan) for candidates in self.members.candidates)
+        first, *later = (candidates.shared(plan) for candidates in self.members.candidates)
         return all(
             len(a.kinds) == len(b.kinds) and np.array_equal(a.kinds.of, b.kinds.of)
-            for other in others
-            for a, b in zip(first, other, strict=True)
+            for member in later
+            for a, b in zip(first, member, strict=True)
         )
 
 
@@ -125,7 +129,9 @@ def pooled(
     courses: list[CourseIds],
     mixture: Mixture,
 ) -> Linear:
-    """V and C of one member that stands for all: their sums with weights (M,), formula above.
+    """V and C of one member that stands for all: their sums with weights (M,).
+
+    V(c) = sum_mn release_m[k, n] u_mn[p] + r[p] + by_kind[k],    C = sum_m q_m C_m
 
     Parameters
     ----------
@@ -181,9 +187,9 @@ def spans(under: PlanInMembers, releases: tuple[Released, ...], counted: IntArra
             )
             ends = [ends[0] + below, ends[1] - below]
         loss = of_lesion.loss[counted]
-        kept = np.exp(-loss)[:, :, None]
+        retained = np.exp(-loss)[:, :, None]
         gains.append(ends[1].max(axis=1))
-        alones.append(((ends[0] * kept).min(axis=1), (ends[1] * kept).max(axis=1)))
+        alones.append(((ends[0] * retained).min(axis=1), (ends[1] * retained).max(axis=1)))
         losses.append((loss.min(axis=1), loss.max(axis=1)))
     share = settings.CURRENT.first_ground
     return Ranges.of(gains, alones, losses, under.chemo[counted], share)

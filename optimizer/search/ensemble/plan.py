@@ -179,7 +179,7 @@ class PlanInMembers:
 
     def tables(self, courses: list[CourseIds]) -> Tables:
         """Coefficients of some courses in all members."""
-        everybody = range(len(self.members))
+        everybody = np.arange(len(self.members))
         pairs = [
             of_lesion.gains(c, everybody)
             for of_lesion, c in zip(self.effects, courses, strict=True)
@@ -202,13 +202,18 @@ class PlanInMembers:
         Z = e^(-A - chemo) sum_s g_s,    V = sum_s value_s(saturate(Z)) - cost
         """
         values = np.empty((len(rows), len(self.members)))
-        total, lost = 0.0, self.chemo[:, None]
-        kinds, everybody = [], range(len(self.members))
+        everybody = np.arange(len(self.members))
+        horizons = self.effects[0].resting.shape[2]
+        total = np.zeros((len(self.members), horizons, len(rows)))
+        lost = np.repeat(self.chemo[:, None], len(rows), axis=1)
+        kinds: list[list[KindIds]] = []
         for s, of_lesion in enumerate(self.effects):
             chosen, of = np.unique(rows[:, s], return_inverse=True)
             gain, loss = of_lesion.gains(CourseIds(chosen), everybody)
-            total, lost = total + gain[:, :, of.reshape(-1)], lost + loss[:, of.reshape(-1)]
-            kinds.append(self.kinds(s, CourseIds(chosen))[:, of.reshape(-1)])
+            total += gain[:, :, of.reshape(-1)]
+            lost += loss[:, of.reshape(-1)]
+            of_members = [c.shared(self.plan)[s].kinds.of for c in self.members.candidates]
+            kinds.append([of_member[rows[:, s]] for of_member in of_members])
         raw = np.exp(-lost)[:, None, :] * total
         soft = self.nominal.soft or bool(self.members.own_limits.any())
         for m, of_member in enumerate(self.lattices):

@@ -23,6 +23,8 @@ class Settings:
     new_columns : [columns] of a lesion that enter the master at once.
     fine : [share of the gap] within which master and bound count as equal.
     elastic_price : [nat per part of a cap] of a hard row exceeded, to keep the master feasible.
+    improve_every : [nodes] that a bound does not close: of so many one begins a local search, which
+        takes three times as long as its bounds.
     shortlist : [courses] of a lesion that best responses look at, those of the least loss.
     pair_courses : [courses] of either lesion of a pair of which all changes are valued: their
         number is its square, and each is valued in every member.
@@ -42,6 +44,7 @@ class Settings:
     new_columns: int = 10
     fine: float = 0.05
     elastic_price: float = 1e4
+    improve_every: int = 5
     shortlist: int = 150
     pair_courses: int = 20
     weighted_rounds: int = 4
