@@ -59,7 +59,7 @@ def concentrations(
     1e-6 of the concentration over 180 days (tested against an ODE solver).
     Source: e.g. Bajaj 2017 (nivolumab), doi:10.1002/psp4.12143. Status: verified in model code.
     """
-    dosing, amounts = np.broadcast_arrays(
+    dosing, doses = np.broadcast_arrays(
         np.asarray(dose_days, dtype=np.float64), np.asarray(doses_mg, dtype=np.float64)
     )
     if not np.all(dosing == np.rint(dosing)):
@@ -71,10 +71,68 @@ def concentrations(
     elapsed = (dosing - origin).astype(np.intp)
     given = np.zeros(days - origin)
     seen = elapsed < given.size
-    np.add.at(given, elapsed[seen], amounts[seen])
+    np.add.at(given, elapsed[seen], doses[seen])
 
+    trace = amounts(
+        given,
+        (0.0, 0.0),
+        -1,
+        clearance_l_per_day=clearance_l_per_day,
+        central_volume_l=central_volume_l,
+        intercompartmental_l_per_day=intercompartmental_l_per_day,
+        peripheral_volume_l=peripheral_volume_l,
+        clearance_emax=clearance_emax,
+        clearance_t50_days=clearance_t50_days,
+        clearance_hill=clearance_hill,
+    )[:, 0]
+    start = max(origin, 0)
+    central[start:] = trace[start - origin :] / central_volume_l
+    return central
+
+
+def amounts(
+    given_mg: ArrayLike,
+    before_mg: tuple[float, float],
+    elapsed_days: int,
+    *,
+    clearance_l_per_day: float,
+    central_volume_l: float,
+    intercompartmental_l_per_day: float,
+    peripheral_volume_l: float,
+    clearance_emax: float = 0.0,
+    clearance_t50_days: float | None = None,
+    clearance_hill: float | None = None,
+) -> FloatArray:
+    """Return the amounts in both compartments on each day, just after its dose.
+
+    ``A(t) = exp(∫M)·A(t − 1) + (dose, 0)``, as `concentrations` has it, from any state.
+
+    Parameters
+    ----------
+    given_mg
+        Dose of each day, shape (days,).
+    before_mg
+        Central and peripheral amount on the day before the first of them.
+    elapsed_days
+        Days from the first dose of all to that day; negative if the first dose is on the first of
+        these days.
+    clearance_l_per_day, central_volume_l, intercompartmental_l_per_day, peripheral_volume_l, \
+    clearance_emax, clearance_t50_days, clearance_hill
+        As for `concentrations`.
+
+    Returns
+    -------
+    FloatArray
+        mg in the central and in the peripheral compartment, shape (days, 2).
+
+    Notes
+    -----
+    Source and status: `concentrations`.
+    """
+    given = np.asarray(given_mg, dtype=np.float64)
+    begins = elapsed_days < 0
     steps = 1 if clearance_emax == 0.0 else SUBSTEPS_PER_DAY
-    midpoints = (np.arange((given.size - 1) * steps) + 0.5) / steps
+    midpoints = max(elapsed_days, 0) + (np.arange((given.size - begins) * steps) + 0.5) / steps
     clearance = clearance_l_per_day * np.exp(
         _clearance_exponent(midpoints, clearance_emax, clearance_t50_days, clearance_hill)
     )
@@ -87,16 +145,13 @@ def concentrations(
     daily = transitions[:, 0]
     for step in range(1, steps):
         daily = transitions[:, step] @ daily
-    amount = np.array([given[0], 0.0])
-    trace = np.empty(given.size)
-    trace[0] = amount[0]
-    for day in range(1, given.size):
-        amount = daily[day - 1] @ amount
+    amount, trace = np.array(before_mg), np.empty((given.size, 2))
+    for day in range(given.size):
+        if day > 0 or not begins:
+            amount = daily[day - begins] @ amount
         amount[0] += given[day]
-        trace[day] = amount[0]
-    start = max(origin, 0)
-    central[start:] = trace[start - origin :] / central_volume_l
-    return central
+        trace[day] = amount
+    return trace
 
 
 def terminal_half_life_days(

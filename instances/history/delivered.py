@@ -76,6 +76,9 @@ class Rest(Table):
     weekends: bool = Field(
         default=False, description="may further fractions be on days off other than holidays?"
     )
+    stop: bool = Field(
+        default=False, description="does the lesion receive nothing more, whatever was planned?"
+    )
 
     @property
     def levels_gy(self) -> tuple[float, ...] | None:

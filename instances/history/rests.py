@@ -18,10 +18,10 @@ from abscopt.instances.calendar import first_open, is_machine_day, is_open, is_s
 from abscopt.instances.history.delivered import Rest
 from abscopt.instances.history.past import Course, Past, past_of
 from abscopt.instances.history.phased import Whole, phased_rests, resumed_phases
+from abscopt.instances.history.walks import days_with_two, walk
 from abscopt.instances.reading.problems import refused
 
 if TYPE_CHECKING:
-    from abscopt.instances.calendar import Calendar
     from abscopt.instances.courses import CourseBlock
     from abscopt.instances.lesions import Lesion
     from abscopt.instances.schema import Instance
@@ -107,6 +107,8 @@ def _continued(instance: Instance, lesion: Lesion, past: Past) -> Continued | No
         )
     )
     technique = past.technique(lesion.name) or lesion.ways[0].name
+    if rest_of(instance, lesion.name).stop:
+        return _stopped(past, lesion)
     if not given and not missed_start:
         return None
     if lesion.course is not None and lesion.course.form == "phases":
@@ -122,6 +124,15 @@ def _continued(instance: Instance, lesion: Lesion, past: Past) -> Continued | No
             raise refused(instance.name, "delivered.rest", lesion.name, rule)
     inside = tuple(course for course in timed if course[0][-1][0] < instance.days)
     return Continued(technique, inside, bool(given))
+
+
+def _stopped(past: Past, lesion: Lesion) -> Continued:
+    """Nothing but what was given."""
+    given, ways = past.course(lesion.name), past.ways(lesion.name)
+    if not given:
+        return Continued(lesion.ways[0].name, (), must=False)
+    several = (ways,) if len(set(ways)) > 1 else None
+    return Continued(ways[0], (_timed_course(given),), must=True, ways=several)
 
 
 def _timed_course(course: Course) -> tuple[Timing, tuple[float, ...]]:
@@ -355,7 +366,7 @@ def _timed(
     per_day = offer.per_day
     if per_day > 1 or interval > 1:
         if number % per_day == 0:
-            days = _walk(instance.calendar, start, number // per_day, interval, off_days)
+            days = walk(instance.calendar, start, number // per_day, interval, off_days)
             if days is not None and days[-1] < instance.days:
                 yield tuple((day, slot) for day in days for slot in range(per_day))
         return
@@ -363,35 +374,8 @@ def _timed(
         count = number - twice
         if count < twice:
             continue
-        days = _walk(instance.calendar, start, count, interval, off_days)
+        days = walk(instance.calendar, start, count, interval, off_days)
         if days is None or days[-1] >= instance.days:
             continue
-        for doubled in _doubled(instance, days, twice):
+        for doubled in days_with_two(instance, days, twice):
             yield tuple((day, slot) for day in days for slot in range(1 + (day in doubled)))
-
-
-def _doubled(instance: Instance, days: tuple[int, ...], twice: int) -> Iterable[frozenset[int]]:
-    """Days with two fractions: the first, the last, the last of each week, or spread evenly."""
-    if twice == 0:
-        return [frozenset()]
-    start = instance.calendar.start_date.weekday()
-    weeks = {(day + start) // 7: day for day in days}
-    by_week = sorted(weeks.values())
-    even = frozenset(days[(i + 1) * len(days) // twice - 1] for i in range(twice))
-    choices = [frozenset(days[:twice]), frozenset(days[-twice:]), even]
-    if len(by_week) >= twice:
-        choices.append(frozenset(by_week[:twice]))
-    return dict.fromkeys(choices)
-
-
-def _walk(
-    calendar: Calendar, start: int, count: int, interval: int, off_days: bool
-) -> tuple[int, ...] | None:
-    """Treatment days, each the first open one at least `interval` after the one before."""
-    days = [start]
-    while len(days) < count:
-        day = first_open(calendar, days[-1] + interval, weekends=off_days)
-        if day is None:
-            return None
-        days.append(day)
-    return tuple(days)

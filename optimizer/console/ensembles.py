@@ -39,6 +39,26 @@ def decided(
                  write_decided)  # fmt: skip
 
 
+def replanned_under(
+    ensemble: Ensemble,
+    start_file: str | None,
+    out: str | None,
+    as_json: bool,
+    options: dict[str, Any],
+) -> int:
+    """Choose the rest for all members of an ensemble, beside the plan resumed; exit code."""
+    from abscopt.optimizer.ensemble.shown import write_decided
+    from abscopt.optimizer.replanning.under import replan_under, under_document, under_report
+
+    def of(start: Schedule | None, listener: ProgressLine) -> Any:
+        return replan_under(ensemble, **from_the_start(options), listener=listener, start=start)
+
+    def write(folder: Path, study: Any, document: str, report: str) -> None:
+        write_decided(folder, study.result, document, report)
+
+    return _said(ensemble, start_file, out, as_json, of, under_document, under_report, write)
+
+
 def observed(
     ensemble: Ensemble,
     observe: str | Instance,
@@ -106,4 +126,4 @@ def _said(
             write(folder, result, document, report)
     finally:  # a full disk must not cost the answer
         say(document if as_json else report.rstrip("\n"))
-    return EXIT_CODES[result.status]
+    return EXIT_CODES[getattr(result, "result", result).status]

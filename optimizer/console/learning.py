@@ -13,6 +13,7 @@ from abscopt.optimizer.console.options import (
     ensemble_options,
     finite,
 )
+from abscopt.optimizer.console.replanning import begun, delivered_options, missed_option
 from abscopt.optimizer.progress import ProgressLine
 from abscopt.optimizer.started import time_left
 
@@ -25,6 +26,8 @@ from abscopt.optimizer.started import time_left
     help="What was measured: TOML, JSON or CSV with kind (alc, nlr, volume, ctdna), day or date, "
     "value or below, unit, lesion, cv (docs/biomarkers.md).",
 )  # fmt: skip
+@delivered_options
+@missed_option
 @ensemble_options
 @click.option(
     "--particles", type=click.IntRange(16, 10_000), default=128, show_default=True, metavar="N",
@@ -48,6 +51,9 @@ def update_command(
     case: str,
     schedule_file: str | None,
     observations_file: str,
+    delivered_file: str | None,
+    today: str | None,
+    missed: tuple[str, ...],
     ensemble_name: str | None,
     size: int | None,
     ensemble_seed: int | None,
@@ -62,10 +68,11 @@ def update_command(
     """Weigh the members of an ensemble by what was measured, and say what that taught.
 
     SCHEDULE is what the patient gets (a result of `solve` or any schedule); without it the case's
-    standard regimen. The posterior, members with weights, is an ensemble that `solve` and
+    standard regimen, or where treatment has begun (--delivered, [delivered] of the case) what was
+    given and the plan resumed. The posterior, members with weights, is an ensemble that `solve` and
     `robustness` take: --ensemble DIR/posterior.toml.
     """
-    instance = case_of(case, changes, schedule_file)
+    instance = begun(case_of(case, changes, schedule_file), delivered_file, today, missed)
     from abscopt.optimizer.ensemble.drawn import ensemble_of
     from abscopt.optimizer.learning.shown import text, write
     from abscopt.optimizer.learning.update import update

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from abscopt.instances.changes.change import Change
-from abscopt.optimizer.console.ensembles import EXIT_CODES, decided
+from abscopt.optimizer.console.ensembles import EXIT_CODES, decided, replanned_under
 from abscopt.optimizer.console.guard import say
 from abscopt.optimizer.console.options import (
     LIMIT_OF_COMMAND,
@@ -41,13 +41,15 @@ def delivered_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def begun(instance: Any, delivered_file: str | None, today: str | None) -> Any:
+def begun(
+    instance: Any, delivered_file: str | None, today: str | None, missed: tuple[str, ...] = ()
+) -> Any:
     """The case with the past in a file, if there is one."""
-    if delivered_file is None and today is None:
+    if delivered_file is None and today is None and not missed:
         return instance
     from abscopt.optimizer.replanning.started import Circumstances, started
 
-    return started(instance, delivered_file, Circumstances(today=today))
+    return started(instance, delivered_file, Circumstances(today=today, missed=missed))
 
 
 def _parts(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -55,13 +57,16 @@ def _parts(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     return tuple(part for value in values for part in value.split(",") if part)
 
 
-@click.command("replan")
-@click.argument("case", metavar="NAME|FILE")
-@delivered_options
-@click.option(
+missed_option = click.option(
     "--missed", multiple=True, callback=_parts, metavar="WHAT[@DAYS],...",
     help="Lesions or drugs that were planned and not given: today, or on days such as 14-18.",
 )  # fmt: skip
+
+
+@click.command("replan")
+@click.argument("case", metavar="NAME|FILE")
+@delivered_options
+@missed_option
 @click.option(
     "--plan", metavar="SCHEDULE",
     help="What was planned; default: the file's rows from today on, or the standard regimen.",
@@ -75,6 +80,10 @@ def _parts(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
     help="Agents that are not given before a day, or never again.",
 )  # fmt: skip
 @click.option("--weekends", is_flag=True, help="Lesions that have begun may use days off.")
+@click.option(
+    "--stop", multiple=True, callback=_parts, metavar="LESION,...",
+    help="Lesions that receive nothing more, whatever was planned.",
+)  # fmt: skip
 @click.option("--out", metavar="DIR", help="Write the files that `solve --out` writes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @solver_options(LIMIT_OF_COMMAND)
@@ -103,6 +112,7 @@ def replan_command(
     closed: tuple[str, ...],
     hold: tuple[str, ...],
     weekends: bool,
+    stop: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Choose the rest of a treatment that has begun; doses that were given stay as they are.
@@ -112,14 +122,15 @@ def replan_command(
     """
     from abscopt.optimizer.replanning.started import Circumstances, started
 
-    circumstances = Circumstances(today, missed, plan, hold, closed, weekends)
+    circumstances = Circumstances(today, missed, plan, hold, closed, weekends, stop)
     instance = started(load_case(case, changes), delivered_file, circumstances)
     if any(value is not None for value in (ensemble_name, size, ensemble_seed, risk)):
         from abscopt.optimizer.ensemble.drawn import ensemble_of
 
         ensemble = ensemble_of(instance, ensemble_name, size=size, seed=ensemble_seed)
         measure = {"risk": risk or "mean", "chance": 0.0, "perfect": False}
-        ctx.exit(decided(ensemble, None, out, as_json, options | measure))
+        say_all = decided if instance.delivered is None else replanned_under
+        ctx.exit(say_all(ensemble, None, out, as_json, options | measure))
     from abscopt.optimizer.replanning import document
     from abscopt.optimizer.replanning.replan import replan
     from abscopt.optimizer.results.files import result_folder, write_result

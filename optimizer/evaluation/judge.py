@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,12 +45,7 @@ class Judge:
         state = self._state(schedule.infusions)
         effects = list(self.lesion_effects(schedule))
         total_loss = state.chemotherapy_log_loss + sum(e.effect_loss for e in effects)
-        factors = [math.exp(-(total_loss - effect.effect_loss)) for effect in effects]
-        raw = [
-            sum(f * e.effector_log_kill[h] for f, e in zip(factors, effects, strict=True))
-            for h in range(len(instance.horizon_days))
-        ]
-        systemic = [float(immune.saturate(z, instance.immune.effect_maximum_nats)) for z in raw]
+        raw, systemic, factors = systemic_kill(instance, effects, state.chemotherapy_log_loss)
         lesions = tuple(
             self._outcome(index, schedule, effects[index], factors[index], systemic)
             for index in range(len(instance.lesions))
@@ -57,7 +53,7 @@ class Judge:
         limits = limit_uses(instance, schedule, state) + demand_uses(instance, lesions)
         rules = broken_rules(instance, schedule)
         cost = math.fsum(use.cost for use in limits)
-        objective = _value(instance, lesions) - cost
+        objective = weighted_value(instance, lesions) - cost
         if not math.isfinite(objective):
             source = next((s.name for s in lesions if not math.isfinite(sum(s.value))), "a limit")
             raise FloatingPointError(f"{instance.name}: the objective is {objective} by {source}")
@@ -110,38 +106,15 @@ class Judge:
         factor: float,
         systemic: list[float],
     ) -> LesionOutcome:
-        lesion, goal = self.instance.lesions[index], self.instance.objective
+        lesion = self.instance.lesions[index]
         doses = [dose for _, dose, _ in schedule.course(lesion.name)]
-        nodes = lesion.sensitivities[1]
-        shares = effect.effector_share * len(nodes)
-        clones = np.array(
-            [
-                np.array(local) - share * np.array(systemic)
-                for local, share in zip(effect.local_log_burden, shares, strict=True)
-            ]
+        received = Received(
+            schedule.technique(lesion.name) or "",
+            len(doses),
+            math.fsum(doses),
+            doses[0] if len(set(doses)) == 1 else None,
         )
-        burden = population_log_burden(clones.T, nodes)
-        poisson = outcome.poisson_tcp(burdens_by_node(clones.T, len(nodes))) @ nodes
-        middle = len(nodes) // 2 * len(lesion.populations)
-        median = clones[middle : middle + len(lesion.populations)]
-        beyond = outcome.conceded(burden, goal.conceded_at_nats)
-        return LesionOutcome(
-            name=lesion.name,
-            technique=schedule.technique(lesion.name) or "",
-            fractions=len(doses),
-            dose_gy=math.fsum(doses),
-            dose_per_fraction_gy=doses[0] if len(set(doses)) == 1 else None,
-            bed_gy=effect.bed_gy,
-            tumor_bed_gy=effect.tumor_bed_gy,
-            clone_log_burden=tuple(tuple(float(u) for u in clone) for clone in median),
-            log_burden=tuple(float(u) for u in burden),
-            control_probability=tuple(float(p) for p in outcome.control_probability(burden)),
-            poisson_tcp=tuple(float(p) for p in poisson),
-            value=tuple(float(v) for v in _values(goal, burden, effect.tumor_bed_gy)),
-            conceded=goal.kind == "default" and bool(beyond[-1]),
-            credited=effect.credited,
-            lymphocyte_factor=factor,
-        )
+        return lesion_outcome(lesion, self.instance.objective, effect, factor, systemic, received)
 
     def _immune(
         self,
@@ -183,6 +156,80 @@ class Judge:
         }
 
 
+@dataclass(frozen=True)
+class Received:
+    """What a lesion received: first technique, fractions, Gy, and Gy of each if all are equal."""
+
+    technique: str
+    fractions: int
+    dose_gy: float
+    dose_per_fraction_gy: float | None
+
+
+def systemic_kill(
+    instance: Instance, effects: list[LesionEffect], chemotherapy_log_loss: float
+) -> tuple[list[float], list[float], list[float]]:
+    """(horizons) systemic log kill before and after saturation, and per lesion its factor.
+
+    Z = sum_s e^-(chemo + sum_(r != s) a_r) v_s
+    """
+    total_loss = chemotherapy_log_loss + sum(e.effect_loss for e in effects)
+    factors = [math.exp(-(total_loss - effect.effect_loss)) for effect in effects]
+    raw = [
+        sum(f * e.effector_log_kill[h] for f, e in zip(factors, effects, strict=True))
+        for h in range(len(instance.horizon_days))
+    ]
+    systemic = [float(immune.saturate(z, instance.immune.effect_maximum_nats)) for z in raw]
+    return raw, systemic, factors
+
+
+def lesion_outcome(
+    lesion: Lesion,
+    goal: Objective,
+    effect: LesionEffect,
+    factor: float,
+    systemic: list[float],
+    received: Received,
+) -> LesionOutcome:
+    """What becomes of one lesion under the systemic effect.
+
+    Parameters
+    ----------
+    factor : what losses leave of its effectors
+    systemic : (horizons) saturated log kill
+    """
+    nodes = lesion.sensitivities[1]
+    shares = effect.effector_share * len(nodes)
+    clones = np.array(
+        [
+            np.array(local) - share * np.array(systemic)
+            for local, share in zip(effect.local_log_burden, shares, strict=True)
+        ]
+    )
+    burden = population_log_burden(clones.T, nodes)
+    poisson = outcome.poisson_tcp(burdens_by_node(clones.T, len(nodes))) @ nodes
+    middle = len(nodes) // 2 * len(lesion.populations)
+    median = clones[middle : middle + len(lesion.populations)]
+    beyond = outcome.conceded(burden, goal.conceded_at_nats)
+    return LesionOutcome(
+        name=lesion.name,
+        technique=received.technique,
+        fractions=received.fractions,
+        dose_gy=received.dose_gy,
+        dose_per_fraction_gy=received.dose_per_fraction_gy,
+        bed_gy=effect.bed_gy,
+        tumor_bed_gy=effect.tumor_bed_gy,
+        clone_log_burden=tuple(tuple(float(u) for u in clone) for clone in median),
+        log_burden=tuple(float(u) for u in burden),
+        control_probability=tuple(float(p) for p in outcome.control_probability(burden)),
+        poisson_tcp=tuple(float(p) for p in poisson),
+        value=tuple(float(v) for v in _values(goal, burden, effect.tumor_bed_gy)),
+        conceded=goal.kind == "default" and bool(beyond[-1]),
+        credited=effect.credited,
+        lymphocyte_factor=factor,
+    )
+
+
 def _techniques(lesion: Lesion, names: tuple[str, ...]) -> tuple[Technique, ...]:
     """How each fraction of a lesion is given."""
     ways = {way.name: way for way in lesion.ways}
@@ -204,7 +251,7 @@ def _values(goal: Objective, burden: FloatArray, tumor_bed_gy: float) -> FloatAr
     return outcome.conceding_value(burden, goal.conceded_at_nats, goal.conceded_slope)
 
 
-def _value(instance: Instance, lesions: tuple[LesionOutcome, ...]) -> float:
+def weighted_value(instance: Instance, lesions: tuple[LesionOutcome, ...]) -> float:
     """Weighted sum over lesions of the mean over horizons of each lesion's value."""
     return math.fsum(
         lesion.weight * math.fsum(result.value) / len(result.value)

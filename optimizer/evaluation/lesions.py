@@ -78,7 +78,7 @@ def lesion_effect(
     ways : technique of each fraction
     """
     fractions = _acting(instance, lesion, course, state)
-    kills = [_kills(lesion, clone, fractions) for clone in lesion.populations]
+    kills = [kills_of(lesion, clone, fractions) for clone in lesion.populations]
     survivals = survivals_of(lesion, ways, kills)
     days = [day for day, _, _ in course]
     precursors, effectors = _traces(instance, lesion, ways, course, survivals, state)
@@ -92,7 +92,7 @@ def lesion_effect(
     daily = daily * math.exp(-instance.immune.own_loss * loss)
     bed = sum(f.bed(lesion.alpha_beta_gy, lesion.lql_transition_gy) for f in fractions)
     bed += _equivalent_bed(instance, days, state, instance.days)
-    credited = _credited(instance, lesion, survivals[-1], state)
+    credited = credits(instance, lesion, survivals[-1], state)
     return LesionEffect(
         bed_gy=bed,
         tumor_bed_gy=bed - _bed_loss(lesion, days),
@@ -132,14 +132,15 @@ def _acting(
     unrepaired = float(repair.unrepaired(hours, lesion.repair_half_time_hours))
     fractions = []
     for day, dose, slot in course:
-        oxygen = _oxygen(lesion, day - course[0][0])
+        oxygen = oxygen_of(lesion, day - course[0][0])
         earlier = [(gy, slot - s) for t, gy, s in course if t == day and s < slot]
         cross = sum(2.0 * unrepaired**gap * (gy / oxygen) * (dose / oxygen) for gy, gap in earlier)
         fractions.append(ActingFraction(dose / oxygen, cross, float(state.sensitizer[day])))
     return fractions
 
 
-def _oxygen(lesion: Lesion, days_since_first: int) -> float:
+def oxygen_of(lesion: Lesion, days_since_first: int) -> float:
+    """Oxygen modification factor of a lesion on a day of its course."""
     return float(
         lq.oxygen_modification(
             days_since_first, lesion.oxygen_modification_factor, lesion.reoxygenation_days
@@ -147,7 +148,7 @@ def _oxygen(lesion: Lesion, days_since_first: int) -> float:
     )
 
 
-def _kills(lesion: Lesion, clone: Clone, fractions: list[ActingFraction]) -> list[float]:
+def kills_of(lesion: Lesion, clone: Clone, fractions: list[ActingFraction]) -> list[float]:
     """Kill in nats of every fraction in the irradiated part of one clone."""
     alpha, ratio = lesion.clone_constants(clone)
     return [f.log_kill(alpha, ratio, lesion.lql_transition_gy) for f in fractions]
@@ -232,7 +233,7 @@ def _cytotoxic_kill(instance: Instance, state: SystemicState, until_day: int) ->
     )
 
 
-def _credited(instance: Instance, lesion: Lesion, survival: float, state: SystemicState) -> bool:
+def credits(instance: Instance, lesion: Lesion, survival: float, state: SystemicState) -> bool:
     """Whether the systemic effect counts here: the burden rule, kept by all without one."""
     limit = instance.immune.burden_limit_cm3
     if limit is None or not lesion.irradiable:
@@ -254,7 +255,7 @@ def _unblocked(instance: Instance, course: Course, state: SystemicState) -> Floa
     return factor
 
 
-def _release(
+def release_of(
     instance: Instance,
     lesion: Lesion,
     technique: Technique,
@@ -327,7 +328,7 @@ def _traces(
     lost = np.zeros(instance.days)
     met = _antigen(instance, lesion, course, survivals)
     for i, fraction in enumerate(course):
-        release[fraction[0]] += _release(
+        release[fraction[0]] += release_of(
             instance,
             lesion,
             ways[i],

@@ -99,11 +99,11 @@ def _limit_use(
     if isinstance(limit, AlcLimit):
         return _alc(instance, schedule, limit, state.chemotherapy_log_loss)
     if isinstance(limit, EdricLimit):
-        return _capped(limit, edric_gy(instance, schedule), limit.cap_gy, "Gy")
+        return capped_use(limit, edric_gy(instance, schedule), limit.cap_gy, "Gy")
     if isinstance(limit, DrugLimit):
         return _drug(instance, schedule, limit)
     if isinstance(limit, NewSitesLimit):
-        return _capped(limit, _new_sites(instance, schedule, limit), limit.cap, "new sites")
+        return capped_use(limit, _new_sites(instance, schedule, limit), limit.cap, "new sites")
     if isinstance(limit, OnePlanLimit):
         return _one_plan(schedule, limit)
     if limit.quantity == "course_gap_days":
@@ -129,7 +129,8 @@ def _judged(
     )
 
 
-def _capped(limit: AnyLimit, value: float, cap: float, unit: str) -> LimitUse:
+def capped_use(limit: AnyLimit, value: float, cap: float, unit: str) -> LimitUse:
+    """A limit from above at a value."""
     if math.isinf(value):
         return _judged(limit, None, cap, unit, None)
     use = value / cap if cap > 0 else (0.0 if value <= 0 else value + 1.0)
@@ -140,11 +141,16 @@ def _organ(
     instance: Instance, schedule: Schedule, limit: AnyOrganLimit, state: SystemicState
 ) -> LimitUse:
     load = organ_load(instance, schedule, limit, state)
+    exposed = exposure_state(instance, schedule, limit) if isinstance(limit, NtcpLimit) else ()
+    return organ_use(limit, load, exposed)
+
+
+def organ_use(limit: AnyOrganLimit, load: float, exposed: tuple[bool, ...]) -> LimitUse:
+    """A limit on an organ at a load, in a state of exposure."""
     if isinstance(limit, NtcpLimit):
-        exposed = exposure_state(instance, schedule, limit)
         chance, use = limit.probability(load, exposed), load / limit.cap_gy(exposed)
         return _judged(limit, chance, limit.cap, "probability", use)
-    return _capped(limit, load, limit.reference_cap, limit.unit)
+    return capped_use(limit, load, limit.reference_cap, limit.unit)
 
 
 def alc_losses(instance: Instance, schedule: Schedule, chemotherapy_log_loss: float) -> Any:
@@ -165,7 +171,13 @@ def alc_losses(instance: Instance, schedule: Schedule, chemotherapy_log_loss: fl
 
 
 def _alc(instance: Instance, schedule: Schedule, limit: AlcLimit, chemo: float) -> LimitUse:
-    loss = max(alc_losses(instance, schedule, chemo).values(), default=chemo)
+    return alc_use(
+        instance, limit, max(alc_losses(instance, schedule, chemo).values(), default=chemo)
+    )
+
+
+def alc_use(instance: Instance, limit: AlcLimit, loss: float) -> LimitUse:
+    """A floor of lymphocytes at the greatest log loss."""
     before = instance.lymphocytes.initial_1e9_per_l
     use = loss / math.log(before / limit.floor_1e9_per_l)
     return _judged(limit, before * math.exp(-loss), limit.floor_1e9_per_l, "1e9/L", use)
@@ -205,26 +217,37 @@ def _new_sites(instance: Instance, schedule: Schedule, limit: NewSitesLimit) -> 
 
 def _drug(instance: Instance, schedule: Schedule, limit: DrugLimit) -> LimitUse:
     counted = [i for i in schedule.infusions if limit.drug in (None, i.drug)]
-    doses_mg = [i.dose_mg for i in counted]
+    risks = [instance.drugs[i.drug].irae_risk_per_dose for i in counted]
+    budget = float(risk.risk_budget(risks).sum())
+    return drug_use(instance, limit, len(counted), sum(i.dose_mg for i in counted), budget)
+
+
+def drug_use(
+    instance: Instance, limit: DrugLimit, number: int, dose_mg: float, budget: float
+) -> LimitUse:
+    """A limit on drugs at a number of doses, their mg and their risk budget."""
     if limit.quantity == "irae_risk":
-        risks = [instance.drugs[i.drug].irae_risk_per_dose for i in counted]
-        used = float(risk.risk_budget(risks).sum()) / float(risk.risk_budget(limit.cap))
-        value = float(risk.cumulative_risk(risks))
-        return _judged(limit, value, limit.cap, "probability", used)
+        used = budget / float(risk.risk_budget(limit.cap))
+        return _judged(limit, -math.expm1(-budget), limit.cap, "probability", used)
     if limit.quantity == "doses":
-        return _capped(limit, float(len(doses_mg)), limit.cap, "doses")
+        return capped_use(limit, float(number), limit.cap, "doses")
     if limit.quantity == "dose_mg":
-        return _capped(limit, sum(doses_mg), limit.cap, "mg")
-    return _capped(limit, sum(doses_mg) / instance.patient.bsa_m2, limit.cap, "mg/m2")
+        return capped_use(limit, dose_mg, limit.cap, "mg")
+    return capped_use(limit, dose_mg / instance.patient.bsa_m2, limit.cap, "mg/m2")
 
 
 def _logistics(instance: Instance, schedule: Schedule, limit: LogisticsLimit) -> LimitUse:
-    value, bound = _quantity(instance, schedule, limit), limit.floor
+    return logistics_use(limit, _quantity(instance, schedule, limit))
+
+
+def logistics_use(limit: LogisticsLimit, value: int) -> LimitUse:
+    """A limit of logistics at a number of lesions, days or visits."""
+    bound = limit.floor
     if bound is not None and (limit.cap is None or value < bound):
         use = None if value < bound else 0.0
         return _judged(limit, float(value), float(bound), limit.quantity, use)
     assert limit.cap is not None
-    return _capped(limit, float(value), float(limit.cap), limit.quantity)
+    return capped_use(limit, float(value), float(limit.cap), limit.quantity)
 
 
 def _quantity(instance: Instance, schedule: Schedule, limit: LogisticsLimit) -> int:
@@ -271,9 +294,14 @@ def _course_gap(schedule: Schedule, limit: LogisticsLimit) -> LimitUse:
     days: defaultdict[str, list[int]] = defaultdict(list)
     for fraction in schedule.fractions:
         days[fraction.lesion].append(fraction.day)
+    return gap_use(limit, [(min(course), max(course)) for course in days.values()])
+
+
+def gap_use(limit: LogisticsLimit, spans: list[tuple[int, int]]) -> LimitUse:
+    """A least gap at the first and last days of courses."""
     gaps = [
-        max(min(course) - max(next_course), min(next_course) - max(course))
-        for course, next_course in itertools.combinations(days.values(), 2)
+        max(begin - end_of_other, begin_of_other - end)
+        for (begin, end), (begin_of_other, end_of_other) in itertools.combinations(spans, 2)
     ]
     assert limit.floor is not None
     use = None if gaps and min(gaps) < limit.floor else 0.0

@@ -46,7 +46,7 @@ def obstacles(instance: Instance, schedule: Schedule) -> tuple[str, ...]:
 
 
 def _rules(instance: Instance, schedule: Schedule) -> Iterator[str]:
-    yield from _other_past(instance, schedule)
+    yield from other_past(instance, schedule)
     for lesion in instance.lesions:
         yield from _lesion(instance, lesion, schedule)
     for agent in instance.agents:
@@ -144,7 +144,7 @@ def _other_course(instance: Instance, lesion: Lesion, schedule: Schedule) -> Ite
         yield f"{lesion.name}: the course is not on the lesion's menu"
 
 
-def _other_past(instance: Instance, schedule: Schedule) -> Iterator[str]:
+def other_past(instance: Instance, schedule: Schedule) -> Iterator[str]:
     """Fractions and infusions before today that were not given, or that are missing."""
     past = past_of(instance)
     if past is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
@@ -21,6 +21,18 @@ Doses = dict[str, list[tuple[int, float]]]
 Agents = list[tuple["Drug", FloatArray]]
 Relative = tuple[tuple[int, float], ...]
 """(day, reference doses) of the infusions of one drug."""
+
+
+class Kinetics(TypedDict):
+    """Keywords of `pharmacokinetics.concentrations`."""
+
+    clearance_l_per_day: float
+    central_volume_l: float
+    intercompartmental_l_per_day: float
+    peripheral_volume_l: float
+    clearance_emax: float
+    clearance_t50_days: float | None
+    clearance_hill: float | None
 
 
 @dataclass(frozen=True)
@@ -53,8 +65,12 @@ def systemic_state(instance: Instance, infusions: tuple[Infusion, ...]) -> Syste
     doses: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
     for infusion in infusions:
         doses[infusion.drug].append((infusion.day, infusion.dose_mg))
+    return state_of(instance, _immune_agents(instance, doses), _chemotherapy(instance, doses))
+
+
+def state_of(instance: Instance, agents: Agents, by_drug: dict[str, Relative]) -> SystemicState:
+    """The same of drugs with their daily concentrations, and doses of chemotherapy."""
     constants = instance.immune
-    agents = _immune_agents(instance, doses)
     occupancy, ratio = _occupancy(instance, agents), _ctla4_ratio(instance, agents)
     bound = ctla4.bound(ratio)
     mobilization = np.minimum(
@@ -68,7 +84,6 @@ def systemic_state(instance: Instance, infusions: tuple[Infusion, ...]) -> Syste
         * _phase(instance, agents, "mobilization"),
         1.0 - constants.precursor_loss_per_day,
     )
-    by_drug = _chemotherapy(instance, doses)
     return SystemicState(
         occupancy=occupancy,
         ctla4_bound=bound,
@@ -108,20 +123,27 @@ def _immune_agents(instance: Instance, doses: Doses) -> Agents:
 
 def concentration(instance: Instance, drug: Drug, doses: list[tuple[int, float]]) -> FloatArray:
     """(days,) concentration in mg/L of a drug given on some days, in (day, mg)."""
-    assert drug.clearance_l_per_day and drug.central_volume_l
-    assert drug.intercompartmental_clearance_l_per_day and drug.peripheral_volume_l
     return pharmacokinetics.concentrations(
         instance.days,
         [day for day, _ in doses],
         [milligrams for _, milligrams in doses],
-        clearance_l_per_day=drug.clearance_l_per_day,
-        central_volume_l=drug.central_volume_l,
-        intercompartmental_l_per_day=drug.intercompartmental_clearance_l_per_day,
-        peripheral_volume_l=drug.peripheral_volume_l,
-        clearance_emax=drug.clearance_emax,
-        clearance_t50_days=drug.clearance_t50_days,
-        clearance_hill=drug.clearance_hill,
+        **kinetics(drug),
     )
+
+
+def kinetics(drug: Drug) -> Kinetics:
+    """Constants of the two compartments."""
+    assert drug.clearance_l_per_day and drug.central_volume_l
+    assert drug.intercompartmental_clearance_l_per_day and drug.peripheral_volume_l
+    return {
+        "clearance_l_per_day": drug.clearance_l_per_day,
+        "central_volume_l": drug.central_volume_l,
+        "intercompartmental_l_per_day": drug.intercompartmental_clearance_l_per_day,
+        "peripheral_volume_l": drug.peripheral_volume_l,
+        "clearance_emax": drug.clearance_emax,
+        "clearance_t50_days": drug.clearance_t50_days,
+        "clearance_hill": drug.clearance_hill,
+    }
 
 
 def _bound(drug: Drug, concentration: FloatArray) -> FloatArray:

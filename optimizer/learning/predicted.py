@@ -74,7 +74,9 @@ def living_shares(instance: Instance, treatment: Schedule, day: int) -> dict[str
     """
     if day == 0:
         return {x.name: np.ones(1) for x in instance.lesions if x.volume_cm3 is not None}
-    daily = instance.unchecked({"horizon_days": (*range(day + 1), instance.days), "limits": ()})
+    daily = instance.unchecked(
+        {"horizon_days": (*range(day + 1), instance.days), "limits": (), "delivered": None}
+    )
     outcomes = Judge(daily).evaluate(treatment).lesions
     return {
         lesion.name: np.exp(np.array(outcome.log_burden[:-1]) - math.log(lesion.clonogen_number))

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abscopt.instances.history.past import past_of
 from abscopt.instances.load import InputError, Problem, case_of
 from abscopt.optimizer.ensemble.drawn import ensemble_of
 from abscopt.optimizer.ensemble.members import Ensemble
+from abscopt.optimizer.evaluation.menu import other_past
 from abscopt.optimizer.learning.explained import refuse_unexplained
 from abscopt.optimizer.learning.likelihood import Likelihood
 from abscopt.optimizer.learning.observations import (
@@ -28,7 +30,13 @@ from abscopt.optimizer.learning.sample import Sample, Values
 from abscopt.optimizer.learning.space import Space
 from abscopt.optimizer.learning.tempering import effective, tempered
 from abscopt.optimizer.progress import Clock, Listener, Stopped
-from abscopt.optimizer.schedule import Schedule, read_schedule, standard_schedule
+from abscopt.optimizer.schedule import (
+    Schedule,
+    given_schedule,
+    read_schedule,
+    resumed_schedule,
+    standard_schedule,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,7 +148,8 @@ def update(
 
     Parameters
     ----------
-    schedule : what is given; the case's standard regimen if None
+    schedule : what is given; if None the case's standard regimen, or, where treatment has begun,
+        what was delivered and the plan resumed
     observations : a file, a table as in one, or observations
     ensemble : of the library, or a file; the case's own if None
     particles : moved where the members collapse
@@ -156,7 +165,9 @@ def update(
     instance = case_of(case)
     label, measured = _observations(observations, instance)
     prior = ensemble if isinstance(ensemble, Ensemble) else ensemble_of(instance, ensemble)
-    treatment = _schedule(schedule, instance)
+    treatment = treatment_of(schedule, instance)
+    if schedule is None:
+        refuse_unknown_days(instance, measured, label)
     clock = Clock(time_limit, listener)
     space = Space(prior, any(o.kind == "volume" for o in measured))
     values = Values(space, Likelihood(measured), treatment, clock)
@@ -225,10 +236,34 @@ def _observations(
     return str(observations), read_observations(str(observations), instance)
 
 
-def _schedule(schedule: Schedule | None, instance: Instance) -> Schedule:
-    """The schedule checked against the case; its standard regimen if None."""
+def refuse_unknown_days(instance: Instance, measured: tuple[Observation, ...], label: str) -> None:
+    """Without a plan nobody knows what is given between today and a later measurement."""
+    past = past_of(instance)
+    if past is None or past.planned_fractions is not None:
+        return
+    rule = (
+        f"after today, day {past.today}: no plan says what is given until then; name the schedule, "
+        "or state what was planned"
+    )
+    late = [o for o in measured if o.day > past.today]
+    if late:
+        raise InputError([Problem(label, f"{o.kind}, day", str(o.day), rule) for o in late])
+
+
+def treatment_of(schedule: Schedule | None, instance: Instance) -> Schedule:
+    """The schedule checked against the case; if None what `update` says."""
     if schedule is not None:
-        return read_schedule(schedule.to_json(instance), instance, "schedule")
+        treatment = read_schedule(schedule.to_json(instance), instance, "schedule")
+        problems = [
+            Problem(instance.name, "schedule", "before today", rule)
+            for rule in other_past(instance, treatment)
+        ]
+        if problems:
+            raise InputError(problems)
+        return treatment
+    if instance.delivered is not None:
+        resumed = resumed_schedule(instance)
+        return given_schedule(instance) if resumed is None else resumed
     standard = standard_schedule(instance)
     if standard is None:
         rule = "the case states no standard regimen: give the schedule that the patient gets"

@@ -307,23 +307,16 @@ def _free(lesion: Lesion) -> bool:
 
 
 def can_state(instance: Instance) -> bool:
-    """Whether the programme covers a case: its past, and means over radiosensitivities, if any."""
-    if instance.delivered is not None:
-        return False
+    """Whether the programme covers a case: its means over radiosensitivities, if any."""
     if instance.objective.of_dose_alone or not any(lesion.spread for lesion in instance.lesions):
         return True
     return not any(_free(lesion) for lesion in instance.lesions)
 
 
 def refuse_unstated(instance: Instance) -> None:
-    """Raise InputError for a treatment that has begun, and for means over radiosensitivities that
-    the programme does not cover.
-    """
+    """Raise InputError for means over radiosensitivities that the programme does not cover."""
     if can_state(instance):
         return
-    if instance.delivered is not None:
-        rule = "a treatment that has begun is searched (method auto), not stated as one programme"
-        raise InputError([Problem(instance.name, "delivered", "stated", rule)])
     rule = (
         "the stated programme has no free courses beside it, and their own search (method "
         "auto) only in the cases that it covers (README)"

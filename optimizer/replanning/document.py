@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from abscopt.instances.history.past import past_of
 from abscopt.instances.history.rests import missed_days
+from abscopt.optimizer.replanning.left_behind import left_behind, left_lines
 from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.report import solve_report
 from abscopt.optimizer.results.result import DISCLAIMER, FORMAT
 from abscopt.optimizer.results.wording import NOT_JUDGED, date_words
+from abscopt.optimizer.schedule import given_schedule
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
@@ -30,6 +32,7 @@ def document(study: Replan) -> dict[str, Any]:
         "notice": DISCLAIMER,
         "instance": case.name,
         "today": None if past is None else past.today,
+        "left_behind": None if past is None else left_behind(case, past),
         "unit": study.result.unit,
         "planned": _judged(study.planned, case),
         "resumed": _judged(study.resumed, case),
@@ -61,18 +64,21 @@ def _judged(judged: Judged | None, case: Instance) -> dict[str, Any] | None:
 
 def text(study: Replan) -> str:
     """The comparison, then the report of the new rest."""
-    lines = [*_head(study), "", _side_by_side(study), *_values(study), *_why(study), ""]
+    old = None if study.resumed is None else study.resumed.schedule
+    table = rest_table(study.case, old, study.result.schedule)
+    lines = [*start_lines(study.case), "", table, *_values(study), *_why(study), ""]
     report = solve_report(study.result, study.case, (NOT_JUDGED,))
     return plain_text(lines).rstrip("\n") + "\n\n" + report
 
 
-def _head(study: Replan) -> Iterator[str]:
-    case, past = study.case, past_of(study.case)
+def start_lines(case: Instance) -> Iterator[str]:
+    """What was given and missed until today."""
+    past = past_of(case)
     if past is None:
         yield f"{case.name}: nothing was given yet; this is the answer of solve."
         return
     yield f"{case.name}: the rest of a treatment, from {date_words(case, past.today)} on"
-    so_far = [*_lesions_given(case), *_drugs(study.stopped.schedule)]
+    so_far = [*_lesions_given(case), *_drugs(given_schedule(case))]
     yield f"Given    {', '.join(so_far) or 'nothing'}"
     missed = [
         f"{lesion.name} {days} treatment day{'s' * (days > 1)}"
@@ -81,6 +87,7 @@ def _head(study: Replan) -> Iterator[str]:
     ]
     if missed:
         yield f"Missed   {', '.join(missed)}"
+    yield from left_lines(case, past)
     if past.planned_fractions is None:
         yield "Planned  not known: state a plan to see what the interruption costs"
 
@@ -124,12 +131,12 @@ def _infusion_words(schedule: Schedule, drug: str, today: int) -> str:
     return f"{len(days)} doses, day {days[0]}" + (f" to {days[-1]}" if len(days) > 1 else "")
 
 
-def _side_by_side(study: Replan) -> Table:
+def rest_table(case: Instance, old: Schedule | None, answer: Schedule | None) -> Table:
+    """The plan resumed and the new rest side by side."""
     table = plain_table("The rest", "", "Plan resumed", "New")
-    past, answer = past_of(study.case), study.result.schedule
+    past = past_of(case)
     today = 0 if past is None else past.today
-    old = None if study.resumed is None else study.resumed.schedule
-    for lesion in study.case.lesions:
+    for lesion in case.lesions:
         if lesion.irradiable:
             table.add_row(
                 lesion.name,

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from abscopt.instances.history.past import past_of
-from abscopt.instances.load import InputError, Problem, case_of
+from abscopt.instances.load import case_of
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.pipeline import solve
+from abscopt.optimizer.replanning.changes import changed_parts
 from abscopt.optimizer.replanning.started import with_past
 from abscopt.optimizer.schedule import (
     Schedule,
@@ -110,9 +111,6 @@ def replan(
     if delivered is not None:
         table = dict(delivered) if not hasattr(delivered, "model_fields_set") else delivered
         instance = with_past(instance, table)  # type: ignore[arg-type]
-    if options.get("method", "auto") != "auto":
-        rule = "the rest of a treatment is searched: method auto"
-        raise InputError([Problem(instance.name, "method", str(options["method"]), rule)])
     result = solve(instance, **options)
     return compared(instance, result)
 
@@ -131,30 +129,27 @@ def compared(instance: Instance, result: Result) -> Replan:
 
 def _planned(instance: Instance) -> Judged | None:
     """The plan as it was, judged as if nothing had come between."""
+    plan = planned_schedule(instance)
+    if plan is None:
+        return None
+    before = instance.unchecked({"delivered": None})
+    return Judged(plan, Judge(before).evaluate(plan))
+
+
+def planned_schedule(instance: Instance) -> Schedule | None:
+    """The plan that a past states or follows."""
     past = past_of(instance)
     if past is None or past.planned_fractions is None:
         return None
-    plan = schedule_of_events(past.planned_fractions, past.planned_doses or ())
-    before = instance.unchecked({"delivered": None})
-    return Judged(plan, Judge(before).evaluate(plan))
+    return schedule_of_events(past.planned_fractions, past.planned_doses or ())
 
 
 def _steps(judge: Judge, resumed: Judged, answer: Schedule | None) -> tuple[Step, ...]:
     """Each lesion and agent whose rest changes, with what that alone gains."""
     if answer is None:
         return ()
-    old, steps = resumed.schedule, []
-    for lesion in judge.instance.lesions:
-        if answer.course(lesion.name) != old.course(lesion.name):
-            course = [f for f in answer.fractions if f.lesion == lesion.name]
-            elsewhere = [f for f in old.fractions if f.lesion != lesion.name]
-            steps.append((lesion.name, Schedule.of([*elsewhere, *course], old.infusions)))
-    for drug in sorted({i.drug for i in (*answer.infusions, *old.infusions)}):
-        doses = [i for i in answer.infusions if i.drug == drug]
-        if doses != [i for i in old.infusions if i.drug == drug]:
-            of_others = [i for i in old.infusions if i.drug != drug]
-            steps.append((drug, Schedule.of(old.fractions, [*of_others, *doses])))
-    return tuple(_step(judge, resumed, *step) for step in steps)
+    parts = changed_parts(judge.instance, resumed.schedule, answer)
+    return tuple(_step(judge, resumed, *part) for part in parts)
 
 
 def _step(judge: Judge, resumed: Judged, what: str, changed: Schedule) -> Step:

@@ -43,6 +43,8 @@ class Circumstances:
     plan : file of the schedule that was planned
     hold : `agent@DAY`, not before that day, or `agent`, never again
     closed : days or ranges without a machine, as `21-25`
+    weekends : whether lesions that have begun may use days off
+    stop : lesions that receive nothing more
     """
 
     today: str | None = None
@@ -51,6 +53,7 @@ class Circumstances:
     hold: tuple[str, ...] = ()
     closed: tuple[str, ...] = ()
     weekends: bool = False
+    stop: tuple[str, ...] = ()
 
 
 def started(
@@ -79,7 +82,9 @@ def started(
         table["plan"] = events_table(_schedule(case, circumstances.plan))
     table["holds"] = [*table.get("holds", []), *(_hold(case, text) for text in circumstances.hold)]
     if circumstances.weekends:
-        table["rest"] = _with_weekends(case, table)
+        table["rest"] = _with_rest(table, _begun_or_planned(table), "weekends")
+    if circumstances.stop:
+        table["rest"] = _with_rest(table, set(circumstances.stop), "stop")
     label = file or case.name
     if not circumstances.closed:
         return with_past(case, table, label)
@@ -262,11 +267,16 @@ def _closed(case: Instance, texts: Sequence[str]) -> Instance:
     )
 
 
-def _with_weekends(case: Instance, table: dict[str, Any]) -> list[dict[str, Any]]:
-    rests = {row.get("lesion"): row for row in table.get("rest", [])}
-    lesions = {row["lesion"] for key in ("fractions",) for row in table.get(key, [])}
+def _begun_or_planned(table: dict[str, Any]) -> set[str]:
+    """Lesions that were irradiated, that are planned to be, or of which something is said."""
+    lesions = {row["lesion"] for row in table.get("fractions", [])}
     lesions |= {row["lesion"] for row in table.get("plan", {}).get("fractions", [])}
-    return [
-        {**rests.get(name, {"lesion": name}), "weekends": True}
-        for name in sorted(lesions | set(rests))
-    ]
+    return lesions | {row["lesion"] for row in table.get("rest", []) if "lesion" in row}
+
+
+def _with_rest(table: dict[str, Any], lesions: set[str], key: str) -> list[dict[str, Any]]:
+    """What may follow, with one more thing said of some lesions."""
+    rests = {row.get("lesion"): row for row in table.get("rest", [])}
+    for name in sorted(lesions):
+        rests[name] = {**rests.get(name, {"lesion": name}), key: True}
+    return list(rests.values())

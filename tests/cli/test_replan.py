@@ -81,7 +81,25 @@ def test_dates_and_closed_days(run: Any, plan: Path) -> None:
     assert not days & set(range(today, today + 4))
 
 
+def test_an_early_stop(run: Any, plan: Path) -> None:
+    days = _days(plan)
+    lesion = next(
+        row.split(",")[3] for row in plan.read_text().splitlines() if ",radiation," in row
+    )
+    result = run(
+        "replan", CASE, "--delivered", plan, "--today", days[0] + 1, "--stop", lesion, "--json",
+        "--gap", "0.05",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert [f["day"] for f in document["result"]["schedule"]["fractions"]] == days[:1]
+    carried = next(x for x in document["left_behind"]["lesions"] if x["name"] == lesion)
+    assert (carried["fractions"], carried["last_day"]) == (1, days[0])
+    assert 0 < carried["surviving_share"] < 1
+
+
 WRONG = {
+    "an unknown lesion stopped": (["--stop", "spleen"], "delivered.rest"),
     "a day without anything": (["--missed", "primary@900"], "--missed"),
     "an unknown agent": (["--hold", "aspirin"], "delivered.holds[0].agent"),
     "no day": (["--today", "soon"], "--today"),
@@ -110,3 +128,25 @@ def test_wrong_files_are_named_with_their_place(
     result = run("replan", CASE, "--delivered", csv)
     assert result.exit_code == 2
     assert "line 2 what" in result.stderr
+
+
+def test_under_an_ensemble_and_with_counts(run: Any, plan: Path, tmp_path: Path) -> None:
+    days = _days(plan)
+    lesion = next(
+        row.split(",")[3] for row in plan.read_text().splitlines() if ",radiation," in row
+    )
+    past = ("--delivered", plan, "--today", days[1] + 1, "--missed", f"{lesion}@{days[1]}")
+    counts = tmp_path / "counts.toml"
+    counts.write_text('[[observations]]\nkind = "alc"\nday = 0\nvalue = 1.6\n')
+    refused = run("update", CASE, plan, *past, "--observations", counts, "--ensemble", "monitored")
+    assert refused.exit_code == 2
+    assert "no fraction was given on day" in refused.stderr
+    result = run(
+        "replan", CASE, *past, "--ensemble", "radiobiology", "--members", "2", "--gap", "0.2",
+        "--json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    comparison = json.loads(result.stdout)["replan"]
+    assert len(comparison["interruption_cost"]) == len(comparison["new"]["values"])
+    given = [f["day"] for f in comparison["stopped"]["schedule"]["fractions"]]
+    assert given == [days[0]]

@@ -20,6 +20,7 @@ from abscopt.instances.schema import Instance
 from abscopt.optimizer import evaluate, replan, solve
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.programme.data import can_state
 from abscopt.optimizer.replanning.started import with_past
 from abscopt.optimizer.schedule import Schedule, resumed_schedule, standard_schedule
 
@@ -66,6 +67,25 @@ def test_the_best_rest_is_that_of_enumeration(make: Any) -> None:
             assert result.objective >= verdict.objective - GAP
     assert found["optimal"] >= 2
     assert found["resumed"] >= 1
+
+
+@pytest.mark.parametrize("make", [random_case, widened_case])
+def test_the_one_programme_finds_the_same_rest(make: Any) -> None:
+    found = {"optimal": 0, "infeasible": 0}
+    for seed in range(3, 15):
+        case = begun(build(make(seed)), seed, menus=MENUS)
+        if case is None or _number(case) > 100 or not can_state(case):
+            continue
+        judge = Judge(case)
+        verdicts = [judge.evaluate(schedule) for schedule in all_rests(case)]
+        best = max((v.objective for v in verdicts if v.feasible), default=None)
+        result = solve(case, gap=GAP, time_limit=60, method="single")
+        assert result.status == ("infeasible" if best is None else "optimal"), seed
+        found[result.status] += 1
+        if best is not None:
+            assert result.objective is not None and result.bound is not None
+            assert best - GAP - 1e-9 <= result.objective <= best + 1e-9 <= result.bound + 2e-9
+    assert found["optimal"] >= 2
 
 
 def _number(case: Instance) -> float:
@@ -160,13 +180,11 @@ def _without_none(table: Any) -> Any:
     return [_without_none(entry) for entry in table] if isinstance(table, list) else table
 
 
-def test_free_courses_and_the_one_programme_are_refused() -> None:
+def test_free_courses_are_refused() -> None:
     free = load("toy-fractionation")
     if free.lesions[0].course is not None and free.lesions[0].course.form == "free":
         with pytest.raises(InputError, match="uniform menus"):
             with_past(free, {"today": 1})
-    with pytest.raises(InputError, match="searched"):
-        solve(with_past(load("early-sabr"), {"today": 1}), method="single")
 
 
 def test_what_was_given_may_break_a_limit_and_the_sentence_says_so() -> None:
@@ -297,6 +315,26 @@ def test_a_broken_machine_and_a_drug_on_hold() -> None:
     never = with_past(case, {**table, "holds": [{"agent": agent}]})
     options = continued_doses(never, next(a for a in never.agents if a.name == agent))
     assert [len(doses) for doses in options] == [1]
+
+
+def test_a_lesion_that_is_stopped_early_receives_nothing_more() -> None:
+    case = load("oligomet-3")
+    plan = standard_schedule(case)
+    assert plan is not None
+    first, second = (case.lesions[i].name for i in case.irradiable[:2])
+    today = plan.course(first)[0][0] + 1
+    table = table_of(plan, today) | {
+        "rest": [{"lesion": name, "stop": True} for name in (first, second)]
+    }
+    table["fractions"] = [f for f in table["fractions"] if f["lesion"] != second]
+    study = replan(with_past(case, table), gap=0.5, time_limit=60)
+    answer = study.result.schedule
+    assert answer is not None
+    assert answer.course(first) == tuple(f for f in plan.course(first) if f[0] < today)
+    assert answer.course(second) == ()
+    assert any(name not in (first, second) for name in {f.lesion for f in answer.fractions})
+    verdict = Judge(study.case).evaluate(plan)
+    assert any(rule.startswith(f"{first}: the course is not among") for rule in verdict.off_menu)
 
 
 def test_a_lesion_that_missed_its_start_begins_late() -> None:
