@@ -18,7 +18,8 @@ library may have changed beside the file: where objective or bound differ by a b
 `08c6674` is the last commit before modules moved into rooms, `8e51b08` the last one of that work
 whose answers are those of the model before it was changed. What is measured is stored at once in
 `side_by_side.json`, one comparison for each pair of commits, and the page SIDE_BY_SIDE.md written
-from it; `--page` only writes it. The environment is that of the first row.
+from it; `--page` only writes it. The environment is that of the first row; a comparison may have a
+`note` in the file, which the page shows.
 """
 
 from __future__ import annotations
@@ -163,6 +164,8 @@ def section(comparison: dict[str, Any]) -> Iterator[str]:
     environment = ", ".join(f"{key} {value}" for key, value in comparison["environment"].items())
     rows = sorted(comparison["rows"], key=lambda row: row["case"])
     yield from (f"## {comparison['before']} and {comparison['after']}", "", f"{environment}.", "")
+    if "note" in comparison:
+        yield from (comparison["note"], "")
     yield from (*HEAD, *map(line, rows), "")
     first, second = (sum(row[side]["seconds"] for row in rows) for side in ("before", "after"))
     ratios = [row["after"]["seconds"] / row["before"]["seconds"] for row in rows]

@@ -41,8 +41,8 @@ class Settings:
     least_ground : [effect] added where lesions at rest have none, so that its logarithm exists;
         smaller makes the first cell wider, larger the bound weaker.
     breaks : [points] of majorants of the curved range, and of effect; the master's value falls with
-        the square of their distance, its size grows with them: half and double give other answers
-        within the gap, in as many nodes.
+        the square of their distance, its size grows with them: half and double give the same
+        answer in as many nodes.
     wide_breaks : [points] over the whole range of a burden, where values are nearly linear.
     curved : [nats] on both sides of log burden 0 within which the value is curved: e^-6 is 0.2 %.
     missed : [objective per nat or fraction] price of what a mixture lacks to reach its ranges;

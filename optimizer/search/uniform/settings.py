@@ -19,8 +19,8 @@ class Settings:
 
     Attributes
     ----------
-    few : [schedules] of a node or a family that are valued at once instead of bounded: half and
-        double give the same answer in as many nodes.
+    few : [schedules] of a node or a family that are valued at once instead of bounded: half gives
+        a fifth more nodes in 0.84 of the time on three cases, double twice the time.
     enough : [gaps] within which a bound that was known before ends a search; the rest of the gap is
         left to the second stage. Below 2, the gap that the user asked for.
     late : [groups of plans] whose ceilings are computed although the time is over, at most for
@@ -40,8 +40,8 @@ class Settings:
     inherited : [prices] of a node that are tried on its parts, those of the worst cells: half and
         double give the same answer in as many nodes.
     mixed : [share of the excess over the threshold] that a lesion loses by being decided, treated
-        or not, below which it is split; above it, a spread of a mixture is split by burden: double
-        changes nothing, half 0.87 of the nodes, a case met its limit.
+        or not, below which it is split; above it, a spread of a mixture is split by burden: half
+        and double give the same answer in as many nodes.
     plans_first : [share of the excess] that the best plan alone must be bounded lower for a node to
         be split by plans: half and double give the same answer in as many nodes.
     settled : [share of the excess] by which the bound in the cells may exceed the LP's value when
