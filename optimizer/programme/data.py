@@ -319,7 +319,7 @@ def refuse_unstated(instance: Instance) -> None:
         return
     rule = (
         "the stated programme has no free courses beside it, and their own search (method "
-        "auto) only in the cases that it covers (README)"
+        "auto) only in the cases that it covers (docs/tour.md)"
     )
     problems = [
         Problem(instance.name, f"lesions[{i}].alpha_cv", f"{lesion.alpha_cv:g}", rule)

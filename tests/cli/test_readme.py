@@ -1,4 +1,4 @@
-"""The README's commands run from top to bottom, each with the result that it promises."""
+"""Commands of the README and of the pages that it points to run from top to bottom."""
 
 from __future__ import annotations
 
@@ -13,22 +13,25 @@ import pytest
 from abscopt.instances.load import CASES, load
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {"README.md": "\n## Commands\n", "docs/tour.md": "# A tour of the commands\n"}
+"""Pages with a block of commands, and the heading above it."""
 WRITES = ("--out", "--ics", "--csv")
 """Options whose value is a file or folder that is there afterwards."""
 
 
-def block(language: str, heading: str) -> str:
+def block(page: str, language: str, heading: str) -> str:
     """The first code block of a language below a heading."""
-    below = README[README.index(f"\n## {heading}\n") :]
+    text = (ROOT / page).read_text(encoding="utf-8")
+    below = text[text.index(heading) :]
     found = re.search(rf"```{language}\n(.*?)```", below, re.S)
     assert found is not None, heading
     return found.group(1)
 
 
-def commands() -> list[list[str]]:
+def commands(page: str) -> list[list[str]]:
     """Arguments of each `abscopt` of the block of commands; remarks left out."""
-    lines = [shlex.split(line, comments=True) for line in block("sh", "Commands").splitlines()]
+    text = block(page, "sh", PAGES[page])
+    lines = [shlex.split(line, comments=True) for line in text.splitlines()]
     assert all(line[0] == "abscopt" for line in lines)
     return [line[1:] for line in lines]
 
@@ -41,10 +44,11 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_commands_run_in_this_order(run: Any, clone: Path) -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_run_in_this_order(run: Any, clone: Path, page: str) -> None:
     pytest.importorskip("matplotlib")
     said: dict[str, str] = {}
-    for arguments in commands():
+    for arguments in commands(page):
         result = run(*arguments)
         line = shlex.join(arguments)
         assert result.exit_code == 0, f"{line}\n{result.output}"
@@ -55,6 +59,8 @@ def test_commands_run_in_this_order(run: Any, clone: Path) -> None:
     listed = next(text for line, text in said.items() if line == "instances list")
     assert all(path.stem in listed for path in CASES.glob("*.toml"))
     assert load(clone / "my-case.toml").name
+    if page == "README.md":
+        return
     compared = next(text for line, text in said.items() if "--solver" in line)
     assert "disagree" not in compared
     assert compared.count("agree") >= 3
@@ -63,7 +69,7 @@ def test_commands_run_in_this_order(run: Any, clone: Path) -> None:
 def test_python_runs(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("matplotlib").use("svg")
     names: dict[str, Any] = {}
-    exec(block("python", "From Python"), names)
+    exec(block("README.md", "python", "\n## From Python\n"), names)
     printed = capsys.readouterr().out
     assert "Optimal within the stated gap" in printed
     assert (clone / "calendar.svg").exists()
@@ -71,6 +77,8 @@ def test_python_runs(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_case_of_the_page_solves(run: Any, clone: Path) -> None:
-    (clone / "two-sites.toml").write_text(block("toml", "Write a case"), encoding="utf-8")
+    (clone / "two-sites.toml").write_text(
+        block("docs/case.md", "toml", "# Write a case"), encoding="utf-8"
+    )
     assert "ok" in run("instances", "check", "two-sites.toml").output
     assert run("solve", "two-sites.toml").exit_code == 0
