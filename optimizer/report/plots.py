@@ -149,7 +149,7 @@ def _draw_fractions(
             text = _dose_text(doses)
             ax.text(
                 day, place, text, ha="center", va="center", fontsize=6.5 if width > 25 else 8,
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.8},
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.95},
             )  # fmt: skip
     if not inside and fractions:
         words = ", ".join(
@@ -183,7 +183,8 @@ def limits(finding: Finding, ax: Axes | None = None) -> Axes:
                 place + 0.17, _percent_used(usual), 0.28, color="white", edgecolor="0.35",
                 hatch="///", linewidth=0.4,
             )  # fmt: skip
-        text = "-" if use.use is None else f"{share:.0f}"
+        digits = 1 if 99.0 <= share < 100.0 else 0  # what is below its limit is not called 100
+        text = "-" if use.use is None else f"{share:.{digits}f}"
         beside = BESIDE_LINE if 100 >= share > NEAR_LINE else share + 1
         ax.text(beside, place - 0.17, text, va="center", fontsize=7.5)
     ax.axvline(100, color="black", linewidth=1)
