@@ -18,6 +18,8 @@ ENSEMBLE = ["--ensemble", "radiobiology", "--members", "3"]
 MODES = {
     "mean": ["solve", "early-sabr", *ENSEMBLE, "--risk", "mean"],
     "regret": ["solve", "early-sabr", *ENSEMBLE, "--risk", "regret"],
+    "single": ["solve", "early-sabr", *ENSEMBLE, "--risk", "worst", "--method", "single"],
+    "free": ["solve", "toy-free-20", *ENSEMBLE, "--risk", "mean"],
     "observe": ["solve", "early-sabr", *ENSEMBLE, "--observe", "burden:primary@7<0.2~0.3"],
     "robustness": ["robustness", "early-sabr", *ENSEMBLE],
 }
@@ -37,6 +39,15 @@ def test_a_signal_leads_to_the_answer_so_far(mode: str) -> None:
     assert process.returncode in (0, 4), errors
     assert told.strip() and b"Traceback" not in errors
     held(json.loads(answer))
+
+
+@pytest.mark.parametrize("mode", ["mean", "single", "free", "observe"])
+def test_a_time_limit_leaves_an_answer_and_a_bound(mode: str) -> None:
+    limited = [*COMMAND, *MODES[mode], "--gap", "1e-9", "--json", "--time-limit", "4"]
+    done = subprocess.run(limited, capture_output=True, timeout=300, check=False)
+    assert done.returncode in (0, 4), done.stderr
+    assert b"Traceback" not in done.stderr and done.stderr.strip()
+    held(json.loads(done.stdout))
 
 
 def held(document: dict[str, Any]) -> None:

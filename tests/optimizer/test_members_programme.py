@@ -24,7 +24,7 @@ from abscopt.optimizer.search.ensemble.risk import Risk
 from abscopt.optimizer.solver import solve_matrix
 
 GAP = 1e-3
-SEEDS, FREE_SEEDS = range(6), range(5)
+SEEDS, FREE_SEEDS = range(5), range(4)
 CAP_GY = 160.0
 
 
