@@ -19,6 +19,7 @@ import numpy as np
 from abscopt.instances.load import InputError, Problem
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.answer import bound_tolerance
+from abscopt.optimizer.candidates.ceilings import ceiling_of_case
 from abscopt.optimizer.differences import excess
 from abscopt.optimizer.ensemble.asked import Asked
 from abscopt.optimizer.ensemble.searched import Searched, by_programme, by_search
@@ -326,7 +327,8 @@ def _answer(
             continue
         if answer is None or rival.risk > answer.risk:
             answer = rival
-    bound = searched.bound if math.isfinite(searched.bound) else None
+    proved = min(searched.bound, _ceiling(panel))
+    bound = proved if math.isfinite(proved) else None
     if answer is not None and bound is not None:
         errors = JUDGE_TOLERANCE * max(1.0, abs(bound))
         if searched.by_programme:
@@ -348,6 +350,17 @@ def _answer(
         standard, best, error, searched.nodes, clock.elapsed, seed,
         searched.by_programme,
     )  # fmt: skip
+
+
+def _ceiling(panel: Panel) -> float:
+    """What holds of every schedule before anything is searched; infinite where nothing does.
+
+    risk(V) <= risk(ceilings), where V_m <= ceiling_m;  -max_m (V*_m - V_m) <= 0
+    """
+    if panel.asked.kind == "regret":
+        return math.inf if panel.best is None else 0.0
+    ceilings = np.array([ceiling_of_case(member) for member in panel.ensemble.instances])
+    return panel.risk(ceilings) if np.isfinite(ceilings).all() else math.inf
 
 
 def _unknown(panel: Panel, best: FloatArray | None) -> bool:
