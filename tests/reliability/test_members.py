@@ -7,7 +7,7 @@ from reliability_parts import members, observations
 from reliability_parts.tally import Tally
 
 
-@pytest.mark.parametrize("seed", [10_000, 10_001, 10_004])
+@pytest.mark.parametrize("seed", [10_000, 10_001, 10_006])
 def test_small_ensembles_are_decided_as_by_enumeration(seed: int) -> None:
     tally = members.examine(seed)
     assert not tally.faults

@@ -38,10 +38,16 @@ BEYOND = 1e-5
 
 
 def edges(data: Data, h: int) -> list[float]:
-    """Edges of the cells at a horizon, from the least ln Z to the greatest."""
+    """Edges of the cells at a horizon, from the least ln Z to the greatest.
+
+    Those of judged effects Z lie beyond what tangents of ln Z there may add (`pairs.log_effect`):
+    1e-6 e^(greatest A) / Z at most, which moves the kill by no more than 1e-6 e^(greatest A).
+    """
     lowest, greatest = pairs.log_range(data)
     low, high = float(lowest[h].min()) - RANGE_MARGIN, float(greatest[h].max()) + RANGE_MARGIN
-    inner = [math.log(z) + BEYOND for z in data.refinement.effects if z > 0]
+    greatest_loss = sum(data.columns.loss[:, c].max(axis=1) for c in data.of_lesion.values())
+    room = pairs.LEAST_EFFECT * float(np.exp(np.max(greatest_loss)))
+    inner = [math.log(z) + BEYOND + room / z for z in data.refinement.effects if z > 0]
     return [low, *sorted(t for t in inner if low + INSIDE < t < high - INSIDE), high]
 
 
