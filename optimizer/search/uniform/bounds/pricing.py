@@ -276,39 +276,40 @@ class _LagrangianTerms:
     """
 
     def __init__(self, courses: LesionPricing, prices: Sequence[DualPrices]):
-        """Factors of the terms, for m vectors of multipliers, P patterns and N fractions.
+        """Prices of m vectors of multipliers: rows (m, rows), log_kill (m,), effect (m, horizons).
 
-        base[m, p] = - rows_m . days[p] - w_m least[p]            (m, P), w = sum_h log_kill[h]
-        weight[m, p, h] = e^(most[p]) effect_m[h]                 (m, P, horizons)
-        product_base = base + sum_h resting[p, h] weight          (m, P)
-        product[m, i, p] = sum_h unit[p, i, h] weight[m, p, h]    (m, N, P)
+        log_kill[m] = sum_h log_kill_m[h]
         """
         self.courses = courses
-        patterns = courses.patterns
         self.rows = np.stack([y.rows for y in prices])
-        log_kill = np.array([y.log_kill.sum() for y in prices])
-        effect = np.stack([y.effect for y in prices])
-        self.weight = np.exp(patterns.most)[:, None] * effect[:, None]
-        self.base = -(self.rows @ patterns.days.T) - log_kill[:, None] * patterns.least
-        self.product_base = self.base + (patterns.resting * self.weight).sum(axis=2)
-        self.product = np.einsum("pnh,mph->mnp", patterns.unit, self.weight)
+        self.log_kill = np.array([y.log_kill.sum() for y in prices])
+        self.effect = np.stack([y.effect for y in prices])
 
     def of(self, block: _PricedBlock, rows: IntArray | None) -> FloatArray:
         """(m, rows, P) terms of some kinds of a block, or of all, without what kinds put into rows.
 
-        release (rows, N) @ product (m, N, P) + product_base, or where a drug acts on suppression
-        sum_h dense[k, p, h] weight[m, p, h] + base; -inf for pairs that no plan allows.
+        base[m, p] = - rows_m . days[p] - log_kill_m least[p]     (m, P)
+        weight[m, p, h] = e^(most[p]) effect_m[h]                 (m, P, horizons)
+        product[m, i, p] = sum_h unit[p, i, h] weight[m, p, h]    (m, N, P)
+
+        release (rows, N) @ product + sum_h resting[p, h] weight + base, or where a drug acts on
+        suppression sum_h dense[k, p, h] weight[m, p, h] + base; -inf for pairs that no plan allows.
+        Only for the patterns of the block: most nodes are left with few blocks.
         """
+        patterns, days = self.courses.patterns, block.days
+        weight = np.exp(patterns.most[days])[:, None] * self.effect[:, None]
+        base = -(self.rows @ patterns.days[days].T)
+        base -= self.log_kill[:, None] * patterns.least[days]
         if block.dense is not None:
             dense = block.dense if rows is None else block.dense[rows]
-            total: FloatArray = np.einsum("kph,mph->mkp", dense, self.weight[:, block.days])
-            total = total + self.base[:, None, block.days]
+            total: FloatArray = np.einsum("kph,mph->mkp", dense, weight)
+            total = total + base[:, None]
         else:
-            release = self.courses.release[block.kinds, : block.source.count]
-            if rows is not None:
-                release = release[rows]
-            total = release @ self.product[:, : block.source.count, block.days]
-            total += self.product_base[:, None, block.days]
+            count = block.source.count
+            product = np.einsum("pnh,mph->mnp", patterns.unit[days, :count], weight)
+            release = self.courses.release[block.kinds, :count]
+            total = (release if rows is None else release[rows]) @ product
+            total += (base + (patterns.resting[days] * weight).sum(axis=2))[:, None]
         if block.dead is not None:
             total[:, block.dead if rows is None else block.dead[rows]] = -np.inf
         return total
