@@ -76,6 +76,7 @@ def solve(
     listener: Listener | None = None,
     start: Schedule | None = None,
     memory: Memory | None = None,
+    brief: bool = False,
 ) -> Result:
     """Best schedule of a case, judged, with a proven bound.
 
@@ -88,6 +89,8 @@ def solve(
         `single` (one MILP)
     start : a schedule to begin with; where it is feasible, the answer is at least as good
     memory : what solves of related cases left; the search uses it and adds to it
+    brief : one of many points: the search alone takes the whole gap, without a second stage, notes
+        on the answer, and cheap schedules that its bound is held against
 
     Raises
     ------
@@ -107,12 +110,16 @@ def solve(
         if audit.infeasible is not None:
             solved = _without_search(audit.infeasible.text)
         else:
-            solved = _solved(instance, judge, wanted, threads, seed, method, clock, start, memory)
+            memory = memory or Memory()
+            solved = _solved(
+                instance, judge, wanted, threads, seed, method, clock, start, memory, brief
+            )
             bound = _true_bound(instance, solved)
             solved = with_lesions_added(judge, audit.alone, solved, bound, wanted)
         evaluation = _judged(judge, solved)
         result = _result(instance, judge, solved, evaluation, wanted, method, seed, clock)
-        return replace(result, notes=answer_notes(judge, audit, result), case=instance)
+        notes = audit.notes if brief else answer_notes(judge, audit, result)
+        return replace(result, notes=notes, case=instance)
 
 
 def _without_search(reason: str) -> Solved:
@@ -129,7 +136,8 @@ def _solved(
     method: Method,
     clock: Clock,
     start: Schedule | None,
-    memory: Memory | None,
+    memory: Memory,
+    brief: bool,
 ) -> Solved:
     if clock.expired:
         return Solved()
@@ -147,8 +155,9 @@ def _solved(
             method,
             clock,
             start,
-            memory or Memory(),
+            memory,
             in_reserve,
+            brief,
         )
     except Stopped:
         solved = no_worse(Solved(), in_reserve)
@@ -168,16 +177,18 @@ def _begun(
     start: Schedule | None,
     memory: Memory,
     in_reserve: tuple[Schedule, float] | None,
+    brief: bool,
 ) -> Solved:
     candidates = Candidates(instance) if method == "single" else memory.candidates(instance)
     by_search = method == "auto" and not candidates.free
-    given = [schedule for schedule in (start, *memory.schedules) if schedule is not None]
+    remembered = memory.schedules[:1] if brief else memory.schedules
+    given = [schedule for schedule in (start, *remembered) if schedule is not None]
 
     def first(known: Known | None) -> Solved:
         if method == "auto" and known is None and proved_infeasible(instance, clock, seed):
             return Solved(infeasible=True, reason=TOGETHER)
         if by_search:
-            return ways.by_search(candidates, gap, seed, clock, known, given, memory)
+            return ways.by_search(candidates, gap, seed, clock, known, given, memory, brief)
         if method == "auto" and applies(candidates):
             from abscopt.optimizer.search.free.explore import solve_free
 
@@ -198,7 +209,8 @@ def _begun(
         if engine is not None:
             yield engine.name, lambda known: other(known, engine)
 
-    solved = undoubted(candidates, judge, in_turn(), in_reserve, gap, seed, clock)
+    aided = not (brief and by_search)
+    solved = undoubted(candidates, judge, in_turn(), in_reserve, gap, seed, clock, aided)
     if by_search:
         memory.remember(instance, solved.schedule, solved.bound)
     return solved

@@ -4,6 +4,10 @@ The epsilon-constraint method (Haimes, Lasdon and Wismer 1971): solve; ask for a
 better than the answer's by a step; solve again, until there is none. The answer k is within its gap
 of the best of all schedules whose measure is at most cap_k, and has measure m_k itself, so for
 each cap from m_k to cap_k it is within the gap of the best, too: no point is missed.
+
+Points are solved briefly (`solve`): each begins with what the last one left, and no cheap schedules
+are judged beside it. In their place every bound is held against the answers that follow, which are
+schedules of the earlier cases, too.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from abscopt.instances.limits import AlcLimit, LogisticsLimit
 from abscopt.instances.load import InputError, Problem, case_of
 from abscopt.optimizer.crosscheck import cells
 from abscopt.optimizer.memory import Memory
+from abscopt.optimizer.mip import DoubtError
 from abscopt.optimizer.pipeline import solve
 from abscopt.optimizer.results.csv_rows import csv_rows
 from abscopt.optimizer.results.plain import plain_table, plain_text
@@ -27,6 +32,7 @@ from abscopt.optimizer.results.result import (
     versions,
 )
 from abscopt.optimizer.results.wording import change_lines
+from abscopt.optimizer.solved import JUDGE_TOLERANCE
 from abscopt.optimizer.toxicity_factor import percent_needed, scaled_limits, with_percent
 
 if TYPE_CHECKING:
@@ -127,7 +133,8 @@ def pareto(
     memory, points, complete = Memory(), list[tuple[float, "Result"]](), False
     restricted: Instance | None = instance
     while restricted is not None and len(points) < count:
-        result = solve(restricted, memory=memory, **options)
+        result = solve(restricted, memory=memory, brief=True, **options)
+        _hold_against([earlier for _, earlier in points], result)
         if result.schedule is None:
             complete = result.status == "infeasible"
             break
@@ -138,6 +145,19 @@ def pareto(
         restricted = _better(instance, against, value)
         complete = restricted is None
     return TradeOff(instance, against, tuple(points), complete, _hypervolume(against, points))
+
+
+def _hold_against(earlier: list[Result], result: Result) -> None:
+    """Raise DoubtError where an answer refutes the bound of an earlier one, whose case is wider."""
+    if result.objective is None:
+        return
+    slack = JUDGE_TOLERANCE * max(1.0, abs(result.objective))
+    for wider in earlier:
+        if wider.bound is not None and wider.bound < result.objective - slack:
+            raise DoubtError(
+                f"the bound {wider.bound!r} of a point lies below {result.objective!r} of a later "
+                "one, which it should hold for: solve the case by itself"
+            )
 
 
 def _better(instance: Instance, against: str, value: float) -> Instance | None:

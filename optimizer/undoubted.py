@@ -31,8 +31,13 @@ def undoubted(
     gap: float,
     seed: int,
     clock: Clock,
+    aided: bool = True,
 ) -> Solved:
     """The answer of the first way that no judged schedule refutes; the bound is withdrawn if none.
+
+    Parameters
+    ----------
+    aided : whether cheap schedules are judged for that, besides those in hand
 
     Raises
     ------
@@ -58,7 +63,8 @@ def undoubted(
         else:
             if _misjudged(judge, solved):
                 return solved  # our own failure; `_judged` says which
-            rival = best_known(candidates, judge, solved.schedule, seed, clock)
+            answer = solved.schedule
+            rival = best_known(candidates, judge, answer, seed, clock) if aided else None
             rivals = [known, rival, _valued(judge, solved.schedule)]
             doubt = _refuted(judge.instance, solved, _better(known, rival))
             if doubt is None:

@@ -14,6 +14,7 @@ from abscopt.optimizer.as_rows import closest_row, schedule_of_row
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.ids import CourseIds, PlanId
 from abscopt.optimizer.progress import Stopped, tick
+from abscopt.optimizer.search.uniform import settings as uniform_settings
 from abscopt.optimizer.search.uniform.branches import Trees
 from abscopt.optimizer.search.uniform.explore import explore
 from abscopt.optimizer.search.uniform.ruled_out import not_ruled_out
@@ -44,8 +45,12 @@ def by_search(
     in_reserve: tuple[Schedule, float] | None,
     given: Sequence[Schedule],
     memory: Memory,
+    brief: bool = False,
 ) -> Solved:
-    """By the search of uniform courses, from schedules in hand and what related solves left."""
+    """By the search of uniform courses, from schedules in hand and what related solves left.
+
+    Half of the gap is left to the second stage; a brief search has all of it.
+    """
     schedules = [*([] if in_reserve is None else [in_reserve[0]]), *given]
     known = dict.fromkeys(schedules) if candidates.plans else ()
     starts = [closest_row(candidates, schedule) for schedule in known]
@@ -53,11 +58,14 @@ def by_search(
     if in_reserve is not None and candidates.instance.delivered is not None:
         candidates = _with_some_ruled_out(candidates, starts, in_reserve[1], clock)
         starts, trees = [closest_row(candidates, schedule) for schedule in known], Trees()
-    found = explore(candidates, gap / 2, seed, clock, starts, trees, bound)
+    within = gap / uniform_settings.CURRENT.enough if brief else gap / 2
+    found = explore(candidates, within, seed, clock, starts, trees, bound)
     if trees is memory.trees:
         memory.keep(candidates, found.grounds)
     schedule, claimed, status = None, None, "none"
-    if found.row is not None and found.plan is not None:
+    if brief and found.row is not None and found.plan is not None:
+        schedule, claimed = schedule_of_row(candidates, found.plan, found.row), found.value
+    elif found.row is not None and found.plan is not None:
         schedule, claimed, status = _second(
             candidates,
             found.plan,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abscopt.instances.checks.restriction import restricts
 from abscopt.models.arrays import BoolArray, FloatArray
 from abscopt.optimizer.candidates.coefficients import CourseEffects
 from abscopt.optimizer.candidates.limits.protocol import CAP
@@ -144,7 +145,7 @@ class Candidates:
         if all(getattr(instance, name) == getattr(before, name) for name in LIMITING):
             return Candidates(instance, replace(tables, effects=effects))
         limits = LimitTables.of(instance)
-        if not tables.menus.hold(instance, limits):
+        if not restricts(instance, before) and not tables.menus.hold(instance, limits):
             return None
         beams = BeamTables(instance, limits, tables.beams.beams)
         joined = Parts.joined(instance, limits, beams, tables.menus, tables.plans, effects)

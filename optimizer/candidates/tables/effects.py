@@ -51,6 +51,11 @@ class EffectTables:
     _shared: dict[int, tuple[Shared, ...]] = field(default_factory=dict, repr=False)
     most_bytes: int = MOST_BYTES
 
+    @property
+    def common(self) -> object:
+        """One thing that cases have in common whose courses and plans do the same."""
+        return self._effects
+
     def for_case(self, instance: Instance) -> EffectTables:
         """The same for a case that differs in limits, weights or constants of effectors at most.
 

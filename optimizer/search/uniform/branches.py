@@ -20,6 +20,7 @@ from abscopt.optimizer.candidates.reduction import site_caps
 from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.cells import Cells, unknown
+from abscopt.optimizer.search.uniform.bounds.plan_set import BestOfSets
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.shared import Shared
@@ -153,9 +154,18 @@ def of_subset(node: Node, plans: PlanSet, branch: Branch) -> Node:
 
 
 class Trees:
-    """One tree per family of plans, for cases that offer the same lesions and plans."""
+    """One tree per family of plans, for cases that offer the same lesions and plans.
+
+    Attributes
+    ----------
+    best : what the courses do at best under sets of plans
+    duals : first ones of the families in the last case
+    """
 
     def __init__(self) -> None:
+        self.best = BestOfSets()
+        self.duals: dict[tuple[PlanId, ...], Dual] = {}
+        self._valued: Any = None
         self._fits: Any = None
         self._branches: dict[tuple[PlanId, ...], Branch] = {}
 
@@ -173,6 +183,9 @@ class Trees:
         grown = sum(branch.ends for branch in self._branches.values()) > settings.CURRENT.most_ends
         if self._fits != fits or grown:
             self._fits, self._branches = fits, {}
+        valued = instance.lesions, instance.objective.model_copy(update={"gap": 1.0})
+        if not self.best.fit(candidates) or valued != self._valued:
+            self.duals, self._valued = {}, valued
 
     def of(self, plans: tuple[PlanId, ...]) -> Branch:
         """The tree of one family."""

@@ -156,7 +156,8 @@ class Examiner:
         self.tree.lower(cells.top + BOUND_SAFETY)
         node = Node(dual, alive, cells, (), node.branch)
         if len(dual.set.plans) > 1:
-            self._push_parts(node, Split())
+            fewer = narrow(dual, alive, cells, threshold) if (cells.by >= 0).all() else None
+            self._push_parts(Node(*fewer, (), node.branch) if fewer else node, Split())
         else:
             self._leaf(node, None, few=True)
         return True

@@ -151,6 +151,7 @@ class Search:
         remembered = any(self.trees.of(plans).known for plans in self.pending)
         if remembered:
             self.tree.gap = self.most
+            self.improver.tries = settings.CURRENT.thorough
         in_hand, bounded = self.state.row is not None, math.isfinite(self.proved)
         if in_hand and (bounded or not remembered):
             self._polish()
@@ -203,10 +204,15 @@ class Search:
         return True
 
     def _root(self, plans: tuple[PlanId, ...]) -> Node:
-        dual = Dual(PlanSet(self.candidates, plans))
+        branch = self.trees.of(plans)
+        known = self.trees.best if branch.known else None
+        plan_set = PlanSet(self.candidates, plans, known=known)
+        dual = Dual(plan_set, earlier=self.trees.duals.get(plans))
+        if len(self.trees.duals) < settings.CURRENT.kept_duals or plans in self.trees.duals:
+            self.trees.duals[plans] = dual
         cells = dual.root(settings.CURRENT.first_cells)
         self.state.columns += sum(int(mask.sum()) for mask in dual.set.usable)
-        return Node(dual, dual.set.usable, cells, (), self.trees.of(plans))
+        return Node(dual, dual.set.usable, cells, (), branch)
 
     def _at_once(self, plans: tuple[PlanId, ...]) -> bool:
         """Evaluate every schedule of a family that holds few; False if it holds many."""
@@ -232,7 +238,9 @@ class Search:
             cells = cells.take_above(tree.threshold)
             root = replace(root, cells=cells, alive=dual.alive(cells, root.alive, tree.threshold))
             tree.lower(cells.top + BOUND_SAFETY)
-        if len(cells) and not self.enough:
+        if len(cells) and not self.enough and self.examiner.spread:
+            self.examiner.push(root, root.cells.top + BOUND_SAFETY)
+        elif len(cells) and not self.enough:
             for node in Recall(root, tree.threshold, fine, self.state.grounds).ends():
                 check(self.clock)
                 self.examiner.push(node, node.cells.top + BOUND_SAFETY)

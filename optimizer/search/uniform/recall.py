@@ -1,7 +1,9 @@
 """The ends of an earlier search's tree, bounded again with the prices that closed them before.
 
 Only they are looked at: the nodes on the way served to find them. An end is tried with its own
-prices first, then with those of the nodes above it, nearest first.
+prices first, then with those of the nodes above it, nearest first. Where control is a mean over
+radiosensitivities, combinations of kinds closed the ends and not prices: there only the prices of
+the root are tried.
 """
 
 from __future__ import annotations

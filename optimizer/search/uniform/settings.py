@@ -49,6 +49,10 @@ class Settings:
     recall_rounds : [rounds] of halving cells by remembered prices; later ones tell little: half and
         double give the same answer in as many nodes.
     most_prices : [prices] remembered for a node of a tree, for related cases; the oldest go.
+    best_bytes : [bytes] of what day patterns do under sets of plans, kept for related cases: of the
+        first such sets; those of a small case take a few MB.
+    kept_duals : [families of plans] whose values of leaves are kept for the next related case: each
+        may take `memo_bytes` for every lesion.
     most_ends : [leaves] of a remembered tree above which it is forgotten: bounding them anew would
         cost what a new search costs.
     narrow_from : [kinds] above which tables of a node's own pay for being built,
@@ -151,6 +155,8 @@ class Settings:
     settled: float = 0.25
     recall_rounds: int = 4
     most_prices: int = 12
+    best_bytes: int = 200_000_000
+    kept_duals: int = 4
     most_ends: int = 2000
     narrow_from: int = 500
     narrow_share: float = 0.2

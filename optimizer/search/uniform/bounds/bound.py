@@ -67,8 +67,14 @@ class Dual:
     exceeds : whether the last column generation ended with a hard row exceeded
     """
 
-    def __init__(self, plan_set: PlanSet, parent: Dual | None = None):
-        """Bounds of Z; where low is 0, ground = 1e-9 max(high, 1e-9), low = ground e^(-max a)."""
+    def __init__(self, plan_set: PlanSet, parent: Dual | None = None, earlier: Dual | None = None):
+        """Bounds of Z; where low is 0, ground = 1e-9 max(high, 1e-9), low = ground e^(-max a).
+
+        Parameters
+        ----------
+        earlier : of the same plans in a case that differs in limits alone: with its bounds of Z,
+            where they are no narrower, cells meet at the kills whose values it knows
+        """
         self.set = plan_set
         self.lagrangians: list[Lagrangian] = []
         self.exceeds = False
@@ -80,6 +86,8 @@ class Dual:
             low = np.where(low > 0, low, of_ground)  # of (G + ground) e^(-A - chemo), over Z
             high = (high + self.ground) * (1 + 1e-12) + ground
             self.low_and_high = np.stack([low, high])
+            if earlier is not None and _as_wide(earlier, self.ground, low, high):
+                self.low_and_high = earlier.low_and_high
         else:
             self.ground, self.low_and_high = parent.ground, parent.low_and_high
         alike = parent if parent and parent.set.candidates is plan_set.candidates else None
@@ -87,9 +95,10 @@ class Dual:
             alike.initial if alike else InitialColumns(plan_set.candidates)
         )
         ruled = plan_set.instance.immune.burden_limit_cm3 is not None  # shares depend on the plan
+        of_same = alike or earlier
         self.values: Values = (
-            alike.values
-            if alike and not ruled
+            of_same.values
+            if of_same and not ruled
             else Values(plan_set.candidates, plan_set.shared, plan_set.share)
         )
 
@@ -315,6 +324,13 @@ class Dual:
         self.lagrangians.append(lagrangian)
         self.exceeds = generation.exceeds
         return lagrangian, bound, choice
+
+
+def _as_wide(earlier: Dual, ground: FloatArray, low: FloatArray, high: FloatArray) -> bool:
+    """Whether bounds of Z of an earlier case hold those of this one, with the same ground."""
+    before_low, before_high = earlier.low_and_high
+    same = np.array_equal(earlier.ground, ground)
+    return bool(same and (before_low <= low).all() and (before_high >= high).all())
 
 
 def _masked(lagrangians: Sequence[Lagrangian], alive: Alive) -> list[FloatArray]:

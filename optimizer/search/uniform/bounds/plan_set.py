@@ -6,6 +6,7 @@ effect per unit of release, the least lymphocyte loss.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,8 +23,13 @@ from abscopt.optimizer.candidates.coefficients import (
 from abscopt.optimizer.candidates.plans import allowed_patterns
 from abscopt.optimizer.ids import PlanId, PlanIds
 from abscopt.optimizer.progress import tick
+from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
-from abscopt.optimizer.search.uniform.bounds.pricing import ByPattern, LesionPricing
+from abscopt.optimizer.search.uniform.bounds.pricing import (
+    ByPattern,
+    LesionPricing,
+    joined_patterns,
+)
 from abscopt.optimizer.search.uniform.bounds.rows import Rows, rows_of
 
 if TYPE_CHECKING:
@@ -55,12 +61,67 @@ def plan_halves(plans: tuple[PlanId, ...]) -> tuple[tuple[PlanId, ...], tuple[Pl
     return plans[: len(plans) // 2], plans[len(plans) // 2 :]
 
 
+@dataclass(frozen=True)
+class _Best:
+    """What the courses of one lesion do at best under some plans, whatever the limits.
+
+    Attributes
+    ----------
+    patterns : in the order of blocks, nothing in rows
+    dense : per block (K, P, horizons) effects where a drug acts on suppression; None elsewhere
+    fits : (patterns,) whether some plan allows a day pattern
+    """
+
+    patterns: ByPattern
+    dense: list[FloatArray | None]
+    fits: BoolArray
+
+    @property
+    def bytes(self) -> int:
+        """About how much it holds."""
+        arrays = [self.patterns.unit, *(effect for effect in self.dense if effect is not None)]
+        return sum(array.nbytes for array in arrays)
+
+
+class BestOfSets:
+    """What was computed of sets of plans, for cases that differ in limits alone.
+
+    Nothing more is kept beyond `settings.CURRENT.best_bytes`.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[tuple[PlanId, ...], int], _Best] = {}
+        self._tables: tuple[object, ...] = ()
+        self._bytes = 0
+
+    def fit(self, candidates: Candidates) -> bool:
+        """Forget what holds for other tables; whether these are the same."""
+        tables = candidates.lesions, candidates.plans, candidates.parts.effects.common
+        same = bool(self._tables) and all(
+            known is table for known, table in zip(self._tables, tables, strict=True)
+        )
+        if not same:
+            self._known, self._tables, self._bytes = {}, tables, 0
+        return same
+
+    def get(self, plans: tuple[PlanId, ...], s: int) -> _Best | None:
+        """What is known of a lesion's courses under some plans."""
+        return self._known.get((plans, s))
+
+    def keep(self, plans: tuple[PlanId, ...], s: int, best: _Best) -> None:
+        """Keep it while there is room."""
+        if self._bytes + best.bytes <= settings.CURRENT.best_bytes:
+            self._known[plans, s] = best
+            self._bytes += best.bytes
+
+
 class PlanSet:
     """Plans of one group, with the best of their coefficients.
 
     Parameters
     ----------
     whole : a set that the plans are a part of
+    known : what was computed of sets in related cases; that of the whole set, if there is one
 
     Attributes
     ----------
@@ -71,7 +132,11 @@ class PlanSet:
     """
 
     def __init__(
-        self, candidates: Candidates, plans: tuple[PlanId, ...], whole: PlanSet | None = None
+        self,
+        candidates: Candidates,
+        plans: tuple[PlanId, ...],
+        whole: PlanSet | None = None,
+        known: BestOfSets | None = None,
     ):
         """Best coefficients over the plans, so that a bound with them holds for each.
 
@@ -81,7 +146,9 @@ class PlanSet:
         self.instance: Instance = candidates.instance
         self.plans = plans
         self.family: tuple[PlanId, ...] = plans if whole is None else whole.family
-        rows = whole.rows if whole is not None and whole.candidates is candidates else None
+        same = whole is not None and whole.candidates is candidates
+        rows = whole.rows if whole is not None and same else None
+        self.known = whole.known if whole is not None and same else known
         self.rows: Rows = rows_of(candidates, plans, self.family, rows)
         self.systemic = not self.instance.objective.of_dose_alone
         self.horizons = len(self.instance.horizon_days) if self.systemic else 0
@@ -99,7 +166,7 @@ class PlanSet:
             )
             for table, shared in zip(candidates.lesions, self.shared, strict=True)
         )
-        self._best: dict[tuple[int, int, OwnLoss], FloatArray] = {}
+        self._unit: dict[tuple[int, int, OwnLoss], FloatArray] = {}
         self.courses = tuple(self._lesion(s) for s in range(len(candidates.lesions)))
 
     @property
@@ -108,7 +175,20 @@ class PlanSet:
         return tuple(courses.usable for courses in self.courses)
 
     def _lesion(self, s: int) -> LesionPricing:
-        """Courses of lesion s under the plans k.
+        """Courses of lesion s under the plans, with what limits say of them."""
+        best = None if self.known is None else self.known.get(self.plans, s)
+        if best is None:
+            best = self._best_of(s)
+            if self.known is not None:
+                self.known.keep(self.plans, s, best)
+        by_days, shared = self.rows.by_days[s], self.shared[s]
+        blocks = shared.kinds.blocks
+        days = np.concatenate([by_days[block.way][block.patterns] for block in blocks])
+        patterns, dead = replace(best.patterns, days=days), self._dead(s, best.fits)
+        return LesionPricing(shared, patterns, dead, best.dense, self.rows.by_kind[s])
+
+    def _best_of(self, s: int) -> _Best:
+        """What the courses of lesion s do at best under the plans k.
 
         loss[p, k] = loss of one fraction . sum_t number[p, t] weight[k, t]  (patterns, plans), of
         which the least and the greatest count; resting[p] = max_k, unit = max_k (`_units`). Where a
@@ -137,7 +217,7 @@ class PlanSet:
                     least_resting=resting.min(axis=0),
                     least=loss.min(axis=1),
                     most=loss.max(axis=1),
-                    days=self.rows.by_days[s][way],
+                    days=np.empty((len(patterns.count), 0)),
                 )
             )
         dense: list[FloatArray | None] = [None] * len(shared.kinds.blocks)
@@ -150,9 +230,11 @@ class PlanSet:
                     effect = block_effects(self.instance, shared, block, effects, through, k)
                     effect, best = effect[..., : self.horizons], dense[number]
                     dense[number] = effect if best is None else np.maximum(best, effect)
-        return LesionPricing(shared, by_way, self._dead(s), dense, self.rows.by_kind[s])
+        fits = [allowed_patterns(self.instance, candidates.plans[k], patterns) for k in plans]
+        blocks = [by_way[block.way].take(block.patterns) for block in shared.kinds.blocks]
+        return _Best(joined_patterns(blocks), dense, np.any(fits, axis=0))
 
-    def _dead(self, s: int) -> list[BoolArray | None]:
+    def _dead(self, s: int, patterns_fit: BoolArray) -> list[BoolArray | None]:
         """Per block (K, P) pairs that no plan allows; None if all are allowed.
 
         dead[k, p] = not (load_k within the caps and some plan allows p), or missing from the menu,
@@ -160,19 +242,11 @@ class PlanSet:
         counts.
         """
         candidates, kinds = self.candidates, self.shared[s].kinds
-        patterns = candidates.lesions[s].menu.patterns
         reached = candidates.reached(self.plans[0])[s]
         if candidates.exposures:  # each plan's own state of exposure counts
             open_ = np.any([candidates.allowed(k)[s] for k in self.plans], axis=0)
         else:
             fits = candidates.within(candidates.loads(self.plans[0])[s])
-            patterns_fit = np.any(
-                [
-                    allowed_patterns(self.instance, candidates.plans[k], patterns)
-                    for k in self.plans
-                ],
-                axis=0,
-            )
         masks: list[BoolArray | None] = []
         for block in kinds.blocks:
             if candidates.exposures:
@@ -192,7 +266,7 @@ class PlanSet:
         unit[p, i, h] = max_k unit_k[p, i, h]. Computed once for all lesions that share propagators.
         """
         key = id(prop.store), id(prop.patterns), prop.own
-        if key not in self._best:
+        if key not in self._unit:
             effects = self.candidates.plan_effects
             best = None
             for lot in prop.blocks(PlanIds(np.array(self.plans))):
@@ -201,8 +275,8 @@ class PlanSet:
                     of_plan = units(self.instance, patterns.days, effects, prop, k)
                     best = of_plan if best is None else np.maximum(best, of_plan)
             assert best is not None
-            self._best[key] = best
-        return self._best[key]
+            self._unit[key] = best
+        return self._unit[key]
 
     def terms(self, prices: Sequence[DualPrices], alive: Alive) -> tuple[FloatArray, ...]:
         """Per lesion (m, kinds) greatest Lagrangian term of each kind's courses; -inf if dead."""

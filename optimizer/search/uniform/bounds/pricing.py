@@ -59,7 +59,8 @@ class ByPattern:
         )
 
 
-def _joined(of_blocks: Sequence[ByPattern]) -> ByPattern:
+def joined_patterns(of_blocks: Sequence[ByPattern]) -> ByPattern:
+    """The patterns of blocks side by side."""
     return ByPattern(
         np.concatenate([of_block.unit for of_block in of_blocks]),
         np.concatenate([of_block.resting for of_block in of_blocks]),
@@ -92,7 +93,7 @@ class LesionPricing:
 
     Parameters
     ----------
-    by_way : what patterns do, per technique
+    patterns : what patterns do, in the order of blocks
     dead, dense : per block, see `_PricedBlock`
     by_kind : what the kinds put into rows
 
@@ -104,19 +105,19 @@ class LesionPricing:
     def __init__(
         self,
         shared: Shared,
-        by_way: Sequence[ByPattern],
+        patterns: ByPattern,
         dead: Sequence[BoolArray | None],
         dense: Sequence[FloatArray | None],
         by_kind: ByKind,
     ):
-        """Kinds and patterns side by side in the order of blocks, with the slice of each block.
+        """Kinds side by side in the order of blocks, with the slice of each block.
 
         A kind is usable where some pattern of its block is allowed, any_p not dead[k, p].
         """
         blocks = shared.kinds.blocks
         self.block_of, self.by_kind = shared.kinds.block, by_kind
         self.kinds, self.release = shared.kinds.by_block, shared.release_by_block
-        self.patterns = _joined([by_way[block.way].take(block.patterns) for block in blocks])
+        self.patterns = patterns
         ends = np.cumsum([[len(block.kinds), len(block.patterns)] for block in blocks], axis=0)
         self.starts = np.concatenate([[0], ends[:-1, 0]])
         self.blocks = tuple(

@@ -115,6 +115,18 @@ def rows_of(
     by_kind = (
         family_rows.by_kind if family_rows else _by_kind(candidates, plan, origin, len(columns))
     )
+    if family_rows is not None and not exposures:
+        by_days = family_rows.by_days
+    else:
+        by_days = _by_days(candidates, exposures)
+    shared_by, penalty = _families(columns)
+    return Rows(by_kind, by_days, np.array([c.right for c in columns]), shared_by, penalty)
+
+
+def _by_days(
+    candidates: Candidates, exposures: list[tuple[int, int, FloatArray]]
+) -> tuple[FloatArray, ...]:
+    """Per lesion (techniques, patterns, rows) what days alone put into rows."""
     by_days = []
     for s, table in enumerate(candidates.lesions):
         shape = len(candidates.lesion_of(table).ways), len(table.menu.patterns.count)
@@ -123,8 +135,7 @@ def rows_of(
             days.append((extra if owner == s else np.zeros(shape))[:, :, None])
         days += [limit.of_days(candidates, s) for limit in candidates.on_courses]
         by_days.append(np.concatenate(days, axis=2))
-    shared_by, penalty = _families(columns)
-    return Rows(by_kind, tuple(by_days), np.array([c.right for c in columns]), shared_by, penalty)
+    return tuple(by_days)
 
 
 def _by_kind(
