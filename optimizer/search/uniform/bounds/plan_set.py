@@ -148,7 +148,7 @@ class PlanSet:
         self.family: tuple[PlanId, ...] = plans if whole is None else whole.family
         same = whole is not None and whole.candidates is candidates
         rows = whole.rows if whole is not None and same else None
-        self.known = whole.known if whole is not None and same else known
+        self.known: BestOfSets | None = whole.known if whole is not None and same else known
         self.rows: Rows = rows_of(candidates, plans, self.family, rows)
         self.systemic = not self.instance.objective.of_dose_alone
         self.horizons = len(self.instance.horizon_days) if self.systemic else 0
