@@ -205,8 +205,8 @@ class Search:
 
     def _root(self, plans: tuple[PlanId, ...]) -> Node:
         branch = self.trees.of(plans)
-        known = self.trees.best if branch.known else None
-        plan_set = PlanSet(self.candidates, plans, known=known)
+        remembered = self.trees.best if branch.known else None
+        plan_set = PlanSet(self.candidates, plans, remembered=remembered)
         dual = Dual(plan_set, earlier=self.trees.duals.get(plans))
         if len(self.trees.duals) < settings.CURRENT.kept_duals or plans in self.trees.duals:
             self.trees.duals[plans] = dual

@@ -98,7 +98,7 @@ class BestOfSets:
         """Forget what holds for other tables; whether these are the same."""
         tables = candidates.lesions, candidates.plans, candidates.parts.effects.common
         same = bool(self._tables) and all(
-            known is table for known, table in zip(self._tables, tables, strict=True)
+            before is table for before, table in zip(self._tables, tables, strict=True)
         )
         if not same:
             self._known, self._tables, self._bytes = {}, tables, 0
@@ -121,7 +121,7 @@ class PlanSet:
     Parameters
     ----------
     whole : a set that the plans are a part of
-    known : what was computed of sets in related cases; that of the whole set, if there is one
+    remembered : what was computed of sets in related cases; that of the whole set, if there is one
 
     Attributes
     ----------
@@ -136,7 +136,7 @@ class PlanSet:
         candidates: Candidates,
         plans: tuple[PlanId, ...],
         whole: PlanSet | None = None,
-        known: BestOfSets | None = None,
+        remembered: BestOfSets | None = None,
     ):
         """Best coefficients over the plans, so that a bound with them holds for each.
 
@@ -148,7 +148,7 @@ class PlanSet:
         self.family: tuple[PlanId, ...] = plans if whole is None else whole.family
         same = whole is not None and whole.candidates is candidates
         rows = whole.rows if whole is not None and same else None
-        self.known: BestOfSets | None = whole.known if whole is not None and same else known
+        self.remembered: BestOfSets | None = whole.remembered if whole and same else remembered
         self.rows: Rows = rows_of(candidates, plans, self.family, rows)
         self.systemic = not self.instance.objective.of_dose_alone
         self.horizons = len(self.instance.horizon_days) if self.systemic else 0
@@ -176,11 +176,11 @@ class PlanSet:
 
     def _lesion(self, s: int) -> LesionPricing:
         """Courses of lesion s under the plans, with what limits say of them."""
-        best = None if self.known is None else self.known.get(self.plans, s)
+        best = None if self.remembered is None else self.remembered.get(self.plans, s)
         if best is None:
             best = self._best_of(s)
-            if self.known is not None:
-                self.known.keep(self.plans, s, best)
+            if self.remembered is not None:
+                self.remembered.keep(self.plans, s, best)
         by_days, shared = self.rows.by_days[s], self.shared[s]
         blocks = shared.kinds.blocks
         days = np.concatenate([by_days[block.way][block.patterns] for block in blocks])
