@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import plain_cases as plain
 import pyomo.environ as pyo
 import pytest
@@ -25,16 +26,21 @@ from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.flows import flows_of
 from abscopt.optimizer.candidates.reduction import offered
 from abscopt.optimizer.candidates.table import Candidates
+from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.programme.build import build
 from abscopt.optimizer.programme.data import data_of
+from abscopt.optimizer.programme.ensemble.joint import joint_programme
+from abscopt.optimizer.programme.ensemble.sides import member_sides, stated_side
 from abscopt.optimizer.programme.refinement import Cut, first_refinement
 from abscopt.optimizer.programme.refining import first
+from abscopt.optimizer.search.ensemble.members import Members
+from abscopt.optimizer.search.ensemble.risk import Risk, RiskKind
 
 Raw = dict[str, Any]
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 WRITE = os.environ.get("ABSCOPT_GOLDEN") == "write"
-STATED = re.compile(r"model\.(\w+) = (?:pyo\.Constraint|_needs_one)\(")
+STATED = re.compile(r"(?:model|block)\.(\w+) = (?:pyo\.Constraint|_needs_one)\(")
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?", re.IGNORECASE)
 SOURCES = sorted(Path(programme.__path__[0]).rglob("*.py"))
 FAMILIES = sorted({name for path in SOURCES for name in STATED.findall(path.read_text())})
@@ -166,6 +172,18 @@ VARIANTS: dict[str, Raw] = {
     ),
 }
 
+MEMBERS: dict[str, tuple[Raw, RiskKind, Raw]] = {
+    "members": (
+        case(UNIFORM, LIMITS[1:2], lesion={"least_control": 0.1}),
+        "cvar",
+        {"lesions.*.alpha_per_gy": 0.25, "lesions.*.sparing.organ.mean": 0.7},
+    ),
+    "free members": (case(FREE, LIMITS[1:2]), "worst", {"lesions.*.sparing.organ.mean": 0.7}),
+}
+"""Cases, measures of risk, and what a second member of equal weight has otherwise."""
+INNER_EFFECTS = (0.02, 0.05)
+"""Two judged effects, so that cells have edges between them."""
+
 FURTHER = {
     "dose_volume": ("organ_loads", "dose_volume"),
     "ntcp_by_bins": ("organ_loads", "by_bins"),
@@ -173,9 +191,28 @@ FURTHER = {
 """Golden files of a family in another variant than its first."""
 
 
+def members_model(variant: str) -> Any:
+    """The first programme over two members, with edges inside."""
+    raw, kind, changes = MEMBERS[variant]
+    stated_case, weights = build_case(raw), np.full(2, 0.5)
+    cases = (stated_case, stated_case.with_(changes))
+    members = Members.of(stated_case, cases, weights, searched=False)
+    stated = stated_side(members.nominal, Judge(stated_case))
+    sides = member_sides(stated, members, range(2), [Judge(member) for member in cases])
+    refined = [
+        side.refined(dataclasses.replace(side.data.refinement, effects=INNER_EFFECTS))
+        if side.data.paired
+        else side
+        for side in sides
+    ]
+    return joint_programme(stated, refined, Risk(kind, weights, 0.5))
+
+
 @cache
 def model_of(variant: str) -> Any:
     """The first programme of a variant, with one cut of each sort."""
+    if variant in MEMBERS:
+        return members_model(variant)
     candidates = Candidates(build_case(VARIANTS[variant]))
     kept = offered(candidates) if variant == "pairs" else None
     columns = columns_of(candidates, kept=kept)
@@ -199,18 +236,19 @@ def model_of(variant: str) -> Any:
 
 def families_of(variant: str) -> list[str]:
     components = model_of(variant).component_objects(pyo.Constraint)
-    return [component.name for component in components if len(component)]
+    return [component.local_name for component in components if len(component)]
 
 
 def variant_of(family: str) -> str | None:
     """The first variant in which a family has rows."""
-    return next((name for name in VARIANTS if family in families_of(name)), None)
+    return next((name for name in (*VARIANTS, *MEMBERS) if family in families_of(name)), None)
 
 
 def text_of(family: str, variant: str, folder: Path) -> str:
     """LP text of one family alone, with the objective."""
     model = model_of(variant)
-    others = [c for c in model.component_objects(pyo.Constraint, active=True) if c.name != family]
+    stated = model.component_objects(pyo.Constraint, active=True)
+    others = [component for component in stated if component.local_name != family]
     for component in others:
         component.deactivate()
     path = folder / "family.lp"
