@@ -38,11 +38,14 @@ def ensemble_of(
     """
     stated = stated_ensemble(case, named)
     changes = {k: v for k, v in (("size", size), ("seed", seed)) if v is not None}
-    if changes:
+    name = stated.use or (OWN if named is None else Path(named).stem)
+    if stated.members:
+        in_file = {"size": stated.size} if "size" in stated.model_fields_set else {}
+        _refuse_drawing(case, name, len(stated.members), in_file | changes)
+    elif changes:
         stated = stated.model_copy(update=changes)
     asked = {key: None for key in ("ensemble", "observation") if getattr(case, key) is not None}
     bare = case.with_(asked) if asked else case
-    name = stated.use or (OWN if named is None else Path(named).stem)
     if stated.members:
         listed = [(m.name, m.weight, option_changes(bare, m)) for m in stated.members]
         return _built(name, bare, [(n, w, tuple(c)) for n, w, c in listed], (), stated)
@@ -51,6 +54,15 @@ def ensemble_of(
     digits = len(str(stated.size))
     drawn = [(f"m{i + 1:0{digits}}", 1.0, draws.changes(point)) for i, point in enumerate(points)]
     return _built(name, bare, drawn, tuple(draws.left_out), stated)
+
+
+def _refuse_drawing(case: Instance, name: str, listed: int, changes: dict[str, int]) -> None:
+    """Raise InputError where another number or seed is asked for than that of listed members."""
+    rule = f"lists its {listed} members, none is drawn: leave size and seed out, or state ranges"
+    wrong = {key: value for key, value in changes.items() if (key, value) != ("size", listed)}
+    if wrong:
+        places = [(f"ensemble {name}: {key}", value) for key, value in wrong.items()]
+        raise InputError([Problem(case.name, place, str(value), rule) for place, value in places])
 
 
 def stated_ensemble(case: Instance, named: str | None) -> Stated:

@@ -183,6 +183,19 @@ def test_listed_ensembles_are_as_many_as_they_say_and_ask_all_signs() -> None:
         assert all(signs.count(sign) >= len(members) // 4 for sign in (-0.5, 0, 1))
 
 
+def test_of_listed_members_no_other_number_is_drawn() -> None:
+    case = load("toy-blockade")
+    whole = ensemble_of(case, "plausible-20")
+    assert members_csv(ensemble_of(case, "plausible-20", size=20)) == members_csv(whole)
+    with pytest.raises(InputError, match=r"ensemble plausible-20: size: 5: lists its 20 members"):
+        ensemble_of(case, "plausible-20", size=5)
+    with pytest.raises(InputError, match=r"plausible-20: seed: 3: lists its 20 members"):
+        ensemble_of(case, "plausible-20", seed=3)
+    stating = case.with_({"ensemble": {"use": "plausible-20", "size": 5}})
+    with pytest.raises(InputError, match=r"size: 5: lists its 20 members, none is drawn"):
+        ensemble_of(stating)
+
+
 def test_every_value_of_the_library_has_a_source() -> None:
     for entry in library("ensembles").values():
         for part in (*entry.get("vary", ()), *entry.get("choices", ())):
