@@ -1,6 +1,6 @@
 """What deciding for many parameter sets at once costs, beside the nominal solve and two rivals.
 
-    python benchmarks/timings/members.py [--case oligomet-4] [--write]
+    python benchmarks/timings/members.py [--limit 360] [--write] [--anew]
 
 Each run is a process of its own, so that CPU seconds and peak memory are its own; the gap is that
 of `--gap`. `plausible-20` is that ensemble; other numbers of plausible members are the first ones
@@ -8,12 +8,13 @@ of `plausible-100`, with equal weights; 200 members are draws of `radiobiology`,
 the constants of effectors. `alone` are the CPU seconds of the solves of single parameter sets
 within a decision: the case as it is stated and, for regret, the optimum of every member.
 
-Rivals, for the wall time that our search took: the members as horizons of one mixed-integer
-programme, solved by HiGHS (`--method single` for an ensemble), and differential evolution (SciPy)
-over our menu (`rival_menu.py`) with the judge of every member; what breaks a limit is worth nothing
-there. `exponent` is the slope of log CPU seconds in log members, least squares.
+Rivals, for the wall time that our search took (or a multiple): the members as horizons of one
+mixed-integer programme, solved by HiGHS (`--method single` for an ensemble), and differential
+evolution (SciPy) over our menu (`rival_menu.py`) with the judge of every member; what breaks a
+limit is worth nothing there. A run that is refused or fails has that sentence as its result.
 
-Rows are stored one by one with --write, those of the file are not run again unless --anew.
+With --write every result is stored as soon as it is known and `MEMBERS.md` is written from them;
+what is stored is not run again unless --anew.
 """
 
 from __future__ import annotations
@@ -25,17 +26,19 @@ import resource
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from members_page import page
 from rival_menu import Menu, Tables
 from scipy.optimize import differential_evolution
 from shared import machine
 
 from abscopt.instances import load
-from abscopt.instances.load import library
+from abscopt.instances.load import InputError, library
 from abscopt.optimizer import solve
 from abscopt.optimizer.as_rows import schedule_of_row
 from abscopt.optimizer.ensemble import decide as deciding
@@ -43,15 +46,44 @@ from abscopt.optimizer.ensemble.decide import Asked, Panel, decide
 from abscopt.optimizer.ensemble.drawn import ensemble_of
 from abscopt.optimizer.ensemble.members import Ensemble
 from abscopt.optimizer.progress import Clock, Stopped
+from abscopt.optimizer.results.result import versions
 
 FILE = Path(__file__).with_name("members.json")
+PAGE = Path(__file__).with_name("MEMBERS.md")
+EQUAL = (("evolution", 1), ("programme", 1))
+"""Rivals and the multiple of our wall time that each is given."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One decision of ours and the rivals that it is held against."""
+
+    case: str
+    risk: str
+    ensemble: str
+    members: int
+    rivals: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What tells its row from others."""
+        return {"case": self.case, "risk": self.risk, "ensemble": self.ensemble,
+                "members": self.members}  # fmt: skip
+
+
 RUNS = (
-    ("mean", "plausible-20", 20), ("mean", "plausible-100", 50), ("cvar:0.2", "plausible-20", 20),
-    ("mean", "plausible-100", 10), ("mean", "plausible-100", 5), ("mean", "plausible-100", 20),
-    ("worst", "plausible-20", 20), ("regret", "plausible-20", 20),
-    ("cvar:0.2", "radiobiology", 200),
-)  # fmt: skip
-RIVALLED = ("mean", "plausible-20", 20)
+    Run("toy-blockade", "mean", "plausible-100", 5, (*EQUAL, ("programme", 20))),
+    Run("central-sbrt", "mean", "plausible-100", 5, (*EQUAL, ("programme", 20))),
+    Run("oligomet-4", "mean", "plausible-20", 20, EQUAL),
+    Run("oligomet-4", "cvar:0.2", "plausible-20", 20),
+    Run("oligomet-4", "worst", "plausible-20", 20),
+    Run("oligomet-4", "regret", "plausible-20", 20),
+    Run("oligomet-4", "mean", "plausible-100", 5),
+    Run("oligomet-4", "mean", "plausible-100", 10),
+    Run("oligomet-4", "mean", "plausible-100", 20),
+    Run("oligomet-4", "mean", "plausible-100", 50),
+    Run("oligomet-4", "cvar:0.2", "radiobiology", 200),
+)
 
 
 def nominal(case_name: str, gap: float) -> dict[str, Any]:
@@ -118,7 +150,7 @@ def evolved(case_name: str, risk: str, name: str, size: int, seconds: float) -> 
             found[schedule] = verdict.risk if panel.accepts(verdict) else -math.inf
         return found[schedule]
 
-    clock = Clock(seconds)
+    clock, begin = Clock(seconds), time.process_time()
 
     def worth(code: Any) -> float:
         nonlocal best
@@ -136,91 +168,101 @@ def evolved(case_name: str, risk: str, name: str, size: int, seconds: float) -> 
             )
     except Stopped:
         pass
-    return {"objective": best, "schedules": len(found)}
+    return {
+        "cpu": time.process_time() - begin,
+        "objective": best if math.isfinite(best) else None,
+        "schedules": len(found),
+    }
 
 
 def main() -> None:
-    """Print the table; with --write store it."""
+    """Print a line for every run; with --write store it and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--case", default="oligomet-4")
     parser.add_argument("--gap", type=float, default=0.05)
     parser.add_argument("--limit", type=float, default=3600.0, help="seconds of one decision")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--anew", action="store_true", help="run stored rows again")
+    parser.add_argument("--page", action="store_true", help="write the page of stored rows only")
     parser.add_argument("--run", nargs="*", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.run is not None:
         print(json.dumps(_one(options)))
         return
     table = _begun(options)
-    print(json.dumps(table["machine"]))
-    table["nominal"] = table["nominal"] or _process(options, "nominal")
-    for risk, name, size in RUNS:
-        if any((row["risk"], row["ensemble"], row["members"]) == (risk, name, size)
-               for row in table["rows"]):  # fmt: skip
-            continue
-        row = _process(options, "decided", risk, name, str(size))
-        row |= {"risk": risk, "ensemble": name, "members": size}
-        row["times_nominal"] = row["cpu"] / table["nominal"]["cpu"]
-        if (risk, name, size) == RIVALLED:
-            seconds = f"{row['wall']:.1f}"
-            row["evolved"] = _process(options, "evolved", risk, name, str(size), seconds)
-            row["programme"] = _process(options, "programme", risk, name, str(size), seconds)
-        table["rows"].append(row)
-        print(_line(row), flush=True)
+    print(json.dumps({key: table[key] for key in ("machine", "versions")}))
+    for line in () if options.page else measured(table, options):
+        print(line, flush=True)
         if options.write:
             FILE.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
-    means = [(r["members"], r["cpu"]) for r in table["rows"] if r["ensemble"] == "plausible-100"]
-    if len(means) > 1:
-        table["exponent"] = float(np.polyfit(*np.log(np.array(means).T), 1)[0])
-        print(f"exponent in members {table['exponent']:.2f}")
-    print(f"nominal {table['nominal']['cpu']:.1f} s CPU")
-    if options.write:
-        FILE.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    if options.write or options.page:
+        PAGE.write_text(page(table, lacking(table)), encoding="utf-8")
+
+
+def measured(table: dict[str, Any], options: argparse.Namespace) -> Iterator[str]:
+    """Runs what the table lacks, and tells of each result once the table has it."""
+    rows = {_key(row): row for row in table["rows"]}
+    for run in RUNS:
+        if run.case not in table["nominal"]:
+            table["nominal"][run.case] = _process(options, "nominal", run.case)
+            yield f"{run.case} nominal {table['nominal'][run.case]}"
+        asked = (run.case, run.risk, run.ensemble, str(run.members))
+        if asked not in rows:
+            answer = _process(options, "decided", *asked, str(options.limit))
+            row = rows[asked] = run.key | {"limit": options.limit, "rivals": []} | answer
+            table["rows"].append(row)
+            yield f"{' '.join(asked)} {answer}"
+        row = rows[asked]
+        for rival, times in run.rivals if "wall" in row else ():
+            if any((one["rival"], one["times"]) == (rival, times) for one in row["rivals"]):
+                continue
+            answer = _process(options, rival, *asked, f"{times * row['wall']:.2f}")
+            row["rivals"].append({"rival": rival, "times": times} | answer)
+            yield f"{' '.join(asked)} {rival} x {times} {answer}"
+
+
+def lacking(table: dict[str, Any]) -> list[dict[str, Any]]:
+    """Keys of the runs without a row."""
+    known = {_key(row) for row in table["rows"]}
+    return [run.key for run in RUNS if _key(run.key) not in known]
+
+
+def _key(row: dict[str, Any]) -> tuple[str, ...]:
+    return row["case"], row["risk"], row["ensemble"], str(row["members"])
 
 
 def _begun(options: argparse.Namespace) -> dict[str, Any]:
-    """The table that is stored for this case and gap, or an empty one."""
-    empty = {"machine": machine(), "case": options.case, "gap": options.gap, "nominal": None,
-             "rows": []}  # fmt: skip
-    if options.anew or not FILE.exists():
-        return empty
-    stored: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
-    return stored if all(stored[key] == empty[key] for key in ("case", "gap")) else empty
+    """The table that is stored for this gap, or an empty one."""
+    if FILE.exists() and not options.anew:
+        stored: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+        if stored["gap"] == options.gap:
+            return stored
+    environment = {"machine": machine(), "versions": versions()}
+    return {**environment, "gap": options.gap, "nominal": {}, "rows": []}
 
 
 def _one(options: argparse.Namespace) -> dict[str, Any]:
-    what, *arguments = options.run
+    what, case_name, *arguments = options.run
     if what == "nominal":
-        return nominal(options.case, options.gap)
-    risk, name, size = arguments[0], arguments[1], int(arguments[2])
-    if what == "evolved":
-        return evolved(options.case, risk, name, size, float(arguments[3]))
-    if what == "programme":
-        limit = float(arguments[3])
-        return decided(options.case, risk, name, size, options.gap, limit, "single")
-    return decided(options.case, risk, name, size, options.gap, options.limit)
+        return nominal(case_name, options.gap)
+    risk, name, size, limit = *arguments[:2], int(arguments[2]), float(arguments[3])
+    if what == "evolution":
+        return evolved(case_name, risk, name, size, limit)
+    method = "single" if what == "programme" else "auto"
+    try:
+        return decided(case_name, risk, name, size, options.gap, limit, method)
+    except InputError as error:
+        return {"failure": str(error)}
 
 
 def _process(options: argparse.Namespace, *run: str) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--case", options.case, "--gap", str(options.gap)]
-    command += ["--limit", str(options.limit), "--run", *run]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    """The result of a run in a process of its own; where there is none, why."""
+    command = [sys.executable, __file__, "--gap", str(options.gap), "--run", *run]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        said = done.stderr.strip().splitlines()[-1:]
+        return {"failure": " ".join([f"exit code {done.returncode}", *said])}
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer
-
-
-def _line(row: dict[str, Any]) -> str:
-    gap = "-" if row["gap"] is None else f"{row['gap']:.3f}"
-    line = (
-        f"{row['risk']:9s} {row['members']:4d} of {row['ensemble']:13s}  {row['cpu']:7.1f} s CPU "
-        f"({row['times_nominal']:.1f} x nominal; {row['alone']:.1f} s alone)  gap {gap}  "
-        f"{row['nodes']} nodes  {row['peak_mb']:.0f} MB  {row['status']}"
-    )
-    if "evolved" in row:
-        line += f"  evolution {row['evolved']['objective']:.4f} against {row['objective']:.4f}"
-        line += f"  programme {row['programme']['objective']} <= {row['programme']['bound']}"
-    return line
 
 
 if __name__ == "__main__":

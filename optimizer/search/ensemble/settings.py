@@ -16,7 +16,8 @@ class Settings:
     ground : [share of the greatest effect] that is added to an effect that may be zero, so that its
         log is bounded below; the bound rises by a price of some 0.3 nat times it.
     first_ground : [share of the greatest effect] the same in the first bound of a plan, in which
-        ranges are wide: half as many points to tabulate, for some 3e-3 nat.
+        ranges are wide: half as many points to tabulate, for 0.3 nat times it by the price above
+        (3e-3 nat, an estimate).
     shrinking : [share of combinations] that a round must leave no more of to be followed by another
         one: a round costs a tenth of what two parts cost.
     most_rounds : [column generations] of one linearization.
@@ -24,7 +25,7 @@ class Settings:
     fine : [share of the gap] within which master and bound count as equal.
     elastic_price : [nat per part of a cap] of a hard row exceeded, to keep the master feasible.
     improve_every : [nodes] that a bound does not close: of so many one begins a local search, which
-        takes three times as long as its bounds.
+        takes longer than its bounds (an estimate: three times as long).
     shortlist : [courses] of a lesion that best responses look at, those of the least loss.
     pair_courses : [courses] of either lesion of a pair of which all changes are valued: their
         number is its square, and each is valued in every member.
