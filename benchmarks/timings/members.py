@@ -22,6 +22,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import resource
 import subprocess
 import sys
@@ -127,6 +128,7 @@ def decided(case_name: str, risk: str, name: str, size: int, gap: float, limit: 
         "alone": alone,
         "wall": time.perf_counter() - wall,
         "peak_mb": peak,
+        "load": os.getloadavg()[0],
         "status": result.status,
         "objective": result.objective,
         "bound": result.bound,

@@ -49,12 +49,13 @@ def _lines(table: Figures, lacking: list[Figures]) -> Iterator[str]:
         Each run is a process of its own and was run once; the gap asked for is {table["gap"]:g}
         nat. `alone` are the CPU seconds within it that went into solves of single parameter sets:
         the case as it is stated and, for regret, the optimum of every member. Fewer members of
-        `plausible-100` than 100 are its first ones with equal weights. Times depend on what else
-        runs on the machine.
+        `plausible-100` than 100 are its first ones with equal weights. Other work that runs on
+        the machine adds to all times: `load` are the processes that ran there in the last minute of
+        a run, on average, its own included (a dash where it was not recorded).
         """)
     yield from rows(
         ["case", "risk", "ensemble", "members", "CPU s", "alone s", "× nominal", "status",
-         "objective", "bound", "gap", "nodes", "peak MB"],
+         "objective", "bound", "gap", "nodes", "peak MB", "load"],
         (_decision(row, table["nominal"]) for row in decisions),
     )  # fmt: skip
     nominal = [(name, found) for name, found in table["nominal"].items() if "cpu" in found]
@@ -74,6 +75,7 @@ def _decision(row: Figures, nominal: Figures) -> list[str]:
         cell(row.get("cpu"), 1), cell(row.get("alone"), 1), cell(share, 1),
         row.get("status", "-"), cell(row.get("objective")), cell(row.get("bound")),
         cell(row.get("gap"), 3), cell(row.get("nodes")), cell(row.get("peak_mb"), 0),
+        cell(row.get("load"), 1),
     ]  # fmt: skip
 
 
