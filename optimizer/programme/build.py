@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyomo.environ as pyo
 
@@ -20,9 +20,6 @@ from abscopt.optimizer.programme.constraints import (
 from abscopt.optimizer.programme.data import Data
 from abscopt.optimizer.programme.linear import uncollected
 from abscopt.optimizer.progress import tick
-
-if TYPE_CHECKING:
-    pass
 
 
 def build(data: Data) -> Any:

@@ -47,11 +47,13 @@ SECONDS = 30.0
 STATED = re.compile(r"model\.(\w+) = (?:pyo\.Constraint|_needs_one)\(")
 SOURCES = sorted(Path(programme.__path__[0]).rglob("*.py"))
 PAIRS = ("credited_pairs", "exposed_pairs")  # with those of pairs.py: see test_perturbed_pairs.py
+APART = ("pairs", "cells", "joint")
+"""Modules whose families are perturbed in `test_perturbed_pairs.py` and `_members.py`."""
 FAMILIES = sorted(
     {
         name
         for path in SOURCES
-        if path.stem != "pairs"
+        if path.stem not in APART
         for name in STATED.findall(path.read_text())
         if name not in PAIRS
     }
