@@ -27,9 +27,9 @@ from abscopt.models import ctla4, immune, lymphocytes
 from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Evaluation, Judge
+from abscopt.optimizer.ids import CourseIds
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
-from abscopt.optimizer.search.ensemble.effects import effects as ensemble_effects
-from abscopt.optimizer.search.ensemble.effects import losses as ensemble_losses
+from abscopt.optimizer.search.ensemble.effects import PlaceEffects, Places
 from abscopt.optimizer.search.ensemble.members import Members
 
 Raw = dict[str, Any]
@@ -310,13 +310,18 @@ def test_members_that_differ_in_further_terms_have_coefficients_of_their_own() -
     ]
     members = [build(raw_case(**change)) for change in changes]
     together = Members.of(members[0], members, np.full(len(members), 1.0 / len(members)))
-    for plan, s in itertools.product(range(len(together.nominal.plans)), range(2)):
-        found = ensemble_effects(together.candidates, plan, s)
+    everyone = np.arange(len(members))
+    for plan, s in itertools.product(together.nominal.plan_ids, range(2)):
+        menu = together.nominal.lesions[s].menu
+        horizons = len(members[0].horizon_days)
+        places = Places.of_menu(menu)
+        by_place = PlaceEffects.of(together.candidates, plan, s, places, horizons)
+        gain, loss = by_place.gains(CourseIds(np.arange(len(menu))), everyone)
         for m, member in enumerate(members):
             alone = Candidates(member).effects(plan)[s]
-            np.testing.assert_allclose(found[m], alone.effect, rtol=1e-9, atol=1e-12)
-            lost = ensemble_losses(together.candidates[m], plan, s)
-            np.testing.assert_allclose(lost, alone.loss, rtol=1e-9, atol=1e-12)
+            expected = (np.exp(alone.loss)[:, None] * alone.effect).T
+            np.testing.assert_allclose(gain[m], expected, rtol=1e-9, atol=1e-12)
+            np.testing.assert_allclose(loss[m], alone.loss, rtol=1e-9, atol=1e-12)
 
 
 # Free courses
