@@ -38,4 +38,16 @@ def cumulative_risk(per_dose_risks: ArrayLike) -> FloatArray:
     -----
     Source: independent events, no DOI. Status: derived; dependence between doses is not modeled.
     """
-    return -np.expm1(-np.asarray(risk_budget(per_dose_risks).sum(axis=-1), dtype=np.float64))
+    return risk_of_budget(risk_budget(per_dose_risks).sum(axis=-1))
+
+
+def risk_of_budget(budget: ArrayLike) -> FloatArray:
+    """Return the probability of at least one event at a sum of `risk_budget`.
+
+    ``1 − e^{−B}``, any shape.
+
+    Notes
+    -----
+    Source: `cumulative_risk`. Status: derived.
+    """
+    return -np.expm1(-np.asarray(budget, dtype=np.float64))

@@ -11,8 +11,7 @@ from abscopt.instances.dicom.histogram import curve
 from abscopt.instances.dicom.plans import RtPlan, plans_of, summed
 from abscopt.instances.dvh.command import Answer, asking, check_set, completed
 from abscopt.instances.dvh.mapping import Map, map_of
-from abscopt.instances.dvh.measures import Curve
-from abscopt.instances.dvh.read import DvhFile
+from abscopt.instances.dvh.read import DvhFile, usable
 from abscopt.instances.reading.problems import refused
 
 
@@ -62,16 +61,11 @@ def _rx(plans: Sequence[RtPlan]) -> str | None:
 
 def _file(plan: RtPlan, wanted: frozenset[str]) -> DvhFile:
     """Histograms of the structures that are wanted."""
-    curves: dict[str, Curve] = {}
-    unusable: dict[str, str] = {}
-    for name, structure in plan.structures.items():
-        if name not in wanted:
-            continue
-        drawn = curve(structure, plan.doses)
-        if isinstance(drawn, str):
-            unusable[name] = drawn
-        else:
-            curves[name] = drawn
+    curves, unusable = usable(
+        (name, curve(structure, plan.doses))
+        for name, structure in plan.structures.items()
+        if name in wanted
+    )
     return DvhFile(
         plan.label,
         ", ".join(plan.hashes),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,20 @@ class DvhFile:
     def structures(self) -> tuple[str, ...]:
         """Names of the structures that may be mapped."""
         return (*self.curves, *self.others)
+
+
+def usable(
+    drawn: Iterable[tuple[str, Curve | str]],
+) -> tuple[dict[str, Curve], dict[str, str]]:
+    """Curves by structure, and of structures without one the reason that stands in its place."""
+    curves: dict[str, Curve] = {}
+    reasons: dict[str, str] = {}
+    for name, curve in drawn:
+        if isinstance(curve, str):
+            reasons[name] = curve
+        else:
+            curves[name] = curve
+    return curves, reasons
 
 
 def read(path: str, kind: Kind | None = None) -> DvhFile:

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from abscopt.instances.dvh.command import Answer, asking, check_set, completed
 from abscopt.instances.dvh.mapping import map_of, prescription
-from abscopt.instances.dvh.measures import Curve
-from abscopt.instances.dvh.read import DvhFile
+from abscopt.instances.dvh.read import DvhFile, usable
 from abscopt.instances.reading.problems import refused
 from abscopt.instances.voxels.archive import KEYS, read_archive
 from abscopt.instances.voxels.histogram import curve
@@ -102,21 +101,17 @@ def _file(plan: Plan, wanted: frozenset[str], rx: str | None) -> DvhFile:
             rule = "is missing: save pln, too, or give --rx"
             raise refused(plan.file, "number of fractions", "not stated", rule)
         count = prescription(rx, "--rx", "prescription").fractions
-    curves: dict[str, Curve] = {}
-    unusable = dict(plan.patient.unusable)
-    for name, mask in plan.patient.masks.items():
-        if name not in wanted:
-            continue
-        drawn = curve(name, mask, plan.fraction.gy * count, plan.patient.spacing)
-        if isinstance(drawn, str):
-            unusable[name] = drawn
-        else:
-            curves[name] = drawn
+    total = plan.fraction.gy * count
+    curves, unusable = usable(
+        (name, curve(name, mask, total, plan.patient.spacing))
+        for name, mask in plan.patient.masks.items()
+        if name in wanted
+    )
     return DvhFile(
         plan.file,
         plan.sha256,
         curves,
-        unusable,
+        plan.patient.unusable | unusable,
         None,
         fractions=count,
         others=tuple(name for name in plan.patient.masks if name not in wanted),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +14,33 @@ from abscopt.optimizer.console.guard import say
 if TYPE_CHECKING:
     from abscopt.instances.dvh.command import Answer
 
+Command = Callable[..., Any]
+
+
+def structure_options(prescription: str) -> Callable[[Command], Command]:
+    """Limit set, map, prescription (with this help) and file of a case made of structures."""
+    options = (
+        click.option("--set", "limit_set", metavar="LIMIT_SET", required=True, help="Its limits."),
+        click.option(
+            "--map", "map_file", metavar="MAP", help="Structures to organs; printed if absent."
+        ),
+        click.option("--rx", metavar="50/5", help=prescription),
+        click.option("--out", metavar="CASE", help="Write the case there; default: print it."),
+    )
+
+    def with_options(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return with_options
+
+
+def measure_option(structures: str) -> Callable[[Command], Command]:
+    """Further measures to say, of which structures."""
+    words = f"Say D2cc, D95% or V20Gy of every {structures}, too; may be repeated."
+    return click.option("--measure", "measures", metavar="NAME", multiple=True, help=words)
+
 
 @click.group("import")
 def import_group() -> None:
@@ -21,18 +49,12 @@ def import_group() -> None:
 
 @import_group.command("dvh")
 @click.argument("files", metavar="FILES...", nargs=-1, required=True)
-@click.option("--set", "limit_set", metavar="LIMIT_SET", required=True, help="Its limits.")
-@click.option("--map", "map_file", metavar="MAP", help="Structures to organs; printed if absent.")
-@click.option("--rx", metavar="50/5", help="Prescription: total dose in Gy / fractions.")
-@click.option("--out", metavar="CASE", help="Write the case there; default: print it.")
+@structure_options("Prescription: total dose in Gy / fractions.")
 @click.option(
     "--type", "kind", type=click.Choice(["cumulative", "differential"]),
     help="Kind of histogram, of files that do not say it; default: cumulative.",
 )  # fmt: skip
-@click.option(
-    "--measure", "measures", metavar="NAME", multiple=True,
-    help="Say D2cc, D95% or V20Gy of every structure, too; may be repeated.",
-)  # fmt: skip
+@measure_option("structure")
 def import_dvh_command(
     files: tuple[str, ...],
     limit_set: str,
@@ -54,14 +76,8 @@ def import_dvh_command(
 
 @import_group.command("dicom")
 @click.argument("paths", metavar="PATHS...", nargs=-1, required=True)
-@click.option("--set", "limit_set", metavar="LIMIT_SET", required=True, help="Its limits.")
-@click.option("--map", "map_file", metavar="MAP", help="Structures to organs; printed if absent.")
-@click.option("--rx", metavar="50/5", help="Prescription; default: that of the RT plan.")
-@click.option("--out", metavar="CASE", help="Write the case there; default: print it.")
-@click.option(
-    "--measure", "measures", metavar="NAME", multiple=True,
-    help="Say D2cc, D95% or V20Gy of every mapped structure, too; may be repeated.",
-)  # fmt: skip
+@structure_options("Prescription; default: that of the RT plan.")
+@measure_option("mapped structure")
 def import_dicom_command(
     paths: tuple[str, ...],
     limit_set: str,
@@ -82,18 +98,12 @@ def import_dicom_command(
 
 @import_group.command("matrad")
 @click.argument("files", metavar="FILES...", nargs=-1, required=True)
-@click.option("--set", "limit_set", metavar="LIMIT_SET", required=True, help="Its limits.")
-@click.option("--map", "map_file", metavar="MAP", help="Structures to organs; printed if absent.")
-@click.option("--rx", metavar="50/5", help="Prescription: total dose in Gy / fractions.")
-@click.option("--out", metavar="CASE", help="Write the case there; default: print it.")
+@structure_options("Prescription: total dose in Gy / fractions.")
 @click.option(
     "--dose", "quantity", default="physicalDose", show_default=True, metavar="FIELD",
     help="Field of resultGUI: the dose of one fraction in Gy.",
 )  # fmt: skip
-@click.option(
-    "--measure", "measures", metavar="NAME", multiple=True,
-    help="Say D2cc, D95% or V20Gy of every mapped structure, too; may be repeated.",
-)  # fmt: skip
+@measure_option("mapped structure")
 def import_matrad_command(
     files: tuple[str, ...],
     limit_set: str,

@@ -228,7 +228,8 @@ def drug_use(
     """A limit on drugs at a number of doses, their mg and their risk budget."""
     if limit.quantity == "irae_risk":
         used = budget / float(risk.risk_budget(limit.cap))
-        return _judged(limit, -math.expm1(-budget), limit.cap, "probability", used)
+        value = float(risk.risk_of_budget(budget))
+        return _judged(limit, value, limit.cap, "probability", used)
     if limit.quantity == "doses":
         return capped_use(limit, float(number), limit.cap, "doses")
     if limit.quantity == "dose_mg":

@@ -127,8 +127,8 @@ def of_seed(seed: int, kind: str, level: float = 1.0) -> Callable[[], Asked]:
 def demanded() -> Asked:
     """A member like the case, which asks for the control that its best schedule just reaches."""
     case = ensemble(6)[0]
-    (best,) = [schedule for schedule, _ in [max(accepted(case, [case], ONE, 0.0), key=_value)]]
-    lesion = Judge(case).evaluate(best).lesions[0]
+    schedule, _ = max(accepted(case, [case], ONE, 0.0), key=_value)
+    lesion = Judge(case).evaluate(schedule).lesions[0]
     control = {f"lesions.{lesion.name}.least_control": lesion.control_probability[-1] - 1e-7}
     asking = case.with_(control)
     return asking, [asking], ONE, "mean", 1.0
@@ -225,19 +225,21 @@ def below(side: Any, schedule: Schedule) -> Any:
     return replace(refinement, effects=tuple(inner))
 
 
+def each_family(binding_in: dict[Callable[[], Asked], tuple[str, ...]]) -> list[Any]:
+    """Every family beside a case in which it binds."""
+    return [
+        pytest.param(case, family, id=f"{family}-{case.__name__}")
+        for case, families in binding_in.items()
+        for family in families
+    ]
+
+
 def test_every_family_has_a_case_in_which_it_binds() -> None:
     named = [name for names in (*REFINED.values(), *AT_BEST.values()) for name in names]
     assert sorted(named) == FAMILIES
 
 
-@pytest.mark.parametrize(
-    ("case", "family"),
-    [
-        pytest.param(case, family, id=f"{family}-{case.__name__}")
-        for case, families in REFINED.items()
-        for family in families
-    ],
-)
+@pytest.mark.parametrize(("case", "family"), each_family(REFINED))
 def test_one_percent_of_a_binding_coefficient_is_noticed(
     case: Callable[[], Asked], family: str
 ) -> None:
@@ -247,14 +249,7 @@ def test_one_percent_of_a_binding_coefficient_is_noticed(
     assert any(noticed(case, wrong) for wrong in tried), tried
 
 
-@pytest.mark.parametrize(
-    ("case", "family"),
-    [
-        pytest.param(case, family, id=f"{family}-{case.__name__}")
-        for case, families in AT_BEST.items()
-        for family in families
-    ],
-)
+@pytest.mark.parametrize(("case", "family"), each_family(AT_BEST))
 def test_one_percent_puts_the_programme_below_the_judge(
     case: Callable[[], Asked], family: str
 ) -> None:
