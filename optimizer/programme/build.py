@@ -18,7 +18,7 @@ from abscopt.optimizer.programme.constraints import (
     value,
 )
 from abscopt.optimizer.programme.data import Data
-from abscopt.optimizer.programme.linear import uncollected
+from abscopt.optimizer.programme.linear import building
 from abscopt.optimizer.progress import tick
 
 
@@ -27,7 +27,7 @@ def build(data: Data) -> Any:
 
     The clock is read between families, and where sums are put together (`terms`, `chosen`).
     """
-    with uncollected():
+    with building():
         return _built(data)
 
 

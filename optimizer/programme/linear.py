@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -38,3 +39,19 @@ def uncollected() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+@contextmanager
+def building() -> Iterator[None]:
+    """As `uncollected`, and Pyomo does not print that a rule raised.
+
+    The clock is read in rules and stops them (`terms`); the exception goes on as it is, whereas
+    Pyomo's words about it would go to stdout, which is our data channel.
+    """
+    logger = logging.getLogger("pyomo.core")
+    was_off, logger.disabled = logger.disabled, True
+    try:
+        with uncollected():
+            yield
+    finally:
+        logger.disabled = was_off

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals")
 COMMAND = [sys.executable, "-m", "abscopt.cli"]
 ENSEMBLE = ["--ensemble", "radiobiology", "--members", "3"]
 MODES = {
-    "mean": ["solve", "early-sabr", *ENSEMBLE, "--risk", "mean"],
+    "mean": ["solve", "oligomet-4", *ENSEMBLE, "--risk", "mean"],
     "regret": ["solve", "early-sabr", *ENSEMBLE, "--risk", "regret"],
     "single": ["solve", "early-sabr", *ENSEMBLE, "--risk", "worst", "--method", "single"],
     "free": ["solve", "toy-free-20", *ENSEMBLE, "--risk", "mean"],

@@ -37,7 +37,7 @@ from abscopt.optimizer.candidates.reduction import offered
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.programme import build as building
-from abscopt.optimizer.programme import refining, single
+from abscopt.optimizer.programme import linear, refining, single
 from abscopt.optimizer.programme.build import build
 from abscopt.optimizer.programme.constraints import (
     choice,
@@ -52,7 +52,7 @@ from abscopt.optimizer.programme.cuts import schedule_of
 from abscopt.optimizer.programme.data import data_of
 from abscopt.optimizer.programme.matrix import matrix_of, value_at
 from abscopt.optimizer.programme.refinement import Cut, first_refinement
-from abscopt.optimizer.progress import Clock
+from abscopt.optimizer.progress import Clock, Stopped
 from abscopt.optimizer.search.uniform.fixing import reduced
 from abscopt.optimizer.solver import Matrix, solve_matrix
 
@@ -334,6 +334,24 @@ def test_bounds_are_moderate_or_absent(model: Any) -> None:
     bounds = np.concatenate([matrix.lower, matrix.upper])
     assert np.abs(bounds[np.isfinite(bounds)]).max() <= 1e5
     assert np.abs(matrix.value).max() <= 1e4
+
+
+def test_a_stop_within_a_rule_prints_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """Pyomo logs to stdout that a rule failed, as it does elsewhere; that is our data channel."""
+
+    def stopped(model: Any) -> Any:
+        raise Stopped
+
+    def state() -> None:
+        model = pyo.ConcreteModel()
+        model.row = pyo.Constraint(rule=stopped)
+
+    with pytest.raises(Stopped), linear.building():
+        state()
+    assert caplog.text == ""
+    with pytest.raises(Stopped):
+        state()
+    assert "Rule failed" in caplog.text
 
 
 def test_every_family_has_a_formula_and_rows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pyomo.environ as pyo
 
 from abscopt.optimizer.programme.build import menus, outcomes, rules, worth
 from abscopt.optimizer.programme.ensemble.cells import outcome_in_cells
-from abscopt.optimizer.programme.linear import uncollected
+from abscopt.optimizer.programme.linear import building
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def joint_programme(stated: Side, members: Sequence[Side], risk: Risk) -> Any:
     ----------
     risk : over `members`, in their order
     """
-    with uncollected():
+    with building():
         return _built(stated, members, risk)
 
 
