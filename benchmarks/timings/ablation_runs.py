@@ -9,12 +9,16 @@ from multiprocessing import get_context
 from types import ModuleType
 from typing import Any
 
+from replan import table_of
+
 from abscopt.instances import load
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import Memory, solve
 from abscopt.optimizer.ensemble.decide import decide
 from abscopt.optimizer.ensemble.drawn import ensemble_of
 from abscopt.optimizer.programme import settings as programme
+from abscopt.optimizer.replanning.started import with_past
+from abscopt.optimizer.schedule import Schedule
 from abscopt.optimizer.search.ensemble import settings as ensemble
 from abscopt.optimizer.search.free import settings as free
 from abscopt.optimizer.search.uniform import settings as uniform
@@ -81,6 +85,8 @@ def _solved(case: Case, limit: float) -> Run:
     instance, memory = case.changed(), Memory()
     if case.by == "again":
         solve(case.before(), time_limit=limit, memory=memory)
+    if case.by == "begun":
+        instance = begun(instance, solve(instance, time_limit=limit).schedule)
     begin = time.process_time()
     if case.by == "members":
         members = ensemble_of(instance, "radiobiology", size=MEMBERS)
@@ -93,6 +99,14 @@ def _solved(case: Case, limit: float) -> Run:
     seconds, nodes, status = time.process_time() - begin, result.solver.nodes, result.status
     answer = repr((status, result.objective, result.bound, result.schedule))
     return Run(seconds, nodes, status, answer)
+
+
+def begun(case: Instance, schedule: Schedule) -> Instance:
+    """The case after a third of the fraction days of a schedule, a lesion missed on the last."""
+    days = sorted({fraction.day for fraction in schedule.fractions})
+    last = days[max(0, len(days) // 3 - 1)]
+    lesion = next(fraction.lesion for fraction in schedule.fractions if fraction.day == last)
+    return with_past(case, table_of(schedule, last + 1, (lesion, last)))
 
 
 def reads(case: Case, limit: float) -> set[str]:

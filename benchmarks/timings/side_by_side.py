@@ -1,7 +1,8 @@
 """Answers and CPU time of two commits side by side, on bundled cases.
 
-    python benchmarks/timings/side_by_side.py [--before 08c6674] [--after 8e51b08] [--own-text]
-                                              [--repeats 2] [--limit 600] [--cases NAME ...]
+    python benchmarks/timings/side_by_side.py [--before 08c6674] [--after 8e51b08]
+                                              [--own-text | --old-text] [--repeats 2]
+                                              [--limit 600] [--cases NAME ...] [--anew]
                                               [--store FILE] [--page]
 
 Each solve runs in a process of its own, before and after in turn, after one of `toy-fractionation`
@@ -12,8 +13,10 @@ are within a tenth of each other after the first turn, it stays at one. Nodes do
 machine. `--after` is this tree unless stated.
 
 A case counts where its file, and those that it extends, are the same in both; with `--own-text`
-each commit solves what it ships under the name, and rows say whether the texts are equal. The
-library may have changed beside the file: where objective or bound differ by a bit, the row says so.
+each commit solves what it ships under the name, and rows say whether the texts are equal; with
+`--old-text` both solve what the first one ships. Cases that have a row are left out, but with
+`--anew`. The library may have changed beside the file: where objective or bound differ by a bit,
+the row says so.
 
 `08c6674` is the last commit before modules moved into rooms, `8e51b08` the last one of that work
 whose answers are those of the model before it was changed. What is measured is stored at once in
@@ -27,6 +30,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -61,6 +65,7 @@ print(json.dumps({
     **{key: document[key] for key in ("status", "objective", "bound", "schedule")},
 }))
 """
+CASES = Path("instances", "cases")
 HEAD = (
     "| case | CPU s before | after | ratio | nodes before | after | objective before | after "
     "| bound before | after | answers |",
@@ -121,7 +126,7 @@ def in_turn(
 
 def text_of(tree: Path, case: str) -> str | None:
     """The file of a case and those it extends; None where the tree has none."""
-    for path in (tree / "instances" / "cases").rglob("*.toml"):
+    for path in (tree / CASES).rglob("*.toml"):
         text = path.read_text(encoding="utf-8")
         says = tomllib.loads(text)
         if says.get("name", path.stem) == case:
@@ -209,7 +214,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--before", default="08c6674", metavar="COMMIT")
     parser.add_argument("--after", default="HEAD", metavar="COMMIT")
-    parser.add_argument("--own-text", action="store_true")
+    text = parser.add_mutually_exclusive_group()
+    text.add_argument("--own-text", action="store_true")
+    text.add_argument("--old-text", action="store_true")
+    parser.add_argument("--anew", action="store_true")
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--limit", type=float, default=600.0)
     parser.add_argument("--cases", nargs="*", default=names(), metavar="CASE")
@@ -227,6 +235,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         held += [] if kept else [comparison]
         with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
             old, new = (stack.enter_context(tree_of(c, Path(folder))) for c in (before, after))
+            if asked.old_text:
+                shutil.rmtree(new / CASES)
+                shutil.copytree(old / CASES, new / CASES)
             compare(old, new, comparison, asked, lambda: save(asked.store, held))
     lines = ["# Before and after", "", "Written by `side_by_side.py`, which says how.", ""]
     for comparison in held:
@@ -240,8 +251,8 @@ def save(file: Path, held: list[dict[str, Any]]) -> None:
 
 
 def compare(old: Path, new: Path, comparison: Any, asked: Any, stored: Any) -> None:
-    """Add the rows of a comparison that it has not."""
-    done = {row["case"] for row in comparison["rows"]}
+    """Add the rows of a comparison that it has not, or measure them anew."""
+    done = set() if asked.anew else {row["case"] for row in comparison["rows"]}
     for case in asked.cases:
         texts = text_of(old, case), text_of(new, case)
         if case in done or None in texts:
@@ -255,7 +266,8 @@ def compare(old: Path, new: Path, comparison: Any, asked: Any, stored: Any) -> N
         if pair is not None:
             row = {"case": case, "equal_text": equal}
             row |= {"before": asdict(pair[0]), "after": asdict(pair[1])}
-            comparison["rows"].append(row)
+            comparison["rows"] = [r for r in comparison["rows"] if r["case"] != case] + [row]
+            comparison["left_out"] = [name for name in comparison["left_out"] if name != case]
             print(line(row), flush=True)
             stored()
 
