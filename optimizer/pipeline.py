@@ -11,15 +11,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from abscopt.instances.load import case_of
-from abscopt.optimizer import ways
+from abscopt.optimizer.assurance import ways
+from abscopt.optimizer.assurance.improved import with_lesions_added
+from abscopt.optimizer.assurance.known import Known
+from abscopt.optimizer.assurance.known_at_once import without_tables
+from abscopt.optimizer.assurance.undoubted import Way, no_worse, undoubted
 from abscopt.optimizer.audit import answer_notes, case_audit
 from abscopt.optimizer.candidates.ceilings import ceiling_of_case
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.feasibility.oracle import proved_infeasible
-from abscopt.optimizer.improved import with_lesions_added
-from abscopt.optimizer.known import Known
-from abscopt.optimizer.known_at_once import without_tables
 from abscopt.optimizer.memory import Memory
 from abscopt.optimizer.programme.data import can_state, refuse_unstated
 from abscopt.optimizer.progress import Clock, Listener, Stopped
@@ -34,7 +35,6 @@ from abscopt.optimizer.schedule import (
 from abscopt.optimizer.search.free.scope import applies
 from abscopt.optimizer.solved import JUDGE_TOLERANCE, Solved
 from abscopt.optimizer.solver import SolverError, canary, solver_version
-from abscopt.optimizer.undoubted import Way, no_worse, undoubted
 
 if TYPE_CHECKING:
     from pathlib import Path

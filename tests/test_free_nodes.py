@@ -20,20 +20,20 @@ from test_free_search import (
 from test_free_several import menu, several
 
 from abscopt.models.arrays import BoolArray, IntArray
+from abscopt.optimizer.search.free.bounds.cuts import least_product
+from abscopt.optimizer.search.free.bounds.lesion_oracles import FreeOracle
+from abscopt.optimizer.search.free.bounds.multipliers import TriedMultipliers, lagrangian_bound
+from abscopt.optimizer.search.free.bounds.objective import NodeDomain
+from abscopt.optimizer.search.free.bounds.oracle import LesionOracle
+from abscopt.optimizer.search.free.bounds.pool import Pool
+from abscopt.optimizer.search.free.bounds.ranges import bounds_of, tightened
 from abscopt.optimizer.search.free.branch import divided, split
-from abscopt.optimizer.search.free.cuts import least_product
 from abscopt.optimizer.search.free.days.courses import Courses
 from abscopt.optimizer.search.free.days.dominance import Precision
 from abscopt.optimizer.search.free.days.dual import cost_to_go
 from abscopt.optimizer.search.free.days.span import Span
 from abscopt.optimizer.search.free.days.suffix import stages_of
-from abscopt.optimizer.search.free.lesion_oracles import FreeOracle
-from abscopt.optimizer.search.free.multipliers import TriedMultipliers, lagrangian_bound
 from abscopt.optimizer.search.free.node import Planned
-from abscopt.optimizer.search.free.objective import NodeDomain
-from abscopt.optimizer.search.free.oracle import LesionOracle
-from abscopt.optimizer.search.free.pool import Pool
-from abscopt.optimizer.search.free.ranges import bounds_of, tightened
 
 ALL = Precision(1e-9, 1e-9, 1e-9, 10**6, "stop", "doses")
 """No two courses are joined."""

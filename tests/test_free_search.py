@@ -31,19 +31,19 @@ from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.programme.single import solve_single
 from abscopt.optimizer.progress import Clock
+from abscopt.optimizer.search.free.bounds.lesion_oracles import FreeOracle
+from abscopt.optimizer.search.free.bounds.master import Mixture
+from abscopt.optimizer.search.free.bounds.multipliers import NodeBound
+from abscopt.optimizer.search.free.bounds.objective import Multipliers, NodeDomain
+from abscopt.optimizer.search.free.bounds.oracle import OracleBound
+from abscopt.optimizer.search.free.bounds.pool import Pool
 from abscopt.optimizer.search.free.combine import combined
 from abscopt.optimizer.search.free.days.dominance import Precision
 from abscopt.optimizer.search.free.days.span import Span
 from abscopt.optimizer.search.free.days.suffix import stages_of
 from abscopt.optimizer.search.free.explore import Search, solve_free
-from abscopt.optimizer.search.free.lesion_oracles import FreeOracle
-from abscopt.optimizer.search.free.master import Mixture
-from abscopt.optimizer.search.free.multipliers import NodeBound
 from abscopt.optimizer.search.free.node import Planned
-from abscopt.optimizer.search.free.objective import Multipliers, NodeDomain
-from abscopt.optimizer.search.free.oracle import OracleBound
 from abscopt.optimizer.search.free.plans import Plans
-from abscopt.optimizer.search.free.pool import Pool
 from abscopt.optimizer.search.free.scope import applies
 from abscopt.optimizer.solved import Solved
 

@@ -29,13 +29,13 @@ from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.programme.single import solve_single
 from abscopt.optimizer.progress import Clock
+from abscopt.optimizer.search.free.bounds.cuts import SharedDays
+from abscopt.optimizer.search.free.bounds.pool import Pool
 from abscopt.optimizer.search.free.combine import combined
-from abscopt.optimizer.search.free.cuts import SharedDays
 from abscopt.optimizer.search.free.days.dominance import Precision
 from abscopt.optimizer.search.free.days.span import Span
 from abscopt.optimizer.search.free.explore import Search
 from abscopt.optimizer.search.free.plans import Plans
-from abscopt.optimizer.search.free.pool import Pool
 from abscopt.optimizer.search.free.scope import applies
 
 TABLE = {"fractions": [1, 3, 5], "limits_gy": [12.0, 20.0, 26.0]}

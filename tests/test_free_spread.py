@@ -24,9 +24,9 @@ from abscopt.optimizer.candidates.value import value_of_burden
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.search.free import settings
+from abscopt.optimizer.search.free.bounds.multipliers import TriedMultipliers
+from abscopt.optimizer.search.free.bounds.ranges import tightened
 from abscopt.optimizer.search.free.explore import Search
-from abscopt.optimizer.search.free.multipliers import TriedMultipliers
-from abscopt.optimizer.search.free.ranges import tightened
 from abscopt.optimizer.search.free.scope import applies
 from abscopt.optimizer.search.free.spread import Spread, Table
 from abscopt.optimizer.tuning import using

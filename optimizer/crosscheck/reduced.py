@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from abscopt.optimizer.assurance.ways import reduction
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.memory import Memory
 from abscopt.optimizer.pipeline import solve
-from abscopt.optimizer.ways import reduction
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance

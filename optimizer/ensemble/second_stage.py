@@ -1,10 +1,10 @@
 """Second stage of a decision for an ensemble: less load where the members lose next to nothing.
 
 From the answer, one course or the plan is changed at a time to what the case prefers, then to what
-loads the patient less (`search/uniform/second_stage`), as long as the measure over the members
-stays within `SHARE` of the gap of the best one and within the gap of the bound. Changes that lose
-more in the case as it is stated, or by the tables of the search in the members, are not tried; the
-judge values each other one in every member.
+loads the patient less (`search/uniform/incumbent/second_stage`), as long as the measure over the
+members stays within `SHARE` of the gap of the best one and within the gap of the bound. Changes
+that lose more in the case as it is stated, or by the tables of the search in the members, are not
+tried; the judge values each other one in every member.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from abscopt.optimizer.as_rows import closest_row, schedule_of_row
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.ids import CourseRows
-from abscopt.optimizer.search.uniform.second_stage import keys_of
+from abscopt.optimizer.search.uniform.incumbent.second_stage import keys_of
 from abscopt.optimizer.solved import JUDGE_TOLERANCE
 
 if TYPE_CHECKING:

@@ -139,7 +139,7 @@ class Oracle:
 
     def _by_programme(self, instance: Instance) -> Schedule | None:
         """Free courses with demands, or in step with drugs."""
-        from abscopt.optimizer import ways
+        from abscopt.optimizer.assurance import ways
 
         candidates = Candidates(instance)
         solved = ways.by_programme(

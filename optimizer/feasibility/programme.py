@@ -17,7 +17,7 @@ from abscopt.optimizer.ids import CourseIds, CourseRows, PlanId, plan_ids
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
-from abscopt.optimizer.search.uniform.dates import DateProgramme
+from abscopt.optimizer.search.uniform.leaves.dates import DateProgramme
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates

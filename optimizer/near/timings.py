@@ -17,7 +17,7 @@ from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.search.join import joined
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.shapes import Shapes
-from abscopt.optimizer.search.uniform.leaf import BOUND_SAFETY
+from abscopt.optimizer.search.uniform.leaves.leaf import BOUND_SAFETY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

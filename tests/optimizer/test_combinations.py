@@ -18,9 +18,10 @@ from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.progress import Clock
-from abscopt.optimizer.search.uniform import combinations, settings
+from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet
+from abscopt.optimizer.search.uniform.leaves import combinations
 
 GAP = 1e-4
 

@@ -24,7 +24,7 @@ from abscopt.optimizer.schedule import Infusion, Schedule
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
-from abscopt.optimizer.search.uniform.dates import DateProgramme
+from abscopt.optimizer.search.uniform.leaves.dates import DateProgramme
 
 GAP = 1e-6
 

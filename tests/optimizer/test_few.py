@@ -17,8 +17,8 @@ from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.search.join import every_row
 from abscopt.optimizer.search.uniform.bounds.plan_set import families
-from abscopt.optimizer.search.uniform.few import are_few, evaluate
-from abscopt.optimizer.search.uniform.leaf import SearchState
+from abscopt.optimizer.search.uniform.leaves.few import are_few, evaluate
+from abscopt.optimizer.search.uniform.leaves.leaf import SearchState
 
 MANY_ROWS = 40
 

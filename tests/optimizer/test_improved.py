@@ -9,11 +9,12 @@ from clocks import Stopping
 from tuning import tune
 
 from abscopt.instances import load
-from abscopt.optimizer import improved, known, known_at_once, pipeline, solve
+from abscopt.optimizer import pipeline, solve
+from abscopt.optimizer.assurance import improved, known, known_at_once
+from abscopt.optimizer.assurance.known import best_known
 from abscopt.optimizer.audit import case_audit
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.known import best_known
 from abscopt.optimizer.progress import Clock, Listener
 from abscopt.optimizer.schedule import Schedule, standard_schedule
 from abscopt.optimizer.search.uniform import settings

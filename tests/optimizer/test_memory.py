@@ -38,7 +38,7 @@ from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet
 from abscopt.optimizer.search.uniform.bounds.rows import rows_of
 from abscopt.optimizer.search.uniform.branches import Branch, Trees
-from abscopt.optimizer.search.uniform.leaf import SearchState
+from abscopt.optimizer.search.uniform.leaves.leaf import SearchState
 
 SEEDS = (702, 703, 704, 705)
 CASE, GAP = "dual-checkpoint", 0.03

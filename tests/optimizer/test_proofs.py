@@ -15,11 +15,12 @@ from tuning import tune
 
 from abscopt.instances import load
 from abscopt.instances.schema import Instance
-from abscopt.optimizer import pipeline, solve, solver, tiny_programs, ways
+from abscopt.optimizer import pipeline, solve, solver, tiny_programs
+from abscopt.optimizer.assurance import ways
+from abscopt.optimizer.assurance.known import best_known
 from abscopt.optimizer.candidates.reduction import offered
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.known import best_known
 from abscopt.optimizer.mip import DoubtError, Matrix, Outcome, checked
 from abscopt.optimizer.programme import margins, refinement, single, solving
 from abscopt.optimizer.programme import settings as programme

@@ -15,7 +15,7 @@ from abscopt.optimizer import solve
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.branches import Node
-from abscopt.optimizer.search.uniform.separable import KindProgramme, Separable
+from abscopt.optimizer.search.uniform.leaves.separable import KindProgramme, Separable
 
 GAP = 1e-4
 

@@ -25,7 +25,7 @@ from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet, families
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
-from abscopt.optimizer.search.uniform.leaf import SearchState
+from abscopt.optimizer.search.uniform.leaves.leaf import SearchState
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,11 @@ from clocks import Stopping
 from abscopt.cli import main
 from abscopt.instances import load
 from abscopt.instances.schema import Instance
-from abscopt.optimizer import known, known_at_once, pipeline, progress, solve
+from abscopt.optimizer import pipeline, progress, solve
+from abscopt.optimizer.assurance import known, known_at_once
+from abscopt.optimizer.assurance.known_at_once import without_tables
 from abscopt.optimizer.crosscheck import exchange
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.known_at_once import without_tables
 from abscopt.optimizer.progress import Listener
 
 Method = Literal["auto", "single"]

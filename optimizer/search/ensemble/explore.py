@@ -36,7 +36,7 @@ from abscopt.optimizer.search.ensemble.plan import AcrossMembers, PlanInMembers,
 from abscopt.optimizer.search.ensemble.risk import Risk
 from abscopt.optimizer.search.join import count_at_most, every_row, joined
 from abscopt.optimizer.search.tree import Tree
-from abscopt.optimizer.search.uniform.local import climb, pair_moves, rounded, worth
+from abscopt.optimizer.search.uniform.incumbent.local import climb, pair_moves, rounded, worth
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,8 +12,8 @@ from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.search.free import settings
 
 if TYPE_CHECKING:
-    from abscopt.optimizer.search.free.multipliers import NodeBound
-    from abscopt.optimizer.search.free.objective import NodeDomain
+    from abscopt.optimizer.search.free.bounds.multipliers import NodeBound
+    from abscopt.optimizer.search.free.bounds.objective import NodeDomain
 
 
 def split(domain: NodeDomain, lagrangian: NodeBound, excess: float) -> list[NodeDomain]:
@@ -91,9 +91,11 @@ def divided(domain: NodeDomain, lagrangian: NodeBound) -> list[NodeDomain]:
 def _by_count(domain: NodeDomain, lagrangian: NodeBound) -> list[NodeDomain]:
     options = []
     for s, (span, count) in enumerate(zip(domain.spans, lagrangian.mixture.count, strict=True)):
-        few, many = span.count
+        least_count, most_count = span.count
         lower = math.floor(count + 1e-6)
-        if few < many and (count - lower > settings.CURRENT.fractional or few < lower < many):
+        if least_count < most_count and (
+            count - lower > settings.CURRENT.fractional or least_count < lower < most_count
+        ):
             apart = min(count - lower, lower + 1 - count)
             options.append((-apart, s, lower))
     return _at_count(domain, *min(options)[1:]) if options else []
@@ -108,19 +110,22 @@ def _by_open_count(domain: NodeDomain, lagrangian: NodeBound) -> list[NodeDomain
 
 def _at_count(domain: NodeDomain, s: int, lower: int) -> list[NodeDomain]:
     """At most so many fractions, or more."""
-    few, many = domain.spans[s].count
-    lower = min(max(lower, few), many - 1)
-    return [domain.with_span(s, count=count) for count in ((few, lower), (lower + 1, many))]
+    least_count, most_count = domain.spans[s].count
+    lower = min(max(lower, least_count), most_count - 1)
+    return [
+        domain.with_span(s, count=count)
+        for count in ((least_count, lower), (lower + 1, most_count))
+    ]
 
 
 def _by_day(domain: NodeDomain, s: int, day: int) -> list[NodeDomain]:
     """No fraction of a lesion on a day, or one."""
     span = domain.spans[s]
-    few, many = span.count
+    least_count, most_count = span.count
     taken = (*span.taken, day)
     return [
         domain.with_span(s, skipped=(*span.skipped, day)),
-        domain.with_span(s, taken=taken, count=(max(few, len(taken)), many)),
+        domain.with_span(s, taken=taken, count=(max(least_count, len(taken)), most_count)),
     ]
 
 

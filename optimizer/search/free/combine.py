@@ -14,10 +14,10 @@ from abscopt.optimizer.search.join import count_at_most, every_row, joined
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from abscopt.optimizer.search.free.bounds.multipliers import NodeBound
+    from abscopt.optimizer.search.free.bounds.oracle import OracleBound
     from abscopt.optimizer.search.free.days.courses import Courses
     from abscopt.optimizer.search.free.days.dominance import Precision
-    from abscopt.optimizer.search.free.multipliers import NodeBound
-    from abscopt.optimizer.search.free.oracle import OracleBound
     from abscopt.optimizer.search.free.schedules import Schedules
 
 
@@ -68,38 +68,38 @@ def combined(
             return Combined(nothing, np.zeros((0, len(tops)), dtype=np.int64), np.zeros(0), below)
         courses_of[s], worth_of[s] = explored[0], oracle_bound.prices.worth(explored[0])
         tops[s] = float(worth_of[s].max())
-    near = [courses_of[s] for s in range(len(tops))]
+    candidates = [courses_of[s] for s in range(len(tops))]
     worth = [worth_of[s] for s in range(len(tops))]
     losses = [worths.max() - worths for worths in worth]
     slack = lagrangian.constant + sum(tops) - threshold
-    if len(near) == 1:
-        chunks = iter([np.arange(len(near[0]))[:, None]])
+    if len(candidates) == 1:
+        chunks = iter([np.arange(len(candidates[0]))[:, None]])
     elif count_at_most(losses, slack) > settings.CURRENT.join_limit:
         return None
     else:
         below = max(below, threshold)
-        loads, right = [courses.load for courses in near], schedules.problem.rhs
+        loads, right = [courses.load for courses in candidates], schedules.problem.rhs
         chunks = joined(losses, loads, right, slack, settings.CURRENT.join_chunk)
     row_lots, values, number = [], [], 0
     for rows in chunks:
         if stop():
             return None
-        value = schedules.values(near, rows)
-        good = np.flatnonzero(value > threshold)
-        below = max(below, float(np.delete(value, good).max(initial=-np.inf)))
-        if len(near) > 1 and len(good):
-            each = [courses.take(rows[good, s]) for s, courses in enumerate(near)]
-            good = good[schedules.within_limits(each)]
-        row_lots.append(rows[good])
-        values.append(value[good])
-        number += len(good)
+        value = schedules.values(candidates, rows)
+        above = np.flatnonzero(value > threshold)
+        below = max(below, float(np.delete(value, above).max(initial=-np.inf)))
+        if len(candidates) > 1 and len(above):
+            each = [courses.take(rows[above, s]) for s, courses in enumerate(candidates)]
+            above = above[schedules.within_limits(each)]
+        row_lots.append(rows[above])
+        values.append(value[above])
+        number += len(above)
         if number > settings.CURRENT.joined_rows:
             return None
-    rows = np.concatenate([np.zeros((0, len(near)), dtype=np.int64), *row_lots])
+    rows = np.concatenate([np.zeros((0, len(candidates)), dtype=np.int64), *row_lots])
     value = np.concatenate([np.zeros(0), *values])
     order = np.argsort(-value, kind="stable")
     bound = max(below, float(value.max(initial=-np.inf)))
-    return Combined(near, rows[order], value[order], bound)
+    return Combined(candidates, rows[order], value[order], bound)
 
 
 def _width(oracle_bound: OracleBound) -> float:
@@ -118,12 +118,12 @@ def most_promising(
 
     most^(1/P) of each of P lesions, so that their product is no more.
     """
-    each = max(1, int(limit ** (1.0 / len(lagrangian.oracle_bounds))))
-    near = []
+    limit_each = max(1, int(limit ** (1.0 / len(lagrangian.oracle_bounds))))
+    candidates = []
     for oracle, oracle_bound in zip(schedules.oracles, lagrangian.oracle_bounds, strict=True):
         explored = oracle.courses_above(oracle_bound, -np.inf, precision, stop)
         if explored is None:
             return None
-        order = np.argsort(-oracle_bound.prices.worth(explored[0]), kind="stable")[:each]
-        near.append(explored[0].take(order))
-    return near, every_row([np.arange(len(courses)) for courses in near])
+        order = np.argsort(-oracle_bound.prices.worth(explored[0]), kind="stable")[:limit_each]
+        candidates.append(explored[0].take(order))
+    return candidates, every_row([np.arange(len(courses)) for courses in candidates])

@@ -18,7 +18,7 @@ from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.schedule import standard_schedule
 from abscopt.optimizer.search.free import settings
-from abscopt.optimizer.search.free.bounding import Bounding
+from abscopt.optimizer.search.free.bounds.bounding import Bounding
 from abscopt.optimizer.search.free.branch import divided, split
 from abscopt.optimizer.search.free.combine import combined
 from abscopt.optimizer.search.free.days.dominance import Precision

@@ -101,12 +101,12 @@ class Improver:
         """
         planned = self.plans.of(node.plan)
         schedules, first = planned.schedules, -math.inf
-        exact, good = [], np.ones(len(rows), dtype=bool)
+        exact, allowed = [], np.ones(len(rows), dtype=bool)
         for s, (oracle, lot) in enumerate(zip(planned.oracles, courses, strict=True)):
-            known, fine = oracle.of(lot.actions)
-            exact.append(known)
-            good &= fine[rows[:, s]]
-        rows = rows[good]
+            course, fine = oracle.of(lot.actions)
+            exact.append(course)
+            allowed &= fine[rows[:, s]]
+        rows = rows[allowed]
         for _ in range(settings.CURRENT.polished if limit is None else limit):
             best_row = schedules.best(exact, rows, -math.inf)
             if best_row is None:

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from abscopt.models.arrays import IntArray
-    from abscopt.optimizer.search.free.cuts import SharedDayRow, SharedDays
-    from abscopt.optimizer.search.free.multipliers import NodeBound
-    from abscopt.optimizer.search.free.objective import NodeDomain
-    from abscopt.optimizer.search.free.oracle import LesionOracle
+    from abscopt.optimizer.search.free.bounds.cuts import SharedDayRow, SharedDays
+    from abscopt.optimizer.search.free.bounds.multipliers import NodeBound
+    from abscopt.optimizer.search.free.bounds.objective import NodeDomain
+    from abscopt.optimizer.search.free.bounds.oracle import LesionOracle
     from abscopt.optimizer.search.free.problem import PlanProblem
     from abscopt.optimizer.search.free.schedules import Schedules
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.flows import flows_of
 from abscopt.optimizer.ids import PlanId
-from abscopt.optimizer.search.free.cuts import SharedDays
-from abscopt.optimizer.search.free.lesion_oracles import FreeOracle, MenuOracle
+from abscopt.optimizer.search.free.bounds.cuts import SharedDays
+from abscopt.optimizer.search.free.bounds.lesion_oracles import FreeOracle, MenuOracle
+from abscopt.optimizer.search.free.bounds.objective import NodeDomain
 from abscopt.optimizer.search.free.node import Planned
-from abscopt.optimizer.search.free.objective import NodeDomain
 from abscopt.optimizer.search.free.problem import chemo_factor, plan_problem_of, terms_of
 from abscopt.optimizer.search.free.schedules import Schedules
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
-    from abscopt.optimizer.search.free.oracle import LesionOracle
+    from abscopt.optimizer.search.free.bounds.oracle import LesionOracle
 
 
 class Plans:

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from abscopt.optimizer.candidates.limits.protocol import OrganLoad
     from abscopt.optimizer.candidates.table import Candidates
+    from abscopt.optimizer.search.free.bounds.objective import NodeDomain
+    from abscopt.optimizer.search.free.bounds.oracle import LesionOracle
     from abscopt.optimizer.search.free.days.courses import Courses
     from abscopt.optimizer.search.free.days.exchanges import Better
-    from abscopt.optimizer.search.free.objective import NodeDomain
-    from abscopt.optimizer.search.free.oracle import LesionOracle
     from abscopt.optimizer.search.free.problem import PlanProblem
 
 
@@ -101,10 +101,10 @@ class Schedules:
         for m, limit in enumerate(self.limits):
             if limit.of_daily_dose:
                 load[:, m] += self._change_on_shared_days(limit, daily)
-        good: BoolArray = (load <= self.problem.rhs[:organ_rows]).all(axis=1)
+        within: BoolArray = (load <= self.problem.rhs[:organ_rows]).all(axis=1)
         dosed = np.stack([dose > 0 for dose in daily])
-        good &= self._logistics(dosed) & self._alc(dosed)
-        return good
+        within &= self._logistics(dosed) & self._alc(dosed)
+        return within
 
     def _change_on_shared_days(self, limit: OrganLoad[Any], daily: list[FloatArray]) -> FloatArray:
         """(n,) what shared days change where the organ feels the dose of the day.
@@ -125,10 +125,10 @@ class Schedules:
 
     def _logistics(self, dosed: BoolArray) -> BoolArray:
         """(n,) of (P, n, days) whether fractions are given."""
-        good = np.ones(dosed.shape[1], dtype=bool)
+        within = np.ones(dosed.shape[1], dtype=bool)
         for limit in self._on_courses:
-            good &= limit.kept_on_days(dosed)
-        return good
+            within &= limit.kept_on_days(dosed)
+        return within
 
     def _alc(self, dosed: BoolArray) -> BoolArray:
         """(n,) whether lymphocytes stay above the floor on every fraction day of (P, n, days).
@@ -139,8 +139,8 @@ class Schedules:
             return np.ones(dosed.shape[1], dtype=bool)
         half = self.instance.lymphocytes.recovery_half_time_days
         kept_per_day = float(lymphocytes.recovery(1.0, half))
-        each = [lesion.lymphocyte_loss(lesion.ways[0]) for lesion in self._lesions]
-        lost = np.tensordot(np.array(each), dosed, axes=1)
+        losses = [lesion.lymphocyte_loss(lesion.ways[0]) for lesion in self._lesions]
+        lost = np.tensordot(np.array(losses), dosed, axes=1)
         loss, worst = np.zeros(len(lost)), np.zeros(len(lost))
         for day in range(lost.shape[1]):
             loss = loss * kept_per_day + lost[:, day]
@@ -162,10 +162,10 @@ class Schedules:
         order = order[np.argsort(-value[order], kind="stable")]
         for begin in range(0, len(order), settings.CURRENT.checked):
             chunk = order[begin : begin + settings.CURRENT.checked]
-            each = [lot.take(i) for lot, i in zip(courses, rows[chunk].T, strict=True)]
-            good = np.flatnonzero(self.within_limits(each))
-            if len(good):
-                return int(chunk[good[0]]), float(value[chunk[good[0]]])
+            lots = [lot.take(i) for lot, i in zip(courses, rows[chunk].T, strict=True)]
+            feasible = np.flatnonzero(self.within_limits(lots))
+            if len(feasible):
+                return int(chunk[feasible[0]]), float(value[chunk[feasible[0]]])
         return None
 
     def improved(
@@ -196,9 +196,10 @@ class Schedules:
         for s, oracle in enumerate(self.oracles):
             better = self._better(fixed, s, best + BETTER)
             if few:
-                changed, good = oracle.of(oracle.one_change(row[s]))
+                changed, allowed = oracle.of(oracle.one_change(row[s]))
                 changed = changed.take(
-                    good & better(changed.kill, changed.growth, changed.effect, changed.others_kept)
+                    allowed
+                    & better(changed.kill, changed.growth, changed.effect, changed.others_kept)
                 )
             else:
                 changed = oracle.two_changes(row[s], slack + fixed[s].load[0], better)
@@ -232,8 +233,8 @@ class Schedules:
         fixed = [oracle.of(lot[None, :])[0] for oracle, lot in zip(self.oracles, row, strict=True)]
         small = []
         for oracle, lot in zip(self.oracles, row, strict=True):
-            changed, good = oracle.of(oracle.one_change(lot))
-            small.append(changed.take(good))
+            changed, allowed = oracle.of(oracle.one_change(lot))
+            small.append(changed.take(allowed))
         for i, j in itertools.combinations(range(len(row)), 2):
             number = len(small[i]) * len(small[j])
             at = np.arange(number)

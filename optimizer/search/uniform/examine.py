@@ -26,11 +26,11 @@ from abscopt.optimizer.search.uniform.branches import (
     of_subset,
     split_by_burden,
 )
-from abscopt.optimizer.search.uniform.combinations import Combinations
-from abscopt.optimizer.search.uniform.few import are_few, evaluate
-from abscopt.optimizer.search.uniform.leaf import BOUND_SAFETY, Leaf, check
+from abscopt.optimizer.search.uniform.leaves.combinations import Combinations
+from abscopt.optimizer.search.uniform.leaves.few import are_few, evaluate
+from abscopt.optimizer.search.uniform.leaves.leaf import BOUND_SAFETY, Leaf, check
+from abscopt.optimizer.search.uniform.leaves.separable import Separable
 from abscopt.optimizer.search.uniform.narrow import narrow
-from abscopt.optimizer.search.uniform.separable import Separable
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.uniform.bounds.cells import Cells
     from abscopt.optimizer.search.uniform.bounds.columns import FractionalChoice
     from abscopt.optimizer.search.uniform.bounds.plan_set import Alive
-    from abscopt.optimizer.search.uniform.improve import Improver
-    from abscopt.optimizer.search.uniform.leaf import SearchState
+    from abscopt.optimizer.search.uniform.incumbent.improve import Improver
+    from abscopt.optimizer.search.uniform.leaves.leaf import SearchState
 
 
 class Examiner:

@@ -23,12 +23,12 @@ from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet, families
 from abscopt.optimizer.search.uniform.branches import Node, Trees
 from abscopt.optimizer.search.uniform.examine import Examiner
-from abscopt.optimizer.search.uniform.few import are_few, evaluate
-from abscopt.optimizer.search.uniform.first import first_of_many, first_schedule
-from abscopt.optimizer.search.uniform.improve import Improver
-from abscopt.optimizer.search.uniform.last import improve_at_last
-from abscopt.optimizer.search.uniform.leaf import BOUND_SAFETY, SearchState, check
-from abscopt.optimizer.search.uniform.local import climb, every_course, repaired, worth
+from abscopt.optimizer.search.uniform.incumbent.first import first_of_many, first_schedule
+from abscopt.optimizer.search.uniform.incumbent.improve import Improver
+from abscopt.optimizer.search.uniform.incumbent.last import improve_at_last
+from abscopt.optimizer.search.uniform.incumbent.local import climb, every_course, repaired, worth
+from abscopt.optimizer.search.uniform.leaves.few import are_few, evaluate
+from abscopt.optimizer.search.uniform.leaves.leaf import BOUND_SAFETY, SearchState, check
 from abscopt.optimizer.search.uniform.recall import Recall
 
 if TYPE_CHECKING:

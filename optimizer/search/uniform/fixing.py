@@ -26,7 +26,7 @@ from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.cells import Cells, joined_cells, unknown
 from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet, families
-from abscopt.optimizer.search.uniform.in_hand import (
+from abscopt.optimizer.search.uniform.incumbent.in_hand import (
     InHand,
     first_in_hand,
     improved,

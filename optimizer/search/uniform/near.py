@@ -21,7 +21,7 @@ from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.search.uniform.bounds.plan_set import families
 from abscopt.optimizer.search.uniform.branches import Node, Trees
 from abscopt.optimizer.search.uniform.explore import Search
-from abscopt.optimizer.search.uniform.leaf import DECIDED_AT_ONCE, SearchState
+from abscopt.optimizer.search.uniform.leaves.leaf import DECIDED_AT_ONCE, SearchState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -61,8 +61,8 @@ def not_ruled_out(
         plans[plan] = True
         for mask, course in zip(courses, row, strict=True):
             mask[[0, course]] = True
-    kept = [CourseIds(np.flatnonzero(mask)) for mask in courses]
-    return candidates.as_case(kept, [PlanId(int(k)) for k in np.flatnonzero(plans)])
+    remaining = [CourseIds(np.flatnonzero(mask)) for mask in courses]
+    return candidates.as_case(remaining, [PlanId(int(k)) for k in np.flatnonzero(plans)])
 
 
 class _Group:

@@ -24,14 +24,14 @@ import numpy as np
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.mip import DoubtError, finite
 from abscopt.optimizer.search.free import settings
-from abscopt.optimizer.search.free.master import Master, Mixture
-from abscopt.optimizer.search.free.objective import Multipliers, NodeDomain
-from abscopt.optimizer.search.free.pool import Pool
+from abscopt.optimizer.search.free.bounds.master import Master, Mixture
+from abscopt.optimizer.search.free.bounds.objective import Multipliers, NodeDomain
+from abscopt.optimizer.search.free.bounds.pool import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from abscopt.optimizer.search.free.oracle import LesionOracle, OracleBound
+    from abscopt.optimizer.search.free.bounds.oracle import LesionOracle, OracleBound
 
 
 @dataclass(frozen=True)

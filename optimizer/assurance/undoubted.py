@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from abscopt.instances.load import InputError
-from abscopt.optimizer.known import Known, best_known
+from abscopt.optimizer.assurance.known import Known, best_known
 from abscopt.optimizer.mip import DoubtError
 from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.solved import JUDGE_TOLERANCE, Solved
@@ -101,7 +101,11 @@ def _valued(judge: Judge, schedule: Schedule | None) -> Known | None:
 
 def _better(*known: Known | None) -> Known | None:
     """The best of some schedules."""
-    return max((one for one in known if one is not None), key=lambda one: one[1], default=None)
+    return max(
+        (judged for judged in known if judged is not None),
+        key=lambda judged: judged[1],
+        default=None,
+    )
 
 
 def _refuted(instance: Instance, solved: Solved, rival: Known | None) -> str | None:

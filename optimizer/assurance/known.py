@@ -126,8 +126,8 @@ def _strongest(candidates: Candidates, s: int) -> Iterator[Course]:
             yield tuple(Fraction(day, lesion.name, dose, 0, way) for day in days[:number])
         return
     menu = next(table.menu for table in candidates.lesions if table.menu.lesion == s)
-    given = menu.patterns.days[menu.pattern] >= 0
-    kill = np.where(given, menu.doses * (1.0 + menu.doses / ratio), 0.0).sum(axis=1)
+    has_fraction = menu.patterns.days[menu.pattern] >= 0
+    kill = np.where(has_fraction, menu.doses * (1.0 + menu.doses / ratio), 0.0).sum(axis=1)
     first = menu.patterns.first[menu.pattern]
     for order in (first, -first):
         ranked = np.lexsort((order, menu.technique, -kill))

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.search.free.oracle import LesionOracle
+    from abscopt.optimizer.search.free.bounds.oracle import LesionOracle
     from abscopt.optimizer.search.free.problem import PlanProblem
 
 

@@ -11,7 +11,7 @@ from abscopt.optimizer.candidates.by_rows import kill_of_row, values_of_rows
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.ids import CourseIds, PlanId, PlanIds
 from abscopt.optimizer.search.uniform import settings
-from abscopt.optimizer.search.uniform.local import (
+from abscopt.optimizer.search.uniform.incumbent.local import (
     climbed,
     local_search,
     reaching,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.uniform.bounds.columns import FractionalChoice
     from abscopt.optimizer.search.uniform.bounds.plan_set import Alive
     from abscopt.optimizer.search.uniform.bounds.prices import Lagrangian
-    from abscopt.optimizer.search.uniform.leaf import SearchState
+    from abscopt.optimizer.search.uniform.leaves.leaf import SearchState
 
 
 class Improver:

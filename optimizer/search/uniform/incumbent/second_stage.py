@@ -21,7 +21,7 @@ from abscopt.optimizer.ids import CourseIds, CourseRows, PlanId, PlanIds
 from abscopt.optimizer.progress import Stopped, tick
 from abscopt.optimizer.search.join import every_row
 from abscopt.optimizer.search.uniform import settings
-from abscopt.optimizer.search.uniform.preference import preferred
+from abscopt.optimizer.search.uniform.incumbent.preference import preferred
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates

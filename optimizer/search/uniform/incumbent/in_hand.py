@@ -16,7 +16,7 @@ from abscopt.optimizer.progress import Stopped, tick
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet, families
-from abscopt.optimizer.search.uniform.local import (
+from abscopt.optimizer.search.uniform.incumbent.local import (
     climb,
     enough_sites,
     every_course,

@@ -9,15 +9,15 @@ import numpy as np
 
 from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.search.free import settings
-from abscopt.optimizer.search.free.multipliers import lagrangian_bound
+from abscopt.optimizer.search.free.bounds.multipliers import lagrangian_bound
+from abscopt.optimizer.search.free.bounds.pool import Pool
+from abscopt.optimizer.search.free.bounds.ranges import bounds_of, narrower, tightened
 from abscopt.optimizer.search.free.node import Node
-from abscopt.optimizer.search.free.pool import Pool
-from abscopt.optimizer.search.free.ranges import bounds_of, narrower, tightened
 
 if TYPE_CHECKING:
     from abscopt.optimizer.progress import Clock
-    from abscopt.optimizer.search.free.multipliers import NodeBound
-    from abscopt.optimizer.search.free.objective import Multipliers, NodeDomain
+    from abscopt.optimizer.search.free.bounds.multipliers import NodeBound
+    from abscopt.optimizer.search.free.bounds.objective import Multipliers, NodeDomain
     from abscopt.optimizer.search.free.plans import Plans
     from abscopt.optimizer.search.tree import Tree
 

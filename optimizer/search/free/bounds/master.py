@@ -53,13 +53,13 @@ from abscopt.models import immune
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.candidates.value import value_of_burden
 from abscopt.optimizer.search.free import settings
-from abscopt.optimizer.search.free.objective import Multipliers
+from abscopt.optimizer.search.free.bounds.objective import Multipliers
 from abscopt.optimizer.solver import ColumnMaster
 
 if TYPE_CHECKING:
+    from abscopt.optimizer.search.free.bounds.objective import NodeDomain
+    from abscopt.optimizer.search.free.bounds.pool import Pool
     from abscopt.optimizer.search.free.days.courses import Courses
-    from abscopt.optimizer.search.free.objective import NodeDomain
-    from abscopt.optimizer.search.free.pool import Pool
 
 
 @dataclass(frozen=True)
@@ -183,9 +183,9 @@ class Master:
         upper = np.concatenate([*rhs, np.ones(rows - convexity)])
         master = ColumnMaster(np.where(np.arange(rows) < convexity, -np.inf, upper), upper)
         points = np.zeros((cells, self.points.shape[1], rows))
-        every = np.arange(cells)
-        points[every, :, every] = -self.points  # -u <= K + share sat - local
-        points[every, :, point + every] = 1.0
+        cell = np.arange(cells)
+        points[cell, :, cell] = -self.points  # -u <= K + share sat - local
+        points[cell, :, point + cell] = 1.0
         for place, s in enumerate(self.spread):
             for h in range(horizons):
                 row = place * horizons + h
@@ -206,8 +206,8 @@ class Master:
         master.add(np.zeros(horizons * settings.CURRENT.breaks), levels.reshape(-1, rows))
         lacks = np.zeros((irradiated * horizons + irradiated + horizons, rows))
         lacks[np.arange(irradiated * horizons), np.arange(irradiated * horizons)] = -1.0
-        every = np.arange(irradiated)
-        lacks[irradiated * horizons + every, count + 1 + 2 * every] = -1.0
+        cell = np.arange(irradiated)
+        lacks[irradiated * horizons + cell, count + 1 + 2 * cell] = -1.0
         for h in range(horizons):
             first = effect + h * self.levels.shape[1]
             lacks[len(lacks) - horizons + h, first : first + self.levels.shape[1]] = -1.0
@@ -247,10 +247,10 @@ class Master:
         The pool may only have grown since the last call.
         """
         for s, courses in enumerate(pool.courses):
-            new = courses.take(slice(self._known[s], None))
-            if len(new):
-                self._master.add(np.zeros(len(new)), self._columns(s, new))
-                self._lesion_of = np.append(self._lesion_of, np.full(len(new), s))
+            added = courses.take(slice(self._known[s], None))
+            if len(added):
+                self._master.add(np.zeros(len(added)), self._columns(s, added))
+                self._lesion_of = np.append(self._lesion_of, np.full(len(added), s))
                 self._known[s] = len(courses)
         dual = np.maximum(self._master.duals(), 0.0)
         rows, domain = self._rows, self.domain

@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING
 
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.ids import PlanId
-from abscopt.optimizer.search.uniform.local import climb, constructions, every_course, worth
+from abscopt.optimizer.search.uniform.incumbent.local import (
+    climb,
+    constructions,
+    every_course,
+    worth,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from abscopt.optimizer.candidates.table import Candidates
-    from abscopt.optimizer.search.uniform.leaf import SearchState
+    from abscopt.optimizer.search.uniform.leaves.leaf import SearchState
 
 
 def first_schedule(candidates: Candidates, plans: Sequence[PlanId], state: SearchState) -> None:

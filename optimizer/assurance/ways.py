@@ -17,8 +17,8 @@ from abscopt.optimizer.progress import Stopped, tick
 from abscopt.optimizer.search.uniform import settings as uniform_settings
 from abscopt.optimizer.search.uniform.branches import Trees
 from abscopt.optimizer.search.uniform.explore import explore
+from abscopt.optimizer.search.uniform.incumbent.second_stage import second_stage
 from abscopt.optimizer.search.uniform.ruled_out import not_ruled_out
-from abscopt.optimizer.search.uniform.second_stage import second_stage
 from abscopt.optimizer.solved import Solved
 
 if TYPE_CHECKING:
@@ -59,19 +59,19 @@ def by_search(
         candidates = _with_some_ruled_out(candidates, starts, in_reserve[1], clock)
         starts, trees = [closest_row(candidates, schedule) for schedule in known], Trees()
     within = gap / uniform_settings.CURRENT.enough if brief else gap / 2
-    found = explore(candidates, within, seed, clock, starts, trees, bound)
+    explored = explore(candidates, within, seed, clock, starts, trees, bound)
     if trees is memory.trees:
-        memory.keep(candidates, found.grounds)
+        memory.keep(candidates, explored.grounds)
     schedule, claimed, status = None, None, "none"
-    if brief and found.row is not None and found.plan is not None:
-        schedule, claimed = schedule_of_row(candidates, found.plan, found.row), found.value
-    elif found.row is not None and found.plan is not None:
+    if brief and explored.row is not None and explored.plan is not None:
+        schedule, claimed = schedule_of_row(candidates, explored.plan, explored.row), explored.value
+    elif explored.row is not None and explored.plan is not None:
         schedule, claimed, status = _second(
             candidates,
-            found.plan,
-            found.row,
-            found.value,
-            found.bound,
+            explored.plan,
+            explored.row,
+            explored.value,
+            explored.bound,
             gap,
             clock,
             -math.inf if in_reserve is None else in_reserve[1],
@@ -79,13 +79,15 @@ def by_search(
     return Solved(
         schedule=schedule,
         claimed=claimed,
-        bound=found.bound if found.bound is not None and math.isfinite(found.bound) else None,
-        infeasible=found.complete and found.row is None,
+        bound=explored.bound
+        if explored.bound is not None and math.isfinite(explored.bound)
+        else None,
+        infeasible=explored.complete and explored.row is None,
         second_stage=status,
-        best_objective=found.value if found.row is not None else None,
+        best_objective=explored.value if explored.row is not None else None,
         errors={},
-        nodes=found.nodes,
-        columns=found.columns,
+        nodes=explored.nodes,
+        columns=explored.columns,
         plans=offered,
     )
 
@@ -120,7 +122,7 @@ def by_programme(
     from abscopt.optimizer.programme.proved import solver_margin
     from abscopt.optimizer.programme.single import solve_single
 
-    kept, start = reduction(candidates, gap / 2, seed, clock, in_reserve)
+    remaining, start = reduction(candidates, gap / 2, seed, clock, in_reserve)
 
     def by_engine(matrix: Matrix, *, data: Any, model: Any, position: Any, **asked: Any) -> Outcome:
         assert engine is not None
@@ -128,7 +130,7 @@ def by_programme(
 
     answer = solve_single(
         candidates, judge, gap / 2, seed, threads, clock, None if engine is None else by_engine,
-        kept=kept, start=start, presolve=presolve,
+        kept=remaining, start=start, presolve=presolve,
     )  # fmt: skip
     claimed = answer.evaluation.objective if answer.evaluation else None
     schedule, status, best = answer.schedule, "none", claimed
@@ -177,11 +179,11 @@ def reduction(
     known = None
     if in_reserve is not None:
         known = InHand.of(*closest_row(candidates, in_reserve[0]), in_reserve[1])
-    kept, in_hand = reduced(candidates, gap, seed, clock, known)
+    remaining, in_hand = reduced(candidates, gap, seed, clock, known)
     if in_hand is None:
-        return kept, None
+        return remaining, None
     row = CourseIds(np.array(in_hand.row))
-    return kept, schedule_of_row(candidates, in_hand.plan, row)
+    return remaining, schedule_of_row(candidates, in_hand.plan, row)
 
 
 def _second(

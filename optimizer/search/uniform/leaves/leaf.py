@@ -23,7 +23,7 @@ from abscopt.optimizer.search.uniform.bounds.cells import Cells, halved, joined_
 from abscopt.optimizer.search.uniform.bounds.grounds import Grounds
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
 from abscopt.optimizer.search.uniform.bounds.shapes import Shapes
-from abscopt.optimizer.search.uniform.dates import DateProgramme, dated
+from abscopt.optimizer.search.uniform.leaves.dates import DateProgramme, dated
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,7 +21,7 @@ from abscopt.optimizer.ids import KindIds
 from abscopt.optimizer.search.join import count_at_most, joined
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
-from abscopt.optimizer.search.uniform.leaf import BOUND_SAFETY, check
+from abscopt.optimizer.search.uniform.leaves.leaf import BOUND_SAFETY, check
 
 if TYPE_CHECKING:
     from abscopt.optimizer.progress import Clock

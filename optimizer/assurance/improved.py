@@ -11,17 +11,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from abscopt.instances.history.rests import continued
+from abscopt.optimizer.assurance.known_at_once import Best, at_greatest_dose
 from abscopt.optimizer.audit.adding import MOST_WORK, added, try_courses
-from abscopt.optimizer.known_at_once import Best, at_greatest_dose
 from abscopt.optimizer.schedule import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from abscopt.instances.lesions import Lesion
+    from abscopt.optimizer.assurance.known_at_once import Key
     from abscopt.optimizer.audit.alone import Alone
     from abscopt.optimizer.evaluation import Judge
-    from abscopt.optimizer.known_at_once import Key
     from abscopt.optimizer.solved import Solved
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.schedule import Fraction
 from abscopt.optimizer.search.free import settings
+from abscopt.optimizer.search.free.bounds.oracle import OracleBound
 from abscopt.optimizer.search.free.days.courses import Courses, totals
 from abscopt.optimizer.search.free.days.dual import (
     Steps,
@@ -27,7 +28,6 @@ from abscopt.optimizer.search.free.days.exchanges import one_change, two_changes
 from abscopt.optimizer.search.free.days.labels import explored
 from abscopt.optimizer.search.free.days.span import Span
 from abscopt.optimizer.search.free.days.suffix import Stage, stages_of
-from abscopt.optimizer.search.free.oracle import OracleBound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -122,15 +122,17 @@ class FreeOracle:
             max(min_i beside(i, i + c - 1), beside(first taken, last taken)) <= growth,
             growth <= beside(1, n)
         """
-        few, many = span.count
+        least_count, most_count = span.count
         days = np.flatnonzero(~np.isin(self.terms.days, span.skipped))
         taken = np.flatnonzero(np.isin(self.terms.days, span.taken))
         least = np.zeros(len(self.terms.horizons))
         most = least.copy()
-        if not self.terms.growth_apart or many < 2 or len(days) < max(few, 2):
+        if not self.terms.growth_apart or most_count < 2 or len(days) < max(least_count, 2):
             return least, most
-        if few > 1:
-            least = self.terms.beside[days[: len(days) - few + 1], days[few - 1 :]].min(axis=0)
+        if least_count > 1:
+            least = self.terms.beside[
+                days[: len(days) - least_count + 1], days[least_count - 1 :]
+            ].min(axis=0)
         if len(taken):
             least = np.maximum(least, self.terms.beside[taken[0], taken[-1]])
         return least, self.terms.beside[days[0], days[-1]]
@@ -258,13 +260,13 @@ class MenuOracle:
         so that two nodes tell both; without a spread growth is taken off the kill, and without a
         change of growth by the course one node tells the kill.
         """
-        left, factors = local[:1] - local, self._of.sensitivities[0]
+        change, factors = local[:1] - local, self._of.sensitivities[0]
         middle = len(factors) // 2
         if not self._of.spread or self._of.repopulation_doubling_time_days is None:
-            kill = left[:, :, middle] / factors[middle]
+            kill = change[:, :, middle] / factors[middle]
             return kill, np.zeros_like(kill)
-        kill = (left[:, :, -1] - left[:, :, 0]) / (factors[-1] - factors[0])
-        return kill, factors[middle] * kill - left[:, :, middle]
+        kill = (change[:, :, -1] - change[:, :, 0]) / (factors[-1] - factors[0])
+        return kill, factors[middle] * kill - change[:, :, middle]
 
     @property
     def nothing(self) -> IntArray:

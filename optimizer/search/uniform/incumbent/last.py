@@ -9,12 +9,12 @@ import numpy as np
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.ids import CourseIds
 from abscopt.optimizer.search.uniform import settings
-from abscopt.optimizer.search.uniform.local import climb, every_course
+from abscopt.optimizer.search.uniform.incumbent.local import climb, every_course
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.progress import Clock
-    from abscopt.optimizer.search.uniform.leaf import SearchState
+    from abscopt.optimizer.search.uniform.leaves.leaf import SearchState
 
 
 def improve_at_last(candidates: Candidates, state: SearchState, clock: Clock) -> None:

@@ -26,8 +26,8 @@ from abscopt.optimizer.ids import KindIds
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet
 from abscopt.optimizer.search.uniform.branches import Node, of_subset
-from abscopt.optimizer.search.uniform.dates import MARGIN
-from abscopt.optimizer.search.uniform.leaf import Leaf, check
+from abscopt.optimizer.search.uniform.leaves.dates import MARGIN
+from abscopt.optimizer.search.uniform.leaves.leaf import Leaf, check
 from abscopt.optimizer.solver import Matrix, solve_matrix
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.search.tree import Tree
     from abscopt.optimizer.search.uniform.bounds.cells import Cells
     from abscopt.optimizer.search.uniform.bounds.plan_set import Alive
-    from abscopt.optimizer.search.uniform.leaf import SearchState
+    from abscopt.optimizer.search.uniform.leaves.leaf import SearchState
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,14 @@ from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.ids import CourseIds, CourseRows, PlanId, PlanIds
 from abscopt.optimizer.search.join import every_row
 from abscopt.optimizer.search.uniform import settings
-from abscopt.optimizer.search.uniform.leaf import check
+from abscopt.optimizer.search.uniform.leaves.leaf import check
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.progress import Clock
-    from abscopt.optimizer.search.uniform.leaf import SearchState
+    from abscopt.optimizer.search.uniform.leaves.leaf import SearchState
 
 
 def are_few(plans: Sequence[PlanId], courses: Sequence[CourseIds]) -> bool:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from abscopt.optimizer.candidates.table import Candidates
-    from abscopt.optimizer.search.free.pool import Pool
+    from abscopt.optimizer.search.free.bounds.pool import Pool
     from abscopt.optimizer.search.free.schedules import Schedules
 
 

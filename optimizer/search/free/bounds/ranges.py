@@ -22,8 +22,8 @@ from abscopt.optimizer.search.free import settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from abscopt.optimizer.search.free.multipliers import TriedMultipliers
-    from abscopt.optimizer.search.free.objective import NodeDomain
+    from abscopt.optimizer.search.free.bounds.multipliers import TriedMultipliers
+    from abscopt.optimizer.search.free.bounds.objective import NodeDomain
 
 Pieces: TypeAlias = "tuple[FloatArray, Callable[[int, int], NodeDomain]]"
 """(prices, pieces) what a piece of a range adds to the bound of all, and a node of some of them."""
