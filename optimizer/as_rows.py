@@ -39,8 +39,14 @@ def closest_row(candidates: Candidates, schedule: Schedule) -> tuple[PlanId, Cou
         lesion = candidates.instance.lesions[table.menu.lesion]
         course = tuple(f for f in schedule.fractions if f.lesion == lesion.name)
         if course:
-            greatest = max(f.dose_gy for f in course)
-            alike = np.flatnonzero(np.isclose(table.menu.dose, greatest, 1e-9, 0.0))
+            greatest, menu = max(f.dose_gy for f in course), table.menu
+            first, last = min(f.day for f in course), max(f.day for f in course)
+            alike = np.flatnonzero(
+                np.isclose(menu.dose, greatest, 1e-9, 0.0)
+                & (menu.fractions == len(course))
+                & (menu.patterns.first == first)[menu.pattern]
+                & (menu.patterns.last == last)[menu.pattern]
+            )
             offered = (int(c) for c in alike if _same(table.menu.course(int(c), lesion), course))
             row[s] = next(offered, 0)
     return PlanId(int(np.argmin(apart))), row

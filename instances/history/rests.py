@@ -83,11 +83,33 @@ class Continued:
 def continued(instance: Instance, lesion: Lesion) -> Continued | None:
     """What may follow the past of a lesion; None where its own menu holds, from today on."""
     past = past_of(instance)
-    if past is None or lesion.course is None:
+    if past is None or not has_begun(instance, lesion):
         return None
     key = f"continued {lesion.name}"
-    answer: Continued | None = instance.remembered(key, lambda: _continued(instance, lesion, past))
+    answer: Continued = instance.remembered(key, lambda: _continued(instance, lesion, past))
     return answer
+
+
+def has_begun(instance: Instance, lesion: Lesion) -> bool:
+    """Whether a lesion has fractions behind it, has missed its start or is stopped: `continued`."""
+    past = past_of(instance)
+    if past is None or lesion.course is None:
+        return False
+    stopped = rest_of(instance, lesion.name).stop
+    return stopped or bool(past.course(lesion.name)) or _missed_start(instance, lesion, past)
+
+
+def _missed_start(instance: Instance, lesion: Lesion, past: Past) -> bool:
+    """Whether the planned first day is over, or the machine does not run then."""
+    planned = past.planned(lesion.name)
+    return (
+        planned is not None
+        and bool(planned)
+        and (
+            planned[0][0] < past.earliest(lesion.name)
+            or not is_machine_day(instance.calendar, planned[0][0])
+        )
+    )
 
 
 def from_today(instance: Instance, days: Iterable[int]) -> list[int]:
@@ -96,21 +118,11 @@ def from_today(instance: Instance, days: Iterable[int]) -> list[int]:
     return [day for day in days if past is None or day >= past.today]
 
 
-def _continued(instance: Instance, lesion: Lesion, past: Past) -> Continued | None:
+def _continued(instance: Instance, lesion: Lesion, past: Past) -> Continued:
     given, planned = past.course(lesion.name), past.planned(lesion.name)
-    missed_start = (
-        bool(planned)
-        and planned is not None
-        and (
-            planned[0][0] < past.earliest(lesion.name)
-            or not is_machine_day(instance.calendar, planned[0][0])
-        )
-    )
     technique = past.technique(lesion.name) or lesion.ways[0].name
     if rest_of(instance, lesion.name).stop:
         return _stopped(past, lesion)
-    if not given and not missed_start:
-        return None
     if lesion.course is not None and lesion.course.form == "phases":
         return _of_phases(instance, lesion, past)
     timed = dict.fromkeys([_timed_course(given)] if given else [])

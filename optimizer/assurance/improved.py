@@ -10,7 +10,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from abscopt.instances.history.rests import continued
+from abscopt.instances.history.rests import has_begun
 from abscopt.optimizer.assurance.known_at_once import Best, at_greatest_dose
 from abscopt.optimizer.audit.adding import MOST_WORK, added, try_courses
 from abscopt.optimizer.schedule import Schedule
@@ -65,7 +65,7 @@ def _one_more(
         for lesion_alone in alone
         if not lesion_alone.excluded
         and instance.lesions[lesion_alone.lesion].name not in treated
-        and continued(instance, instance.lesions[lesion_alone.lesion]) is None
+        and not has_begun(instance, instance.lesions[lesion_alone.lesion])
     ]
     for lesion in untreated:
         if best.over:

@@ -36,6 +36,8 @@ PART = 0.03
 """Or this part of what the solve took, where that is more."""
 TRIED = 3
 """Courses of a lesion that are tried from each schedule, strongest first."""
+BEGUN_TRIED = 1
+"""Of a treatment that has begun, whose plan resumed is judged too: the answer's neighbors alone."""
 SAMPLED_PLANS = 3
 SAMPLED = 40
 LEVELS = 4
@@ -89,9 +91,13 @@ def _try(judged: _Judged, candidates: Candidates, answer: Schedule | None, seed:
     longest = max((len(table.menu) for table in candidates.lesions), default=0)
     if not len(candidates.plans) or (judged.clock.expired and longest > LATE_COURSES):
         return
-    courses = [list(_strongest(candidates, s)) for s in range(len(candidates.instance.lesions))]
+    number = None if candidates.instance.delivered is None or answer is None else BEGUN_TRIED
+    lesions = range(len(candidates.instance.lesions))
+    courses = [list(itertools.islice(_strongest(candidates, s), number)) for s in lesions]
     if answer is not None:
         _changed(judged, courses, answer)
+        if number is not None:
+            return
     count = len(candidates.plans)
     for plan in dict.fromkeys(np.linspace(0, count - 1, SAMPLED_PLANS).round().tolist()):
         infusions = _infusions(candidates, PlanId(int(plan)))

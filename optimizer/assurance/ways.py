@@ -18,7 +18,7 @@ from abscopt.optimizer.search.uniform import settings as uniform_settings
 from abscopt.optimizer.search.uniform.branches import Trees
 from abscopt.optimizer.search.uniform.explore import explore
 from abscopt.optimizer.search.uniform.incumbent.second_stage import second_stage
-from abscopt.optimizer.search.uniform.ruled_out import not_ruled_out
+from abscopt.optimizer.search.uniform.ruling.ruled_out import Ruled, not_ruled_out
 from abscopt.optimizer.solved import Solved
 
 if TYPE_CHECKING:
@@ -55,9 +55,10 @@ def by_search(
     known = dict.fromkeys(schedules) if candidates.plans else ()
     starts = [closest_row(candidates, schedule) for schedule in known]
     bound, trees, offered = memory.bound(candidates), memory.trees, len(candidates.plans)
+    floor = -math.inf if in_reserve is None else in_reserve[1]
     if in_reserve is not None and candidates.instance.delivered is not None:
-        candidates = _with_some_ruled_out(candidates, starts, in_reserve[1], clock)
-        starts, trees = [closest_row(candidates, schedule) for schedule in known], Trees()
+        ruled = _with_some_ruled_out(candidates, starts, in_reserve[1], gap, clock)
+        candidates, starts, floor, trees = ruled.candidates, ruled.starts, ruled.least, Trees()
     within = gap / uniform_settings.CURRENT.enough if brief else gap / 2
     explored = explore(candidates, within, seed, clock, starts, trees, bound)
     if trees is memory.trees:
@@ -74,7 +75,7 @@ def by_search(
             explored.bound,
             gap,
             clock,
-            -math.inf if in_reserve is None else in_reserve[1],
+            floor,
         )
     return Solved(
         schedule=schedule,
@@ -94,15 +95,19 @@ def by_search(
 
 def _with_some_ruled_out(
     candidates: Candidates,
-    known: Sequence[tuple[PlanId, CourseIds]],
+    known: list[tuple[PlanId, CourseIds]],
     value: float,
+    gap: float,
     clock: Clock,
-) -> Candidates:
-    """Without what the schedule in hand rules out; all of it where the clock stops that."""
+) -> Ruled:
+    """Without what the schedule in hand rules out; all of it where the clock stops that.
+
+    Half of the gap is left to the second stage: schedules worse by as much are not lost.
+    """
     try:
-        return not_ruled_out(candidates, known, value)
+        return not_ruled_out(candidates, known, value, gap / 2, clock)
     except Stopped:
-        return candidates
+        return Ruled(candidates, known, value)
 
 
 def by_programme(

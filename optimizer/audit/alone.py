@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from abscopt.instances.checks.audit import empty_menu
-from abscopt.instances.history.rests import continued
+from abscopt.instances.history.rests import has_begun
 from abscopt.optimizer.audit.adding import MOST_WORK, Tried, try_courses
 from abscopt.optimizer.schedule import given_schedule
 
@@ -62,7 +62,7 @@ def _cap(limit: Limit) -> bool:
 def _alone(instance: Instance, index: int, work: int) -> Alone:
     lesion = instance.lesions[index]
     assert lesion.course is not None
-    if continued(instance, lesion) is not None:
+    if has_begun(instance, lesion):
         return Alone(index, None, BEGUN)
     empty = None if lesion.course.form == "free" else empty_menu(instance, lesion)
     base = given_schedule(instance)

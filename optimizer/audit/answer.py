@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from abscopt.instances.checks.notes import Note, note
-from abscopt.instances.history.rests import continued
+from abscopt.instances.history.rests import has_begun
 from abscopt.optimizer.audit.adding import MOST_WORK, Tried, added, try_courses
 from abscopt.optimizer.audit.breaks import in_words, words_of
 from abscopt.optimizer.audit.gain import no_gain_notes
@@ -62,7 +62,7 @@ def untreated_notes(
         for lesion_alone in alone
         if instance.lesions[lesion_alone.lesion].name not in treated
         and not lesion_alone.excluded
-        and continued(instance, instance.lesions[lesion_alone.lesion]) is None
+        and not has_begun(instance, instance.lesions[lesion_alone.lesion])
     ]
     work = MOST_WORK // max(1, 2 * len(possible))
     for lesion_alone in possible:

@@ -11,8 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models import immune
-from abscopt.models.arrays import FloatArray
-from abscopt.optimizer.candidates.coefficients import effects_under, shares_of, siphoned
+from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.optimizer.candidates.coefficients import (
+    at_irradiation,
+    effects_under,
+    relieves,
+    shares_of,
+    siphoned,
+)
 from abscopt.optimizer.candidates.value import lesion_value
 from abscopt.optimizer.ids import CourseIds, CourseRows, KindIds, PatternIds, PlanId, PlanIds
 
@@ -21,6 +27,9 @@ if TYPE_CHECKING:
 
 
 MOST_ENTRIES = 2_000_000
+MOST_BLOCKS = 16
+"""Blocks of some courses that are multiplied one by one: more hold a course or two each, of a menu
+on which nearly every day pattern is a class of its own, and a product costs half a millisecond."""
 
 
 def kill_of_row(candidates: Candidates, plan: PlanId, row: CourseIds) -> FloatArray:
@@ -87,17 +96,47 @@ def effects_of(
         v = sum_i release_i unit_i + resting,        a = lambda'_w sum_t n_t weight_t
 
     block by block: kinds x patterns of one class and technique are one matrix product, in lots of
-    plans that bound memory. Plans are of one group.
+    plans that bound memory; course by course where blocks hold few. Plans are of one group.
     """
-    table, alike = candidates.lesions[s], candidates.shared(PlanId(int(plans[0])))[s]
+    table = candidates.lesions[s]
     instance, lesion, menu = candidates.instance, candidates.lesion_of(table), table.menu
-    different, of = np.unique(courses, return_inverse=True)
-    effect = np.empty((len(plans), len(different), len(instance.horizon_days)))
-    kinds, pattern = alike.kinds.of[different], menu.pattern[different]
-    number = alike.kinds.block[kinds]
+    unique, of = np.unique(courses, return_inverse=True)
+    different, weights = CourseIds(unique), candidates.plan_effects
+    blocks = _in_blocks(candidates, plans, s, different)
+    if len(blocks) > MOST_BLOCKS and not relieves(instance, weights, plans):
+        effect = _course_by_course(candidates, plans, s, different)
+    else:
+        effect = _block_by_block(candidates, plans, s, different, blocks)
+    losses, pattern = [lesion.effect_loss(way) for way in lesion.ways], menu.pattern[different]
+    if menu.patterns.way is None:
+        of_one = weights.effect_weights[plans] @ menu.patterns.number[pattern].T
+        lost = np.array(losses)[menu.technique[different]] * of_one
+    else:
+        lost = weights.effect_weights[plans] @ menu.patterns.weighted(losses)[pattern].T
+    lost = lost + siphoned(instance, lesion, menu.patterns.count[pattern])
+    return effect[:, of], lost[:, of]
+
+
+def _in_blocks(
+    candidates: Candidates, plans: PlanIds, s: int, courses: CourseIds
+) -> list[IntArray]:
+    """Places of courses, block by block of their kinds."""
+    kinds = candidates.shared(PlanId(int(plans[0])))[s].kinds
+    number = kinds.block[kinds.of[courses]]
     order = np.argsort(number, kind="stable")
-    for in_block in np.split(order, np.flatnonzero(np.diff(number[order])) + 1):
-        block = alike.kinds.blocks[number[in_block[0]]]
+    return np.split(order, np.flatnonzero(np.diff(number[order])) + 1)
+
+
+def _block_by_block(
+    candidates: Candidates, plans: PlanIds, s: int, courses: CourseIds, blocks: list[IntArray]
+) -> FloatArray:
+    """(plans, courses, horizons) own effect, a matrix product for each block."""
+    instance, menu = candidates.instance, candidates.lesions[s].menu
+    alike = candidates.shared(PlanId(int(plans[0])))[s]
+    effect = np.empty((len(plans), len(courses), len(instance.horizon_days)))
+    kinds, pattern = alike.kinds.of[courses], menu.pattern[courses]
+    for in_block in blocks:
+        block = alike.kinds.blocks[alike.kinds.block[kinds[in_block[0]]]]
         chosen, row = np.unique(kinds[in_block], return_inverse=True)
         days, column = np.unique(pattern[in_block], return_inverse=True)
         size = len(plans) * len(chosen) * len(days) * block.count
@@ -107,11 +146,32 @@ def effects_of(
                 candidates.plan_effects, candidates.propagators(s)[block.way], plans[lot],
             )  # fmt: skip
             effect[lot[:, None], in_block] = block_effect[:, row, column]
-    losses, weights = [lesion.effect_loss(way) for way in lesion.ways], candidates.plan_effects
-    if menu.patterns.way is None:
-        of_one = weights.effect_weights[plans] @ menu.patterns.number[pattern].T
-        lost = np.array(losses)[menu.technique[different]] * of_one
-    else:
-        lost = weights.effect_weights[plans] @ menu.patterns.weighted(losses)[pattern].T
-    lost = lost + siphoned(instance, lesion, menu.patterns.count[pattern])
-    return effect[:, of], lost[:, of]
+    return effect
+
+
+def _course_by_course(
+    candidates: Candidates, plans: PlanIds, s: int, courses: CourseIds
+) -> FloatArray:
+    """(plans, courses, horizons) own effect, v = sum_i release_i unit_i + resting.
+
+    In lots of plans. No drug of the plans acts on suppression.
+    """
+    instance, menu = candidates.instance, candidates.lesions[s].menu
+    alike = candidates.shared(PlanId(int(plans[0])))[s]
+    horizons, ways = len(instance.horizon_days), menu.technique[courses]
+    effect = np.empty((len(plans), len(courses), horizons))
+    for way in np.unique(ways):
+        of_way = np.flatnonzero(ways == way)
+        release = alike.release[alike.kinds.of[courses[of_way]]]
+        counted, row = np.unique(menu.pattern[courses[of_way]], return_inverse=True)
+        days, prop = menu.patterns.days[counted], candidates.propagators(s)[way]
+        size = len(plans) * len(of_way) * days.shape[1] * horizons
+        for lot in np.array_split(np.arange(len(plans)), 1 + size // MOST_ENTRIES):
+            unit = prop.release_under(plans[lot], PatternIds(counted))
+            bound = at_irradiation(instance, candidates.plan_effects, plans[lot])
+            if bound is not None:
+                unit = unit * bound[:, days, None]
+            released = np.einsum("cn,qcnh->qch", release[:, : days.shape[1]], unit[:, row])
+            resting = prop.take(PatternIds(counted)).resting_of(plans[lot])
+            effect[lot[:, None], of_way] = released + resting[:, row]
+    return effect

@@ -62,15 +62,21 @@ class Kinds:
     ----------
     of : (courses,) kind of each course
     menu : one course of every kind
-    blocks : together they hold every course once
+    every_course, alike : the whole menu, and (patterns,) class of each of its day patterns
     """
 
     of: KindIds
     menu: Menu
-    blocks: tuple[Block, ...]
+    every_course: Menu
+    alike: IntArray
 
     def __len__(self) -> int:
         return len(self.menu)
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """Blocks that together hold every course once."""
+        return _blocks(self.every_course, self.of, self.menu, self.alike)
 
     @cached_property
     def block(self) -> IntArray:
@@ -103,7 +109,7 @@ def kinds_of(instance: Instance, menu: Menu, sensitizer: FloatArray, plan: Plan)
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     kind_of_course, chosen = KindIds(rank[of.reshape(-1)]), menu.take(first[order])
-    return Kinds(kind_of_course, chosen, _blocks(menu, kind_of_course, chosen, alike))
+    return Kinds(kind_of_course, chosen, menu, alike)
 
 
 def _blocks(menu: Menu, of: KindIds, chosen: Menu, alike: IntArray) -> tuple[Block, ...]:

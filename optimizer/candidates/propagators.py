@@ -245,12 +245,7 @@ def _backward(
     shape = (len(effects.occupancy), len(patterns.count))
     worth = recursion.State(np.zeros(shape), np.zeros(shape), np.zeros(shape))
     inflow = np.zeros(shape)
-    fraction_at: dict[int, tuple[list[int], list[int]]] = {}
-    for row, column in np.argwhere(patterns.days >= 0):  # fractions of one day share a value
-        day = int(patterns.days[row, column]) + c.priming_delay_days
-        rows, columns = fraction_at.setdefault(day, ([], []))
-        rows.append(int(row))
-        columns.append(int(column))
+    fraction_at = _places_by_day(patterns, c.priming_delay_days)
     days = recursion.days_of(
         horizon,
         effects.mobilization[:, None, :horizon],
@@ -274,3 +269,20 @@ def _backward(
             rows, columns = fraction_at[day]
             release[:, rows, columns] = joining[:, rows]
     resting[:] = c.precursors_initial * worth.precursors + c.precursor_inflow_per_day * inflow
+
+
+def _places_by_day(patterns: Patterns, delay_days: int) -> dict[int, tuple[IntArray, IntArray]]:
+    """Day on which the cells that a fraction kills join -> (pattern, position) of such fractions.
+
+    Fractions of one day share a value.
+    """
+    rows, columns = np.nonzero(patterns.days >= 0)
+    if not len(rows):
+        return {}
+    joining = patterns.days[rows, columns] + delay_days
+    order = np.argsort(joining, kind="stable")
+    days, first = np.unique(joining[order], return_index=True)
+    return {
+        int(day): (rows[lot], columns[lot])
+        for day, lot in zip(days, np.split(order, first[1:]), strict=True)
+    }

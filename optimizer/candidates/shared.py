@@ -24,6 +24,8 @@ from abscopt.optimizer.mip import finite_fields
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from abscopt.instances.lesions import Clone, Lesion
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.courses import Menu
@@ -89,11 +91,7 @@ def shared_effects(
     tick()
     extra = _equivalent_bed(instance, menu, plan)
     bed = fractions.bed(lesion).sum(axis=1) + extra[:, -1]
-    local = [
-        _local(instance, lesion, menu, clone, kill, factor, fractions, extra, plan)
-        for factor in lesion.sensitivities[0]
-        for clone, kill in zip(lesion.populations, kills, strict=True)
-    ]
+    local = _local(instance, lesion, menu, kills, fractions, extra, _cytotoxic(instance, plan))
     tick()
     antigen = _antigen(instance, lesion, fractions, survival)
     release = _release(instance, lesion, menu, fractions, antigen)
@@ -105,7 +103,7 @@ def shared_effects(
         antigen=antigen,
         unsuppressed=release,
         release=release * suppressed,
-        local=np.stack(local, axis=2),
+        local=local,
         bed=bed,
         tumor_bed=bed - _bed_loss(lesion, menu),
     )
@@ -232,26 +230,57 @@ def _equivalent_bed(instance: Instance, menu: Menu, plan: Plan) -> FloatArray:
     return gathered
 
 
+def least_burdens(
+    instance: Instance, menu: Menu, sensitizer: FloatArray, plans: Sequence[Plan]
+) -> FloatArray:
+    """(courses, horizons, nodes x clones) log burdens without systemic effect, of any plan least.
+
+    Parameters
+    ----------
+    sensitizer : (days,) greatest enhancement of the plans
+    plans : one of each that differ in what drugs do to the tumors themselves
+    """
+    lesion = instance.lesions[menu.lesion]
+    fractions = _fractions(instance, lesion, menu, sensitizer)
+    kills = [fractions.kill(lesion, clone) for clone in lesion.populations]
+    tick()
+    extra = np.max([_equivalent_bed(instance, menu, plan) for plan in plans], axis=0)
+    cytotoxic = np.max([_cytotoxic(instance, plan) for plan in plans], axis=0)
+    return _local(instance, lesion, menu, kills, fractions, extra, cytotoxic)
+
+
+def _cytotoxic(instance: Instance, plan: Plan) -> FloatArray:
+    """(horizons,) log kill by the drugs of a plan before each horizon, of a clone of factor 1."""
+    doses = [
+        (day, relative * instance.drugs[name].cytotoxic_log_kill_per_dose)
+        for name, day, relative in direct_doses(instance, plan)
+    ]
+    return np.array([sum(kill for day, kill in doses if day < h) for h in instance.horizon_days])
+
+
 def _local(
     instance: Instance,
     lesion: Lesion,
     menu: Menu,
-    clone: Clone,
-    kill: FloatArray,
-    factor: float,
+    kills: list[FloatArray],
     fractions: Fractions,
     extra: FloatArray,
-    plan: Plan,
+    cytotoxic: FloatArray,
 ) -> FloatArray:
-    """(kinds, horizons) log burden of one clone without systemic effect, alpha times a factor.
+    """(kinds, horizons, nodes x clones) log burden without systemic effect, alpha times a factor.
 
         ln(N share) + growth - kill - drugs,     -ln(1 - f + f e^-kill) for a share f in the beam
 
     all up to the horizon: kill of its fractions and of the BED that drugs are worth.
+
+    Parameters
+    ----------
+    kills : (kinds, fractions) of each clone
+    extra : (kinds, horizons + 1) BED of drugs (`_equivalent_bed`)
+    cytotoxic : (horizons,) log kill by drugs
     """
-    alpha, _ = lesion.clone_constants(clone)
-    number = math.log(lesion.clonogen_number * clone.share)
-    columns = []
+    factors, clones = lesion.sensitivities[0], lesion.populations
+    local = np.empty((len(menu), len(instance.horizon_days), len(factors) * len(clones)))
     for h, horizon in enumerate(instance.horizon_days):
         grown = repopulation.log_growth(
             horizon,
@@ -259,27 +288,38 @@ def _local(
             lesion.repopulation_doubling_time_days,
             _accelerated(lesion, menu, horizon),
         )
-        before = np.where(fractions.days < horizon, kill, 0.0)
-        local = _in_beams(lesion, menu, clone, before, alpha * extra[:, h], factor)
-        poisoned = clone.drug_kill_factor * sum(
-            relative * instance.drugs[name].cytotoxic_log_kill_per_dose
-            for name, day, relative in direct_doses(instance, plan)
-            if day < horizon
-        )
-        columns.append(number + grown - local - poisoned)
-    return np.stack(columns, axis=1)
+        for c, (clone, kill) in enumerate(zip(clones, kills, strict=True)):
+            alpha, _ = lesion.clone_constants(clone)
+            number = math.log(lesion.clonogen_number * clone.share)
+            before = _summed(lesion, menu, np.where(fractions.days < horizon, kill, 0.0))
+            poisoned = clone.drug_kill_factor * cytotoxic[h]
+            for f, factor in enumerate(factors):
+                killed = _in_beams(lesion, menu, clone, before, alpha * extra[:, h], factor)
+                local[:, h, f * len(clones) + c] = number + grown - killed - poisoned
+    return local
+
+
+def _summed(lesion: Lesion, menu: Menu, kill: FloatArray) -> FloatArray:
+    """(kinds,) kill of all fractions (kinds, n), or (kinds, techniques) where techniques follow."""
+    if menu.patterns.way is None:
+        return np.asarray(kill.sum(axis=1))
+    return np.asarray(_by_way(lesion, menu, kill).sum(axis=1))
 
 
 def _in_beams(
     lesion: Lesion, menu: Menu, clone: Clone, kill: FloatArray, drugs: FloatArray, factor: float
 ) -> FloatArray:
-    """(kinds,) kill of a clone by fractions (kinds, n) and drugs (kinds,), alpha times a factor.
+    """(kinds,) kill of a clone by its fractions (`_summed`) and drugs, alpha times a factor.
 
     factor (sum kill + drugs), or -ln(1 - f + f e^-that); nested where techniques follow
+
+    Parameters
+    ----------
+    drugs : (kinds,)
     """
     if menu.patterns.way is not None:
         shares = _shares(lesion, clone)
-        of_ways = factor * _by_way(lesion, menu, kill).sum(axis=1)
+        of_ways = factor * kill
         used = (menu.patterns.way[menu.pattern][..., None] == np.arange(len(shares))) & (
             menu.patterns.days[menu.pattern] >= 0
         )[..., None]
@@ -288,7 +328,7 @@ def _in_beams(
         nested: FloatArray = lq.nested_log_kill(of_ways, shares)
         return nested
     irradiated = _irradiated(lesion, menu, clone)
-    killed = kill.sum(axis=1) + drugs
+    killed = kill + drugs
     killed = factor * killed
     partial = np.where(irradiated < 1, irradiated, 0.0)
     outside = -np.log1p(partial * np.expm1(-killed))

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from abscopt.optimizer.schedule import Infusion, Schedule
 
 TRACE_STEP_DAYS = 7
+MOST_VERDICTS = 8
+"""Kept: a schedule in hand is judged when it is found, when it is answered and beside others."""
 
 
 class Judge:
@@ -38,9 +40,18 @@ class Judge:
         self._effects: dict[
             tuple[int, tuple[str, ...], Course, tuple[Infusion, ...]], LesionEffect
         ] = {}
+        self._latest: dict[Schedule, Evaluation] = {}
 
     def evaluate(self, schedule: Schedule) -> Evaluation:
-        """Exact value of a schedule and of every limit of the case."""
+        """Exact value of a schedule and of every limit of the case; the latest are kept."""
+        if schedule not in self._latest:
+            verdict = self._evaluated(schedule)
+            while len(self._latest) >= MOST_VERDICTS:
+                self._latest.pop(next(iter(self._latest)))
+            self._latest[schedule] = verdict
+        return self._latest[schedule]
+
+    def _evaluated(self, schedule: Schedule) -> Evaluation:
         instance = self.instance
         state = self._state(schedule.infusions)
         effects = list(self.lesion_effects(schedule))

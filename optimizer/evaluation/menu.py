@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from abscopt.instances.calendar import course_days, date_of, is_machine_day, is_start_day
 from abscopt.instances.history.doses import begun_doses, continued_doses
 from abscopt.instances.history.past import past_of
-from abscopt.instances.history.rests import continued, rest_of
+from abscopt.instances.history.rests import continued, has_begun, rest_of
 from abscopt.instances.regimens import infusions
 from abscopt.optimizer.evaluation.infusion_days import closed_days, moved
 from abscopt.optimizer.evaluation.phases import phases_offer
@@ -77,7 +77,7 @@ def _lesion(instance: Instance, lesion: Lesion, schedule: Schedule) -> Iterator[
     """Rules of the calendar; a course that continues a past has them from today on."""
     course = schedule.course(lesion.name)
     past = past_of(instance)
-    if not course or continued(instance, lesion) is not None:
+    if not course or has_begun(instance, lesion):
         yield from _on_open_days(instance, lesion, course)
         return
     if past is not None and course[0][0] < past.today:

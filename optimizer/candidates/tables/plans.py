@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from abscopt.optimizer.candidates.plans import Plan, PlanEffects, enumerate_plans, plan_effects
-from abscopt.optimizer.ids import PlanId
+from abscopt.optimizer.ids import PlanId, PlanIds
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
@@ -16,10 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class PlanTables:
-    """Systemic plans, and their effects once they are asked for."""
+    """Systemic plans, and their effects once they are asked for.
+
+    `_taken` are those that other tables have computed for these plans.
+    """
 
     instance: Instance
     plans: tuple[Plan, ...]
+    _taken: PlanEffects | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, instance: Instance) -> PlanTables:
@@ -28,14 +34,23 @@ class PlanTables:
 
     def some(self, plans: Sequence[PlanId]) -> PlanTables:
         """Some of the plans, in this order."""
-        return PlanTables(self.instance, tuple(self.plans[k] for k in plans))
+        if len(plans) == len(self.plans) and list(plans) == list(range(len(plans))):
+            return self
+        taken = _numbered(self.effects.take(PlanIds(np.array(plans)))) if self.begun else None
+        return PlanTables(self.instance, tuple(self.plans[k] for k in plans), taken)
 
     @property
     def begun(self) -> bool:
         """Whether the effects have been asked for."""
-        return "effects" in vars(self)
+        return self._taken is not None or "effects" in vars(self)
 
     @cached_property
     def effects(self) -> PlanEffects:
         """Daily effects of all plans."""
-        return plan_effects(self.instance, self.plans)
+        return self._taken or plan_effects(self.instance, self.plans)
+
+
+def _numbered(effects: PlanEffects) -> PlanEffects:
+    """The same with groups numbered by their first plan."""
+    _, first, of = np.unique(effects.group, return_index=True, return_inverse=True)
+    return replace(effects, group=np.argsort(np.argsort(first))[of.reshape(-1)])

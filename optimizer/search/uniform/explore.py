@@ -153,6 +153,8 @@ class Search:
             self.tree.gap = self.most
             self.improver.tries = settings.CURRENT.thorough
         in_hand, bounded = self.state.row is not None, math.isfinite(self.proved)
+        if in_hand and self.candidates.instance.delivered is not None:
+            self.improver.go_on()
         if in_hand and (bounded or not remembered):
             self._polish()
         while self.pending and not self.enough:

@@ -42,6 +42,7 @@ class Improver:
     ----------
     tries, idle : looks so far, and looks in vain since the last better schedule
     suited : the incumbent's courses, and what they are worth under plans
+    patience, shortlist : looks in vain before they become seldom, and courses of a lesion in each
     """
 
     def __init__(
@@ -54,6 +55,13 @@ class Improver:
         self.candidates, self.state, self.rng, self.report = candidates, state, rng, report
         self.idle = self.tries = 0
         self.suited: tuple[bytes, dict[PlanId, float]] = (b"", {})
+        self.patience, self.shortlist = settings.CURRENT.patience, settings.CURRENT.shortlist
+
+    def go_on(self) -> None:
+        """Look less: of a treatment that has begun the plan resumed is at hand."""
+        self.tries = settings.CURRENT.thorough - settings.CURRENT.begun_thorough
+        self.patience = settings.CURRENT.begun_patience
+        self.shortlist = settings.CURRENT.begun_shortlist
 
     def hint(self, dual: Dual) -> FloatArray:
         """(horizons,) systemic log kill of the incumbent under a plan of the set."""
@@ -75,14 +83,14 @@ class Improver:
     ) -> None:
         """Look for a better schedule under one of the plans, led by the multipliers."""
         self.tries += 1
-        if self.idle > settings.CURRENT.patience and self.tries % settings.CURRENT.seldom:
+        if self.idle > self.patience and self.tries % settings.CURRENT.seldom:
             return
         before, plans, candidates = self.state.value, dual.set.plans, dual.set.candidates
         plan = plans[len(plans) // 2]
         if self.state.row is not None:
             plan = self.best_plan(plans, self.state.row)
         tabulated = Tabulated(candidates, plan)
-        choices = dual.shortlist(lagrangian, alive, kill, settings.CURRENT.shortlist)
+        choices = dual.shortlist(lagrangian, alive, kill, self.shortlist)
         options = [CourseIds(np.union1d(c, [0])) for c in choices]
         spread = [choice.spread for choice in mixture] if mixture else [0.0] * len(choices)
         first = sorted(range(len(choices)), key=lambda s: (-spread[s], s))

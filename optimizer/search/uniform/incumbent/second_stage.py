@@ -171,13 +171,19 @@ def _least(
 def _enumerated(
     candidates: Candidates, plan: PlanId, row: CourseIds, floor: float, clock: Clock
 ) -> tuple[PlanId, CourseIds, str]:
+    """The least key of all rows whose worth (plans, rows), limits aside, reaches the floor."""
     rows = CourseRows(every_row([np.arange(len(t.menu)) for t in candidates.lesions]))
     best = (plan, row, _key(candidates, plan, row))
-    for k in candidates.plan_ids:
+    with clock.answering():
+        worths = values_of_rows(candidates, PlanIds(np.arange(len(candidates.plans))), rows)
+    for k, worth in zip(candidates.plan_ids, worths, strict=True):
         if clock.expired:
             return best[0], best[1], "stopped"
+        above = CourseRows(rows[worth >= floor - ROUNDING])
+        if not len(above):
+            continue
         with clock.answering():
-            improvement = _least(Tabulated(candidates, k), rows, best[2], floor)
+            improvement = _least(Tabulated(candidates, k), above, best[2], floor)
         if improvement is not None:
             best = (k, *improvement)
     return best[0], best[1], "optimal"
