@@ -129,9 +129,12 @@ def shares_by_node(burdens: FloatArray) -> tuple[FloatArray, FloatArray]:
     -----
     Source: as for `control_probability`. Status: derived.
     """
-    odds = np.exp(np.clip(burdens, -EXPONENT_CAP, EXPONENT_CAP))
-    controlled = 1.0 / (1.0 + odds)
-    return odds * controlled, controlled
+    odds = np.asarray(np.clip(burdens, -EXPONENT_CAP, EXPONENT_CAP))
+    np.exp(odds, out=odds)
+    controlled = 1.0 + odds
+    np.divide(1.0, controlled, out=controlled)
+    odds *= controlled
+    return odds, controlled
 
 
 def _in_log_space(burdens: FloatArray, weights: FloatArray) -> FloatArray:

@@ -15,7 +15,6 @@ the cost-to-go of free ones.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -35,8 +34,7 @@ class State(NamedTuple):
     dying: Coefficient
 
 
-@dataclass(frozen=True, slots=True)
-class Day:
+class Day(NamedTuple):
     """What one day does, whatever the state; all dimensionless but for the inflow.
 
     Attributes
@@ -208,8 +206,19 @@ def effector_trace(
     entry = clearance_per_day * math.exp(-clearance_per_day * (lag - priming_delay_days))
     joining = _by_day(entry * released)
     state = State(0.0, np.array(np.broadcast_to(initial, batch)) if batch else float(initial), 0.0)
-    precursors, effectors = np.empty((*batch, length)), np.empty((*batch, length))
+    states = []
     for t, day in enumerate(days):
         state = day.after(state, joining[t - lag] if t >= lag else 0.0)
-        precursors[..., t], effectors[..., t] = state.precursors, state.effectors
-    return precursors, effectors
+        states.append(state)
+    effectors, precursors, _ = zip(*states, strict=True) if states else ((), (), ())
+    return _over_days(precursors, batch), _over_days(effectors, batch)
+
+
+def _over_days(values: Sequence[Coefficient], batch: tuple[int, ...]) -> FloatArray:
+    """(..., days) of what each day has, a number or an array that broadcasts with (...)."""
+    if not batch:
+        return np.array(values, dtype=np.float64)
+    table = np.empty((*batch, len(values)))
+    for t, value in enumerate(values):
+        table[..., t] = value
+    return table

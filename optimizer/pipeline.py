@@ -34,7 +34,7 @@ from abscopt.optimizer.schedule import (
 )
 from abscopt.optimizer.search.free.scope import applies
 from abscopt.optimizer.solved import JUDGE_TOLERANCE, Solved
-from abscopt.optimizer.solver import SolverError, canary, solver_version
+from abscopt.optimizer.solver import SolverError, solver_version
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,7 +141,6 @@ def _solved(
 ) -> Solved:
     if clock.expired:
         return Solved()
-    canary()
     in_reserve = _in_reserve(instance, judge, start)
     if in_reserve is not None:
         clock.report("schedule in hand", in_reserve[1], None)

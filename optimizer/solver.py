@@ -1,9 +1,9 @@
 """The one door to HiGHS: status map, canary, what is asked of it, linear programs from arrays.
 
-HiGHS 1.14 answers some small MILPs wrongly and calls them optimal; `canary` solves two of them
-and refuses to go on with a solver that fails. The presolve of HiGHS 1.15 and 1.16 loses optima of
-programmes like ours, too (`presolve_loses`): there small programmes are solved without it, and
-what it proves of large ones is marked as doubtful.
+HiGHS 1.14 answers some small MILPs wrongly and calls them optimal; `canary` solves two of them and
+refuses a solver that fails. It is asked before the first MILP, not before linear programs: prices
+bound whatever they are. The presolve of HiGHS 1.15 and 1.16 loses optima of programmes like ours
+(`presolve_loses`): small ones are solved without it, proofs of large ones marked as doubtful.
 """
 
 from __future__ import annotations

@@ -63,12 +63,10 @@ class _Judged:
 
     def value(self, schedule: Schedule) -> float | None:
         """Objective of a schedule; None if it breaks a limit or rule."""
-        verdict = self.judge.evaluate(schedule)
-        if not verdict.admissible:
-            return None
-        if self.best is None or verdict.objective > self.best[1]:
-            self.best = schedule, verdict.objective
-        return verdict.objective
+        worth = self.judge.worth(schedule)
+        if worth is not None and (self.best is None or worth > self.best[1]):
+            self.best = schedule, worth
+        return worth
 
 
 def best_known(

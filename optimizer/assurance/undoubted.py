@@ -65,12 +65,11 @@ def undoubted(
                 return solved  # our own failure; `_judged` says which
             answer = solved.schedule
             rival = best_known(candidates, judge, answer, seed, clock) if aided else None
-            rivals = [known, rival, _valued(judge, solved.schedule)]
             doubt = _refuted(judge.instance, solved, _better(known, rival))
             if doubt is None:
                 solved = no_worse(solved, known if solved.closed(gap) else _better(known, rival))
                 return replace(solved, doubts=tuple(doubts))
-            refuted = doubt
+            rivals, refuted = [known, rival, _valued(judge, answer)], doubt
         doubts.append(f"{name}: {refuted}")
         known = _better(*rivals)
     if known is None:
@@ -95,8 +94,8 @@ def _valued(judge: Judge, schedule: Schedule | None) -> Known | None:
     """A schedule with its objective, if it is feasible."""
     if schedule is None:
         return None
-    verdict = judge.evaluate(schedule)
-    return (schedule, verdict.objective) if verdict.admissible else None
+    worth = judge.worth(schedule)
+    return None if worth is None else (schedule, worth)
 
 
 def _better(*known: Known | None) -> Known | None:

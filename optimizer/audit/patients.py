@@ -111,10 +111,11 @@ def patient(instance: Instance, alpha: float, ratio: float) -> Instance:
 def gains(instance: Instance, schedule: Schedule, standard: Schedule, nodes: int = NODES) -> Gains:
     """Gain of a schedule over the standard regimen in each patient, by the judge."""
     values, weights = factors(nodes)
-    gain = np.zeros((nodes, nodes))
+    gain, judge = np.zeros((nodes, nodes)), Judge(instance)
     for i, j in np.ndindex(nodes, nodes):
-        judge = Judge(patient(instance, float(values[i]), float(values[j])))
-        gain[i, j] = judge.evaluate(schedule).objective - judge.evaluate(standard).objective
+        lesions = patient(instance, float(values[i]), float(values[j])).lesions
+        theirs = judge.of_lesions(lesions)
+        gain[i, j] = theirs.objective(schedule) - theirs.objective(standard)
     return Gains(gain, np.outer(weights, weights))
 
 

@@ -45,10 +45,16 @@ def lesion_value(
     if local.shape[-1] == 1:
         burden = local[..., 0] - share * systemic
     else:
-        left = local - share[..., None, :] * systemic[..., None]
-        burden = population_log_burden(left, nodes)
+        by_effect = share[..., None, :] * systemic[..., None]
+        burden = population_log_burden(_less(local, by_effect), nodes)
     mean: FloatArray = value_of_burden(goal, burden).mean(axis=-1)
     return mean
+
+
+def _less(local: FloatArray, kill: FloatArray) -> FloatArray:
+    """local - kill; the second array, which may be large, is overwritten where it can be."""
+    fits = np.broadcast_shapes(local.shape, kill.shape) == kill.shape
+    return np.subtract(local, kill, out=kill if fits else None)
 
 
 def controllable(

@@ -20,6 +20,10 @@ from abscopt.optimizer import interrupts
 from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.started import is_program
 
+OBJECTS = 50_000
+"""New objects between two looks for garbage in cycles, some MB. Python's 700 cost a short solve 5 %
+of its time: what it imports and tabulates stays, and is looked through again and again."""
+
 
 class Guarded(click.Group):
     """Group whose commands obey signals and end with a message and an exit code."""
@@ -27,6 +31,7 @@ class Guarded(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run as a program."""
         if is_program():
+            gc.set_threshold(OBJECTS, *gc.get_threshold()[1:])
             atexit.register(gc.freeze)  # else Python looks for garbage at its end: up to 0.4 s
         with interrupts.program():
             return super().main(*args, **kwargs)

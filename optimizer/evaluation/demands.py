@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from abscopt.instances.lesions import DEMANDS
 from abscopt.optimizer.evaluation.limits import TOLERANCE, LimitUse
 
 if TYPE_CHECKING:
@@ -20,6 +21,12 @@ def demand_uses(instance: Instance, outcomes: tuple[LesionOutcome, ...]) -> tupl
         for lesion, outcome in zip(instance.lesions, outcomes, strict=True)
         for key, reached, asked, unit in _demands(lesion, outcome)
     )
+
+
+def demanding(instance: Instance) -> bool:
+    """Whether any lesion states a demand."""
+    demands = (getattr(lesion, key) for lesion in instance.lesions for key in DEMANDS)
+    return any(demand is not None for demand in demands)
 
 
 def _demands(lesion: Lesion, outcome: LesionOutcome) -> Iterator[tuple[str, float, float, str]]:

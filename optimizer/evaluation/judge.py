@@ -12,14 +12,15 @@ from abscopt.instances.load import case_of
 from abscopt.models import immune, outcome
 from abscopt.models.arrays import FloatArray
 from abscopt.models.population import burdens_by_node, population_log_burden
-from abscopt.optimizer.evaluation.demands import demand_uses
+from abscopt.optimizer.evaluation.demands import demand_uses, demanding
 from abscopt.optimizer.evaluation.lesions import Course, LesionEffect, lesion_effect
-from abscopt.optimizer.evaluation.limits import alc_losses, edric_gy, limit_uses
-from abscopt.optimizer.evaluation.menu import broken_rules, off_menu
+from abscopt.optimizer.evaluation.limits import alc_losses, edric_gy, limit_use, limit_uses
+from abscopt.optimizer.evaluation.menu import broken_rules, obstacles, off_menu
 from abscopt.optimizer.evaluation.systemic import SystemicState, systemic_state
 from abscopt.optimizer.evaluation.verdict import Evaluation, LesionOutcome
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from abscopt.instances.lesions import Lesion, Technique
@@ -64,13 +65,9 @@ class Judge:
         limits = limit_uses(instance, schedule, state) + demand_uses(instance, lesions)
         rules = broken_rules(instance, schedule)
         cost = math.fsum(use.cost for use in limits)
-        objective = weighted_value(instance, lesions) - cost
-        if not math.isfinite(objective):
-            source = next((s.name for s in lesions if not math.isfinite(sum(s.value))), "a limit")
-            raise FloatingPointError(f"{instance.name}: the objective is {objective} by {source}")
         return Evaluation(
             instance=instance.name,
-            objective=objective,
+            objective=self._objective([lesion.value for lesion in lesions], cost),
             soft_cost=cost,
             unit=instance.objective.unit,
             feasible=not rules and not any(use.broken for use in limits),
@@ -81,6 +78,57 @@ class Judge:
             immune=self._immune(state, effects, raw, systemic),
             lymphocytes=self._lymphocytes(schedule, state, total_loss),
         )
+
+    def objective(self, schedule: Schedule) -> float:
+        """Objective of a schedule, as `evaluate` has it, without limits that cost nothing."""
+        state = self._state(schedule.infusions)
+        costly = [limit for limit in self.instance.limits if limit.penalty is not None]
+        cost = math.fsum(limit_use(self.instance, schedule, limit, state).cost for limit in costly)
+        return self._objective(self._values(schedule), cost)
+
+    def worth(self, schedule: Schedule) -> float | None:
+        """Objective of a schedule; None where `evaluate` says that it is not admissible."""
+        instance = self.instance
+        if obstacles(instance, schedule):
+            return None
+        state, costs = self._state(schedule.infusions), []
+        for limit in instance.limits:
+            use = limit_use(instance, schedule, limit, state)
+            if use.broken:
+                return None
+            costs.append(use.cost)
+        if demanding(instance):
+            verdict = self.evaluate(schedule)
+            return verdict.objective if verdict.admissible else None
+        return self._objective(self._values(schedule), math.fsum(costs))
+
+    def of_lesions(self, lesions: tuple[Lesion, ...]) -> Judge:
+        """Judge of the case with other tumors; what drugs do, which is the same, is remembered."""
+        judge = Judge(self.instance.unchecked({"lesions": lesions}))
+        judge._states = self._states
+        return judge
+
+    def _values(self, schedule: Schedule) -> list[tuple[float, ...]]:
+        """Value of each lesion at each horizon."""
+        effects = list(self.lesion_effects(schedule))
+        chemo = self.chemotherapy_log_loss(schedule)
+        _, systemic, _ = systemic_kill(self.instance, effects, chemo)
+        values = []
+        for lesion, effect in zip(self.instance.lesions, effects, strict=True):
+            burden = _population(lesion, _clones(lesion, effect, systemic))
+            values.append(_values(self.instance.objective, burden, effect.tumor_bed_gy))
+        return values
+
+    def _objective(self, values: Sequence[tuple[float, ...]], cost: float) -> float:
+        """What all lesions are worth, less the cost of limits."""
+        instance = self.instance
+        objective = weighted(instance, values) - cost
+        if not math.isfinite(objective):
+            of_lesions = zip(instance.lesions, values, strict=True)
+            wrong = (lesion.name for lesion, value in of_lesions if not math.isfinite(sum(value)))
+            source = next(wrong, "a limit")
+            raise FloatingPointError(f"{instance.name}: the objective is {objective} by {source}")
+        return objective
 
     def _state(self, infusions: tuple[Infusion, ...]) -> SystemicState:
         if infusions not in self._states:
@@ -209,15 +257,8 @@ def lesion_outcome(
     factor : what losses leave of its effectors
     systemic : (horizons) saturated log kill
     """
-    nodes = lesion.sensitivities[1]
-    shares = effect.effector_share * len(nodes)
-    clones = np.array(
-        [
-            np.array(local) - share * np.array(systemic)
-            for local, share in zip(effect.local_log_burden, shares, strict=True)
-        ]
-    )
-    burden = population_log_burden(clones.T, nodes)
+    nodes, clones = lesion.sensitivities[1], _clones(lesion, effect, systemic)
+    burden = _population(lesion, clones)
     poisson = outcome.poisson_tcp(burdens_by_node(clones.T, len(nodes))) @ nodes
     middle = len(nodes) // 2 * len(lesion.populations)
     median = clones[middle : middle + len(lesion.populations)]
@@ -234,11 +275,28 @@ def lesion_outcome(
         log_burden=tuple(float(u) for u in burden),
         control_probability=tuple(float(p) for p in outcome.control_probability(burden)),
         poisson_tcp=tuple(float(p) for p in poisson),
-        value=tuple(float(v) for v in _values(goal, burden, effect.tumor_bed_gy)),
+        value=_values(goal, burden, effect.tumor_bed_gy),
         conceded=goal.kind == "default" and bool(beyond[-1]),
         credited=effect.credited,
         lymphocyte_factor=factor,
     )
+
+
+def _clones(lesion: Lesion, effect: LesionEffect, systemic: list[float]) -> FloatArray:
+    """(nodes * clones, horizons) log burden: u = local - share Z."""
+    shares = effect.effector_share * len(lesion.sensitivities[1])
+    kills = np.array(systemic)
+    return np.array(
+        [
+            np.array(local) - share * kills
+            for local, share in zip(effect.local_log_burden, shares, strict=True)
+        ]
+    )
+
+
+def _population(lesion: Lesion, clones: FloatArray) -> FloatArray:
+    """(horizons) log burden of the population of tumors."""
+    return population_log_burden(clones.T, lesion.sensitivities[1])
 
 
 def _techniques(lesion: Lesion, names: tuple[str, ...]) -> tuple[Technique, ...]:
@@ -249,8 +307,12 @@ def _techniques(lesion: Lesion, names: tuple[str, ...]) -> tuple[Technique, ...]
     return tuple(ways[name] for name in names)
 
 
-def _values(goal: Objective, burden: FloatArray, tumor_bed_gy: float) -> FloatArray:
+def _values(goal: Objective, burden: FloatArray, tumor_bed_gy: float) -> tuple[float, ...]:
     """Value of one lesion at each horizon."""
+    return tuple(_valued(goal, burden, tumor_bed_gy).tolist())
+
+
+def _valued(goal: Objective, burden: FloatArray, tumor_bed_gy: float) -> FloatArray:
     if goal.kind == "tumor_bed":
         return np.full(len(burden), tumor_bed_gy)
     if goal.kind == "log_control":
@@ -264,9 +326,14 @@ def _values(goal: Objective, burden: FloatArray, tumor_bed_gy: float) -> FloatAr
 
 def weighted_value(instance: Instance, lesions: tuple[LesionOutcome, ...]) -> float:
     """Weighted sum over lesions of the mean over horizons of each lesion's value."""
+    return weighted(instance, [lesion.value for lesion in lesions])
+
+
+def weighted(instance: Instance, values: Sequence[tuple[float, ...]]) -> float:
+    """The same of values at the horizons."""
     return math.fsum(
-        lesion.weight * math.fsum(result.value) / len(result.value)
-        for lesion, result in zip(instance.lesions, lesions, strict=True)
+        lesion.weight * math.fsum(value) / len(value)
+        for lesion, value in zip(instance.lesions, values, strict=True)
     )
 
 

@@ -88,12 +88,13 @@ def limit_uses(
     instance: Instance, schedule: Schedule, state: SystemicState
 ) -> tuple[LimitUse, ...]:
     """All limits of the case, in its order."""
-    return tuple(_limit_use(instance, schedule, limit, state) for limit in instance.limits)
+    return tuple(limit_use(instance, schedule, limit, state) for limit in instance.limits)
 
 
-def _limit_use(
+def limit_use(
     instance: Instance, schedule: Schedule, limit: AnyLimit, state: SystemicState
 ) -> LimitUse:
+    """One limit of the case."""
     if isinstance(limit, OrganLimit):
         return _organ(instance, schedule, limit, state)
     if isinstance(limit, AlcLimit):

@@ -15,16 +15,19 @@ from plain_cases import EVERY_DAY, Raw, lesion, limit, plain_case, uniform
 
 from abscopt.instances import build
 from abscopt.models.arrays import IntArray
+from abscopt.optimizer import solver
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.ids import CourseIds, PlanId
+from abscopt.optimizer.mip import SolverError
 from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.schedule import Infusion, Schedule
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
 from abscopt.optimizer.search.uniform.leaves.dates import DateProgramme
+from abscopt.optimizer.tiny_programs import misjudged
 
 GAP = 1e-6
 
@@ -265,3 +268,16 @@ def test_the_programme_ends_at_the_best_of_all_schedules(seed: int, floor: int |
         assert verdict.feasible
         assert verdict.objective >= best - GAP
         assert bound <= best + 1e-4
+
+
+def test_no_integer_programme_is_solved_by_a_solver_that_the_canary_refuses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    case = next(iter(cases_of(case_of_shared_days(0, 0))))
+    wrong = [(matrix, best + 1.0) for matrix, best in misjudged()]
+    solver.canary.cache_clear()
+    with monkeypatch.context() as patched:
+        patched.setattr(solver, "misjudged", lambda: wrong)
+        with pytest.raises(SolverError, match="is right"):
+            solved(case)
+    solved(case)

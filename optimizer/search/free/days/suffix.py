@@ -8,7 +8,7 @@ from above, `low` from below, and what is computed with `high` bounds every cour
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -182,7 +182,7 @@ def before(
     daily = terms.daily
     step = daily.steps[day]
     if effectors_kept != 1.0:
-        step = replace(step, effectors_kept=step.effectors_kept * effectors_kept)
+        step = step._replace(effectors_kept=step.effectors_kept * effectors_kept)
     worth = np.empty_like(after)
     worth[:, SURVIVORS] = after[:, SURVIVORS]
     worth[:, OTHERS] = after[:, OTHERS]

@@ -29,7 +29,7 @@ from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.ids import CourseIds, CourseRows, PatternIds
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
-from abscopt.optimizer.solver import Matrix, solve_matrix
+from abscopt.optimizer.solver import Matrix, canary, solve_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -220,6 +220,7 @@ class DateProgramme:
         ----------
         incumbent_value : value of the best schedule; a bound within `gap` of it is enough
         """
+        canary()
         answer = DateAnswer(np.inf, [])
         for _ in range(settings.CURRENT.date_cuts):
             if clock.expired:

@@ -28,7 +28,7 @@ from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet
 from abscopt.optimizer.search.uniform.branches import Node, of_subset
 from abscopt.optimizer.search.uniform.leaves.dates import MARGIN
 from abscopt.optimizer.search.uniform.leaves.leaf import Leaf, check
-from abscopt.optimizer.solver import Matrix, solve_matrix
+from abscopt.optimizer.solver import Matrix, canary, solve_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -105,6 +105,7 @@ class KindProgramme:
 
         None where the solver was stopped before it had a choice within `gap` of its bound.
         """
+        canary()
         outcome = solve_matrix(
             self.matrix(),
             absolute_gap=gap,
