@@ -59,11 +59,13 @@ def measure(
     return plain_risk(kind, level, weights, values.tolist())
 
 
-def ensemble(seed: int) -> tuple[Instance, list[Instance], FloatArray]:
-    """A random case, three to eight members of it, and their weights."""
+def ensemble(
+    seed: int, least: int = 3, most: int = 8
+) -> tuple[Instance, list[Instance], FloatArray]:
+    """A random case, so many members of it (from least to most), and their weights."""
     rng = np.random.default_rng([17, seed])
     raw = random_case(seed)
-    count = int(rng.integers(3, 9))
+    count = int(rng.integers(least, most + 1))
     organs, blood, spread = rng.random(3) < (0.3, 0.3, 0.4)
     members = [_member(raw, rng, organs, blood, spread) for _ in range(count)]
     return build(raw), [build(member) for member in members], rng.dirichlet(np.ones(count))

@@ -23,7 +23,7 @@ def test_effects_by_place_are_those_of_each_member(seed: int) -> None:
     members = Members.of(case, cases, weights)
     plans = Plans(members)
     for plan in members.nominal.plan_ids:
-        tables = plans.of(plan).tables(plans.of(plan).usable)
+        tables = plans.of(plan).tables(plans.of(plan).usable, np.arange(len(members)))
         for s, courses in enumerate(tables.courses):
             for m, candidates in enumerate(members.candidates):
                 alone = candidates.effects(plan)[s]
@@ -52,7 +52,7 @@ def test_the_first_bound_holds_for_all_schedules(seed: int) -> None:
         every = np.arange(len(members))
         wide = spans(under, releases, every)
         places = every_row([np.arange(len(c)) for c in under.usable])
-        tables = under.tables(under.usable)
+        tables = under.tables(under.usable, every)
         total, lost = wide.ground, under.chemo
         for s in range(len(under.usable)):
             total = total + tables.gain[s][:, :, places[:, s]].transpose(2, 0, 1)

@@ -17,10 +17,18 @@ from abscopt.optimizer.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.ids import CourseIds, PlanId
 from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.search.ensemble import settings
-from abscopt.optimizer.search.ensemble.explore import EnsembleState, explore
+from abscopt.optimizer.search.ensemble.counted import Counted
+from abscopt.optimizer.search.ensemble.explore import (
+    EnsembleState,
+    Search,
+    ceiling_of_members,
+    explore,
+)
 from abscopt.optimizer.search.ensemble.members import WITHIN_CHANCE, Members, of_limits
+from abscopt.optimizer.search.ensemble.plan import Plans
 from abscopt.optimizer.search.ensemble.risk import Risk, RiskKind
 from abscopt.optimizer.search.join import every_row
 
@@ -29,6 +37,7 @@ RISKS: tuple[tuple[RiskKind, float], ...] = (
     ("mean", 1.0), ("cvar", 0.2), ("cvar", 0.5), ("worst", 1.0), ("regret", 1.0),
 )  # fmt: skip
 SEEDS = range(16)
+finite = st.floats(-20.0, 5.0)
 
 
 @pytest.fixture(autouse=True)
@@ -145,6 +154,69 @@ def test_shared_tables_are_those_of_a_member_alone(seed: int) -> None:
             assert (of_shared.feasible(rows) == of_alone.feasible(rows)).all()
 
 
+def test_growth_changes_no_effectors() -> None:
+    """Propagators are those of the case as it is stated; values are those of the member alone."""
+    case = load("toy-blockade")
+    keys = [f"lesions.{lesion.name}.growth_doubling_time_days" for lesion in case.lesions]
+    grown = case.with_(dict.fromkeys(keys, 61.0))
+    members = Members.of(case, [case, grown], np.array([0.5, 0.5]))
+    stores = [c.propagators(0)[0].store for c in (members.nominal, *members.candidates)]
+    assert stores[0] is stores[1] is stores[2]
+    alone, under = Candidates(grown), Plans(members).of(PlanId(0))
+    rows = every_row([np.arange(len(table.menu)) for table in alone.lesions])[::7]
+    values = under.values(rows)
+    assert values[:, 1] == pytest.approx(Tabulated(alone, PlanId(0)).value(rows), rel=1e-9)
+    assert abs(values[:, 1] - values[:, 0]).max() > 0.01
+    units = under.effects[0].of(0)
+    assert units is under.effects[0].of(1)
+
+
+@pytest.mark.parametrize("seed", range(7))
+@pytest.mark.parametrize("lacking", [0.0, 1e9])
+def test_members_that_count_late_change_no_answer(
+    seed: int, lacking: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bounds of hardly more members than a tail holds, made anew at once or never."""
+    least = replace(settings.CURRENT, tail_reach=1.0, lacking=lacking, few=1, join_limit=1)
+    monkeypatch.setattr(settings, "CURRENT", least)
+    case, cases, weights = ensemble(100 + seed)
+    members = Members.of(case, cases, weights)
+    values, feasible = tables(members)
+    if not feasible.any():
+        pytest.skip("nothing is feasible")
+    start = [(PlanId(0), CourseIds(np.zeros(len(case.lesions), dtype=np.int64)))]
+    best = values[feasible].max(axis=0)
+    for kind, level in RISKS[1:]:
+        state = explore(members, Risk(kind, weights, level, best), GAP, Clock(), start)
+        off = best if kind == "regret" else 0.0
+        plain = "worst" if kind == "regret" else kind
+        optimum = max(plain_risk(plain, level, weights, row) for row in values[feasible] - off)
+        assert state.complete
+        assert optimum - GAP - 1e-9 <= state.value <= optimum + 1e-9 <= state.bound + 2e-9
+
+
+@given(
+    st.lists(st.tuples(finite, st.floats(0.01, 1.0)), min_size=2, max_size=9),
+    st.integers(0, 8),
+    st.floats(0.05, 1),
+)
+def test_the_risk_over_members_that_count_is_no_less(
+    rows: list[tuple[float, float]], shift: int, level: float
+) -> None:
+    """It is the risk itself where these have been seen in the tail."""
+    values = np.array([value for value, _ in rows])
+    weights = np.array([weight for _, weight in rows])
+    weights /= weights.sum()
+    other = np.roll(values, shift)
+    for kind in ("mean", "cvar", "worst", "regret"):
+        risk = Risk(kind, weights, level, np.zeros(len(weights)))
+        counted = Counted(risk)
+        counted.notice(other)
+        assert counted.lowered(values, counted.members) >= -1e-9
+        counted.notice(values)
+        assert counted.lowered(values, counted.members) == pytest.approx(0.0, abs=1e-9)
+
+
 @pytest.mark.parametrize(("name", "concerned"), [("oligomet-4", False), ("stage3-crt", True)])
 def test_growth_concerns_limits_only_where_tumors_seed(name: str, concerned: bool) -> None:
     stated = load(name)
@@ -164,6 +236,21 @@ def test_a_stopped_search_has_a_true_bound() -> None:
         assert state.value <= optimum + 1e-9 <= state.bound + 2e-9
 
 
+@pytest.mark.parametrize("kind", ["mean", "worst"])
+def test_a_search_stopped_once_its_plans_are_opened_has_a_bound_of_its_own(kind: RiskKind) -> None:
+    """Below what holds before anything is bounded, though no plan but the first was split."""
+    case = load("toy-blockade")
+    members = Members.of(case, [case, case.with_({"immune.release_factor": 0.5})], np.full(2, 0.5))
+    risk = Risk(kind, members.weights)
+    search = Search(members, risk, 1e-4, Clock())
+    search.begin_with(())
+    search.open()
+    assert not search.waiting
+    assert search.tree.proved < ceiling_of_members(members, risk) - 0.01
+    whole = explore(members, risk, 1e-4, Clock())
+    assert whole.value <= search.tree.proved + 1e-9
+
+
 def test_free_courses_and_other_offers_are_refused() -> None:
     free = load("toy-free-20")
     with pytest.raises(InputError, match="uniform courses only"):
@@ -171,9 +258,6 @@ def test_free_courses_and_other_offers_are_refused() -> None:
     case = load("toy-blockade")
     with pytest.raises(InputError, match="same courses and drugs"):
         Members.of(case, [load("toy-fractionation")], np.ones(1))
-
-
-finite = st.floats(-20.0, 5.0)
 
 
 @given(

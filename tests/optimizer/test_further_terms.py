@@ -315,7 +315,7 @@ def test_members_that_differ_in_further_terms_have_coefficients_of_their_own() -
         menu = together.nominal.lesions[s].menu
         horizons = len(members[0].horizon_days)
         places = Places.of_menu(menu)
-        by_place = PlaceEffects.of(together.candidates, plan, s, places, horizons)
+        by_place = PlaceEffects(together.candidates, plan, s, places, horizons)
         gain, loss = by_place.gains(CourseIds(np.arange(len(menu))), everyone)
         for m, member in enumerate(members):
             alone = Candidates(member).effects(plan)[s]

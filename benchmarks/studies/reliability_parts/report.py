@@ -8,7 +8,7 @@ from typing import Any
 WHAT = {
     "optima": "Tiny random cases of all objectives and kinds of limit, every schedule judged: "
     "search, free search, the one programme (`single`), with presolve and without, against it.",
-    "members": "Small random cases with three to eight members, every schedule judged in all of "
+    "members": "Small random cases with three to twelve members, every schedule judged in all of "
     "them: the search over members by mean, tails, worst member and regret, and one programme.",
     "observations": "Decisions in two stages, against every first stage and continuation.",
     "schedules": "Feasible schedules of the bundled cases, random and climbing, against the "

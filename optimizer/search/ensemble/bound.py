@@ -55,6 +55,12 @@ class Mixture:
         """One schedule."""
         return cls(tuple(row[[s]] for s in range(len(row))), (np.ones(1),) * len(row))
 
+    @property
+    def heaviest(self) -> CourseIds:
+        """(lesions,) the course of the greatest weight of each lesion."""
+        pairs = zip(self.courses, self.weights, strict=True)
+        return CourseIds(np.array([c[int(x.argmax())] for c, x in pairs]))
+
     @classmethod
     def among(cls, courses: Courses, earlier: Mixture | None) -> Mixture:
         """What some courses leave of an earlier mixture; of lesions of which nothing is left one.
@@ -116,7 +122,12 @@ class Ranges:
 
 
 def ranges(tables: Tables, chemo: FloatArray) -> Ranges:
-    """Ranges of ln Z of all schedules of some courses: v = g e^(-a), least and greatest of each."""
+    """Ranges of ln Z of all schedules of some courses: v = g e^(-a), least and greatest of each.
+
+    Parameters
+    ----------
+    chemo : (M,) of the members of the tables
+    """
     alone = [g * np.exp(-a)[:, None, :] for g, a in zip(tables.gain, tables.loss, strict=True)]
     return Ranges.of(
         [gain.max(axis=2) for gain in tables.gain],
@@ -164,7 +175,7 @@ class Tangent:
 def tangent(
     under: PlanInMembers, risk: Risk, counted: IntArray, span: Ranges, mixture: Mixture
 ) -> Tangent:
-    """G and tau of some members at a mixture.
+    """G and tau of some members at a mixture; the risk is over all.
 
     With x the weights of the mixture and s the slope of all lesions' values in ln Z there, for each
     member and horizon:
@@ -182,13 +193,13 @@ def tangent(
     high = np.maximum(high, low + 1)
     slopes = np.zeros((len(mixture.courses), *at.shape))
     for s, (c, x) in enumerate(zip(mixture.courses, mixture.weights, strict=True)):
-        kinds = under.kinds(s, c)
+        kinds = under.kinds(s, c, counted)
         for number, m in enumerate(counted):
             tick()
             lattice = under.lattices[m][s]
             if at.shape[1]:
                 lattice.cover(int(low[number].min()), int(high[number].max()))
-                slopes[s, number] = x @ lattice.slopes(kinds[m], at[number])
+                slopes[s, number] = x @ lattice.slopes(kinds[number], at[number])
     steep = slopes.sum(axis=0)
     worth = steep / total
     constant = (steep * (np.log(total) - 1.0 - chemo[:, None]) + worth * span.ground).sum(axis=1)
@@ -199,22 +210,25 @@ def tangent(
 def linearized(
     under: PlanInMembers, tables: Tables, risk: Risk, span: Ranges, mixture: Mixture
 ) -> Linear:
-    """V and C with G and tau at a mixture.
+    """V and C of the members of the tables with G and tau at a mixture.
 
     V_ms(c) = sum_h max_l [phi(c, l) - tau l] + sum_h worth_mh g_mh(c) - (sum_h steep_mh) a_m(c)
     """
-    at = tangent(under, risk, np.arange(len(under.members)), span, mixture)
+    at = tangent(under, risk, tables.counted, span, mixture)
     values = []
     for s, kinds in enumerate(tables.kinds):
         value = np.einsum("mh,mhc->mc", at.worth, tables.gain[s])
         value -= at.steep.sum(axis=1)[:, None] * tables.loss[s]
-        for m, of_member in enumerate(under.lattices):
+        for number, m in enumerate(tables.counted):
             tick()
-            by_kind = np.zeros(len(of_member[s].local))
-            by_kind[kinds[m]] = 1.0
+            lattice = under.lattices[m][s]
+            by_kind = np.zeros(len(lattice.local))
+            by_kind[kinds[number]] = 1.0
             present = KindIds(np.flatnonzero(by_kind))
-            by_kind[present] = of_member[s].most(present, at.slopes[s, m], at.low[m], at.high[m])
-            value[m] += by_kind[kinds[m]]
+            by_kind[present] = lattice.most(
+                present, at.slopes[s, number], at.low[number], at.high[number]
+            )
+            value[number] += by_kind[kinds[number]]
         values.append(finite("values of courses in the members", value))
     return Linear(values, at.constant)
 

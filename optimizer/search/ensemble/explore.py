@@ -30,13 +30,14 @@ from abscopt.optimizer.search.ensemble.bound import (
     ranges,
 )
 from abscopt.optimizer.search.ensemble.branching import parts
+from abscopt.optimizer.search.ensemble.counted import Counted
+from abscopt.optimizer.search.ensemble.improve import Improvement
 from abscopt.optimizer.search.ensemble.master import Master
 from abscopt.optimizer.search.ensemble.opening import pooled
-from abscopt.optimizer.search.ensemble.plan import AcrossMembers, PlanInMembers, Plans
+from abscopt.optimizer.search.ensemble.plan import PlanInMembers, Plans
 from abscopt.optimizer.search.ensemble.risk import Risk
 from abscopt.optimizer.search.join import count_at_most, every_row, joined
 from abscopt.optimizer.search.tree import Tree
-from abscopt.optimizer.search.uniform.incumbent.local import climb, pair_moves, rounded, worth
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,7 +123,9 @@ class Search:
     ----------
     waiting : plans that have no node yet
     weights : (M,) of the members in the last bound, or at the first schedule in hand
+    counted : members that bounds are made of
     unsettled : nodes so far that a bound has not closed
+    bounded : whether the weights are those of a bound
     fine : [nat] within which a bound and its linear program count as equal
     """
 
@@ -138,23 +141,39 @@ class Search:
             lambda: (self.ceiling,) if self.waiting else (),
             closes_at_threshold=True,
         )
+        self.counted = Counted(risk)
+        self.improvement = Improvement(risk, self.counted, self._offer)
         self.weights = risk.projected(risk.weights)
         self.fine = settings.CURRENT.fine * gap
         self.unsettled = 0
-        self.tried: set[tuple[PlanId, bytes]] = set()
+        self.bounded = False
 
     def begin_with(self, starts: Sequence[tuple[PlanId, CourseIds]]) -> None:
         """Offer schedules in hand."""
-        self.plans.ahead(self.waiting[: settings.CURRENT.plans_ahead])
+        first = self.waiting[: settings.CURRENT.plans_ahead]
+        self.plans.ahead(first, self.counted.members)
         for plan, row in starts:
             self._check()
-            across = AcrossMembers(self.plans.of(plan), self.risk)
-            self._offer(across, row, worth(across, row))
+            under = self.plans.of(plan)
+            self.counted.notice(under.values(row[None, :])[0])
+            if under.feasible(row[None, :])[0]:
+                self._offer(under, row, math.inf)
+        self.counted.begin()
         if self.state.values is not None:
             self.weights = self.risk.weights_at(self.state.values[None, :])[0]
 
     def run(self) -> None:
         """Bound every plan, then examine everything above the threshold."""
+        self.open()
+        while (node := self.tree.take()) is not None:
+            self._check()
+            self._tell()
+            self._examine(node)
+            self.tree.release()
+        self.tree.settle(self.tree.threshold)
+
+    def open(self) -> None:
+        """Bound every plan: from then on something is proved of all schedules."""
         self._order_plans()
         computed: set[PlanId] = set()
         while self.waiting:
@@ -162,19 +181,13 @@ class Search:
             plan = self.waiting[0]
             if plan not in computed:
                 lot = self.waiting[: settings.CURRENT.plans_ahead]
-                self.plans.ahead(lot)
+                self.plans.ahead(lot, self.counted.members)
                 computed.update(lot)
             self.tree.hold(self.ceiling)
             self.waiting.pop(0)
             self._examine(Node(plan))
             self.tree.release()
             self._tell()
-        while (node := self.tree.take()) is not None:
-            self._check()
-            self._tell()
-            self._examine(node)
-            self.tree.release()
-        self.tree.settle(self.tree.threshold)
 
     def _order_plans(self) -> None:
         """Plans near that of the incumbent first: good schedules early."""
@@ -193,11 +206,16 @@ class Search:
     def _tell(self) -> None:
         self.tree.report(self.clock, "search over members", self.state.nodes)
 
-    def _offer(self, across: AcrossMembers, row: CourseIds, value: float) -> None:
-        """Take a better feasible row."""
-        if value > self.state.value:
-            self.state.plan, self.state.row, self.state.value = across.plan, row.copy(), value
-            self.state.values = across.under.values(row[None, :])[0]
+    def _offer(self, under: PlanInMembers, row: CourseIds, ceiling: float) -> float:
+        """Take a better feasible row, whose risk is at most `ceiling`; that of what is in hand."""
+        if ceiling > self.state.value:
+            values = under.values(row[None, :])[0]
+            self.counted.notice(values)
+            value = float(self.risk.of(values))
+            if value > self.state.value:
+                self.state.plan, self.state.row, self.state.value = under.plan, row.copy(), value
+                self.state.values = values
+        return self.state.value
 
     def _examine(self, node: Node) -> None:
         """Bound a node as long as that strikes many courses; close it, value it, or split it."""
@@ -218,17 +236,23 @@ class Search:
                 return
             courses = _kept(courses, bound, top - self.tree.threshold)
             mixture = bound.mixture
-        tables = under.tables(courses)
+            if self.bounded:
+                self.tree.push(Node(node.plan, courses, mixture), top)
+                return
+        tables, lacking = under.tables(courses, self.counted.members), True
         while True:
             self._check()
             mixture = self._begun(tables.courses, mixture)
-            linear = linearized(under, tables, self.risk, ranges(tables, under.chemo), mixture)
+            span = ranges(tables, under.chemo[tables.counted])
+            linear = linearized(under, tables, self.risk, span, mixture)
             entries = under.entries(tables.courses)
-            master = Master(under, self.risk, tables.courses, entries, linear)
+            risk = self.risk.among(tables.counted)
+            master = Master(under, risk, tables.courses, entries, linear)
             bound = master.run(mixture, self.tree.threshold, self.fine)
             if bound.exceeds and self._infeasible(under, entries):
                 return
-            self.weights = bound.weights
+            self.weights = self.counted.spread(bound.weights, tables.counted)
+            self.bounded = True
             top = min(top, bound.value + BOUND_SAFETY)
             self.tree.lower(top)
             slack = bound.value + BOUND_SAFETY - self.tree.threshold
@@ -241,10 +265,17 @@ class Search:
             losses = [loss[k] for loss, k in zip(bound.losses, keep, strict=True)]
             mixture = bound.mixture
             countable = count_at_most(losses, slack) <= settings.CURRENT.few
-            if countable or remaining > settings.CURRENT.shrinking:
+            if countable:
+                break
+            lacking = lacking and self._lacking(under, tables.counted, mixture, slack)
+            if lacking:
+                tables = under.tables(tables.courses, self.counted.members)
+            elif remaining > settings.CURRENT.shrinking:
                 break
         if not countable and self.unsettled % settings.CURRENT.improve_every == 0:
-            self._improve(under, tables.courses, losses, bound)
+            self.improvement.around(
+                under, tables.courses, losses, mixture, self.weights, self.state.row
+            )
             slack = bound.value + BOUND_SAFETY - self.tree.threshold
             if min(top - self.tree.threshold, slack) <= 0.0:
                 return
@@ -252,8 +283,18 @@ class Search:
         if count_at_most(losses, slack) <= settings.CURRENT.join_limit:
             self._join(under, tables, losses, slack)
             return
-        for side in parts(under, tables.courses, bound.mixture):
+        for side in parts(under, tables.courses, mixture):
             self.tree.push(Node(node.plan, side, mixture), top)
+
+    def _lacking(
+        self, under: PlanInMembers, counted: IntArray, mixture: Mixture, slack: float
+    ) -> bool:
+        """Whether other members lower the risk near a mixture by much of the slack."""
+        if self.counted.every_one(counted):
+            return False
+        values = under.values(mixture.heaviest[None, :])[0]
+        self.counted.notice(values)
+        return self.counted.lowered(values, counted) > settings.CURRENT.lacking * slack
 
     def _opened(
         self, under: PlanInMembers, releases: tuple[Released, ...], courses: Courses
@@ -278,66 +319,6 @@ class Search:
         hard = under.rows.family < 0
         return bool((lowest > under.rows.right + 1e-9)[hard].any())
 
-    def _improve(
-        self, under: PlanInMembers, courses: Courses, losses: list[FloatArray], bound: Bound
-    ) -> None:
-        """Best responses among the courses of least loss, from the mixture and the incumbent."""
-        count = settings.CURRENT.shortlist
-        options = [
-            c[np.argsort(loss, kind="stable")[:count]]
-            for c, loss in zip(courses, losses, strict=True)
-        ]
-        across = AcrossMembers(under, self.risk)
-        heaviest = [
-            c[np.argsort(-x, kind="stable")]
-            for c, x in zip(bound.mixture.courses, bound.mixture.weights, strict=True)
-        ]
-        choices = [
-            CourseIds(np.concatenate([h, o[~np.isin(o, h)]]))
-            for h, o in zip(heaviest, options, strict=True)
-        ]
-        begins = [rounded(across, choices, list(range(len(choices))))]
-        if self.state.row is not None:
-            begins.append(self.state.row)
-        for row in begins:
-            if self._new(under.plan, row):
-                self._climb(across, row, bound.weights, choices)
-
-    def _new(self, plan: PlanId, row: CourseIds) -> bool:
-        """Whether a local search has not begun or ended here."""
-        key = (plan, row.tobytes())
-        if key in self.tried:
-            return False
-        self.tried.add(key)
-        return True
-
-    def _climb(
-        self, across: AcrossMembers, row: CourseIds, weights: FloatArray, choices: Courses
-    ) -> None:
-        """Best responses by the measure; for a tail, by weighted means in between.
-
-        A least mean over weights has kinks where no single course improves it. Means with fixed
-        weights have none: each round takes those half way to the weights of the row it has
-        reached (Frank and Wolfe 1956, An algorithm for quadratic programming, on the dual).
-        """
-        order, under = list(range(len(row))), across.under
-        rounds = settings.CURRENT.weighted_rounds if self.risk.most is not None else 0
-        for _ in range(rounds):
-            tick()
-            mean = AcrossMembers(under, self.risk.at(weights))
-            row, _value = climb(mean, row, worth(mean, row), order, choices)
-            self._offer(across, row, worth(across, row))
-            weights = 0.5 * (weights + self.risk.weights_at(under.values(row[None, :]))[0])
-        row, value = climb(
-            across, row, worth(across, row), order, choices,
-            lambda better, its: self._offer(across, better, its),
-        )  # fmt: skip
-        if math.isfinite(value) and value >= self.state.value:
-            count = settings.CURRENT.pair_courses
-            row, value = pair_moves(across, row, value, [c[:count] for c in choices])
-        self._offer(across, row, value)
-        self._new(under.plan, row)
-
     def _join(
         self, under: PlanInMembers, tables: Tables, losses: list[FloatArray], slack: float
     ) -> None:
@@ -361,33 +342,40 @@ class Search:
         ----------
         rows : (schedules, lesions) positions in the tables
         """
-        values = np.zeros((len(rows), len(self.members)))
+        values = np.zeros((len(rows), len(tables.counted)))
         if not len(rows):
             return values[:, 0]
         losses = sum(loss[:, rows[:, s]] for s, loss in enumerate(tables.loss))
         total = sum(gain[:, :, rows[:, s]] for s, gain in enumerate(tables.gain))
-        log_kill = np.log(np.maximum(total, 1e-300)) - (losses + under.chemo[:, None])[:, None, :]
-        for m, of_member in enumerate(under.lattices):
+        losses = losses + under.chemo[tables.counted, None]
+        log_kill = np.log(np.maximum(total, 1e-300)) - losses[:, None, :]
+        for number, m in enumerate(tables.counted):
             tick()
-            for s, lattice in enumerate(of_member):
-                at = np.ascontiguousarray(log_kill[m].T)
-                values[:, m] += lattice.ceilings(tables.kinds[s][m, rows[:, s]], at)
-        return self.risk.of(values - under.cost) + BOUND_SAFETY
+            for s, lattice in enumerate(under.lattices[m]):
+                at = np.ascontiguousarray(log_kill[number].T)
+                values[:, number] += lattice.ceilings(tables.kinds[s][number, rows[:, s]], at)
+        values -= under.cost[tables.counted]
+        return self.risk.among(tables.counted).of(values) + BOUND_SAFETY
 
     def _value(self, under: PlanInMembers, rows: CourseRows) -> None:
         """Decide rows exactly, best first, until one is feasible."""
         if not len(rows):
             return
+        if not self.counted.all_count:
+            counted = self.counted.members
+            ceilings = self.risk.among(counted).of(under.values(rows, counted))
+            rows = CourseRows(rows[ceilings > self.state.value])
+            if not len(rows):
+                return
         values = self.risk.of(under.values(rows))
         order = np.flatnonzero(values > self.state.value)
         order = order[np.argsort(-values[order], kind="stable")]
-        across = AcrossMembers(under, self.risk)
         for lot in np.array_split(order, max(1, len(order) // 2000)):
             tick()
             feasible = np.flatnonzero(under.feasible(rows[lot])) if len(lot) else lot
             if len(feasible):
                 best = lot[feasible[0]]
-                self._offer(across, rows[best], float(values[best]))
+                self._offer(under, CourseIds(rows[best]), float(values[best]))
                 return
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from abscopt.instances.load import InputError, Problem
 from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.optimizer.candidates.limits.registry import plan_loads
 from abscopt.optimizer.candidates.reuse import early_tables
 from abscopt.optimizer.candidates.table import Candidates, Parts
 from abscopt.optimizer.candidates.tables.effects import MOST_BYTES, EffectTables
@@ -70,18 +71,18 @@ class Members:
         if searched:
             refuse_free(instance)
         candidates: list[Candidates] = []
-        built = [nominal]
+        built = Built(nominal)
         for number, member in enumerate(members):
             tick()
             of_member = None
             if _offer(member) == _offer(instance):
-                of_member = _like(nominal, built, member)
+                of_member = built.like(member)
             if of_member is None or not _same_offer(nominal, of_member):
                 rule = "a member offers the same courses and drugs as the case"
                 raise InputError([Problem(instance.name, "ensemble", f"member {number}", rule)])
             of_member = _capped(of_member, MOST_BYTES // (1 + len(members)))
             candidates.append(of_member)
-            built.append(of_member)
+            built.add(of_member)
         return cls(nominal, tuple(candidates), np.asarray(weights, dtype=float), chance)
 
     def __len__(self) -> int:
@@ -111,31 +112,44 @@ def refuse_free(instance: Instance) -> None:
         raise InputError([Problem(instance.name, "lesions", ", ".join(free), rule)])
 
 
-def _like(nominal: Candidates, built: list[Candidates], instance: Instance) -> Candidates:
-    """Candidates of a member, with tables of one that is alike in what they depend on."""
-    early = early_tables(instance)
-    for earlier in built:
-        if early_tables(earlier.instance) == early:
+class Built:
+    """Candidates that there are so far, found by what their tables depend on."""
+
+    def __init__(self, nominal: Candidates):
+        self.nominal = nominal
+        self._early: dict[str, list[Candidates]] = {}
+        self._recursion: dict[str, Candidates] = {}
+        self.add(nominal)
+
+    def add(self, candidates: Candidates) -> None:
+        """Know some more."""
+        instance = candidates.instance
+        self._early.setdefault(repr(early_tables(instance)), []).append(candidates)
+        if instance.immune.effect_per_effector > 0.0:
+            self._recursion.setdefault(repr(_of_recursion(instance)), candidates)
+
+    def like(self, instance: Instance) -> Candidates:
+        """Candidates of a member, with tables of one that is alike in what they depend on."""
+        for earlier in self._early.get(repr(early_tables(instance)), []):
+            _ = earlier.parts.effects.propagators  # only what is there is taken over
             same = earlier.taken_over(instance)
             if same is not None and same.parts.menus is earlier.parts.menus:
                 return same
-    limits, plans = LimitTables.of(instance), PlanTables.of(instance)
-    menus = _menus(nominal, instance, limits)
-    beams = BeamTables(instance, limits, tuple(table.beams for table in menus.lesions))
-    effects = None
-    recursion = _of_recursion(instance)
-    of_effector = instance.immune.effect_per_effector
-    for earlier in built:
-        per_effector = earlier.instance.immune.effect_per_effector
-        if per_effector > 0.0 and _of_recursion(earlier.instance) == recursion:
-            scale = of_effector / per_effector
+        limits, plans, effects = LimitTables.of(instance), None, None
+        menus = _menus(self.nominal, instance, limits)
+        beams = BeamTables(instance, limits, tuple(table.beams for table in menus.lesions))
+        alike = self._recursion.get(repr(_of_recursion(instance)))
+        if alike is not None:
+            plans = alike.parts.plans
+            of_effector = instance.immune.effect_per_effector
+            scale = of_effector / alike.instance.immune.effect_per_effector
             taken = tuple(
                 tuple(of_way.scaled(scale) for of_way in of_lesion)
-                for of_lesion in earlier.parts.effects.propagators
+                for of_lesion in alike.parts.effects.propagators
             )
             effects = EffectTables(instance, menus, plans, taken)
-            break
-    return Candidates(instance, Parts.joined(instance, limits, beams, menus, plans, effects))
+        plans = plans or PlanTables.of(instance)
+        return Candidates(instance, Parts.joined(instance, limits, beams, menus, plans, effects))
 
 
 def _menus(nominal: Candidates, instance: Instance, limits: LimitTables) -> MenuTables:
@@ -230,11 +244,17 @@ def _demanding(candidates: Candidates) -> bool:
 
 
 def _of_recursion(instance: Instance) -> dict[str, Any]:
-    """All of a case that the recursion of effectors may know, but for the effect of an effector."""
+    """All of a case that the recursion of effectors and the effects of plans may know.
+
+    But for the effect of an effector, in which the recursion is linear; and limits of drugs, which
+    say what plans there are.
+    """
     aside: dict[str, Any] = dict.fromkeys((ASIDE - {"immune"}) | LIMITING, True)
-    return instance.model_dump(
-        exclude=aside | {"immune": OF_RELEASE, "lesions": {"__all__": TUMOR - EFFECTORS}}
+    of_tumor = (TUMOR | {"growth_doubling_time_days"}) - EFFECTORS
+    tables = instance.model_dump(
+        exclude=aside | {"immune": OF_RELEASE, "lesions": {"__all__": of_tumor}}
     )
+    return tables | {"of_plans": [load.limit.model_dump() for load in plan_loads(instance)]}
 
 
 def of_limits(instance: Instance) -> dict[str, Any]:

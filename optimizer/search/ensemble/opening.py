@@ -151,21 +151,38 @@ def pooled(
             by_kind += q[number] * lattice.most(
                 kinds, at.slopes[s, number], at.low[number], at.high[number]
             )
-        by_release = np.einsum("mh,mpnh->mnp", worth, of_lesion.unit[counted])
-        by_place = np.einsum("mh,mph->p", worth, of_lesion.resting[counted])
-        by_place -= steep @ of_lesion.loss[counted]
+        units = of_lesion.among(counted)
+        alike = of_lesion.alike(counted)
+        priced = units.unit[0] if alike else np.einsum("mh,mpnh->mnp", worth, units.unit)
+        by_place = np.einsum("mh,mph->p", worth, units.resting)
+        by_place -= steep @ units.loss
         value = np.zeros(len(of_lesion.places.of))
         for lot in released.lots:
             tick()
-            count = lot.block.count
-            inner = len(counted) * count
-            release = lot.release[:, counted].reshape(len(lot.release), inner)
-            product = release @ by_release[:, :count, lot.places].reshape(inner, len(lot.places))
+            release = lot.release[:, counted]
+            if alike:
+                product = _folded(release, worth, priced[lot.places, : lot.block.count])
+            else:
+                product = _product(release, priced[:, : lot.block.count, lot.places])
             product += by_place[lot.places] + by_kind[lot.block.kinds][:, None]
             present = lot.block.course >= 0
             value[lot.block.course[present]] = product[present]
         values.append(finite("values of courses over the members", value[courses[s]][None, :]))
     return Linear(values, np.array([float(q @ at.constant)]))
+
+
+def _product(release: FloatArray, priced: FloatArray) -> FloatArray:
+    """(K, P) sum_mn release[k, m, n] u[m, n, p], u priced."""
+    kinds, members, count = release.shape
+    inner = members * count
+    return np.asarray(release.reshape(kinds, inner) @ priced.reshape(inner, priced.shape[2]))
+
+
+def _folded(release: FloatArray, worth: FloatArray, unit: FloatArray) -> FloatArray:
+    """(K, P) sum_nh (sum_m release[k, m, n] worth[m, h]) unit[p, n, h] of members with one unit."""
+    folded = np.einsum("kmn,mh->knh", release, worth, optimize=True)
+    inner = folded.shape[1] * folded.shape[2]
+    return np.asarray(folded.reshape(len(folded), inner) @ unit.reshape(len(unit), inner).T)
 
 
 def spans(under: PlanInMembers, releases: tuple[Released, ...], counted: IntArray) -> Ranges:
@@ -176,7 +193,8 @@ def spans(under: PlanInMembers, releases: tuple[Released, ...], counted: IntArra
     """
     gains, alones, losses = [], [], []
     for of_lesion, released in zip(under.effects, releases, strict=True):
-        unit, resting = of_lesion.unit[counted], of_lesion.resting[counted]
+        units = of_lesion.among(counted)
+        unit, resting, loss = units.unit, units.resting, units.loss
         ends = [
             np.einsum("mpnh,mpn->mph", unit, release[counted]) + resting
             for release in (released.least, released.most)
@@ -186,7 +204,6 @@ def spans(under: PlanInMembers, releases: tuple[Released, ...], counted: IntArra
                 "mpnh,mpn->mph", np.minimum(unit, 0.0), (released.most - released.least)[counted]
             )
             ends = [ends[0] + below, ends[1] - below]
-        loss = of_lesion.loss[counted]
         retained = np.exp(-loss)[:, :, None]
         gains.append(ends[1].max(axis=1))
         alones.append(((ends[0] * retained).min(axis=1), (ends[1] * retained).max(axis=1)))

@@ -93,18 +93,20 @@ class Entries:
 
 @dataclass(frozen=True)
 class Tables:
-    """Coefficients of some courses under one plan, in all members.
+    """Coefficients of some courses under one plan, in some members.
 
     M members, H horizons; without systemic effect (BED alone) H = 0.
 
     Attributes
     ----------
+    counted : (M,) the members
     courses : per lesion, ascending
     gain : per lesion (M, H, courses) e^a v, effect before losses
     loss : per lesion (M, courses) a, log loss of the others' effectors
     kinds : per lesion (M, courses)
     """
 
+    counted: IntArray
     courses: list[CourseIds]
     gain: list[FloatArray]
     loss: list[FloatArray]
@@ -114,6 +116,7 @@ class Tables:
         """The courses at some places."""
         lesions = list(enumerate(places))
         return Tables(
+            self.counted,
             [self.courses[s][k] for s, k in lesions],
             [self.gain[s][:, :, k] for s, k in lesions],
             [self.loss[s][:, k] for s, k in lesions],
@@ -141,7 +144,7 @@ class PlanInMembers:
         instance = members.nominal.instance
         horizons = 0 if instance.objective.of_dose_alone else len(instance.horizon_days)
         self.effects = [
-            PlaceEffects.of(members.candidates, plan, s, of_lesion, horizons)
+            PlaceEffects(members.candidates, plan, s, of_lesion, horizons)
             for s, of_lesion in enumerate(places)
         ]
         chemo = [c.plan_effects.chemotherapy_log_loss[plan] for c in members.candidates]
@@ -172,23 +175,23 @@ class PlanInMembers:
             for s, chosen in enumerate(courses)
         ]
 
-    def kinds(self, s: int, courses: CourseIds) -> KindIds:
-        """(M, courses) their kinds in each member."""
-        of_members = [c.shared(self.plan)[s].kinds.of for c in self.members.candidates]
+    def kinds(self, s: int, courses: CourseIds, counted: IntArray) -> KindIds:
+        """(M, courses) their kinds in some members."""
+        candidates = self.members.candidates
+        of_members = [candidates[m].shared(self.plan)[s].kinds.of for m in counted.tolist()]
         return KindIds(np.stack([of[courses] for of in of_members]))
 
-    def tables(self, courses: list[CourseIds]) -> Tables:
-        """Coefficients of some courses in all members."""
-        everybody = np.arange(len(self.members))
+    def tables(self, courses: list[CourseIds], counted: IntArray) -> Tables:
+        """Coefficients of some courses in some members."""
         pairs = [
-            of_lesion.gains(c, everybody)
-            for of_lesion, c in zip(self.effects, courses, strict=True)
+            of_lesion.gains(c, counted) for of_lesion, c in zip(self.effects, courses, strict=True)
         ]
         return Tables(
+            counted,
             courses,
             [gain for gain, _ in pairs],
             [loss for _, loss in pairs],
-            [self.kinds(s, c) for s, c in enumerate(courses)],
+            [self.kinds(s, c, counted) for s, c in enumerate(courses)],
         )
 
     @cached_property
@@ -196,33 +199,36 @@ class PlanInMembers:
         """Exact values and limits of each member."""
         return [Tabulated(c, self.plan) for c in self.members.candidates]
 
-    def values(self, rows: CourseRows) -> FloatArray:
-        """(schedules, M) exact objective of rows of courses (schedules, lesions) in each member.
+    def values(self, rows: CourseRows, counted: IntArray | None = None) -> FloatArray:
+        """(schedules, M) exact objective of rows of courses (schedules, lesions) in some members.
 
         Z = e^(-A - chemo) sum_s g_s,    V = sum_s value_s(saturate(Z)) - cost
+
+        Parameters
+        ----------
+        counted : (M,) the members; all if None
         """
-        values = np.empty((len(rows), len(self.members)))
-        everybody = np.arange(len(self.members))
-        horizons = self.effects[0].resting.shape[2]
-        total = np.zeros((len(self.members), horizons, len(rows)))
-        lost = np.repeat(self.chemo[:, None], len(rows), axis=1)
-        kinds: list[list[KindIds]] = []
+        if counted is None:
+            counted = np.arange(len(self.members))
+        values = np.empty((len(rows), len(counted)))
+        total = np.zeros((len(counted), self.effects[0].horizons, len(rows)))
+        lost = np.repeat(self.chemo[counted, None], len(rows), axis=1)
+        kinds: list[KindIds] = []
         for s, of_lesion in enumerate(self.effects):
             chosen, of = np.unique(rows[:, s], return_inverse=True)
-            gain, loss = of_lesion.gains(CourseIds(chosen), everybody)
+            gain, loss = of_lesion.gains(CourseIds(chosen), counted)
             total += gain[:, :, of.reshape(-1)]
             lost += loss[:, of.reshape(-1)]
-            of_members = [c.shared(self.plan)[s].kinds.of for c in self.members.candidates]
-            kinds.append([of_member[rows[:, s]] for of_member in of_members])
+            kinds.append(self.kinds(s, CourseIds(rows[:, s]), counted))
         raw = np.exp(-lost)[:, None, :] * total
         soft = self.nominal.soft or bool(self.members.own_limits.any())
-        for m, of_member in enumerate(self.lattices):
+        for number, m in enumerate(counted.tolist()):
             tick()
             instance = self.members.candidates[m].instance
-            kill = immune.saturate(raw[m].T, instance.immune.effect_maximum_nats)
-            values[:, m] = -(self.tabulated[m].cost(rows) if soft else self.cost[m])
-            for s, lattice in enumerate(of_member):
-                values[:, m] += lattice.exact(kinds[s][m], kill)
+            kill = immune.saturate(raw[number].T, instance.immune.effect_maximum_nats)
+            values[:, number] = -(self.tabulated[m].cost(rows) if soft else self.cost[m])
+            for s, lattice in enumerate(self.lattices[m]):
+                values[:, number] += lattice.exact(kinds[s][number], kill)
         return values
 
     def feasible(self, rows: CourseRows, floors: bool = True) -> BoolArray:
@@ -244,15 +250,21 @@ class PlanInMembers:
 
 
 class AcrossMembers(Tabulated):
-    """Risk of rows of course indices under one plan, as local search asks for it."""
+    """Risk of rows of course indices under one plan, as local search asks for it.
 
-    def __init__(self, under: PlanInMembers, risk: Risk):
+    Parameters
+    ----------
+    counted : the members that it is taken over; the risk over all is no greater
+    """
+
+    def __init__(self, under: PlanInMembers, risk: Risk, counted: IntArray | None = None):
         super().__init__(under.members.nominal, under.plan)
-        self.under, self.risk = under, risk
+        self.under, self.counted = under, counted
+        self.risk = risk if counted is None else risk.among(counted)
 
     def value(self, rows: CourseRows) -> FloatArray:
         """(schedules,) exact risk of rows (schedules, lesions)."""
-        return self.risk.of(self.under.values(rows))
+        return self.risk.of(self.under.values(rows, self.counted))
 
     def feasible(self, rows: CourseRows, floors: bool = True, organs: bool = True) -> BoolArray:
         """(schedules,) whether the limits of the case are kept, and those of members enough."""
@@ -270,9 +282,10 @@ class Plans:
         self.releases = Releases(members, self.places)
         self._kept: OrderedDict[PlanId, PlanInMembers] = OrderedDict()
 
-    def ahead(self, plans: Sequence[PlanId]) -> None:
-        """Compute the propagators of some plans in one go."""
-        for candidates in self.members.candidates:
+    def ahead(self, plans: Sequence[PlanId], counted: IntArray) -> None:
+        """Compute the propagators of some plans in some members in one go."""
+        for m in counted.tolist():
+            candidates = self.members.candidates[m]
             for s in range(len(candidates.lesions)):
                 for of_way in candidates.propagators(s):
                     of_way.store.of(PlanIds(np.array(plans)))

@@ -21,7 +21,7 @@ from typing import Literal
 
 import numpy as np
 
-from abscopt.models.arrays import FloatArray
+from abscopt.models.arrays import FloatArray, IntArray
 
 RiskKind = Literal["mean", "cvar", "worst", "regret"]
 
@@ -64,6 +64,16 @@ class Risk:
         if self.kind == "cvar":
             return self.weights / self.level
         return np.where(self.weights > 0.0, 1.0, 0.0)
+
+    def among(self, counted: IntArray) -> Risk:
+        """The least mean over the weights in Q that are zero in all other members: no less.
+
+        Parameters
+        ----------
+        counted : (members that count,) of such weight together that Q has such an element
+        """
+        best = None if self.best is None else self.best[counted]
+        return Risk(self.kind, self.weights[counted], self.level, best)
 
     def at(self, weights: FloatArray) -> Risk:
         """The mean with other weights: what is taken from the values changes no order of rows."""

@@ -17,7 +17,7 @@ class Settings:
         log is bounded below; the bound rises by a price of some 0.3 nat times it.
     first_ground : [share of the greatest effect] the same in the first bound of a plan, in which
         ranges are wide: half as many points to tabulate, for 0.3 nat times it by the price above
-        (3e-3 nat, an estimate).
+        (0.03 nat, an estimate, where ranges cost a nat).
     shrinking : [share of combinations] that a round must leave no more of to be followed by another
         one: a round costs a tenth of what two parts cost.
     most_rounds : [column generations] of one linearization.
@@ -30,6 +30,10 @@ class Settings:
     pair_courses : [courses] of either lesion of a pair of which all changes are valued: their
         number is its square, and each is valued in every member.
     weighted_rounds : [rounds] of best responses by weighted means before those by a tail.
+    tail_reach : [times what a tail holds] of members that count from a schedule on: those of a tail
+        change with the schedule, and others are a miss that a bound has to be made anew for.
+    lacking : [share of the slack] by which members left out must lower the risk for a bound to be
+        made anew: less does not close a node.
     few : [schedules] of a node that are valued in every member at once.
     join_limit : [combinations] of a node that are joined and screened by the tabulated values.
     join_chunk : [rows] joined at once: some 10 MB.
@@ -39,7 +43,7 @@ class Settings:
 
     step: float = 0.2
     ground: float = 1e-4
-    first_ground: float = 1e-2
+    first_ground: float = 0.1
     shrinking: float = 0.5
     most_rounds: int = 40
     new_columns: int = 10
@@ -49,6 +53,8 @@ class Settings:
     shortlist: int = 150
     pair_courses: int = 20
     weighted_rounds: int = 4
+    tail_reach: float = 2.0
+    lacking: float = 0.25
     few: int = 3000
     join_limit: int = 30_000
     join_chunk: int = 100_000
