@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
+from pyomo.repn.plugins import standard_form
 
 from abscopt.optimizer.programme.linear import uncollected
+from abscopt.optimizer.programme.sparse import Columns, Rows
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.solver import Matrix
 
@@ -17,7 +18,7 @@ def matrix_of(model: Any) -> tuple[Matrix, dict[int, int]]:
     """Arrays of a Pyomo model (maximize), and id(variable) -> column."""
     tick()
     with uncollected():
-        form = LinearStandardFormCompiler().write(model, mixed_form=True, set_sense=None)
+        form = _standard_form(model)
     tick()
     position = {id(variable): column for column, variable in enumerate(form.columns)}
     rows = form.A.tocsr()
@@ -45,6 +46,21 @@ def matrix_of(model: Any) -> tuple[Matrix, dict[int, int]]:
         ),
         position,
     )
+
+
+def _standard_form(model: Any) -> Any:
+    """Rows, columns and coefficients of a model, by Pyomo's compiler.
+
+    The arrays that it fetches from SciPy at its start are ours, where it has hooks for them.
+    """
+    public = standard_form.LinearStandardFormCompiler()
+    inner: Any = getattr(standard_form, "_LinearStandardFormCompiler_impl", None)
+    if not all(hasattr(inner, hook) for hook in ("_to_vector", "_csc_matrix", "_csr_matrix")):
+        return public.write(model, mixed_form=True, set_sense=None)
+    compiler: Any = object.__new__(inner)
+    compiler.config = public.config({"mixed_form": True, "set_sense": None})
+    compiler._to_vector, compiler._csc_matrix, compiler._csr_matrix = np.fromiter, Columns, Rows
+    return compiler.write(model)
 
 
 def _domains(

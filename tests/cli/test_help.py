@@ -42,6 +42,16 @@ def test_quick_commands_import_nothing_heavy(arguments: list[str]) -> None:
     assert imported_by(*arguments) <= loaded_by_nothing()
 
 
+def test_programmes_are_stated_without_all_of_scipy() -> None:
+    code = (
+        "import sys\nfrom abscopt.optimizer import solve\n"
+        "result = solve('toy-two-lesions', method='single')\n"
+        "print(result.status, [m for m in ('pyomo', 'scipy', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "optimal ['pyomo']\n"
+
+
 def test_help_names_commands_exit_codes_and_the_notice(run: Any) -> None:
     text = " ".join(run("--help").output.split())
     for word in ("solve", "evaluate", "instances", DISCLAIMER, "3 proven infeasible"):

@@ -26,6 +26,7 @@ from plain_cases import (
     uniform,
 )
 from pyomo.repn import generate_standard_repn
+from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 
 from abscopt.instances import build as instance_of
 from abscopt.instances import load
@@ -291,6 +292,17 @@ def rows_of_matrix(matrix: Matrix) -> Counter[Row]:
         assert len(terms) == end - start
         found.update(one_sided(terms, float(matrix.row_lower[i]), float(matrix.row_upper[i])))
     return found
+
+
+def test_arrays_are_those_of_the_whole_compiler(model: Any) -> None:
+    matrix, position = matrix_of(model)
+    form = LinearStandardFormCompiler().write(model, mixed_form=True, set_sense=None)
+    rows = form.A.tocsr()
+    assert position == {id(column): place for place, column in enumerate(form.columns)}
+    assert matrix.start.tolist() == rows.indptr.tolist()
+    assert matrix.index.tolist() == rows.indices.tolist()
+    assert matrix.value.tolist() == rows.data.tolist()
+    assert matrix.cost.tolist() == form.c.todense().tolist()[0]
 
 
 def test_arrays_hold_the_rows_of_the_programme(model: Any) -> None:
