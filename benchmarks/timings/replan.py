@@ -1,126 +1,139 @@
 """CPU seconds of re-planning a treatment that has begun, against a fresh solve of the case.
 
-    python benchmarks/timings/replan.py [--repeats 2] [CASE ...]
+    python benchmarks/timings/replan.py [--repeats 3] [--cases CASE ...]
 
-Each case is solved, then the rest of its answer is chosen after a third and after two thirds of its
-fraction days with one treatment day missed. CPU seconds of `solve` and of `replan` (which solves
-and judges what else could be done), in turn, the least of the repeats: other work on the machine
-only adds to them. A small case before loads what is loaded once. Prints the environment and writes
-`benchmarks/timings/REPLAN.md`.
+Each case is solved once for a plan. Then, in turn and each as a process of its own: a start (the
+interpreter, the modules that a solve needs, the case read and checked), `abscopt solve CASE
+--json`, and `abscopt replan CASE --delivered FILE --today DAY --missed LESION@DAY --json` after a
+third and after two thirds of the fraction days of that plan, the last of them missed. `replan`
+reads the case and the file of the plan, and knows nothing else of the solve. Processor seconds,
+user and system, of whole processes, the least of the repeats: other work on the machine only adds
+to them. Prints the environment and writes `benchmarks/timings/REPLAN.md`.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from shared import machine
 
-from abscopt.instances import load
-from abscopt.optimizer import replan, solve
 from abscopt.optimizer.results.result import versions
-from abscopt.optimizer.schedule import Schedule
 
 CASES = (
     "early-sabr", "pembro-rt", "oligomet-3", "oligomet-4", "stage3-crt", "co-targets",
     "dual-checkpoint", "sequencing", "hfrt-crt", "lymphopenia", "central-sbrt",
 )  # fmt: skip
 SHARES = (1 / 3, 2 / 3)
-LIMIT = 300.0
+COMMAND = [sys.executable, "-m", "abscopt.cli"]
+START = "import abscopt.cli, abscopt.optimizer.pipeline; from abscopt.instances import load"
 
 
-def table_of(schedule: Schedule, today: int, missed: tuple[str, int]) -> dict[str, object]:
-    """What was given before a day, and the plan; one lesion missed one day."""
+@dataclass(frozen=True)
+class Run:
+    """One process: CPU seconds, and what it printed."""
 
-    def events(cut: int, skip: tuple[str, int] | None) -> dict[str, object]:
-        return {
-            "fractions": [
-                {"lesion": f.lesion, "day": f.day, "dose_gy": f.dose_gy}
-                | {"fraction_of_day": f.slot + 1}
-                | ({"technique": f.technique} if f.technique else {})
-                for f in schedule.fractions
-                if f.day < cut and (f.lesion, f.day) != skip
-            ],
-            "doses_of_drugs": [
-                {"agent": i.drug, "day": i.day, "dose_mg": i.dose_mg}
-                for i in schedule.infusions
-                if i.day < cut
-            ],
-        }
-
-    return {"today": today, "plan": events(10**6, None), **events(today, missed)}
+    seconds: float
+    output: str
 
 
-def seconds_of(run: Callable[[], Any]) -> tuple[float, Any]:
-    """CPU seconds of a call, and what it returns."""
-    begin = time.process_time()
-    answer = run()
-    return time.process_time() - begin, answer
+def run(arguments: list[str]) -> Run:
+    """Run a process to its end."""
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        output = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in (0, 3):
+        raise SystemExit(f"{' '.join(arguments)} ended with {process.returncode}")
+    return Run(usage.ru_utime + usage.ru_stime, output)
 
 
-def measured(name: str, repeats: int) -> tuple[list[float], list[str]]:
-    """Least CPU seconds of the fresh solve and of each re-planning, with their statuses."""
-    least, statuses = [float("inf")] * (1 + len(SHARES)), [""] * (1 + len(SHARES))
-    for _ in range(repeats):
-        case = load(name)  # anew: a case remembers what was derived from it
-        seconds, fresh = seconds_of(lambda case=case: solve(case, time_limit=LIMIT))
-        least[0], statuses[0] = min(least[0], seconds), fresh.status
-        days = sorted({f.day for f in fresh.schedule.fractions})
-        for i, share in enumerate(SHARES, 1):
-            last = days[max(0, min(len(days) - 2, round(share * len(days)) - 1))]
-            lesion = next(f.lesion for f in fresh.schedule.fractions if f.day == last)
-            table = table_of(fresh.schedule, last + 1, (lesion, last))
-            begun = load(name)
-            seconds, study = seconds_of(
-                lambda begun=begun, table=table: replan(begun, table, time_limit=LIMIT)
-            )
-            least[i], statuses[i] = min(least[i], seconds), study.result.status
-    return least, statuses
+def begun(result: dict[str, Any], share: float) -> list[str]:
+    """Options of `replan` after a share of the fraction days of an answer, the last one missed."""
+    fractions = result["schedule"]["fractions"]
+    days = sorted({f["day"] for f in fractions})
+    last = days[max(0, min(len(days) - 2, round(share * len(days)) - 1))]
+    lesion = next(f["lesion"] for f in fractions if f["day"] == last)
+    return ["--today", str(last + 1), "--missed", f"{lesion}@{last}"]
 
 
-def row_of(name: str, seconds: list[float], statuses: list[str]) -> str:
-    """One line of the page."""
-    cells = [name, f"{seconds[0]:.2f}", statuses[0]]
-    for passed, status in zip(seconds[1:], statuses[1:], strict=True):
-        cells += [f"{passed:.2f}", f"{passed / seconds[0]:.2f}", status]
-    return "| " + " | ".join(cells) + " |"
+@dataclass(frozen=True)
+class Row:
+    """Least CPU seconds of start, solve and each re-planning of a case, with the statuses."""
+
+    name: str
+    seconds: tuple[float, ...]
+    statuses: tuple[str, ...]
+
+    def cells(self) -> str:
+        """One line of the page."""
+        start, solve, *replans = self.seconds
+        cells = [self.name, f"{start:.2f}", f"{solve:.2f}"]
+        for seconds in replans:
+            beyond = (seconds - start) / (solve - start)
+            cells += [f"{seconds:.2f}", f"{seconds / solve:.2f}", f"{beyond:.2f}"]
+        return "| " + " | ".join([*cells, ", ".join(dict.fromkeys(self.statuses))]) + " |"
+
+
+def measured(name: str, repeats: int) -> Row:
+    """A case, its commands in turn."""
+    solve = [*COMMAND, "solve", name, "--json"]
+    plan = run(solve).output
+    result = json.loads(plan)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "result.json"
+        file.write_text(plan, encoding="utf-8")
+        replan = [*COMMAND, "replan", name, "--delivered", str(file), "--json"]
+        commands = [[sys.executable, "-c", f"{START}; load({name!r})"], solve]
+        commands += [[*replan, *begun(result, share)] for share in SHARES]
+        turns = [[run(command) for command in commands] for _ in range(repeats)]
+    answers = [json.loads(once.output) for once in turns[0][1:]]
+    statuses = [answer.get("result", answer)["status"] for answer in answers]
+    least = tuple(min(once.seconds for once in runs) for runs in zip(*turns, strict=True))
+    return Row(name, least, tuple(statuses))
 
 
 HEAD = """# Re-planning against a fresh solve
 
-CPU seconds (`benchmarks/timings/replan.py`): a case as `solve` finds it, and the rest of its answer
-after a third and two thirds of the fraction days, one treatment day missed; each also as a share.
+CPU seconds of whole processes (`benchmarks/timings/replan.py`), the least of {repeats} in turn:
+*start* is the interpreter, the modules that a solve needs and the case read and checked, which each
+command pays; `abscopt solve`; and `abscopt replan` with the file of that plan after a third and two
+thirds of the fraction days, one treatment day missed. *Share* is that of the whole processes,
+*beyond* that of what each takes beyond the start.
 
 {environment}
 
-| case | solve | status | one third | share | status | two thirds | share | status |
-|---|---|---|---|---|---|---|---|---|
+| case | start | solve | one third | share | beyond | two thirds | share | beyond | status |
+|---|---|---|---|---|---|---|---|---|---|
 """
 
 
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("cases", nargs="*", default=CASES)
-    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--cases", nargs="*", default=CASES)
+    parser.add_argument("--repeats", type=int, default=3)
     asked = parser.parse_args()
     environment = ", ".join(f"{key} {value}" for key, value in {**machine(), **versions()}.items())
     print(environment, flush=True)
-    solve(load("toy-blockade"))
-    rows, sums = [], [0.0] * (1 + len(SHARES))
+    rows = []
     for name in asked.cases:
-        seconds, statuses = measured(name, asked.repeats)
-        sums = [total + more for total, more in zip(sums, seconds, strict=True)]
-        rows.append(row_of(name, seconds, statuses))
-        print(rows[-1], flush=True)
-    rows.append(row_of("all", sums, [""] * len(sums)))
-    print(rows[-1])
+        rows.append(measured(name, asked.repeats))
+        print(rows[-1].cells(), flush=True)
+    sums = tuple(sum(numbers) for numbers in zip(*(row.seconds for row in rows), strict=True))
+    rows.append(Row("all", sums, tuple(status for row in rows for status in row.statuses)))
+    print(rows[-1].cells())
+    text = HEAD.format(environment=environment, repeats=asked.repeats)
     page = Path(__file__).with_name("REPLAN.md")
-    text = HEAD.format(environment=environment) + "\n".join(rows) + "\n"
-    page.write_text(text, encoding="utf-8")
+    page.write_text(text + "\n".join(row.cells() for row in rows) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

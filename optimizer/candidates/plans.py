@@ -185,11 +185,12 @@ def plan_effects(instance: Instance, plans: tuple[Plan, ...]) -> PlanEffects:
     factors = {phase: np.ones(shape) for phase in PHASES}
     log_loss = np.zeros(len(plans))
     known: dict[tuple[str, tuple[tuple[int, float], ...]], FloatArray] = {}
+    joint: dict[tuple[object, ...], FloatArray] = {}
     rule = instance.immune.combination
     for row, plan in enumerate(plans):
         if row % BLOCK == 0:
             tick()
-        acting: dict[str, list[FloatArray]] = {phase: [] for phase in PHASES}
+        acting: dict[str, list[tuple[str, tuple[tuple[int, float], ...]]]] = {}
         by_drug = _by_drug(plan)
         for name in sorted(by_drug):
             drug, doses = instance.drugs[name], by_drug[name]
@@ -204,14 +205,16 @@ def plan_effects(instance: Instance, plans: tuple[Plan, ...]) -> PlanEffects:
                     instance.days, days, drug.precursor_log_loss_per_dose, relative
                 )
             elif drug.phase is not None:
-                assert drug.sign is not None and drug.strength is not None
-                acting[drug.phase].append(drug.sign * drug.strength * effect)
+                acting.setdefault(drug.phase, []).append((name, doses))
             elif drug.target == "CTLA-4":
                 ratio[row] += effect
             else:
                 unblocked[row] *= 1.0 - effect
-        for phase, effects in acting.items():
-            factors[phase][row] = immune.combined(effects, rule)
+        for phase, agents in acting.items():
+            if tuple(agents) not in joint:
+                effects = [_signed(instance, name) * known[name, doses] for name, doses in agents]
+                joint[tuple(agents)] = immune.combined(effects, rule)
+            factors[phase][row] = joint[tuple(agents)]
     c = instance.immune
     occupancy, bound = 1.0 - unblocked, ctla4.bound(ratio)
     moved = immune.mobilization(
@@ -244,6 +247,13 @@ def plan_effects(instance: Instance, plans: tuple[Plan, ...]) -> PlanEffects:
         group=_groups(instance, plans, sensitizer),
     )
     return finite_fields("effects of the systemic plans", found)
+
+
+def _signed(instance: Instance, name: str) -> float:
+    """Sign times strength of a drug that acts on a phase."""
+    drug = instance.drugs[name]
+    assert drug.sign is not None and drug.strength is not None
+    return drug.sign * drug.strength
 
 
 def _effect_weights(mobilization: FloatArray, half_time_days: float | None) -> FloatArray:

@@ -138,7 +138,7 @@ def replan_command(
     folder = None if out is None else result_folder(out, "--out")
     with ProgressLine() as progress:
         study = replan(instance, **from_the_start(options), listener=progress)
-    report = document.text(study)
+    report = "" if as_json and folder is None else document.text(study)
     try:
         if folder is not None:
             plain = json.dumps(study.result.to_json(instance), indent=2, allow_nan=False)

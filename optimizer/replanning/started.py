@@ -149,13 +149,13 @@ def _table(case: Instance, file: str) -> dict[str, Any]:
             if events or not further:
                 return further | {"schedule": read_schedule(events, case, file)}
             return further
-        return {"schedule": checked_schedule(raw, case, file, cross=True)}
+        return {"schedule": checked_schedule(raw, case, file, cross=True, words=False)}
 
 
 def _schedule(case: Instance, file: str) -> Schedule:
     document = read_file(file, read_document)
     with document.located():
-        return checked_schedule(document.raw, case, file, cross=True)
+        return checked_schedule(document.raw, case, file, cross=True, words=False)
 
 
 def _split(

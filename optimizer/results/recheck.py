@@ -45,11 +45,16 @@ def _plain(notes: Iterable[Note]) -> list[dict[str, str]]:
     return [note.to_json() for note in notes]
 
 
-def checked_schedule(raw: Any, instance: Instance, file: str, *, cross: bool = False) -> Schedule:
+def checked_schedule(
+    raw: Any, instance: Instance, file: str, *, cross: bool = False, words: bool = True
+) -> Schedule:
     """Schedule of a file; a document that makes claims must agree with the judge.
 
-    With `cross` it may come from another case: it must be as it was written, and what it claims
-    holds for its own case only.
+    Parameters
+    ----------
+    cross : whether it may come from another case: it must be as it was written, and what it claims
+        holds for its own case only
+    words : whether its notes are made again as well: some judge twenty schedules
     """
     from abscopt.optimizer.results.result import instance_digest
     from abscopt.optimizer.schedule import read_schedule
@@ -65,7 +70,7 @@ def checked_schedule(raw: Any, instance: Instance, file: str, *, cross: bool = F
     if any(problem.place == "instance_digest" for problem in problems):
         raise InputError(first_of(problems))
     schedule = read_schedule(plan, instance, file)
-    problems += _claim_problems(raw, schedule, instance, file)
+    problems += _claim_problems(raw, schedule, instance, file, words)
     if problems:
         raise InputError(first_of(problems))
     return schedule
@@ -113,9 +118,9 @@ def _seal_problems(raw: dict[str, Any], instance: Instance | None, file: str) ->
 
 
 def _claim_problems(
-    raw: dict[str, Any], schedule: Schedule, instance: Instance, file: str
+    raw: dict[str, Any], schedule: Schedule, instance: Instance, file: str, words: bool
 ) -> list[Problem]:
-    """Every claim of a document that the judge does not confirm."""
+    """Every claim of a document that the judge does not confirm; its notes only with `words`."""
     from abscopt.optimizer.audit import case_audit, evaluation_notes, notes_beside
     from abscopt.optimizer.evaluation import Judge
     from abscopt.optimizer.results.result import differences
@@ -126,9 +131,10 @@ def _claim_problems(
     judged = _verdict_of(evaluation, schedule, instance)
     judged.pop("changes", None)  # words: the digest of the case says whether it is the same
     if raw["kind"] == "evaluation":
-        if "notes" in raw:  # older documents have none
+        if "notes" in raw and words:  # older documents have none
             judged["notes"] = _plain(evaluation_notes(instance, evaluation))
-        claimed = {k: value for k, value in raw.items() if k not in ("digest", "changes")}
+        unjudged = {"digest", "changes"} | (set() if words else {"notes"})
+        claimed = {k: value for k, value in raw.items() if k not in unjudged}
         places = differences(claimed, judged, "")
         return [_disagreement(claimed, judged, place, file) for place in places]
     standard = standard_schedule(instance)
@@ -142,6 +148,8 @@ def _claim_problems(
     places = differences(claimed, judged, "")
     problems = [_disagreement(claimed, judged, place, file) for place in places]
     problems += _proof_problems(raw, evaluation, file)
+    if not words:
+        return problems
     proved = raw.get("status") == "optimal"
     notes = notes_beside(judge, case_audit(instance), schedule, evaluation, proved)
     return problems + _note_problems(raw, _plain(notes), file)

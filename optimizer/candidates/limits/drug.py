@@ -23,9 +23,11 @@ class DrugAmount(PlanLoad[DrugLimit]):
         limit = self.limit
         counted = [(name, mg) for name, _, mg in doses if limit.drug in (None, name)]
         if limit.quantity == "irae_risk":
-            spent = sum(
-                risk.risk_budget(instance.drugs[name].irae_risk_per_dose) for name, _ in counted
-            )
+            of_dose = {
+                name: risk.risk_budget(instance.drugs[name].irae_risk_per_dose)
+                for name in dict.fromkeys(name for name, _ in counted)
+            }
+            spent = sum(of_dose[name] for name, _ in counted)
             return float(spent / risk.risk_budget(limit.cap))
         if limit.quantity == "doses":
             return len(counted) / limit.cap

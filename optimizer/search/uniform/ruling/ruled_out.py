@@ -66,6 +66,8 @@ def not_ruled_out(
         return Ruled(candidates, list(schedules), value)
     effects, floor, in_hand = candidates.plan_effects, value, list(schedules)
     groups = [PlanIds(np.flatnonzero(effects.group == g)) for g in np.unique(effects.group)]
+    if len(groups) > 1:
+        candidates, in_hand = _for_some_plan(candidates, in_hand, _below(floor))
     strong = [_Lot.of(candidates, plans) for plans in groups]
     better = _better([lot for lot in strong if lot.are_few(_below(floor))], clock)
     if better is not None:
@@ -80,6 +82,19 @@ def not_ruled_out(
             mask[lot.courses[s]] = True
     plans = {PlanId(k) for lot in lots for k in lot.plans.tolist()} | {k for k, _ in in_hand}
     return Ruled(*_with(candidates, masks, sorted(plans), in_hand), floor)
+
+
+def _for_some_plan(
+    candidates: Candidates, schedules: list[Row], threshold: float
+) -> tuple[Candidates, list[Row]]:
+    """Without courses that are too weak whatever the chemotherapy, and the schedules' numbers."""
+    plans = list(candidates.plan_ids)
+    masks = [
+        bounds >= threshold for bounds in greatest_worths(candidates, PlanIds(np.array(plans)))
+    ]
+    for s, mask in enumerate(masks):
+        mask[[0, *(row[s] for _, row in schedules)]] = True
+    return _with(candidates, masks, plans, schedules)
 
 
 def _below(value: float) -> float:
