@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from abscopt.instances.calendar import first_open, is_open, is_start_day
+from abscopt.instances.history.walks import days_with_two
 
 if TYPE_CHECKING:
     from abscopt.instances.calendar import Calendar
@@ -75,9 +76,19 @@ class Rhythm:
 
 
 def phased_rests(
-    instance: Instance, lesion: Lesion, past: Past, rest: Rest, given: Whole
+    instance: Instance,
+    lesion: Lesion,
+    past: Past,
+    rest: Rest,
+    given: Whole,
+    twice: tuple[int, ...],
 ) -> Iterator[Whole]:
-    """Whole courses that begin with what was given and end as the menu says."""
+    """Whole courses that begin with what was given and end as the menu says.
+
+    Parameters
+    ----------
+    twice : numbers of days on which two fractions of the phase that has begun may be given
+    """
     course = lesion.course
     assert course is not None and course.form == "phases"
     rhythm = Rhythm(
@@ -89,7 +100,7 @@ def phased_rests(
         for phases in course.lists:
             for k, begun in dict.fromkeys(_matches(phases.phases, given, 0, 0, exact)):
                 found = True
-                later = _Continuation(lesion, phases.phases, rhythm, starts, instance.days)
+                later = _Continuation(lesion, phases.phases, rhythm, starts, instance.days, twice)
                 yield from later.courses(given, k, begun)
         if found:
             return
@@ -179,6 +190,7 @@ class _Continuation:
     rhythm: Rhythm
     starts: list[int]
     days: int
+    twice: tuple[int, ...]
 
     def courses(self, given: Whole, k: int, begun: Begun | None) -> Iterator[Whole]:
         """Whole courses from phase k on, the rest of the phase that has begun first."""
@@ -262,20 +274,40 @@ class _Continuation:
         ):
             least = last_day + interval if lacking else max(opened + every, last_day + 1)
             for first in self.rhythm.next_days(phase, least):
-                places, begin = [], first
-                if lacking:
-                    days = self.rhythm.walk(phase, first, lacking, interval)
-                    if days is None or days[-1] >= self.days:
+                for places in self._lacking(phase, first, lacking, interval):
+                    begin: int | None = first
+                    if places:
+                        begin = self.rhythm.first(phase, max(opened + every, places[-1][0] + 1))
+                    if begin is None:
                         continue
-                    places = _filled(days, lacking, phase.fractions_per_day)
-                    following = self.rhythm.first(phase, max(opened + every, days[-1] + 1))
-                    if following is None:
-                        continue
-                    begin = following
-                clusters = self._clusters(phase, begin, begun.number, times, (interval, every))
-                for dose in levels if clusters is not None else ():
-                    further = [(day, dose, slot, way) for day, slot in [*places, *(clusters or ())]]
-                    yield given + tuple(further)
+                    clusters = self._clusters(phase, begin, begun.number, times, (interval, every))
+                    for dose in levels if clusters is not None else ():
+                        further = [
+                            (day, dose, slot, way) for day, slot in [*places, *(clusters or ())]
+                        ]
+                        yield given + tuple(further)
+
+    def _lacking(
+        self, phase: Phase, first: int, number: int, interval: int
+    ) -> Iterator[list[tuple[int, int]]]:
+        """(day, slot) of the fractions that the time has left, in every way.
+
+        As the phase says; of one on each treatment day also two on some of them.
+        """
+        if not number:
+            yield []
+            return
+        for twice in self.twice if phase.fractions_per_day == interval == 1 else (0,):
+            if number - twice < max(twice, 1):
+                continue
+            days = self.rhythm.walk(phase, first, number - twice, interval)
+            if days is None or days[-1] >= self.days:
+                continue
+            if not twice:
+                yield _filled(days, number, phase.fractions_per_day)
+                continue
+            for doubled in days_with_two(self.rhythm.calendar, days, twice):
+                yield [(day, slot) for day in days for slot in range(1 + (day in doubled))]
 
 
 def _filled(days: list[int], number: int, per_day: int) -> list[tuple[int, int]]:

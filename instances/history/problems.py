@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Problem = tuple[str, object, str]
 OF_UNIFORM = (
-    "fractions", "doses_gy", "interval_days", "twice_daily_days", "compensating_fractions",
+    "fractions", "doses_gy", "interval_days", "compensating_fractions",
 )  # fmt: skip
 """Keys of what may follow that say something of uniform courses only."""
 

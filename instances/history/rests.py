@@ -157,7 +157,9 @@ def _of_phases(instance: Instance, lesion: Lesion, past: Past) -> Continued:
     courses = dict.fromkeys([given] if given else [])
     resumed = resumed_fractions(instance, lesion)
     courses |= dict.fromkeys([] if resumed is None else [resumed])
-    for whole in phased_rests(instance, lesion, past, rest_of(instance, lesion.name), given):
+    rest = rest_of(instance, lesion.name)
+    twice = _twice(rest, missed_days(instance, past, lesion.name))
+    for whole in phased_rests(instance, lesion, past, rest, given, twice):
         courses[whole] = None
         if len(courses) > MOST_RESTS:
             rule = f"at most {MOST_RESTS} courses may follow: fewer doses, numbers or gaps"
@@ -311,9 +313,6 @@ def _offers(
         if levels is None:
             doses = {*block.levels_gy, *(gy for _, gy, _ in given[-1:])}
             levels = tuple(sorted(doses))
-        twice = rest.twice_daily_days
-        if twice is None:
-            twice = tuple(range(missed + 1))
         compensating = rest.compensating_fractions
         if compensating is None:
             compensating = (missed,) if missed else ()
@@ -322,10 +321,16 @@ def _offers(
             levels,
             tuple(sorted(set(rest.interval_days or block.interval_days))),
             block.fractions_per_day,
-            tuple(sorted({0, *twice})),
+            _twice(rest, missed),
             compensating,
             lesion.course.start_days,
         )
+
+
+def _twice(rest: Rest, missed: int) -> tuple[int, ...]:
+    """Numbers of days with two fractions: those stated and none, or up to those missed."""
+    stated = rest.twice_daily_days
+    return tuple(sorted({0, *(range(missed + 1) if stated is None else stated)}))
 
 
 def _is_whole(instance: Instance, lesion: Lesion, given: Course) -> bool:
@@ -389,5 +394,5 @@ def _timed(
         days = walk(instance.calendar, start, count, interval, off_days)
         if days is None or days[-1] >= instance.days:
             continue
-        for doubled in days_with_two(instance, days, twice):
+        for doubled in days_with_two(instance.calendar, days, twice):
             yield tuple((day, slot) for day in days for slot in range(1 + (day in doubled)))

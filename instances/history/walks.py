@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from abscopt.instances.calendar import first_open
 
 if TYPE_CHECKING:
     from abscopt.instances.calendar import Calendar
-    from abscopt.instances.schema import Instance
 
 
-def days_with_two(
-    instance: Instance, days: tuple[int, ...], twice: int
-) -> Iterable[frozenset[int]]:
+def days_with_two(calendar: Calendar, days: Sequence[int], twice: int) -> Iterable[frozenset[int]]:
     """Days with two fractions: the first, the last, the last of each week, or spread evenly."""
     if twice == 0:
         return [frozenset()]
-    start = instance.calendar.start_date.weekday()
+    start = calendar.start_date.weekday()
     weeks = {(day + start) // 7: day for day in days}
     by_week = sorted(weeks.values())
     even = frozenset(days[(i + 1) * len(days) // twice - 1] for i in range(twice))
