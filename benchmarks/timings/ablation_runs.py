@@ -9,8 +9,6 @@ from multiprocessing import get_context
 from types import ModuleType
 from typing import Any
 
-from replan import table_of
-
 from abscopt.instances import load
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import Memory, solve
@@ -99,6 +97,28 @@ def _solved(case: Case, limit: float) -> Run:
     seconds, nodes, status = time.process_time() - begin, result.solver.nodes, result.status
     answer = repr((status, result.objective, result.bound, result.schedule))
     return Run(seconds, nodes, status, answer)
+
+
+def table_of(schedule: Schedule, today: int, missed: tuple[str, int]) -> dict[str, object]:
+    """What was given before a day, and the plan; one lesion missed one day."""
+
+    def events(cut: int, skip: tuple[str, int] | None) -> dict[str, object]:
+        return {
+            "fractions": [
+                {"lesion": f.lesion, "day": f.day, "dose_gy": f.dose_gy}
+                | {"fraction_of_day": f.slot + 1}
+                | ({"technique": f.technique} if f.technique else {})
+                for f in schedule.fractions
+                if f.day < cut and (f.lesion, f.day) != skip
+            ],
+            "doses_of_drugs": [
+                {"agent": i.drug, "day": i.day, "dose_mg": i.dose_mg}
+                for i in schedule.infusions
+                if i.day < cut
+            ],
+        }
+
+    return {"today": today, "plan": events(10**6, None), **events(today, missed)}
 
 
 def begun(case: Instance, schedule: Schedule) -> Instance:

@@ -8,7 +8,8 @@ interpreter, the modules that a solve needs, the case read and checked), `abscop
 third and after two thirds of the fraction days of that plan, the last of them missed. `replan`
 reads the case and the file of the plan, and knows nothing else of the solve. Processor seconds,
 user and system, of whole processes, the least of the repeats: other work on the machine only adds
-to them. Prints the environment and writes `benchmarks/timings/REPLAN.md`.
+to them, and the first one compiles the modules. Prints the environment and writes
+`benchmarks/timings/REPLAN.md`.
 """
 
 from __future__ import annotations
@@ -44,9 +45,13 @@ class Run:
     output: str
 
 
-def run(arguments: list[str]) -> Run:
-    """Run a process to its end."""
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+def run(arguments: list[str], bytecode: str) -> Run:
+    """Run a process to its end; modules are compiled once, as of an installed package."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPYCACHEPREFIX"] = bytecode
+    with subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    ) as process:
         assert process.stdout is not None
         output = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)
@@ -86,15 +91,16 @@ class Row:
 def measured(name: str, repeats: int) -> Row:
     """A case, its commands in turn."""
     solve = [*COMMAND, "solve", name, "--json"]
-    plan = run(solve).output
-    result = json.loads(plan)
     with TemporaryDirectory() as folder:
+        bytecode = str(Path(folder) / "bytecode")
+        plan = run(solve, bytecode).output
+        result = json.loads(plan)
         file = Path(folder) / "result.json"
         file.write_text(plan, encoding="utf-8")
         replan = [*COMMAND, "replan", name, "--delivered", str(file), "--json"]
         commands = [[sys.executable, "-c", f"{START}; load({name!r})"], solve]
         commands += [[*replan, *begun(result, share)] for share in SHARES]
-        turns = [[run(command) for command in commands] for _ in range(repeats)]
+        turns = [[run(command, bytecode) for command in commands] for _ in range(repeats)]
     answers = [json.loads(once.output) for once in turns[0][1:]]
     statuses = [answer.get("result", answer)["status"] for answer in answers]
     least = tuple(min(once.seconds for once in runs) for runs in zip(*turns, strict=True))
