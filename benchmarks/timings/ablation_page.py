@@ -38,12 +38,14 @@ def _lines(groups: Sequence[Group], held: Held) -> Iterator[str]:
     read = {json.loads(case)["name"]: names for case, names in held["reads"].items()}
     tried = [found for found in rows.values() if found]
     moving = sum(any(moved(row) for row in found) for found in tried)
+    unread = sum(len(_unread(group, rows, read)) for group in groups)
     yield from TITLE
     yield from (
         f"{len(rows)} settings: {moving} change nodes or answers of the cases that they were tried "
-        f"on, {len(tried) - moving} change neither there, {len(rows) - len(tried)} have no row, "
-        "mostly as none of the cases reads them. CPU is told as it was measured, beside other work "
-        "on the machine: where nodes are equal, between 0.75 and 1.35 it is noise.",
+        f"on, {len(tried) - moving} change neither there, {unread} are read by none of their "
+        f"cases, {len(rows) - len(tried) - unread} have not been measured. CPU is told as it was "
+        "measured, beside other work on the machine: where nodes are equal, between 0.75 and 1.35 "
+        "it is noise.",
         "",
     )
     used = sorted({row["environment"] for found in tried for row in found})
@@ -55,19 +57,27 @@ def _lines(groups: Sequence[Group], held: Held) -> Iterator[str]:
         yield from _section(group, rows, read)
 
 
+def _unread(
+    group: Group, rows: dict[str, list[dict[str, Any]]], read: dict[str, list[str]]
+) -> set[str]:
+    """Settings of a group without a row that none of its cases reads."""
+    asked = {name for case in group["cases"] for name in read.get(case, group["fields"])}
+    return {name for name in group["fields"] if not rows[name] and name not in asked}
+
+
 def _section(
     group: Group, rows: dict[str, list[dict[str, Any]]], read: dict[str, list[str]]
 ) -> Iterator[str]:
     """A group: what it is for, its table, what no case reads or nobody has measured."""
     room = group["fields"][0].split(".")[0]
     yield from (f"## {room}: {group['title']}", "", " ".join(group["words"].split()), "")
-    asked = {name for case in group["cases"] for name in read.get(case, group["fields"])}
-    unread, missing = set(group["fields"]) - asked, asked
+    unread = _unread(group, rows, read)
     shown = [row for name in group["fields"] for row in rows[name]]
     if shown:
         yield from (*HEAD, *map(_row, shown), "")
+    missing = {name for name in group["fields"] if not rows[name]} - unread
     for said, names in (("Read by none of its cases", unread), ("Not measured", missing)):
-        some = [f"`{name}`" for name in group["fields"] if not rows[name] and name in names]
+        some = [f"`{name}`" for name in group["fields"] if name in names]
         if some:
             yield from (f"{said} ({', '.join(group['cases'])}): {', '.join(some)}.", "")
 
