@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.ensemble.robustness import robustness
     from abscopt.optimizer.evaluation import evaluate
     from abscopt.optimizer.feasibility.explanation import explain, explain_lesion
+    from abscopt.optimizer.interrupts import Interrupted
     from abscopt.optimizer.learning.update import update
     from abscopt.optimizer.memory import Memory
     from abscopt.optimizer.near.alternatives import alternatives
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Fraction",
     "Infusion",
+    "Interrupted",
     "Listener",
     "Memory",
     "Progress",
@@ -57,6 +59,7 @@ __all__ = [
 WHERE = {
     "Fraction": "schedule",
     "Infusion": "schedule",
+    "Interrupted": "interrupts",
     "Listener": "progress",
     "Memory": "memory",
     "Progress": "progress",

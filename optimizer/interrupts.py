@@ -5,8 +5,9 @@ Ctrl-C sends SIGINT; batch systems send SIGTERM before they kill. Both mean the 
 Python runs its handlers between bytecodes of the main thread, which may be inside HiGHS or numpy
 for long. A program therefore lets a thread of its own read the signals (`signal.set_wakeup_fd`
 writes each to a pipe at once): it notes the first and obeys the second wherever the main thread
-is. Where a library call runs inside somebody's process nothing is ended: the second SIGINT raises
-`KeyboardInterrupt` as ever.
+is. Where a library call runs inside somebody's process nothing is ended: the first signal leads to
+the answer so far, which `Interrupted` carries to the caller, so that a loop over cases ends too;
+the second SIGINT raises `KeyboardInterrupt` as ever.
 """
 
 from __future__ import annotations
@@ -16,16 +17,20 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import wraps
 from types import FrameType
-from typing import Protocol
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from abscopt.optimizer.started import is_program
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
 NOTHING_IN_HAND = 4
 """Exit code of a command that is stopped before it has anything to answer."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 ECHO_SECONDS = 0.1
 """GNU `timeout` sends its signal to the process and again to its group; that is one request."""
@@ -35,6 +40,23 @@ class Interruptible(Protocol):
     """Work that stops with the answer so far once `interrupted` is set."""
 
     interrupted: bool
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal has ended a call: `answer` is what the call had found until then, as it returns it.
+
+    Raised inside somebody's process only; a command prints the answer.
+    """
+
+    def __init__(self, answer: Any) -> None:
+        super().__init__("stopped by a signal; `answer` holds what was found until then")
+        self.answer = answer
+
+
+class _Call:
+    """A call from outside, and whether a signal has come since it began."""
+
+    interrupted = False
 
 
 class _Requests:
@@ -68,11 +90,15 @@ class _Requests:
 
 _program: list[_Requests] = []
 """The requests of a program; empty inside somebody else's process."""
+_calls: list[_Call] = []
+"""The call of the main thread that came from outside; empty in a program."""
 
 
 def asked() -> bool:
-    """Whether a signal has asked this program for its answer so far."""
-    return bool(_program) and _program[-1].asked
+    """Whether a signal has asked this program, or the call from outside, for the answer so far."""
+    if _program:
+        return _program[-1].asked
+    return bool(_calls) and _calls[-1].interrupted
 
 
 def _quiet_start() -> None:
@@ -137,13 +163,11 @@ def interruptible(clock: Interruptible) -> Iterator[None]:
     """Let signals stop what runs by a clock, with the best answer so far.
 
     Inside somebody else's process SIGTERM is left alone where that process handles it itself, and
-    nothing changes outside the main thread.
+    nothing changes outside the main thread. Within a call from outside, signals ask the call.
     """
     if _program:
         _program[-1].answering = True
-        yield
-        return
-    if threading.current_thread() is not threading.main_thread():
+    if _program or _calls or threading.current_thread() is not threading.main_thread():
         yield
         return
 
@@ -163,6 +187,30 @@ def interruptible(clock: Interruptible) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def raises_interrupted(function: Callable[P, T]) -> Callable[P, T]:
+    """A function that raises `Interrupted` with its answer where a signal has come meanwhile.
+
+    Of functions that call each other the outermost raises; those inside return what they have.
+    """
+
+    @wraps(function)
+    def call(*arguments: P.args, **options: P.kwargs) -> T:
+        if _program or _calls or threading.current_thread() is not threading.main_thread():
+            return function(*arguments, **options)
+        outside = _Call()
+        with interruptible(outside):
+            _calls.append(outside)
+            try:
+                answer = function(*arguments, **options)
+            finally:
+                _calls.pop()
+        if outside.interrupted:
+            raise Interrupted(answer)
+        return answer
+
+    return call
 
 
 @contextmanager

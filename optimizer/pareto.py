@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from abscopt.instances.load import InputError, Problem, problems_of
 from abscopt.instances.schema import Instance
 from abscopt.optimizer.crosscheck import cells
+from abscopt.optimizer.interrupts import raises_interrupted
 from abscopt.optimizer.memory import Memory
 from abscopt.optimizer.pipeline import solve
 from abscopt.optimizer.results.csv_rows import csv_rows
@@ -61,6 +62,7 @@ class Frontier:
         return pd.DataFrame(rows(self), columns=list(COLUMNS))
 
 
+@raises_interrupted
 def frontier(instance: Instance, limit: str, caps: Sequence[float], **options: Any) -> Frontier:
     """Solve a case for several caps of one limit.
 

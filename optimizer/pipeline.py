@@ -21,6 +21,7 @@ from abscopt.optimizer.candidates.ceilings import ceiling_of_case
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.feasibility.oracle import proved_infeasible
+from abscopt.optimizer.interrupts import raises_interrupted
 from abscopt.optimizer.memory import Memory
 from abscopt.optimizer.programme.data import can_state, refuse_unstated
 from abscopt.optimizer.progress import Clock, Listener, Stopped
@@ -65,6 +66,7 @@ OTHER_ENGINES = ("scip", "cbc", "glpk")
 """Asked where HiGHS is refuted, in this order; those without a limit on size."""
 
 
+@raises_interrupted
 def solve(
     case: Instance | str | Path,
     *,

@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from abscopt.instances.limits import AlcLimit, LogisticsLimit
 from abscopt.instances.load import InputError, Problem, case_of
+from abscopt.optimizer import interrupts
 from abscopt.optimizer.crosscheck import cells
+from abscopt.optimizer.interrupts import raises_interrupted
 from abscopt.optimizer.memory import Memory
 from abscopt.optimizer.mip import DoubtError
 from abscopt.optimizer.pipeline import solve
@@ -107,6 +109,7 @@ class TradeOff:
     hypervolume: tuple[float, float]
 
 
+@raises_interrupted
 def pareto(
     case: Instance | str | Path, against: str, *, count: int = MOST_POINTS, **options: Any
 ) -> TradeOff:
@@ -138,10 +141,13 @@ def pareto(
         if result.schedule is None:
             complete = result.status == "infeasible"
             break
+        stopped = interrupts.asked()
         value = MEASURES[against][0](replace(result, case=instance))
         while points and (points[-1][1].objective or 0.0) <= (result.objective or 0.0):
             points.pop()  # within the gap the earlier answer was no better
         points.append((value, result))
+        if stopped:
+            break
         restricted = _better(instance, against, value)
         complete = restricted is None
     return TradeOff(instance, against, tuple(points), complete, _hypervolume(against, points))

@@ -25,6 +25,7 @@ from abscopt.optimizer.ensemble.asked import Asked
 from abscopt.optimizer.ensemble.searched import Searched, by_programme, by_search
 from abscopt.optimizer.ensemble.second_stage import least_loading
 from abscopt.optimizer.evaluation import Evaluation, Judge
+from abscopt.optimizer.interrupts import raises_interrupted
 from abscopt.optimizer.memory import Memory
 from abscopt.optimizer.pipeline import Method, solve
 from abscopt.optimizer.progress import Clock, Listener, Stopped
@@ -153,6 +154,7 @@ class EnsembleResult:
         return float(self.ensemble.weights @ (best - self.answer.values))
 
 
+@raises_interrupted
 def decide(
     ensemble: Ensemble,
     risk: str = "mean",

@@ -20,6 +20,7 @@ from abscopt.optimizer.ensemble.identified import Identified, identify
 from abscopt.optimizer.ensemble.members import Ensemble
 from abscopt.optimizer.ensemble.optima import OPTIMA_SHARE, Optima, Solves, optima
 from abscopt.optimizer.ensemble.pool import Pool
+from abscopt.optimizer.interrupts import raises_interrupted
 from abscopt.optimizer.progress import Clock, Listener, Progress, Stopped
 from abscopt.optimizer.schedule import Schedule, read_schedule, standard_schedule
 
@@ -154,6 +155,7 @@ class Robustness:
         return [f"Robustness  {first}", f"Decisions  {second or 'none is left by the menu'}"]
 
 
+@raises_interrupted
 def robustness(
     case: Instance,
     schedule: Schedule,

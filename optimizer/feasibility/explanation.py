@@ -14,6 +14,7 @@ from abscopt.optimizer.feasibility.offers import offers
 from abscopt.optimizer.feasibility.oracle import Oracle
 from abscopt.optimizer.feasibility.relaxations import Relaxation, joint_change, single_changes
 from abscopt.optimizer.feasibility.words import conflict_words, lesion_words
+from abscopt.optimizer.interrupts import raises_interrupted
 from abscopt.optimizer.progress import Clock, Listener, Stopped
 from abscopt.optimizer.schedule import read_schedule
 
@@ -67,6 +68,7 @@ class Explanation:
     seconds: float = 0.0
 
 
+@raises_interrupted
 def explain(
     case: Instance | str | Path,
     *,
@@ -86,6 +88,7 @@ def explain(
     return _explained(Explanation(instance), instance, members_of(instance), clock, seed, ())
 
 
+@raises_interrupted
 def explain_lesion(
     case: Instance | str | Path,
     schedule: Schedule,

@@ -18,6 +18,7 @@ from abscopt.instances.load import InputError, Problem, case_of
 from abscopt.optimizer.ensemble.drawn import ensemble_of
 from abscopt.optimizer.ensemble.members import Ensemble
 from abscopt.optimizer.evaluation.menu import other_past
+from abscopt.optimizer.interrupts import raises_interrupted
 from abscopt.optimizer.learning.explained import refuse_unexplained
 from abscopt.optimizer.learning.likelihood import Likelihood
 from abscopt.optimizer.learning.observations import (
@@ -133,6 +134,7 @@ class Update:
         return document(self)
 
 
+@raises_interrupted
 def update(
     case: Instance | str | Path,
     schedule: Schedule | None,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from abscopt.instances.load import InputError, Problem, case_of
 from abscopt.optimizer.as_rows import closest_row, schedule_of_row
 from abscopt.optimizer.evaluation import Evaluation, Judge
+from abscopt.optimizer.interrupts import raises_interrupted
 from abscopt.optimizer.memory import Memory
 from abscopt.optimizer.near.aspects import DIFFER, classes_of, parts_that_differ
 from abscopt.optimizer.near.differences import Difference, differences, group_of
@@ -110,6 +111,7 @@ class Alternatives:
         return pd.DataFrame(rows(self), columns=list(COLUMNS))
 
 
+@raises_interrupted
 def alternatives(
     case: Instance | str | Path,
     *,

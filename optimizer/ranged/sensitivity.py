@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from abscopt.instances.load import InputError, Problem, case_of
 from abscopt.optimizer import interrupts
 from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.interrupts import raises_interrupted
 from abscopt.optimizer.memory import Memory
 from abscopt.optimizer.near.differences import differences
 from abscopt.optimizer.pipeline import solve
@@ -128,6 +129,7 @@ class Sensitivity:
         return pd.DataFrame(rows(self), columns=list(COLUMNS))
 
 
+@raises_interrupted
 def sensitivity(
     case: Instance | str | Path,
     *,

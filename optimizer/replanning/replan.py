@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from abscopt.instances.history.past import past_of
 from abscopt.instances.load import case_of
 from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.interrupts import raises_interrupted
 from abscopt.optimizer.pipeline import solve
 from abscopt.optimizer.replanning.changes import changed_parts
 from abscopt.optimizer.replanning.started import with_past
@@ -89,6 +90,7 @@ class Replan:
         return self.result.objective - self.resumed.evaluation.objective
 
 
+@raises_interrupted
 def replan(
     case: Instance | str | Path,
     delivered: Delivered | Mapping[str, Any] | None = None,

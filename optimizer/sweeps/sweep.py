@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from abscopt.optimizer.interrupts import raises_interrupted
 from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.sweeps import workers
 from abscopt.optimizer.sweeps.handed import Handed
@@ -42,6 +43,7 @@ class Swept:
         return self.total - self.before - self.now.total()
 
 
+@raises_interrupted
 def sweep(
     study: Study | str | Path,
     store: str | Path | None = None,

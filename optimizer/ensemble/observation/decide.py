@@ -24,6 +24,7 @@ from abscopt.optimizer.ensemble.observation.spec import Observation
 from abscopt.optimizer.ensemble.observation.stages import FirstStages
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.evaluation.observed import Observer, before_day
+from abscopt.optimizer.interrupts import raises_interrupted
 from abscopt.optimizer.progress import Clock, Listener, Stopped
 from abscopt.optimizer.search.ensemble.members import Members, refuse_free
 from abscopt.optimizer.solved import JUDGE_TOLERANCE
@@ -106,6 +107,7 @@ class TwoStageResult:
         return excess(self.bound, self.single.objective)
 
 
+@raises_interrupted
 def decide_observed(
     ensemble: Ensemble,
     observe: Observation | str,
