@@ -8,6 +8,7 @@ load is a part of the cap it is the greatest use, rounded up; tables are scaled 
 from __future__ import annotations
 
 import itertools
+import math
 from typing import TYPE_CHECKING, Any
 
 from abscopt.optimizer.evaluation import Judge
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from abscopt.instances.limits import AnyLimit
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.schedule import Schedule
+
+
+ROUNDING = 1e-6
+"""Of a use in percent: a guess only."""
 
 
 def scaled_limits(limit: AnyLimit) -> bool:
@@ -52,8 +57,18 @@ def _scaled(limit: AnyLimit, factor: float) -> AnyLimit | None:
 
 
 def percent_needed(case: Instance, schedule: Schedule) -> int:
-    """Least percent of the limits on organs that a schedule, which keeps them, needs."""
+    """Least percent of the limits on organs that a schedule, which keeps them, needs.
+
+    By bisection between a percent that is broken and one that is kept; where loads are parts of
+    their caps, the greatest use says at once where.
+    """
     broken, keeps = 0, 100
+    for percent in _near_use(case, schedule):
+        if broken < percent < keeps:
+            if keeps_at(case, schedule, percent):
+                keeps = percent
+            else:
+                broken = percent
     while keeps - broken > 1:
         middle = (broken + keeps) // 2
         if keeps_at(case, schedule, middle):
@@ -61,6 +76,15 @@ def percent_needed(case: Instance, schedule: Schedule) -> int:
         else:
             broken = middle
     return keeps
+
+
+def _near_use(case: Instance, schedule: Schedule) -> tuple[int, int]:
+    """Greatest use of the scaled limits in percent, rounded up, and one percent less."""
+    scaled = {limit.name for limit in case.limits if scaled_limits(limit)}
+    limits = Judge(case).evaluate(schedule).limits
+    uses = [limit.use for limit in limits if limit.name in scaled and limit.use is not None]
+    percent = math.ceil(100 * max(uses, default=0.0) - ROUNDING)
+    return percent, percent - 1
 
 
 def keeps_at(case: Instance, schedule: Schedule, percent: int) -> bool:

@@ -22,6 +22,7 @@ from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet
 from abscopt.optimizer.search.uniform.leaves import combinations
+from abscopt.optimizer.search.uniform.leaves.by_plan import by_plan
 
 GAP = 1e-4
 
@@ -59,9 +60,36 @@ def compared(instance: Instance, seed: int) -> tuple[int, int]:
             assert worth <= threshold or bound >= worth - 1e-9
             if worth > threshold:
                 above += 1
-                for s, course in enumerate(row):
-                    assert alive[s][dual.set.shared[s].kinds.of[course]]
+                kinds = [dual.set.shared[s].kinds.of[course] for s, course in enumerate(row)]
+                assert all(mask[kind] for mask, kind in zip(alive, kinds, strict=True))
+                assert plan in below_plan(combined, plan, kinds, worth)
     return 2 * len(rows), above
+
+
+def test_no_combination_leaves_no_plan() -> None:
+    """A threshold that rounding alone keeps cells above."""
+    dual = Dual(PlanSet(candidates := Candidates(build(spread(random_case(7100), 7100))), (0,)))
+    high = combinations.Combinations(dual, dual.set.usable, dual.root(3), 1e3)
+    high.bounded(Clock())
+    assert candidates.plans and not len(high.above)
+    high._state()
+    values = by_plan(high)
+    assert values is not None and values.plans_above(-np.inf) == ()
+
+
+def below_plan(
+    combined: combinations.Combinations, plan: int, kinds: list[int], worth: float
+) -> tuple[int, ...]:
+    """Plans that are left by themselves; a schedule lies below its combination under its plan."""
+    values = by_plan(combined)
+    if values is None:
+        assert not combined.log_levels.size
+        return (plan,)
+    stated = [combined.kinds[s][places] for s, places in enumerate(values.rows.T)]
+    same = (np.stack(stated, axis=1) == kinds).all(axis=1)
+    assert same.sum() == 1
+    assert values.value[values.plans.index(plan)][same][0] >= worth - 1e-9
+    return values.plans_above(combined.threshold)
 
 
 def test_schedules_lie_below_their_combinations() -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import pytest
 from brute_force import schedules
 from random_instances import random_case
+from spread_cases import spread
 from tuning import tune
+from widened_instances import widened_case
 
 from abscopt.instances.load import InputError, build, load
 from abscopt.instances.schema import Instance
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.schedule import Schedule, standard_schedule
-from abscopt.optimizer.search.uniform import settings
+from abscopt.optimizer.search.uniform import examine, settings
+from abscopt.optimizer.search.uniform.leaves.by_plan import ByPlan
+from abscopt.optimizer.search.uniform.leaves.combinations import Combinations
 from abscopt.optimizer.toxicity_factor import keeps_at, percent_needed, scaled_limits
 from abscopt.optimizer.tradeoff import pareto
 
@@ -46,35 +50,65 @@ def test_points_are_those_of_enumeration(
     """
     tune(monkeypatch, settings, few=few)
     for seed in range(first + (3 if few else 0), first + (6 if few else 3)):
-        case = build(random_case(seed))
         against = ("visits", "sites", "time", "toxicity")[seed % 4]
-        if against == "toxicity" and not any(map(scaled_limits, case.limits)):
-            against = "visits"
-        judge = Judge(case)
-        verdicts = [(schedule, judge.evaluate(schedule)) for schedule in schedules(case)]
-        feasible = [(s, verdict.objective) for s, verdict in verdicts if verdict.feasible]
-        trade = pareto(case, against, gap=GAP)
-        assert trade.complete
-        assert bool(trade.points) == bool(feasible)
-        for value, result in trade.points:
-            assert result.schedule is not None and result.objective is not None
-            assert needs(case, against, result.schedule, value)
-            assert result.bound is not None and result.bound - result.objective <= GAP * (1 + 1e-9)
-            if against != "toxicity":
-                assert measured(against, result.schedule) == value
-            verdict = judge.evaluate(result.schedule)
-            assert verdict.feasible and verdict.objective == result.objective
-        for schedule, objective in feasible:
-            reached = [
-                value for value, r in trade.points if (r.objective or 0.0) >= objective - GAP - 1e-9
-            ]
-            assert reached, "the first point is the best"
-            assert needs(case, against, schedule, reached[-1])
-        values = [value for value, _ in trade.points]
-        objectives = [result.objective for _, result in trade.points]
-        assert values == sorted(set(values), reverse=True)
-        assert objectives == sorted(objectives, key=lambda x: -(x or 0.0))
-        assert 0.0 <= trade.hypervolume[0] <= trade.hypervolume[1]
+        hold_against_enumeration(build(random_case(seed)), against)
+
+
+def test_points_under_radiosensitivities_are_those_of_enumeration(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Combinations of kinds close the searches, plan by plan where the tree is known before."""
+    tune(
+        monkeypatch, settings, few=0, first_cells=2, recalled_cells=2, combination_levels=8,
+        combination_tangents=3, course_limit=50.0,
+    )  # fmt: skip
+    fewer = []
+    screened = examine.by_plan
+
+    def counted(combinations: Combinations) -> ByPlan | None:
+        values = screened(combinations)
+        if values is not None:
+            fewer.append(len(values.plans_above(combinations.threshold)) < len(values.plans))
+        return values
+
+    monkeypatch.setattr(examine, "by_plan", counted)
+    raws = [(seed, random_case(seed)) for seed in (104, 118, 119, 125, 132, 143)]
+    raws += [(seed, widened_case(seed)) for seed in (100, 109, 129, 136, 137, 155)]
+    for seed, raw in raws:
+        for against in ("toxicity", "sites"):
+            hold_against_enumeration(build(spread(raw, seed)), against)
+    assert sum(fewer) > 20 and not all(fewer)
+
+
+def hold_against_enumeration(case: Instance, against: str) -> None:
+    """Every schedule is beaten within the gap by a point that is no worse, and points are right."""
+    if against == "toxicity" and not any(map(scaled_limits, case.limits)):
+        against = "visits"
+    judge = Judge(case)
+    verdicts = [(schedule, judge.evaluate(schedule)) for schedule in schedules(case)]
+    feasible = [(s, verdict.objective) for s, verdict in verdicts if verdict.feasible]
+    trade = pareto(case, against, gap=GAP)
+    assert trade.complete
+    assert bool(trade.points) == bool(feasible)
+    for value, result in trade.points:
+        assert result.schedule is not None and result.objective is not None
+        assert needs(case, against, result.schedule, value)
+        assert result.bound is not None and result.bound - result.objective <= GAP * (1 + 1e-9)
+        if against != "toxicity":
+            assert measured(against, result.schedule) == value
+        verdict = judge.evaluate(result.schedule)
+        assert verdict.feasible and verdict.objective == result.objective
+    for schedule, objective in feasible:
+        reached = [
+            value for value, r in trade.points if (r.objective or 0.0) >= objective - GAP - 1e-9
+        ]
+        assert reached, "the first point is the best"
+        assert needs(case, against, schedule, reached[-1])
+    values = [value for value, _ in trade.points]
+    objectives = [result.objective for _, result in trade.points]
+    assert values == sorted(set(values), reverse=True)
+    assert objectives == sorted(objectives, key=lambda x: -(x or 0.0))
+    assert 0.0 <= trade.hypervolume[0] <= trade.hypervolume[1]
 
 
 def test_more_lymphocytes_cost_control() -> None:

@@ -8,6 +8,7 @@ joined and evaluated exactly (`leaf`).
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -21,11 +22,13 @@ from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.infeasible import farkas_prices
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet
 from abscopt.optimizer.search.uniform.branches import (
+    Branch,
     Node,
     Split,
     of_subset,
     split_by_burden,
 )
+from abscopt.optimizer.search.uniform.leaves.by_plan import by_plan
 from abscopt.optimizer.search.uniform.leaves.combinations import Combinations
 from abscopt.optimizer.search.uniform.leaves.few import are_few, evaluate
 from abscopt.optimizer.search.uniform.leaves.leaf import BOUND_SAFETY, Leaf, check
@@ -53,6 +56,8 @@ class Examiner:
 
     Attributes
     ----------
+    recalled : whether the prices of a related case bounded a root, so that little is left to do
+    untried : whether no schedule was looked for among combinations of kinds of such a root
     spread : whether some lesion's control is a mean over radiosensitivities: a slope where it would
         be a step, so that mixtures of kinds are worth more than each, and kinds are bounded one by
         one where they are few
@@ -69,6 +74,7 @@ class Examiner:
         self.candidates, self.tree, self.state = candidates, tree, state
         self.improver, self.clock = improver, clock
         self.separable = Separable(tree, clock, state)
+        self.recalled, self.untried = False, True
         self.spread = any(lesion.spread for lesion in candidates.instance.lesions)
 
     def push(self, node: Node, bound: float) -> None:
@@ -155,11 +161,42 @@ class Examiner:
             return True
         self.tree.lower(cells.top + BOUND_SAFETY)
         node = Node(dual, alive, cells, (), node.branch)
-        if len(dual.set.plans) > 1:
+        several = len(dual.set.plans) > 1
+        if self.recalled and several and self._plan_by_plan(node, combinations):
+            return True
+        if several:
             fewer = narrow(dual, alive, cells, threshold) if (cells.by >= 0).all() else None
             self._push_parts(Node(*fewer, (), node.branch) if fewer else node, Split())
         else:
             self._leaf(node, None, few=True)
+        return True
+
+    def _plan_by_plan(self, node: Node, combinations: Combinations) -> bool:
+        """Keep the plans that stay above the threshold by themselves; False if all may.
+
+        The first time that some do, schedules are looked for: among the kinds that stay, then among
+        the best combinations of them.
+        """
+        dual, cells = node.dual, node.cells
+        values = by_plan(combinations)
+        if self.untried and (values is None or values.plans_above(self.tree.threshold)):
+            self.untried = False
+            lagrangian = dual.lagrangians[int(cells.by[cells.bound.argmax()])]
+            self.improver.attempt(dual, lagrangian, node.alive, self.improver.hint(dual), None)
+            best = () if values is None else values.best()
+            for plan, alive in itertools.islice(best, settings.CURRENT.best_combinations):
+                if values is None or not values.plans_above(self.tree.threshold):
+                    break
+                hint = self.improver.hint(dual)
+                self.improver.attempt(dual, lagrangian, alive, hint, None, plan)
+        if values is None:
+            return False
+        plans = values.plans_above(self.tree.threshold)
+        if len(plans) == len(dual.set.plans):
+            return False
+        if plans:
+            plan_set = PlanSet(dual.set.candidates, plans, dual.set)
+            self.push(of_subset(node, plan_set, Branch()), cells.top + BOUND_SAFETY)
         return True
 
     def _dated(self, dual: Dual, cells: Cells, alive: Alive) -> Cells:

@@ -84,6 +84,7 @@ class Search:
     ----------
     pending : families of plans that have no node yet
     ceilings : by group of plans, as far as they were asked for
+    shortened : whether a schedule to begin with lost a lesion when it was repaired
     in_lots : whether some group has so many plans that it is bounded lot by lot
     """
 
@@ -103,6 +104,7 @@ class Search:
         trees.fit(candidates)
         self.pending = families(candidates, PlanIds(np.arange(len(candidates.plans))))
         self.ceilings: dict[int, float] = {}
+        self.shortened = False
         self.in_lots = len(self.pending) > len(np.unique(candidates.plan_effects.group))
         self.tree: Tree[Node] = Tree(
             lambda: state.value, gap, self._ceilings, closes_at_threshold=True
@@ -143,7 +145,8 @@ class Search:
         """Offer schedules in hand, repaired where they are not feasible."""
         for plan, row in starts:
             tabulated = Tabulated(self.candidates, plan)
-            row = repaired(tabulated, row)
+            before, row = row, repaired(tabulated, row)
+            self.shortened |= bool((before[row == 0] > 0).any())
             self.state.offer(plan, row, worth(tabulated, row))
 
     def run(self) -> None:
@@ -155,6 +158,8 @@ class Search:
         in_hand, bounded = self.state.row is not None, math.isfinite(self.proved)
         if in_hand and self.candidates.instance.delivered is not None:
             self.improver.go_on()
+        if remembered and self.examiner.spread:  # short: best responses pay where they may end it
+            bounded = self.proved <= self.state.value + settings.CURRENT.nearly * self.most
         if in_hand and (bounded or not remembered):
             self._polish()
         while self.pending and not self.enough:
@@ -212,7 +217,9 @@ class Search:
         dual = Dual(plan_set, earlier=self.trees.duals.get(plans))
         if len(self.trees.duals) < settings.CURRENT.kept_duals or plans in self.trees.duals:
             self.trees.duals[plans] = dual
-        cells = dual.root(settings.CURRENT.first_cells)
+        by_prices = branch.known and self.examiner.spread
+        current = settings.CURRENT
+        cells = dual.root(current.recalled_cells if by_prices else current.first_cells)
         self.state.columns += sum(int(mask.sum()) for mask in dual.set.usable)
         return Node(dual, dual.set.usable, cells, (), branch)
 
@@ -233,15 +240,20 @@ class Search:
         """Push what the prices of an earlier search leave open of a family."""
         self.state.nodes += 1
         dual, tree, fine = root.dual, self.tree, settings.CURRENT.fine * abs(self.tree.gap)
-        cells = Recall(root, tree.threshold, fine, self.state.grounds).of_root()
+        spread, grounds = self.examiner.spread, self.state.grounds
+        rounds = 1 if spread else None  # combinations of kinds close what cells leave
+        cells = Recall(root, tree.threshold, fine, grounds, rounds).of_root()
         if len(cells) and dual.lagrangians:
             lagrangian = dual.lagrangians[int(cells.by[cells.bound.argmax()])]
-            self.improver.attempt(dual, lagrangian, root.alive, self.improver.hint(dual), None)
+            if self.state.row is None or self.shortened or not spread:
+                self.improver.attempt(dual, lagrangian, root.alive, self.improver.hint(dual), None)
             cells = cells.take_above(tree.threshold)
             root = replace(root, cells=cells, alive=dual.alive(cells, root.alive, tree.threshold))
             tree.lower(cells.top + BOUND_SAFETY)
-        if len(cells) and not self.enough and self.examiner.spread:
-            self.examiner.push(root, root.cells.top + BOUND_SAFETY)
+        if len(cells) and not self.enough and spread:
+            numbers = tuple(int(j) for j in np.unique(cells.by))
+            self.examiner.recalled = True
+            self.examiner.push(replace(root, numbers=numbers), root.cells.top + BOUND_SAFETY)
         elif len(cells) and not self.enough:
             for node in Recall(root, tree.threshold, fine, self.state.grounds).ends():
                 check(self.clock)

@@ -33,10 +33,19 @@ class Recall:
     threshold : what a schedule must exceed to matter
     fine : looseness at which halving of cells ends
     grounds : where the prices that are tried are noted
+    rounds : of halving cells; None for the setting
     """
 
-    def __init__(self, root: Node, threshold: float, fine: float, grounds: Grounds):
+    def __init__(
+        self,
+        root: Node,
+        threshold: float,
+        fine: float,
+        grounds: Grounds,
+        rounds: int | None = None,
+    ):
         self.root, self.threshold, self.fine, self.grounds = root, threshold, fine, grounds
+        self.rounds = settings.CURRENT.recall_rounds if rounds is None else rounds
         self.duals = {root.dual.set.plans: root.dual}
         self.numbers: dict[tuple[tuple[PlanId, ...], int], int] = {}
 
@@ -96,7 +105,7 @@ class Recall:
         """Cells above the threshold by some prices, halved as long as that tells more."""
         cells = cells.take_above(self.threshold)
         numbers = self._numbers(dual, prices) if len(cells) else []
-        for _ in range(settings.CURRENT.recall_rounds if numbers else 0):
+        for _ in range(self.rounds if numbers else 0):
             before = len(cells), cells.top
             cells = dual.tighten(cells, alive, numbers, self.threshold, self.fine)
             if not len(cells) or (len(cells), cells.top) == before:

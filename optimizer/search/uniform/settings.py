@@ -39,6 +39,10 @@ class Settings:
         cost a value of every kind each, fewer round up more.
     first_cells : [cells per horizon] of systemic effect at a root; they are halved where the bound
         asks for it, so that few do: double gives as many nodes, half one more in 77.
+    recalled_cells : [cells per horizon] of a root that remembered prices bound: these say at once
+        where more are needed, so that half of the others do.
+    nearly : [gaps] between a schedule in hand and a bound known before, within which the search
+        may end with the best responses from it: they take 0.1 s, a short search 0.3 s.
     fine : [share of the gap] to which prices and cells are refined; what is left adds to the gap
         that stays open at the end, and finer takes more rounds of column generation.
     new_prices : [column generations] in a node before it is split, each where those before bound
@@ -71,6 +75,10 @@ class Settings:
     combination_levels : [values per kind and horizon] among which theirs are looked up; the error
         is at most their distance in nats of effect, 1e-3 of a box of factor 2.
     combination_tangents : [tangents] of ln G in their effect; the error falls with the square.
+    screened : [plans times courses and combinations] of a node up to which every plan is bounded by
+        itself: with the tangents some 50 MB.
+    best_combinations : [combinations of kinds] of which schedules are looked for before plans that
+        they leave are searched: 30 ms each, where a search is seconds.
     course_limit : [combinations of courses] valued outright instead of by kinds first: half and
         double give the same answer in as many nodes.
     most_timings : [timings] of one box that are valued, some ten seconds; a box with more is split.
@@ -159,6 +167,8 @@ class Settings:
     ruling_plan_levels: int = 24
     ruling_levels: int = 12
     first_cells: int = 8
+    recalled_cells: int = 4
+    nearly: float = 3.0
     fine: float = 0.05
     new_prices: int = 10
     inherited: int = 4
@@ -177,6 +187,8 @@ class Settings:
     combination_chunk: int = 20_000
     combination_levels: int = 512
     combination_tangents: int = 17
+    screened: int = 200_000
+    best_combinations: int = 4
     course_limit: float = 2e5
     most_timings: int = 3_000_000
     few_timings: int = 100_000

@@ -80,15 +80,21 @@ class Improver:
         alive: Alive,
         kill: FloatArray,
         mixture: list[FractionalChoice] | None,
+        plan: PlanId | None = None,
     ) -> None:
-        """Look for a better schedule under one of the plans, led by the multipliers."""
+        """Look for a better schedule under one of the plans, led by the multipliers.
+
+        Parameters
+        ----------
+        plan : None for that under which the incumbent does best
+        """
         self.tries += 1
         if self.idle > self.patience and self.tries % settings.CURRENT.seldom:
             return
         before, plans, candidates = self.state.value, dual.set.plans, dual.set.candidates
-        plan = plans[len(plans) // 2]
-        if self.state.row is not None:
+        if plan is None and self.state.row is not None:
             plan = self.best_plan(plans, self.state.row)
+        plan = plans[len(plans) // 2] if plan is None else plan
         tabulated = Tabulated(candidates, plan)
         choices = dual.shortlist(lagrangian, alive, kill, self.shortlist)
         options = [CourseIds(np.union1d(c, [0])) for c in choices]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.ids import KindIds
 from abscopt.optimizer.search.join import count_at_most, joined
 from abscopt.optimizer.search.uniform import settings
@@ -42,6 +42,7 @@ class Combinations:
     kinds : per lesion (n,) kinds that count
     loss : per lesion (n,) by how much a kind's value at the box's upper end falls short of the best
     slack : summed losses that leave a combination above the threshold
+    above : (n, lesions) combinations that `bounded` left, as places among the kinds
     """
 
     def __init__(self, dual: Dual, alive: Alive, cells: Cells, threshold: float):
@@ -78,6 +79,7 @@ class Combinations:
         """
         cells, bound = self.cells, np.full(len(self.cells), -np.inf)
         alive = tuple(np.zeros(len(s.kinds), dtype=bool) for s in self.dual.set.courses)
+        self.above = np.empty((0, len(self.kinds)), dtype=np.int64)
         if self.count:
             self._state()
             log_low = np.log(cells.low) - ROUNDING
@@ -85,16 +87,23 @@ class Combinations:
             for rows in joined(self.loss, self.loads, self.right, self.slack, chunk):
                 check(clock)
                 log_kill = self._log_kill(rows)
-                value = self._value(rows, log_kill)
+                value = self.value(rows, log_kill)
                 above = np.zeros(len(rows), dtype=bool)
                 for i, low in enumerate(log_low):
                     inside = (log_kill >= low).all(axis=1)
                     bound[i] = max(bound[i], float(value[inside].max(initial=-np.inf)))
                     above |= inside
                 above &= value + BOUND_SAFETY > self.threshold
+                self.above = np.concatenate([self.above, rows[above]])
                 for s, mask in enumerate(alive):
                     mask[self.kinds[s][rows[above, s]]] = True
         return replace(cells, bound=np.minimum(cells.bound, bound + BOUND_SAFETY)), alive
+
+    def inside(self, log_kill: FloatArray) -> BoolArray:
+        """(n,) whether effects of at most ln Z (n, horizons) reach some cell."""
+        log_low = np.log(self.cells.low) - ROUNDING
+        by_cell: BoolArray = np.asarray((log_kill[:, None] >= log_low).all(axis=2))
+        return np.asarray(by_cell.max(axis=1))
 
     def _state(self) -> None:
         """Loads of kinds, what they put into the effect, and their values at levels of it.
@@ -136,7 +145,7 @@ class Combinations:
         total = sum(term[rows[:, s]] for s, term in enumerate(self.terms))
         return np.asarray((total + offset).min(axis=2))
 
-    def _value(self, rows: IntArray, log_kill: FloatArray) -> FloatArray:
+    def value(self, rows: IntArray, log_kill: FloatArray) -> FloatArray:
         """(n,) sum_s v_s(z) - cost, z the next level above the effect in each horizon, or hi."""
         value = -self._cost(rows)
         if not len(self.low):
