@@ -113,7 +113,8 @@ CPU seconds of whole processes (`benchmarks/timings/replan.py`), the least of {r
 *start* is the interpreter, the modules that a solve needs and the case read and checked, which each
 command pays; `abscopt solve`; and `abscopt replan` with the file of that plan after a third and two
 thirds of the fraction days, one treatment day missed. *Share* is that of the whole processes,
-*beyond* that of what each takes beyond the start.
+*beyond* that of what each takes beyond the start. No share of whole processes can be below start /
+solve, which is two thirds on the smallest cases.
 
 {environment}
 
