@@ -59,6 +59,8 @@ def pareto_command(
     one_stream(csv_file, as_json)
     if ensemble is not None and against != "robustness":
         raise click.UsageError("--ensemble goes with --against robustness")
+    if against == "robustness" and options["threads"] != 1:
+        raise click.UsageError("--threads does not act on --against robustness")
     instance = load_case(case, changes)
     if against == "robustness":
         ctx.exit(_robust(instance, ensemble, count, csv_file, as_json, options))
