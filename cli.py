@@ -7,7 +7,7 @@ commands that need them, so that `--help` is quick.
 
 from __future__ import annotations
 
-import abscopt.optimizer.interrupts  # noqa: F401  Ctrl-C during the imports is silent
+import abscopt.optimizer.interrupts  # noqa: F401  first: silent Ctrl-C, one BLAS thread
 
 # isort: split
 import json

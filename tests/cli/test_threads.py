@@ -1,0 +1,35 @@
+"""A command multiplies matrices in one thread, unless the user says otherwise."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+CODE = """
+import os, sys
+sys.argv[0] = {program!r}
+import abscopt.optimizer.started
+assert "numpy" not in sys.modules
+print(os.environ.get("OPENBLAS_NUM_THREADS"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "stated", "used"),
+    [
+        ("/usr/bin/abscopt", None, "1"),
+        ("/usr/bin/abscopt", "2", "2"),
+        ("/home/someone/plan.py", None, "None"),
+    ],
+)
+def test_who_decides_on_threads(program: str, stated: str | None, used: str) -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"}
+    environment |= {} if stated is None else {"OPENBLAS_NUM_THREADS": stated}
+    code = CODE.format(program=program)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == used
