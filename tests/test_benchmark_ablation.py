@@ -13,3 +13,9 @@ def test_every_setting_stands_in_one_group_whose_cases_load() -> None:
     for group in planned.groups:
         for name in group["cases"]:
             assert planned.case(name).changed().lesions, name
+
+
+def test_every_setting_has_a_unit_to_vary_it_by() -> None:
+    for name in ablation.all_fields():
+        room, field = name.split(".")
+        assert ablation.unit_of(ablation.ROOMS[room], field), name

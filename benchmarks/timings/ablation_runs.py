@@ -20,6 +20,7 @@ from abscopt.optimizer.schedule import Schedule
 from abscopt.optimizer.search.ensemble import settings as ensemble
 from abscopt.optimizer.search.free import settings as free
 from abscopt.optimizer.search.uniform import settings as uniform
+from abscopt.optimizer.tradeoff import pareto
 from abscopt.optimizer.tuning import using
 
 ROOMS: dict[str, ModuleType] = {
@@ -28,7 +29,7 @@ ROOMS: dict[str, ModuleType] = {
     "programme": programme,
     "ensemble": ensemble,
 }
-MEMBERS, WORST = 5, "cvar:0.4"
+MEMBERS, WORST, POINTS = 5, "cvar:0.4", 5
 LOADED_ONCE = [
     "abscopt.optimizer.ensemble.decide",
     "abscopt.optimizer.programme.single",
@@ -92,6 +93,11 @@ def _solved(case: Case, limit: float) -> Run:
         schedule = None if best.answer is None else best.answer.schedule
         seconds, nodes, status = time.process_time() - begin, best.nodes, best.status
         return Run(seconds, nodes, status, repr((status, best.objective, best.bound, schedule)))
+    if case.by == "front":
+        points = [point for _, point in pareto(instance, "toxicity", count=POINTS).points]
+        seconds, nodes = time.process_time() - begin, sum(point.solver.nodes for point in points)
+        answers = [(p.status, p.objective, p.bound, p.schedule) for p in points]
+        return Run(seconds, nodes, " ".join(sorted({p.status for p in points})), repr(answers))
     method = "single" if case.by == "single" else "auto"
     result = solve(instance, time_limit=limit, method=method, memory=memory)
     seconds, nodes, status = time.process_time() - begin, result.solver.nodes, result.status

@@ -100,9 +100,9 @@ def report(study: Sensitivity) -> str:
     longest = max((swing.size for swing in study.swings), default=0.0)
     lines_below: list[str] = []
     for swing in study.swings:
-        for place, varied in enumerate(swing.varied):
+        for label, varied in zip(_labels(swing), swing.varied, strict=True):
             table.add_row(
-                swing.axis.name if place == 0 else "",
+                label,
                 varied.words,
                 _change_words(varied),
                 _bar(varied, longest),
@@ -124,11 +124,22 @@ def report(study: Sensitivity) -> str:
     return plain_text([*lines, "", DISCLAIMER])
 
 
+LONG_KEY = 32
+"""Characters of a key that a line of 100 holds beside the other columns."""
 LEGEND = """\
 Change  of the optimum; ? where it is smaller than the gaps of both solves, so that it is undecided
 Controlled  change of the expected number of lesions controlled at the last horizon
 Answer  to the case as it stands: stays within {0.requested_gap:g} {0.unit} of the best, or fails
 """
+
+
+def _labels(swing: Swing) -> list[str]:
+    """What stands before each row: the key; a long one over two rows, broken at its last dot."""
+    head, dot, tail = swing.axis.name.rpartition(".")
+    rows_below = len(swing.varied) - 1
+    if rows_below and dot and len(swing.axis.name) > LONG_KEY:
+        return [f"{head}{dot}", f"  {tail}", *[""] * (rows_below - 1)]
+    return [swing.axis.name, *[""] * rows_below]
 
 
 def _change_words(varied: Varied) -> str:

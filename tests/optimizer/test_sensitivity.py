@@ -124,3 +124,12 @@ def test_an_axis_without_one_value_has_no_base() -> None:
     assert axis_of_text(case, "lesions.*.volume_cm3=5:30").base is None
     assert axis_of_text(case, "lesions.*.volume_cm3*=0.5:2").base == 1.0
     assert axis_of_text(case, "lesions.lung.volume_cm3=5:30").base == 25.0
+
+
+def test_a_long_key_is_broken_at_its_dot() -> None:
+    key = "immune.blockade_mobilization_per_day"
+    study = sensitivity("toy-blockade", vary=[f"{key}*=0.9:1.1"], limits=False, halvings=0)
+    lines = [line.strip() for line in report(study).splitlines()]
+    first = next(n for n, line in enumerate(lines) if line.startswith("immune. "))
+    assert lines[first + 1].startswith("blockade_mobilization_per_day ")
+    assert max(map(len, report(study).splitlines())) <= 100
