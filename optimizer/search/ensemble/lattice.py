@@ -10,7 +10,7 @@ for every slope tau. Points are added as they are asked for.
 
 from __future__ import annotations
 
-import math
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +21,7 @@ from abscopt.optimizer.candidates.value import lesion_value
 from abscopt.optimizer.ids import KindIds
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.ensemble import settings
-from abscopt.optimizer.search.uniform.bounds.chords import above_chord
+from abscopt.optimizer.search.uniform.bounds.chords import above_chord_between, end_of
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
@@ -111,19 +111,18 @@ class LesionLattice:
     def _rises(self, points: IntArray) -> FloatArray:
         """(kinds, horizons, points) rise above the chord from each point to the next."""
         step, kinds = settings.CURRENT.step, len(self.local)
+        maximum, nodes = self.instance.immune.effect_maximum_nats, self.lesion.sensitivities[1]
+        goal = self.instance.objective
+        kill = immune.saturate(np.exp(np.append(points, points[-1:] + 1) * step), maximum)
         rises = np.empty((kinds, self.local.shape[1], len(points)))
         for h in range(self.local.shape[1]):
             tick()
-            for j, point in enumerate(points):
-                low, high = (np.full(kinds, math.exp((point + i) * step)) for i in (0, 1))
-                rises[:, h, j] = self.factor * above_chord(
-                    self.instance.objective,
-                    self.lesion.sensitivities[1],
-                    self.local[:, h],
-                    self.share,
-                    low,
-                    high,
-                    self.instance.immune.effect_maximum_nats,
+            ends = (
+                end_of(goal, nodes, self.local[:, h], self.share, np.full(kinds, at)) for at in kill
+            )
+            for j, (first, second) in enumerate(itertools.pairwise(ends)):
+                rises[:, h, j] = self.factor * above_chord_between(
+                    goal, nodes, first, second, step, maximum
                 )
         return rises
 
@@ -143,7 +142,8 @@ class LesionLattice:
             reduced = self.values[kinds, h, columns] - slope * step * np.arange(begin, end + 1)
             inside = slice(begin - self.first, end - self.first)
             ends = np.maximum(reduced[:, :-1], reduced[:, 1:])
-            total += (ends + self.rises[kinds, h, inside]).max(axis=1)
+            by_point = np.ascontiguousarray((ends + self.rises[kinds, h, inside]).T)
+            total += by_point.max(axis=0)  # ten times as fast as over the last axis
         return total
 
     def slopes(self, kinds: KindIds, log_kill: FloatArray) -> FloatArray:

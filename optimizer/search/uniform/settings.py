@@ -131,10 +131,10 @@ class Settings:
     thorough : [looks] for better schedules with changes of pairs, before single changes only.
     patience : [looks in vain] after which they become seldom: one in
     seldom : [looks]; of another node each, most of which hold nothing better.
-    begun_shortlist : [courses] and
-    begun_thorough : [looks] and
-    begun_patience : [looks in vain] of a treatment that has begun, whose plan resumed is at hand:
-        four cases end after as many nodes in 0.7 to 0.9 of the time.
+    begun_thorough : [looks], and
+    begun_patience : [looks in vain], and
+    begun_shortlist : [courses] of a treatment that has begun, whose plan resumed is at hand: four
+        cases end after as many nodes in 0.7 to 0.9 of the time.
     pair_courses : [courses] of either lesion of a pair of which all changes are valued.
     restarts : [orders of lesions], random ones but the first, and
     sequences : [orders] more where calendars couple lesions.

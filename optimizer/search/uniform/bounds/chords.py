@@ -56,22 +56,38 @@ def above_chord(
     ----------
     nodes : weights of the lesion's radiosensitivities
     """
-    ends = [immune.saturate(z, maximum) for z in (low, high)]
-    width = np.log(high / low)
-    gains = tuple(gain * width for gain in _gains(ends[0], ends[1], maximum))
+    ends = (end_of(goal, nodes, local, share, immune.saturate(z, maximum)) for z in (low, high))
+    return above_chord_between(goal, nodes, *ends, np.log(high / low), maximum)
+
+
+def above_chord_between(
+    goal: Objective,
+    nodes: FloatArray,
+    first: End,
+    second: End,
+    width: FloatArray | float,
+    maximum: float | None,
+) -> FloatArray:
+    """`above_chord` of what is known at both ends of a cell; of cells in a row each end serves two.
+
+    Parameters
+    ----------
+    width : of the cell in ln z
+    """
+    least, greatest = _gains(first.kill, second.kill, maximum)
     slopes = _slopes_of_one if len(nodes) == 1 else partial(_slopes_of_population, nodes)
-    cell = slopes(goal.kind, local, share, ends, gains)
-    before, after = cell.before, cell.after
-    rise = value_of_burden(goal, after) - value_of_burden(goal, before)
+    fall, by_value = slopes(goal.kind, (first, second), (least * width, greatest * width))
+    before, after = first.burden, second.burden
+    rise = second.value - first.value
     if goal.kind == "log_kill":
-        height = _rise(before - after, *cell.burden)
+        height = _rise(before - after, *fall)
     elif goal.kind == "expected_control":
-        height = _rise(rise, *cell.value)
+        height = _rise(rise, *by_value)
     else:
-        height = _rise(outcome.log_control(after) - outcome.log_control(before), *cell.value)
+        height = _rise(second.log_control - first.log_control, *by_value)
     if goal.kind == "default":
         edge, slope = outcome.concession_burden(goal.conceded_at_nats), goal.conceded_slope
-        line = _rise(slope * (before - after), *(slope * fall for fall in cell.burden))
+        line = _rise(slope * (before - after), *(slope * part for part in fall))
         height = np.where(
             before <= edge, height, np.where(after >= edge, line, np.maximum(height, line))
         )
@@ -112,42 +128,84 @@ def _rise(rise: FloatArray, low_slope: FloatArray, high_slope: FloatArray) -> Fl
 
 
 @dataclass(frozen=True)
-class _Cell:
-    """A lesion between two saturated kills: least and greatest slope, times the cell's width.
+class End:
+    """A lesion at one saturated kill, an end of a cell.
 
     Attributes
     ----------
-    before, after : log burdens at the lesser and the greater kill
-    burden : by how much the log burden falls
-    value : by how much log control (or, where it is the goal, control) rises
+    kill : the saturated kill (...)
+    burden, value, log_control : (...) of the lesion; log control where the objective asks for it
+    share : (..., nodes) mean share of the effect of what is left; (...) of one tumor
+    lost, control : (..., nodes) 1 - P_q and P_q
+    whole_lost, whole_control : (...) their means; of one tumor none of the four is known
     """
 
-    before: FloatArray
-    after: FloatArray
-    burden: tuple[FloatArray, FloatArray]
-    value: tuple[FloatArray, FloatArray]
+    kill: FloatArray
+    burden: FloatArray
+    value: FloatArray
+    log_control: FloatArray
+    share: FloatArray
+    lost: FloatArray
+    control: FloatArray
+    whole_lost: FloatArray
+    whole_control: FloatArray
 
 
-def _slopes_of_one(
-    kind: str, local: FloatArray, share: FloatArray, ends: Ends, gains: Ends
-) -> _Cell:
+NONE = np.empty(0)
+
+
+def end_of(
+    goal: Objective, nodes: FloatArray, local: FloatArray, share: FloatArray, kill: FloatArray
+) -> End:
+    """What both cells that meet at a saturated kill have in common.
+
+    Parameters
+    ----------
+    nodes : weights of the lesion's radiosensitivities
+    local : (..., nodes x clones) log burdens without systemic effect
+    share : (..., nodes x clones) of the systemic effect
+    kill : (...)
+    """
+    lost = control = whole_lost = whole_control = NONE
+    if len(nodes) == 1:
+        burden, mean_share = _burden(local, share, kill)
+    else:
+        clones = local.shape[-1] // len(nodes)
+        local, share = (x.reshape(*x.shape[:-1], len(nodes), clones) for x in (local, share))
+        by_node, mean_share = _burden(local, share, kill[..., None])
+        lost, control = shares_by_node(by_node)
+        whole_lost, whole_control = lost @ nodes, control @ nodes
+        burden = burden_of_shares(by_node, whole_lost, whole_control, nodes)
+    logged = goal.kind not in ("log_kill", "expected_control")
+    return End(
+        kill, burden, value_of_burden(goal, burden),
+        outcome.log_control(burden) if logged else NONE,
+        mean_share, lost, control, whole_lost, whole_control,
+    )  # fmt: skip
+
+
+Slopes = tuple[tuple[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
+"""Least and greatest, times the cell's width, of how fast the log burden falls, and of how fast log
+control (or, where it is the goal, control) rises."""
+
+
+def _slopes_of_one(kind: str, ends: tuple[End, End], gains: Ends) -> Slopes:
     """One tumor of clones: du/dS = -s, d ln P/dS = (1 - P) s, dP/dS = P (1 - P) s.
 
     s, the mean share of what is left, falls with the effect: clones of greater share die first.
     """
-    burdens, shares = zip(*(_burden(local, share, kill) for kill in ends), strict=True)
-    low, high = shares[1] * gains[0], shares[0] * gains[1]
+    low, high = ends[1].share * gains[0], ends[0].share * gains[1]
     if kind == "expected_control":
-        control = [outcome.control_probability(burden) for burden in burdens]
+        control = [outcome.control_probability(end.burden) for end in ends]
         value = _least_and_greatest([1.0 - chance for chance in control], control)
-        return _Cell(burdens[0], burdens[1], (low, high), (value[0] * low, value[1] * high))
-    steep = [outcome.control_probability(-burden) for burden in burdens]
-    return _Cell(burdens[0], burdens[1], (low, high), (steep[1] * low, steep[0] * high))
+        return (low, high), (value[0] * low, value[1] * high)
+    steep = [outcome.control_probability(-end.burden) for end in ends]
+    return (low, high), (steep[1] * low, steep[0] * high)
 
 
 def _slopes_of_population(
-    nodes: FloatArray, kind: str, local: FloatArray, share: FloatArray, ends: Ends, gains: Ends
-) -> _Cell:
+    nodes: FloatArray, kind: str, ends: tuple[End, End], gains: Ends
+) -> Slopes:
     """Tumors of several radiosensitivities: P = sum_q w_q P_q, U = ln(1/P - 1), P_q = 1/(1+e^u_q).
 
     dP/dS = N = sum_q w_q P_q (1 - P_q) s_q, d ln P/dS = N/P, -dU/dS = N/(P (1 - P)). In the cell
@@ -156,27 +214,19 @@ def _slopes_of_population(
     as E[P_q (1 - P_q)] <= P (1 - P) (Jensen), and d ln P/dS, the mean of (1 - P_q) s_q with
     weights w_q P_q, lies between the least and the greatest of it.
     """
-    clones = local.shape[-1] // len(nodes)
-    local, share = (x.reshape(*x.shape[:-1], len(nodes), clones) for x in (local, share))
-    (before, most_share), (after, least_share) = (
-        _burden(local, share, kill[..., None]) for kill in ends
-    )
-    lost, control = zip(*(shares_by_node(burden) for burden in (before, after)), strict=True)
+    most_share, least_share = (end.share for end in ends)
+    lost, control = [end.lost for end in ends], [end.control for end in ends]
+    whole_control = [end.whole_control for end in ends]
     rates = _least_and_greatest(lost, control)
     slope = (rates[0] * least_share) @ nodes, (rates[1] * most_share) @ nodes
-    whole_lost, whole_control = ([x @ nodes for x in by_end] for by_end in (lost, control))
-    of_whole = _least_and_greatest(whole_lost, whole_control)
+    of_whole = _least_and_greatest([end.whole_lost for end in ends], whole_control)
     top = most_share.max(axis=-1)
     fall = (
         _ratio(slope[0], of_whole[1], 0.0) * gains[0],
         np.minimum(_ratio(slope[1], of_whole[0], top), top) * gains[1],
     )
-    burdens = [
-        burden_of_shares(burden, without, of, nodes)
-        for burden, without, of in zip((before, after), whole_lost, whole_control, strict=True)
-    ]
     if kind == "expected_control":
-        return _Cell(burdens[0], burdens[1], fall, (slope[0] * gains[0], slope[1] * gains[1]))
+        return fall, (slope[0] * gains[0], slope[1] * gains[1])
     ends_of_mean = (
         (lost[1] * least_share).min(axis=-1), (lost[0] * most_share).max(axis=-1),
     )  # fmt: skip
@@ -184,7 +234,7 @@ def _slopes_of_population(
         np.maximum(_ratio(slope[0], whole_control[1], 0.0), ends_of_mean[0]) * gains[0],
         np.minimum(_ratio(slope[1], whole_control[0], top), ends_of_mean[1]) * gains[1],
     )
-    return _Cell(burdens[0], burdens[1], fall, value)
+    return fall, value
 
 
 def _least_and_greatest(
