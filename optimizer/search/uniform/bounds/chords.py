@@ -56,8 +56,10 @@ def above_chord(
     ----------
     nodes : weights of the lesion's radiosensitivities
     """
-    ends = (end_of(goal, nodes, local, share, immune.saturate(z, maximum)) for z in (low, high))
-    return above_chord_between(goal, nodes, *ends, np.log(high / low), maximum)
+    first, second = (
+        end_of(goal, nodes, local, share, immune.saturate(z, maximum)) for z in (low, high)
+    )
+    return above_chord_between(goal, nodes, first, second, np.log(high / low), maximum)
 
 
 def above_chord_between(
