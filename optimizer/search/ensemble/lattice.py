@@ -10,7 +10,6 @@ for every slope tau. Points are added as they are asked for.
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -76,55 +75,39 @@ class LesionLattice:
         count = self.values.shape[2]
         if not count:
             self.first = low
-            self.values = self._values(np.arange(low, high + 1))
-            self.rises = self._rises(np.arange(low, high))
+            self.values, self.rises = self._tables(low, high)
             return
         last = self.first + count - 1
         if low < self.first:
-            more = np.arange(low, self.first)
-            self.values = np.concatenate([self._values(more), self.values], axis=2)
-            self.rises = np.concatenate([self._rises(more), self.rises], axis=2)
+            values, rises = self._tables(low, self.first)
+            self.values = np.concatenate([values[:, :, :-1], self.values], axis=2)
+            self.rises = np.concatenate([rises, self.rises], axis=2)
             self.first = low
         if high > last:
-            values = self._values(np.arange(last + 1, high + 1))
-            self.values = np.concatenate([self.values, values], axis=2)
-            rises = self._rises(np.arange(last, high))
+            values, rises = self._tables(last, high)
+            self.values = np.concatenate([self.values, values[:, :, 1:]], axis=2)
             self.rises = np.concatenate([self.rises, rises], axis=2)
 
-    def _values(self, points: IntArray) -> FloatArray:
-        """(kinds, horizons, points) values; one horizon of `lesion_value` at a time."""
-        maximum, kinds = self.instance.immune.effect_maximum_nats, len(self.local)
-        kill = immune.saturate(np.exp(points * settings.CURRENT.step), maximum)
-        values = np.empty((kinds, self.local.shape[1], len(points)))
-        for h in range(self.local.shape[1]):
+    def _tables(self, low: int, high: int) -> tuple[FloatArray, FloatArray]:
+        """(kinds, horizons, n + 1) values at points from low to high = low + n, n rises between."""
+        goal, nodes = self.instance.objective, self.lesion.sensitivities[1]
+        maximum, step = self.instance.immune.effect_maximum_nats, settings.CURRENT.step
+        kill = immune.saturate(np.exp(np.arange(low, high + 1) * step), maximum)
+        kinds, horizons = self.local.shape[:2]
+        values = np.empty((kinds, horizons, len(kill)))
+        rises = np.empty((kinds, horizons, len(kill) - 1))
+        for h in range(horizons):
             tick()
+            before = None
             for j, at in enumerate(kill):
-                values[:, h, j] = self.factor * lesion_value(
-                    self.instance.objective,
-                    self.lesion.sensitivities[1],
-                    self.local[:, [h], :],
-                    self.share,
-                    np.full((kinds, 1), at),
-                )
-        return values
-
-    def _rises(self, points: IntArray) -> FloatArray:
-        """(kinds, horizons, points) rise above the chord from each point to the next."""
-        step, kinds = settings.CURRENT.step, len(self.local)
-        maximum, nodes = self.instance.immune.effect_maximum_nats, self.lesion.sensitivities[1]
-        goal = self.instance.objective
-        kill = immune.saturate(np.exp(np.append(points, points[-1:] + 1) * step), maximum)
-        rises = np.empty((kinds, self.local.shape[1], len(points)))
-        for h in range(self.local.shape[1]):
-            tick()
-            ends = (
-                end_of(goal, nodes, self.local[:, h], self.share, np.full(kinds, at)) for at in kill
-            )
-            for j, (first, second) in enumerate(itertools.pairwise(ends)):
-                rises[:, h, j] = self.factor * above_chord_between(
-                    goal, nodes, first, second, step, maximum
-                )
-        return rises
+                end = end_of(goal, nodes, self.local[:, h], self.share, np.full(kinds, at))
+                values[:, h, j] = self.factor * end.value
+                if before is not None:
+                    rises[:, h, j - 1] = self.factor * above_chord_between(
+                        goal, nodes, before, end, step, maximum
+                    )
+                before = end
+        return values, rises
 
     def most(self, kinds: KindIds, slopes: FloatArray, low: IntArray, high: IntArray) -> FloatArray:
         """(n,) sum_h max_{low_h <= l / step <= high_h} [phi_h(l) - slope_h l], at most.

@@ -72,13 +72,15 @@ def above_chord_between(
 ) -> FloatArray:
     """`above_chord` of what is known at both ends of a cell; of cells in a row each end serves two.
 
+        height <= (M - r)(r - m) / (M - m),     r = value_2 - value_1,     m, M = width times slope
+
     Parameters
     ----------
     width : of the cell in ln z
     """
-    least, greatest = _gains(first.kill, second.kill, maximum)
+    gains = tuple(gain * width for gain in _gains(first.kill, second.kill, maximum))
     slopes = _slopes_of_one if len(nodes) == 1 else partial(_slopes_of_population, nodes)
-    fall, by_value = slopes(goal.kind, (first, second), (least * width, greatest * width))
+    fall, by_value = slopes(goal.kind, (first, second), gains)
     before, after = first.burden, second.burden
     rise = second.value - first.value
     if goal.kind == "log_kill":
@@ -89,7 +91,7 @@ def above_chord_between(
         height = _rise(second.log_control - first.log_control, *by_value)
     if goal.kind == "default":
         edge, slope = outcome.concession_burden(goal.conceded_at_nats), goal.conceded_slope
-        line = _rise(slope * (before - after), *(slope * part for part in fall))
+        line = _rise(slope * (before - after), *(slope * end_slope for end_slope in fall))
         height = np.where(
             before <= edge, height, np.where(after >= edge, line, np.maximum(height, line))
         )
