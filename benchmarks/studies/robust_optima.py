@@ -273,9 +273,13 @@ def figure(rows: Sequence[Row], file: Path) -> None:
         ax.set_xscale("symlog", linthresh=0.1)
         if all(row.mean > 0.0 for row in rows):
             ax.set_xlim(left=0.0)
+        ax.set_xlim(right=1.5 * max(row.mean for row in rows))
         ax.set_yticks(range(len(cases)), cases)
         ax.set_ylim(len(cases) - 0.4, -0.6)
-        ax.set_xlabel("mean gain over the standard regimen out of sample (log scale beyond 0.1)")
+        ax.set_xlabel(
+            "mean gain over the standard regimen out of sample, in the objective's unit\n"
+            "(nat; Gy of mr-linac; log scale beyond 0.1)"
+        )
         ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4, fontsize=8)
         drawn.savefig(file, format="svg", bbox_inches="tight", metadata={"Date": None})
 

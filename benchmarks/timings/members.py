@@ -2,11 +2,12 @@
 
     python benchmarks/timings/members.py [--limit 360] [--write] [--anew]
 
-Each run is a process of its own, so that CPU seconds and peak memory are its own; the gap is that
-of `--gap`. `plausible-20` is that ensemble; other numbers of plausible members are the first ones
-of `plausible-100`, with equal weights; 200 members are draws of `radiobiology`, whose members share
-the constants of effectors. `alone` are the CPU seconds of the solves of single parameter sets
-within a decision: the case as it is stated and, for regret, the optimum of every member.
+Each run is a process of its own, so that CPU seconds and peak memory are its own, with matrices in
+one thread as in commands; the gap is that of `--gap`. `plausible-20` is that ensemble; other
+numbers of plausible members are the first ones of `plausible-100`, with equal weights; 200 members
+are draws of `radiobiology`, whose members share the constants of effectors. `alone` are the CPU
+seconds of the solves of single parameter sets within a decision: the case as it is stated and, for
+regret, the optimum of every member.
 
 Rivals, for the wall time that our search took (or a multiple): the members as horizons of one
 mixed-integer programme, solved by HiGHS (`--method single` for an ensemble), and differential
@@ -259,7 +260,8 @@ def _one(options: argparse.Namespace) -> dict[str, Any]:
 def _process(options: argparse.Namespace, *run: str) -> dict[str, Any]:
     """The result of a run in a process of its own; where there is none, why."""
     command = [sys.executable, __file__, "--gap", str(options.gap), "--run", *run]
-    done = subprocess.run(command, capture_output=True, text=True)
+    one_thread = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # as commands of abscopt set it
+    done = subprocess.run(command, capture_output=True, text=True, env=one_thread)
     if done.returncode:
         said = done.stderr.strip().splitlines()[-1:]
         return {"failure": " ".join([f"exit code {done.returncode}", *said])}
