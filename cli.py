@@ -16,16 +16,12 @@ from typing import Any
 import click
 
 from abscopt.instances.changes.change import Change
-from abscopt.optimizer.console.alternatives import alternatives_command
 from abscopt.optimizer.console.cases import instances_group, refuse_warnings
 from abscopt.optimizer.console.compare import compare_command
-from abscopt.optimizer.console.ensembles import EXIT_CODES, decided, observed
 from abscopt.optimizer.console.exchange import export_command, import_command
-from abscopt.optimizer.console.explain import explain_command
 from abscopt.optimizer.console.guard import Guarded, one_stream, say, say_table
 from abscopt.optimizer.console.histograms import import_group
 from abscopt.optimizer.console.judged import case_of, say_evaluation
-from abscopt.optimizer.console.learning import update_command
 from abscopt.optimizer.console.logs import log_command, logged
 from abscopt.optimizer.console.options import (
     LIMIT_OF_COMMAND,
@@ -39,7 +35,6 @@ from abscopt.optimizer.console.options import (
     table_options,
 )
 from abscopt.optimizer.console.pages import plot_command, report_command
-from abscopt.optimizer.console.pareto import pareto_command
 from abscopt.optimizer.console.published import (
     evidence_command,
     library_command,
@@ -47,10 +42,19 @@ from abscopt.optimizer.console.published import (
     simulate_command,
     trials_command,
 )
-from abscopt.optimizer.console.replanning import begun, delivered_options, replan_command
-from abscopt.optimizer.console.robustness import robustness_command
-from abscopt.optimizer.console.sensitivity import sensitivity_command
+from abscopt.optimizer.console.questions.alternatives import alternatives_command
+from abscopt.optimizer.console.questions.explain import explain_command
+from abscopt.optimizer.console.questions.pareto import pareto_command
+from abscopt.optimizer.console.questions.sensitivity import sensitivity_command
 from abscopt.optimizer.console.sweeps import results_command, sweep_command
+from abscopt.optimizer.console.uncertainty.ensembles import EXIT_CODES, decided, observed
+from abscopt.optimizer.console.uncertainty.learning import update_command
+from abscopt.optimizer.console.uncertainty.replanning import (
+    begun,
+    delivered_options,
+    replan_command,
+)
+from abscopt.optimizer.console.uncertainty.robustness import robustness_command
 from abscopt.optimizer.progress import ProgressLine
 from abscopt.optimizer.results.files import load_case
 from abscopt.optimizer.results.result import DISCLAIMER

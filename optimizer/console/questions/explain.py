@@ -44,7 +44,7 @@ def explain_command(
     RESULT (of `solve`, or any schedule) says which answer is meant.
     """
     instance = case_of(case, changes, schedule_file)
-    from abscopt.optimizer.console import explained
+    from abscopt.optimizer.console.questions import explained
     from abscopt.optimizer.feasibility import shown
 
     with ProgressLine() as progress:

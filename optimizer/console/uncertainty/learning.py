@@ -13,7 +13,7 @@ from abscopt.optimizer.console.options import (
     ensemble_options,
     finite,
 )
-from abscopt.optimizer.console.replanning import begun, delivered_options, missed_option
+from abscopt.optimizer.console.uncertainty.replanning import begun, delivered_options, missed_option
 from abscopt.optimizer.progress import ProgressLine
 from abscopt.optimizer.started import time_left
 

@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from abscopt.instances.changes.change import Change
-from abscopt.optimizer.console.ensembles import EXIT_CODES, decided, replanned_under
 from abscopt.optimizer.console.guard import say
 from abscopt.optimizer.console.options import (
     LIMIT_OF_COMMAND,
@@ -18,6 +17,7 @@ from abscopt.optimizer.console.options import (
     from_the_start,
     solver_options,
 )
+from abscopt.optimizer.console.uncertainty.ensembles import EXIT_CODES, decided, replanned_under
 from abscopt.optimizer.progress import ProgressLine
 from abscopt.optimizer.results.files import load_case
 
