@@ -10,8 +10,8 @@ from abscopt.instances.dicom.files import read_all
 from abscopt.instances.dicom.histogram import curve
 from abscopt.instances.dicom.plans import RtPlan, plans_of, summed
 from abscopt.instances.dvh.command import Answer, asking, check_set, completed
+from abscopt.instances.dvh.files.read import DvhFile, usable
 from abscopt.instances.dvh.mapping import Map, map_of
-from abscopt.instances.dvh.read import DvhFile, usable
 from abscopt.instances.reading.problems import refused
 
 

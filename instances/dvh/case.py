@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from abscopt.instances.changes.text import toml
 from abscopt.instances.dvh.factors import DIGITS, Factors, Supplied, integral_dose, supplied
+from abscopt.instances.dvh.files.read import DvhFile
 from abscopt.instances.dvh.kept import kept
 from abscopt.instances.dvh.mapping import Map, prescription
 from abscopt.instances.dvh.plans import Plan, plans_of
 from abscopt.instances.dvh.points import NO_SET, measured
-from abscopt.instances.dvh.read import DvhFile
 from abscopt.instances.dvh.shared import SHARED, shared_plans, times
 from abscopt.instances.prescriptions import blocks
 from abscopt.instances.reading.problems import InputError, Problem, refused

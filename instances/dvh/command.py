@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from abscopt.instances.dvh.case import imported
+from abscopt.instances.dvh.files.read import DvhFile, read
+from abscopt.instances.dvh.files.tables import Kind
 from abscopt.instances.dvh.mapping import Map, check_names, map_of, prescription, template
 from abscopt.instances.dvh.points import NO_SET, asked, organs_of
-from abscopt.instances.dvh.read import DvhFile, read
-from abscopt.instances.dvh.tables import Kind
 from abscopt.instances.load import build
 from abscopt.instances.reading.problems import nearest, refused
 from abscopt.instances.sources import library

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from abscopt.instances.changes.text import inline
+from abscopt.instances.dvh.files.read import DvhFile
 from abscopt.instances.dvh.points import asked, organs_of
-from abscopt.instances.dvh.read import DvhFile
 from abscopt.instances.prescriptions import RULE, Prescription, parsed
 from abscopt.instances.reading.problems import (
     InputError,

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from abscopt.instances.dvh.files.read import DvhFile
 from abscopt.instances.dvh.mapping import Map, prescription
 from abscopt.instances.dvh.measures import Curve, mean
-from abscopt.instances.dvh.read import DvhFile
 from abscopt.instances.prescriptions import Prescription
 from abscopt.instances.reading.problems import refused
 

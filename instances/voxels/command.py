@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from abscopt.instances.dvh.command import Answer, asking, check_set, completed
+from abscopt.instances.dvh.files.read import DvhFile, usable
 from abscopt.instances.dvh.mapping import map_of, prescription
-from abscopt.instances.dvh.read import DvhFile, usable
 from abscopt.instances.reading.problems import refused
 from abscopt.instances.voxels.archive import KEYS, read_archive
 from abscopt.instances.voxels.histogram import curve

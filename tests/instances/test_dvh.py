@@ -27,10 +27,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abscopt.instances.dvh import measures
+from abscopt.instances.dvh.files.read import read
+from abscopt.instances.dvh.files.tables import Kind
 from abscopt.instances.dvh.measures import Curve
 from abscopt.instances.dvh.points import asked, dose_at, measured
-from abscopt.instances.dvh.read import read
-from abscopt.instances.dvh.tables import Kind
 from abscopt.instances.load import InputError
 
 

@@ -15,8 +15,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from abscopt.instances.dvh.header import STRUCTURES, kind_of, prescribed_gy, units_of
-from abscopt.instances.dvh.tables import Kind, Table, dose_unit, number
+from abscopt.instances.dvh.files.header import STRUCTURES, kind_of, prescribed_gy, units_of
+from abscopt.instances.dvh.files.tables import Kind, Table, dose_unit, number
 from abscopt.instances.reading.problems import InputError, refused
 
 Found = tuple[list[Table], float | None]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from abscopt.instances.dvh.header import (
+from abscopt.instances.dvh.files.header import (
     PERSONAL,
     Heading,
     heading,
@@ -22,7 +22,7 @@ from abscopt.instances.dvh.header import (
     prescribed_gy,
     units_of,
 )
-from abscopt.instances.dvh.tables import Kind, Table, dose_unit, number
+from abscopt.instances.dvh.files.tables import Kind, Table, dose_unit, number
 from abscopt.instances.reading.problems import InputError, refused
 
 REMARK = re.compile(r"\s*\"?#")

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from abscopt.instances.dvh import exports, plain
+from abscopt.instances.dvh.files import exports, plain
+from abscopt.instances.dvh.files.tables import Kind
 from abscopt.instances.dvh.measures import Curve
-from abscopt.instances.dvh.tables import Kind
 from abscopt.instances.reading.problems import refused
 
 MOST_BYTES = 60_000_000

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from abscopt.instances.dvh.tables import GY, Kind, dose_unit, volume_unit
+from abscopt.instances.dvh.files.tables import GY, Kind, dose_unit, volume_unit
 from abscopt.instances.reading.problems import refused
 
 BRACKETED = re.compile(r"(?P<name>.*?)[\s_]*[\[(]\s*(?P<unit>[^\[\]()]+?)\s*[\])]\s*")
