@@ -18,7 +18,7 @@ from abscopt.optimizer.console.options import (
 from abscopt.optimizer.progress import ProgressLine
 
 if TYPE_CHECKING:
-    from abscopt.optimizer.sweeps.contest import Measure
+    from abscopt.optimizer.sweeps.contests.contest import Measure
 
 SOLVERS = ("highs", "scip", "cbc", "glpk", "gurobi", "cplex")
 
@@ -76,14 +76,14 @@ def compare_command(
     ratio of the best.
     """
     one_stream(csv_file, as_json)
-    from abscopt.optimizer.sweeps import contest
+    from abscopt.optimizer.sweeps.contests import contest
 
     stores = [file for file in cases if contest.is_store(file)]
     if stores:
         others = (cross, solvers, baseline, by_reference, changes)
         if len(stores) < len(cases) or any(others):
             raise click.UsageError("stores are compared with stores, without other options")
-        from abscopt.optimizer.sweeps import contest_shown
+        from abscopt.optimizer.sweeps.contests import contest_shown
 
         shown = contest_shown.Shown(contest.contest_of(stores), measure)
         if plot is not None:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from abscopt.optimizer.report.plots import COLORS, DASHES, STYLE
 
 if TYPE_CHECKING:
-    from abscopt.optimizer.sweeps.profile import Profile
+    from abscopt.optimizer.sweeps.contests.profile import Profile
 
 PLACE_AFTER_LAST = 1.5
 """The curves run on by this factor, so that their ends are seen to be flat."""

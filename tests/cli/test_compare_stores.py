@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from abscopt.instances.load import InputError
 from abscopt.optimizer import sweep
-from abscopt.optimizer.sweeps.contest import contest_of, disagreement, rows_of, verdict
-from abscopt.optimizer.sweeps.profile import profile
+from abscopt.optimizer.sweeps.contests.contest import contest_of, disagreement, rows_of, verdict
+from abscopt.optimizer.sweeps.contests.profile import profile
 
 INF = math.inf
 

@@ -9,8 +9,8 @@ from typing import Any
 from abscopt.optimizer.results.csv_rows import csv_rows
 from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.result import DISCLAIMER, FORMAT
-from abscopt.optimizer.sweeps.contest import Contest, Measure, rows_of
-from abscopt.optimizer.sweeps.profile import RATIOS
+from abscopt.optimizer.sweeps.contests.contest import Contest, Measure, rows_of
+from abscopt.optimizer.sweeps.contests.profile import RATIOS
 
 MOST_SHOWN = 60
 """Rows on a screen; files have them all."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from abscopt.instances.load import InputError, Problem
-from abscopt.optimizer.sweeps.profile import Profile, profile
+from abscopt.optimizer.sweeps.contests.profile import Profile, profile
 from abscopt.optimizer.sweeps.read import Store, read_store
 
 if TYPE_CHECKING:
