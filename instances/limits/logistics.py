@@ -124,6 +124,11 @@ class NewSitesLimit(Limit):
         """`new sites <= 0.1`."""
         return f"new sites <= {self.cap:g}"
 
+    @property
+    def counts_alone(self) -> bool:
+        """A lesion seeds less where it is irradiated: what one alone breaks, all may keep."""
+        return False
+
     def problems(self, place: str, instance: Instance) -> Iterator[Problem]:
         """Free courses, and nothing that seeds."""
         rule = f"limit {self.name} counts days before uniform courses only"

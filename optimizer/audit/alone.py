@@ -41,8 +41,9 @@ class Alone:
     def excluded(self) -> bool:
         """Whether no schedule can irradiate the lesion.
 
-        No other course and no drug lowers the load of a limit, so a course that fails alone fails
-        in every schedule; limits from below do not ask for anything of one lesion alone.
+        No other course and no drug lowers the load of a limit that is looked at here, so a course
+        that fails alone fails in every schedule; limits from below do not ask for anything of one
+        lesion alone, and those that other courses relieve (`counts_alone`) are left out.
         """
         return self.empty is not None or self.tried.excluded
 

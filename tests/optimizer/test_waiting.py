@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
 import numpy as np
 import pytest
 from brute_force import agrees, enumerate_by_judge
-from plain_cases import lesion, plain_case, uniform
+from plain_cases import CITED, lesion, plain_case, uniform
 from random_instances import Raw, random_case
 
 from abscopt.instances import InputError, build, load
 from abscopt.instances.schema import Instance
 from abscopt.models.dissemination import expected_new_sites
 from abscopt.optimizer import solve
+from abscopt.optimizer.audit import case_audit
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.schedule import Fraction, Schedule, standard_schedule
 
@@ -116,3 +118,23 @@ def test_a_free_course_is_refused() -> None:
     raw = plain_case([lesion(course=course)], [], horizon_days=[30])
     with pytest.raises(InputError, match="counts days before uniform courses only"):
         with_limit(raw, cap=1.0)
+
+
+@pytest.mark.parametrize("asked", ["demand", "floor"])
+@pytest.mark.parametrize("method", ["auto", "single"])
+def test_a_limit_that_every_lesion_alone_breaks_may_be_kept_by_all(
+    asked: str, method: Literal["auto", "single"]
+) -> None:
+    """An untreated lesion seeds until the horizon: beside it no course of the other one is enough."""
+    demand = {"least_bed_gy": 5.0} if asked == "demand" else {}
+    lesions = [
+        lesion(name, course=uniform([1], [6.0]), volume_cm3=40.0, **demand)
+        for name in ("left", "right")
+    ]
+    floor = {"name": "both", "kind": "logistics", "quantity": "lesions", "floor": 2, **CITED}
+    raw = plain_case(lesions, [floor] if asked == "floor" else [], horizon_days=[30])
+    case = with_limit(raw, cap=0.1)
+    assert [note.kind for note in case_audit(case).notes] == []
+    result = solve(case, method=method)
+    assert result.status == "optimal" and result.schedule is not None
+    assert {f.lesion for f in result.schedule.fractions} == {"left", "right"}
