@@ -16,6 +16,7 @@ from abscopt.instances.checks.phases import phase_problems
 from abscopt.instances.checks.ranges import outside
 from abscopt.instances.checks.size import too_large
 from abscopt.instances.history.problems import history_problems
+from abscopt.instances.history.walks import BELOW_TRANSITION
 from abscopt.instances.lesions import DEMANDS
 from abscopt.instances.limits import OrganLimit
 from abscopt.instances.observation import observation_problems
@@ -145,8 +146,7 @@ def _uniform(
         if block.fractions_per_day > 1 and transition is not None:
             most = max(block.levels_gy)
             if most > transition:
-                rule = "several fractions a day must stay below the LQ-L transition dose"
-                yield f"{place}.doses_gy", most, rule
+                yield f"{place}.doses_gy", most, BELOW_TRANSITION
 
 
 def _free(instance: Instance, i: int, lesion: Lesion, course: FreeCourse) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from abscopt.instances.history.walks import BELOW_TRANSITION
 from abscopt.instances.reading.problems import listing
 
 if TYPE_CHECKING:
@@ -42,5 +43,4 @@ def phase_problems(
         transition = lesion.lql_transition_gy
         most = max(phase.levels_gy)
         if phase.fractions_per_day > 1 and transition is not None and most > transition:
-            rule = "several fractions a day must stay below the LQ-L transition dose"
-            yield f"{where}.doses_gy", most, rule
+            yield f"{where}.doses_gy", most, BELOW_TRANSITION

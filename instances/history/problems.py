@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from abscopt.instances.calendar import date_of
+from abscopt.instances.history.walks import BELOW_TRANSITION
 from abscopt.instances.reading.problems import listing
 from abscopt.instances.regimens import dose_problem
 
 if TYPE_CHECKING:
-    from abscopt.instances.history.delivered import Delivered, OldPlan
+    from abscopt.instances.history.delivered import Delivered, OldPlan, Rest
     from abscopt.instances.history.events import Dated, FractionEntry
+    from abscopt.instances.lesions import Lesion
     from abscopt.instances.schema import Instance
 
 Problem = tuple[str, object, str]
@@ -70,6 +72,20 @@ def _names(instance: Instance, delivered: Delivered) -> Iterator[Problem]:
                 if getattr(rest, key) is not None:
                     rule = "belongs to a uniform course: phases go on as their menu says"
                     yield f"delivered.rest[{i}].{key}", getattr(rest, key), rule
+        if lesion is not None:
+            yield from _twice_daily(lesion, rest, f"delivered.rest[{i}].twice_daily_days")
+
+
+def _twice_daily(lesion: Lesion, rest: Rest, place: str) -> Iterator[Problem]:
+    """Days with two fractions that are asked for, of doses whose pairs have no formula."""
+    course, transition = lesion.course, lesion.lql_transition_gy
+    if course is None or transition is None or not any(rest.twice_daily_days or ()):
+        return
+    levels = rest.levels_gy or course.levels_gy
+    if course.form == "uniform" and rest.levels_gy is None:
+        levels = tuple(dose for block in course.blocks for dose in block.levels_gy)
+    if min(levels) > transition:
+        yield place, rest.twice_daily_days, f"{BELOW_TRANSITION} ({transition:g} Gy)"
 
 
 def _events(
@@ -145,7 +161,11 @@ def _days_of_lesions(
         one_way = row.lesion not in phased
         if one_way and ways.setdefault(row.lesion, row.technique) != row.technique:
             yield f"{place}[{i}].technique", row.technique, f"{row.lesion} has another one before"
+    transitions = {lesion.name: lesion.lql_transition_gy for lesion in instance.lesions}
     for (lesion, day), rows in days.items():
+        transition = transitions.get(lesion)
+        if transition is not None and len(rows) > 1 and max(r.dose_gy for r in rows) > transition:
+            yield place, day, f"{BELOW_TRANSITION} ({transition:g} Gy of {lesion})"
         slots = sorted(row.fraction_of_day for row in rows)
         if len(set(slots)) < len(slots):
             yield place, day, f"{lesion} has one fraction twice on this day"

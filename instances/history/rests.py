@@ -18,7 +18,7 @@ from abscopt.instances.calendar import first_open, is_machine_day, is_open, is_s
 from abscopt.instances.history.delivered import Rest
 from abscopt.instances.history.past import Course, Past, past_of
 from abscopt.instances.history.phased import Whole, phased_rests, resumed_phases
-from abscopt.instances.history.walks import days_with_two, walk
+from abscopt.instances.history.walks import days_with_two, of_unknown_kill, walk
 from abscopt.instances.reading.problems import refused
 
 if TYPE_CHECKING:
@@ -126,16 +126,16 @@ def _continued(instance: Instance, lesion: Lesion, past: Past) -> Continued:
     if lesion.course is not None and lesion.course.form == "phases":
         return _of_phases(instance, lesion, past)
     timed = dict.fromkeys([_timed_course(given)] if given else [])
-    timed |= dict.fromkeys(
-        map(_timed_course, _resumed(instance, past, lesion.name, given, planned))
-    )
+    resumed = _resumed(instance, past, lesion.name, given, planned)
+    timed |= dict.fromkeys(map(_timed_course, resumed))
     for rest in _rests(instance, lesion, past, given, planned):
         timed[rest] = None
         if len(timed) > MOST_RESTS:
             rule = f"at most {MOST_RESTS} courses may follow: fewer doses, numbers or start days"
             raise refused(instance.name, "delivered.rest", lesion.name, rule)
-    inside = tuple(course for course in timed if course[0][-1][0] < instance.days)
-    return Continued(technique, inside, bool(given))
+    inside = (course for course in timed if course[0][-1][0] < instance.days)
+    offered = tuple(course for course in inside if not of_unknown_kill(lesion, *course))
+    return Continued(technique, offered, bool(given))
 
 
 def _stopped(past: Past, lesion: Lesion) -> Continued:
@@ -165,11 +165,13 @@ def _of_phases(instance: Instance, lesion: Lesion, past: Past) -> Continued:
             rule = f"at most {MOST_RESTS} courses may follow: fewer doses, numbers or gaps"
             raise refused(instance.name, "delivered.rest", lesion.name, rule)
     inside = [course for course in courses if course and course[-1][0] < instance.days]
+    timed = [_timed_course(tuple(fraction[:3] for fraction in course)) for course in inside]
+    offered = [i for i, course in enumerate(timed) if not of_unknown_kill(lesion, *course)]
     return Continued(
         lesion.ways[0].name,
-        tuple(_timed_course(tuple(fraction[:3] for fraction in course)) for course in inside),
+        tuple(timed[i] for i in offered),
         bool(given),
-        tuple(tuple(way for _, _, _, way in course) for course in inside),
+        tuple(tuple(way for _, _, _, way in inside[i]) for i in offered),
     )
 
 
@@ -329,8 +331,8 @@ def _offers(
 
 def _twice(rest: Rest, missed: int) -> tuple[int, ...]:
     """Numbers of days with two fractions: those stated and none, or up to those missed."""
-    stated = rest.twice_daily_days
-    return tuple(sorted({0, *(range(missed + 1) if stated is None else stated)}))
+    numbers = range(missed + 1) if rest.twice_daily_days is None else rest.twice_daily_days
+    return tuple(sorted({0, *numbers}))
 
 
 def _is_whole(instance: Instance, lesion: Lesion, given: Course) -> bool:

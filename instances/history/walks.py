@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from abscopt.instances.calendar import first_open
 
 if TYPE_CHECKING:
     from abscopt.instances.calendar import Calendar
+    from abscopt.instances.lesions import Lesion
+
+BELOW_TRANSITION = "several fractions a day must stay below the LQ-L transition dose"
 
 
 def days_with_two(calendar: Calendar, days: Sequence[int], twice: int) -> Iterable[frozenset[int]]:
@@ -36,3 +40,19 @@ def walk(
             return None
         days.append(day)
     return tuple(days)
+
+
+def of_unknown_kill(
+    lesion: Lesion, timing: Sequence[tuple[int, int]], doses_gy: Sequence[float]
+) -> bool:
+    """Whether a day has several fractions above the LQ-L transition: their pairs have no formula.
+
+    Parameters
+    ----------
+    timing : day of every fraction and its position in the day, in order
+    """
+    transition = lesion.lql_transition_gy
+    return transition is not None and any(
+        day == before and gy > transition
+        for ((before, _), (day, _)), gy in zip(pairwise(timing), doses_gy[1:], strict=True)
+    )

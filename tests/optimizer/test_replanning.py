@@ -266,6 +266,27 @@ def test_twice_a_day_makes_up_for_a_missed_week() -> None:
     assert cord.value == pytest.approx(35 * 1.2 * 1.6 + 5 * 2 * phi * 1.44 / 2, abs=1e-9)
 
 
+def test_two_a_day_stay_below_the_lql_transition() -> None:
+    """Pairs of fractions above it have no formula: a menu may not state them, nor a past add them."""
+    tumor = {"lesions.larynx.repair_half_time_hours": 4.0, "lesions.larynx.lql_transition_gy": 1.5}
+    case = _gap_case().with_(tumor)
+    begun_case = with_past(case, _ten_of_two())
+    further = [one for one in all_rests(begun_case) if len(one.fractions) > 10]
+    assert further and all(f.slot == 0 for one in further for f in one.fractions)
+    found = disagreements(begun_case, 0, 20)
+    assert (found["value"], found["feasibility"]) == (0, 0)
+    above = with_past(case.with_({"lesions.larynx.lql_transition_gy": 2.0}), _ten_of_two())
+    assert any(f.slot == 1 for one in all_rests(above) for f in one.fractions)
+    twice = {"lesion": "larynx", "day": 0, "dose_gy": 2.0, "fraction_of_day": 2}
+    given = _ten_of_two()["fractions"]
+    for wrong in (
+        _ten_of_two(rest=[{"lesion": "larynx", "twice_daily_days": [0, 2]}]),
+        _ten_of_two() | {"fractions": [*given, twice]},
+    ):
+        with pytest.raises(InputError, match="below the LQ-L transition"):
+            with_past(case, wrong)
+
+
 def test_weekends_make_up_for_it_too() -> None:
     rest = {"lesion": "larynx", "weekends": True, "twice_daily_days": [0]}
     study = replan(_gap_case(), _ten_of_two(rest=[rest]), time_limit=30)

@@ -18,6 +18,9 @@ from abscopt.optimizer.programme.margins import BAND_SCALE, RANGE_MARGIN
 if TYPE_CHECKING:
     from abscopt.optimizer.programme.data import Data
 
+DROPPED = 1e-9
+"""HiGHS takes coefficients up to this for 0; larger ones in their place bound from above."""
+
 
 def lymphocyte_bands(model: Any, data: Data) -> None:
     """low <= sum_j a[j, k] x[j] <= high where y[k, band] = 1."""
@@ -50,21 +53,24 @@ def lymphocyte_bands(model: Any, data: Data) -> None:
 def systemic_effect(model: Any, data: Data) -> None:
     """Z[h] <= exp(-low - chemo[k]) sum_j g[j, k, h] x[j] + free lesions + M (1 - y[k, band]).
 
-    The band's best value is used in all of it, so the programme bounds the truth from above.
+    The band's best value is used in all of it, so the programme bounds the truth from above. Z and
+    M are in `data.effect_unit`.
     """
     gain = data.columns.gain
-    greatest_effect = data.greatest_effect
+    greatest_effect, unit = data.greatest_effect / data.effect_unit, data.effect_unit
     model.effect = pyo.Var(
         data.horizons, bounds=lambda m, h: (0, float(greatest_effect[:, h].max())), initialize=0
     )
 
     def rule(m: Any, b: int, h: int) -> Any:
         k, low, _ = data.refinement.bands[b]
-        scale = math.exp(-low - float(data.chemo[k]))
+        scale = math.exp(-low - float(data.chemo[k])) / unit
         column = scale * gain[k, :, h]
+        if unit > 1.0:
+            column = np.where(column > 0.0, np.maximum(column, DROPPED), 0.0)
         used = np.flatnonzero(column > 1e-12)
         total = terms(column[used].tolist(), (m.x[j] for j in used.tolist()))
-        total = total + flow.effect_of_free(m, data, h)
+        total = total + flow.effect_of_free(m, data, h) / unit
         return m.effect[h] <= total + float(greatest_effect[:, h].max()) * (1 - m.y[b])
 
     model.systemic_effect = pyo.Constraint(data.bands, data.horizons, rule=rule)
@@ -72,17 +78,19 @@ def systemic_effect(model: Any, data: Data) -> None:
 
 def saturation(model: Any, data: Data) -> None:
     """S[h] <= sat(z) + sat'(z) (Z[h] - z) at every tangent point z; sat(Z) = M Z / (Z + M)."""
-    maximum = data.instance.immune.effect_maximum_nats
+    maximum, unit = data.instance.immune.effect_maximum_nats, data.effect_unit
     model.kill = pyo.Var(data.horizons, domain=pyo.NonNegativeReals)
     if maximum is None:
-        model.saturation = pyo.Constraint(data.horizons, rule=lambda m, h: m.kill[h] <= m.effect[h])
+        model.saturation = pyo.Constraint(
+            data.horizons, rule=lambda m, h: m.kill[h] <= unit * m.effect[h]
+        )
         return
     points = data.refinement.effects
 
     def rule(m: Any, h: int, i: int) -> Any:
         z = points[i]
         slope = (maximum / (z + maximum)) ** 2
-        return m.kill[h] <= float(immune.saturate(z, maximum)) + slope * (m.effect[h] - z)
+        return m.kill[h] <= float(immune.saturate(z, maximum)) + slope * (unit * m.effect[h] - z)
 
     model.saturation = pyo.Constraint(data.horizons, range(len(points)), rule=rule)
 
