@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from abscopt.instances.calendar import date_of
-from abscopt.instances.history.walks import BELOW_TRANSITION
+from abscopt.instances.history.walks import BELOW_TRANSITION, most_of_a_pair
 from abscopt.instances.reading.problems import listing
 from abscopt.instances.regimens import dose_problem
 
@@ -78,14 +79,15 @@ def _names(instance: Instance, delivered: Delivered) -> Iterator[Problem]:
 
 def _twice_daily(lesion: Lesion, rest: Rest, place: str) -> Iterator[Problem]:
     """Days with two fractions that are asked for, of doses whose pairs have no formula."""
-    course, transition = lesion.course, lesion.lql_transition_gy
-    if course is None or transition is None or not any(rest.twice_daily_days or ()):
+    course = lesion.course
+    if course is None or not any(rest.twice_daily_days or ()):
         return
     levels = rest.levels_gy or course.levels_gy
     if course.form == "uniform" and rest.levels_gy is None:
         levels = tuple(dose for block in course.blocks for dose in block.levels_gy)
-    if min(levels) > transition:
-        yield place, rest.twice_daily_days, f"{BELOW_TRANSITION} ({transition:g} Gy)"
+    if min(levels) > most_of_a_pair(lesion):
+        rule = f"{BELOW_TRANSITION} ({most_of_a_pair(lesion):g} Gy)"
+        yield place, rest.twice_daily_days, rule
 
 
 def _events(
@@ -161,11 +163,10 @@ def _days_of_lesions(
         one_way = row.lesion not in phased
         if one_way and ways.setdefault(row.lesion, row.technique) != row.technique:
             yield f"{place}[{i}].technique", row.technique, f"{row.lesion} has another one before"
-    transitions = {lesion.name: lesion.lql_transition_gy for lesion in instance.lesions}
+    most = {lesion.name: most_of_a_pair(lesion) for lesion in instance.lesions}
     for (lesion, day), rows in days.items():
-        transition = transitions.get(lesion)
-        if transition is not None and len(rows) > 1 and max(r.dose_gy for r in rows) > transition:
-            yield place, day, f"{BELOW_TRANSITION} ({transition:g} Gy of {lesion})"
+        if len(rows) > 1 and max(r.dose_gy for r in rows) > most.get(lesion, math.inf):
+            yield place, day, f"{BELOW_TRANSITION} ({most[lesion]:g} Gy of {lesion})"
         slots = sorted(row.fraction_of_day for row in rows)
         if len(set(slots)) < len(slots):
             yield place, day, f"{lesion} has one fraction twice on this day"

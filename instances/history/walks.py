@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -42,17 +43,28 @@ def walk(
     return tuple(days)
 
 
+def most_of_a_pair(lesion: Lesion) -> float:
+    """Dose in Gy above which fractions of one day may not be: their pairs have no formula.
+
+    Where repair between them is complete there are no pairs.
+    """
+    transition = lesion.lql_transition_gy
+    if transition is None or lesion.repair_half_time_hours is None:
+        return math.inf
+    return transition
+
+
 def of_unknown_kill(
     lesion: Lesion, timing: Sequence[tuple[int, int]], doses_gy: Sequence[float]
 ) -> bool:
-    """Whether a day has several fractions above the LQ-L transition: their pairs have no formula.
+    """Whether a day has several fractions above `most_of_a_pair`.
 
     Parameters
     ----------
     timing : day of every fraction and its position in the day, in order
     """
-    transition = lesion.lql_transition_gy
-    return transition is not None and any(
-        day == before and gy > transition
+    most = most_of_a_pair(lesion)
+    return math.isfinite(most) and any(
+        day == before and gy > most
         for ((before, _), (day, _)), gy in zip(pairwise(timing), doses_gy[1:], strict=True)
     )

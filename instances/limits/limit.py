@@ -51,6 +51,11 @@ class Limit(LibraryTable):
         """Whether it says something of one lesion alone."""
         return True
 
+    @property
+    def matched(self) -> tuple[str, ...]:
+        """Names of lesions whose courses must match each other."""
+        return ()
+
     def falls_with_fractions(self, instance: Instance) -> bool:
         """Whether more fractions of the same dose can load less."""
         return False

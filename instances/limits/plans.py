@@ -51,6 +51,11 @@ class OnePlanLimit(Limit):
         return False
 
     @property
+    def matched(self) -> tuple[str, ...]:
+        """All of its lesions."""
+        return self.lesions
+
+    @property
     def words(self) -> str:
         """`one plan: a, b`."""
         return f"one plan: {', '.join(self.lesions)}"

@@ -5,16 +5,21 @@ start and interval fixed, it grows with the number of fractions, since a longer 
 of the shorter one. So of each block and technique only the smallest number of fractions at the
 smallest dose needs to be looked at, on each start day and interval; every number where a table is
 looked up that allows more per fraction in more fractions. Of phases all timings are looked at.
+
+Courses of one group differ in their days alone: what one of them loads on a limit that does not
+depend on days, all of them do.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from abscopt.instances.calendar import course_days
 from abscopt.instances.history.rests import from_today
 from abscopt.instances.phase_timings import phase_timings
+from abscopt.instances.sparing import DailyFactors
 from abscopt.optimizer.schedule import Fraction
 
 if TYPE_CHECKING:
@@ -26,21 +31,34 @@ Course = tuple[Fraction, ...]
 
 
 def least_courses(instance: Instance, lesion: Lesion) -> Iterator[Iterator[Course]]:
-    """Per block and technique (one group for a free course): its least courses, all timings."""
+    """Groups of least courses that differ in their days alone, all timings of each."""
     menu = lesion.course
     assert menu is not None
     if menu.form == "free":
-        dose = min(menu.levels_gy)
-        yield ((Fraction(day, lesion.name, dose, 0, lesion.ways[0].name),) for day in menu.days)
+        dose, way = min(menu.levels_gy), lesion.ways[0].name
+        for days in [[day] for day in menu.days] if _daily(lesion) else [menu.days]:
+            yield ((Fraction(day, lesion.name, dose, 0, way),) for day in days)
         return
     if menu.form == "phases":
-        yield _phased(instance, lesion)
+        yield from (group for _, group in itertools.groupby(_phased(instance, lesion), _given))
         return
     every = any(limit.falls_with_fractions(instance) for limit in instance.limits)
     for block in menu.blocks:
         for count in sorted(set(block.fractions)) if every else [min(block.fractions)]:
             for way in lesion.ways:
                 yield _timed(instance, lesion, menu, block, way, count)
+
+
+def _daily(lesion: Lesion) -> bool:
+    """Whether what an organ receives depends on the day."""
+    ways = (lesion.sparing, *(way.sparing for way in lesion.ways))
+    factors = (f for sparing in ways for points in sparing.values() for f in points.values())
+    return any(isinstance(factor, DailyFactors) for factor in factors)
+
+
+def _given(course: Course) -> tuple[tuple[float, int, str], ...]:
+    """Everything of a course but its days."""
+    return tuple((f.dose_gy, f.slot, f.technique) for f in course)
 
 
 def _phased(instance: Instance, lesion: Lesion) -> Iterator[Course]:

@@ -5,7 +5,9 @@ same start and rhythm has all days of the shorter one; drugs only add to loads. 
 asks for more, the smallest dose and number of fractions stand in for the rest of a menu, and an
 agent that may be left out is. What asks for more: a BED (the least dose that has it without drugs
 stands in for higher ones), radiation that must not end long before a drug starts (numbers of
-fractions stay), and control (nothing is left out).
+fractions stay), and control (nothing is left out). Numbers stay as well where a published table
+allows more per fraction in more fractions; lesions of one plan and lesions with a past keep their
+menus, whose courses depend on each other and on what was given.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from abscopt.instances.calendar import course_days, is_machine_day, is_start_day
 from abscopt.instances.courses import CourseBlock, UniformCourse
+from abscopt.instances.history.rests import has_begun
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.schedule import Fraction, Schedule
 
@@ -28,9 +31,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Needs:
-    """What a case asks of courses beside their loads."""
+    """What a case asks of courses beside their loads.
 
-    late_end: bool
+    Attributes
+    ----------
+    every_number : whether more fractions may be what keeps a rule or a limit
+    matched : names of lesions whose courses another lesion's must match
+    """
+
+    every_number: bool
+    matched: frozenset[str]
 
 
 def least_loading(instance: Instance) -> Instance:
@@ -40,7 +50,11 @@ def least_loading(instance: Instance) -> Instance:
     agents = instance.agents
     if not _drugs_add_bed(instance):
         agents = tuple(agent for agent in agents if not agent.optional)
-    needs = _Needs(any(agent.max_days_after_radiation is not None for agent in agents))
+    needs = _Needs(
+        any(agent.max_days_after_radiation is not None for agent in agents)
+        or any(limit.falls_with_fractions(instance) for limit in instance.limits),
+        frozenset(name for limit in instance.limits for name in limit.matched),
+    )
     lesions = tuple(_least(instance, lesion, needs) for lesion in instance.lesions)
     objective = instance.objective.unchecked({"kind": "tumor_bed"})
     return instance.unchecked(
@@ -58,10 +72,10 @@ def _drugs_add_bed(instance: Instance) -> bool:
 
 def _least(instance: Instance, lesion: Lesion, needs: _Needs) -> Lesion:
     course = lesion.course
-    if course is None or not lesion.irradiable:
+    if course is None or lesion.name in needs.matched or has_begun(instance, lesion):
         return lesion
     if course.form == "free":
-        uniform = None if needs.late_end else _one_fraction(instance, lesion, course)
+        uniform = None if needs.every_number else _one_fraction(instance, lesion, course)
         return lesion if uniform is None else lesion.unchecked({"course": uniform})
     if course.form == "phases":
         return lesion
@@ -84,33 +98,33 @@ def _blocks(
 ) -> Iterator[CourseBlock]:
     """Of each number of fractions the doses that may be the least; of some numbers, none."""
     for fractions in sorted(set(block.fractions)):
-        levels = _levels(instance, lesion, block, fractions)
+        levels, least_is_enough = _levels(instance, lesion, block, fractions)
         yield CourseBlock.model_construct(
             fractions=(fractions,),
             doses_gy=levels,
             fractions_per_day=block.fractions_per_day,
             interval_days=block.interval_days,
         )
-        if len(levels) == 1 and levels[0] == block.levels_gy[0] and not needs.late_end:
+        if least_is_enough and not needs.every_number:
             return  # every longer course has these days and doses, and more
 
 
 def _levels(
     instance: Instance, lesion: Lesion, block: CourseBlock, fractions: int
-) -> tuple[float, ...]:
-    """Doses up to the least one that has the demanded BED without drugs."""
+) -> tuple[tuple[float, ...], bool]:
+    """Doses up to the least one that has the demanded BED without drugs; whether all have it."""
     levels, asked = block.levels_gy, lesion.least_bed
     if asked is None:
-        return levels[:1]
+        return levels[:1], True
     days = some_days(instance, lesion, block, fractions)
     if days is None:
-        return levels
+        return levels, False
     first, last = 0, len(levels)  # the least dose that reaches is at first ... last
     while first < last:
         middle = (first + last) // 2
         reaches = bed_gy(instance, lesion, days, block.fractions_per_day, levels[middle]) >= asked
         first, last = (first, middle) if reaches else (middle + 1, last)
-    return levels[: first + 1]
+    return levels[: first + 1], first == 0
 
 
 def some_days(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -85,7 +86,8 @@ def lesion_words(oracle: Oracle, caps: Instance, lesion: Lesion) -> str | None:
 
     None where some course of it keeps the limits of the case `caps`.
     """
-    case = alone(caps, lesion)
+    limits = tuple(limit for limit in caps.limits if limit.counts_alone)
+    case = alone(caps.unchecked({"limits": limits}), lesion)
     if oracle.schedule(case) is not None:
         return None
     nearest = _nearest(case, lesion)
@@ -154,7 +156,7 @@ def _courses(case: Instance, lesion: Lesion) -> Iterator[tuple[Fraction, ...]]:
     if menu is None or menu.form == "free":
         return
     if menu.form == "phases":
-        yield from next(least_courses(case, lesion))
+        yield from itertools.chain.from_iterable(least_courses(case, lesion))
         return
     for way in lesion.ways:
         for block in menu.blocks:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from plain_cases import EVERY_DAY, Raw, all_schedules, lesion, limit, plain_case, uniform
+from plain_cases import (
+    EVERY_DAY,
+    Raw,
+    all_schedules,
+    free,
+    lesion,
+    limit,
+    plain_case,
+    uniform,
+)
 from widened_instances import widened_case
 
 from abscopt.instances import build
@@ -197,3 +206,33 @@ def test_a_lesion_with_a_feasible_schedule_of_its_own_is_not_excluded() -> None:
                     assert one.excluded is not fits
                     counts[fits] += 1
     assert min(counts.values()) > 10
+
+
+@pytest.mark.parametrize("kind", ["mean", "bed", "dose_volume"])
+def test_another_day_may_fit_where_factors_differ_from_day_to_day(kind: str) -> None:
+    by_day = {"days": [0, 1, 2], "values": [1.0, 0.1, 0.5]}
+    cap = limit(kind, "cap", organ="organ", cap_gy=3.0)
+    cap |= {"alpha_beta_gy": 3.0} if kind == "bed" else {}
+    cap |= {"point": "max"} if kind == "dose_volume" else {}
+    tumor = lesion(
+        course=free([0, 1, 2], [8.0]),
+        sparing={"organ": {"max": by_day, "mean": by_day}},
+        least_bed_gy=5.0,
+    )
+    case = build(plain_case([tumor], [cap], horizon_days=[30], calendar=EVERY_DAY))
+    assert not lesions_alone(case)[0].excluded
+    result = solve(case)
+    assert result.schedule is not None and [f.day for f in result.schedule.fractions] == [1]
+
+
+def test_a_shorter_list_of_phases_may_fit_where_a_longer_one_does_not() -> None:
+    """The mean does not depend on days, but on whether the second phase is given."""
+    first = {"fractions": [2], "doses_gy": [4.0]}
+    second = {"fractions": [2], "doses_gy": [4.0], "optional": True}
+    course = {"form": "phases", "phases": [first, second]}
+    tumor = lesion(course=course, sparing={"organ": {"mean": 0.5}}, least_bed_gy=5.0)
+    cap = limit("mean", "cap", organ="organ", cap_gy=5.0)
+    case = build(plain_case([tumor], [cap], horizon_days=[30]))
+    assert not lesions_alone(case)[0].excluded
+    result = solve(case)
+    assert result.schedule is not None and len(result.schedule.fractions) == 2

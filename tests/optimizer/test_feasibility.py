@@ -13,6 +13,7 @@ from abscopt.optimizer import explain, explain_lesion, solve
 from abscopt.optimizer.feasibility.members import members_of, without
 from abscopt.optimizer.feasibility.oracle import Oracle, keeps
 from abscopt.optimizer.progress import Clock
+from abscopt.optimizer.replanning.started import with_past
 from abscopt.optimizer.schedule import Fraction, Schedule
 
 INFEASIBLE = (5, 6, 13, 18, 20, 26, 29)
@@ -115,3 +116,57 @@ def test_members_are_removed_one_by_one() -> None:
 def test_nothing_is_claimed_where_there_is_no_time() -> None:
     found = explain("oligomet-4", time_limit=0)
     assert found.feasible is None and not found.complete and not found.conflicts
+
+
+def two_of_a_plan(**limits: float) -> Instance:
+    """The first lesion's demand needs three fractions, which the other one's then must have."""
+    demand = {"least_bed_gy": 30.0, "sparing": {"organ": {"max": 1.0}}}
+    both = [
+        lesion("first", course=uniform([1, 3], [8.0]), **demand),
+        lesion("second", course=uniform([1, 3], [8.0])),
+    ]
+    plan = limit("one_plan", "plan", lesions=["first", "second"])
+    return built(both, [plan, *(bed_limit(cap) for cap in limits.values())])
+
+
+def test_lesions_of_one_plan_keep_courses_that_match() -> None:
+    found = Oracle(Clock(None)).schedule(two_of_a_plan())
+    assert found is not None and len(found.fractions) == 6
+
+
+def test_a_plan_in_a_conflict_is_kept_or_not() -> None:
+    """The plan as a member has nothing to loosen: it is done without."""
+    case = two_of_a_plan().with_({"lesions.second.course.fractions": [1]})
+    found = explain(case)
+    assert not found.feasible
+    assert {change.changes for change in found.relaxations} >= {("remove limits.plan",)}
+    assert not any("alone" in words for words in found.conflicts[0].words)
+
+
+def test_more_fractions_are_tried_where_a_table_allows_more_in_more() -> None:
+    table = limit(
+        "dose_by_fractions", "table", organ="organ", fractions=[1, 3], limits_gy=[12.0, 42.0]
+    )
+    floor = limit("logistics", "floor", quantity="lesions", floor=1)
+    course = uniform([1, 3], [13.0])
+    case = built([lesion(course=course, sparing={"organ": {"max": 1.0}})], [table, floor])
+    found = Oracle(Clock(None)).schedule(case)
+    assert found is not None and len(found.fractions) == 3
+
+
+def test_a_demand_counts_what_was_given() -> None:
+    """After 0.5 Gy in place of 8, the 8 Gy left would miss 20 Gy of BED; 11 Gy reach it."""
+    course = uniform([2], [5.0, 8.0, 11.0])
+    case = built([lesion("a", course=course, least_bed_gy=20.0)])
+    past = {"today": 1, "fractions": [{"lesion": "a", "day": 0, "dose_gy": 0.5}]}
+    found = Oracle(Clock(None)).schedule(with_past(case, past))
+    assert found is not None and found.fractions[-1].dose_gy == 11.0
+
+
+@pytest.mark.parametrize("demand", ["least_bed_gy", "least_eqd2_gy"])
+def test_more_fractions_are_tried_where_one_does_not_reach_a_demand(demand: str) -> None:
+    """One dose on the menu: 1 x 8 Gy has a BED of 14.4 Gy, 3 x 8 Gy has 43.2."""
+    case = built([lesion(course=uniform([1, 2, 3], [8.0]), **{demand: 30.0})])
+    found = Oracle(Clock(None)).schedule(case)
+    assert found is not None and len(found.fractions) == 3
+    assert explain(case).feasible
