@@ -62,6 +62,11 @@ def schedule_of(
     return Schedule.of(fractions, infusions)
 
 
+def growing(candidates: Candidates) -> set[str]:
+    """Names of limits that more fractions load more: what breaks them does so in longer choices."""
+    return {load.limit.name for load in candidates.every_limit if load.grows}
+
+
 def excluded_set(
     candidates: Candidates, judge: Judge, data: Data, picked: list[int], plan: PlanId
 ) -> Cut:
@@ -71,11 +76,11 @@ def excluded_set(
     limit too. The widened group holds every other column of one lesion (or day) that breaks a
     limit with the rest of the choice.
     """
-    growing = {load.limit.name for load in candidates.every_limit if load.grows}
+    names = growing(candidates)
 
     def broken(choice: list[int]) -> bool:
         verdict = judge.evaluate(schedule_of(candidates, data.columns, choice, plan))
-        return not growing.isdisjoint(verdict.broken_limits)
+        return not names.isdisjoint(verdict.broken_limits)
 
     return Cut(alike(data, plan), smallest(data.columns, picked, broken))
 

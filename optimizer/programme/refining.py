@@ -11,7 +11,12 @@ import numpy as np
 from abscopt.optimizer.candidates.flows import flows_of
 from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.mip import SolverError
-from abscopt.optimizer.programme.cuts import excess_cuts, excluded_choice, excluded_set
+from abscopt.optimizer.programme.cuts import (
+    excess_cuts,
+    excluded_choice,
+    excluded_set,
+    growing,
+)
 from abscopt.optimizer.programme.data import Data, data_of
 from abscopt.optimizer.programme.refinement import (
     LEAST_EFFECT,
@@ -70,8 +75,8 @@ def refined(
     if not verdict.admissible:
         if verdict.obstacles:
             raise SolverError(f"the programme broke a rule: {verdict.obstacles[0]}")
-        limits = {limit.name for limit in candidates.instance.limits}
-        if limits.isdisjoint(verdict.broken_limits):  # a demand, missed within an approximation
+        if growing(candidates).isdisjoint(verdict.broken_limits):
+            # A demand or a limit that falls with fractions, missed within a tolerance of HiGHS.
             cut = excluded_choice(data, picked, plan)
             refined = exact_at(data, picked, plan, verdict)
             return replace(refined, cuts=(*refined.cuts, cut))

@@ -267,7 +267,7 @@ def test_twice_a_day_makes_up_for_a_missed_week() -> None:
 
 
 def test_two_a_day_stay_below_the_lql_transition() -> None:
-    """Pairs of fractions above it have no formula: a menu may not state them, nor a past add them."""
+    """Pairs of fractions above it have no formula: no menu states them, no past adds them."""
     tumor = {"lesions.larynx.repair_half_time_hours": 4.0, "lesions.larynx.lql_transition_gy": 1.5}
     case = _gap_case().with_(tumor)
     begun_case = with_past(case, _ten_of_two())

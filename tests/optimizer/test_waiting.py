@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import pytest
 from brute_force import agrees, enumerate_by_judge
-from plain_cases import CITED, lesion, plain_case, uniform
+from plain_cases import CITED, bed_limit, lesion, plain_case, uniform
 from random_instances import Raw, random_case
 
 from abscopt.instances import InputError, build, load
@@ -125,7 +125,7 @@ def test_a_free_course_is_refused() -> None:
 def test_a_limit_that_every_lesion_alone_breaks_may_be_kept_by_all(
     asked: str, method: Literal["auto", "single"]
 ) -> None:
-    """An untreated lesion seeds until the horizon: beside it no course of the other one is enough."""
+    """An untreated lesion seeds until the horizon: beside it no course of the other is enough."""
     demand = {"least_bed_gy": 5.0} if asked == "demand" else {}
     lesions = [
         lesion(name, course=uniform([1], [6.0]), volume_cm3=40.0, **demand)
@@ -138,3 +138,14 @@ def test_a_limit_that_every_lesion_alone_breaks_may_be_kept_by_all(
     result = solve(case, method=method)
     assert result.status == "optimal" and result.schedule is not None
     assert {f.lesion for f in result.schedule.fractions} == {"left", "right"}
+
+
+@pytest.mark.parametrize("above", [2e-9, -2e-9])
+def test_a_programme_that_misses_the_limit_by_a_tolerance_goes_on(above: float) -> None:
+    """No course: what is seeded lies within the solver's tolerance of the cap, on either side."""
+    tumor = lesion(course=uniform([1], [6.0]), volume_cm3=20.0, weight=1e-4)
+    drug = bed_limit(1e-4)
+    raw = plain_case([tumor | {"sparing": {"organ": {"max": 1.0}}}], [drug], horizon_days=[30])
+    case = with_limit(raw, cap=0.3 / (1.0 + above))
+    result = solve(case, method="single")
+    assert result.status == ("infeasible" if above > 0 else "optimal")

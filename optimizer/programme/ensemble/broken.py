@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from abscopt.optimizer.programme.cuts import alike, excluded_choice, schedule_of, smallest
+from abscopt.optimizer.programme.cuts import (
+    alike,
+    excluded_choice,
+    growing,
+    schedule_of,
+    smallest,
+)
 from abscopt.optimizer.programme.refinement import Cut
 from abscopt.optimizer.search.ensemble.members import WITHIN_CHANCE
 
@@ -37,9 +43,8 @@ def excluded_by_members(
         schedule = schedule_of(stated.candidates, data.columns, choice, plan)
         share = 0.0
         for side, weight in zip(members, weights.tolist(), strict=True):
-            growing = {load.limit.name for load in side.candidates.every_limit if load.grows}
             verdict = side.judge.evaluate(schedule)
-            share += weight * (not growing.isdisjoint(verdict.broken_limits))
+            share += weight * (not growing(side.candidates).isdisjoint(verdict.broken_limits))
         return share > chance + WITHIN_CHANCE
 
     if not broken(picked):
