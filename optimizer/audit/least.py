@@ -13,7 +13,7 @@ depend on days, all of them do.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from abscopt.instances.calendar import course_days
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 Course = tuple[Fraction, ...]
 
 
-def least_courses(instance: Instance, lesion: Lesion) -> Iterator[Iterator[Course]]:
+def least_courses(instance: Instance, lesion: Lesion) -> Iterator[Iterable[Course]]:
     """Groups of least courses that differ in their days alone, all timings of each."""
     menu = lesion.course
     assert menu is not None
     if menu.form == "free":
-        dose, way = min(menu.levels_gy), lesion.ways[0].name
-        for days in [[day] for day in menu.days] if _daily(lesion) else [menu.days]:
-            yield ((Fraction(day, lesion.name, dose, 0, way),) for day in days)
+        dose, name = min(menu.levels_gy), lesion.ways[0].name
+        singles = [(Fraction(day, lesion.name, dose, 0, name),) for day in menu.days]
+        yield from ([single] for single in singles) if _daily(lesion) else [singles]
         return
     if menu.form == "phases":
         yield from (group for _, group in itertools.groupby(_phased(instance, lesion), _given))

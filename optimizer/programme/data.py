@@ -17,7 +17,7 @@ from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.models.population import population_log_burden
 from abscopt.optimizer.candidates.flows import flows_of
 from abscopt.optimizer.ids import PlanId
-from abscopt.optimizer.programme.margins import RANGE_MARGIN
+from abscopt.optimizer.programme.margins import LARGEST_EFFECT, RANGE_MARGIN
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
@@ -355,10 +355,6 @@ def data_of(
     refuse_unstated(candidates.instance)
     return Data(candidates, columns, refinement, flows_of(candidates, columns), reduction)
 
-
-LARGEST_EFFECT = 1e3
-"""Nats that are written as they are: a slope of a kill of at most 1 nat is 1e-6 there, a thousand
-times what HiGHS drops; effects of published constants are below."""
 
 ROUNDING = 1e-9
 

@@ -16,3 +16,7 @@ INSIDE = 1e-9
 
 BAND_SCALE = 5000.0
 """Rows of bands of log loss are scaled up: tolerances stay far below the margin of a split."""
+
+LARGEST_EFFECT = 1e3
+"""Nats that are written as they are: a slope of a kill of at most 1 nat is 1e-6 there, a thousand
+times what HiGHS drops; effects of published constants are below."""

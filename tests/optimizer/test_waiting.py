@@ -149,3 +149,14 @@ def test_a_programme_that_misses_the_limit_by_a_tolerance_goes_on(above: float) 
     case = with_limit(raw, cap=0.3 / (1.0 + above))
     result = solve(case, method="single")
     assert result.status == ("infeasible" if above > 0 else "optimal")
+
+
+@pytest.mark.parametrize("penalty", [None, 1e-12])
+def test_a_tumor_that_doubles_twice_a_day_is_stated(penalty: float | None) -> None:
+    """2^80 new sites by day 40: far beyond the coefficients that HiGHS takes."""
+    tumor = lesion(course=uniform([1], [6.0], last_start_day=2), volume_cm3=10.0)
+    tumor |= {"growth_doubling_time_days": 0.5}
+    raw = plain_case([tumor], [], horizon_days=[40], objective="log_kill")
+    case = with_limit(raw, cap=1.0, **({} if penalty is None else {"penalty": penalty}))
+    found = enumerate_by_judge(case, Judge(case))
+    assert agrees(solve(case, gap=GAP, method="single"), found.best, GAP, MILP_TOLERANCE)
