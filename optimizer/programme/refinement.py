@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 SPLIT_MARGIN = 2e-7
 """Log loss by which a band ends below a judged one: it costs the bound that part of the effect.
 
-Times `BAND_SCALE` it is 1e-3, far above HiGHS' tolerances (1e-7 without presolve, 1e-6 with); an
-integer that is off by 1e-7 changes the loss by less.
+Times `BAND_SCALE` it is 1e-3, far above HiGHS' tolerances (1e-7 without presolve, 1e-6 with);
+integers that are off by 1e-7 change a loss of at most 0.5 by less, and the margin of larger ones
+grows with them.
 """
+MOST_OF_MARGIN = 0.5
+"""Nats of loss up to which `SPLIT_MARGIN` is enough: courses and band, 1e-7 of each, twice over."""
 SAME_POINT = 1e-9
 """Relative distance of points that are one: a chord that misses by more costs the bound a gap."""
 
@@ -301,9 +304,11 @@ def _split_band(bands: tuple[Band, ...], plan: PlanId, loss: float) -> tuple[Ban
     Choices near the judged one have slightly smaller losses: halving saves most of the rounds.
     """
     result = []
+    greatest = max((high for k, _, high in bands if k == plan), default=0.0)
+    margin = SPLIT_MARGIN * max(1.0, greatest / MOST_OF_MARGIN)
     for k, low, high in bands:
-        edge = loss - SPLIT_MARGIN
-        if k == plan and low + SPLIT_MARGIN < edge < high and loss <= high + SPLIT_MARGIN:
+        edge = loss - margin
+        if k == plan and low + margin < edge < high and loss <= high + margin:
             middle = (low + edge) / 2
             halves = [(k, low, middle), (k, middle, edge)]
             result += halves if edge - low > settings.CURRENT.halved_width else [(k, low, edge)]
