@@ -211,7 +211,7 @@ def decide(
             if answer.status == "infeasible":
                 return _nothing(ensemble, asked, chance, wanted, clock, seed)
             if asked.kind == "regret" or perfect:
-                best, error, optima = _alone(ensemble, FINER * wanted, seed, clock, listener)
+                best, error, optima = _alone(panel, FINER * wanted, seed, clock, listener)
                 schedules += optima
             panel.best = best
             if answer.schedule is not None:
@@ -278,12 +278,14 @@ def _part(clock: Clock, share: float) -> float | None:
 
 
 def _alone(
-    ensemble: Ensemble, gap: float, seed: int, clock: Clock, listener: Listener | None
-) -> tuple[FloatArray, float, list[Schedule]]:
+    panel: Panel, gap: float, seed: int, clock: Clock, listener: Listener | None
+) -> tuple[FloatArray | None, float, list[Schedule]]:
     """(members,) bound of each member alone, the greatest gap, and the schedules.
 
-    Raises Stopped where the time is over before all of them are known.
+    None where a member has no feasible schedule whose limits must be kept: nothing is left to be
+    decided. Raises Stopped where the time is over before all of them are known.
     """
+    ensemble, regret = panel.ensemble, panel.asked.kind == "regret"
     memory, best, error, schedules = Memory(), [], 0.0, []
     for number, member in enumerate(ensemble.instances):
         if clock.expired:
@@ -296,9 +298,12 @@ def _alone(
         if answer.bound is None or answer.gap is None or answer.schedule is None:
             if answer.status != "infeasible":
                 raise Stopped
-            rule = "has no feasible schedule, so that its regret means nothing"
-            name = ensemble.members[number].name
-            raise InputError([Problem(ensemble.case.name, "ensemble", name, rule)])
+            hopeless = ensemble.members[number]
+            if not regret and hopeless.weight > panel.chance + WITHIN_CHANCE:
+                return None, 0.0, schedules
+            what = "its regret means nothing" if regret else "knowing it has no value"
+            rule = f"has no feasible schedule, so that {what}"
+            raise InputError([Problem(ensemble.case.name, "ensemble", hopeless.name, rule)])
         best.append(answer.bound)
         error = max(error, answer.gap)
         schedules.append(answer.schedule)

@@ -16,6 +16,7 @@ from observed_cases import Enumerated, members_of, patients_of
 from abscopt.cli import main
 from abscopt.instances.load import InputError, build, load
 from abscopt.instances.schema import Instance
+from abscopt.optimizer.ensemble.decide import decide
 from abscopt.optimizer.ensemble.members import Ensemble
 from abscopt.optimizer.ensemble.observation import classes
 from abscopt.optimizer.ensemble.observation.decide import TwoStageResult, decide_observed
@@ -240,3 +241,20 @@ def test_the_command_decides_in_two_stages(tmp_path: Path) -> None:
     for wrong in (["--risk", "worst"], ["--chance", "0.2"], ["--simulate"]):
         refused = CliRunner().invoke(main, [*arguments, "--observe", "alc@3<1", *wrong])
         assert refused.exit_code == 2 and "Traceback" not in refused.output
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.9])
+def test_a_member_without_a_feasible_schedule_is_not_spoken_of_as_regret(chance: float) -> None:
+    """Where its limits must be kept nothing is feasible; else knowing it has no value."""
+    ensemble = patients_of(2)
+    first, *others = ensemble.members
+    hopeless = first.instance.with_({"lesions.large.least_bed_gy": 500.0})
+    ensemble = replace(ensemble, members=(replace(first, instance=hopeless), *others))
+    if chance == 0.0:
+        assert decide_observed(ensemble, "alc@7<1").status == "infeasible"
+        assert decide(ensemble, perfect=True).status == "infeasible"
+        return
+    with pytest.raises(InputError, match="m0: has no feasible schedule, so that knowing it"):
+        decide(ensemble, chance=chance, perfect=True)
+    with pytest.raises(InputError, match="its regret means nothing"):
+        decide(ensemble, "regret", chance=chance)
