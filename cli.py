@@ -26,6 +26,7 @@ from abscopt.optimizer.console.logs import log_command, logged
 from abscopt.optimizer.console.options import (
     LIMIT_OF_COMMAND,
     LIMIT_OF_SOLVES,
+    Within,
     changes_options,
     cross_option,
     ensemble_options,
@@ -103,7 +104,7 @@ def main() -> None:
     help="Decide for an ensemble by mean (the default), cvar:SHARE, worst or regret.",
 )  # fmt: skip
 @click.option(
-    "--chance", type=click.FloatRange(0.0, 1.0, max_open=True), metavar="SHARE",
+    "--chance", type=Within(0.0, 1.0, max_open=True), metavar="SHARE",
     help="Share of the members in which a limit of their own may be broken; default: none.",
 )  # fmt: skip
 @click.option(

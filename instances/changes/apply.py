@@ -7,6 +7,7 @@ instead of the entry's. Where the case scales its caps, a cap that is set is fin
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -265,7 +266,9 @@ def _times(value: Any, factor: float) -> Any:
         return None if None in products else products
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return round(value * factor) if isinstance(value, int) else value * factor
+    product = value * factor
+    whole = isinstance(value, int) and math.isfinite(product)
+    return round(product) if whole else product
 
 
 def removed(case: Raw, keys: Any, reader: Reader, label: str) -> tuple[Raw, list[Problem]]:

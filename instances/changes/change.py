@@ -9,6 +9,7 @@ stands in quotes (`sparing.skin."d0.1cc"`).
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -116,8 +117,9 @@ def parsed(text: str, label: str = "--set") -> Change:
     if not times:
         return Change(path, _value(value.strip(), key, label))
     factor = _value(value.strip(), key, label)
-    if isinstance(factor, bool) or not isinstance(factor, int | float):
-        raise refused(label, key, factor, "must be a number to multiply with")
+    number = isinstance(factor, int | float) and not isinstance(factor, bool)
+    if not number or not math.isfinite(factor):
+        raise refused(label, key, factor, "must be a finite number to multiply with")
     return Change(path, factor, "times")
 
 

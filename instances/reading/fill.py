@@ -80,18 +80,18 @@ def completed(
     found = Lookups(label)
     stated = _extended(raw, found, folder or Path())
     if changes:
-        stated, problems = changed(stated, changes, _reader(), label)
+        stated, problems = changed(stated, changes, _reader(label), label)
         found.problems += problems
     return translated(_with_library(stated, found), found.add), stated, found
 
 
-def _reader() -> Reader:
-    """How a case is read, for changes of it."""
+def _reader(label: str) -> Reader:
+    """How a case that `label` names is read, for changes of it."""
 
     def in_effect(stated: Raw) -> Raw:
         from abscopt.instances.load import build
 
-        return build(stated).model_dump(mode="json")
+        return build(stated, label).model_dump(mode="json")
 
     return Reader(
         completed=lambda stated: _with_library(stated, Lookups("")),
@@ -153,7 +153,7 @@ def _extended(raw: Raw, found: Lookups, folder: Path) -> Raw:
     while chain:
         change = {k: v for k, v in chain.pop().items() if k != "extends"}
         if "remove" in change:
-            case, problems = removed(case, change.pop("remove"), _reader(), found.label)
+            case, problems = removed(case, change.pop("remove"), _reader(found.label), found.label)
             found.problems += problems
         case = _merged(case, change)
     return case

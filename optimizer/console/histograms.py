@@ -10,6 +10,7 @@ import click
 
 from abscopt.instances.load import printable
 from abscopt.optimizer.console.guard import say
+from abscopt.optimizer.console.options import Within
 
 if TYPE_CHECKING:
     from abscopt.instances.dvh.command import Answer
@@ -146,7 +147,7 @@ def import_adaptfx_command(file: str, out: str | None, bed_step: float) -> None:
 @click.option("--tumor", metavar="NAME", help="Tumor of the library; asked if absent.")
 @click.option("--where", metavar="ORGAN", help="Where the lesion is; asked if absent.")
 @click.option(
-    "--penalty", type=click.FloatRange(0, 1e6, min_open=True), metavar="P",
+    "--penalty", type=Within(0, 1e6, min_open=True), metavar="P",
     help="Guidelines as soft limits: objective lost per unit of use above 1; default: left out.",
 )  # fmt: skip
 @click.option("--out", metavar="MAP", help="Write the map there; default: print it.")

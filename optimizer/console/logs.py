@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from abscopt.optimizer.console.guard import one_stream, say_table
-from abscopt.optimizer.console.options import table_options
+from abscopt.optimizer.console.options import Within, table_options
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
@@ -21,7 +21,7 @@ GAPS = (1.0, 0.1, 0.01)
 @click.command("log")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.option(
-    "--gap", "gaps", type=click.FloatRange(0.0), multiple=True, metavar="G",
+    "--gap", "gaps", type=Within(0.0), multiple=True, metavar="G",
     help="Gap in the objective's unit; may be repeated. Default: 1, 0.1 and 0.01.",
 )  # fmt: skip
 @table_options

@@ -29,6 +29,19 @@ def finite(ctx: click.Context, param: click.Parameter, value: float | None) -> f
     return value
 
 
+class Within(click.FloatRange):
+    """A number within a range, which NaN is not: every comparison with it fails."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number; click's error where it is none of the range."""
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is no number.", param, ctx)
+        return number
+
+
 LIMIT_OF_COMMAND = (
     "Wall seconds from the start of the command to its end, at least half of them for the solve; "
     "default: none."

@@ -22,8 +22,11 @@ class Asked:
     level: float = 1.0
 
     @classmethod
-    def of(cls, text: str) -> Asked:
-        """Read `mean`, `cvar:0.2`, `worst` or `regret`; raises InputError."""
+    def of(cls, text: str, chance: float = 0.0) -> Asked:
+        """Read `mean`, `cvar:0.2`, `worst` or `regret`; InputError for these and for chance."""
+        if not 0.0 <= chance < 1.0:
+            rule = "must be a share of the members, from 0 to below 1"
+            raise InputError([Problem("chance", "--chance", str(chance), rule)])
         kind, _, level = text.partition(":")
         if kind in ("mean", "worst", "regret") and not level:
             return cls(kind)  # type: ignore[arg-type]

@@ -190,7 +190,7 @@ def decide(
         If the measure is unknown, a member offers something else, or the programme that is needed
         does not cover the case.
     """
-    asked, clock, case = Asked.of(risk), Clock(time_limit, listener), ensemble.case
+    asked, clock, case = Asked.of(risk, chance), Clock(time_limit, listener), ensemble.case
     wanted = case.objective.gap if gap is None else gap
     panel = Panel(ensemble, asked, chance)
     searched, nominal, nominal_best = Searched(), None, None
@@ -286,7 +286,8 @@ def _alone(
     decided. Raises Stopped where the time is over before all of them are known.
     """
     ensemble, regret = panel.ensemble, panel.asked.kind == "regret"
-    memory, best, error, schedules = Memory(), [], 0.0, []
+    memory, best, error = Memory(), [], 0.0
+    schedules: list[Schedule] = []
     for number, member in enumerate(ensemble.instances):
         if clock.expired:
             raise Stopped
@@ -298,12 +299,11 @@ def _alone(
         if answer.bound is None or answer.gap is None or answer.schedule is None:
             if answer.status != "infeasible":
                 raise Stopped
-            hopeless = ensemble.members[number]
-            if not regret and hopeless.weight > panel.chance + WITHIN_CHANCE:
+            if not regret and ensemble.weights[number] > panel.chance + WITHIN_CHANCE:
                 return None, 0.0, schedules
             what = "its regret means nothing" if regret else "knowing it has no value"
-            rule = f"has no feasible schedule, so that {what}"
-            raise InputError([Problem(ensemble.case.name, "ensemble", hopeless.name, rule)])
+            name, rule = ensemble.members[number].name, f"has no feasible schedule, so that {what}"
+            raise InputError([Problem(ensemble.case.name, "ensemble", name, rule)])
         best.append(answer.bound)
         error = max(error, answer.gap)
         schedules.append(answer.schedule)

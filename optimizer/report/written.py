@@ -66,15 +66,17 @@ def write_page_of(
     result: Result, case: Instance, out: str, robustness: dict[str, Any] | None
 ) -> None:
     """Write the page of an answer that was just found, and of what an ensemble says of it."""
-    _write([Finding.of_result(result, case, robustness)], out, None)
+    _write([Finding.of_result(result, case, robustness)], out, None, "--report")
 
 
-def _write(findings: Sequence[Finding], out: str | None, ics: str | None) -> None:
+def _write(
+    findings: Sequence[Finding], out: str | None, ics: str | None, option: str = "--out"
+) -> None:
     with extra():
         from abscopt.optimizer.report.ics import ics_text
         from abscopt.optimizer.report.page import page
     if out is not None:
-        write_file(out, page(findings), "--out")
+        write_file(out, page(findings), option)
     if ics is not None:
         write_file(ics, ics_text(findings[0]), "--ics")
 

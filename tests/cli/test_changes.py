@@ -116,3 +116,20 @@ def test_members_are_listed_and_written(run: Any, tmp_path: Path) -> None:
     none = run("instances", "members", "toy-blockade")
     assert none.exit_code == 2
     assert "states no ensemble" in none.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("horizon_days*=inf", ("--set: horizon_days*", "inf", "finite number to multiply")),
+        ("horizon_days*=nan", ("--set: horizon_days*", "nan", "finite number to multiply")),
+        ("horizon_days*=1e308", ("toy-blockade: horizon_days[0]", "inf", "integer")),
+        ("lesions.*.clonogens*=1e308", ("toy-blockade: lesions", "inf", "finite number")),
+    ],
+)
+def test_products_that_are_no_number_are_wrong_input(
+    run: Any, change: str, words: tuple[str, ...]
+) -> None:
+    done = run("instances", "check", "toy-blockade", "--set", change)
+    assert done.exit_code == 2
+    assert all(word in done.stderr for word in words) and "internal" not in done.stderr

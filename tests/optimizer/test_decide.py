@@ -111,6 +111,11 @@ def test_measures_are_read_as_written() -> None:
     for wrong in ("median", "cvar", "cvar:0", "cvar:1.5", "cvar:x", "mean:0.5", ""):
         with pytest.raises(InputError, match="--risk"):
             Asked.of(wrong)
+    for chance in (float("nan"), -0.1, 1.0):
+        with pytest.raises(InputError, match="--chance"):
+            Asked.of("mean", chance)
+    command = ["solve", "toy-blockade", "--ensemble", "plausible-20", "--chance", "nan"]
+    assert CliRunner().invoke(main, command).exit_code == 2
 
 
 def test_quantiles_count_weights() -> None:
