@@ -74,7 +74,7 @@ def _write(
 ) -> None:
     with extra():
         from abscopt.optimizer.report.ics import ics_text
-        from abscopt.optimizer.report.page import page
+        from abscopt.optimizer.report.pages.page import page
     if out is not None:
         write_file(out, page(findings), option)
     if ics is not None:

@@ -18,9 +18,9 @@ from abscopt.instances.sources import library
 from abscopt.optimizer import solve
 from abscopt.optimizer.report import plots
 from abscopt.optimizer.report.finding import Finding
-from abscopt.optimizer.report.origins import DEFAULT, STATED
-from abscopt.optimizer.report.page import page
-from abscopt.optimizer.report.parameters import by_source, parameters
+from abscopt.optimizer.report.pages.origins import DEFAULT, STATED
+from abscopt.optimizer.report.pages.page import page
+from abscopt.optimizer.report.pages.parameters import by_source, parameters
 from abscopt.optimizer.report.words import percent, prescription
 from abscopt.optimizer.results.result import DISCLAIMER
 from abscopt.optimizer.schedule import Fraction, Schedule

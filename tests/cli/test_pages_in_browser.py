@@ -12,7 +12,7 @@ from standard_results import standard_result
 
 from abscopt.instances import load
 from abscopt.optimizer.report.finding import Finding
-from abscopt.optimizer.report.page import page
+from abscopt.optimizer.report.pages.page import page
 
 STUDIES = Path(__file__).parents[2] / "benchmarks" / "studies"
 HOSTILE = '<script>alert(1)</script><img src="http://127.0.0.1:9/x.png" onerror="alert(2)">'

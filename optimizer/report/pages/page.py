@@ -18,8 +18,8 @@ import jinja2
 from markupsafe import Markup
 
 from abscopt.optimizer.report import plots
-from abscopt.optimizer.report.inline import Styles, inline_svg
-from abscopt.optimizer.report.parameters import Group, by_source, parameters
+from abscopt.optimizer.report.pages.inline import Styles, inline_svg
+from abscopt.optimizer.report.pages.parameters import Group, by_source, parameters
 from abscopt.optimizer.report.words import (
     decision,
     gain_words,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from abscopt.optimizer.report.origins import origins
+from abscopt.optimizer.report.pages.origins import origins
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
