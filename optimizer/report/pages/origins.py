@@ -36,20 +36,20 @@ def origins(case: Instance, name: str, table: BaseModel) -> dict[str, tuple[str,
     ----------
     name : of the list or dictionary of the case that the table is in, such as `lesions`
     """
-    whole = (str(getattr(table, "source", "") or ""), str(getattr(table, "status", "") or ""))
+    of_table = (str(getattr(table, "source", "") or ""), str(getattr(table, "status", "") or ""))
     stated = table.model_dump(mode="json", exclude_unset=True)
-    entries = [entry for entry in _entries(case, name) if entry.get("source") == whole[0] != ""]
+    entries = [entry for entry in _entries(case, name) if entry.get("source") == of_table[0] != ""]
     equal = [{key for key in entry if entry[key] == stated.get(key)} for entry in entries]
     taken = max(equal, key=len, default=None)  # entries of one study share their source
-    found = {}
+    origin = {}
     for key in type(table).model_fields:
         if key not in stated:
-            found[key] = DEFAULT
+            origin[key] = DEFAULT
         elif taken is None:
-            found[key] = whole if any(whole) else STATED
+            origin[key] = of_table if any(of_table) else STATED
         else:
-            found[key] = whole if key in taken else STATED
-    return found
+            origin[key] = of_table if key in taken else STATED
+    return origin
 
 
 def _entries(case: Instance, name: str) -> Iterable[Mapping[str, Any]]:

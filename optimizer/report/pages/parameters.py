@@ -80,8 +80,8 @@ def _of_table(table: BaseModel) -> Iterator[Row]:
             yield (key,), _shown(value), None
             continue
         for path, entry in inner:
-            own = getattr(entry, "source", None), getattr(entry, "status", None)
-            source = (str(own[0] or ""), str(own[1] or "")) if any(own) else None
+            named = getattr(entry, "source", None), getattr(entry, "status", None)
+            source = (str(named[0] or ""), str(named[1] or "")) if any(named) else None
             for below, shown, nearest in _of_table(entry):
                 yield (*path, *below), shown, nearest or source
 
