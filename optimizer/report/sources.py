@@ -3,24 +3,65 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from abscopt.instances.load import InputError, Problem, parse_json
+from abscopt.optimizer.ensemble.identified import Verdict
 from abscopt.optimizer.report.pictures import STUDIES
+from abscopt.optimizer.results.checked import (
+    Kinds,
+    is_anything,
+    is_list,
+    is_number,
+    is_number_or_none,
+    is_text,
+    wrong_keys,
+)
 from abscopt.optimizer.results.files import read_file
 from abscopt.optimizer.results.log_read import read_log
 from abscopt.optimizer.tradeoff import MEASURES
 
 Row = dict[str, Any]
 
-KEYS = {
-    "spread": ("control", {"lesion", "of", "quantile_10", "quantile_50", "quantile_90"}),
-    "identification": (
-        "decisions", {"decision", "chosen", "share", "schedule", "cost_of_chosen", "verdict"},
+ROWS: dict[str, tuple[str, Kinds]] = {
+    "spread": (
+        "control",
+        {
+            "lesion": is_text,
+            "of": lambda of: of in ("schedule", "standard"),
+            **dict.fromkeys(("quantile_10", "quantile_50", "quantile_90"), is_number),
+        },
     ),
-    "frontier": ("rows", {"measure", "objective", "bound", "status", "gap_unit"}),
-}  # fmt: skip
+    "identification": (
+        "decisions",
+        {
+            "decision": is_text,
+            "chosen": is_anything,
+            "share": is_number,
+            "schedule": is_anything,
+            "cost_of_chosen": is_number_or_none,
+            "verdict": lambda verdict: verdict in get_args(Verdict),
+        },
+    ),
+    "frontier": (
+        "rows",
+        {
+            "measure": is_number,
+            "objective": is_number_or_none,
+            "bound": is_number_or_none,
+            "status": is_text,
+            "gap_unit": is_text,
+        },
+    ),
+}
 """Rows of a document that a kind draws, and the keys that each must have."""
+OF_ENSEMBLE: Kinds = {"ensemble": is_text, "members": is_list}
+BESIDE: dict[str, Kinds] = {
+    "spread": OF_ENSEMBLE,
+    "identification": {**OF_ENSEMBLE, "unit": is_text, "matters_above": is_number},
+    "frontier": {},
+}
+"""Keys of the document beside its rows."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +121,7 @@ def source_of(file: str, kind: str) -> Study | Log:
 
 
 def _check(file: str, kind: str, document: object) -> None:
-    key, needed = KEYS[kind]
+    key, needed = ROWS[kind]
     command, wanted = STUDIES[kind]
     if not isinstance(document, dict) or document.get("kind") != wanted:
         stated = document.get("kind") if isinstance(document, dict) else None
@@ -91,9 +132,15 @@ def _check(file: str, kind: str, document: object) -> None:
     if kind == "frontier" and against not in known:
         rule = f"must be one of {', '.join(known)}"
         raise InputError([Problem(file, "against", str(against)[:80], rule)])
+    beside: Kinds = {"instance": is_text, **BESIDE[kind]}
+    if kind == "frontier" and against == "robustness":
+        beside = {**beside, "ensemble": is_text, "members": is_number}
+    wrong = wrong_keys(document, beside)
+    if wrong:
+        value = str(document.get(wrong[0], "missing"))[:80]
+        raise InputError([Problem(file, wrong[0], value, f"must be what `{command}` wrote")])
     rows = document.get(key)
-    whole = isinstance(rows, list) and all(isinstance(r, dict) and needed <= set(r) for r in rows)
-    if not whole:
+    if not isinstance(rows, list) or any(wrong_keys(row, needed) for row in rows):
         rule = f"must have rows with {', '.join(sorted(needed))}"
         raise InputError([Problem(file, key, "incomplete", rule)])
     drawn = [row for row in rows or [] if kind != "frontier" or row["objective"] is not None]

@@ -10,6 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from abscopt.instances.load import InputError, Problem, read_text
+from abscopt.optimizer.results.checked import (
+    Kinds,
+    is_number,
+    is_number_or_none,
+    is_text,
+    wrong_keys,
+)
 from abscopt.optimizer.results.csv_rows import csv_rows
 from abscopt.optimizer.results.files import read_file
 from abscopt.optimizer.results.plain import plain_table, plain_text
@@ -114,7 +121,9 @@ def read_log(file: str | Path) -> ReadLog:
             if number == len(lines) and events:
                 break
             raise _wrong(label, f"line {number}", line) from None
-        if not isinstance(event, dict) or not isinstance(event.get("seconds"), int | float):
+        if wrong_keys(event, {"kind": is_text, "seconds": is_number}):
+            raise _wrong(label, f"line {number}", line)
+        if wrong_keys(event, EVENTS.get(event["kind"], {})):
             raise _wrong(label, f"line {number}", line)
         events.append(event)
     if not events or events[0].get("kind") != KIND or events[0].get("format") != FORMAT:
@@ -122,6 +131,16 @@ def read_log(file: str | Path) -> ReadLog:
     ends = [event for event in events if event["kind"] == "end"]
     between = tuple(event for event in events[1:] if event["kind"] in ("progress", "solver"))
     return ReadLog(label, events[0], between, ends[-1] if ends else None)
+
+
+_SEEN: Kinds = {"bound": is_number_or_none, "nodes": is_number_or_none}
+EVENTS: dict[str, Kinds] = {
+    KIND: {"instance": is_text},
+    "progress": {"phase": is_text, "incumbent": is_number_or_none, **_SEEN},
+    "solver": {"text": is_text},
+    "end": {"status": is_text, "objective": is_number_or_none, **_SEEN},
+}
+"""Keys that each sort of line must have."""
 
 
 def _wrong(file: str, place: str, value: str) -> InputError:

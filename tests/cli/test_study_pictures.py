@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from abscopt.instances.load import InputError
 from abscopt.optimizer.report.pictures import STUDIES
 from abscopt.optimizer.report.plots import _figure
 from abscopt.optimizer.report.sources import Study, source_of
 from abscopt.optimizer.report.studies import KINDS, frontier, study_figure
+from abscopt.optimizer.results.log_read import report as log_report
+from abscopt.optimizer.results.log_read import timings
 
 ENSEMBLE = (
     'source = "test"\nstatus = "assumed"\n'
@@ -144,3 +149,54 @@ def test_other_files_are_refused(run: Any, files: dict[str, Path], tmp_path: Pat
     done = run("plot", files["spread"], "--kind", "spread", "--case", "pulsar", "--out", out)
     assert done.exit_code == 2 and "needs no case" in done.stderr
     assert not out.exists()
+
+
+def spoiled(value: Any) -> Iterator[Any]:
+    """A document with one place after the other left out, or of another type."""
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for place, entry in list(items):
+        others = {key: other for key, other in items if key != place}
+        yield others if isinstance(value, dict) else list(others.values())
+        for wrong in ([], {"a": 1}, "x", 1e999, True, None):
+            changed = value.copy()
+            changed[place] = wrong
+            yield changed
+        for part in spoiled(entry) if isinstance(entry, dict | list) else ():
+            changed = value.copy()
+            changed[place] = part
+            yield changed
+
+
+@pytest.mark.parametrize("kind", STUDIES)
+def test_a_file_of_other_hands_is_drawn_or_refused(
+    files: dict[str, Path], tmp_path: Path, kind: str
+) -> None:
+    """Whatever is wrong with one place: no other error than one that names file, place and rule."""
+    lines = files[kind].read_text().splitlines() if kind == "progress" else None
+    whole = [json.loads(line) for line in lines] if lines else json.loads(files[kind].read_text())
+    rng, drawn, refused = random.Random(kind), 0, list[str]()
+    every = list(spoiled(whole))
+    for document in rng.sample(every, min(len(every), 25 if kind == "spread" else 40)):
+        file = tmp_path / "file.json"
+        texts = [json.dumps(line) for line in document] if lines else [json.dumps(document)]
+        file.write_text("\n".join(texts), encoding="utf-8")
+        try:
+            study_figure(source_of(str(file), kind), kind)
+            drawn += 1
+        except InputError as error:
+            refused.append(str(error))
+    assert drawn and refused
+    assert all(words.startswith(str(file)) for words in refused)
+
+
+def test_a_log_of_other_hands_is_read_or_refused(files: dict[str, Path], tmp_path: Path) -> None:
+    whole = [json.loads(line) for line in files["progress"].read_text().splitlines()]
+    file, refused, every = tmp_path / "log.jsonl", list[str](), list(spoiled(whole))
+    for document in every:
+        file.write_text("\n".join(map(json.dumps, document)), encoding="utf-8")
+        try:
+            log_report(timings([str(file)], [0.1]))
+        except InputError as error:
+            refused.append(str(error))
+    assert 0 < len(refused) < len(every)
+    assert all(words.startswith(str(file)) for words in refused)
