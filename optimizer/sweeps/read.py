@@ -69,17 +69,20 @@ class Store:
             packed = connection.execute(
                 "SELECT document FROM documents WHERE run = ?", (run,)
             ).fetchone()
-        if packed is None:
-            rule = "no such run, or it is not finished or has no answer"
-            raise InputError([Problem(str(self.path), "run", str(run), rule)])
-        document: dict[str, Any] = json.loads(zlib.decompress(packed[0]))
-        return document
+            if packed is None:
+                rule = "no such run, or it is not finished or has no answer"
+                raise InputError([Problem(str(self.path), "run", str(run), rule)])
+            document: dict[str, Any] = json.loads(zlib.decompress(packed[0]))
+            return document
 
     def _table(self, name: str, order: str) -> pd.DataFrame:
         import pandas as pd
 
         with reading(self.path) as connection:
-            frame = pd.read_sql_query(f"SELECT * FROM {name} ORDER BY {order}", connection)
+            try:
+                frame = pd.read_sql_query(f"SELECT * FROM {name} ORDER BY {order}", connection)
+            except pd.errors.DatabaseError as error:
+                raise sqlite3.DatabaseError(str(error.__cause__ or error)) from None
         for column in set(TRUTHS) & set(frame.columns):
             frame[column] = frame[column].astype("boolean")
         return frame
@@ -100,15 +103,15 @@ def read_store(file: str | Path) -> Store:
     """
     path = Path(file)
     with reading(path) as connection:
-        name, versions, stated = connection.execute(
-            "SELECT name, versions, stated FROM study"
-        ).fetchone()
-    return Store(path, name, json.loads(versions), json.loads(stated))
+        row = connection.execute("SELECT name, versions, stated FROM study").fetchone()
+        if row is None:
+            raise sqlite3.DatabaseError("no study in it")
+        return Store(path, row[0], json.loads(row[1]), json.loads(row[2]))
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A store, opened for reading only; raises InputError."""
+    """A store, opened for reading only; raises InputError, also where bytes of it are damaged."""
 
     def wrong(value: str, rule: str) -> InputError:
         return InputError([Problem(str(path), "store", value, rule)])
@@ -124,8 +127,10 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
             if layout != FORMAT:
                 raise wrong(f"layout {layout}", f"this release reads layout {FORMAT}")
             yield connection
-    except sqlite3.Error as error:
-        raise wrong(str(error), "must be a readable store of `abscopt sweep`") from None
+    except InputError:
+        raise
+    except (sqlite3.Error, zlib.error, ValueError) as error:
+        raise wrong(str(error)[:80], "must be a readable store of `abscopt sweep`") from None
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -119,6 +120,23 @@ def test_wrong_use_is_refused(run: Any, study: Path) -> None:
         refused = run(*arguments)
         assert refused.exit_code == 2
         assert says in refused.stderr
+
+
+def test_a_damaged_store_is_read_or_refused(run: Any, study: Path, tmp_path: Path) -> None:
+    """Bytes overwritten anywhere: what SQLite, UTF-8 or zlib trip over is no internal error."""
+    assert run("sweep", study).exit_code == 0
+    whole = study.with_suffix(".db").read_bytes()
+    damaged, rng, codes = tmp_path / "damaged.db", random.Random(0), set[int]()
+    for _ in range(60):
+        content = bytearray(whole)
+        at = rng.randrange(len(content) - 8)
+        content[at : at + 8] = rng.randbytes(8)
+        damaged.write_bytes(content)
+        for command in (("results", damaged), ("results", damaged, "--run", "1")):
+            done = run(*command)
+            codes.add(done.exit_code)
+            assert done.exit_code != 2 or str(damaged) in done.stderr
+    assert codes == {0, 2}
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
