@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyomo.environ as pyo
 
 from abscopt.optimizer.candidates.limits.calendar.counted import CalendarLoad
@@ -17,11 +16,6 @@ from abscopt.optimizer.programme.constraints.organs import allowance
 if TYPE_CHECKING:
     from abscopt.instances.limits import LogisticsLimit
     from abscopt.optimizer.programme.data import Data
-
-
-MOST_SEEDED = 1e6
-"""Caps: one lesion that seeds more breaks the limit by itself, and HiGHS refuses 1e15. Where the
-limit is soft the cost is bounded from below, and cut off at the judge's (`excess_cuts`)."""
 
 
 def _limits(data: Data, quantity: str) -> dict[int, LogisticsLimit]:
@@ -137,7 +131,7 @@ def new_sites(model: Any, data: Data) -> None:
     }
 
     def rule(m: Any, i: int) -> Any:
-        seeded = np.minimum(loads[i].of_columns(data.candidates, data.columns), MOST_SEEDED)
+        seeded = loads[i].of_columns(data.candidates, data.columns)
         total = sum(float(seeded[j]) * m.x[j] for j in range(len(seeded)) if seeded[j] > 0)
         return total <= allowance(m, data, i)
 

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.tabulated import Tabulated
 
 
+MOST_SEEDED = 1e6
+"""Caps that a row counts of one lesion: more breaks the limit as well, and HiGHS refuses 1e15.
+
+Where the limit is soft the cost is bounded from below by it."""
+
+
 class NewSites(CourseLoad[NewSitesLimit]):
     """Falls where a lesion is irradiated, and rises with its first day."""
 
@@ -60,7 +66,8 @@ class NewSites(CourseLoad[NewSitesLimit]):
         """(techniques, patterns, 1) what a lesion seeds."""
         table = candidates.lesions[s]
         lesion = candidates.lesion_of(table)
-        load = self.seeded(lesion, self._until(table.menu.patterns.first, candidates))
+        until = self._until(table.menu.patterns.first, candidates)
+        load = np.minimum(self.seeded(lesion, until), MOST_SEEDED)
         return np.repeat(load[None, :, None], len(lesion.ways), axis=0)
 
     def of_columns(self, candidates: Candidates, columns: Columns) -> FloatArray:
@@ -69,7 +76,7 @@ class NewSites(CourseLoad[NewSitesLimit]):
         for s in np.unique(columns.lesion):
             members = columns.lesion == s
             load[members] = self.seeded(candidates.instance.lesions[s], until[members])
-        return load
+        return np.minimum(load, MOST_SEEDED)
 
     def _until(self, first: IntArray, candidates: Candidates) -> IntArray:
         """First day, or the last horizon where there is none."""
