@@ -28,7 +28,7 @@ from abscopt.instances.sparing import (
     check_sparing,
     factor_form,
 )
-from abscopt.models.population import sensitivity_factors
+from abscopt.models.tumor.population import sensitivity_factors
 
 if TYPE_CHECKING:
     from abscopt.instances.immune import Immune

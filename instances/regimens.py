@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from abscopt.instances.schema import Instance, Patient
-from abscopt.models import chemotherapy
+from abscopt.models.tumor import chemotherapy
 
 if TYPE_CHECKING:
     from abscopt.instances.systemic import Regimen, RegimenDose

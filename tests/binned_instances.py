@@ -9,7 +9,7 @@ import numpy as np
 from random_instances import random_case
 from widened_instances import widened_case
 
-from abscopt.models import ntcp
+from abscopt.models.organs import ntcp
 
 Raw = dict[str, Any]
 Rng = np.random.Generator

@@ -14,7 +14,7 @@ from drawn_calendars import any_day, with_calendar
 
 from abscopt.instances.load import build
 from abscopt.instances.schema import Instance
-from abscopt.models import toxicity
+from abscopt.models.organs import toxicity
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.schedule import Schedule
 

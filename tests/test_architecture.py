@@ -53,7 +53,7 @@ def tops(module: Path) -> set[str]:
 
 
 def own(module: Path) -> set[str]:
-    """Our own modules that a module imports, such as `abscopt.models.lq`."""
+    """Our own modules that a module imports, such as `abscopt.models.tumor.lq`."""
     return {name for name in imports(module) if name.partition(".")[0] == "abscopt"}
 
 

@@ -17,7 +17,7 @@ from test_free_several import menu, several
 from abscopt.instances import InputError
 from abscopt.instances.load import build
 from abscopt.instances.schema import Objective
-from abscopt.models.population import sensitivity_factors
+from abscopt.models.tumor.population import sensitivity_factors
 from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.value import value_of_burden

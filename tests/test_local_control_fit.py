@@ -12,8 +12,8 @@ import pytest
 from scipy.stats import binom
 
 from abscopt.instances.load import library
-from abscopt.models.outcome import control_probability
-from abscopt.models.population import sensitivity_factors
+from abscopt.models.tumor.outcome import control_probability
+from abscopt.models.tumor.population import sensitivity_factors
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ Of a group g of sites, after BED10 D and t years,
 
 K_g the log clonogens before radiation (the library's density times a usual volume), R what
 accelerated repopulation adds during the course, ᾱ_g the mean alpha, e^{σx − σ²/2} its spread
-between patients, e^b, b ~ N(0, τ²), that between studies, and θ from `models/recurrence.py` with
+between patients, e^b, b ~ N(0, τ²), that between studies, and θ from `models/tumor/recurrence.py` with
 regrowth λ e^{ζy}, y ~ N(0, 1), of as many clonogens as there were before.
 """
 
@@ -22,8 +22,8 @@ import numpy as np
 
 from abscopt.instances.evidence.local_control import Figure, Study
 from abscopt.models.arrays import FloatArray
-from abscopt.models.recurrence import log_survivors_seen
-from abscopt.models.repopulation import accelerated_days
+from abscopt.models.tumor.recurrence import log_survivors_seen
+from abscopt.models.tumor.repopulation import accelerated_days
 
 GROUPS: dict[str, tuple[float, float]] = {
     "lung primary": (1e7, 8.0),
@@ -42,7 +42,7 @@ VISIBLE_DOUBLING_DAYS = 139.0  # untreated, median on CT, stage I-III (PMC393326
 LQL_GY = 10.0
 PATIENTS = np.linspace(-4.0, 4.0, 41)
 """Normal scores of patients, a sixth of a standard deviation apart: at a spread of 1 and 20 nats of
-kill 3.3 nats, where the trapezoidal rule errs by 5e-3 at most (`models/population.py`)."""
+kill 3.3 nats, where the trapezoidal rule errs by 5e-3 at most (`models/tumor/population.py`)."""
 STUDIES = np.linspace(-3.0, 3.0, 41)  # normal scores of studies
 RATES = np.linspace(-2.4, 2.4, 9)  # normal scores of regrowth rates
 TINY = 1e-9

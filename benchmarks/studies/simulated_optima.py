@@ -21,7 +21,7 @@ from surrogate_page import optima_tables, replace_block
 
 from abscopt.instances import load, names
 from abscopt.instances.schema import Instance
-from abscopt.models import lq
+from abscopt.models.tumor import lq
 from abscopt.optimizer import solve
 from abscopt.optimizer.results.result import versions
 from abscopt.optimizer.schedule import Schedule, standard_schedule

@@ -13,7 +13,7 @@ from pathlib import Path
 from abscopt.instances import load, names
 from abscopt.instances.schema import Instance
 from abscopt.instances.trials import Published, TrialArm, trial_arms
-from abscopt.models import lq
+from abscopt.models.tumor import lq
 from abscopt.optimizer.evaluation import Evaluation
 from abscopt.optimizer.results.result import DISCLAIMER
 from abscopt.optimizer.trials import ArmVerdict, judged_arm, on_menu

@@ -18,7 +18,7 @@ from pathlib import Path
 from abscopt.instances import build, load, names
 from abscopt.instances.load import library, library_limits
 from abscopt.instances.schema import Instance
-from abscopt.models.dissemination import expected_new_sites
+from abscopt.models.tumor.dissemination import expected_new_sites
 from abscopt.optimizer import solve
 from abscopt.optimizer.audit.horizons import days_until_expressed
 from abscopt.optimizer.evaluation import Judge

@@ -23,8 +23,9 @@ from abscopt.instances.limits import (
     MeanEqd2Limit,
     OrganLimit,
 )
-from abscopt.models import lymphocytes, outcome
 from abscopt.models.arrays import IntArray
+from abscopt.models.immunity import lymphocytes
+from abscopt.models.tumor import outcome
 from abscopt.optimizer.candidates.limits.blood.edric import edric_alone
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated

@@ -12,7 +12,7 @@ from abscopt.instances.fields import AlphaBeta, CapGy, Name, Table, consistent
 from abscopt.instances.limits.bins import without_bins
 from abscopt.instances.limits.limit import OrganLimit, Problem
 from abscopt.instances.limits.voxels import mean_eqd2
-from abscopt.models import ntcp
+from abscopt.models.organs import ntcp
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance

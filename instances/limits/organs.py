@@ -13,8 +13,8 @@ from abscopt.instances.fields import AlphaBeta, CapGy, Count, Name, consistent
 from abscopt.instances.limits.complications import NtcpLimit
 from abscopt.instances.limits.limit import OrganLimit
 from abscopt.instances.limits.voxels import mean_eqd2
-from abscopt.models import lq
-from abscopt.models.toxicity import check_tolerance_table, falls, miner_fraction, safe_table
+from abscopt.models.organs.toxicity import check_tolerance_table, falls, miner_fraction, safe_table
+from abscopt.models.tumor import lq
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance

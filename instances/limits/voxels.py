@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abscopt.models import lq
+from abscopt.models.tumor import lq
 
 
 def mean_eqd2(dose_gy: float, second_moment_gy2: float | None, alpha_beta_gy: float) -> float:

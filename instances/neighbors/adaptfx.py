@@ -24,7 +24,7 @@ from abscopt.instances.load import build
 from abscopt.instances.reading.problems import InputError, nearest, refused
 from abscopt.instances.reading.read import parse_json
 from abscopt.instances.sources import Raw
-from abscopt.models import lq
+from abscopt.models.tumor import lq
 
 ALGORITHMS = {
     "oar": "oar",

@@ -28,7 +28,7 @@ from abscopt.instances.changes.text import toml
 from abscopt.instances.reading.problems import InputError, refused
 from abscopt.instances.reading.read import parse_json
 from abscopt.instances.sources import Raw
-from abscopt.models import lq
+from abscopt.models.tumor import lq
 
 ASKED = "?"
 KINDS = {"criteria": "", "guidelines": "_guideline"}

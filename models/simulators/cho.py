@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from abscopt.models.arrays import FloatArray
-from abscopt.models.ctla4 import activated_fraction
+from abscopt.models.immunity.ctla4 import activated_fraction
 from abscopt.models.simulators.trajectory import Trajectory, Value, daily, stacked
 
 

@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from abscopt.models.arrays import FloatArray
-from abscopt.models.ctla4 import activated_fraction
+from abscopt.models.immunity.ctla4 import activated_fraction
 from abscopt.models.simulators.trajectory import Trajectory, Value, batch_of, daily, stacked
 
 HIGHEST_DOSE_GY = 15.0

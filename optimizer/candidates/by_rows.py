@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import immune
 from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.models.immunity import immune
 from abscopt.optimizer.candidates.coefficients import (
     at_irradiation,
     effects_under,

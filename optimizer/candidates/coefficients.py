@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import ctla4
 from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.models.immunity import ctla4
 from abscopt.optimizer.candidates.loads import by_technique
 from abscopt.optimizer.candidates.shared import suppression_by_radiation
 from abscopt.optimizer.ids import KindIds, PatternIds, PlanId, PlanIds

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.models import chemotherapy, lymphocytes, repopulation
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
+from abscopt.models.immunity import lymphocytes
+from abscopt.models.tumor import chemotherapy, repopulation
 from abscopt.optimizer.candidates.courses import Patterns
 from abscopt.optimizer.candidates.fractions import Fractions
 from abscopt.optimizer.candidates.limits.blood.edric import edric_alone

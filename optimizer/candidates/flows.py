@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import ctla4, immune, recursion
 from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.models.immunity import ctla4, immune, recursion
 from abscopt.optimizer.ids import PlanId, plan_ids
 
 if TYPE_CHECKING:

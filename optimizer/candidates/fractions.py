@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from abscopt.models import lq
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
+from abscopt.models.tumor import lq
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Clone, Lesion

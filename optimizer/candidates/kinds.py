@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.models import repopulation
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
+from abscopt.models.tumor import repopulation
 from abscopt.optimizer.candidates.plans import direct_doses
 from abscopt.optimizer.ids import CourseIds, KindIds, PatternIds
 from abscopt.optimizer.progress import tick

@@ -17,8 +17,9 @@ from abscopt.instances.history.doses import continued_doses
 from abscopt.instances.infusion_days import given_infusions
 from abscopt.instances.load import InputError, Problem
 from abscopt.instances.regimens import infusions, relative_dose
-from abscopt.models import chemotherapy, ctla4, immune, lymphocytes, pharmacokinetics
 from abscopt.models.arrays import BoolArray, FloatArray
+from abscopt.models.immunity import ctla4, immune, lymphocytes, pharmacokinetics
+from abscopt.models.tumor import chemotherapy
 from abscopt.optimizer.candidates.limits.protocol import CAP
 from abscopt.optimizer.candidates.limits.registry import plan_loads
 from abscopt.optimizer.ids import PlanIds

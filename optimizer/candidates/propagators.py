@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import immune, recursion
 from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.models.immunity import immune, recursion
 from abscopt.optimizer.ids import PatternIds, PlanId, PlanIds
 from abscopt.optimizer.mip import finite
 from abscopt.optimizer.progress import tick

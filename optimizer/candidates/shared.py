@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from abscopt.models import immune, lq, repair, repopulation
 from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.models.immunity import immune
+from abscopt.models.tumor import lq, repair, repopulation
 from abscopt.optimizer.candidates.fractions import Fractions
 from abscopt.optimizer.candidates.kinds import kinds_of
 from abscopt.optimizer.candidates.loads import by_technique

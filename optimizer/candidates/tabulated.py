@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import immune
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
-from abscopt.models.population import population_log_burden
+from abscopt.models.immunity import immune
+from abscopt.models.tumor.population import population_log_burden
 from abscopt.optimizer.candidates.limits.calendar.counted import visits
 from abscopt.optimizer.candidates.table import CAP
 from abscopt.optimizer.candidates.value import controllable, lesion_value

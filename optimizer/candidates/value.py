@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.models import outcome
 from abscopt.models.arrays import FloatArray
-from abscopt.models.population import population_log_burden
+from abscopt.models.tumor import outcome
+from abscopt.models.tumor.population import population_log_burden
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Objective

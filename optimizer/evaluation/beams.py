@@ -6,7 +6,7 @@ import itertools
 import math
 from typing import TYPE_CHECKING
 
-from abscopt.models import lq
+from abscopt.models.tumor import lq
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

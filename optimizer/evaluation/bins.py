@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import lq, ntcp
+from abscopt.models.organs import ntcp
+from abscopt.models.tumor import lq
 
 if TYPE_CHECKING:
     from abscopt.instances.limits import NtcpLimit

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abscopt.instances.load import case_of
-from abscopt.models import immune, outcome
 from abscopt.models.arrays import FloatArray
-from abscopt.models.population import burdens_by_node, population_log_burden
+from abscopt.models.immunity import immune
+from abscopt.models.tumor import outcome
+from abscopt.models.tumor.population import burdens_by_node, population_log_burden
 from abscopt.optimizer.evaluation.demands import demand_uses, demanding
 from abscopt.optimizer.evaluation.lesions import Course, LesionEffect, lesion_effect
 from abscopt.optimizer.evaluation.limits import alc_losses, edric_gy, limit_use, limit_uses

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import chemotherapy, ctla4, immune, lq, recursion, repair, repopulation
 from abscopt.models.arrays import FloatArray
+from abscopt.models.immunity import ctla4, immune, recursion
+from abscopt.models.tumor import chemotherapy, lq, repair, repopulation
 from abscopt.optimizer.evaluation.beams import Ways, by_technique, kills_in_beams, survivals_of
 
 if TYPE_CHECKING:

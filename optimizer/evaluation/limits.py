@@ -23,7 +23,9 @@ from abscopt.instances.limits import (
     OnePlanLimit,
     OrganLimit,
 )
-from abscopt.models import dissemination, lymphocytes, risk
+from abscopt.models.immunity import lymphocytes
+from abscopt.models.organs import risk
+from abscopt.models.tumor import dissemination
 from abscopt.optimizer.evaluation.organs import exposure_state, organ_load, physical_gy
 
 if TYPE_CHECKING:

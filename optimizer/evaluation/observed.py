@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from abscopt.models import lymphocytes
+from abscopt.models.immunity import lymphocytes
 from abscopt.optimizer.evaluation.judge import Judge
 from abscopt.optimizer.schedule import Schedule
 

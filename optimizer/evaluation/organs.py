@@ -20,7 +20,8 @@ from abscopt.instances.limits import (
     MeanEqd2Limit,
     MeanLimit,
 )
-from abscopt.models import lq, repair, toxicity
+from abscopt.models.organs import toxicity
+from abscopt.models.tumor import lq, repair
 from abscopt.optimizer.evaluation.bins import geud_of_day
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 
 from abscopt.instances.regimens import relative_dose
-from abscopt.models import chemotherapy, ctla4, immune, lymphocytes, pharmacokinetics
 from abscopt.models.arrays import FloatArray
+from abscopt.models.immunity import ctla4, immune, lymphocytes, pharmacokinetics
+from abscopt.models.tumor import chemotherapy
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance

@@ -1,7 +1,7 @@
 """How many patients are free of an event or respond: what trials count, over patients who differ.
 
 Patients differ in radiosensitivity (factor f of alpha, common to the lesions of a patient,
-`models/population.py`), in the rate at which tumors grow (factor g) and in what effectors do
+`models/tumor/population.py`), in the rate at which tumors grow (factor g) and in what effectors do
 (factor h); all are lognormal, f has mean 1, g and h median 1: the case is the median patient. Of an
 arm with systemic effect Z before saturation
 
@@ -38,8 +38,8 @@ import numpy as np
 
 import abscopt.instances.evidence
 from abscopt.models.arrays import FloatArray
-from abscopt.models.immune import saturate
-from abscopt.models.recurrence import log_survivors_seen
+from abscopt.models.immunity.immune import saturate
+from abscopt.models.tumor.recurrence import log_survivors_seen
 from abscopt.optimizer.evaluation import Judge
 
 if TYPE_CHECKING:

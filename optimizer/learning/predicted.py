@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models.biomarkers import mutant_share, seen_share
-from abscopt.models.repopulation import accelerated_days, log_growth
+from abscopt.models.tumor.repopulation import accelerated_days, log_growth
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.evaluation.observed import before_day, log_count
 from abscopt.optimizer.evaluation.systemic import systemic_state

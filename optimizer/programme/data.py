@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.instances.load import InputError, Problem
-from abscopt.models import immune, repopulation
 from abscopt.models.arrays import FloatArray, IntArray
-from abscopt.models.population import population_log_burden
+from abscopt.models.immunity import immune
+from abscopt.models.tumor import repopulation
+from abscopt.models.tumor.population import population_log_burden
 from abscopt.optimizer.candidates.flows import flows_of
 from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.programme.margins import LARGEST_EFFECT, RANGE_MARGIN

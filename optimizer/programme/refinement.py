@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import immune, outcome
 from abscopt.models.arrays import FloatArray
+from abscopt.models.immunity import immune
+from abscopt.models.tumor import outcome
 from abscopt.optimizer.ids import PlanId, plan_ids
 from abscopt.optimizer.programme import settings
 

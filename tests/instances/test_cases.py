@@ -16,7 +16,7 @@ from abscopt.instances.limits import (
     NtcpLimit,
 )
 from abscopt.instances.schema import Instance
-from abscopt.models.lymphocytes import log_loss
+from abscopt.models.immunity.lymphocytes import log_loss
 from abscopt.optimizer import evaluate, solve
 
 MAIN = ("early-sabr", "oligomet-4", "pembro-rt", "stage3-crt")

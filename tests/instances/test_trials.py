@@ -13,7 +13,7 @@ from abscopt.instances import InputError, names
 from abscopt.instances.fields import Status
 from abscopt.instances.load import library
 from abscopt.instances.trials import TrialArm, TrialCourse, trial_arm, trial_arms
-from abscopt.models import lq
+from abscopt.models.tumor import lq
 
 ARMS = trial_arms()
 PUBLISHED_BED10 = {

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abscopt.models import chemotherapy
+from abscopt.models.tumor import chemotherapy
 
 
 def test_window_starts_on_the_day_of_the_dose() -> None:

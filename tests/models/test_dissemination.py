@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abscopt.models.dissemination import expected_new_sites
+from abscopt.models.tumor.dissemination import expected_new_sites
 
 RATE = {"rate_per_day": 0.004, "reference_cm3": 100.0, "exponent": 1.0}
 

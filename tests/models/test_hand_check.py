@@ -5,7 +5,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from abscopt.models import immune, lq, pharmacokinetics, recursion
+from abscopt.models.immunity import immune, pharmacokinetics, recursion
+from abscopt.models.tumor import lq
 
 DAYS = 200
 PUBLISHED_SET = {

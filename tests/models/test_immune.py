@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abscopt.models import ctla4, immune, lq, recursion
+from abscopt.models.immunity import ctla4, immune, recursion
+from abscopt.models.tumor import lq
 
 days = st.integers(1, 25)
 

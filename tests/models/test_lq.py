@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abscopt.models import lq
+from abscopt.models.tumor import lq
 
 IDENTITIES = json.loads((Path(__file__).parent / "bed_identities.json").read_text())
 doses = st.floats(0.0, 40.0)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abscopt.models import lymphocytes
+from abscopt.models.immunity import lymphocytes
 
 MACLENNAN = {5: 1.84, 12: 1.12, 20: 0.64}  # 10^9/L, cranial 24 Gy, Cancer 1978;41:108
 KAPPA = 0.07039

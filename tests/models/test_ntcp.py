@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abscopt.models import ntcp
+from abscopt.models.organs import ntcp
 
 QUANTEC = (-3.87, 0.126)
 BELDERBOS = {"td50_gy": 47.0, "m": 0.36}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abscopt.models import outcome
+from abscopt.models.tumor import outcome
 
 burdens = st.floats(-60.0, 60.0)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
-from abscopt.models import pharmacokinetics
+from abscopt.models.immunity import pharmacokinetics
 
 
 class Agent(TypedDict, total=False):

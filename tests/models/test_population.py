@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate
 
-from abscopt.models.outcome import control_probability, log_control, total_log_burden
-from abscopt.models.population import population_log_burden, sensitivity_factors
+from abscopt.models.tumor.outcome import control_probability, log_control, total_log_burden
+from abscopt.models.tumor.population import population_log_burden, sensitivity_factors
 
 SPREADS = st.floats(0.01, 0.6)
 

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from abscopt.models.outcome import control_probability
-from abscopt.models.recurrence import log_survivors_seen
+from abscopt.models.tumor.outcome import control_probability
+from abscopt.models.tumor.recurrence import log_survivors_seen
 
 
 def test_at_once_the_visible_number_late_a_single_survivor() -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abscopt.models import immune, recursion
 from abscopt.models.arrays import FloatArray
+from abscopt.models.immunity import immune, recursion
 
 DAY = recursion.Day(
     effectors_kept=0.7,

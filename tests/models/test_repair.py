@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abscopt.models import lq, repair
+from abscopt.models.tumor import lq, repair
 
 HALF_TIMES = (1.0, 1.5, 2.0, 3.0, 4.0, 4.5)
 shares = st.floats(0.0, 1.0)

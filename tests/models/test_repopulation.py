@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abscopt.models import lq, repopulation
+from abscopt.models.tumor import lq, repopulation
 
 
 def net_bed(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from abscopt.models import risk
+from abscopt.models.organs import risk
 
 risks = st.lists(st.floats(0.0, 0.999), max_size=8)
 

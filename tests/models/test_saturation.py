@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from abscopt.models.immune import gate
-from abscopt.models.pharmacokinetics import concentrations, occupancy
-from abscopt.models.saturation import saturation
+from abscopt.models.immunity.immune import gate
+from abscopt.models.immunity.pharmacokinetics import concentrations, occupancy
+from abscopt.models.immunity.saturation import saturation
 
 
 @pytest.mark.parametrize("exponent", [0.3, 1.0, 2.7, 8.0])

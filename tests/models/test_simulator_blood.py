@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from abscopt.models import lymphocytes
+from abscopt.models.immunity import lymphocytes
 from abscopt.models.simulators import blood
 
 MACLENNAN = {5: 1.84, 12: 1.12, 20: 0.64}  # 10^9/L, Cancer 1978;41:108

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
-from abscopt.models import immune
+from abscopt.models.immunity import immune
 from abscopt.models.simulators import cho
 
 NO_MEMORY_2 = replace(cho.FIGURE_2, memory=0.0)

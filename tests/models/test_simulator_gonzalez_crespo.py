@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from abscopt.models import ctla4
+from abscopt.models.immunity import ctla4
 from abscopt.models.simulators import gonzalez_crespo as gc
 
 SILENT = gc.Parameters(0.0, 0.0, 0.0)

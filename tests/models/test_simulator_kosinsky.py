@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from abscopt.models import pharmacokinetics
+from abscopt.models.immunity import pharmacokinetics
 from abscopt.models.simulators import kosinsky
 from abscopt.models.simulators.kosinsky_animals import individual_priming_half
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abscopt.models import toxicity
+from abscopt.models.organs import toxicity
 
 # TG-101 (doi:10.1118/1.3438081): D_v and maximum, or the spared-volume dose.
 TG101 = {

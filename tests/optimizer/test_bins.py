@@ -16,7 +16,7 @@ from plain_cases import free, lesion, limit, plain_case, uniform
 from abscopt.instances.checks.audit import input_notes
 from abscopt.instances.load import InputError, build, resolved_text
 from abscopt.instances.reading.read import parse_toml
-from abscopt.models import ntcp
+from abscopt.models.organs import ntcp
 from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated

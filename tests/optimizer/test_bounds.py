@@ -16,8 +16,9 @@ from widened_instances import widened_case
 from abscopt.instances import load
 from abscopt.instances.load import build
 from abscopt.instances.schema import Instance, Objective
-from abscopt.models import immune, outcome
-from abscopt.models.population import sensitivity_factors
+from abscopt.models.immunity import immune
+from abscopt.models.tumor import outcome
+from abscopt.models.tumor.population import sensitivity_factors
 from abscopt.optimizer.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.limits.calendar.counted import CalendarLoad
 from abscopt.optimizer.candidates.table import Candidates

@@ -19,7 +19,7 @@ from abscopt.instances import load
 from abscopt.instances.limits import NtcpLimit
 from abscopt.instances.load import build
 from abscopt.instances.schema import Instance
-from abscopt.models import lymphocytes
+from abscopt.models.immunity import lymphocytes
 from abscopt.optimizer import solve
 from abscopt.optimizer.candidates import table
 from abscopt.optimizer.candidates.limits.blood import edric

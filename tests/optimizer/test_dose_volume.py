@@ -13,7 +13,7 @@ from random_instances import Raw, random_case
 from abscopt.instances.dvh import measures
 from abscopt.instances.dvh.measures import Curve
 from abscopt.instances.load import InputError, build
-from abscopt.models import lq
+from abscopt.models.tumor import lq
 from abscopt.optimizer import solve
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.schedule import Fraction, Schedule

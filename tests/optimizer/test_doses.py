@@ -13,7 +13,7 @@ from brute_force import enumerate_by_judge
 from abscopt.instances import InputError, build, load
 from abscopt.instances.regimens import dose_in_mg, relative_dose
 from abscopt.instances.schema import Instance
-from abscopt.models import chemotherapy
+from abscopt.models.tumor import chemotherapy
 from abscopt.optimizer import evaluate, solve
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.plans import enumerate_plans, plan_effects

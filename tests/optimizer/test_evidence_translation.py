@@ -9,8 +9,8 @@ import pytest
 
 from abscopt.instances import load
 from abscopt.instances.evidence import Finding, findings
-from abscopt.models import immune
 from abscopt.models.arrays import FloatArray
+from abscopt.models.immunity import immune
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.evidence.measures import scale_of, surrogate_measure, verdict_of
 from abscopt.optimizer.evidence.score import measured, trials

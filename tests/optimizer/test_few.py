@@ -9,7 +9,7 @@ from random_instances import random_case
 
 from abscopt.instances import load
 from abscopt.instances.load import build
-from abscopt.models import immune
+from abscopt.models.immunity import immune
 from abscopt.optimizer.candidates.by_rows import kills_of_rows, values_of_rows
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated

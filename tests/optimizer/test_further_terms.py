@@ -23,7 +23,7 @@ from abscopt.instances import InputError, build
 from abscopt.instances.immune import Immune
 from abscopt.instances.schema import Instance
 from abscopt.instances.sources import library
-from abscopt.models import ctla4, immune, lymphocytes
+from abscopt.models.immunity import ctla4, immune, lymphocytes
 from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Evaluation, Judge

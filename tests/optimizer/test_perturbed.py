@@ -32,7 +32,8 @@ from plain_cases import (
 
 import abscopt.optimizer.programme as programme
 from abscopt.instances import build
-from abscopt.models import lymphocytes, outcome
+from abscopt.models.immunity import lymphocytes
+from abscopt.models.tumor import outcome
 from abscopt.optimizer.crosscheck.compare import Finding, find, verdict
 from abscopt.optimizer.crosscheck.engines import ENGINES
 from abscopt.optimizer.crosscheck.naming import Programme

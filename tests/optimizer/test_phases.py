@@ -22,7 +22,7 @@ from widened_instances import widened_case
 
 from abscopt.instances import InputError, build
 from abscopt.instances.schema import Instance
-from abscopt.models import lq
+from abscopt.models.tumor import lq
 from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.courses import enumerate_menu
 from abscopt.optimizer.evaluation import Evaluation, Judge

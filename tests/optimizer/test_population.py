@@ -13,7 +13,7 @@ from spread_cases import spread
 from widened_instances import DECISIVE, widened_case
 
 from abscopt.instances.load import build
-from abscopt.models.population import sensitivity_factors
+from abscopt.models.tumor.population import sensitivity_factors
 from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.reduction import offered
 from abscopt.optimizer.candidates.table import Candidates

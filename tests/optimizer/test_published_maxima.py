@@ -11,7 +11,7 @@ from plain_cases import Raw, lesion, limit, plain_case, uniform
 
 from abscopt.instances.checks.audit import input_notes
 from abscopt.instances.load import build
-from abscopt.models import toxicity
+from abscopt.models.organs import toxicity
 from abscopt.optimizer import solve
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.schedule import Fraction, Schedule

@@ -13,7 +13,7 @@ from random_instances import Raw, random_case
 
 from abscopt.instances import InputError, build, load
 from abscopt.instances.schema import Instance
-from abscopt.models.dissemination import expected_new_sites
+from abscopt.models.tumor.dissemination import expected_new_sites
 from abscopt.optimizer import solve
 from abscopt.optimizer.audit import case_audit
 from abscopt.optimizer.evaluation import Judge

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from abscopt.instances.limits import DrugLimit
-from abscopt.models import risk
+from abscopt.models.organs import risk
 from abscopt.optimizer.candidates.limits.protocol import PlanLoad
 
 if TYPE_CHECKING:

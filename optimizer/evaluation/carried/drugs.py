@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.instances.regimens import relative_dose
-from abscopt.models import pharmacokinetics
 from abscopt.models.arrays import FloatArray
+from abscopt.models.immunity import pharmacokinetics
 from abscopt.optimizer.evaluation.systemic import (
     Relative,
     SystemicState,

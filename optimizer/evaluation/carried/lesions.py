@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import immune, lymphocytes, recursion, repair
 from abscopt.models.arrays import FloatArray
+from abscopt.models.immunity import immune, lymphocytes, recursion
+from abscopt.models.tumor import repair
 from abscopt.optimizer.evaluation.beams import survivals_of
 from abscopt.optimizer.evaluation.lesions import (
     ActingFraction,

@@ -23,7 +23,9 @@ from abscopt.instances.limits import (
     NtcpLimit,
     OrganLimit,
 )
-from abscopt.models import dissemination, lymphocytes, risk, toxicity
+from abscopt.models.immunity import lymphocytes
+from abscopt.models.organs import risk, toxicity
+from abscopt.models.tumor import dissemination
 from abscopt.optimizer.evaluation.limits import (
     LimitUse,
     alc_use,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import repopulation
+from abscopt.models.tumor import repopulation
 from abscopt.optimizer.evaluation.beams import kills_in_beams, survivals_of
 from abscopt.optimizer.evaluation.carried.drugs import DrugsCarried, after_drugs, no_drugs
 from abscopt.optimizer.evaluation.carried.lesions import Days, LesionCarried, untouched

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyomo.environ as pyo
 
-from abscopt.models import lymphocytes
 from abscopt.models.arrays import FloatArray
+from abscopt.models.immunity import lymphocytes
 from abscopt.optimizer.candidates.limits.blood.alc import LymphocyteFloor
 from abscopt.optimizer.candidates.limits.blood.edric import DoseToImmuneCells
 from abscopt.optimizer.candidates.limits.protocol import OrganLoad, PlanLoad

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyomo.environ as pyo
 
-from abscopt.models import immune, repopulation
+from abscopt.models.immunity import immune
+from abscopt.models.tumor import repopulation
 from abscopt.optimizer.candidates.columns import closest_days, free_course
 from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.programme.constraints import flow, pairs

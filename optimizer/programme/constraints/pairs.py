@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyomo.environ as pyo
 
-from abscopt.models import immune
 from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.models.immunity import immune
 from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.programme.data import ROUNDING
 from abscopt.optimizer.programme.linear import terms

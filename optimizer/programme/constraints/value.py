@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyomo.environ as pyo
 
-from abscopt.models import outcome as control
+from abscopt.models.tumor import outcome as control
 from abscopt.optimizer.programme import settings
 from abscopt.optimizer.programme.constraints.outcome import burden
 from abscopt.optimizer.programme.margins import INSIDE, RANGE_MARGIN

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyomo.environ as pyo
 
-from abscopt.models import immune
 from abscopt.models.arrays import FloatArray
-from abscopt.models.population import population_log_burden
+from abscopt.models.immunity import immune
+from abscopt.models.tumor.population import population_log_burden
 from abscopt.optimizer.candidates.value import lesion_value
 from abscopt.optimizer.programme.constraints import organs, pairs
 from abscopt.optimizer.programme.linear import terms

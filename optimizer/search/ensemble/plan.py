@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import immune
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
+from abscopt.models.immunity import immune
 from abscopt.optimizer.candidates.coefficients import shares_of
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.ids import CourseIds, CourseRows, KindIds, PatternIds, PlanId, PlanIds

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import immune
 from abscopt.models.arrays import FloatArray
+from abscopt.models.immunity import immune
 from abscopt.optimizer.search.free import settings
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import lymphocytes, recursion
 from abscopt.models.arrays import BoolArray, FloatArray
+from abscopt.models.immunity import lymphocytes, recursion
 from abscopt.optimizer.candidates.columns import free_course
 from abscopt.optimizer.candidates.table import CAP
 from abscopt.optimizer.ids import PlanId

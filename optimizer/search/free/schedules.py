@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abscopt.models import lymphocytes
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
+from abscopt.models.immunity import lymphocytes
 from abscopt.optimizer.search.free import settings
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import outcome
 from abscopt.models.arrays import FloatArray
-from abscopt.models.population import population_log_burden
+from abscopt.models.tumor import outcome
+from abscopt.models.tumor.population import population_log_burden
 from abscopt.optimizer.candidates.value import value_of_burden
 from abscopt.optimizer.search.free import settings
 

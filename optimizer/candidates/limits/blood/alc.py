@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.instances.limits import AlcLimit
-from abscopt.models import lymphocytes
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
+from abscopt.models.immunity import lymphocytes
 from abscopt.optimizer.candidates.limits.protocol import CAP, CourseLoad
 from abscopt.optimizer.ids import CourseIds, CourseRows
 

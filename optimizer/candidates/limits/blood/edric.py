@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.instances.limits import EdricLimit
-from abscopt.models import lymphocytes
 from abscopt.models.arrays import BoolArray, FloatArray
+from abscopt.models.immunity import lymphocytes
 from abscopt.optimizer.candidates.limits.protocol import CAP, CourseLoad
 from abscopt.optimizer.candidates.loads import by_technique
 from abscopt.optimizer.ids import CourseRows, PlanId

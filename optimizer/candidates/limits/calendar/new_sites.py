@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.instances.limits import NewSitesLimit
-from abscopt.models import dissemination
 from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.models.tumor import dissemination
 from abscopt.optimizer.candidates.limits.protocol import CAP, CourseLoad
 from abscopt.optimizer.ids import CourseRows
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import lq
 from abscopt.models.arrays import FloatArray
+from abscopt.models.tumor import lq
 from abscopt.optimizer.candidates.limits.organs.quadratic import pairs_of
 
 if TYPE_CHECKING:

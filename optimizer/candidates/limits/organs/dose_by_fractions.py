@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.instances.limits import DoseByFractionsLimit
-from abscopt.models import toxicity
 from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.models.organs import toxicity
 from abscopt.optimizer.candidates.limits.organs.daily_dose import DailyDoseLoad
 
 if TYPE_CHECKING:

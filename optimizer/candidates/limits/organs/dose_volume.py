@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from abscopt.instances.limits import DoseVolumeLimit
-from abscopt.models import lq
 from abscopt.models.arrays import FloatArray
+from abscopt.models.tumor import lq
 from abscopt.optimizer.candidates.limits.organs.quadratic import bed_of_day, pairs_of
 from abscopt.optimizer.candidates.limits.protocol import OrganLoad
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from abscopt.models import lq, repair
 from abscopt.models.arrays import FloatArray
+from abscopt.models.tumor import lq, repair
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance

@@ -49,8 +49,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import immune
 from abscopt.models.arrays import FloatArray
+from abscopt.models.immunity import immune
 from abscopt.optimizer.candidates.value import value_of_burden
 from abscopt.optimizer.search.free import settings
 from abscopt.optimizer.search.free.bounds.objective import Multipliers

@@ -27,8 +27,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abscopt.models import immune, outcome
 from abscopt.models.arrays import FloatArray
+from abscopt.models.immunity import immune
+from abscopt.models.tumor import outcome
 from abscopt.optimizer.candidates.value import value_of_burden
 from abscopt.optimizer.search.free import settings
 from abscopt.optimizer.search.free.days.cost_to_go import Prices

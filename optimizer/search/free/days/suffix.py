@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import recursion
 from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.models.immunity import recursion
 from abscopt.optimizer.search.free import settings
 from abscopt.optimizer.search.free.days.alike import groups_of
 from abscopt.optimizer.search.free.days.terms import (

@@ -19,8 +19,9 @@ from functools import cached_property
 
 import numpy as np
 
-from abscopt.models import recursion, repopulation
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
+from abscopt.models.immunity import recursion
+from abscopt.models.tumor import repopulation
 
 TINY = 1e-12
 """Added where a logarithm or a quotient would meet zero; far below every load and worth."""

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import immune, outcome
 from abscopt.models.arrays import FloatArray
-from abscopt.models.population import UNDERFLOW, burden_of_shares, shares_by_node
+from abscopt.models.immunity import immune
+from abscopt.models.tumor import outcome
+from abscopt.models.tumor.population import UNDERFLOW, burden_of_shares, shares_by_node
 from abscopt.optimizer.candidates.value import value_of_burden
 
 if TYPE_CHECKING:

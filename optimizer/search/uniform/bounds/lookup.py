@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import immune
 from abscopt.models.arrays import FloatArray
+from abscopt.models.immunity import immune
 from abscopt.optimizer.candidates.value import controllable, lesion_value
 from abscopt.optimizer.search.uniform import settings
 

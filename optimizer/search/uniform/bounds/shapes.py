@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.models import immune
 from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.models.immunity import immune
 from abscopt.optimizer.candidates.table import CAP
 from abscopt.optimizer.candidates.value import controllable, lesion_value
 from abscopt.optimizer.ids import CourseIds, CourseRows

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import immune
 from abscopt.models.arrays import FloatArray
+from abscopt.models.immunity import immune
 from abscopt.optimizer.candidates.by_rows import values_of_rows
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.candidates.value import lesion_value

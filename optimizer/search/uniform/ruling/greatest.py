@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import immune, recursion
 from abscopt.models.arrays import FloatArray
+from abscopt.models.immunity import immune, recursion
 from abscopt.optimizer.candidates.coefficients import at_irradiation
 from abscopt.optimizer.ids import PlanIds
 

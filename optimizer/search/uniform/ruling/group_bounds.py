@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models import immune
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
+from abscopt.models.immunity import immune
 from abscopt.optimizer.candidates.value import lesion_value
 from abscopt.optimizer.ids import KindIds, PlanId
 from abscopt.optimizer.progress import tick

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from abscopt.models.arrays import FloatArray
-from abscopt.models.saturation import saturation
+from abscopt.models.immunity.saturation import saturation
 
 
 def gate(

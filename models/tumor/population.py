@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from abscopt.models.arrays import FloatArray
-from abscopt.models.outcome import EXPONENT_CAP, total_log_burden
+from abscopt.models.tumor.outcome import EXPONENT_CAP, total_log_burden
 
 STEP = 0.4
 """Distance of nodes in standard deviations. 1/(1 + e^u) has its nearest poles π from the real line,

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from abscopt.models.arrays import FloatArray
-from abscopt.models.saturation import saturation
+from abscopt.models.immunity.saturation import saturation
 
 SUBSTEPS_PER_DAY = 8
 """Steps per day while the clearance changes."""
