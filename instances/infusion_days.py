@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from abscopt.instances.calendar import is_infusion_day
 from abscopt.instances.regimens import infusions
 from abscopt.instances.schema import Instance
-from abscopt.instances.systemic import AgentChoice
+from abscopt.instances.tables.calendar import is_infusion_day
+from abscopt.instances.tables.systemic import AgentChoice
 
 Doses = tuple[tuple[str, int, float], ...]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from abscopt.instances.courses import Course, with_prescriptions
-from abscopt.instances.fields import (
+from abscopt.instances.menus.courses import Course, with_prescriptions
+from abscopt.instances.tables.fields import (
     AlphaBeta,
     CapGy,
     FractionDose,
@@ -21,7 +21,7 @@ from abscopt.instances.fields import (
     Table,
     consistent,
 )
-from abscopt.instances.sparing import (
+from abscopt.instances.tables.sparing import (
     DailyFactors,
     Histogram,
     SparingFactor,
@@ -31,7 +31,7 @@ from abscopt.instances.sparing import (
 from abscopt.models.tumor.population import sensitivity_factors
 
 if TYPE_CHECKING:
-    from abscopt.instances.immune import Immune
+    from abscopt.instances.tables.immune import Immune
     from abscopt.models.arrays import FloatArray
 
 KEPT = 1.0 + 1e-9

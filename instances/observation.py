@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field
 
-from abscopt.instances.fields import Day, Name, Table, consistent
+from abscopt.instances.tables.fields import Day, Name, Table, consistent
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance

@@ -9,7 +9,7 @@ from abscopt.instances.schema import Instance, Patient
 from abscopt.models.tumor import chemotherapy
 
 if TYPE_CHECKING:
-    from abscopt.instances.systemic import Regimen, RegimenDose
+    from abscopt.instances.tables.systemic import Regimen, RegimenDose
 
 
 def dose_in_mg(amount: float, unit: str, patient: Patient) -> float:

@@ -12,10 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import ConfigDict, Field, PrivateAttr, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
-from abscopt.instances.calendar import Calendar
-from abscopt.instances.checks.ranges import add_to_schema
-from abscopt.instances.ensemble import Ensemble
-from abscopt.instances.fields import (
+from abscopt.instances.checks.numbers.ranges import add_to_schema
+from abscopt.instances.history.delivered import Delivered
+from abscopt.instances.lesions import Lesion, Technique
+from abscopt.instances.limits import AnyLimit
+from abscopt.instances.observation import StatedObservation
+from abscopt.instances.reading.problems import CROSS_CHECKS, MOST_LIMITS
+from abscopt.instances.reading.shorthand import DAYS, LISTS
+from abscopt.instances.tables.calendar import Calendar
+from abscopt.instances.tables.ensemble import Ensemble
+from abscopt.instances.tables.fields import (
     Count,
     Day,
     FractionDose,
@@ -23,16 +29,10 @@ from abscopt.instances.fields import (
     Table,
     consistent,
 )
-from abscopt.instances.history.delivered import Delivered
-from abscopt.instances.immune import Immune, Lymphocytes
-from abscopt.instances.lesions import Lesion, Technique
-from abscopt.instances.limits import AnyLimit
-from abscopt.instances.observation import StatedObservation
-from abscopt.instances.organs import CrossMoment, Organ, PriorDose
-from abscopt.instances.reading.problems import CROSS_CHECKS, MOST_LIMITS
-from abscopt.instances.reading.shorthand import DAYS, LISTS
-from abscopt.instances.sparing import SECOND_MOMENT
-from abscopt.instances.systemic import AgentChoice, Drug, Regimen
+from abscopt.instances.tables.immune import Immune, Lymphocytes
+from abscopt.instances.tables.organs import CrossMoment, Organ, PriorDose
+from abscopt.instances.tables.sparing import SECOND_MOMENT
+from abscopt.instances.tables.systemic import AgentChoice, Drug, Regimen
 
 if TYPE_CHECKING:
     from abscopt.instances.changes.change import Changes

@@ -13,7 +13,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from abscopt.instances.fields import (
+from abscopt.instances.load import InputError, Problem, library
+from abscopt.instances.tables.fields import (
     Count,
     Day,
     FractionDose,
@@ -23,7 +24,6 @@ from abscopt.instances.fields import (
     Status,
     Table,
 )
-from abscopt.instances.load import InputError, Problem, library
 
 SATURDAY = 5
 MOST_PER_DAY = 3

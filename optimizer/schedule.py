@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from abscopt.instances.calendar import date_of
-from abscopt.instances.fields import Table
 from abscopt.instances.history.doses import resumed_doses
 from abscopt.instances.history.events import FractionEntry, InfusionEntry
 from abscopt.instances.history.past import past_of
@@ -18,6 +16,8 @@ from abscopt.instances.history.standard import GivenDose, GivenFraction, standar
 from abscopt.instances.load import InputError, Problem, problems_of
 from abscopt.instances.reading.problems import first_of
 from abscopt.instances.regimens import dose_problem
+from abscopt.instances.tables.calendar import date_of
+from abscopt.instances.tables.fields import Table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,17 +12,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from abscopt.instances.calendar import is_machine_day
 from abscopt.instances.infusion_days import on_infusion_days
 from abscopt.instances.load import InputError, Problem, library
 from abscopt.instances.regimens import dose_in_mg, dose_problem
-from abscopt.instances.systemic import Drug
+from abscopt.instances.tables.calendar import is_machine_day
+from abscopt.instances.tables.systemic import Drug
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule, standard_schedule
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
     from abscopt.instances.schema import Instance
-    from abscopt.instances.systemic import AgentChoice
+    from abscopt.instances.tables.systemic import AgentChoice
     from abscopt.instances.trials import TrialArm, TrialCourse, TrialInfusions
     from abscopt.optimizer.evaluation import Evaluation
 

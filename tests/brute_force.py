@@ -7,13 +7,13 @@ import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from abscopt.instances.calendar import course_days, date_of, is_machine_day
-from abscopt.instances.courses import CourseBlock, FreeCourse, UniformCourse
 from abscopt.instances.lesions import Lesion
-from abscopt.instances.phases import Phase, PhasesCourse
+from abscopt.instances.menus.courses import CourseBlock, FreeCourse, UniformCourse
+from abscopt.instances.menus.phases import Phase, PhasesCourse
 from abscopt.instances.regimens import infusions
 from abscopt.instances.schema import Instance
-from abscopt.instances.systemic import AgentChoice
+from abscopt.instances.tables.calendar import course_days, date_of, is_machine_day
+from abscopt.instances.tables.systemic import AgentChoice
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.results.result import Result
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule

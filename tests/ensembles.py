@@ -8,9 +8,9 @@ import numpy as np
 from brute_force import schedules
 from random_instances import Raw, random_case
 
-from abscopt.instances.calendar import is_machine_day
 from abscopt.instances.load import build
 from abscopt.instances.schema import Instance
+from abscopt.instances.tables.calendar import is_machine_day
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.schedule import Schedule

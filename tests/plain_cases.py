@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from abscopt.instances import build
-from abscopt.instances.courses import FreeCourse, UniformCourse
+from abscopt.instances.menus.courses import FreeCourse, UniformCourse
 from abscopt.instances.schema import Instance
 from abscopt.optimizer.candidates.courses import enumerate_menu
 from abscopt.optimizer.candidates.plans import enumerate_plans

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from benchmark_scripts import script
 
-from abscopt.instances.immune import Immune
+from abscopt.instances.tables.immune import Immune
 from abscopt.optimizer.evidence.likelihood import comparisons
 from abscopt.optimizer.evidence.score import scored
 from abscopt.optimizer.evidence.settings import default_constants, times_of_patients

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from evidence_sets import drawn, immune_of
 
-from abscopt.instances.immune import Immune
+from abscopt.instances.tables.immune import Immune
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.evidence.document import BASELINES, SPLITS
 from abscopt.optimizer.evidence.likelihood import comparisons, fits

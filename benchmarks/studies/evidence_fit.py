@@ -44,9 +44,9 @@ from typing import Any
 
 import numpy as np
 
-from abscopt.instances.immune import Immune
 from abscopt.instances.load import library
 from abscopt.instances.schema import Instance
+from abscopt.instances.tables.immune import Immune
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.evidence.likelihood import Comparison, comparisons, factor, fit, fits

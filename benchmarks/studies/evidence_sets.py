@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from scipy.stats import qmc
 
-from abscopt.instances.immune import Immune
+from abscopt.instances.tables.immune import Immune
 from abscopt.optimizer.evidence.settings import default_constants
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from abscopt.instances import load, names
 from abscopt.instances.schema import Instance
-from abscopt.instances.systemic import AgentChoice
+from abscopt.instances.tables.systemic import AgentChoice
 from abscopt.optimizer import solve
 from abscopt.optimizer.results.result import Result, instance_digest, versions
 

@@ -9,21 +9,21 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from abscopt.instances.checks.notes import Note, note
+from abscopt.instances.checks.numbers.unusual import unusual_values
 from abscopt.instances.checks.offer import timings
-from abscopt.instances.checks.unusual import unusual_values
 from abscopt.instances.checks.windows import unplaced_by_agent
 from abscopt.instances.infusion_days import given_infusions
 from abscopt.instances.limits import AlcLimit, DoseByFractionsLimit, DrugLimit, OrganLimit
-from abscopt.instances.phase_timings import phase_timings
+from abscopt.instances.menus.phase_timings import phase_timings
 from abscopt.instances.prior import prior_load
 from abscopt.instances.regimens import dose_in_mg
 
 if TYPE_CHECKING:
-    from abscopt.instances.courses import UniformCourse
     from abscopt.instances.lesions import Lesion, Technique
+    from abscopt.instances.menus.courses import UniformCourse
     from abscopt.instances.schema import Instance
-    from abscopt.instances.sparing import SparingFactor
-    from abscopt.instances.systemic import AgentChoice
+    from abscopt.instances.tables.sparing import SparingFactor
+    from abscopt.instances.tables.systemic import AgentChoice
 
 BODY_KEYS = {
     "mg_per_kg": ("weight_kg", "kg"),

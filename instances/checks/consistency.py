@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from abscopt.instances.checks.foregone import missing_cycles, used_up
+from abscopt.instances.checks.numbers.ranges import outside
 from abscopt.instances.checks.phases import phase_problems
-from abscopt.instances.checks.ranges import outside
 from abscopt.instances.checks.size import too_large
 from abscopt.instances.history.problems import history_problems
 from abscopt.instances.history.walks import BELOW_TRANSITION
@@ -24,10 +24,10 @@ from abscopt.instances.reading.problems import listing, nearest
 from abscopt.instances.sources import library
 
 if TYPE_CHECKING:
-    from abscopt.instances.courses import FreeCourse, UniformCourse
     from abscopt.instances.lesions import Lesion, Technique
+    from abscopt.instances.menus.courses import FreeCourse, UniformCourse
     from abscopt.instances.schema import Instance, StandardAgent
-    from abscopt.instances.systemic import AgentChoice
+    from abscopt.instances.tables.systemic import AgentChoice
 
 Problem = tuple[str, object, str]
 
@@ -150,7 +150,7 @@ def _uniform(
 
 
 def _free(instance: Instance, i: int, lesion: Lesion, course: FreeCourse) -> Iterator[Problem]:
-    from abscopt.instances.calendar import is_machine_day
+    from abscopt.instances.tables.calendar import is_machine_day
 
     place = f"lesions[{i}]"
     for day in course.days:
@@ -313,7 +313,7 @@ def _placed(instance: Instance, place: str, agent: AgentChoice) -> Iterator[Prob
 
 
 def _standard(instance: Instance) -> Iterator[Problem]:
-    from abscopt.instances.calendar import course_days, treatment_days
+    from abscopt.instances.tables.calendar import course_days, treatment_days
 
     standard = instance.standard
     if standard is None:

@@ -10,8 +10,8 @@ from abscopt.instances.limits import OrganLimit
 from abscopt.instances.prior import prior_load
 
 if TYPE_CHECKING:
-    from abscopt.instances.organs import PriorDose
     from abscopt.instances.schema import Instance
+    from abscopt.instances.tables.organs import PriorDose
 
 TOLERANCE = 1e-9
 """Relative excess that rounding may cause; the judge's own tolerance of a cap."""

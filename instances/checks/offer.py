@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from abscopt.instances.calendar import course_days, is_machine_day
+from abscopt.instances.tables.calendar import course_days, is_machine_day
 
 if TYPE_CHECKING:
-    from abscopt.instances.courses import CourseBlock, UniformCourse
+    from abscopt.instances.menus.courses import CourseBlock, UniformCourse
     from abscopt.instances.schema import Instance
 
 Days = tuple[int, ...]

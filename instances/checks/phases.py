@@ -10,7 +10,7 @@ from abscopt.instances.reading.problems import listing
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
-    from abscopt.instances.phases import Phase, PhasesCourse
+    from abscopt.instances.menus.phases import Phase, PhasesCourse
     from abscopt.instances.schema import Instance
 
 Problem = tuple[str, object, str]

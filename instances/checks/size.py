@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from abscopt.instances.courses import CourseBlock
     from abscopt.instances.lesions import Lesion
+    from abscopt.instances.menus.courses import CourseBlock
     from abscopt.instances.schema import Instance
 
 MOST_COURSES, USUAL_COURSES = 3_000_000, 50_000
@@ -64,7 +64,7 @@ def _patterns(lesion: Lesion) -> int:
 
 
 def _levels(doses: object) -> int:
-    from abscopt.instances.doses import DoseGrid
+    from abscopt.instances.tables.doses import DoseGrid
 
     if isinstance(doses, DoseGrid):
         return int((doses.max_gy - doses.min_gy) / doses.step_gy + 1e-9) + 1

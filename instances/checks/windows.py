@@ -6,10 +6,10 @@ import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from abscopt.instances.calendar import date_of, is_infusion_day
 from abscopt.instances.infusion_days import given_infusions
 from abscopt.instances.schema import Instance
-from abscopt.instances.systemic import AgentChoice
+from abscopt.instances.tables.calendar import date_of, is_infusion_day
+from abscopt.instances.tables.systemic import AgentChoice
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 

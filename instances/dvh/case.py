@@ -17,7 +17,7 @@ from abscopt.instances.dvh.mapping import Map, prescription
 from abscopt.instances.dvh.plans import Plan, plans_of
 from abscopt.instances.dvh.points import NO_SET, measured
 from abscopt.instances.dvh.shared import SHARED, shared_plans, times
-from abscopt.instances.prescriptions import blocks
+from abscopt.instances.menus.prescriptions import blocks
 from abscopt.instances.reading.problems import InputError, Problem, refused
 from abscopt.instances.sources import Raw, library
 

@@ -16,7 +16,7 @@ from abscopt.instances.dvh.measures import Curve, mean, union
 from abscopt.instances.dvh.plans import Plan
 from abscopt.instances.dvh.points import Asked, asked, asked_by, dose_at
 from abscopt.instances.reading.problems import InputError, Problem, refused
-from abscopt.instances.sparing import SECOND_MOMENT
+from abscopt.instances.tables.sparing import SECOND_MOMENT
 
 DIGITS = 6
 """Of a factor: more than a histogram has."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from abscopt.instances.changes.text import inline
 from abscopt.instances.dvh.files.read import DvhFile
 from abscopt.instances.dvh.points import asked, organs_of
-from abscopt.instances.prescriptions import RULE, Prescription, parsed
+from abscopt.instances.menus.prescriptions import RULE, Prescription, parsed
 from abscopt.instances.reading.problems import (
     InputError,
     Problem,

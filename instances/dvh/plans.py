@@ -9,7 +9,7 @@ from pathlib import Path
 from abscopt.instances.dvh.files.read import DvhFile
 from abscopt.instances.dvh.mapping import Map, prescription
 from abscopt.instances.dvh.measures import Curve, mean
-from abscopt.instances.prescriptions import Prescription
+from abscopt.instances.menus.prescriptions import Prescription
 from abscopt.instances.reading.problems import refused
 
 TARGET_RANGE = (0.5, 2.0)

@@ -17,7 +17,7 @@ from abscopt.instances.dvh.measures import (
     share_above,
 )
 from abscopt.instances.sources import Raw, library_limits
-from abscopt.instances.sparing import SECOND_MOMENT
+from abscopt.instances.tables.sparing import SECOND_MOMENT
 
 POINT_CM3 = 0.035
 """Volume of a point dose: limits of `max` are published for 0.03 to 0.1 cm3 (TG-101: 0.035 cm3 or

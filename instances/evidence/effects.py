@@ -19,7 +19,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from abscopt.instances.fields import Name, Table
+from abscopt.instances.tables.fields import Name, Table
 
 Kind = Literal["hazard_ratio", "odds_ratio", "ratio", "difference"]
 

@@ -39,7 +39,7 @@ from typing import Annotated, Literal, NamedTuple, Self, cast
 from pydantic import Field, model_validator
 
 from abscopt.instances.evidence.effects import Effect
-from abscopt.instances.fields import Day, FractionDose, Name, Positive, Table
+from abscopt.instances.tables.fields import Day, FractionDose, Name, Positive, Table
 
 FILES = [Path(__file__).parent / name for name in ("findings.toml", "further_findings.toml")]
 

@@ -21,7 +21,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from abscopt.instances.fields import Count, Positive, Table
+from abscopt.instances.tables.fields import Count, Positive, Table
 
 FILE = Path(__file__).parent / "local_control.toml"
 ALPHA_BETA_GY = 10.0  # the convention of the field: BED10

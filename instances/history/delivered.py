@@ -6,9 +6,9 @@ from typing import Annotated, Self
 
 from pydantic import Field
 
-from abscopt.instances.doses import Doses, levels_of
-from abscopt.instances.fields import Count, Day, Name, Table, consistent
 from abscopt.instances.history.events import FractionEntry, InfusionEntry, MissedDay
+from abscopt.instances.tables.doses import Doses, levels_of
+from abscopt.instances.tables.fields import Count, Day, Name, Table, consistent
 
 MOST_EVENTS = 2000
 MOST_TWICE = 60

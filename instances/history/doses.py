@@ -11,7 +11,7 @@ from abscopt.instances.regimens import infusions
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
-    from abscopt.instances.systemic import AgentChoice
+    from abscopt.instances.tables.systemic import AgentChoice
 
 WAITS = (0, 7, 14, 21)
 """Days by which the next dose of a drug that has begun may be put off beyond the earliest: a drug

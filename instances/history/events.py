@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, model_validator
 
-from abscopt.instances.fields import Day, FractionDose, Name, Positive, Table
+from abscopt.instances.tables.fields import Day, FractionDose, Name, Positive, Table
 
 if TYPE_CHECKING:
-    from abscopt.instances.calendar import Calendar
+    from abscopt.instances.tables.calendar import Calendar
 
 
 class Dated(Table):

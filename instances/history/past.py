@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from abscopt.instances.history.standard import GivenDose, GivenFraction, standard_events
 
 if TYPE_CHECKING:
-    from abscopt.instances.calendar import Calendar
     from abscopt.instances.history.delivered import Delivered, OldPlan
     from abscopt.instances.schema import Instance
+    from abscopt.instances.tables.calendar import Calendar
 
 Course = tuple[tuple[int, float, int], ...]
 """Day, Gy and position in the day of every fraction of one lesion, in their order."""

@@ -13,16 +13,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from abscopt.instances.calendar import first_open, is_open, is_start_day
 from abscopt.instances.history.walks import days_with_two
+from abscopt.instances.tables.calendar import first_open, is_open, is_start_day
 
 if TYPE_CHECKING:
-    from abscopt.instances.calendar import Calendar
     from abscopt.instances.history.delivered import Rest
     from abscopt.instances.history.past import Course, Past
     from abscopt.instances.lesions import Lesion
-    from abscopt.instances.phases import Phase
+    from abscopt.instances.menus.phases import Phase
     from abscopt.instances.schema import Instance
+    from abscopt.instances.tables.calendar import Calendar
 
 Given = tuple[int, float, int, str]
 """Day, Gy, position in the day and technique of a fraction."""

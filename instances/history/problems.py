@@ -7,10 +7,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from abscopt.instances.calendar import date_of
 from abscopt.instances.history.walks import BELOW_TRANSITION, most_of_a_pair
 from abscopt.instances.reading.problems import listing
 from abscopt.instances.regimens import dose_problem
+from abscopt.instances.tables.calendar import date_of
 
 if TYPE_CHECKING:
     from abscopt.instances.history.delivered import Delivered, OldPlan, Rest

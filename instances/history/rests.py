@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from abscopt.instances.calendar import first_open, is_machine_day, is_open, is_start_day
 from abscopt.instances.history.delivered import Rest
 from abscopt.instances.history.past import Course, Past, past_of
 from abscopt.instances.history.phased import Whole, phased_rests, resumed_phases
 from abscopt.instances.history.walks import days_with_two, of_unknown_kill, walk
 from abscopt.instances.reading.problems import refused
+from abscopt.instances.tables.calendar import first_open, is_machine_day, is_open, is_start_day
 
 if TYPE_CHECKING:
-    from abscopt.instances.courses import CourseBlock
     from abscopt.instances.lesions import Lesion
+    from abscopt.instances.menus.courses import CourseBlock
     from abscopt.instances.schema import Instance
 
 MOST_RESTS = 200_000
@@ -337,7 +337,7 @@ def _twice(rest: Rest, missed: int) -> tuple[int, ...]:
 
 def _is_whole(instance: Instance, lesion: Lesion, given: Course) -> bool:
     """Whether what was given is a course of the lesion's menu in number, dose and days."""
-    from abscopt.instances.calendar import course_days
+    from abscopt.instances.tables.calendar import course_days
 
     assert lesion.course is not None and lesion.course.form == "uniform"
     places = [(day, slot) for day, _, slot in given]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from abscopt.instances.calendar import course_days, treatment_days
 from abscopt.instances.infusion_days import given_infusions
+from abscopt.instances.tables.calendar import course_days, treatment_days
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance, Standard

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from abscopt.instances.calendar import first_open
+from abscopt.instances.tables.calendar import first_open
 
 if TYPE_CHECKING:
-    from abscopt.instances.calendar import Calendar
     from abscopt.instances.lesions import Lesion
+    from abscopt.instances.tables.calendar import Calendar
 
 BELOW_TRANSITION = "several fractions a day must stay below the LQ-L transition dose"
 

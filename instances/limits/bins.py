@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from abscopt.instances.limits.limit import Problem
-from abscopt.instances.sparing import DailyFactors
+from abscopt.instances.tables.sparing import DailyFactors
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field
 
-from abscopt.instances.fields import AlphaBeta, CapGy, Name, Table, consistent
 from abscopt.instances.limits.bins import without_bins
 from abscopt.instances.limits.limit import OrganLimit, Problem
 from abscopt.instances.limits.voxels import mean_eqd2
+from abscopt.instances.tables.fields import AlphaBeta, CapGy, Name, Table, consistent
 from abscopt.models.organs import ntcp
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field
 
-from abscopt.instances.fields import Name, Positive, consistent
 from abscopt.instances.limits.limit import Limit, Problem
 from abscopt.instances.reading.problems import listing
+from abscopt.instances.tables.fields import Name, Positive, consistent
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance

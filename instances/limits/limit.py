@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from abscopt.instances.fields import LibraryTable, Name, Positive
 from abscopt.instances.reading.problems import listing, nearest
+from abscopt.instances.tables.fields import LibraryTable, Name, Positive
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance

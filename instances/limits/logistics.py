@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field
 
-from abscopt.instances.fields import Day, Positive, consistent
 from abscopt.instances.limits.limit import Limit, Problem
+from abscopt.instances.tables.fields import Day, Positive, consistent
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance

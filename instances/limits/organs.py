@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from abscopt.instances.fields import AlphaBeta, CapGy, Count, Name, consistent
 from abscopt.instances.limits.complications import NtcpLimit
 from abscopt.instances.limits.limit import OrganLimit
 from abscopt.instances.limits.voxels import mean_eqd2
+from abscopt.instances.tables.fields import AlphaBeta, CapGy, Count, Name, consistent
 from abscopt.models.organs.toxicity import check_tolerance_table, falls, miner_fraction, safe_table
 from abscopt.models.tumor import lq
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field
 
-from abscopt.instances.fields import Name, consistent
 from abscopt.instances.limits.limit import Limit, Problem
+from abscopt.instances.tables.fields import Name, consistent
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance

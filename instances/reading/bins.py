@@ -63,7 +63,7 @@ def _points(bins: Any, wanted: Iterable[str]) -> dict[str, float]:
 
     from abscopt.instances.dvh.measures import of_bins
     from abscopt.instances.dvh.points import dose_at
-    from abscopt.instances.sparing import Histogram
+    from abscopt.instances.tables.sparing import Histogram
 
     try:
         histogram = Histogram.model_validate_json(json.dumps(bins, default=str))

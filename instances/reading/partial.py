@@ -12,7 +12,6 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from abscopt.instances.fields import tables_of
 from abscopt.instances.reading.fill import Lookups
 from abscopt.instances.reading.problems import (
     MOST_SHOWN,
@@ -27,6 +26,7 @@ from abscopt.instances.reading.problems import (
     value_and_rule,
 )
 from abscopt.instances.reading.sample import node_at, sample
+from abscopt.instances.tables.fields import tables_of
 
 if TYPE_CHECKING:
     from abscopt.instances.sources import Raw

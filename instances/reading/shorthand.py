@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from abscopt.instances.prescriptions import RULE, Prescription, blocks, parsed
+from abscopt.instances.menus.prescriptions import RULE, Prescription, blocks, parsed
 from abscopt.instances.sources import Raw
-from abscopt.instances.start import START_DATE
+from abscopt.instances.tables.start import START_DATE
 
 PRESCRIPTIONS = "prescriptions"
 OF_BLOCKS = ("interval_days", "fractions_per_day")

@@ -11,17 +11,17 @@ import itertools
 import time
 from typing import TYPE_CHECKING
 
-from abscopt.instances.calendar import course_days
 from abscopt.instances.infusion_days import given_infusions
+from abscopt.instances.tables.calendar import course_days
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from abscopt.instances.courses import FreeCourse, UniformCourse
     from abscopt.instances.lesions import Lesion
+    from abscopt.instances.menus.courses import FreeCourse, UniformCourse
     from abscopt.instances.schema import Instance
-    from abscopt.instances.systemic import AgentChoice
+    from abscopt.instances.tables.systemic import AgentChoice
     from abscopt.optimizer.evaluation import Judge
 
 SECONDS = 0.2

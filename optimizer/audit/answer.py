@@ -16,8 +16,8 @@ from abscopt.optimizer.audit.patients import spread_notes
 from abscopt.optimizer.schedule import Schedule
 
 if TYPE_CHECKING:
-    from abscopt.instances.courses import FreeCourse, UniformCourse
-    from abscopt.instances.phases import PhasesCourse
+    from abscopt.instances.menus.courses import FreeCourse, UniformCourse
+    from abscopt.instances.menus.phases import PhasesCourse
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.audit.alone import Alone
     from abscopt.optimizer.audit.case import CaseAudit

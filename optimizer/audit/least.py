@@ -16,15 +16,15 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from abscopt.instances.calendar import course_days
 from abscopt.instances.history.rests import from_today
-from abscopt.instances.phase_timings import phase_timings
-from abscopt.instances.sparing import DailyFactors
+from abscopt.instances.menus.phase_timings import phase_timings
+from abscopt.instances.tables.calendar import course_days
+from abscopt.instances.tables.sparing import DailyFactors
 from abscopt.optimizer.schedule import Fraction
 
 if TYPE_CHECKING:
-    from abscopt.instances.courses import CourseBlock, UniformCourse
     from abscopt.instances.lesions import Lesion, Technique
+    from abscopt.instances.menus.courses import CourseBlock, UniformCourse
     from abscopt.instances.schema import Instance
 
 Course = tuple[Fraction, ...]

@@ -26,8 +26,8 @@ from abscopt.optimizer.mip import finite_fields
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
-    from abscopt.instances.courses import FreeCourse
     from abscopt.instances.lesions import Lesion
+    from abscopt.instances.menus.courses import FreeCourse
     from abscopt.optimizer.candidates.reduction import Kept
     from abscopt.optimizer.candidates.table import Candidates
 

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.instances.calendar import course_days
 from abscopt.instances.history.rests import Continued, continued, from_today
-from abscopt.instances.phase_timings import phase_timings
+from abscopt.instances.menus.phase_timings import phase_timings
+from abscopt.instances.tables.calendar import course_days
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.ids import PatternIds
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
-    from abscopt.instances.courses import CourseBlock, UniformCourse
     from abscopt.instances.lesions import Lesion
+    from abscopt.instances.menus.courses import CourseBlock, UniformCourse
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.schedule import Fraction
 

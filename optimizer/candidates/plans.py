@@ -29,7 +29,7 @@ from abscopt.optimizer.progress import tick
 if TYPE_CHECKING:
     from abscopt.instances.limits import Exposure
     from abscopt.instances.schema import Instance
-    from abscopt.instances.systemic import AgentChoice
+    from abscopt.instances.tables.systemic import AgentChoice
     from abscopt.optimizer.candidates.courses import Patterns
     from abscopt.optimizer.candidates.limits.protocol import PlanLoad
 

@@ -6,7 +6,7 @@ from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from abscopt.instances.calendar import course_days
+from abscopt.instances.tables.calendar import course_days
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance

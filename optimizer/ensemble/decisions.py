@@ -11,15 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from abscopt.instances.calendar import course_days
 from abscopt.instances.infusion_days import given_infusions
+from abscopt.instances.tables.calendar import course_days
 from abscopt.optimizer.demanded import treated
 
 if TYPE_CHECKING:
-    from abscopt.instances.courses import CourseBlock, UniformCourse
     from abscopt.instances.lesions import Lesion
+    from abscopt.instances.menus.courses import CourseBlock, UniformCourse
     from abscopt.instances.schema import Instance
-    from abscopt.instances.systemic import AgentChoice
+    from abscopt.instances.tables.systemic import AgentChoice
 from abscopt.optimizer.schedule import Schedule
 
 Kind = Literal["lesions", "fractions", "dose", "technique", "interval", "regimen", "start"]
@@ -187,7 +187,7 @@ BLOCK = ("fractions", "doses_gy", "fractions_per_day", "interval_days")
 
 def _blocks(course: UniformCourse, decision: Decision, value: Value) -> Iterator[CourseBlock]:
     """Blocks of a menu with one of their choices fixed; those without it are left out."""
-    from abscopt.instances.courses import CourseBlock
+    from abscopt.instances.menus.courses import CourseBlock
 
     key = {"fractions": "fractions", "dose": "doses_gy", "interval": "interval_days"}[decision.kind]
     for block in course.blocks:

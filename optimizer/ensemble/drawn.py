@@ -12,8 +12,8 @@ from abscopt.optimizer.ensemble.members import Ensemble, Member, refuse_other_of
 
 if TYPE_CHECKING:
     from abscopt.instances.changes.change import Change
-    from abscopt.instances.ensemble import Ensemble as Stated
     from abscopt.instances.schema import Instance
+    from abscopt.instances.tables.ensemble import Ensemble as Stated
     from abscopt.models.arrays import FloatArray
 
 OWN = "of the case"

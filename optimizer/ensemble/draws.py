@@ -24,9 +24,9 @@ from abscopt.instances.load import InputError, Problem
 from abscopt.models.arrays import FloatArray
 
 if TYPE_CHECKING:
-    from abscopt.instances.ensemble import Choice, Option, Spread
-    from abscopt.instances.ensemble import Ensemble as Stated
     from abscopt.instances.schema import Instance
+    from abscopt.instances.tables.ensemble import Choice, Option, Spread
+    from abscopt.instances.tables.ensemble import Ensemble as Stated
 
 DIGITS = 6
 """Significant digits of a value that is drawn: the same on every machine, and enough."""

@@ -13,8 +13,8 @@ from abscopt.models.arrays import FloatArray
 
 if TYPE_CHECKING:
     from abscopt.instances.changes.change import Change
-    from abscopt.instances.ensemble import Ensemble as Stated
     from abscopt.instances.schema import Instance
+    from abscopt.instances.tables.ensemble import Ensemble as Stated
 
 CHOSEN = {"irradiable", "course", "weight"}
 """Keys of a lesion that say what may be chosen or what is wanted, not what is so."""

@@ -25,7 +25,7 @@ from abscopt.models.tumor import lq
 
 if TYPE_CHECKING:
     from abscopt.instances.limits import NtcpLimit
-    from abscopt.instances.sparing import Histogram
+    from abscopt.instances.tables.sparing import Histogram
     from abscopt.optimizer.evaluation.organs import Part
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from abscopt.instances.history.past import past_of
 
 if TYPE_CHECKING:
-    from abscopt.instances.calendar import Calendar
     from abscopt.instances.schema import Instance
-    from abscopt.instances.systemic import AgentChoice
+    from abscopt.instances.tables.calendar import Calendar
+    from abscopt.instances.tables.systemic import AgentChoice
     from abscopt.optimizer.schedule import Schedule
 
 Dose = tuple[str, int, float]

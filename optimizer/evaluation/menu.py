@@ -12,19 +12,19 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from abscopt.instances.calendar import course_days, date_of, is_machine_day, is_start_day
 from abscopt.instances.history.doses import begun_doses, continued_doses
 from abscopt.instances.history.past import past_of
 from abscopt.instances.history.rests import continued, has_begun, rest_of
 from abscopt.instances.regimens import infusions
+from abscopt.instances.tables.calendar import course_days, date_of, is_machine_day, is_start_day
 from abscopt.optimizer.evaluation.infusion_days import closed_days, moved
 from abscopt.optimizer.evaluation.phases import phases_offer
 
 if TYPE_CHECKING:
-    from abscopt.instances.courses import CourseBlock, FreeCourse, UniformCourse
     from abscopt.instances.lesions import Lesion
+    from abscopt.instances.menus.courses import CourseBlock, FreeCourse, UniformCourse
     from abscopt.instances.schema import Instance
-    from abscopt.instances.systemic import AgentChoice
+    from abscopt.instances.tables.systemic import AgentChoice
     from abscopt.optimizer.schedule import Schedule
 
 Course = tuple[tuple[int, float, int], ...]

@@ -27,8 +27,8 @@ from abscopt.optimizer.evaluation.bins import geud_of_day
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion, Technique
     from abscopt.instances.limits import AnyOrganLimit, Exposure, NtcpLimit
-    from abscopt.instances.organs import PriorDose
     from abscopt.instances.schema import Instance
+    from abscopt.instances.tables.organs import PriorDose
     from abscopt.optimizer.evaluation.systemic import SystemicState
     from abscopt.optimizer.schedule import Schedule
 

@@ -6,11 +6,11 @@ import datetime
 import math
 from typing import TYPE_CHECKING
 
-from abscopt.instances.calendar import LONGEST_WAIT, is_machine_day, is_start_day
+from abscopt.instances.tables.calendar import LONGEST_WAIT, is_machine_day, is_start_day
 
 if TYPE_CHECKING:
-    from abscopt.instances.calendar import Calendar
-    from abscopt.instances.phases import Phase, PhasesCourse
+    from abscopt.instances.menus.phases import Phase, PhasesCourse
+    from abscopt.instances.tables.calendar import Calendar
 
 Given = tuple[tuple[int, float, int, str], ...]
 """Day, Gy, position in the day and technique of each fraction."""

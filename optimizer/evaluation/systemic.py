@@ -15,7 +15,7 @@ from abscopt.models.tumor import chemotherapy
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
-    from abscopt.instances.systemic import Drug, Phase
+    from abscopt.instances.tables.systemic import Drug, Phase
     from abscopt.optimizer.schedule import Infusion
 
 Doses = dict[str, list[tuple[int, float]]]

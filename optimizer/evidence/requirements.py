@@ -23,7 +23,7 @@ from abscopt.optimizer.evidence.settings import Trial, trial_of
 from abscopt.optimizer.schedule import Fraction, Schedule
 
 if TYPE_CHECKING:
-    from abscopt.instances.immune import Immune
+    from abscopt.instances.tables.immune import Immune
 
 
 FAR = 0.5

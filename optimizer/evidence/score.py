@@ -27,7 +27,7 @@ from abscopt.optimizer.evidence.settings import (
 
 if TYPE_CHECKING:
     from abscopt.instances.evidence import Finding
-    from abscopt.instances.immune import Immune
+    from abscopt.instances.tables.immune import Immune
 
 SCORED = "verified"
 """Status of the findings that count."""

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import abscopt.instances.evidence
-from abscopt.instances.immune import Immune
 from abscopt.instances.load import build, library
+from abscopt.instances.tables.immune import Immune
 from abscopt.optimizer.evidence.patients import fitted
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
 

@@ -15,17 +15,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from abscopt.instances.calendar import course_days, is_machine_day, is_start_day
-from abscopt.instances.courses import CourseBlock, UniformCourse
 from abscopt.instances.history.rests import has_begun
+from abscopt.instances.menus.courses import CourseBlock, UniformCourse
+from abscopt.instances.tables.calendar import course_days, is_machine_day, is_start_day
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.schedule import Fraction, Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from abscopt.instances.courses import FreeCourse
     from abscopt.instances.lesions import Lesion
+    from abscopt.instances.menus.courses import FreeCourse
     from abscopt.instances.schema import Instance
 
 

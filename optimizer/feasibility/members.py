@@ -15,7 +15,7 @@ from abscopt.instances.lesions import DEMANDS
 if TYPE_CHECKING:
     from abscopt.instances.limits import AnyLimit
     from abscopt.instances.schema import Instance
-    from abscopt.instances.systemic import AgentChoice
+    from abscopt.instances.tables.systemic import AgentChoice
 
 RULES = (
     "min_days_after_radiation",

@@ -13,8 +13,8 @@ from abscopt.optimizer.feasibility.steps import Looser, Steps
 from abscopt.optimizer.feasibility.words import alone
 
 if TYPE_CHECKING:
-    from abscopt.instances.courses import CourseBlock, UniformCourse
     from abscopt.instances.lesions import Lesion
+    from abscopt.instances.menus.courses import CourseBlock, UniformCourse
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.feasibility.oracle import Oracle
 

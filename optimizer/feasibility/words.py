@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from abscopt.instances.calendar import course_days
 from abscopt.instances.lesions import DEMANDS
+from abscopt.instances.tables.calendar import course_days
 from abscopt.optimizer.audit.breaks import Break, breaks_of, words_of, worst
 from abscopt.optimizer.audit.least import least_courses
 from abscopt.optimizer.demanded import treated

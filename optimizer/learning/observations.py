@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from abscopt.instances.calendar import date_of
-from abscopt.instances.fields import Name, Table
 from abscopt.instances.history.events import Dated
 from abscopt.instances.load import InputError, Problem, problems_of, read_text
 from abscopt.instances.reading.problems import first_of
 from abscopt.instances.reading.read import parse_case
+from abscopt.instances.tables.calendar import date_of
+from abscopt.instances.tables.fields import Name, Table
 from abscopt.models.biomarkers import log_sd
 from abscopt.optimizer.learning.errors import ALC_SD, CTDNA_SD, NEUTROPHIL_SD, VOLUME_SD
 from abscopt.optimizer.results.csv_rows import csv_lines

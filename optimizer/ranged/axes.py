@@ -15,9 +15,9 @@ from abscopt.optimizer.ensemble.drawn import stated_ensemble
 from abscopt.optimizer.ensemble.draws import option_changes, placed, quantile
 
 if TYPE_CHECKING:
-    from abscopt.instances.ensemble import Choice, Ensemble, Spread
     from abscopt.instances.limits import AnyLimit
     from abscopt.instances.schema import Instance
+    from abscopt.instances.tables.ensemble import Choice, Ensemble, Spread
 
 SHARES = (0.05, 0.95)
 """Quantiles of a distribution that are the ends of its range."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from icalendar import Calendar, Event
 
-from abscopt.instances.calendar import date_of
 from abscopt.instances.load import InputError, Problem
+from abscopt.instances.tables.calendar import date_of
 from abscopt.optimizer.results.result import DISCLAIMER
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from abscopt.instances.calendar import date_of, is_machine_day
 from abscopt.instances.load import InputError, Problem
+from abscopt.instances.tables.calendar import date_of, is_machine_day
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.report.pictures import PICTURES
 from abscopt.optimizer.report.words import percent

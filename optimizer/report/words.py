@@ -6,7 +6,7 @@ import math
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from abscopt.instances.calendar import date_of
+from abscopt.instances.tables.calendar import date_of
 from abscopt.optimizer.results.wording import WHY_NO_RADIATION
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from abscopt.instances.calendar import course_days
 from abscopt.instances.checks.windows import infusion_rule, not_offered, start_days
-from abscopt.instances.phase_timings import phase_timings
+from abscopt.instances.menus.phase_timings import phase_timings
+from abscopt.instances.tables.calendar import course_days
 from abscopt.optimizer.audit import case_audit
 from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.result import DISCLAIMER, FORMAT, instance_digest
@@ -20,8 +20,8 @@ from abscopt.optimizer.results.wording import (
 )
 
 if TYPE_CHECKING:
-    from abscopt.instances.courses import CourseBlock
     from abscopt.instances.lesions import Lesion
+    from abscopt.instances.menus.courses import CourseBlock
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.results.plain import Table
 

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from abscopt.instances.calendar import date_of
+from abscopt.instances.tables.calendar import date_of
 
 if TYPE_CHECKING:
     from abscopt.instances.checks.notes import Note
-    from abscopt.instances.courses import CourseBlock
     from abscopt.instances.lesions import Lesion
-    from abscopt.instances.phases import Phase
+    from abscopt.instances.menus.courses import CourseBlock
+    from abscopt.instances.menus.phases import Phase
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.schedule import Schedule
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from abscopt.instances.calendar import course_days
 from abscopt.instances.infusion_days import given_infusions, on_infusion_days
-from abscopt.instances.sparing import DailyFactors
+from abscopt.instances.tables.calendar import course_days
+from abscopt.instances.tables.sparing import DailyFactors
 from abscopt.optimizer.schedule import Schedule, standard_schedule
 
 if TYPE_CHECKING:

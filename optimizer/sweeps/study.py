@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError
 
-from abscopt.instances.ensemble import Key
-from abscopt.instances.fields import Name, Table, consistent
 from abscopt.instances.load import InputError, problems_of, read_text
 from abscopt.instances.reading.read import parse_toml
+from abscopt.instances.tables.ensemble import Key
+from abscopt.instances.tables.fields import Name, Table, consistent
 from abscopt.optimizer.results.files import read_file
 
 

@@ -5,8 +5,6 @@ import math
 import pytest
 
 from abscopt.instances import load, names
-from abscopt.instances.calendar import course_days
-from abscopt.instances.courses import UniformCourse
 from abscopt.instances.limits import (
     BedLimit,
     DoseByFractionsLimit,
@@ -15,7 +13,9 @@ from abscopt.instances.limits import (
     MeanLimit,
     NtcpLimit,
 )
+from abscopt.instances.menus.courses import UniformCourse
 from abscopt.instances.schema import Instance
+from abscopt.instances.tables.calendar import course_days
 from abscopt.models.immunity.lymphocytes import log_loss
 from abscopt.optimizer import evaluate, solve
 

@@ -16,7 +16,7 @@ from abscopt import instances
 from abscopt.instances import load, names
 from abscopt.instances.limits import AnyLimit, DrugLimit, LogisticsLimit, NtcpLimit
 from abscopt.instances.schema import Instance
-from abscopt.instances.systemic import AgentChoice
+from abscopt.instances.tables.systemic import AgentChoice
 from abscopt.optimizer.results.result import Result, instance_digest
 
 ROOT = Path(__file__).parent.parent.parent

@@ -12,11 +12,11 @@ from brute_force import plans
 from drawn_calendars import EVERY_DAY, with_calendar
 
 from abscopt.instances import InputError, build, load, names
-from abscopt.instances.calendar import course_days, date_of, is_infusion_day
 from abscopt.instances.checks.windows import infusion_rule, not_offered, unplaced_plans
 from abscopt.instances.infusion_days import given_infusions
 from abscopt.instances.regimens import infusions
 from abscopt.instances.schema import Instance
+from abscopt.instances.tables.calendar import course_days, date_of, is_infusion_day
 from abscopt.optimizer.candidates.courses import enumerate_menu
 from abscopt.optimizer.candidates.plans import enumerate_plans
 from abscopt.optimizer.evaluation import Judge

@@ -8,13 +8,13 @@ from plain_cases import lesion, plain_case, uniform
 from pydantic import TypeAdapter
 
 from abscopt.instances import build
-from abscopt.instances.fields import Status
-from abscopt.instances.immune import Immune
 from abscopt.instances.lesions import Lesion
 from abscopt.instances.limits import AnyLimit, DoseByFractionsLimit, NtcpLimit
 from abscopt.instances.load import library, library_limits
-from abscopt.instances.organs import Organ
-from abscopt.instances.systemic import Drug, Regimen
+from abscopt.instances.tables.fields import Status
+from abscopt.instances.tables.immune import Immune
+from abscopt.instances.tables.organs import Organ
+from abscopt.instances.tables.systemic import Drug, Regimen
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.schedule import Fraction, Schedule
 

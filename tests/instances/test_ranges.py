@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from abscopt.instances import InputError, build, names
-from abscopt.instances.checks.ranges import KEY, RANGES, outside, ranges_of
+from abscopt.instances.checks.numbers.ranges import KEY, RANGES, outside, ranges_of
 from abscopt.instances.history import events
 from abscopt.instances.load import CASES, load
 from abscopt.instances.schema import json_schema
@@ -139,20 +139,13 @@ def test_every_number_of_the_schema_has_a_range() -> None:
                     and not {"const", "enum"} & set(number)
                 ):
                     open_keys.append(f"{table}.{key}")
-    assert open_keys == [], "add a range to instances/checks/ranges.py"
+    assert open_keys == [], "add a range to instances/checks/numbers/ranges.py"
 
 
 def test_ranges_are_of_keys_that_exist_and_can_be_kept() -> None:
-    from abscopt.instances import (
-        courses,
-        doses,
-        ensemble,
-        lesions,
-        limits,
-        phases,
-        schema,
-        systemic,
-    )
+    from abscopt.instances import lesions, limits, schema
+    from abscopt.instances.menus import courses, phases
+    from abscopt.instances.tables import doses, ensemble, systemic
 
     tables = (schema, ensemble, events, lesions, courses, doses, phases, limits, systemic)
     for table, entries in RANGES.items():

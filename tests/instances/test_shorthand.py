@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from abscopt.instances.load import InputError, build, load, save
-from abscopt.instances.prescriptions import Prescription, parsed, written
+from abscopt.instances.menus.prescriptions import Prescription, parsed, written
 from abscopt.instances.schema import Instance, json_schema
 from abscopt.instances.sources import Raw
 

@@ -10,8 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from abscopt.instances import InputError, names
-from abscopt.instances.fields import Status
 from abscopt.instances.load import library
+from abscopt.instances.tables.fields import Status
 from abscopt.instances.trials import TrialArm, TrialCourse, trial_arm, trial_arms
 from abscopt.models.tumor import lq
 

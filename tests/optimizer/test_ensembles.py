@@ -13,8 +13,8 @@ from scipy import stats
 from abscopt.instances import InputError, load
 from abscopt.instances.changes.change import Change
 from abscopt.instances.changes.values import values_at
-from abscopt.instances.ensemble import Spread
 from abscopt.instances.load import library
+from abscopt.instances.tables.ensemble import Spread
 from abscopt.optimizer.ensemble.drawn import ensemble_of
 from abscopt.optimizer.ensemble.draws import Draws, quantile
 from abscopt.optimizer.ensemble.members import Ensemble

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from abscopt.instances import InputError, build
-from abscopt.instances.checks.ranges import Usual, ranges_of
-from abscopt.instances.fields import tables_of
+from abscopt.instances.checks.numbers.ranges import Usual, ranges_of
 from abscopt.instances.schema import Instance
+from abscopt.instances.tables.fields import tables_of
 from abscopt.optimizer import solve
 from abscopt.optimizer.mip import SolverError
 from abscopt.optimizer.results.result import Result

@@ -20,9 +20,9 @@ from plain_cases import EARLY_IMMUNE, EVERY_DAY, free, lesion, plain_case, unifo
 from widened_instances import widened_case
 
 from abscopt.instances import InputError, build
-from abscopt.instances.immune import Immune
 from abscopt.instances.schema import Instance
 from abscopt.instances.sources import library
+from abscopt.instances.tables.immune import Immune
 from abscopt.models.immunity import ctla4, immune, lymphocytes
 from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.table import Candidates

@@ -8,8 +8,8 @@ import pytest
 from plain_cases import Raw, lesion, plain_case, uniform
 
 from abscopt.instances import build, load, names
-from abscopt.instances.calendar import course_days
-from abscopt.instances.courses import UniformCourse
+from abscopt.instances.menus.courses import UniformCourse
+from abscopt.instances.tables.calendar import course_days
 from abscopt.optimizer import solve
 from abscopt.optimizer.audit.horizons import days_until_expressed, horizon_notes
 from abscopt.optimizer.evaluation import Judge

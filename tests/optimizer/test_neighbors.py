@@ -14,12 +14,12 @@ from random_instances import random_case
 
 from abscopt import instances
 from abscopt.instances import load
-from abscopt.instances.calendar import course_days
 from abscopt.instances.infusion_days import given_infusions
 from abscopt.instances.lesions import Lesion
 from abscopt.instances.load import build
 from abscopt.instances.schema import Instance
-from abscopt.instances.systemic import AgentChoice
+from abscopt.instances.tables.calendar import course_days
+from abscopt.instances.tables.systemic import AgentChoice
 from abscopt.optimizer import solve
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.results.result import Result

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from brute_force import schedules
 
-from abscopt.instances.calendar import is_machine_day
 from abscopt.instances.load import InputError, load
 from abscopt.instances.schema import Instance
+from abscopt.instances.tables.calendar import is_machine_day
 from abscopt.optimizer import decide, solve
 from abscopt.optimizer.ensemble import second_stage
 from abscopt.optimizer.ensemble.drawn import ensemble_of

@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from abscopt.instances import load, names
-from abscopt.instances.calendar import course_days
-from abscopt.instances.courses import FreeCourse, UniformCourse
 from abscopt.instances.lesions import Lesion
+from abscopt.instances.menus.courses import FreeCourse, UniformCourse
 from abscopt.instances.regimens import infusions
 from abscopt.instances.schema import Instance
+from abscopt.instances.tables.calendar import course_days
 from abscopt.optimizer import solve
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.results.result import instance_digest

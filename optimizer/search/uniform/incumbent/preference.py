@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.instances.calendar import is_machine_day
+from abscopt.instances.tables.calendar import is_machine_day
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.schedule import standard_schedule
 

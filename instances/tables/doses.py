@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Discriminator, Field, Tag
 
-from abscopt.instances.fields import FractionDose, Table, consistent
+from abscopt.instances.tables.fields import FractionDose, Table, consistent
 
 
 class DoseGrid(Table):

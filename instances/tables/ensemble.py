@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
-from abscopt.instances.fields import LibraryTable, Name, Status, Table, consistent
+from abscopt.instances.tables.fields import LibraryTable, Name, Status, Table, consistent
 
 Key = Annotated[str, Field(min_length=1, max_length=200)]
 Value = float | int | bool | str

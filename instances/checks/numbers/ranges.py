@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from abscopt.instances.checks.usual import Usual
-from abscopt.instances.fields import tables_of
+from abscopt.instances.checks.numbers.usual import Usual
+from abscopt.instances.tables.fields import tables_of
 
 if TYPE_CHECKING:
-    from abscopt.instances.fields import Table
     from abscopt.instances.schema import Instance
+    from abscopt.instances.tables.fields import Table
 
 KEY = "allow_unusual = true"
 

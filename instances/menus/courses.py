@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field
 
-from abscopt.instances.doses import Doses, levels_of
-from abscopt.instances.fields import Count, Day, Table, consistent
-from abscopt.instances.phases import PhasesCourse
-from abscopt.instances.prescriptions import written
-from abscopt.instances.starts import FirstStart, LastStart, StartStep, StartWindow
+from abscopt.instances.menus.phases import PhasesCourse
+from abscopt.instances.menus.prescriptions import written
+from abscopt.instances.tables.doses import Doses, levels_of
+from abscopt.instances.tables.fields import Count, Day, Table, consistent
+from abscopt.instances.tables.starts import FirstStart, LastStart, StartStep, StartWindow
 
 PRESCRIPTIONS: dict[str, Any] = {
     "type": "array",

@@ -8,9 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from abscopt.instances.checks.notes import Note, note
-from abscopt.instances.checks.phases import phases_of
-from abscopt.instances.checks.size import unusual_sizes
-from abscopt.instances.checks.usual import (
+from abscopt.instances.checks.numbers.usual import (
     AMOUNTS,
     BODY,
     GIVEN_MG,
@@ -23,11 +21,13 @@ from abscopt.instances.checks.usual import (
     VOLUME_CM3,
     Usual,
 )
+from abscopt.instances.checks.phases import phases_of
+from abscopt.instances.checks.size import unusual_sizes
 from abscopt.instances.regimens import dose_in_mg, places_of_doses
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
-    from abscopt.instances.sparing import SparingFactor
+    from abscopt.instances.tables.sparing import SparingFactor
 
 
 def unusual_values(instance: Instance) -> Iterator[Note]:

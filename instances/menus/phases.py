@@ -7,9 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
-from abscopt.instances.doses import Doses, levels_of
-from abscopt.instances.fields import Count, Name, Table, Weekdays, consistent
-from abscopt.instances.starts import FirstStart, LastStart, StartStep, StartWindow
+from abscopt.instances.tables.doses import Doses, levels_of
+from abscopt.instances.tables.fields import Count, Name, Table, Weekdays, consistent
+from abscopt.instances.tables.starts import FirstStart, LastStart, StartStep, StartWindow
 
 Gaps = Annotated[tuple[Annotated[int, Field(ge=1, le=400)], ...], Field(min_length=1)]
 MOST_PHASES = 8

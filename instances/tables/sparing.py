@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 import numpy as np
 from pydantic import Discriminator, Field, Tag
 
-from abscopt.instances.fields import Day, Table, consistent
+from abscopt.instances.tables.fields import Day, Table, consistent
 
 if TYPE_CHECKING:
     from abscopt.models.arrays import FloatArray

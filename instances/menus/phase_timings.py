@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from abscopt.instances.calendar import first_open, is_open, is_start_day
 from abscopt.instances.history.rests import from_today
+from abscopt.instances.tables.calendar import first_open, is_open, is_start_day
 
 if TYPE_CHECKING:
-    from abscopt.instances.calendar import Calendar
     from abscopt.instances.lesions import Lesion
-    from abscopt.instances.phases import Phase, PhaseList
+    from abscopt.instances.menus.phases import Phase, PhaseList
     from abscopt.instances.schema import Instance
+    from abscopt.instances.tables.calendar import Calendar
 
 Place = tuple[int, int, int]
 """Day, position in the day, and technique by its number among `Lesion.ways`."""

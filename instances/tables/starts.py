@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field
 
-from abscopt.instances.fields import Day, Table, consistent
+from abscopt.instances.tables.fields import Day, Table, consistent
 
 FirstStart = Annotated[Day, Field(description="first day on which the course may start")]
 LastStart = Annotated[Day, Field(description="last day on which it may start")]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from abscopt.instances.fields import (
+from abscopt.instances.tables.fields import (
     AlphaBeta,
     Count,
     FractionDose,

@@ -8,11 +8,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from abscopt.instances.fields import (
+from abscopt.instances.tables.fields import (
     Table,
     Weekdays,
 )
-from abscopt.instances.start import START_DATE
+from abscopt.instances.tables.start import START_DATE
 
 LONGEST_WAIT = 400
 """Days without an open one after which a course is given up: more than a year of holidays."""

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from abscopt.instances.fields import (
+from abscopt.instances.tables.fields import (
     Count,
     Day,
     LibraryTable,
@@ -18,7 +18,7 @@ from abscopt.instances.fields import (
     Weekdays,
     consistent,
 )
-from abscopt.instances.starts import StartStep, StartWindow
+from abscopt.instances.tables.starts import StartStep, StartWindow
 
 Phase = Literal["priming", "mobilization", "effector", "suppression"]
 DoseUnit = Literal["mg", "mg_per_kg", "mg_per_m2", "auc"]
