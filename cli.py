@@ -7,7 +7,7 @@ commands that need them, so that `--help` is quick.
 
 from __future__ import annotations
 
-import abscopt.optimizer.interrupts  # noqa: F401  first: silent Ctrl-C, one BLAS thread
+import abscopt.optimizer.process.interrupts  # noqa: F401  first: silent Ctrl-C, one BLAS thread
 
 # isort: split
 import json
@@ -296,7 +296,7 @@ def frontier_command(
     """The best objective for several caps of one limit, each judged and proved."""
     one_stream(csv_file, as_json)
     instance = load_case(case, changes)
-    from abscopt.optimizer import pareto
+    from abscopt.optimizer.fronts import pareto
 
     values = pareto.parse_caps(caps, "--caps")
     with ProgressLine() as progress:

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from abscopt.optimizer.ensemble.robustness import robustness
     from abscopt.optimizer.evaluation import evaluate
     from abscopt.optimizer.feasibility.explanation import explain, explain_lesion
-    from abscopt.optimizer.interrupts import Interrupted
+    from abscopt.optimizer.fronts.pareto import frontier
     from abscopt.optimizer.learning.update import update
     from abscopt.optimizer.memory import Memory
     from abscopt.optimizer.near.alternatives import alternatives
-    from abscopt.optimizer.pareto import frontier
     from abscopt.optimizer.pipeline import solve
+    from abscopt.optimizer.process.interrupts import Interrupted
     from abscopt.optimizer.progress import Listener, Progress
     from abscopt.optimizer.ranged.sensitivity import sensitivity
     from abscopt.optimizer.replanning.replan import replan

@@ -21,8 +21,9 @@ from abscopt.optimizer.candidates.ceilings import ceiling_of_case
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.feasibility.oracle import proved_infeasible
-from abscopt.optimizer.interrupts import raises_interrupted
+from abscopt.optimizer.highs.solver import SolverError, solver_version
 from abscopt.optimizer.memory import Memory
+from abscopt.optimizer.process.interrupts import raises_interrupted
 from abscopt.optimizer.programme.data import can_state, refuse_unstated
 from abscopt.optimizer.progress import Clock, Listener, Stopped
 from abscopt.optimizer.results.result import Certificate, Result, ResultStatus, SolverRun
@@ -35,7 +36,6 @@ from abscopt.optimizer.schedule import (
 )
 from abscopt.optimizer.search.free.scope import applies
 from abscopt.optimizer.solved import JUDGE_TOLERANCE, Solved
-from abscopt.optimizer.solver import SolverError, solver_version
 
 if TYPE_CHECKING:
     from pathlib import Path

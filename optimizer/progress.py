@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from abscopt.optimizer import interrupts
 from abscopt.optimizer.differences import excess
+from abscopt.optimizer.process import interrupts
 
 
 @dataclass(frozen=True)

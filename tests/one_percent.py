@@ -10,7 +10,7 @@ import numpy as np
 
 from abscopt.optimizer.crosscheck.compare import Transform, binding_rows, scaled
 from abscopt.optimizer.crosscheck.naming import Programme
-from abscopt.optimizer.solver import Matrix
+from abscopt.optimizer.highs.solver import Matrix
 
 Rounds = Sequence[tuple[Programme, Any]]
 Wrong = tuple[str, str, float]

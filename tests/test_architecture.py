@@ -25,7 +25,7 @@ VAGUE = {"utils", "util", "helpers", "helper", "common", "base", "manager", "man
 
 
 def place(module: Path) -> str:
-    """`optimizer/solver.py`."""
+    """`optimizer/highs/solver.py`."""
     return module.relative_to(ROOT).as_posix()
 
 
@@ -185,7 +185,7 @@ def test_pages_that_are_cited_exist() -> None:
 
 
 def test_highs_enters_by_one_door() -> None:
-    assert users("highspy") == ["optimizer/solver.py"]
+    assert users("highspy") == ["optimizer/highs/solver.py"]
 
 
 def test_joblib_and_dask_enter_by_one_door() -> None:

@@ -45,7 +45,7 @@ from abscopt.instances import load
 from abscopt.instances.schema import Instance
 from abscopt.instances.sources import library
 from abscopt.optimizer import solve
-from abscopt.optimizer.as_rows import schedule_of_row
+from abscopt.optimizer.candidates.as_rows import schedule_of_row
 from abscopt.optimizer.ensemble.decide import decide
 from abscopt.optimizer.ensemble.drawn import ensemble_of
 from abscopt.optimizer.ensemble.members import Ensemble

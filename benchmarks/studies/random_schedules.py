@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from abscopt.instances.schema import Instance
 from abscopt.models.arrays import IntArray
-from abscopt.optimizer.as_rows import schedule_of_row
+from abscopt.optimizer.candidates.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Judge

@@ -14,13 +14,13 @@ from abscopt.instances.schema import Instance
 from abscopt.optimizer import Memory, solve
 from abscopt.optimizer.ensemble.decide import decide
 from abscopt.optimizer.ensemble.drawn import ensemble_of
+from abscopt.optimizer.fronts.tradeoff import pareto
 from abscopt.optimizer.programme import settings as programme
 from abscopt.optimizer.replanning.started import with_past
 from abscopt.optimizer.schedule import Schedule
 from abscopt.optimizer.search.ensemble import settings as ensemble
 from abscopt.optimizer.search.free import settings as free
 from abscopt.optimizer.search.uniform import settings as uniform
-from abscopt.optimizer.tradeoff import pareto
 from abscopt.optimizer.tuning import using
 
 ROOMS: dict[str, ModuleType] = {

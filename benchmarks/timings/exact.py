@@ -52,7 +52,7 @@ from abscopt.instances import load
 from abscopt.instances.load import InputError
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import solve
-from abscopt.optimizer.as_rows import closest_row, schedule_of_row
+from abscopt.optimizer.candidates.as_rows import closest_row, schedule_of_row
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.reduction import Kept, offered, restricted, undominated
 from abscopt.optimizer.candidates.table import Candidates
@@ -61,6 +61,7 @@ from abscopt.optimizer.crosscheck.naming import Programme
 from abscopt.optimizer.crosscheck.solvers.answers import SizeLicence
 from abscopt.optimizer.crosscheck.writer import mps
 from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.highs.solver import Matrix, Outcome, SolverError, solve_matrix
 from abscopt.optimizer.programme.build import build
 from abscopt.optimizer.programme.cuts import schedule_of
 from abscopt.optimizer.programme.data import data_of
@@ -72,7 +73,6 @@ from abscopt.optimizer.programme.start import choice_of
 from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.results.result import versions
 from abscopt.optimizer.search.uniform.fixing import InHand, first_in_hand, fixed, reduced
-from abscopt.optimizer.solver import Matrix, Outcome, SolverError, solve_matrix
 
 FILE = Path(__file__).with_name("exact.json")
 LOGS = Path(__file__).with_name("logs")

@@ -29,8 +29,8 @@ from abscopt.instances import load
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.table import Candidates
+from abscopt.optimizer.highs.solver import ColumnMaster
 from abscopt.optimizer.results.result import versions
-from abscopt.optimizer.solver import ColumnMaster
 
 FILE = Path(__file__).with_name("floor.json")
 CASES = ("early-sabr", "pembro-rt", "stage3-crt", "oligomet-4")

@@ -26,8 +26,8 @@ from shared import machine
 
 from abscopt.instances import load
 from abscopt.optimizer import solve
+from abscopt.optimizer.fronts.tradeoff import pareto
 from abscopt.optimizer.results.result import versions
-from abscopt.optimizer.tradeoff import pareto
 
 FILE = Path(__file__).with_name("fronts.json")
 CASES = ("oligomet-4", "stage3-crt", "pembro-rt", "early-sabr")

@@ -42,7 +42,7 @@ from shared import machine
 from abscopt.instances import load
 from abscopt.instances.load import InputError, library
 from abscopt.optimizer import solve
-from abscopt.optimizer.as_rows import schedule_of_row
+from abscopt.optimizer.candidates.as_rows import schedule_of_row
 from abscopt.optimizer.ensemble import decide as deciding
 from abscopt.optimizer.ensemble.decide import Asked, Panel, decide
 from abscopt.optimizer.ensemble.drawn import ensemble_of

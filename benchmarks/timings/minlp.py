@@ -36,7 +36,7 @@ from abscopt.instances.load import CASES as FOLDER
 from abscopt.instances.load import build
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import solve
-from abscopt.optimizer.as_rows import schedule_of_row
+from abscopt.optimizer.candidates.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.results.result import versions

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from abscopt.instances.schema import Instance
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.models.immunity import immune
-from abscopt.optimizer.as_rows import schedule_of_row
+from abscopt.optimizer.candidates.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.courses import Menu as Courses
 from abscopt.optimizer.candidates.limits.calendar.counted import CalendarLoad
 from abscopt.optimizer.candidates.limits.protocol import CourseLoad

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from abscopt.optimizer.crosscheck.solvers.cbc import cbc_path
-from abscopt.optimizer.solver import SolverError, solve_file
+from abscopt.optimizer.highs.solver import SolverError, solve_file
 
 GRACE = 60.0
 

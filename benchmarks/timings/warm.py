@@ -30,7 +30,7 @@ from shared import machine
 from abscopt.instances import load
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import Memory, frontier, solve
-from abscopt.optimizer.pareto import with_cap
+from abscopt.optimizer.fronts.pareto import with_cap
 from abscopt.optimizer.results.result import Result, versions
 
 FILE = Path(__file__).with_name("warm.json")

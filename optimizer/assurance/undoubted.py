@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from abscopt.instances.load import InputError
 from abscopt.optimizer.assurance.known import Known, best_known
-from abscopt.optimizer.mip import DoubtError
+from abscopt.optimizer.highs.mip import DoubtError
 from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.solved import JUDGE_TOLERANCE, Solved
 

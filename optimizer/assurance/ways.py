@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abscopt.optimizer.as_rows import closest_row, schedule_of_row
+from abscopt.optimizer.candidates.as_rows import closest_row, schedule_of_row
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.ids import CourseIds, PlanId
 from abscopt.optimizer.progress import Stopped, tick
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.crosscheck.engines import Engine
     from abscopt.optimizer.evaluation import Judge
+    from abscopt.optimizer.highs.mip import Matrix, Outcome
     from abscopt.optimizer.memory import Memory
-    from abscopt.optimizer.mip import Matrix, Outcome
     from abscopt.optimizer.progress import Clock
     from abscopt.optimizer.schedule import Schedule
 

@@ -11,8 +11,8 @@ from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.models.immunity import ctla4
 from abscopt.optimizer.candidates.loads import by_technique
 from abscopt.optimizer.candidates.shared import suppression_by_radiation
+from abscopt.optimizer.highs.mip import finite_fields
 from abscopt.optimizer.ids import KindIds, PatternIds, PlanId, PlanIds
-from abscopt.optimizer.mip import finite_fields
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:

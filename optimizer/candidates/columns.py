@@ -21,8 +21,8 @@ from abscopt.optimizer.candidates.courses import Patterns
 from abscopt.optimizer.candidates.fractions import Fractions
 from abscopt.optimizer.candidates.limits.blood.edric import edric_alone
 from abscopt.optimizer.candidates.plans import allowed_patterns, direct_doses, exposures_of
+from abscopt.optimizer.highs.mip import finite_fields
 from abscopt.optimizer.ids import CourseIds, PlanId
-from abscopt.optimizer.mip import finite_fields
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:

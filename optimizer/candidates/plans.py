@@ -22,8 +22,8 @@ from abscopt.models.immunity import ctla4, immune, lymphocytes, pharmacokinetics
 from abscopt.models.tumor import chemotherapy
 from abscopt.optimizer.candidates.limits.protocol import CAP
 from abscopt.optimizer.candidates.limits.registry import plan_loads
+from abscopt.optimizer.highs.mip import finite_fields
 from abscopt.optimizer.ids import PlanIds
-from abscopt.optimizer.mip import finite_fields
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ import numpy as np
 
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.models.immunity import immune, recursion
+from abscopt.optimizer.highs.mip import finite
 from abscopt.optimizer.ids import PatternIds, PlanId, PlanIds
-from abscopt.optimizer.mip import finite
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:

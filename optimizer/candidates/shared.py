@@ -21,7 +21,7 @@ from abscopt.optimizer.candidates.fractions import Fractions
 from abscopt.optimizer.candidates.kinds import kinds_of
 from abscopt.optimizer.candidates.loads import by_technique
 from abscopt.optimizer.candidates.plans import direct_doses
-from abscopt.optimizer.mip import finite_fields
+from abscopt.optimizer.highs.mip import finite_fields
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from abscopt.instances.load import (
     InputError,
     Problem,
 )
-from abscopt.optimizer import interrupts
+from abscopt.optimizer.process import interrupts
+from abscopt.optimizer.process.started import is_program
 from abscopt.optimizer.progress import Stopped
-from abscopt.optimizer.started import is_program
 
 OBJECTS = 50_000
 """New objects between two looks for garbage in cycles, some MB. Python's 700 cost a short solve 5 %

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from abscopt.instances.changes.change import REMOVE, as_changes
-from abscopt.optimizer.started import time_left
+from abscopt.optimizer.process.started import time_left
 
 strict_option = click.option(
     "--strict",

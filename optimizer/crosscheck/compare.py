@@ -21,11 +21,11 @@ from abscopt.optimizer.crosscheck.reduced import assumptions, stated
 from abscopt.optimizer.crosscheck.solvers.answers import SizeLicence
 from abscopt.optimizer.differences import excess
 from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.highs.solver import Matrix, Outcome
 from abscopt.optimizer.pipeline import solve
 from abscopt.optimizer.programme.proved import ProgrammeAnswer, solver_margin
 from abscopt.optimizer.programme.single import solve_single
 from abscopt.optimizer.progress import Clock, Listener, Stopped
-from abscopt.optimizer.solver import Matrix, Outcome
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance

@@ -18,7 +18,7 @@ from abscopt.optimizer.crosscheck.solvers.cplex import solve_cplex
 from abscopt.optimizer.crosscheck.solvers.glpk import glpk_version, solve_glpk
 from abscopt.optimizer.crosscheck.solvers.gurobi import solve_gurobi
 from abscopt.optimizer.crosscheck.solvers.scip import scip_version, solve_scip
-from abscopt.optimizer.solver import Matrix, Outcome, solve_matrix, solver_version
+from abscopt.optimizer.highs.solver import Matrix, Outcome, solve_matrix, solver_version
 
 
 class Solve(Protocol):

@@ -19,6 +19,7 @@ from abscopt.optimizer.crosscheck.naming import (
 from abscopt.optimizer.crosscheck.reduced import assumptions, stated
 from abscopt.optimizer.crosscheck.solution_files import solution_values
 from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.highs.solver import Outcome
 from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.programme.build import build
 from abscopt.optimizer.programme.cuts import schedule_of
@@ -27,7 +28,6 @@ from abscopt.optimizer.programme.proved import ProgrammeAnswer
 from abscopt.optimizer.programme.single import solve_single
 from abscopt.optimizer.progress import Clock, Listener, Stopped
 from abscopt.optimizer.results.result import heading, versions
-from abscopt.optimizer.solver import Outcome
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance

@@ -18,9 +18,9 @@ import numpy as np
 
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.reduction import courses_kept
+from abscopt.optimizer.highs.solver import Matrix, SolverError
 from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.programme.cuts import schedule_of
-from abscopt.optimizer.solver import Matrix, SolverError
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.columns import Columns

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.optimizer.solver import SolverError, held
+from abscopt.optimizer.highs.solver import SolverError, held
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from abscopt.optimizer.crosscheck.naming import Programme
-    from abscopt.optimizer.solver import Matrix
+    from abscopt.optimizer.highs.solver import Matrix
 
 CONSTANT = "constant"
 LONGEST_COMMENT = 90

@@ -25,16 +25,16 @@ from abscopt.optimizer.ensemble.asked import Asked
 from abscopt.optimizer.ensemble.searched import Searched, by_programme, by_search
 from abscopt.optimizer.ensemble.second_stage import least_loading
 from abscopt.optimizer.evaluation import Evaluation, Judge
-from abscopt.optimizer.interrupts import raises_interrupted
+from abscopt.optimizer.highs.solver import SolverError
 from abscopt.optimizer.memory import Memory
 from abscopt.optimizer.pipeline import Method, solve
+from abscopt.optimizer.process.interrupts import raises_interrupted
 from abscopt.optimizer.progress import Clock, Listener, Stopped
 from abscopt.optimizer.results.result import ResultStatus
 from abscopt.optimizer.schedule import Schedule, standard_schedule
 from abscopt.optimizer.search.ensemble.members import WITHIN_CHANCE, Members
 from abscopt.optimizer.search.ensemble.risk import Risk
 from abscopt.optimizer.solved import JUDGE_TOLERANCE
-from abscopt.optimizer.solver import SolverError
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion

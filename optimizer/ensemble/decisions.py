@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from abscopt.instances.infusion_days import given_infusions
 from abscopt.instances.tables.calendar import course_days
-from abscopt.optimizer.demanded import treated
+from abscopt.optimizer.feasibility.demanded import treated
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion

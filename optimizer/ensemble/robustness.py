@@ -20,7 +20,7 @@ from abscopt.optimizer.ensemble.identified import Identified, identify
 from abscopt.optimizer.ensemble.members import Ensemble
 from abscopt.optimizer.ensemble.optima import OPTIMA_SHARE, Optima, Solves, optima
 from abscopt.optimizer.ensemble.pool import Pool
-from abscopt.optimizer.interrupts import raises_interrupted
+from abscopt.optimizer.process.interrupts import raises_interrupted
 from abscopt.optimizer.progress import Clock, Listener, Progress, Stopped
 from abscopt.optimizer.schedule import Schedule, read_schedule, standard_schedule
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from abscopt.optimizer.as_rows import closest_row, schedule_of_row
+from abscopt.optimizer.candidates.as_rows import closest_row, schedule_of_row
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.ensemble.explore import explore
 from abscopt.optimizer.search.ensemble.plan import Plans

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.optimizer.as_rows import closest_row, schedule_of_row
+from abscopt.optimizer.candidates.as_rows import closest_row, schedule_of_row
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.ids import CourseRows
 from abscopt.optimizer.search.uniform.incumbent.second_stage import keys_of

@@ -18,7 +18,7 @@ from abscopt.optimizer.evidence.requirements import Requirement, requirements
 from abscopt.optimizer.evidence.score import Scored, scored, trials
 from abscopt.optimizer.evidence.settings import scenario_constants
 from abscopt.optimizer.evidence.simulators import simulators
-from abscopt.optimizer.interrupts import NUMBERS, deaf_to_signals
+from abscopt.optimizer.process.interrupts import NUMBERS, deaf_to_signals
 from abscopt.optimizer.progress import Listener, Progress
 
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from abscopt.instances.load import InputError, Problem, case_of
-from abscopt.optimizer.demanded import treated
 from abscopt.optimizer.feasibility.conflict import minimal_conflict
+from abscopt.optimizer.feasibility.demanded import treated
 from abscopt.optimizer.feasibility.members import Member, members_of
 from abscopt.optimizer.feasibility.offers import offers
 from abscopt.optimizer.feasibility.oracle import Oracle
 from abscopt.optimizer.feasibility.relaxations import Relaxation, joint_change, single_changes
 from abscopt.optimizer.feasibility.words import conflict_words, lesion_words
-from abscopt.optimizer.interrupts import raises_interrupted
+from abscopt.optimizer.process.interrupts import raises_interrupted
 from abscopt.optimizer.progress import Clock, Listener, Stopped
 from abscopt.optimizer.schedule import read_schedule
 

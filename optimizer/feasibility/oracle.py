@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from abscopt.instances.lesions import DEMANDS
-from abscopt.optimizer.as_rows import schedule_of_row
+from abscopt.optimizer.candidates.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.reuse import candidates_like
 from abscopt.optimizer.candidates.table import Candidates
-from abscopt.optimizer.demanded import ANY_DOSE_GY
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.evaluation.limits import limit_uses
 from abscopt.optimizer.evaluation.menu import obstacles
 from abscopt.optimizer.evaluation.systemic import systemic_state
+from abscopt.optimizer.feasibility.demanded import ANY_DOSE_GY
 from abscopt.optimizer.feasibility.least import least_loading
 from abscopt.optimizer.feasibility.members import asks, members_of
 from abscopt.optimizer.feasibility.programme import (
@@ -25,9 +25,9 @@ from abscopt.optimizer.feasibility.programme import (
     choice_of,
     different_plans,
 )
+from abscopt.optimizer.highs.solver import SolverError
 from abscopt.optimizer.progress import Clock, Stopped
 from abscopt.optimizer.search.uniform.explore import explore
-from abscopt.optimizer.solver import SolverError
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance

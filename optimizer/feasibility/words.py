@@ -10,9 +10,9 @@ from abscopt.instances.lesions import DEMANDS
 from abscopt.instances.tables.calendar import course_days
 from abscopt.optimizer.audit.breaks import Break, breaks_of, words_of, worst
 from abscopt.optimizer.audit.least import least_courses
-from abscopt.optimizer.demanded import treated
 from abscopt.optimizer.evaluation.limits import limit_uses
 from abscopt.optimizer.evaluation.systemic import systemic_state
+from abscopt.optimizer.feasibility.demanded import treated
 from abscopt.optimizer.feasibility.least import least_loading
 from abscopt.optimizer.feasibility.members import GIVEN, Member, asks, members_of, without
 from abscopt.optimizer.schedule import Fraction, Schedule

@@ -18,7 +18,6 @@ from abscopt.instances.load import InputError, Problem, case_of
 from abscopt.optimizer.ensemble.drawn import ensemble_of
 from abscopt.optimizer.ensemble.members import Ensemble
 from abscopt.optimizer.evaluation.menu import other_past
-from abscopt.optimizer.interrupts import raises_interrupted
 from abscopt.optimizer.learning.explained import refuse_unexplained
 from abscopt.optimizer.learning.likelihood import Likelihood
 from abscopt.optimizer.learning.observations import (
@@ -30,6 +29,7 @@ from abscopt.optimizer.learning.posterior import posterior_ensemble
 from abscopt.optimizer.learning.sample import Sample, Values
 from abscopt.optimizer.learning.space import Space
 from abscopt.optimizer.learning.tempering import effective, tempered
+from abscopt.optimizer.process.interrupts import raises_interrupted
 from abscopt.optimizer.progress import Clock, Listener, Stopped
 from abscopt.optimizer.schedule import (
     Schedule,

@@ -12,15 +12,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from abscopt.instances.load import InputError, Problem, case_of
-from abscopt.optimizer.as_rows import closest_row, schedule_of_row
+from abscopt.optimizer.candidates.as_rows import closest_row, schedule_of_row
 from abscopt.optimizer.evaluation import Evaluation, Judge
-from abscopt.optimizer.interrupts import raises_interrupted
+from abscopt.optimizer.highs.solver import SolverError
 from abscopt.optimizer.memory import Memory
 from abscopt.optimizer.near.aspects import DIFFER, classes_of, parts_that_differ
 from abscopt.optimizer.near.differences import Difference, differences, group_of
 from abscopt.optimizer.near.selection import by_group
 from abscopt.optimizer.near.timings import Reach, reach
 from abscopt.optimizer.pipeline import solve
+from abscopt.optimizer.process.interrupts import raises_interrupted
 from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.search.uniform.near import (
     ROUNDING,
@@ -31,7 +32,6 @@ from abscopt.optimizer.search.uniform.near import (
     ended,
 )
 from abscopt.optimizer.solved import JUDGE_TOLERANCE
-from abscopt.optimizer.solver import SolverError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.optimizer.candidates.columns import closest_days
+from abscopt.optimizer.highs.solver import SolverError
 from abscopt.optimizer.ids import PlanId, PlanIds
 from abscopt.optimizer.programme import settings
 from abscopt.optimizer.programme.constraints.organs import soft
 from abscopt.optimizer.programme.refinement import Cut
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
-from abscopt.optimizer.solver import SolverError
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.columns import Columns

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abscopt.optimizer.solver import SAFE_MARGIN
+from abscopt.optimizer.highs.solver import SAFE_MARGIN
 
 RANGE_MARGIN = SAFE_MARGIN
 """Room around the range of a variable (nat, or unit of its row).

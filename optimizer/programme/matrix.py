@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pyomo.repn.plugins import standard_form
 
+from abscopt.optimizer.highs.solver import Matrix
 from abscopt.optimizer.programme.linear import uncollected
 from abscopt.optimizer.programme.sparse import Columns, Rows
 from abscopt.optimizer.progress import tick
-from abscopt.optimizer.solver import Matrix
 
 
 def matrix_of(model: Any) -> tuple[Matrix, dict[int, int]]:

@@ -17,7 +17,8 @@ from abscopt.instances.load import InputError, Problem
 from abscopt.optimizer.answer import bound_tolerance
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.reduction import restricted
-from abscopt.optimizer.mip import DoubtError, SolverError
+from abscopt.optimizer.highs.mip import DoubtError, SolverError
+from abscopt.optimizer.highs.solver import canary
 from abscopt.optimizer.programme import refining, settings
 from abscopt.optimizer.programme.build import build
 from abscopt.optimizer.programme.cuts import schedule_of
@@ -28,16 +29,15 @@ from abscopt.optimizer.programme.refinement import Refinement
 from abscopt.optimizer.programme.solving import Engine, How, bounded, report_so_far, solved_once
 from abscopt.optimizer.programme.start import Choice, choice_of, point_of
 from abscopt.optimizer.progress import Stopped
-from abscopt.optimizer.solver import canary
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.reduction import Kept
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.evaluation import Judge
+    from abscopt.optimizer.highs.solver import Matrix
     from abscopt.optimizer.progress import Clock
     from abscopt.optimizer.schedule import Schedule
-    from abscopt.optimizer.solver import Matrix
 
 EXACT_TOLERANCE = 1e-4
 

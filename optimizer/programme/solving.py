@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from abscopt.optimizer.mip import DoubtError, checked
+from abscopt.optimizer.highs.mip import DoubtError, checked
+from abscopt.optimizer.highs.solver import solve_matrix
 from abscopt.optimizer.programme.proved import ProgrammeAnswer, solver_margin
 from abscopt.optimizer.programme.start import Choice, point_of
-from abscopt.optimizer.solver import solve_matrix
 
 if TYPE_CHECKING:
+    from abscopt.optimizer.highs.solver import Matrix, Outcome
     from abscopt.optimizer.programme.data import Data
     from abscopt.optimizer.progress import Clock
-    from abscopt.optimizer.solver import Matrix, Outcome
 
 OBJECTIVE_SCALE = 100.0
 """Of what is maximized: differences that count are far above HiGHS' feasibility tolerance."""

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abscopt.models.arrays import FloatArray
+from abscopt.optimizer.highs.solver import Matrix, solve_matrix
 from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.programme import settings
 from abscopt.optimizer.programme.cuts import schedule_of
-from abscopt.optimizer.solver import Matrix, solve_matrix
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.columns import Columns

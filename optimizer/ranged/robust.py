@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from abscopt.instances.load import case_of
-from abscopt.optimizer import interrupts
 from abscopt.optimizer.crosscheck import cells
 from abscopt.optimizer.ensemble.decide import decide
 from abscopt.optimizer.ensemble.drawn import ensemble_of
 from abscopt.optimizer.ensemble.members import Ensemble, Member
+from abscopt.optimizer.process import interrupts
 from abscopt.optimizer.ranged.sensitivity import ENSEMBLE
 from abscopt.optimizer.results.csv_rows import csv_rows
 from abscopt.optimizer.results.plain import plain_table, plain_text

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from abscopt.instances.load import InputError, Problem, case_of
-from abscopt.optimizer import interrupts
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.interrupts import raises_interrupted
 from abscopt.optimizer.memory import Memory
 from abscopt.optimizer.near.differences import differences
 from abscopt.optimizer.pipeline import solve
+from abscopt.optimizer.process import interrupts
+from abscopt.optimizer.process.interrupts import raises_interrupted
 from abscopt.optimizer.ranged.axes import (
     Axis,
     axes_of_ensemble,

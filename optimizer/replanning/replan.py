@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from abscopt.instances.history.past import past_of
 from abscopt.instances.load import case_of
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.interrupts import raises_interrupted
 from abscopt.optimizer.pipeline import solve
+from abscopt.optimizer.process.interrupts import raises_interrupted
 from abscopt.optimizer.replanning.changes import changed_parts
 from abscopt.optimizer.replanning.started import with_past
 from abscopt.optimizer.schedule import (

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from abscopt.instances.load import InputError, Problem, parse_json
 from abscopt.optimizer.ensemble.identified import Verdict
+from abscopt.optimizer.fronts.tradeoff import MEASURES
 from abscopt.optimizer.report.pictures import STUDIES
 from abscopt.optimizer.results.checked import (
     Kinds,
@@ -19,7 +20,6 @@ from abscopt.optimizer.results.checked import (
 )
 from abscopt.optimizer.results.files import read_file
 from abscopt.optimizer.results.log_read import read_log
-from abscopt.optimizer.tradeoff import MEASURES
 
 Row = dict[str, Any]
 

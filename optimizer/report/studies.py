@@ -9,10 +9,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from abscopt.optimizer.fronts.tradeoff import MEASURES
 from abscopt.optimizer.report.plots import BLUE, GREEN, GREY, ORANGE, RED, axes_of, in_style
 from abscopt.optimizer.report.sources import Log, Row, Study
 from abscopt.optimizer.report.words import percent
-from abscopt.optimizer.tradeoff import MEASURES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from abscopt.instances.load import InputError, Problem
+from abscopt.optimizer.highs.solver_text import heard_by
 from abscopt.optimizer.results.result import FORMAT, instance_digest, stated_changes, versions
-from abscopt.optimizer.solver_text import heard_by
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance

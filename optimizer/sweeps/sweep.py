@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from abscopt.optimizer.interrupts import raises_interrupted
+from abscopt.optimizer.process.interrupts import raises_interrupted
 from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.sweeps import workers
 from abscopt.optimizer.sweeps.handed import Handed

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from abscopt.instances.load import InputError, Problem
-from abscopt.optimizer.interrupts import deaf_to_signals
+from abscopt.optimizer.process.interrupts import deaf_to_signals
 from abscopt.optimizer.sweeps.execute import Abandoned, Outcome, execute
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from abscopt.optimizer.crosscheck.comparison import COLUMNS
 from abscopt.optimizer.crosscheck.engines import ENGINES, solve_highs
 from abscopt.optimizer.crosscheck.solvers.answers import SizeLicence
 from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.highs.solver import Matrix, Outcome
 from abscopt.optimizer.results.result import DISCLAIMER, Certificate, Result, SolverRun
 from abscopt.optimizer.schedule import standard_schedule
-from abscopt.optimizer.solver import Matrix, Outcome
 
 TOYS = ("toy-blockade", "toy-two-lesions", "toy-fractionation")
 FREE = ("--solver", "scip", "--solver", "cbc", "--solver", "glpk")

@@ -13,11 +13,12 @@ import pytest
 
 from abscopt import optimizer
 from abscopt.instances.schema import Instance
-from abscopt.optimizer import evaluate, started
+from abscopt.optimizer import evaluate
+from abscopt.optimizer.process import started
+from abscopt.optimizer.process.started import ANSWER_SECONDS, time_left
 from abscopt.optimizer.progress import Clock, Progress, ProgressLine
 from abscopt.optimizer.results.result import Certificate, Result, ResultStatus, SolverRun
 from abscopt.optimizer.schedule import standard_schedule
-from abscopt.optimizer.started import ANSWER_SECONDS, time_left
 
 CASE = "toy-blockade"
 FILES = {"result.json", "schedule.csv", "schedule.json", "limits.csv", "lesions.csv", "report.txt"}

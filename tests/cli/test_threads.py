@@ -11,7 +11,7 @@ import pytest
 CODE = """
 import os, sys
 sys.argv[0] = {program!r}
-import abscopt.optimizer.started
+import abscopt.optimizer.process.started
 assert "numpy" not in sys.modules
 print(os.environ.get("OPENBLAS_NUM_THREADS"))
 """

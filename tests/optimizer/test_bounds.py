@@ -19,7 +19,7 @@ from abscopt.instances.schema import Instance, Objective
 from abscopt.models.immunity import immune
 from abscopt.models.tumor import outcome
 from abscopt.models.tumor.population import sensitivity_factors
-from abscopt.optimizer.as_rows import schedule_of_row
+from abscopt.optimizer.candidates.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.limits.calendar.counted import CalendarLoad
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated

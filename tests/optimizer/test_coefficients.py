@@ -28,7 +28,7 @@ from abscopt.optimizer.candidates.limits.registry import kinds_of_limits
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tables import effects, limits, loads, menus, plans
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.solver import SolverError
+from abscopt.optimizer.highs.solver import SolverError
 
 TABLES = (table, limits, menus, plans, effects, loads)
 TOYS = ("toy-blockade", "toy-fractionation", "toy-two-lesions")

@@ -38,10 +38,10 @@ from abscopt.optimizer.crosscheck.exchange import export_programme
 from abscopt.optimizer.crosscheck.naming import Programme
 from abscopt.optimizer.crosscheck.solvers.answers import SizeLicence
 from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.highs.solver import Matrix, Outcome
 from abscopt.optimizer.programme import settings as programme
 from abscopt.optimizer.programme import single
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
-from abscopt.optimizer.solver import Matrix, Outcome
 
 FREE_SOLVERS = ("scip", "cbc", "glpk")
 INSTALLED = [key for key, engine in ENGINES.items() if engine.version is not None]

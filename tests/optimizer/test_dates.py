@@ -15,19 +15,19 @@ from plain_cases import EVERY_DAY, Raw, lesion, limit, plain_case, uniform
 
 from abscopt.instances import build
 from abscopt.models.arrays import IntArray
-from abscopt.optimizer import solver
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Evaluation, Judge
+from abscopt.optimizer.highs import solver
+from abscopt.optimizer.highs.mip import SolverError
+from abscopt.optimizer.highs.tiny_programs import misjudged
 from abscopt.optimizer.ids import CourseIds, PlanId
-from abscopt.optimizer.mip import SolverError
 from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.schedule import Infusion, Schedule
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
 from abscopt.optimizer.search.uniform.leaves.dates import DateProgramme
-from abscopt.optimizer.tiny_programs import misjudged
 
 GAP = 1e-6
 

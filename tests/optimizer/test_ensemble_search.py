@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from abscopt.instances.load import InputError, load
 from abscopt.models.arrays import BoolArray, FloatArray
-from abscopt.optimizer.as_rows import schedule_of_row
+from abscopt.optimizer.candidates.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Judge

@@ -19,7 +19,7 @@ from abscopt.instances.checks.numbers.ranges import Usual, ranges_of
 from abscopt.instances.schema import Instance
 from abscopt.instances.tables.fields import tables_of
 from abscopt.optimizer import solve
-from abscopt.optimizer.mip import SolverError
+from abscopt.optimizer.highs.mip import SolverError
 from abscopt.optimizer.results.result import Result
 
 Raw = dict[str, Any]

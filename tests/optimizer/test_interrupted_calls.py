@@ -16,12 +16,12 @@ from abscopt.optimizer import (
     decide,
     evaluate,
     frontier,
-    interrupts,
     sensitivity,
     solve,
 )
 from abscopt.optimizer.ensemble.drawn import ensemble_of
-from abscopt.optimizer.tradeoff import pareto
+from abscopt.optimizer.fronts.tradeoff import pareto
+from abscopt.optimizer.process import interrupts
 
 CASE = "pembro-rt"
 NUMBERS = (signal.SIGINT, signal.SIGTERM)

@@ -15,13 +15,13 @@ from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.ensemble.decide import decide
 from abscopt.optimizer.ensemble.drawn import ensemble_of
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.mip import DoubtError, Outcome
+from abscopt.optimizer.highs.mip import DoubtError, Outcome
+from abscopt.optimizer.highs.solver import solve_matrix
 from abscopt.optimizer.programme import solving
 from abscopt.optimizer.programme.ensemble.solve import MembersAnswer, solve_members
 from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.search.ensemble.members import Members
 from abscopt.optimizer.search.ensemble.risk import Risk
-from abscopt.optimizer.solver import solve_matrix
 
 GAP = 1e-3
 SEEDS, FREE_SEEDS = range(5), range(4)

@@ -27,7 +27,7 @@ from abscopt.optimizer.candidates.reuse import OF_EFFECTORS, candidates_like
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.pareto import with_cap
+from abscopt.optimizer.fronts.pareto import with_cap
 from abscopt.optimizer.pipeline import Method
 from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule

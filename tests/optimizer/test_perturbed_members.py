@@ -26,7 +26,8 @@ from pyomo.repn import generate_standard_repn
 from abscopt.instances.schema import Instance
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.mip import DoubtError
+from abscopt.optimizer.highs.mip import DoubtError
+from abscopt.optimizer.highs.solver import Outcome, SolverError, solve_matrix
 from abscopt.optimizer.programme import refining
 from abscopt.optimizer.programme.ensemble import cells, joint, sides
 from abscopt.optimizer.programme.ensemble import solve as solving
@@ -36,7 +37,6 @@ from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.schedule import Schedule
 from abscopt.optimizer.search.ensemble.members import Members
 from abscopt.optimizer.search.ensemble.risk import Risk
-from abscopt.optimizer.solver import Outcome, SolverError, solve_matrix
 
 GAP = 1e-5
 SOURCES = (Path(cells.__file__), Path(joint.__file__))

@@ -38,11 +38,11 @@ from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.crosscheck.compare import Mismatch, Transform, broken_rows
 from abscopt.optimizer.crosscheck.naming import Programme, named_programme
 from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.highs.solver import Matrix, Outcome, SolverError, solve_matrix
 from abscopt.optimizer.programme.constraints import pairs
 from abscopt.optimizer.programme.proved import ProgrammeAnswer
 from abscopt.optimizer.programme.single import solve_single
 from abscopt.optimizer.progress import Clock
-from abscopt.optimizer.solver import Matrix, Outcome, SolverError, solve_matrix
 
 Case = Callable[[], tuple[Raw, Kept]]
 

@@ -37,6 +37,7 @@ from abscopt.optimizer.candidates.flows import flows_of
 from abscopt.optimizer.candidates.reduction import offered
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.highs.solver import Matrix, solve_matrix
 from abscopt.optimizer.programme import build as building
 from abscopt.optimizer.programme import linear, refining, single
 from abscopt.optimizer.programme.build import build
@@ -55,7 +56,6 @@ from abscopt.optimizer.programme.matrix import matrix_of, value_at
 from abscopt.optimizer.programme.refinement import Cut, first_refinement
 from abscopt.optimizer.progress import Clock, Stopped
 from abscopt.optimizer.search.uniform.fixing import reduced
-from abscopt.optimizer.solver import Matrix, solve_matrix
 
 FAMILIES = {
     "choice": choice,

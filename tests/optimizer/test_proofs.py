@@ -15,13 +15,15 @@ from tuning import tune
 
 from abscopt.instances import load
 from abscopt.instances.schema import Instance
-from abscopt.optimizer import pipeline, solve, solver, tiny_programs
+from abscopt.optimizer import pipeline, solve
 from abscopt.optimizer.assurance import ways
 from abscopt.optimizer.assurance.known import best_known
 from abscopt.optimizer.candidates.reduction import offered
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.mip import DoubtError, Matrix, Outcome, checked
+from abscopt.optimizer.highs import solver, tiny_programs
+from abscopt.optimizer.highs.mip import DoubtError, Matrix, Outcome, checked
+from abscopt.optimizer.highs.solver import ColumnMaster, SolverError, solve_matrix
 from abscopt.optimizer.programme import margins, refinement, single, solving
 from abscopt.optimizer.programme import settings as programme
 from abscopt.optimizer.programme.single import solve_single
@@ -29,7 +31,6 @@ from abscopt.optimizer.progress import Clock, Stopped
 from abscopt.optimizer.results.result import Result
 from abscopt.optimizer.search.free.explore import Search, solve_free
 from abscopt.optimizer.search.uniform import fixing
-from abscopt.optimizer.solver import ColumnMaster, SolverError, solve_matrix
 
 pytestmark = pytest.mark.aided
 

@@ -18,7 +18,7 @@ from widened_instances import widened_case
 from abscopt.instances import build, load
 from abscopt.instances.load import InputError
 from abscopt.optimizer import solve
-from abscopt.optimizer.as_rows import schedule_of_row
+from abscopt.optimizer.candidates.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.reduction import Kept, offered, restricted, undominated
 from abscopt.optimizer.candidates.table import Candidates

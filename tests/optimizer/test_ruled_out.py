@@ -12,7 +12,7 @@ from random_instances import random_case
 from widened_instances import widened_case
 
 from abscopt.instances.load import build
-from abscopt.optimizer.as_rows import schedule_of_row
+from abscopt.optimizer.candidates.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.coefficients import relieves
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated

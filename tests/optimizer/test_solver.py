@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from abscopt.models.arrays import FloatArray
-from abscopt.optimizer import solver
 from abscopt.optimizer.crosscheck.naming import Programme
 from abscopt.optimizer.crosscheck.writer import mps
-from abscopt.optimizer.solver import Matrix, SolverError, canary, solve_file, solve_matrix
+from abscopt.optimizer.highs import solver
+from abscopt.optimizer.highs.solver import Matrix, SolverError, canary, solve_file, solve_matrix
 
 
 def dense(
@@ -247,7 +247,7 @@ def test_solving_leaves_stdout_to_the_caller() -> None:
 
 
 def test_output_buffered_before_the_first_solve_is_kept() -> None:
-    code = "print('before'); from abscopt.optimizer.solver import canary; canary(); print('after')"
+    code = "print('before'); from abscopt.optimizer.highs.solver import canary; canary(); print('after')"
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, check=True, text=True, timeout=60
     )

@@ -14,7 +14,7 @@ from tuning import tune
 from abscopt.instances import load
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import solve
-from abscopt.optimizer.as_rows import schedule_of_row
+from abscopt.optimizer.candidates.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.ceilings import ceiling, ceiling_of_case
 from abscopt.optimizer.candidates.propagators import BLOCK, propagators
 from abscopt.optimizer.candidates.table import Candidates

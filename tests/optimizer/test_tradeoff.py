@@ -12,12 +12,12 @@ from widened_instances import widened_case
 from abscopt.instances.load import InputError, build, load
 from abscopt.instances.schema import Instance
 from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.fronts.toxicity_factor import keeps_at, percent_needed, scaled_limits
+from abscopt.optimizer.fronts.tradeoff import pareto
 from abscopt.optimizer.schedule import Schedule, standard_schedule
 from abscopt.optimizer.search.uniform import examine, settings
 from abscopt.optimizer.search.uniform.leaves.by_plan import ByPlan
 from abscopt.optimizer.search.uniform.leaves.combinations import Combinations
-from abscopt.optimizer.toxicity_factor import keeps_at, percent_needed, scaled_limits
-from abscopt.optimizer.tradeoff import pareto
 
 GAP = 1e-4
 

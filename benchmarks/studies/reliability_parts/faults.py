@@ -25,8 +25,8 @@ from abscopt.instances.load import build
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import solve
 from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.highs.solver import canary
 from abscopt.optimizer.results.result import Result
-from abscopt.optimizer.solver import canary
 from reliability_parts import documents, injection
 from reliability_parts.injection import Injector
 from reliability_parts.schedules import REFERENCE

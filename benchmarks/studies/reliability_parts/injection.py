@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from abscopt.optimizer import solver
-from abscopt.optimizer.solver import ColumnMaster, Outcome, SolverError
+from abscopt.optimizer.highs import solver
+from abscopt.optimizer.highs.solver import ColumnMaster, Outcome, SolverError
 
 Rng = np.random.Generator
 Array = Any

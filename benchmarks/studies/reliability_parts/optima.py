@@ -23,8 +23,9 @@ from widened_instances import widened_case
 from abscopt.instances import InputError
 from abscopt.instances.load import build
 from abscopt.instances.schema import Instance
-from abscopt.optimizer import solve, solver
+from abscopt.optimizer import solve
 from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.highs import solver
 from abscopt.optimizer.results.result import Result
 from reliability_parts.tally import HangError, Tally, one_line, time_box
 

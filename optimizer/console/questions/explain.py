@@ -10,8 +10,8 @@ from abscopt.instances.changes.change import Change
 from abscopt.optimizer.console.guard import say, say_json
 from abscopt.optimizer.console.judged import case_of
 from abscopt.optimizer.console.options import changes_options, cross_option, solver_options
+from abscopt.optimizer.process.started import time_left
 from abscopt.optimizer.progress import ProgressLine
-from abscopt.optimizer.started import time_left
 
 
 @click.command("explain")

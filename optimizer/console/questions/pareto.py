@@ -64,7 +64,7 @@ def pareto_command(
     instance = load_case(case, changes)
     if against == "robustness":
         ctx.exit(_robust(instance, ensemble, count, csv_file, as_json, options))
-    from abscopt.optimizer import tradeoff
+    from abscopt.optimizer.fronts import tradeoff
 
     with ProgressLine() as progress:
         trade = tradeoff.pareto(instance, against, count=count, **options, listener=progress)

@@ -14,8 +14,8 @@ from abscopt.optimizer.console.options import (
     finite,
 )
 from abscopt.optimizer.console.uncertainty.replanning import begun, delivered_options, missed_option
+from abscopt.optimizer.process.started import time_left
 from abscopt.optimizer.progress import ProgressLine
-from abscopt.optimizer.started import time_left
 
 
 @click.command("update")

@@ -16,8 +16,8 @@ from abscopt.optimizer.console.options import (
     finite,
     solver_options,
 )
+from abscopt.optimizer.process.started import time_left
 from abscopt.optimizer.progress import ProgressLine
-from abscopt.optimizer.started import time_left
 
 
 @click.command("robustness")

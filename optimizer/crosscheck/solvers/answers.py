@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from abscopt.optimizer.solver import Ending, Matrix, Outcome
+from abscopt.optimizer.highs.solver import Ending, Matrix, Outcome
 
 FEASIBILITY = 1e-8
 

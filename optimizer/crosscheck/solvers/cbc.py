@@ -17,7 +17,7 @@ import numpy as np
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.crosscheck import writer
 from abscopt.optimizer.crosscheck.naming import Programme
-from abscopt.optimizer.solver import Ending, Matrix, Outcome, SolverError
+from abscopt.optimizer.highs.solver import Ending, Matrix, Outcome, SolverError
 
 PATIENCE = 30.0
 PRINTED = 1e-3

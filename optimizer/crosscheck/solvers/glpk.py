@@ -16,7 +16,7 @@ from abscopt.optimizer.crosscheck.solvers.answers import (
     proven,
     rows,
 )
-from abscopt.optimizer.solver import Ending, Matrix, Outcome
+from abscopt.optimizer.highs.solver import Ending, Matrix, Outcome
 
 
 def solve_glpk(

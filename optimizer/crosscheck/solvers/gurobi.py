@@ -12,7 +12,7 @@ from abscopt.optimizer.crosscheck.solvers.answers import (
     SizeLicence,
     outcome,
 )
-from abscopt.optimizer.solver import Ending, Matrix, Outcome
+from abscopt.optimizer.highs.solver import Ending, Matrix, Outcome
 
 
 def solve_gurobi(

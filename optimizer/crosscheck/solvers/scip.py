@@ -13,7 +13,7 @@ from abscopt.optimizer.crosscheck.solvers.answers import (
     outcome,
     rows,
 )
-from abscopt.optimizer.solver import Ending, Matrix, Outcome
+from abscopt.optimizer.highs.solver import Ending, Matrix, Outcome
 
 
 def solve_scip(

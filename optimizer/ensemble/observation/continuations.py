@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.optimizer.as_rows import schedule_of_row
+from abscopt.optimizer.candidates.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.table import Candidates, Parts
 from abscopt.optimizer.candidates.tables.effects import MOST_BYTES, EffectTables
-from abscopt.optimizer.demanded import treated
+from abscopt.optimizer.feasibility.demanded import treated
 from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.search.ensemble.explore import explore

@@ -24,11 +24,11 @@ from abscopt.optimizer.ensemble.observation.spec import Observation
 from abscopt.optimizer.ensemble.observation.stages import FirstStages
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.evaluation.observed import Observer, before_day
-from abscopt.optimizer.interrupts import raises_interrupted
+from abscopt.optimizer.highs.solver import SolverError
+from abscopt.optimizer.process.interrupts import raises_interrupted
 from abscopt.optimizer.progress import Clock, Listener, Stopped
 from abscopt.optimizer.search.ensemble.members import Members, refuse_free
 from abscopt.optimizer.solved import JUDGE_TOLERANCE
-from abscopt.optimizer.solver import SolverError
 
 if TYPE_CHECKING:
     from abscopt.models.arrays import FloatArray, IntArray

@@ -17,7 +17,8 @@ import numpy as np
 from abscopt.instances.load import InputError, Problem
 from abscopt.optimizer.answer import bound_tolerance
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.mip import DoubtError, SolverError
+from abscopt.optimizer.highs.mip import DoubtError, SolverError
+from abscopt.optimizer.highs.solver import canary
 from abscopt.optimizer.programme import refining, settings
 from abscopt.optimizer.programme.cuts import excess_cuts, excluded_choice, excluded_set, schedule_of
 from abscopt.optimizer.programme.ensemble.broken import excluded_by_members
@@ -30,19 +31,18 @@ from abscopt.optimizer.programme.start import Choice, choice_of
 from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.search.ensemble.members import WITHIN_CHANCE
 from abscopt.optimizer.search.ensemble.risk import Risk
-from abscopt.optimizer.solver import canary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from abscopt.models.arrays import FloatArray
     from abscopt.optimizer.evaluation import Evaluation
+    from abscopt.optimizer.highs.solver import Outcome
     from abscopt.optimizer.ids import PlanId
     from abscopt.optimizer.programme.refinement import Cut, Refinement
     from abscopt.optimizer.progress import Clock
     from abscopt.optimizer.schedule import Schedule
     from abscopt.optimizer.search.ensemble.members import Members
-    from abscopt.optimizer.solver import Outcome
 
 EXACT_TOLERANCE = 1e-4
 """Relative: what programme and judges may differ by where nothing is left to refine."""

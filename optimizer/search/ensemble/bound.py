@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.optimizer.highs.mip import finite
 from abscopt.optimizer.ids import CourseIds, KindIds
-from abscopt.optimizer.mip import finite
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.ensemble import settings
 from abscopt.optimizer.search.ensemble.lattice import above, below

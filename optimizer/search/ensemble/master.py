@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models.arrays import FloatArray, IntArray
+from abscopt.optimizer.highs.solver import ColumnMaster
 from abscopt.optimizer.ids import CourseIds
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.ensemble import settings
 from abscopt.optimizer.search.ensemble.bound import Bound, Courses, Linear, Mixture
-from abscopt.optimizer.solver import ColumnMaster
 
 if TYPE_CHECKING:
     from abscopt.optimizer.search.ensemble.plan import Entries, PlanInMembers

@@ -21,8 +21,8 @@ import numpy as np
 
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.coefficients import relieves
+from abscopt.optimizer.highs.mip import finite
 from abscopt.optimizer.ids import CourseIds, KindIds
-from abscopt.optimizer.mip import finite
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.ensemble import settings
 from abscopt.optimizer.search.ensemble.bound import Linear, Mixture, Ranges, tangent

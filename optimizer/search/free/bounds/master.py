@@ -52,9 +52,9 @@ import numpy as np
 from abscopt.models.arrays import FloatArray
 from abscopt.models.immunity import immune
 from abscopt.optimizer.candidates.value import value_of_burden
+from abscopt.optimizer.highs.solver import ColumnMaster
 from abscopt.optimizer.search.free import settings
 from abscopt.optimizer.search.free.bounds.objective import Multipliers
-from abscopt.optimizer.solver import ColumnMaster
 
 if TYPE_CHECKING:
     from abscopt.optimizer.search.free.bounds.objective import NodeDomain

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models.arrays import FloatArray
-from abscopt.optimizer.mip import DoubtError, finite
+from abscopt.optimizer.highs.mip import DoubtError, finite
 from abscopt.optimizer.search.free import settings
 from abscopt.optimizer.search.free.bounds.master import Master, Mixture
 from abscopt.optimizer.search.free.bounds.objective import Multipliers, NodeDomain

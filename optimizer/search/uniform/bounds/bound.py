@@ -34,8 +34,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from abscopt.models.arrays import FloatArray
+from abscopt.optimizer.highs.mip import finite
 from abscopt.optimizer.ids import CourseIds, KindIds
-from abscopt.optimizer.mip import finite
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.cells import (

@@ -38,12 +38,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models.arrays import FloatArray
+from abscopt.optimizer.highs.solver import ColumnMaster
 from abscopt.optimizer.ids import KindIds, PatternIds
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.columns import FractionalChoice, InitialColumns
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices, Lagrangian
-from abscopt.optimizer.solver import ColumnMaster
 
 if TYPE_CHECKING:
     from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
+from abscopt.optimizer.highs.solver import ColumnMaster
 from abscopt.optimizer.ids import KindIds
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
-from abscopt.optimizer.solver import ColumnMaster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

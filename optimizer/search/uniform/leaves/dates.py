@@ -26,10 +26,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
+from abscopt.optimizer.highs.solver import Matrix, canary, solve_matrix
 from abscopt.optimizer.ids import CourseIds, CourseRows, PatternIds
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
-from abscopt.optimizer.solver import Matrix, canary, solve_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

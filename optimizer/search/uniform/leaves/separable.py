@@ -22,13 +22,13 @@ import numpy as np
 
 from abscopt.models.arrays import IntArray
 from abscopt.optimizer.candidates.tabulated import Tabulated
+from abscopt.optimizer.highs.solver import Matrix, canary, solve_matrix
 from abscopt.optimizer.ids import KindIds
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet
 from abscopt.optimizer.search.uniform.branches import Node, of_subset
 from abscopt.optimizer.search.uniform.leaves.dates import MARGIN
 from abscopt.optimizer.search.uniform.leaves.leaf import Leaf, check
-from abscopt.optimizer.solver import Matrix, canary, solve_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Hashable

@@ -18,8 +18,8 @@ import highspy
 import numpy as np
 
 from abscopt.models.arrays import FloatArray
-from abscopt.optimizer import solver_text
-from abscopt.optimizer.mip import (
+from abscopt.optimizer.highs import solver_text
+from abscopt.optimizer.highs.mip import (
     DoubtError,
     Ending,
     Matrix,
@@ -28,8 +28,8 @@ from abscopt.optimizer.mip import (
     check_matrix,
     finite,
 )
-from abscopt.optimizer.silence import silenced_stdout
-from abscopt.optimizer.tiny_programs import CANARY_ERROR, LOSABLE_BEST, losable, misjudged
+from abscopt.optimizer.highs.tiny_programs import CANARY_ERROR, LOSABLE_BEST, losable, misjudged
+from abscopt.optimizer.process.silence import silenced_stdout
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,9 +17,9 @@ from pydantic import ValidationError
 from abscopt.instances.load import InputError, Problem, problems_of
 from abscopt.instances.schema import Instance
 from abscopt.optimizer.crosscheck import cells
-from abscopt.optimizer.interrupts import raises_interrupted
 from abscopt.optimizer.memory import Memory
 from abscopt.optimizer.pipeline import solve
+from abscopt.optimizer.process.interrupts import raises_interrupted
 from abscopt.optimizer.results.csv_rows import csv_rows
 from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.result import DISCLAIMER, heading, versions

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from abscopt.optimizer.mip import Matrix
+from abscopt.optimizer.highs.mip import Matrix
 
 CANARY_ERROR = 1e-6
 LOSABLE_BEST = -5.31809565095832

@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 from abscopt.instances.limits import AlcLimit, LogisticsLimit
 from abscopt.instances.load import InputError, Problem, case_of
-from abscopt.optimizer import interrupts
 from abscopt.optimizer.crosscheck import cells
-from abscopt.optimizer.interrupts import raises_interrupted
+from abscopt.optimizer.fronts.toxicity_factor import percent_needed, scaled_limits, with_percent
+from abscopt.optimizer.highs.mip import DoubtError
 from abscopt.optimizer.memory import Memory
-from abscopt.optimizer.mip import DoubtError
 from abscopt.optimizer.pipeline import solve
+from abscopt.optimizer.process import interrupts
+from abscopt.optimizer.process.interrupts import raises_interrupted
 from abscopt.optimizer.results.csv_rows import csv_rows
 from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.result import (
@@ -35,7 +36,6 @@ from abscopt.optimizer.results.result import (
 )
 from abscopt.optimizer.results.wording import change_lines
 from abscopt.optimizer.solved import JUDGE_TOLERANCE
-from abscopt.optimizer.toxicity_factor import percent_needed, scaled_limits, with_percent
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,7 +23,7 @@ from functools import wraps
 from types import FrameType
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-from abscopt.optimizer.started import is_program
+from abscopt.optimizer.process.started import is_program
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
 NOTHING_IN_HAND = 4
