@@ -9,8 +9,8 @@ from typing import Any
 from abscopt.instances import build
 from abscopt.instances.menus.courses import FreeCourse, UniformCourse
 from abscopt.instances.schema import Instance
-from abscopt.optimizer.candidates.courses import enumerate_menu
-from abscopt.optimizer.candidates.plans import enumerate_plans
+from abscopt.optimizer.candidates.menus.courses import enumerate_menu
+from abscopt.optimizer.candidates.systemic.plans import enumerate_plans
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
 

@@ -48,7 +48,7 @@ reveal_type(solve(load("early-sabr"), memory=Memory(), listener=listener))
 reveal_type(__version__)
 """
 MIXED_UP = """\
-from abscopt.optimizer.candidates.kinds import Kinds
+from abscopt.optimizer.candidates.menus.kinds import Kinds
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.ids import CourseIds, KindIds, PlanId

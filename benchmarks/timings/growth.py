@@ -32,8 +32,8 @@ from shared import machine
 from abscopt.instances.load import CASES, InputError, build
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import solve
-from abscopt.optimizer.candidates.courses import enumerate_menu
-from abscopt.optimizer.candidates.plans import enumerate_plans
+from abscopt.optimizer.candidates.menus.courses import enumerate_menu
+from abscopt.optimizer.candidates.systemic.plans import enumerate_plans
 from abscopt.optimizer.results.result import versions
 
 FILE = Path(__file__).with_name("growth.json")

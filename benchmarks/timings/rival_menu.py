@@ -26,9 +26,9 @@ from abscopt.instances.schema import Instance
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.models.immunity import immune
 from abscopt.optimizer.candidates.as_rows import schedule_of_row
-from abscopt.optimizer.candidates.courses import Menu as Courses
 from abscopt.optimizer.candidates.limits.calendar.counted import CalendarLoad
 from abscopt.optimizer.candidates.limits.protocol import CourseLoad
+from abscopt.optimizer.candidates.menus.courses import Menu as Courses
 from abscopt.optimizer.candidates.table import CAP, Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.candidates.value import lesion_value

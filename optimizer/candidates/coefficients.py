@@ -9,7 +9,7 @@ import numpy as np
 
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.models.immunity import ctla4
-from abscopt.optimizer.candidates.loads import by_technique
+from abscopt.optimizer.candidates.menus.loads import by_technique
 from abscopt.optimizer.candidates.shared import suppression_by_radiation
 from abscopt.optimizer.highs.mip import finite_fields
 from abscopt.optimizer.ids import KindIds, PatternIds, PlanId, PlanIds
@@ -18,11 +18,11 @@ from abscopt.optimizer.progress import tick
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.candidates.courses import Menu, Patterns
-    from abscopt.optimizer.candidates.kinds import Block
-    from abscopt.optimizer.candidates.plans import PlanEffects
-    from abscopt.optimizer.candidates.propagators import Propagators
+    from abscopt.optimizer.candidates.menus.courses import Menu, Patterns
+    from abscopt.optimizer.candidates.menus.kinds import Block
     from abscopt.optimizer.candidates.shared import Shared
+    from abscopt.optimizer.candidates.systemic.plans import PlanEffects
+    from abscopt.optimizer.candidates.systemic.propagators import Propagators
 
 
 SAME_VOLUME = 1.0 + 1e-9

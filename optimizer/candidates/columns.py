@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.models.immunity import lymphocytes
 from abscopt.models.tumor import chemotherapy, repopulation
-from abscopt.optimizer.candidates.courses import Patterns
-from abscopt.optimizer.candidates.fractions import Fractions
 from abscopt.optimizer.candidates.limits.blood.edric import edric_alone
-from abscopt.optimizer.candidates.plans import allowed_patterns, direct_doses, exposures_of
+from abscopt.optimizer.candidates.menus.courses import Patterns
+from abscopt.optimizer.candidates.menus.fractions import Fractions
+from abscopt.optimizer.candidates.systemic.plans import allowed_patterns, direct_doses, exposures_of
 from abscopt.optimizer.highs.mip import finite_fields
 from abscopt.optimizer.ids import CourseIds, PlanId
 from abscopt.optimizer.progress import tick

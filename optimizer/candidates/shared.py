@@ -17,10 +17,10 @@ from numpy.typing import ArrayLike
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.models.immunity import immune
 from abscopt.models.tumor import lq, repair, repopulation
-from abscopt.optimizer.candidates.fractions import Fractions
-from abscopt.optimizer.candidates.kinds import kinds_of
-from abscopt.optimizer.candidates.loads import by_technique
-from abscopt.optimizer.candidates.plans import direct_doses
+from abscopt.optimizer.candidates.menus.fractions import Fractions
+from abscopt.optimizer.candidates.menus.kinds import kinds_of
+from abscopt.optimizer.candidates.menus.loads import by_technique
+from abscopt.optimizer.candidates.systemic.plans import direct_doses
 from abscopt.optimizer.highs.mip import finite_fields
 from abscopt.optimizer.progress import tick
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from abscopt.instances.lesions import Clone, Lesion
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.candidates.courses import Menu
-    from abscopt.optimizer.candidates.kinds import Kinds
-    from abscopt.optimizer.candidates.plans import Plan
+    from abscopt.optimizer.candidates.menus.courses import Menu
+    from abscopt.optimizer.candidates.menus.kinds import Kinds
+    from abscopt.optimizer.candidates.systemic.plans import Plan
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,15 @@ from abscopt.instances.checks.restriction import restricts
 from abscopt.models.arrays import BoolArray, FloatArray
 from abscopt.optimizer.candidates.coefficients import CourseEffects
 from abscopt.optimizer.candidates.limits.protocol import CAP
-from abscopt.optimizer.candidates.plans import (
+from abscopt.optimizer.candidates.shared import Shared
+from abscopt.optimizer.candidates.systemic.plans import (
     Plan,
     PlanEffects,
     earliest_start_needed,
     latest_end_needed,
     plan_cost,
 )
-from abscopt.optimizer.candidates.propagators import Propagators
-from abscopt.optimizer.candidates.shared import Shared
+from abscopt.optimizer.candidates.systemic.propagators import Propagators
 from abscopt.optimizer.candidates.tables.effects import EffectTables
 from abscopt.optimizer.candidates.tables.limits import LimitTables
 from abscopt.optimizer.candidates.tables.loads import BeamTables, EdricTables, LoadTables
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
     from abscopt.instances.limits import Exposure
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.candidates.courses import Patterns
     from abscopt.optimizer.candidates.limits.protocol import (
         CourseLoad,
         LimitLoad,
         OrganLoads,
         PlanLoad,
     )
+    from abscopt.optimizer.candidates.menus.courses import Patterns
 
 __all__ = ["CAP", "Candidates", "LesionTable", "Parts"]
 

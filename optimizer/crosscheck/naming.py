@@ -24,8 +24,8 @@ from abscopt.optimizer.programme.cuts import schedule_of
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.columns import Columns
-    from abscopt.optimizer.candidates.plans import Plan
     from abscopt.optimizer.candidates.reduction import Kept
+    from abscopt.optimizer.candidates.systemic.plans import Plan
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.programme.data import Data
     from abscopt.optimizer.schedule import Fraction

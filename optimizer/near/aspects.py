@@ -12,8 +12,8 @@ from abscopt.optimizer.search.uniform.near import Classes, Part
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
 
-    from abscopt.optimizer.candidates.courses import Menu
-    from abscopt.optimizer.candidates.plans import Plan
+    from abscopt.optimizer.candidates.menus.courses import Menu
+    from abscopt.optimizer.candidates.systemic.plans import Plan
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.search.uniform.near import Near
 

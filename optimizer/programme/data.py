@@ -16,7 +16,7 @@ from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.models.immunity import immune
 from abscopt.models.tumor import repopulation
 from abscopt.models.tumor.population import population_log_burden
-from abscopt.optimizer.candidates.flows import flows_of
+from abscopt.optimizer.candidates.systemic.flows import flows_of
 from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.programme.margins import LARGEST_EFFECT, RANGE_MARGIN
 from abscopt.optimizer.progress import tick
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.columns import Columns
-    from abscopt.optimizer.candidates.flows import Flow
     from abscopt.optimizer.candidates.reduction import Kept
+    from abscopt.optimizer.candidates.systemic.flows import Flow
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.programme.refinement import Refinement
 

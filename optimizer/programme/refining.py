@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.optimizer.candidates.flows import flows_of
+from abscopt.optimizer.candidates.systemic.flows import flows_of
 from abscopt.optimizer.highs.mip import SolverError
 from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.programme.cuts import (

@@ -17,8 +17,8 @@ from abscopt.instances.infusion_days import given_infusions
 from abscopt.instances.regimens import infusions
 from abscopt.instances.schema import Instance
 from abscopt.instances.tables.calendar import course_days, date_of, is_infusion_day
-from abscopt.optimizer.candidates.courses import enumerate_menu
-from abscopt.optimizer.candidates.plans import enumerate_plans
+from abscopt.optimizer.candidates.menus.courses import enumerate_menu
+from abscopt.optimizer.candidates.systemic.plans import enumerate_plans
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
 

@@ -24,7 +24,7 @@ from abscopt.instances.load import load
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import evaluate, solve
 from abscopt.optimizer.audit import case_audit, evaluation_notes, lesions_alone
-from abscopt.optimizer.candidates.courses import enumerate_menu
+from abscopt.optimizer.candidates.menus.courses import enumerate_menu
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.evaluation.limits import limit_uses
 from abscopt.optimizer.evaluation.systemic import systemic_state

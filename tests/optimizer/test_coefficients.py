@@ -101,7 +101,7 @@ def damage_function(
 
 def damage_lots(monkeypatch: pytest.MonkeyPatch, field: str, factor: float) -> None:
     """Scale what propagators say of precursors (`resting`) or of release."""
-    from abscopt.optimizer.candidates.propagators import Propagators
+    from abscopt.optimizer.candidates.systemic.propagators import Propagators
 
     for name in ("resting_of",) if field == "resting" else ("release_of", "release_under"):
         right = getattr(Propagators, name)

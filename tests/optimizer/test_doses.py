@@ -16,7 +16,7 @@ from abscopt.instances.schema import Instance
 from abscopt.models.tumor import chemotherapy
 from abscopt.optimizer import evaluate, solve
 from abscopt.optimizer.candidates.columns import columns_of
-from abscopt.optimizer.candidates.plans import enumerate_plans, plan_effects
+from abscopt.optimizer.candidates.systemic.plans import enumerate_plans, plan_effects
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.evaluation.systemic import systemic_state

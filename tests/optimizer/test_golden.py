@@ -23,8 +23,8 @@ import pytest
 import abscopt.optimizer.programme as programme
 from abscopt.instances import build as build_case
 from abscopt.optimizer.candidates.columns import columns_of
-from abscopt.optimizer.candidates.flows import flows_of
 from abscopt.optimizer.candidates.reduction import offered
+from abscopt.optimizer.candidates.systemic.flows import flows_of
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.programme.build import build

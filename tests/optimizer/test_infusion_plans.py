@@ -19,7 +19,7 @@ from abscopt.instances import InputError, build, load
 from abscopt.instances.schema import Instance
 from abscopt.instances.trials import trial_arm
 from abscopt.optimizer import solve
-from abscopt.optimizer.candidates.plans import enumerate_plans
+from abscopt.optimizer.candidates.systemic.plans import enumerate_plans
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.results.report import solve_report
 from abscopt.optimizer.trials import judged_arm

@@ -24,7 +24,7 @@ from abscopt.instances import InputError, build
 from abscopt.instances.schema import Instance
 from abscopt.models.tumor import lq
 from abscopt.optimizer import solve
-from abscopt.optimizer.candidates.courses import enumerate_menu
+from abscopt.optimizer.candidates.menus.courses import enumerate_menu
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.replanning.started import with_past
 from abscopt.optimizer.schedule import Fraction, Schedule, read_schedule, resumed_schedule

@@ -33,8 +33,8 @@ from abscopt.instances import load
 from abscopt.instances.load import CASES
 from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.columns import columns_of
-from abscopt.optimizer.candidates.flows import flows_of
 from abscopt.optimizer.candidates.reduction import offered
+from abscopt.optimizer.candidates.systemic.flows import flows_of
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.highs.solver import Matrix, solve_matrix

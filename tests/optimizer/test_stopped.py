@@ -16,7 +16,7 @@ from abscopt.instances.schema import Instance
 from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.as_rows import schedule_of_row
 from abscopt.optimizer.candidates.ceilings import ceiling, ceiling_of_case
-from abscopt.optimizer.candidates.propagators import BLOCK, propagators
+from abscopt.optimizer.candidates.systemic.propagators import BLOCK, propagators
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.progress import Clock, Progress, Stopped, tick

@@ -10,7 +10,7 @@ from abscopt.optimizer.candidates.limits.protocol import PlanLoad
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.candidates.plans import Doses
+    from abscopt.optimizer.candidates.systemic.plans import Doses
 
 
 class DrugAmount(PlanLoad[DrugLimit]):

@@ -20,9 +20,9 @@ from abscopt.optimizer.ids import CourseRows, PlanId
 if TYPE_CHECKING:
     from abscopt.instances.limits import Exposure
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.candidates.courses import Patterns
-    from abscopt.optimizer.candidates.loads import Beam
-    from abscopt.optimizer.candidates.plans import Doses
+    from abscopt.optimizer.candidates.menus.courses import Patterns
+    from abscopt.optimizer.candidates.menus.loads import Beam
+    from abscopt.optimizer.candidates.systemic.plans import Doses
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.candidates.tabulated import Tabulated
 

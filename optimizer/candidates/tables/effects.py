@@ -8,15 +8,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from abscopt.optimizer.candidates.coefficients import CourseEffects, course_effects
-from abscopt.optimizer.candidates.propagators import MOST_BYTES as PROPAGATORS
-from abscopt.optimizer.candidates.propagators import Propagators, own_loss_of, propagators
 from abscopt.optimizer.candidates.shared import Shared, shared_effects
+from abscopt.optimizer.candidates.systemic.propagators import MOST_BYTES as PROPAGATORS
+from abscopt.optimizer.candidates.systemic.propagators import Propagators, own_loss_of, propagators
 from abscopt.optimizer.ids import PatternIds, PlanId
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion, Technique
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.candidates.courses import Patterns
+    from abscopt.optimizer.candidates.menus.courses import Patterns
     from abscopt.optimizer.candidates.tables.menus import MenuTables
     from abscopt.optimizer.candidates.tables.plans import PlanTables
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from abscopt.models.arrays import BoolArray, FloatArray
 from abscopt.optimizer.candidates.limits.blood.edric import edric_alone
-from abscopt.optimizer.candidates.loads import Beam, menu_loads
-from abscopt.optimizer.candidates.plans import allowed_patterns, exposures_of
+from abscopt.optimizer.candidates.menus.loads import Beam, menu_loads
+from abscopt.optimizer.candidates.systemic.plans import allowed_patterns, exposures_of
 from abscopt.optimizer.candidates.tables.effects import MOST_GROUPS
 from abscopt.optimizer.candidates.tables.menus import must_be_irradiated
 from abscopt.optimizer.ids import PlanId
@@ -21,7 +21,7 @@ from abscopt.optimizer.ids import PlanId
 if TYPE_CHECKING:
     from abscopt.instances.limits import Exposure
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.candidates.courses import Patterns
+    from abscopt.optimizer.candidates.menus.courses import Patterns
     from abscopt.optimizer.candidates.shared import Shared
     from abscopt.optimizer.candidates.tables.effects import EffectTables
     from abscopt.optimizer.candidates.tables.limits import LimitTables

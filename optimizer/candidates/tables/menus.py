@@ -11,9 +11,9 @@ import numpy as np
 
 from abscopt.instances.history.rests import continued
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
-from abscopt.optimizer.candidates.courses import Menu, Patterns, enumerate_menu
 from abscopt.optimizer.candidates.limits.blood.alc import alc_unit, kappa_of
-from abscopt.optimizer.candidates.loads import Beam, menu_loads
+from abscopt.optimizer.candidates.menus.courses import Menu, Patterns, enumerate_menu
+from abscopt.optimizer.candidates.menus.loads import Beam, menu_loads
 from abscopt.optimizer.ids import CourseIds, PatternIds, Rows
 from abscopt.optimizer.progress import tick
 

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.optimizer.candidates.plans import Plan, PlanEffects, enumerate_plans, plan_effects
+from abscopt.optimizer.candidates.systemic.plans import (
+    Plan,
+    PlanEffects,
+    enumerate_plans,
+    plan_effects,
+)
 from abscopt.optimizer.ids import PlanId, PlanIds
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from abscopt.optimizer.ids import CourseIds, PlanId, PlanIds
 
 if TYPE_CHECKING:
     from abscopt.models.arrays import IntArray
-    from abscopt.optimizer.candidates.courses import Menu
+    from abscopt.optimizer.candidates.menus.courses import Menu
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.schedule import Schedule
 

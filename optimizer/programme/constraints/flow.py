@@ -14,7 +14,7 @@ from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.programme.margins import BAND_SCALE, RANGE_MARGIN
 
 if TYPE_CHECKING:
-    from abscopt.optimizer.candidates.flows import Flow
+    from abscopt.optimizer.candidates.systemic.flows import Flow
     from abscopt.optimizer.programme.data import Data
 
 SCALE = 100.0  # keeps the solver's feasibility tolerance far below what matters

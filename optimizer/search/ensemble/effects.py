@@ -30,7 +30,7 @@ from abscopt.optimizer.progress import tick
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from abscopt.optimizer.candidates.courses import Menu
+    from abscopt.optimizer.candidates.menus.courses import Menu
     from abscopt.optimizer.candidates.table import Candidates
 
 

@@ -28,7 +28,7 @@ from abscopt.optimizer.search.ensemble import settings
 from abscopt.optimizer.search.ensemble.bound import Linear, Mixture, Ranges, tangent
 
 if TYPE_CHECKING:
-    from abscopt.optimizer.candidates.kinds import Block
+    from abscopt.optimizer.candidates.menus.kinds import Block
     from abscopt.optimizer.ids import PlanId
     from abscopt.optimizer.search.ensemble.effects import Places
     from abscopt.optimizer.search.ensemble.members import Members

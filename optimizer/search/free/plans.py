@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from abscopt.optimizer.candidates.columns import columns_of
-from abscopt.optimizer.candidates.flows import flows_of
+from abscopt.optimizer.candidates.systemic.flows import flows_of
 from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.search.free.bounds.cuts import SharedDays
 from abscopt.optimizer.search.free.bounds.lesion_oracles import FreeOracle, MenuOracle

@@ -27,7 +27,7 @@ from abscopt.optimizer.search.free.spread import Spread
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
     from abscopt.optimizer.candidates.columns import Columns
-    from abscopt.optimizer.candidates.flows import Flow
+    from abscopt.optimizer.candidates.systemic.flows import Flow
     from abscopt.optimizer.candidates.table import Candidates
 
 

@@ -19,7 +19,7 @@ from abscopt.optimizer.ids import CourseIds, CourseRows
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.candidates.courses import Menu
+    from abscopt.optimizer.candidates.menus.courses import Menu
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.candidates.tabulated import Tabulated
 

@@ -10,13 +10,13 @@ from abscopt.instances.limits import EdricLimit
 from abscopt.models.arrays import BoolArray, FloatArray
 from abscopt.models.immunity import lymphocytes
 from abscopt.optimizer.candidates.limits.protocol import CAP, CourseLoad
-from abscopt.optimizer.candidates.loads import by_technique
+from abscopt.optimizer.candidates.menus.loads import by_technique
 from abscopt.optimizer.ids import CourseRows, PlanId
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.candidates.courses import Menu
+    from abscopt.optimizer.candidates.menus.courses import Menu
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.candidates.tabulated import Tabulated
 

@@ -10,7 +10,7 @@ from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.limits.calendar.counted import CalendarLoad
 
 if TYPE_CHECKING:
-    from abscopt.optimizer.candidates.courses import Patterns
+    from abscopt.optimizer.candidates.menus.courses import Patterns
     from abscopt.optimizer.candidates.table import Candidates
 
 

@@ -11,7 +11,7 @@ from abscopt.optimizer.candidates.limits.calendar.added import AddedLoad
 from abscopt.optimizer.ids import CourseRows
 
 if TYPE_CHECKING:
-    from abscopt.optimizer.candidates.courses import Patterns
+    from abscopt.optimizer.candidates.menus.courses import Patterns
     from abscopt.optimizer.candidates.tabulated import Tabulated
 
 

@@ -9,7 +9,7 @@ from abscopt.optimizer.candidates.limits.calendar.added import AddedLoad
 from abscopt.optimizer.candidates.limits.calendar.counted import CappedDays
 
 if TYPE_CHECKING:
-    from abscopt.optimizer.candidates.courses import Patterns
+    from abscopt.optimizer.candidates.menus.courses import Patterns
 
 
 class MachineDays(CappedDays, AddedLoad):

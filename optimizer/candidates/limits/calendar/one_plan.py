@@ -22,7 +22,7 @@ from abscopt.optimizer.ids import CourseRows, PlanId
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.columns import Columns
-    from abscopt.optimizer.candidates.courses import Menu, Patterns
+    from abscopt.optimizer.candidates.menus.courses import Menu, Patterns
     from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.candidates.tabulated import Tabulated
 

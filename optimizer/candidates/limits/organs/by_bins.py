@@ -21,7 +21,7 @@ from abscopt.optimizer.candidates.limits.organs.quadratic import pairs_of
 if TYPE_CHECKING:
     from abscopt.instances.limits import NtcpLimit
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.candidates.loads import Beam
+    from abscopt.optimizer.candidates.menus.loads import Beam
 
 
 def norm_of_day(

@@ -15,7 +15,7 @@ from abscopt.optimizer.ids import CourseIds, CourseRows
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.candidates.loads import Beam
+    from abscopt.optimizer.candidates.menus.loads import Beam
     from abscopt.optimizer.candidates.table import LesionTable
     from abscopt.optimizer.candidates.tabulated import Tabulated
 

@@ -17,7 +17,7 @@ from abscopt.optimizer.candidates.limits.organs.daily_dose import DailyDoseLoad
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.candidates.loads import Beam
+    from abscopt.optimizer.candidates.menus.loads import Beam
 
 
 class MinerSum(DailyDoseLoad[DoseByFractionsLimit]):

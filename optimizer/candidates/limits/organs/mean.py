@@ -10,7 +10,7 @@ from abscopt.optimizer.candidates.limits.protocol import OrganLoad
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.candidates.loads import Beam
+    from abscopt.optimizer.candidates.menus.loads import Beam
 
 
 class MeanDose(OrganLoad[MeanLimit]):

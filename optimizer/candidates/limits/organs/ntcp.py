@@ -17,7 +17,7 @@ from abscopt.optimizer.candidates.limits.protocol import OrganLoad, State
 if TYPE_CHECKING:
     from abscopt.instances.limits import Exposure
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.candidates.loads import Beam
+    from abscopt.optimizer.candidates.menus.loads import Beam
 
 
 class Complication(OrganLoad[NtcpLimit]):

@@ -17,7 +17,7 @@ from abscopt.models.tumor import lq, repair
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.candidates.loads import Beam
+    from abscopt.optimizer.candidates.menus.loads import Beam
 
 
 def unrepaired_in(instance: Instance, organ: str) -> float:

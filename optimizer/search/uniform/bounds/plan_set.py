@@ -20,7 +20,7 @@ from abscopt.optimizer.candidates.coefficients import (
     siphoned,
     units,
 )
-from abscopt.optimizer.candidates.plans import allowed_patterns
+from abscopt.optimizer.candidates.systemic.plans import allowed_patterns
 from abscopt.optimizer.ids import PlanId, PlanIds
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.uniform import settings
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.candidates.courses import Patterns
-    from abscopt.optimizer.candidates.propagators import OwnLoss, Propagators
+    from abscopt.optimizer.candidates.menus.courses import Patterns
+    from abscopt.optimizer.candidates.systemic.propagators import OwnLoss, Propagators
     from abscopt.optimizer.candidates.table import Candidates
 
 Alive = tuple[BoolArray, ...]

@@ -23,7 +23,7 @@ from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
 
 if TYPE_CHECKING:
-    from abscopt.optimizer.candidates.kinds import Block
+    from abscopt.optimizer.candidates.menus.kinds import Block
     from abscopt.optimizer.candidates.shared import Shared
     from abscopt.optimizer.search.uniform.bounds.rows import ByKind
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.candidates.by_rows import effects_of
-from abscopt.optimizer.candidates.plans import allowed_patterns
+from abscopt.optimizer.candidates.systemic.plans import allowed_patterns
 from abscopt.optimizer.ids import PlanId, PlanIds
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.uniform import settings

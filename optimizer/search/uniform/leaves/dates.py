@@ -34,7 +34,7 @@ from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from abscopt.optimizer.candidates.courses import Patterns
+    from abscopt.optimizer.candidates.menus.courses import Patterns
     from abscopt.optimizer.candidates.tabulated import Tabulated
     from abscopt.optimizer.progress import Clock
     from abscopt.optimizer.search.uniform.bounds.bound import Dual

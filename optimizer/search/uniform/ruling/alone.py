@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models.arrays import FloatArray
-from abscopt.optimizer.candidates.plans import direct_doses
 from abscopt.optimizer.candidates.shared import least_burdens
+from abscopt.optimizer.candidates.systemic.plans import direct_doses
 from abscopt.optimizer.candidates.value import lesion_value
 from abscopt.optimizer.ids import PlanIds
 from abscopt.optimizer.progress import tick

@@ -15,8 +15,8 @@ from abscopt.optimizer.ids import PlanIds
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.candidates.courses import Menu
-    from abscopt.optimizer.candidates.plans import PlanEffects
+    from abscopt.optimizer.candidates.menus.courses import Menu
+    from abscopt.optimizer.candidates.systemic.plans import PlanEffects
     from abscopt.optimizer.candidates.table import Candidates
 
 

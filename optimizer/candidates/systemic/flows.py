@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.columns import Columns
-    from abscopt.optimizer.candidates.plans import PlanEffects
+    from abscopt.optimizer.candidates.systemic.plans import PlanEffects
     from abscopt.optimizer.candidates.table import Candidates
 
 

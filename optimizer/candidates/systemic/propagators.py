@@ -22,8 +22,8 @@ from abscopt.optimizer.progress import tick
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion, Technique
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.candidates.courses import Patterns
-    from abscopt.optimizer.candidates.plans import PlanEffects
+    from abscopt.optimizer.candidates.menus.courses import Patterns
+    from abscopt.optimizer.candidates.systemic.plans import PlanEffects
 
 
 MOST_BYTES = 600_000_000

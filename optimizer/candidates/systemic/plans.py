@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from abscopt.instances.limits import Exposure
     from abscopt.instances.schema import Instance
     from abscopt.instances.tables.systemic import AgentChoice
-    from abscopt.optimizer.candidates.courses import Patterns
     from abscopt.optimizer.candidates.limits.protocol import PlanLoad
+    from abscopt.optimizer.candidates.menus.courses import Patterns
 
 MOST_PLAN_DAYS = 20_000_000
 """Ten tables of 8 bytes per plan and day: 1.6 GB."""

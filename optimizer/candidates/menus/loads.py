@@ -14,8 +14,8 @@ from abscopt.optimizer.progress import tick
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion, Technique
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.candidates.courses import Menu
     from abscopt.optimizer.candidates.limits.protocol import OrganLoads
+    from abscopt.optimizer.candidates.menus.courses import Menu
 
 
 MOST_COUNTS = 4_000_000

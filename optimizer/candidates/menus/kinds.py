@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.models.tumor import repopulation
-from abscopt.optimizer.candidates.plans import direct_doses
+from abscopt.optimizer.candidates.systemic.plans import direct_doses
 from abscopt.optimizer.ids import CourseIds, KindIds, PatternIds
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.candidates.courses import Menu, Patterns
-    from abscopt.optimizer.candidates.plans import Plan
+    from abscopt.optimizer.candidates.menus.courses import Menu, Patterns
+    from abscopt.optimizer.candidates.systemic.plans import Plan
 
 
 @dataclass(frozen=True)
