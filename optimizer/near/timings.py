@@ -16,7 +16,7 @@ from abscopt.optimizer.near.aspects import classes_of, first_days
 from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.search.join import joined
 from abscopt.optimizer.search.uniform import settings
-from abscopt.optimizer.search.uniform.bounds.shapes import Shapes
+from abscopt.optimizer.search.uniform.bounds.timings.shapes import Shapes
 from abscopt.optimizer.search.uniform.leaves.leaf import BOUND_SAFETY
 
 if TYPE_CHECKING:

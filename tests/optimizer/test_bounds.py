@@ -26,7 +26,7 @@ from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.candidates.value import lesion_value
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
-from abscopt.optimizer.search.uniform.bounds.chords import above_chord, line_above
+from abscopt.optimizer.search.uniform.bounds.levels.chords import above_chord, line_above
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
 from abscopt.optimizer.search.uniform.bounds.rows import Rows, rows_of

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from ensembles import ensemble
 
-from abscopt.optimizer.search.ensemble.bound import Mixture
+from abscopt.optimizer.search.ensemble.bounds.bound import Mixture
+from abscopt.optimizer.search.ensemble.bounds.opening import pooled, spans
 from abscopt.optimizer.search.ensemble.members import Members
-from abscopt.optimizer.search.ensemble.opening import pooled, spans
 from abscopt.optimizer.search.ensemble.plan import Plans
 from abscopt.optimizer.search.ensemble.risk import Risk
 from abscopt.optimizer.search.join import every_row

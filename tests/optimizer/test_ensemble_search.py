@@ -20,7 +20,7 @@ from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.ids import CourseIds, PlanId
 from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.search.ensemble import settings
-from abscopt.optimizer.search.ensemble.counted import Counted
+from abscopt.optimizer.search.ensemble.bounds.counted import Counted
 from abscopt.optimizer.search.ensemble.explore import (
     EnsembleState,
     Search,

@@ -29,7 +29,7 @@ from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.ids import CourseIds
 from abscopt.optimizer.schedule import Fraction, Infusion, Schedule
-from abscopt.optimizer.search.ensemble.effects import PlaceEffects, Places
+from abscopt.optimizer.search.ensemble.bounds.effects import PlaceEffects, Places
 from abscopt.optimizer.search.ensemble.members import Members
 
 Raw = dict[str, Any]

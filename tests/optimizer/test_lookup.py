@@ -13,7 +13,7 @@ from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.search.uniform import settings
-from abscopt.optimizer.search.uniform.bounds.shapes import Shapes
+from abscopt.optimizer.search.uniform.bounds.timings.shapes import Shapes
 
 
 def shapes_of(seed: int) -> Shapes | None:

@@ -21,8 +21,8 @@ from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.search.uniform import settings
+from abscopt.optimizer.search.uniform.bounds.levels.values import Values
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet
-from abscopt.optimizer.search.uniform.bounds.values import Values
 from abscopt.optimizer.search.uniform.incumbent import second_stage as staging
 
 NAMES = ["early-sabr", "stage3-crt", "resistance", "dual-checkpoint"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.models.arrays import BoolArray, FloatArray
-from abscopt.optimizer.search.ensemble.bound import Courses, Mixture
+from abscopt.optimizer.search.ensemble.bounds.bound import Courses, Mixture
 
 if TYPE_CHECKING:
     from abscopt.optimizer.search.ensemble.plan import PlanInMembers

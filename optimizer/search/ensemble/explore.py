@@ -22,18 +22,18 @@ from abscopt.optimizer.candidates.table import CAP
 from abscopt.optimizer.ids import CourseIds, CourseRows, PlanId
 from abscopt.optimizer.progress import Stopped, tick
 from abscopt.optimizer.search.ensemble import settings
-from abscopt.optimizer.search.ensemble.bound import (
+from abscopt.optimizer.search.ensemble.bounds.bound import (
     Bound,
     Courses,
     Mixture,
     linearized,
     ranges,
 )
+from abscopt.optimizer.search.ensemble.bounds.counted import Counted
+from abscopt.optimizer.search.ensemble.bounds.master import Master
+from abscopt.optimizer.search.ensemble.bounds.opening import pooled
 from abscopt.optimizer.search.ensemble.branching import parts
-from abscopt.optimizer.search.ensemble.counted import Counted
 from abscopt.optimizer.search.ensemble.improve import Improvement
-from abscopt.optimizer.search.ensemble.master import Master
-from abscopt.optimizer.search.ensemble.opening import pooled
 from abscopt.optimizer.search.ensemble.plan import PlanInMembers, Plans
 from abscopt.optimizer.search.ensemble.risk import Risk
 from abscopt.optimizer.search.join import count_at_most, every_row, joined
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from abscopt.optimizer.progress import Clock
+    from abscopt.optimizer.search.ensemble.bounds.opening import Released
     from abscopt.optimizer.search.ensemble.members import Members
-    from abscopt.optimizer.search.ensemble.opening import Released
     from abscopt.optimizer.search.ensemble.plan import Entries, Tables
 
 BOUND_SAFETY = 1e-9

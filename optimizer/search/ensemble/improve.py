@@ -16,8 +16,8 @@ from abscopt.optimizer.search.ensemble.plan import AcrossMembers, PlanInMembers
 from abscopt.optimizer.search.uniform.incumbent.local import climb, pair_moves, rounded, worth
 
 if TYPE_CHECKING:
-    from abscopt.optimizer.search.ensemble.bound import Courses, Mixture
-    from abscopt.optimizer.search.ensemble.counted import Counted
+    from abscopt.optimizer.search.ensemble.bounds.bound import Courses, Mixture
+    from abscopt.optimizer.search.ensemble.bounds.counted import Counted
     from abscopt.optimizer.search.ensemble.risk import Risk
 
 Offer = Callable[[PlanInMembers, CourseIds, float], float]

@@ -16,10 +16,10 @@ from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.ids import CourseIds, CourseRows, KindIds, PatternIds, PlanId, PlanIds
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.ensemble import settings
-from abscopt.optimizer.search.ensemble.effects import PlaceEffects, Places
-from abscopt.optimizer.search.ensemble.lattice import LesionLattice
+from abscopt.optimizer.search.ensemble.bounds.effects import PlaceEffects, Places
+from abscopt.optimizer.search.ensemble.bounds.lattice import LesionLattice
+from abscopt.optimizer.search.ensemble.bounds.opening import Releases
 from abscopt.optimizer.search.ensemble.members import WITHIN_CHANCE, Members
-from abscopt.optimizer.search.ensemble.opening import Releases
 from abscopt.optimizer.search.uniform.bounds.rows import ByKind, Rows, rows_of
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.candidates.reduction import site_caps
 from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.search.uniform import settings
-from abscopt.optimizer.search.uniform.bounds.cells import Cells, unknown
+from abscopt.optimizer.search.uniform.bounds.levels.cells import Cells, unknown
 from abscopt.optimizer.search.uniform.bounds.plan_set import BestOfSets
 
 if TYPE_CHECKING:

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from abscopt.optimizer.progress import Clock
     from abscopt.optimizer.search.tree import Tree
     from abscopt.optimizer.search.uniform.bounds.bound import Dual
-    from abscopt.optimizer.search.uniform.bounds.cells import Cells
     from abscopt.optimizer.search.uniform.bounds.columns import FractionalChoice
+    from abscopt.optimizer.search.uniform.bounds.levels.cells import Cells
     from abscopt.optimizer.search.uniform.bounds.plan_set import Alive
     from abscopt.optimizer.search.uniform.incumbent.improve import Improver
     from abscopt.optimizer.search.uniform.leaves.leaf import SearchState

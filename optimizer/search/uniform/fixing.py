@@ -24,7 +24,7 @@ from abscopt.optimizer.progress import Stopped, tick
 from abscopt.optimizer.search.tree import Tree
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
-from abscopt.optimizer.search.uniform.bounds.cells import Cells, joined_cells, unknown
+from abscopt.optimizer.search.uniform.bounds.levels.cells import Cells, joined_cells, unknown
 from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet, families
 from abscopt.optimizer.search.uniform.incumbent.in_hand import (
     InHand,

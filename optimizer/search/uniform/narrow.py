@@ -13,7 +13,7 @@ import numpy as np
 from abscopt.optimizer.ids import CourseIds, KindIds
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
-from abscopt.optimizer.search.uniform.bounds.cells import Cells
+from abscopt.optimizer.search.uniform.bounds.levels.cells import Cells
 from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet
 
 if TYPE_CHECKING:

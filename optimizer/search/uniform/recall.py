@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from abscopt.optimizer.ids import PlanId
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.bound import Dual
-from abscopt.optimizer.search.uniform.bounds.cells import Cells, unknown
+from abscopt.optimizer.search.uniform.bounds.levels.cells import Cells, unknown
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet, plan_halves
 from abscopt.optimizer.search.uniform.branches import Branch, Node
 

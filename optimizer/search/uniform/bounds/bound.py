@@ -38,18 +38,18 @@ from abscopt.optimizer.highs.mip import finite
 from abscopt.optimizer.ids import CourseIds, KindIds
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.uniform import settings
-from abscopt.optimizer.search.uniform.bounds.cells import (
+from abscopt.optimizer.search.uniform.bounds.columns import FractionalChoice, InitialColumns
+from abscopt.optimizer.search.uniform.bounds.generation import ColumnGeneration
+from abscopt.optimizer.search.uniform.bounds.levels.cells import (
     Cells,
     corners,
     halved,
     joined_cells,
     unknown,
 )
-from abscopt.optimizer.search.uniform.bounds.columns import FractionalChoice, InitialColumns
-from abscopt.optimizer.search.uniform.bounds.generation import ColumnGeneration
+from abscopt.optimizer.search.uniform.bounds.levels.values import Values
 from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices, Lagrangian
-from abscopt.optimizer.search.uniform.bounds.values import Values
 
 NO_EFFECT = 1e-6
 """Systemic log kill (nats) that changes no value within any gap."""

@@ -46,8 +46,8 @@ from abscopt.optimizer.search.uniform.bounds.columns import FractionalChoice, In
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices, Lagrangian
 
 if TYPE_CHECKING:
+    from abscopt.optimizer.search.uniform.bounds.levels.values import LesionValues, Values
     from abscopt.optimizer.search.uniform.bounds.plan_set import Alive, PlanSet
-    from abscopt.optimizer.search.uniform.bounds.values import LesionValues, Values
 
 
 EXCESS = 1e-7

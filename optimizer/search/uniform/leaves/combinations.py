@@ -26,7 +26,7 @@ from abscopt.optimizer.search.uniform.leaves.leaf import BOUND_SAFETY, check
 if TYPE_CHECKING:
     from abscopt.optimizer.progress import Clock
     from abscopt.optimizer.search.uniform.bounds.bound import Dual
-    from abscopt.optimizer.search.uniform.bounds.cells import Cells
+    from abscopt.optimizer.search.uniform.bounds.levels.cells import Cells
     from abscopt.optimizer.search.uniform.bounds.plan_set import Alive
 
 ROUNDING = 1e-9

@@ -19,10 +19,10 @@ from abscopt.optimizer.ids import CourseIds, CourseRows, KindIds, PlanId
 from abscopt.optimizer.progress import Stopped
 from abscopt.optimizer.search.join import count_at_most, joined
 from abscopt.optimizer.search.uniform import settings
-from abscopt.optimizer.search.uniform.bounds.cells import Cells, halved, joined_cells
 from abscopt.optimizer.search.uniform.bounds.grounds import Grounds
+from abscopt.optimizer.search.uniform.bounds.levels.cells import Cells, halved, joined_cells
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
-from abscopt.optimizer.search.uniform.bounds.shapes import Shapes
+from abscopt.optimizer.search.uniform.bounds.timings.shapes import Shapes
 from abscopt.optimizer.search.uniform.leaves.dates import DateProgramme, dated
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from abscopt.optimizer.progress import Clock
     from abscopt.optimizer.search.tree import Tree
-    from abscopt.optimizer.search.uniform.bounds.cells import Cells
+    from abscopt.optimizer.search.uniform.bounds.levels.cells import Cells
     from abscopt.optimizer.search.uniform.bounds.plan_set import Alive
     from abscopt.optimizer.search.uniform.leaves.leaf import SearchState
 

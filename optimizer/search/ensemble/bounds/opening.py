@@ -25,12 +25,12 @@ from abscopt.optimizer.highs.mip import finite
 from abscopt.optimizer.ids import CourseIds, KindIds
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.ensemble import settings
-from abscopt.optimizer.search.ensemble.bound import Linear, Mixture, Ranges, tangent
+from abscopt.optimizer.search.ensemble.bounds.bound import Linear, Mixture, Ranges, tangent
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.menus.kinds import Block
     from abscopt.optimizer.ids import PlanId
-    from abscopt.optimizer.search.ensemble.effects import Places
+    from abscopt.optimizer.search.ensemble.bounds.effects import Places
     from abscopt.optimizer.search.ensemble.members import Members
     from abscopt.optimizer.search.ensemble.plan import PlanInMembers
     from abscopt.optimizer.search.ensemble.risk import Risk

@@ -19,7 +19,7 @@ from abscopt.optimizer.candidates.value import controllable, lesion_value
 from abscopt.optimizer.ids import CourseIds, CourseRows
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.uniform import settings
-from abscopt.optimizer.search.uniform.bounds.lookup import Lookup
+from abscopt.optimizer.search.uniform.bounds.timings.lookup import Lookup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -28,7 +28,7 @@ from abscopt.optimizer.highs.solver import ColumnMaster
 from abscopt.optimizer.ids import CourseIds
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.ensemble import settings
-from abscopt.optimizer.search.ensemble.bound import Bound, Courses, Linear, Mixture
+from abscopt.optimizer.search.ensemble.bounds.bound import Bound, Courses, Linear, Mixture
 
 if TYPE_CHECKING:
     from abscopt.optimizer.search.ensemble.plan import Entries, PlanInMembers

@@ -21,9 +21,9 @@ from abscopt.optimizer.candidates.value import controllable, lesion_value
 from abscopt.optimizer.ids import KindIds
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.uniform import settings
-from abscopt.optimizer.search.uniform.bounds.cells import corners
-from abscopt.optimizer.search.uniform.bounds.chords import above_chord
-from abscopt.optimizer.search.uniform.bounds.leaves import Memo, leaves_of
+from abscopt.optimizer.search.uniform.bounds.levels.cells import corners
+from abscopt.optimizer.search.uniform.bounds.levels.chords import above_chord
+from abscopt.optimizer.search.uniform.bounds.levels.leaves import Memo, leaves_of
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion

@@ -31,7 +31,7 @@ from abscopt.optimizer.highs.mip import finite
 from abscopt.optimizer.ids import CourseIds, KindIds
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.ensemble import settings
-from abscopt.optimizer.search.ensemble.lattice import above, below
+from abscopt.optimizer.search.ensemble.bounds.lattice import above, below
 
 if TYPE_CHECKING:
     from abscopt.optimizer.search.ensemble.plan import PlanInMembers, Tables

@@ -20,7 +20,7 @@ from abscopt.optimizer.candidates.value import lesion_value
 from abscopt.optimizer.ids import KindIds
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.ensemble import settings
-from abscopt.optimizer.search.uniform.bounds.chords import above_chord_between, end_of
+from abscopt.optimizer.search.uniform.bounds.levels.chords import above_chord_between, end_of
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
