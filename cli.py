@@ -172,7 +172,7 @@ def solve_command(
             ctx.exit(observed(ensemble, observe or instance, start_file, out, as_json, options))
         ctx.exit(decided(ensemble, start_file, out, as_json, options))
     from abscopt.optimizer.results.files import result_folder, write_result
-    from abscopt.optimizer.results.schedule_files import schedule_of_file
+    from abscopt.optimizer.results.reading.schedule_files import schedule_of_file
 
     start = None
     if start_file is not None:
@@ -205,7 +205,7 @@ def solve_command(
         simulated, text = simulation(instance, result.schedule, "optimized", False)
     document = json.dumps(result.to_json(instance, simulated, judged), indent=2, allow_nan=False)
     if folder is not None or not as_json:  # what lays out tables takes 0.1 s to load
-        from abscopt.optimizer.results.report import solve_report
+        from abscopt.optimizer.results.text.report import solve_report
 
         report = solve_report(result, instance, **robust) + (f"\n{text}" if text else "")
     try:
@@ -260,7 +260,7 @@ def evaluate_command(
     if strict:
         refuse_warnings(instance, case)
     if schedule_file is not None:
-        from abscopt.optimizer.results.schedule_files import schedule_of_file
+        from abscopt.optimizer.results.reading.schedule_files import schedule_of_file
 
         schedule = schedule_of_file(schedule_file, instance, cross=cross)
         say_evaluation(instance, schedule, as_json)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.progress import Listener, Progress
     from abscopt.optimizer.ranged.sensitivity import sensitivity
     from abscopt.optimizer.replanning.replan import replan
-    from abscopt.optimizer.results.log_read import ReadLog, read_log
+    from abscopt.optimizer.results.reading.log_read import ReadLog, read_log
     from abscopt.optimizer.results.result import Result
     from abscopt.optimizer.results.solve_log import SolveLog
     from abscopt.optimizer.schedule import Fraction, Infusion, Schedule

@@ -209,7 +209,7 @@ def test_click_stays_in_the_command_line() -> None:
 
 
 def test_rich_is_for_showing_only() -> None:
-    assert set(users("rich")) <= {"cli.py", "optimizer/results/plain.py"}
+    assert set(users("rich")) <= {"cli.py", "optimizer/results/text/plain.py"}
 
 
 def test_modules_are_short_and_named_for_their_idea() -> None:

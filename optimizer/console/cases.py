@@ -86,7 +86,7 @@ def show_command(
     if resolved:
         say(resolved_text(instance).rstrip("\n"))
         return
-    from abscopt.optimizer.results.case_report import instance_document, instance_report
+    from abscopt.optimizer.results.text.case_report import instance_document, instance_report
 
     if as_json:
         say_json(instance_document(instance))

@@ -56,7 +56,7 @@ def export_command(
     from abscopt.optimizer.crosscheck import writer
     from abscopt.optimizer.crosscheck.exchange import export_programme
     from abscopt.optimizer.results.files import write_file
-    from abscopt.optimizer.results.wording import change_lines
+    from abscopt.optimizer.results.text.wording import change_lines
 
     with ProgressLine() as progress:
         limited = from_the_start(options)

@@ -17,7 +17,7 @@ def case_of(case: str, changes: tuple[Change, ...], file: str | None) -> Instanc
     """The case with changes; without any, with those that the document in a file states."""
     if file is None:
         return load_case(case, changes)
-    from abscopt.optimizer.results.changed import case_for
+    from abscopt.optimizer.results.reading.changed import case_for
 
     return case_for(case, changes, file)
 
@@ -27,8 +27,8 @@ def say_evaluation(instance: Instance, schedule: Schedule, as_json: bool) -> Non
     from abscopt.optimizer import evaluate
 
     evaluation = evaluate(instance, schedule)
-    from abscopt.optimizer.results.recheck import evaluation_document
-    from abscopt.optimizer.results.report import evaluation_report
+    from abscopt.optimizer.results.reading.recheck import evaluation_document
+    from abscopt.optimizer.results.text.report import evaluation_report
 
     if as_json:
         say_json(evaluation_document(evaluation, schedule, instance))

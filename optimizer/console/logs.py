@@ -30,7 +30,7 @@ def log_command(
 ) -> None:
     """Times of solves from what `solve --log` wrote: first schedule, each gap, end."""
     one_stream(csv_file, as_json)
-    from abscopt.optimizer.results import log_read
+    from abscopt.optimizer.results.reading import log_read
 
     say_table(log_read.timings(files, gaps or GAPS), log_read, csv_file, as_json)
 

@@ -35,7 +35,7 @@ def simulate_command(
 ) -> None:
     """A schedule, the standard regimen and alternatives in published forward models."""
     instance = case_of(case, changes, schedule_file)
-    from abscopt.optimizer.results.schedule_files import schedule_of_file
+    from abscopt.optimizer.results.reading.schedule_files import schedule_of_file
 
     schedule = schedule_of_file(schedule_file, instance, cross=cross)
     from abscopt.optimizer.simulation.document import simulation
@@ -80,7 +80,7 @@ def library_command(table: str | None, name: str | None, as_json: bool) -> None:
 
     TABLE is sets, limits, tissues, tumors, drugs, regimens, scenarios, ensembles or trials.
     """
-    from abscopt.optimizer.results import library_report as shown
+    from abscopt.optimizer.results.text import library_report as shown
 
     if as_json:
         say_json(shown.library_document(table, name))

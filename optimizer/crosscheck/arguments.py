@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 from abscopt.instances.load import InputError, Problem, load, names
 from abscopt.optimizer.crosscheck.compare import Finding
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.results.changed import restated
-from abscopt.optimizer.results.recheck import check_notes, checked_schedule
+from abscopt.optimizer.results.reading.changed import restated
+from abscopt.optimizer.results.reading.recheck import check_notes, checked_schedule
+from abscopt.optimizer.results.reading.schedule_files import (
+    Document,
+    read_document,
+    schedule_of_file,
+)
 from abscopt.optimizer.results.result import check_document, instance_digest
-from abscopt.optimizer.results.schedule_files import Document, read_document, schedule_of_file
 
 if TYPE_CHECKING:
     from abscopt.instances.changes.change import Change

@@ -11,8 +11,8 @@ from abscopt.instances.load import CASES
 from abscopt.optimizer.crosscheck.arguments import judged_schedule
 from abscopt.optimizer.evaluation import Evaluation, Judge
 from abscopt.optimizer.results.files import read_file
+from abscopt.optimizer.results.reading.schedule_files import read_document
 from abscopt.optimizer.results.result import instance_digest
-from abscopt.optimizer.results.schedule_files import read_document
 from abscopt.optimizer.schedule import standard_schedule
 
 if TYPE_CHECKING:

@@ -27,8 +27,8 @@ from abscopt.optimizer.crosscheck.compare import (
 )
 from abscopt.optimizer.crosscheck.engines import ENGINES
 from abscopt.optimizer.progress import Listener, Progress
-from abscopt.optimizer.results.csv_rows import csv_rows
 from abscopt.optimizer.results.result import DISCLAIMER, FORMAT, instance_digest
+from abscopt.optimizer.results.text.csv_rows import csv_rows
 
 if TYPE_CHECKING:
     from abscopt.instances.changes.change import Change

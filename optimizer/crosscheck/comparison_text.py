@@ -13,8 +13,8 @@ from abscopt.optimizer.crosscheck.comparison import (
     stated_changes,
     verdicts,
 )
-from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.result import DISCLAIMER
+from abscopt.optimizer.results.text.plain import plain_table, plain_text
 
 __all__ = ["csv_text", "document", "report"]
 

@@ -13,7 +13,7 @@ from abscopt.optimizer.ensemble.drawn import ensemble_of
 from abscopt.optimizer.ensemble.robustness import Robustness, robustness
 from abscopt.optimizer.pipeline import solve
 from abscopt.optimizer.progress import Listener
-from abscopt.optimizer.results.schedule_files import schedule_of_file
+from abscopt.optimizer.results.reading.schedule_files import schedule_of_file
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance

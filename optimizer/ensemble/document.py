@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from abscopt.optimizer.ensemble.frames import TABLES, Rows
 from abscopt.optimizer.ensemble.robustness import QUANTILES, Robustness
-from abscopt.optimizer.results.csv_rows import csv_rows
 from abscopt.optimizer.results.files import write_folder
-from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.result import DISCLAIMER, heading, sealed, versions
-from abscopt.optimizer.results.wording import change_lines
+from abscopt.optimizer.results.text.csv_rows import csv_rows
+from abscopt.optimizer.results.text.plain import plain_table, plain_text
+from abscopt.optimizer.results.text.wording import change_lines
 
 if TYPE_CHECKING:
-    from abscopt.optimizer.results.plain import Table
+    from abscopt.optimizer.results.text.plain import Table
 
 
 def document(study: Robustness) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from abscopt.optimizer.ensemble.robustness import quantiles
 from abscopt.optimizer.results.files import write_files
-from abscopt.optimizer.results.plain import plain_table, plain_text
-from abscopt.optimizer.results.report import HEADLINES, evaluation_parts, schedule_parts
 from abscopt.optimizer.results.result import DISCLAIMER, heading, versions
-from abscopt.optimizer.results.wording import title_lines
+from abscopt.optimizer.results.text.plain import plain_table, plain_text
+from abscopt.optimizer.results.text.report import HEADLINES, evaluation_parts, schedule_parts
+from abscopt.optimizer.results.text.wording import title_lines
 
 if TYPE_CHECKING:
     from pathlib import Path

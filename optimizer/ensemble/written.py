@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from abscopt.instances.changes.text import inline
 from abscopt.instances.load import resolved_text
 from abscopt.optimizer.results.files import write_folder
-from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.result import DISCLAIMER, FORMAT, instance_digest
+from abscopt.optimizer.results.text.plain import plain_table, plain_text
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import abscopt.instances.evidence
 from abscopt.optimizer.evidence.likelihood import Comparison, comparisons, fits, predicted
 from abscopt.optimizer.evidence.score import Score, Scored, score_of
-from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.result import DISCLAIMER, FORMAT
+from abscopt.optimizer.results.text.plain import plain_table, plain_text
 
 if TYPE_CHECKING:
     from abscopt.instances.evidence import Effect

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from abscopt.optimizer.results.plain import plain_text
 from abscopt.optimizer.results.result import (
     DISCLAIMER,
     heading,
     versions,
 )
-from abscopt.optimizer.results.wording import title_lines
+from abscopt.optimizer.results.text.plain import plain_text
+from abscopt.optimizer.results.text.wording import title_lines
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance

@@ -27,14 +27,14 @@ from abscopt.optimizer.memory import Memory
 from abscopt.optimizer.pipeline import solve
 from abscopt.optimizer.process import interrupts
 from abscopt.optimizer.process.interrupts import raises_interrupted
-from abscopt.optimizer.results.csv_rows import csv_rows
-from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.result import (
     DISCLAIMER,
     heading,
     versions,
 )
-from abscopt.optimizer.results.wording import change_lines
+from abscopt.optimizer.results.text.csv_rows import csv_rows
+from abscopt.optimizer.results.text.plain import plain_table, plain_text
+from abscopt.optimizer.results.text.wording import change_lines
 from abscopt.optimizer.solved import JUDGE_TOLERANCE
 
 if TYPE_CHECKING:

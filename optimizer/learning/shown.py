@@ -11,18 +11,18 @@ from abscopt.optimizer.learning.learned import TABLES
 from abscopt.optimizer.learning.posterior import ensemble_toml
 from abscopt.optimizer.learning.tempering import effective
 from abscopt.optimizer.results.files import write_folder
-from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.result import (
     DISCLAIMER,
     heading,
     sealed,
     versions,
 )
-from abscopt.optimizer.results.wording import change_lines
+from abscopt.optimizer.results.text.plain import plain_table, plain_text
+from abscopt.optimizer.results.text.wording import change_lines
 
 if TYPE_CHECKING:
     from abscopt.optimizer.learning.update import Update
-    from abscopt.optimizer.results.plain import Table
+    from abscopt.optimizer.results.text.plain import Table
 
 POSTERIOR = "posterior.toml"
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from abscopt.optimizer.crosscheck import cells
 from abscopt.optimizer.near.differences import TIMING, heading_of
-from abscopt.optimizer.results.csv_rows import csv_rows
-from abscopt.optimizer.results.plain import plain_text
 from abscopt.optimizer.results.result import DISCLAIMER, heading, versions
-from abscopt.optimizer.results.wording import change_lines
+from abscopt.optimizer.results.text.csv_rows import csv_rows
+from abscopt.optimizer.results.text.plain import plain_text
+from abscopt.optimizer.results.text.wording import change_lines
 
 if TYPE_CHECKING:
     from abscopt.optimizer.near.alternatives import Alternative, Alternatives

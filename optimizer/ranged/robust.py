@@ -19,10 +19,10 @@ from abscopt.optimizer.ensemble.drawn import ensemble_of
 from abscopt.optimizer.ensemble.members import Ensemble, Member
 from abscopt.optimizer.process import interrupts
 from abscopt.optimizer.ranged.sensitivity import ENSEMBLE
-from abscopt.optimizer.results.csv_rows import csv_rows
-from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.result import DISCLAIMER, heading, versions
-from abscopt.optimizer.results.wording import change_lines
+from abscopt.optimizer.results.text.csv_rows import csv_rows
+from abscopt.optimizer.results.text.plain import plain_table, plain_text
+from abscopt.optimizer.results.text.wording import change_lines
 
 if TYPE_CHECKING:
     from pathlib import Path

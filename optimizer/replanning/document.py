@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 from abscopt.instances.history.past import past_of
 from abscopt.instances.history.rests import missed_days
 from abscopt.optimizer.replanning.left_behind import left_behind, left_lines
-from abscopt.optimizer.results.plain import plain_table, plain_text
-from abscopt.optimizer.results.report import solve_report
 from abscopt.optimizer.results.result import DISCLAIMER, FORMAT
-from abscopt.optimizer.results.wording import NOT_JUDGED, date_words
+from abscopt.optimizer.results.text.plain import plain_table, plain_text
+from abscopt.optimizer.results.text.report import solve_report
+from abscopt.optimizer.results.text.wording import NOT_JUDGED, date_words
 from abscopt.optimizer.schedule import given_schedule
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.evaluation import Evaluation
     from abscopt.optimizer.replanning.replan import Judged, Replan
-    from abscopt.optimizer.results.plain import Table
+    from abscopt.optimizer.results.text.plain import Table
     from abscopt.optimizer.schedule import Schedule
 
 

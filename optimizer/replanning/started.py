@@ -21,8 +21,8 @@ from abscopt.instances.history.past import past_of
 from abscopt.instances.load import InputError, Problem, problems_of
 from abscopt.instances.reading.problems import first_of
 from abscopt.optimizer.results.files import read_file
-from abscopt.optimizer.results.recheck import checked_schedule
-from abscopt.optimizer.results.schedule_files import read_document
+from abscopt.optimizer.results.reading.recheck import checked_schedule
+from abscopt.optimizer.results.reading.schedule_files import read_document
 from abscopt.optimizer.schedule import Schedule, read_schedule, schedule_of_events
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.replanning.changes import changed_parts
 from abscopt.optimizer.replanning.document import rest_table, start_lines
 from abscopt.optimizer.replanning.replan import planned_schedule
-from abscopt.optimizer.results.plain import plain_table, plain_text
+from abscopt.optimizer.results.text.plain import plain_table, plain_text
 from abscopt.optimizer.schedule import given_schedule, resumed_schedule
 
 if TYPE_CHECKING:

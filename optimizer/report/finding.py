@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.results.loaded import checked_document
+from abscopt.optimizer.results.reading.loaded import checked_document
 from abscopt.optimizer.schedule import standard_schedule
 
 if TYPE_CHECKING:

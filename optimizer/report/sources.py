@@ -19,7 +19,7 @@ from abscopt.optimizer.results.checked import (
     wrong_keys,
 )
 from abscopt.optimizer.results.files import read_file
-from abscopt.optimizer.results.log_read import read_log
+from abscopt.optimizer.results.reading.log_read import read_log
 
 Row = dict[str, Any]
 

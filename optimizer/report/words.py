@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from abscopt.instances.tables.calendar import date_of
-from abscopt.optimizer.results.wording import WHY_NO_RADIATION
+from abscopt.optimizer.results.text.wording import WHY_NO_RADIATION
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance

@@ -227,7 +227,7 @@ def write_result(
     InputError
         If the folder cannot be written to; it then is as it was, or says that it is unfinished.
     """
-    from abscopt.optimizer.results.result_tables import csv_files
+    from abscopt.optimizer.results.text.result_tables import csv_files
 
     files = {"report.txt": report, **csv_files(result, instance)}
     write_files(folder, files, result.schedule, instance, document)

@@ -138,7 +138,7 @@ class Result:
 
     def summary(self) -> str:
         """The report that `solve` prints."""
-        from abscopt.optimizer.results.report import solve_report
+        from abscopt.optimizer.results.text.report import solve_report
 
         return solve_report(self, self.of(None))
 
@@ -175,7 +175,7 @@ class Result:
         InputError
             If the file is no result, was edited, or does not belong to the case.
         """
-        from abscopt.optimizer.results.loaded import result_of_file
+        from abscopt.optimizer.results.reading.loaded import result_of_file
 
         return result_of_file(str(file), case)
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.result import DISCLAIMER, FORMAT, stated_changes
-from abscopt.optimizer.results.wording import change_lines
+from abscopt.optimizer.results.text.plain import plain_table, plain_text
+from abscopt.optimizer.results.text.wording import change_lines
 from abscopt.optimizer.simulation.compare import (
     Comparison,
     Disagreement,

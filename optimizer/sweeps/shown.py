@@ -7,8 +7,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal
 
 from abscopt.instances.load import InputError, Problem
-from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.result import DISCLAIMER, FORMAT
+from abscopt.optimizer.results.text.plain import plain_table, plain_text
 
 if TYPE_CHECKING:
     import pandas as pd

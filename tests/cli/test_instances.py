@@ -10,7 +10,7 @@ import pytest
 
 from abscopt.instances import load, names
 from abscopt.instances.load import CASES, locate
-from abscopt.optimizer.results.case_report import raw_courses, systemic_plans
+from abscopt.optimizer.results.text.case_report import raw_courses, systemic_plans
 
 
 def test_list_names_every_case(run: Any) -> None:

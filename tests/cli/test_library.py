@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from abscopt.cli import main
 from abscopt.instances.load import library
 from abscopt.optimizer.console.published import LIBRARY
-from abscopt.optimizer.results.library_report import WORDS, entries
+from abscopt.optimizer.results.text.library_report import WORDS, entries
 
 
 def run(*arguments: str) -> tuple[int, str]:

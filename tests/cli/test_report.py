@@ -10,10 +10,10 @@ from standard_results import standard_result
 from abscopt.instances import build, load, names
 from abscopt.optimizer import evaluate
 from abscopt.optimizer.candidates.reduction import Step
-from abscopt.optimizer.results.plain import WIDTH
-from abscopt.optimizer.results.report import evaluation_report, solve_report
 from abscopt.optimizer.results.result import DISCLAIMER
-from abscopt.optimizer.results.result_tables import csv_files
+from abscopt.optimizer.results.text.plain import WIDTH
+from abscopt.optimizer.results.text.report import evaluation_report, solve_report
+from abscopt.optimizer.results.text.result_tables import csv_files
 from abscopt.optimizer.schedule import Fraction, Schedule, standard_schedule
 
 

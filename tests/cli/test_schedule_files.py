@@ -12,7 +12,7 @@ import pytest
 
 from abscopt.instances import load
 from abscopt.optimizer import evaluate
-from abscopt.optimizer.results.schedule_files import schedule_of_file
+from abscopt.optimizer.results.reading.schedule_files import schedule_of_file
 from abscopt.optimizer.schedule import Fraction, Schedule
 
 EASTER = """

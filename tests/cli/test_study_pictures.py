@@ -15,8 +15,8 @@ from abscopt.optimizer.report.pictures import STUDIES
 from abscopt.optimizer.report.plots import _figure
 from abscopt.optimizer.report.sources import Study, source_of
 from abscopt.optimizer.report.studies import KINDS, frontier, study_figure
-from abscopt.optimizer.results.log_read import report as log_report
-from abscopt.optimizer.results.log_read import timings
+from abscopt.optimizer.results.reading.log_read import report as log_report
+from abscopt.optimizer.results.reading.log_read import timings
 
 ENSEMBLE = (
     'source = "test"\nstatus = "assumed"\n'

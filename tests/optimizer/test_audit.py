@@ -28,7 +28,7 @@ from abscopt.optimizer.candidates.menus.courses import enumerate_menu
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.evaluation.limits import limit_uses
 from abscopt.optimizer.evaluation.systemic import systemic_state
-from abscopt.optimizer.results.report import solve_report
+from abscopt.optimizer.results.text.report import solve_report
 from abscopt.optimizer.schedule import Fraction, Schedule
 
 

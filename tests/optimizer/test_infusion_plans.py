@@ -21,7 +21,7 @@ from abscopt.instances.trials import trial_arm
 from abscopt.optimizer import solve
 from abscopt.optimizer.candidates.systemic.plans import enumerate_plans
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.results.report import solve_report
+from abscopt.optimizer.results.text.report import solve_report
 from abscopt.optimizer.trials import judged_arm
 
 Raw = dict[str, Any]

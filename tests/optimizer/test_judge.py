@@ -14,9 +14,9 @@ from plain_cases import CITED, EVERY_DAY, Raw, lesion, limit, plain_case, unifor
 from abscopt.instances import build, load
 from abscopt.instances.load import InputError
 from abscopt.optimizer.evaluation import Evaluation, Judge
-from abscopt.optimizer.results.plain import WIDTH
-from abscopt.optimizer.results.recheck import checked_schedule, evaluation_document
-from abscopt.optimizer.results.report import evaluation_report
+from abscopt.optimizer.results.reading.recheck import checked_schedule, evaluation_document
+from abscopt.optimizer.results.text.plain import WIDTH
+from abscopt.optimizer.results.text.report import evaluation_report
 from abscopt.optimizer.schedule import (
     Fraction,
     Infusion,

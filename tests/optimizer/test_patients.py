@@ -10,7 +10,7 @@ from abscopt.instances import build, load
 from abscopt.optimizer import solve
 from abscopt.optimizer.audit.patients import VARIATION, factors, gains, patient
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.results.report import solve_report
+from abscopt.optimizer.results.text.report import solve_report
 from abscopt.optimizer.schedule import Fraction, Schedule, standard_schedule
 
 STANDARD = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from abscopt.optimizer.feasibility.explanation import Explanation, explain, explain_lesion
 from abscopt.optimizer.pipeline import solve
-from abscopt.optimizer.results.schedule_files import schedule_of_file
+from abscopt.optimizer.results.reading.schedule_files import schedule_of_file
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance

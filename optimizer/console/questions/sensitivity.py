@@ -16,7 +16,7 @@ from abscopt.optimizer.console.options import (
 )
 from abscopt.optimizer.progress import ProgressLine
 from abscopt.optimizer.results.files import load_case
-from abscopt.optimizer.results.schedule_files import schedule_of_file
+from abscopt.optimizer.results.reading.schedule_files import schedule_of_file
 
 
 @click.command("sensitivity")

@@ -111,7 +111,7 @@ def _said(
 ) -> int:
     """Solve, then say and write the answer; exit code."""
     from abscopt.optimizer.results.files import result_folder
-    from abscopt.optimizer.results.schedule_files import schedule_of_file
+    from abscopt.optimizer.results.reading.schedule_files import schedule_of_file
 
     start = None
     if start_file is not None:

@@ -76,7 +76,7 @@ def update_command(
     from abscopt.optimizer.ensemble.drawn import ensemble_of
     from abscopt.optimizer.learning.shown import text, write
     from abscopt.optimizer.learning.update import update
-    from abscopt.optimizer.results.schedule_files import schedule_of_file
+    from abscopt.optimizer.results.reading.schedule_files import schedule_of_file
 
     ensemble = ensemble_of(instance, ensemble_name, size=size, seed=ensemble_seed)
     schedule = None

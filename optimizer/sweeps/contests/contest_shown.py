@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from abscopt.optimizer.results.csv_rows import csv_rows
-from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.result import DISCLAIMER, FORMAT
+from abscopt.optimizer.results.text.csv_rows import csv_rows
+from abscopt.optimizer.results.text.plain import plain_table, plain_text
 from abscopt.optimizer.sweeps.contests.contest import Contest, Measure, rows_of
 from abscopt.optimizer.sweeps.contests.profile import RATIOS
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from abscopt.instances.load import InputError, Problem, library
 from abscopt.instances.reading.problems import nearest_names
 from abscopt.instances.sources import library_limits
-from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.result import FORMAT
+from abscopt.optimizer.results.text.plain import plain_table, plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,9 +10,9 @@ from abscopt.instances.checks.windows import infusion_rule, not_offered, start_d
 from abscopt.instances.menus.phase_timings import phase_timings
 from abscopt.instances.tables.calendar import course_days
 from abscopt.optimizer.audit import case_audit
-from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.result import DISCLAIMER, FORMAT, instance_digest
-from abscopt.optimizer.results.wording import (
+from abscopt.optimizer.results.text.plain import plain_table, plain_text
+from abscopt.optimizer.results.text.wording import (
     date_words,
     menu_words,
     note_lines,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
     from abscopt.instances.menus.courses import CourseBlock
     from abscopt.instances.schema import Instance
-    from abscopt.optimizer.results.plain import Table
+    from abscopt.optimizer.results.text.plain import Table
 
 
 def instance_report(instance: Instance) -> str:

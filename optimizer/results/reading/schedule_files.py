@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 from abscopt.instances.load import InputError, Problem, parse_json, read_text
 from abscopt.instances.reading.problems import MOST_SHOWN, first_of
 from abscopt.instances.reading.read import MOST_LINES
-from abscopt.optimizer.results.csv_rows import csv_lines
 from abscopt.optimizer.results.files import read_file
-from abscopt.optimizer.results.recheck import checked_schedule
+from abscopt.optimizer.results.reading.recheck import checked_schedule
+from abscopt.optimizer.results.text.csv_rows import csv_lines
 
 if TYPE_CHECKING:
     from pathlib import Path

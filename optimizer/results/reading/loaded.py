@@ -10,11 +10,11 @@ from abscopt.instances.checks.notes import Note
 from abscopt.instances.load import InputError, Problem, names
 from abscopt.optimizer.candidates.reduction import Step
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.results.changed import restated
 from abscopt.optimizer.results.files import load_case, read_file
-from abscopt.optimizer.results.recheck import check_notes, checked_schedule
+from abscopt.optimizer.results.reading.changed import restated
+from abscopt.optimizer.results.reading.recheck import check_notes, checked_schedule
+from abscopt.optimizer.results.reading.schedule_files import read_document
 from abscopt.optimizer.results.result import Certificate, Result, SolverRun, check_document
-from abscopt.optimizer.results.schedule_files import read_document
 from abscopt.optimizer.schedule import standard_schedule
 
 if TYPE_CHECKING:

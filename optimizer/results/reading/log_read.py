@@ -17,11 +17,11 @@ from abscopt.optimizer.results.checked import (
     is_text,
     wrong_keys,
 )
-from abscopt.optimizer.results.csv_rows import csv_rows
 from abscopt.optimizer.results.files import read_file
-from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.result import FORMAT
 from abscopt.optimizer.results.solve_log import KIND
+from abscopt.optimizer.results.text.csv_rows import csv_rows
+from abscopt.optimizer.results.text.plain import plain_table, plain_text
 
 if TYPE_CHECKING:
     import pandas as pd

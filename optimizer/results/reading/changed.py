@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from abscopt.instances.changes.change import FOLLOWS
 from abscopt.instances.load import InputError
 from abscopt.optimizer.results.files import load_case, read_file
+from abscopt.optimizer.results.reading.schedule_files import read_document
 from abscopt.optimizer.results.result import instance_digest
-from abscopt.optimizer.results.schedule_files import read_document
 
 if TYPE_CHECKING:
     from abscopt.instances.changes.change import Change

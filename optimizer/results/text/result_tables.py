@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from abscopt.optimizer.results.csv_rows import csv_rows
+from abscopt.optimizer.results.text.csv_rows import csv_rows
 from abscopt.optimizer.schedule import SCHEDULE_COLUMNS
 
 if TYPE_CHECKING:

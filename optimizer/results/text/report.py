@@ -7,9 +7,9 @@ from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING
 
 from abscopt.optimizer.audit import evaluation_notes
-from abscopt.optimizer.results.plain import plain_table, plain_text
 from abscopt.optimizer.results.result import DISCLAIMER
-from abscopt.optimizer.results.wording import (
+from abscopt.optimizer.results.text.plain import plain_table, plain_text
+from abscopt.optimizer.results.text.wording import (
     NOT_JUDGED,
     course_rows,
     date_words,
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from abscopt.instances.limits import AnyLimit
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.evaluation import Evaluation, LesionOutcome, LimitUse
-    from abscopt.optimizer.results.plain import Table
     from abscopt.optimizer.results.result import Result
+    from abscopt.optimizer.results.text.plain import Table
     from abscopt.optimizer.schedule import Schedule
 
 HEADLINES = {
