@@ -195,7 +195,7 @@ def solve_command(
         result = logged(log_file, instance, progress, **limited, start=start)
         judged, robust = None, dict[str, list[str]]()
         if plausible is not None:
-            from abscopt.optimizer.ensemble.command import answer_in
+            from abscopt.optimizer.ensemble.study.command import answer_in
 
             judged, robust = answer_in(plausible, result, from_the_start(options), progress)
     simulated, text, report = None, "", ""

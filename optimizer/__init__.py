@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from abscopt.optimizer.ensemble.decide import decide
     from abscopt.optimizer.ensemble.observation.decide import decide_observed
-    from abscopt.optimizer.ensemble.robustness import robustness
+    from abscopt.optimizer.ensemble.study.robustness import robustness
     from abscopt.optimizer.evaluation import evaluate
     from abscopt.optimizer.feasibility.explanation import explain, explain_lesion
     from abscopt.optimizer.fronts.pareto import frontier

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from abscopt.optimizer.ensemble.robustness import quantiles
+from abscopt.optimizer.ensemble.study.robustness import quantiles
 from abscopt.optimizer.results.files import write_files
 from abscopt.optimizer.results.result import DISCLAIMER, heading, versions
 from abscopt.optimizer.results.text.plain import plain_table, plain_text

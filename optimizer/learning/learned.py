@@ -10,8 +10,8 @@ from scipy.special import ndtri  # type: ignore[import-untyped]
 
 from abscopt.instances.changes.change import path_of
 from abscopt.instances.changes.values import values_at
-from abscopt.optimizer.ensemble.frames import Rows
-from abscopt.optimizer.ensemble.robustness import quantiles
+from abscopt.optimizer.ensemble.study.frames import Rows
+from abscopt.optimizer.ensemble.study.robustness import quantiles
 from abscopt.optimizer.learning.space import RESORPTION
 from abscopt.optimizer.learning.tempering import effective
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from abscopt.optimizer.ensemble.document import csv_text
+from abscopt.optimizer.ensemble.study.document import csv_text
 from abscopt.optimizer.learning.explained import surprises
 from abscopt.optimizer.learning.learned import TABLES
 from abscopt.optimizer.learning.posterior import ensemble_toml

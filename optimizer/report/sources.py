@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from abscopt.instances.load import InputError, Problem, parse_json
-from abscopt.optimizer.ensemble.identified import Verdict
+from abscopt.optimizer.ensemble.study.identified import Verdict
 from abscopt.optimizer.fronts.tradeoff import MEASURES
 from abscopt.optimizer.report.pictures import STUDIES
 from abscopt.optimizer.results.checked import (

@@ -18,7 +18,7 @@ from abscopt.optimizer.ensemble.asked import Asked
 from abscopt.optimizer.ensemble.decide import EnsembleResult, decide
 from abscopt.optimizer.ensemble.drawn import ensemble_of
 from abscopt.optimizer.ensemble.members import Ensemble, Member
-from abscopt.optimizer.ensemble.robustness import quantiles
+from abscopt.optimizer.ensemble.study.robustness import quantiles
 from abscopt.optimizer.evaluation import Judge
 
 GAP = 0.01

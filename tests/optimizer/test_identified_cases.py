@@ -14,8 +14,8 @@ import pytest
 
 from abscopt.instances.load import load
 from abscopt.optimizer import evaluate, robustness, solve
-from abscopt.optimizer.ensemble.decisions import decided, fixed
 from abscopt.optimizer.ensemble.drawn import ensemble_of
+from abscopt.optimizer.ensemble.study.decisions import decided, fixed
 
 GAP = 0.02
 MEMBERS = {"oligomet-4": (0, 1), "stage3-crt": (0, 10)}

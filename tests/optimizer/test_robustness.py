@@ -15,13 +15,20 @@ from abscopt.instances import InputError, load
 from abscopt.instances.schema import Instance
 from abscopt.models.arrays import BoolArray, FloatArray
 from abscopt.optimizer import solve
-from abscopt.optimizer.ensemble.decisions import Decision, Value, decided, decisions, fixed, holds
-from abscopt.optimizer.ensemble.document import document, findings, report
 from abscopt.optimizer.ensemble.drawn import ensemble_of
-from abscopt.optimizer.ensemble.drivers import _indices
-from abscopt.optimizer.ensemble.identified import Fixed, verdict
 from abscopt.optimizer.ensemble.members import Ensemble, Member
-from abscopt.optimizer.ensemble.robustness import Robustness, quantiles, robustness
+from abscopt.optimizer.ensemble.study.decisions import (
+    Decision,
+    Value,
+    decided,
+    decisions,
+    fixed,
+    holds,
+)
+from abscopt.optimizer.ensemble.study.document import document, findings, report
+from abscopt.optimizer.ensemble.study.drivers import _indices
+from abscopt.optimizer.ensemble.study.identified import Fixed, verdict
+from abscopt.optimizer.ensemble.study.robustness import Robustness, quantiles, robustness
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.results.result import check_seal
 from abscopt.optimizer.schedule import Schedule, standard_schedule

@@ -69,7 +69,7 @@ def robustness_command(
     standard regimen and each member's own optimum are judged in every member of the ensemble.
     """
     instance = case_of(case, changes, schedule_file)
-    from abscopt.optimizer.ensemble import command, document
+    from abscopt.optimizer.ensemble.study import command, document
 
     study = command.robustness_of(
         instance,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from abscopt.optimizer.ensemble.frames import TABLES, Rows
-from abscopt.optimizer.ensemble.robustness import QUANTILES, Robustness
+from abscopt.optimizer.ensemble.study.frames import TABLES, Rows
+from abscopt.optimizer.ensemble.study.robustness import QUANTILES, Robustness
 from abscopt.optimizer.results.files import write_folder
 from abscopt.optimizer.results.result import DISCLAIMER, heading, sealed, versions
 from abscopt.optimizer.results.text.csv_rows import csv_rows

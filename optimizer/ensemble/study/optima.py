@@ -14,7 +14,7 @@ from abscopt.optimizer.progress import Clock, Listener, Progress, Stopped
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
     from abscopt.models.arrays import FloatArray
-    from abscopt.optimizer.ensemble.pool import Pool
+    from abscopt.optimizer.ensemble.study.pool import Pool
     from abscopt.optimizer.results.result import Result
     from abscopt.optimizer.schedule import Schedule
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abscopt.optimizer.ensemble.robustness import QUANTILES, Robustness, quantiles
+from abscopt.optimizer.ensemble.study.robustness import QUANTILES, Robustness, quantiles
 
 if TYPE_CHECKING:
     import pandas as pd

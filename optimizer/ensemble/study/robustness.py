@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abscopt.optimizer.ensemble.drawn import ensemble_of
-from abscopt.optimizer.ensemble.drivers import Driver, drivers
-from abscopt.optimizer.ensemble.identified import Identified, identify
 from abscopt.optimizer.ensemble.members import Ensemble
-from abscopt.optimizer.ensemble.optima import OPTIMA_SHARE, Optima, Solves, optima
-from abscopt.optimizer.ensemble.pool import Pool
+from abscopt.optimizer.ensemble.study.drivers import Driver, drivers
+from abscopt.optimizer.ensemble.study.identified import Identified, identify
+from abscopt.optimizer.ensemble.study.optima import OPTIMA_SHARE, Optima, Solves, optima
+from abscopt.optimizer.ensemble.study.pool import Pool
 from abscopt.optimizer.process.interrupts import raises_interrupted
 from abscopt.optimizer.progress import Clock, Listener, Progress, Stopped
 from abscopt.optimizer.schedule import Schedule, read_schedule, standard_schedule
@@ -94,7 +94,7 @@ class Robustness:
     @property
     def frames(self) -> dict[str, pd.DataFrame]:
         """Tables: `members`, `control`, `decisions` (identification), `values`, `drivers`."""
-        from abscopt.optimizer.ensemble.frames import frames
+        from abscopt.optimizer.ensemble.study.frames import frames
 
         return frames(self)
 

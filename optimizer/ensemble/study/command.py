@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from abscopt.instances.load import InputError, Problem
-from abscopt.optimizer.ensemble.document import findings
 from abscopt.optimizer.ensemble.drawn import ensemble_of
-from abscopt.optimizer.ensemble.robustness import Robustness, robustness
+from abscopt.optimizer.ensemble.study.document import findings
+from abscopt.optimizer.ensemble.study.robustness import Robustness, robustness
 from abscopt.optimizer.pipeline import solve
 from abscopt.optimizer.progress import Listener
 from abscopt.optimizer.results.reading.schedule_files import schedule_of_file

@@ -14,15 +14,22 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from abscopt.optimizer.ensemble.decisions import Decision, Value, decided, decisions, fixed, holds
+from abscopt.optimizer.ensemble.study.decisions import (
+    Decision,
+    Value,
+    decided,
+    decisions,
+    fixed,
+    holds,
+)
 from abscopt.optimizer.progress import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from abscopt.models.arrays import FloatArray
-    from abscopt.optimizer.ensemble.optima import Optima, Solves
-    from abscopt.optimizer.ensemble.pool import Pool
+    from abscopt.optimizer.ensemble.study.optima import Optima, Solves
+    from abscopt.optimizer.ensemble.study.pool import Pool
     from abscopt.optimizer.schedule import Schedule
 
 Verdict = Literal["identified", "not identified", "does not matter", "open"]
