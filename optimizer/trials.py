@@ -220,7 +220,7 @@ def on_menu(instance: Instance, arm: TrialArm) -> bool:
 
     On the lesions that it usually irradiates; an arm of one site on any of them.
     """
-    from abscopt.optimizer.evaluation.menu import obstacles
+    from abscopt.optimizer.evaluation.offered.menu import obstacles
 
     sites: list[list[str] | None] = [None]
     if arm.most_sites == 1 and arm.radiation:

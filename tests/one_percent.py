@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from abscopt.optimizer.crosscheck.compare import Transform, binding_rows, scaled
-from abscopt.optimizer.crosscheck.naming import Programme
+from abscopt.optimizer.crosscheck.handover.naming import Programme
 from abscopt.optimizer.highs.solver import Matrix
 
 Rounds = Sequence[tuple[Programme, Any]]

@@ -51,10 +51,10 @@ from abscopt.optimizer.ensemble.drawn import ensemble_of
 from abscopt.optimizer.ensemble.members import Ensemble
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.ids import CourseRows, PlanId
-from abscopt.optimizer.learning.errors import ALC_SD, CTDNA_SD, VOLUME_SD
-from abscopt.optimizer.learning.likelihood import Likelihood
-from abscopt.optimizer.learning.observations import Observation
-from abscopt.optimizer.learning.predicted import log_predicted
+from abscopt.optimizer.learning.measured.errors import ALC_SD, CTDNA_SD, VOLUME_SD
+from abscopt.optimizer.learning.measured.likelihood import Likelihood
+from abscopt.optimizer.learning.measured.observations import Observation
+from abscopt.optimizer.learning.measured.predicted import log_predicted
 from abscopt.optimizer.learning.space import Patient, Space
 from abscopt.optimizer.learning.tempering import effective, weighed
 from abscopt.optimizer.progress import Clock

@@ -57,15 +57,15 @@ from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.reduction import Kept, offered, restricted, undominated
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.crosscheck.engines import ENGINES
-from abscopt.optimizer.crosscheck.naming import Programme
+from abscopt.optimizer.crosscheck.handover.naming import Programme
+from abscopt.optimizer.crosscheck.handover.writer import mps
 from abscopt.optimizer.crosscheck.solvers.answers import SizeLicence
-from abscopt.optimizer.crosscheck.writer import mps
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.highs.solver import Matrix, Outcome, SolverError, solve_matrix
+from abscopt.optimizer.programme.arrays.matrix import chosen, matrix_of
 from abscopt.optimizer.programme.build import build
 from abscopt.optimizer.programme.cuts import schedule_of
 from abscopt.optimizer.programme.data import data_of
-from abscopt.optimizer.programme.matrix import chosen, matrix_of
 from abscopt.optimizer.programme.refining import first, refined_at
 from abscopt.optimizer.programme.single import solve_single
 from abscopt.optimizer.programme.solving import OBJECTIVE_SCALE

@@ -9,7 +9,7 @@ from abscopt.optimizer.audit.breaks import Break, breaks_of, worst
 from abscopt.optimizer.audit.least import Course, least_courses
 from abscopt.optimizer.candidates.limits.registry import load_of
 from abscopt.optimizer.evaluation.limits import limit_uses
-from abscopt.optimizer.evaluation.menu import obstacles
+from abscopt.optimizer.evaluation.offered.menu import obstacles
 from abscopt.optimizer.evaluation.systemic import systemic_state
 from abscopt.optimizer.schedule import Schedule
 

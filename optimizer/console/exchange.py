@@ -53,8 +53,8 @@ def export_command(
     if as_json and out == "-":
         raise click.UsageError("--json needs --out FILE: the programme goes to stdout")
     instance = load_case(case, changes)
-    from abscopt.optimizer.crosscheck import writer
-    from abscopt.optimizer.crosscheck.exchange import export_programme
+    from abscopt.optimizer.crosscheck.handover import writer
+    from abscopt.optimizer.crosscheck.handover.exchange import export_programme
     from abscopt.optimizer.results.files import write_file
     from abscopt.optimizer.results.text.wording import change_lines
 
@@ -91,7 +91,7 @@ def import_command(
 ) -> None:
     """Judge what another solver found for an exported programme."""
     instance = load_case(case, changes)
-    from abscopt.optimizer.crosscheck.exchange import imported_schedule
+    from abscopt.optimizer.crosscheck.handover.exchange import imported_schedule
     from abscopt.optimizer.results.files import read_file
 
     names = None if programme is None else read_file(programme, read_text)

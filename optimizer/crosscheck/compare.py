@@ -16,8 +16,8 @@ import numpy as np
 
 from abscopt.instances.load import InputError
 from abscopt.optimizer.crosscheck.engines import Solve
-from abscopt.optimizer.crosscheck.naming import Programme, activities, named_programme
-from abscopt.optimizer.crosscheck.reduced import assumptions, stated
+from abscopt.optimizer.crosscheck.handover.naming import Programme, activities, named_programme
+from abscopt.optimizer.crosscheck.handover.reduced import assumptions, stated
 from abscopt.optimizer.crosscheck.solvers.answers import SizeLicence
 from abscopt.optimizer.differences import excess
 from abscopt.optimizer.evaluation import Judge

@@ -16,7 +16,7 @@ from abscopt.models.tumor.population import burdens_by_node, population_log_burd
 from abscopt.optimizer.evaluation.demands import demand_uses, demanding
 from abscopt.optimizer.evaluation.lesions import Course, LesionEffect, lesion_effect
 from abscopt.optimizer.evaluation.limits import alc_losses, edric_gy, limit_use, limit_uses
-from abscopt.optimizer.evaluation.menu import broken_rules, obstacles, off_menu
+from abscopt.optimizer.evaluation.offered.menu import broken_rules, obstacles, off_menu
 from abscopt.optimizer.evaluation.systemic import SystemicState, systemic_state
 from abscopt.optimizer.evaluation.verdict import Evaluation, LesionOutcome
 

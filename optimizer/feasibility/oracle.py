@@ -14,7 +14,7 @@ from abscopt.optimizer.candidates.reuse import candidates_like
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.evaluation.limits import limit_uses
-from abscopt.optimizer.evaluation.menu import obstacles
+from abscopt.optimizer.evaluation.offered.menu import obstacles
 from abscopt.optimizer.evaluation.systemic import systemic_state
 from abscopt.optimizer.feasibility.demanded import ANY_DOSE_GY
 from abscopt.optimizer.feasibility.least import least_loading

@@ -12,7 +12,7 @@ from abscopt.instances.load import InputError, Problem
 
 if TYPE_CHECKING:
     from abscopt.models.arrays import FloatArray
-    from abscopt.optimizer.learning.likelihood import Likelihood
+    from abscopt.optimizer.learning.measured.likelihood import Likelihood
     from abscopt.optimizer.learning.sample import Sample, Values
 
 CHANCE = 1e-4

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abscopt.instances.load import InputError
-from abscopt.optimizer.learning.predicted import log_predicted
+from abscopt.optimizer.learning.measured.predicted import log_predicted
 from abscopt.optimizer.learning.tempering import weighed
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:
     from abscopt.instances.changes.change import Change
     from abscopt.models.arrays import FloatArray
-    from abscopt.optimizer.learning.likelihood import Likelihood
+    from abscopt.optimizer.learning.measured.likelihood import Likelihood
     from abscopt.optimizer.learning.space import Space
     from abscopt.optimizer.progress import Clock
     from abscopt.optimizer.schedule import Schedule

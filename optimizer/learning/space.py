@@ -20,7 +20,7 @@ from abscopt.instances.changes.values import values_at
 from abscopt.models.biomarkers import log_sd
 from abscopt.optimizer.ensemble.drawn import sobol_points
 from abscopt.optimizer.ensemble.draws import DIGITS, EDGE, Draws
-from abscopt.optimizer.learning.errors import RESORPTION_DAYS, RESORPTION_SD
+from abscopt.optimizer.learning.measured.errors import RESORPTION_DAYS, RESORPTION_SD
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance

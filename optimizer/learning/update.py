@@ -17,10 +17,10 @@ from abscopt.instances.history.past import past_of
 from abscopt.instances.load import InputError, Problem, case_of
 from abscopt.optimizer.ensemble.drawn import ensemble_of
 from abscopt.optimizer.ensemble.members import Ensemble
-from abscopt.optimizer.evaluation.menu import other_past
+from abscopt.optimizer.evaluation.offered.menu import other_past
 from abscopt.optimizer.learning.explained import refuse_unexplained
-from abscopt.optimizer.learning.likelihood import Likelihood
-from abscopt.optimizer.learning.observations import (
+from abscopt.optimizer.learning.measured.likelihood import Likelihood
+from abscopt.optimizer.learning.measured.observations import (
     Observation,
     observations_of,
     read_observations,

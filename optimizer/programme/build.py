@@ -6,6 +6,7 @@ from typing import Any
 
 import pyomo.environ as pyo
 
+from abscopt.optimizer.programme.arrays.linear import building
 from abscopt.optimizer.programme.constraints import (
     choice,
     demands,
@@ -18,7 +19,6 @@ from abscopt.optimizer.programme.constraints import (
     value,
 )
 from abscopt.optimizer.programme.data import Data
-from abscopt.optimizer.programme.linear import building
 from abscopt.optimizer.progress import tick
 
 

@@ -20,10 +20,10 @@ from abscopt.optimizer.candidates.reduction import restricted
 from abscopt.optimizer.highs.mip import DoubtError, SolverError
 from abscopt.optimizer.highs.solver import canary
 from abscopt.optimizer.programme import refining, settings
+from abscopt.optimizer.programme.arrays.matrix import chosen, matrix_of, value_at
 from abscopt.optimizer.programme.build import build
 from abscopt.optimizer.programme.cuts import schedule_of
 from abscopt.optimizer.programme.data import Data, data_of
-from abscopt.optimizer.programme.matrix import chosen, matrix_of, value_at
 from abscopt.optimizer.programme.proved import ProgrammeAnswer, least_gap
 from abscopt.optimizer.programme.refinement import Refinement
 from abscopt.optimizer.programme.solving import Engine, How, bounded, report_so_far, solved_once

@@ -24,7 +24,8 @@ import pandas  # noqa: F401, imported once before the forks
 from abscopt.cli import main
 from abscopt.instances.load import load
 from abscopt.optimizer import pipeline
-from abscopt.optimizer.crosscheck import compare, comparison, exchange  # noqa: F401
+from abscopt.optimizer.crosscheck import compare
+from abscopt.optimizer.crosscheck.handover import exchange
 
 MOST_STEPS = 100
 EVERY = 5

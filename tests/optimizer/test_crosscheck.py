@@ -21,7 +21,6 @@ from abscopt.instances import load
 from abscopt.optimizer.candidates.columns import columns_of
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.console.compare import SOLVERS
-from abscopt.optimizer.crosscheck import naming, writer
 from abscopt.optimizer.crosscheck.cells import doses
 from abscopt.optimizer.crosscheck.compare import (
     Finding,
@@ -34,8 +33,9 @@ from abscopt.optimizer.crosscheck.compare import (
     verdict,
 )
 from abscopt.optimizer.crosscheck.engines import ENGINES, Engine, solve_highs
-from abscopt.optimizer.crosscheck.exchange import export_programme
-from abscopt.optimizer.crosscheck.naming import Programme
+from abscopt.optimizer.crosscheck.handover import naming, writer
+from abscopt.optimizer.crosscheck.handover.exchange import export_programme
+from abscopt.optimizer.crosscheck.handover.naming import Programme
 from abscopt.optimizer.crosscheck.solvers.answers import SizeLicence
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.highs.solver import Matrix, Outcome

@@ -18,11 +18,11 @@ from abscopt.models.arrays import FloatArray
 from abscopt.optimizer import evaluate, update
 from abscopt.optimizer.ensemble.drawn import ensemble_of
 from abscopt.optimizer.ensemble.members import Ensemble
-from abscopt.optimizer.learning import errors
 from abscopt.optimizer.learning.learned import choice_information, information
-from abscopt.optimizer.learning.likelihood import Likelihood
-from abscopt.optimizer.learning.observations import Observation, observations_of
-from abscopt.optimizer.learning.predicted import log_predicted
+from abscopt.optimizer.learning.measured import errors
+from abscopt.optimizer.learning.measured.likelihood import Likelihood
+from abscopt.optimizer.learning.measured.observations import Observation, observations_of
+from abscopt.optimizer.learning.measured.predicted import log_predicted
 from abscopt.optimizer.learning.sample import Values
 from abscopt.optimizer.learning.space import Space
 from abscopt.optimizer.learning.tempering import effective, systematic, tempered, weighed

@@ -36,7 +36,7 @@ from abscopt.models.immunity import lymphocytes
 from abscopt.models.tumor import outcome
 from abscopt.optimizer.crosscheck.compare import Finding, find, verdict
 from abscopt.optimizer.crosscheck.engines import ENGINES
-from abscopt.optimizer.crosscheck.naming import Programme
+from abscopt.optimizer.crosscheck.handover.naming import Programme
 from abscopt.optimizer.highs.solver import Matrix, Outcome
 
 Case = Callable[[], Raw]

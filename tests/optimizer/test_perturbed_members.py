@@ -29,9 +29,9 @@ from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.highs.mip import DoubtError
 from abscopt.optimizer.highs.solver import Outcome, SolverError, solve_matrix
 from abscopt.optimizer.programme import refining
+from abscopt.optimizer.programme.arrays.matrix import matrix_of, value_at
 from abscopt.optimizer.programme.ensemble import cells, joint, sides
 from abscopt.optimizer.programme.ensemble import solve as solving
-from abscopt.optimizer.programme.matrix import matrix_of, value_at
 from abscopt.optimizer.programme.start import choice_of
 from abscopt.optimizer.progress import Clock
 from abscopt.optimizer.schedule import Schedule

@@ -36,7 +36,7 @@ from abscopt.optimizer.candidates.reduction import Kept, offered
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.crosscheck.compare import Mismatch, Transform, broken_rows
-from abscopt.optimizer.crosscheck.naming import Programme, named_programme
+from abscopt.optimizer.crosscheck.handover.naming import Programme, named_programme
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.highs.solver import Matrix, Outcome, SolverError, solve_matrix
 from abscopt.optimizer.programme.constraints import pairs

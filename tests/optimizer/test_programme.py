@@ -39,7 +39,9 @@ from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.highs.solver import Matrix, solve_matrix
 from abscopt.optimizer.programme import build as building
-from abscopt.optimizer.programme import linear, refining, single
+from abscopt.optimizer.programme import refining, single
+from abscopt.optimizer.programme.arrays import linear
+from abscopt.optimizer.programme.arrays.matrix import matrix_of, value_at
 from abscopt.optimizer.programme.build import build
 from abscopt.optimizer.programme.constraints import (
     choice,
@@ -52,7 +54,6 @@ from abscopt.optimizer.programme.constraints import (
 )
 from abscopt.optimizer.programme.cuts import schedule_of
 from abscopt.optimizer.programme.data import data_of
-from abscopt.optimizer.programme.matrix import matrix_of, value_at
 from abscopt.optimizer.programme.refinement import Cut, first_refinement
 from abscopt.optimizer.progress import Clock, Stopped
 from abscopt.optimizer.search.uniform.fixing import reduced

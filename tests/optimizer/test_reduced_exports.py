@@ -11,10 +11,10 @@ from random_instances import random_case
 from tuning import tune
 
 from abscopt.instances import build
-from abscopt.optimizer.crosscheck import writer
 from abscopt.optimizer.crosscheck.compare import find
 from abscopt.optimizer.crosscheck.engines import ENGINES
-from abscopt.optimizer.crosscheck.exchange import export_programme, imported_schedule
+from abscopt.optimizer.crosscheck.handover import writer
+from abscopt.optimizer.crosscheck.handover.exchange import export_programme, imported_schedule
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.search.uniform import settings as searching
 

@@ -26,9 +26,9 @@ from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.programme import refining, single
 from abscopt.optimizer.programme import settings as programme
+from abscopt.optimizer.programme.arrays.matrix import chosen, matrix_of
 from abscopt.optimizer.programme.build import build as build_model
 from abscopt.optimizer.programme.data import data_of
-from abscopt.optimizer.programme.matrix import chosen, matrix_of
 from abscopt.optimizer.programme.single import solve_single
 from abscopt.optimizer.programme.start import choice_of, point_of
 from abscopt.optimizer.progress import Clock

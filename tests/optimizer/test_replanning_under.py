@@ -12,8 +12,8 @@ from abscopt.instances import InputError, load
 from abscopt.instances.schema import Instance
 from abscopt.optimizer.ensemble.drawn import ensemble_of
 from abscopt.optimizer.evaluation import Judge
-from abscopt.optimizer.learning.observations import observations_of
-from abscopt.optimizer.learning.predicted import alc, living_shares
+from abscopt.optimizer.learning.measured.observations import observations_of
+from abscopt.optimizer.learning.measured.predicted import alc, living_shares
 from abscopt.optimizer.learning.update import refuse_unknown_days, treatment_of, update
 from abscopt.optimizer.replanning.started import with_past
 from abscopt.optimizer.replanning.under import replan_under, under_document, under_report

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from abscopt.models.arrays import FloatArray
-from abscopt.optimizer.crosscheck.naming import Programme
-from abscopt.optimizer.crosscheck.writer import mps
+from abscopt.optimizer.crosscheck.handover.naming import Programme
+from abscopt.optimizer.crosscheck.handover.writer import mps
 from abscopt.optimizer.highs import solver
 from abscopt.optimizer.highs.solver import Matrix, SolverError, canary, solve_file, solve_matrix
 

@@ -14,7 +14,7 @@ from abscopt.instances.schema import Instance
 from abscopt.optimizer import pipeline, progress, solve
 from abscopt.optimizer.assurance import known, known_at_once
 from abscopt.optimizer.assurance.known_at_once import without_tables
-from abscopt.optimizer.crosscheck import exchange
+from abscopt.optimizer.crosscheck.handover import exchange
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.progress import Listener
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from abscopt.models.arrays import FloatArray
-from abscopt.optimizer.crosscheck import writer
-from abscopt.optimizer.crosscheck.naming import Programme
+from abscopt.optimizer.crosscheck.handover import writer
+from abscopt.optimizer.crosscheck.handover.naming import Programme
 from abscopt.optimizer.highs.solver import Ending, Matrix, Outcome, SolverError
 
 PATIENCE = 30.0

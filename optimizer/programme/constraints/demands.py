@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyomo.environ as pyo
 
+from abscopt.optimizer.programme.arrays.linear import terms
 from abscopt.optimizer.programme.constraints.outcome import burden
-from abscopt.optimizer.programme.linear import terms
 
 if TYPE_CHECKING:
     from abscopt.optimizer.programme.data import Data

@@ -13,9 +13,9 @@ from abscopt.optimizer.candidates.limits.blood.alc import LymphocyteFloor
 from abscopt.optimizer.candidates.limits.blood.edric import DoseToImmuneCells
 from abscopt.optimizer.candidates.limits.protocol import OrganLoad, PlanLoad
 from abscopt.optimizer.ids import PlanId
+from abscopt.optimizer.programme.arrays.linear import terms
 from abscopt.optimizer.programme.constraints.choice import together, treated_days
 from abscopt.optimizer.programme.constraints.pairs import over_groups
-from abscopt.optimizer.programme.linear import terms
 
 if TYPE_CHECKING:
     from abscopt.optimizer.programme.data import Data

@@ -12,8 +12,8 @@ from abscopt.models.immunity import immune
 from abscopt.models.tumor import repopulation
 from abscopt.optimizer.candidates.columns import closest_days, free_course
 from abscopt.optimizer.ids import PlanId
+from abscopt.optimizer.programme.arrays.linear import terms
 from abscopt.optimizer.programme.constraints import flow, pairs
-from abscopt.optimizer.programme.linear import terms
 from abscopt.optimizer.programme.margins import BAND_SCALE, RANGE_MARGIN
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ import pyomo.environ as pyo
 from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.models.immunity import immune
 from abscopt.optimizer.ids import PlanId
+from abscopt.optimizer.programme.arrays.linear import terms
 from abscopt.optimizer.programme.data import ROUNDING
-from abscopt.optimizer.programme.linear import terms
 from abscopt.optimizer.programme.margins import INSIDE, RANGE_MARGIN
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ import numpy as np
 import pyomo.environ as pyo
 
 from abscopt.optimizer.ids import PlanId
+from abscopt.optimizer.programme.arrays.linear import terms
 from abscopt.optimizer.programme.constraints import pairs
 from abscopt.optimizer.programme.constraints.outcome import may_lose_credit
-from abscopt.optimizer.programme.linear import terms
 from abscopt.optimizer.programme.margins import INSIDE
 
 if TYPE_CHECKING:

@@ -25,8 +25,8 @@ from abscopt.models.arrays import FloatArray
 from abscopt.models.immunity import immune
 from abscopt.models.tumor.population import population_log_burden
 from abscopt.optimizer.candidates.value import lesion_value
+from abscopt.optimizer.programme.arrays.linear import terms
 from abscopt.optimizer.programme.constraints import organs, pairs
-from abscopt.optimizer.programme.linear import terms
 from abscopt.optimizer.programme.margins import INSIDE, RANGE_MARGIN
 from abscopt.optimizer.progress import tick
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyomo.environ as pyo
 
+from abscopt.optimizer.programme.arrays.linear import building
 from abscopt.optimizer.programme.build import menus, outcomes, rules, worth
 from abscopt.optimizer.programme.ensemble.cells import outcome_in_cells
-from abscopt.optimizer.programme.linear import building
 from abscopt.optimizer.progress import tick
 
 if TYPE_CHECKING:

@@ -20,11 +20,11 @@ from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.highs.mip import DoubtError, SolverError
 from abscopt.optimizer.highs.solver import canary
 from abscopt.optimizer.programme import refining, settings
+from abscopt.optimizer.programme.arrays.matrix import chosen, matrix_of, value_at
 from abscopt.optimizer.programme.cuts import excess_cuts, excluded_choice, excluded_set, schedule_of
 from abscopt.optimizer.programme.ensemble.broken import excluded_by_members
 from abscopt.optimizer.programme.ensemble.joint import joint_programme
 from abscopt.optimizer.programme.ensemble.sides import Side, member_sides, stated_side
-from abscopt.optimizer.programme.matrix import chosen, matrix_of, value_at
 from abscopt.optimizer.programme.proved import ProgrammeAnswer, least_gap
 from abscopt.optimizer.programme.solving import How, bounded, report_so_far, solved_once
 from abscopt.optimizer.programme.start import Choice, choice_of

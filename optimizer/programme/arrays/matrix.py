@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from pyomo.repn.plugins import standard_form
 
 from abscopt.optimizer.highs.solver import Matrix
-from abscopt.optimizer.programme.linear import uncollected
-from abscopt.optimizer.programme.sparse import Columns, Rows
+from abscopt.optimizer.programme.arrays.linear import uncollected
+from abscopt.optimizer.programme.arrays.sparse import Columns, Rows
 from abscopt.optimizer.progress import tick
 
 

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any
 from abscopt.instances.load import InputError, Problem
 from abscopt.optimizer.candidates.columns import Columns, columns_of
 from abscopt.optimizer.candidates.table import Candidates
-from abscopt.optimizer.crosscheck.naming import (
+from abscopt.optimizer.crosscheck.handover.naming import (
     Programme,
     choices_kept,
     column_names,
     named_programme,
     plan_names,
 )
-from abscopt.optimizer.crosscheck.reduced import assumptions, stated
-from abscopt.optimizer.crosscheck.solution_files import solution_values
+from abscopt.optimizer.crosscheck.handover.reduced import assumptions, stated
+from abscopt.optimizer.crosscheck.handover.solution_files import solution_values
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.highs.solver import Outcome
 from abscopt.optimizer.ids import PlanId
+from abscopt.optimizer.programme.arrays.matrix import matrix_of
 from abscopt.optimizer.programme.build import build
 from abscopt.optimizer.programme.cuts import schedule_of
-from abscopt.optimizer.programme.matrix import matrix_of
 from abscopt.optimizer.programme.proved import ProgrammeAnswer
 from abscopt.optimizer.programme.single import solve_single
 from abscopt.optimizer.progress import Clock, Listener, Stopped

@@ -19,7 +19,7 @@ from abscopt.optimizer.highs.solver import SolverError, held
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from abscopt.optimizer.crosscheck.naming import Programme
+    from abscopt.optimizer.crosscheck.handover.naming import Programme
     from abscopt.optimizer.highs.solver import Matrix
 
 CONSTANT = "constant"

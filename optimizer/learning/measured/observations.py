@@ -22,7 +22,7 @@ from abscopt.instances.reading.read import parse_case
 from abscopt.instances.tables.calendar import date_of
 from abscopt.instances.tables.fields import Name, Table
 from abscopt.models.biomarkers import log_sd
-from abscopt.optimizer.learning.errors import ALC_SD, CTDNA_SD, NEUTROPHIL_SD, VOLUME_SD
+from abscopt.optimizer.learning.measured.errors import ALC_SD, CTDNA_SD, NEUTROPHIL_SD, VOLUME_SD
 from abscopt.optimizer.results.files import read_file
 from abscopt.optimizer.results.text.csv_rows import csv_lines
 

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.special import log_ndtr  # type: ignore[import-untyped]
 
 from abscopt.models.biomarkers import normal_log_likelihood
-from abscopt.optimizer.learning.errors import (
+from abscopt.optimizer.learning.measured.errors import (
     ALC_LEVEL_SD,
     ALC_SD,
     CTDNA_LEVEL_SD,
@@ -28,7 +28,7 @@ from abscopt.optimizer.learning.errors import (
 
 if TYPE_CHECKING:
     from abscopt.models.arrays import BoolArray, FloatArray
-    from abscopt.optimizer.learning.observations import Observation
+    from abscopt.optimizer.learning.measured.observations import Observation
 
 REACH = 8.0
 """Standard deviations of the level over which limits of detection are integrated."""

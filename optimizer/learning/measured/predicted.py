@@ -17,14 +17,14 @@ from abscopt.models.tumor.repopulation import accelerated_days, log_growth
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.evaluation.observed import before_day, log_count
 from abscopt.optimizer.evaluation.systemic import systemic_state
-from abscopt.optimizer.learning.errors import CTDNA_PER_CM3, LEAST_CM3, NEUTROPHILS
+from abscopt.optimizer.learning.measured.errors import CTDNA_PER_CM3, LEAST_CM3, NEUTROPHILS
 from abscopt.optimizer.schedule import Schedule
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
     from abscopt.instances.schema import Instance
     from abscopt.models.arrays import FloatArray
-    from abscopt.optimizer.learning.observations import Observation
+    from abscopt.optimizer.learning.measured.observations import Observation
 
 
 def log_predicted(

@@ -17,8 +17,8 @@ from abscopt.instances.history.past import past_of
 from abscopt.instances.history.rests import continued, has_begun, rest_of
 from abscopt.instances.regimens import infusions
 from abscopt.instances.tables.calendar import course_days, date_of, is_machine_day, is_start_day
-from abscopt.optimizer.evaluation.infusion_days import closed_days, moved
-from abscopt.optimizer.evaluation.phases import phases_offer
+from abscopt.optimizer.evaluation.offered.infusion_days import closed_days, moved
+from abscopt.optimizer.evaluation.offered.phases import phases_offer
 
 if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
