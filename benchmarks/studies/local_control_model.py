@@ -6,8 +6,8 @@ Of a group g of sites, after BED10 D and t years,
 
 K_g the log clonogens before radiation (the library's density times a usual volume), R what
 accelerated repopulation adds during the course, ᾱ_g the mean alpha, e^{σx − σ²/2} its spread
-between patients, e^b, b ~ N(0, τ²), that between studies, and θ from `models/tumor/recurrence.py` with
-regrowth λ e^{ζy}, y ~ N(0, 1), of as many clonogens as there were before.
+between patients, e^b, b ~ N(0, τ²), that between studies, and θ from `models/tumor/recurrence.py`
+with regrowth λ e^{ζy}, y ~ N(0, 1), of as many clonogens as there were before.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ class MeanEqd2Limit(OrganLimit):
 
 
 class DoseByFractionsLimit(OrganLimit):
-    """A published table limit(n); unequal fractions by the Miner sum of `models.toxicity`.
+    """A published table limit(n); unequal fractions by the Miner sum of `models.organs.toxicity`.
 
     Some published maxima allow more per fraction in more fractions; a Miner sum cannot say that.
     Where one lesion alone loads the point, with equal fractions once a day, such a table is looked

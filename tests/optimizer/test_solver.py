@@ -247,7 +247,8 @@ def test_solving_leaves_stdout_to_the_caller() -> None:
 
 
 def test_output_buffered_before_the_first_solve_is_kept() -> None:
-    code = "print('before'); from abscopt.optimizer.highs.solver import canary; canary(); print('after')"
+    imported = "from abscopt.optimizer.highs.solver import canary"
+    code = f"print('before'); {imported}; canary(); print('after')"
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, check=True, text=True, timeout=60
     )

@@ -1,4 +1,4 @@
-"""Faults put in where answers of HiGHS enter: each wraps a function of `optimizer.solver`."""
+"""Faults put in where answers of HiGHS enter: each wraps a function of `optimizer.highs.solver`."""
 
 from __future__ import annotations
 

@@ -114,13 +114,13 @@ def export_programme(
     try:
         with clock.running("programme"):
             if whole or first:
-                candidates, kept, start = Candidates(instance), None, None
+                candidates, reduced, start = Candidates(instance), None, None
             else:
-                candidates, kept, start = stated(instance, wanted / 2, seed, clock)
+                candidates, reduced, start = stated(instance, wanted / 2, seed, clock)
             judge = Judge(instance)
-            part = wanted if kept is None else wanted / 2  # the other half is what was dropped
+            part = wanted if reduced is None else wanted / 2  # the other half is what was dropped
             answer = solve_single(
-                candidates, judge, part, seed, threads, clock, engine=engine, kept=kept,
+                candidates, judge, part, seed, threads, clock, engine=engine, kept=reduced,
                 start=start,
             )  # fmt: skip
             if answer.data is None and not answer.infeasible:
@@ -141,8 +141,8 @@ def export_programme(
     model = build(answer.data)
     matrix, position = matrix_of(model)
     data, choices = answer.data, None
-    if kept is not None:
-        choices = choices_kept(candidates, kept, data.columns)
+    if reduced is not None:
+        choices = choices_kept(candidates, reduced, data.columns)
     named = named_programme(data.candidates, data, model, matrix, position, choices)
     return Export(instance, named, answer, _statements(instance, answer, wanted, first))
 

@@ -60,7 +60,7 @@ class Choices:
     plans: list[str]
 
 
-def choices_kept(candidates: Candidates, kept: Kept, columns: Columns) -> Choices:
+def choices_kept(candidates: Candidates, reduced: Kept, columns: Columns) -> Choices:
     """Names that the choices which reductions left have in the whole case.
 
     Parameters
@@ -68,7 +68,7 @@ def choices_kept(candidates: Candidates, kept: Kept, columns: Columns) -> Choice
     candidates : of the whole case
     columns : of the programme of what is left
     """
-    whole, menus = columns_of(candidates), courses_kept(kept)
+    whole, menus = columns_of(candidates), courses_kept(reduced)
     names = column_names(candidates, whole)
     of_course = {
         (int(lesion), int(course)): name
@@ -79,7 +79,7 @@ def choices_kept(candidates: Candidates, kept: Kept, columns: Columns) -> Choice
         for lesion, course in zip(columns.lesion, columns.course, strict=True)
     ]
     plans = plan_names(candidates)
-    return Choices(named, [plans[k] for k in kept.plans.tolist()])
+    return Choices(named, [plans[k] for k in reduced.plans.tolist()])
 
 
 def named_programme(

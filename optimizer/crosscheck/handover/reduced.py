@@ -51,8 +51,8 @@ def stated(
     if result.schedule is not None and result.objective is not None:
         in_reserve = result.schedule, result.objective
     candidates = memory.candidates(instance)
-    kept, start = reduction(candidates, gap, seed, clock, in_reserve)
-    return candidates, kept, start
+    reduced, start = reduction(candidates, gap, seed, clock, in_reserve)
+    return candidates, reduced, start
 
 
 def assumptions(answer: ProgrammeAnswer, unit: str) -> tuple[str, ...]:

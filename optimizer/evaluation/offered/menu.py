@@ -150,17 +150,18 @@ def other_past(instance: Instance, schedule: Schedule) -> Iterator[str]:
     if past is None:
         return
     stated = {(f.day, f.lesion, f.slot): f for f in schedule.fractions if f.day < past.today}
-    given = {(day, name, slot): (gy, way) for day, name, gy, slot, way in past.fractions}
-    for key in sorted(stated.keys() | given.keys()):
+    received = {(day, name, slot): (gy, way) for day, name, gy, slot, way in past.fractions}
+    for key in sorted(stated.keys() | received.keys()):
         day, name, _ = key
         if key not in stated:
             yield f"{name}: the fraction of day {day} was given and is not in the schedule"
-        elif key not in given:
+        elif key not in received:
             yield f"{name}: no fraction was given on day {day}, which is before today"
         elif (
-            not _same(stated[key].dose_gy, given[key][0]) or stated[key].technique != given[key][1]
+            not _same(stated[key].dose_gy, received[key][0])
+            or stated[key].technique != received[key][1]
         ):
-            yield f"{name}: on day {day} {given[key][0]:g} Gy were given, not what is stated"
+            yield f"{name}: on day {day} {received[key][0]:g} Gy were given, not what is stated"
     infused = {(i.day, i.drug): i.dose_mg for i in schedule.infusions if i.day < past.today}
     before = {(day, drug): mg for day, drug, mg in past.doses}
     for place in sorted(infused.keys() | before.keys()):
@@ -173,8 +174,8 @@ def other_past(instance: Instance, schedule: Schedule) -> Iterator[str]:
             yield f"{drug}: on day {day} {before[place]:g} mg were given, not what is stated"
 
 
-def _same(one: float, other: float) -> bool:
-    return math.isclose(one, other, rel_tol=1e-9)
+def _same(amount: float, stated: float) -> bool:
+    return math.isclose(amount, stated, rel_tol=1e-9)
 
 
 def _on_menu(dose: float, levels: tuple[float, ...]) -> bool:

@@ -42,11 +42,11 @@ class Counted:
 
     def notice(self, values: FloatArray) -> None:
         """Count the lowest of some values (members,), `tail_reach` times what the tail holds."""
-        most = self.risk.most
-        if most is None or self.all_count:
+        shares = self.risk.most
+        if shares is None or self.all_count:
             return
         order = np.argsort(values - self.risk.offset, kind="stable")
-        caps = most[order]
+        caps = shares[order]
         within = np.cumsum(caps) - caps < settings.CURRENT.tail_reach
         self.members = np.union1d(self.members, order[within & (caps > 0.0)])
 

@@ -38,7 +38,7 @@ def greatest_kill(candidates: Candidates, plans: PlanIds) -> FloatArray:
 
 
 def most_released(instance: Instance, lesion: Lesion, menu: Menu) -> float:
-    """What all fractions of a course release together at most, in the unit of `models.immune`.
+    """What all fractions of a course release together at most, as in `models.immunity.immune`.
 
         scale V^exponent (greatest gate) (greatest node factor) e^(g T) (1 + repeat (n - 1))
 

@@ -145,8 +145,8 @@ class Shapes:
                 instance.objective, nodes[s], burden, share[s], kill
             )
         for s, burden_limit in self.tabulated.candidates.controlled.items():
-            kept = controllable(nodes[s], local[s], share[s], kill[:, -1], burden_limit)
-            total[~kept] = -np.inf
+            held = controllable(nodes[s], local[s], share[s], kill[:, -1], burden_limit)
+            total[~held] = -np.inf
         return total
 
     def timings(self, row: IntArray, threshold: Callable[[], float]) -> Iterator[CourseRows]:
