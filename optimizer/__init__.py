@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from abscopt.optimizer.evaluation import evaluate
     from abscopt.optimizer.feasibility.explanation import explain, explain_lesion
     from abscopt.optimizer.fronts.pareto import frontier
+    from abscopt.optimizer.fronts.tradeoff import pareto
     from abscopt.optimizer.learning.update import update
     from abscopt.optimizer.memory import Memory
     from abscopt.optimizer.near.alternatives import alternatives
@@ -46,6 +47,7 @@ __all__ = [
     "explain",
     "explain_lesion",
     "frontier",
+    "pareto",
     "read_log",
     "read_store",
     "replan",
@@ -75,6 +77,7 @@ WHERE = {
     "explain": "feasibility.explanation",
     "explain_lesion": "feasibility.explanation",
     "frontier": "fronts.pareto",
+    "pareto": "fronts.tradeoff",
     "read_log": "results.reading.log_read",
     "read_store": "sweeps.read",
     "replan": "replanning.replan",

@@ -21,6 +21,8 @@ MODULES = sorted(
     [ROOT / "cli.py", *(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))]
 )
 MOST_LINES = 400
+MOST_MODULES = 12
+"""Of a folder, `__init__` not counted."""
 VAGUE = {"utils", "util", "helpers", "helper", "common", "base", "manager", "managers", "misc"}
 
 
@@ -77,6 +79,12 @@ def offenders(modules: Iterable[Path], rule: Callable[[Path], object]) -> dict[s
 def beyond(names: set[str], *known: str) -> set[str]:
     """Our own modules that are in none of some rooms."""
     return {name for name in names if not name.startswith(known)}
+
+
+def test_no_room_is_crowded() -> None:
+    folders = sorted({module.parent for module in MODULES})
+    sizes = {place(f): sum(p.name != "__init__.py" for p in f.glob("*.py")) for f in folders}
+    assert {folder: size for folder, size in sizes.items() if size > MOST_MODULES} == {}
 
 
 def test_models_know_numpy_and_each_other_only() -> None:

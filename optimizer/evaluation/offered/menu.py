@@ -157,9 +157,8 @@ def other_past(instance: Instance, schedule: Schedule) -> Iterator[str]:
             yield f"{name}: the fraction of day {day} was given and is not in the schedule"
         elif key not in received:
             yield f"{name}: no fraction was given on day {day}, which is before today"
-        elif (
-            not _same(stated[key].dose_gy, received[key][0])
-            or stated[key].technique != received[key][1]
+        elif not _same(stated[key].dose_gy, received[key][0]) or (
+            stated[key].technique != received[key][1]
         ):
             yield f"{name}: on day {day} {received[key][0]:g} Gy were given, not what is stated"
     infused = {(i.day, i.drug): i.dose_mg for i in schedule.infusions if i.day < past.today}
