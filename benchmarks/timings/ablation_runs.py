@@ -29,6 +29,8 @@ ROOMS: dict[str, ModuleType] = {
     "programme": programme,
     "ensemble": ensemble,
 }
+FRONTS = {"front": "toxicity", "front-visits": "visits"}
+"""Measure by what a case is tried by."""
 MEMBERS, WORST, POINTS = 5, "cvar:0.4", 5
 LOADED_ONCE = [
     "abscopt.optimizer.ensemble.decide",
@@ -93,8 +95,8 @@ def _solved(case: Case, limit: float) -> Run:
         schedule = None if best.answer is None else best.answer.schedule
         seconds, nodes, status = time.process_time() - begin, best.nodes, best.status
         return Run(seconds, nodes, status, repr((status, best.objective, best.bound, schedule)))
-    if case.by == "front":
-        points = [point for _, point in pareto(instance, "toxicity", count=POINTS).points]
+    if case.by in FRONTS:
+        points = [point for _, point in pareto(instance, FRONTS[case.by], count=POINTS).points]
         seconds, nodes = time.process_time() - begin, sum(point.solver.nodes for point in points)
         answers = [(p.status, p.objective, p.bound, p.schedule) for p in points]
         return Run(seconds, nodes, " ".join(sorted({p.status for p in points})), repr(answers))

@@ -248,6 +248,21 @@ class Candidates:
         return self.parts.effects.plans_at_once
 
     @cached_property
+    def kept_alone(self) -> tuple[BoolArray, ...]:
+        """Per lesion: (patterns,) whether the days of one course keep the limits by themselves."""
+        return tuple(
+            np.all([limit.kept_alone(table.menu.patterns) for limit in self.on_courses], axis=0)
+            & np.ones(len(table.menu.patterns.count), dtype=bool)
+            for table in self.lesions
+        )
+
+    @cached_property
+    def most_days(self) -> int | None:
+        """Days with fractions that any schedule may have at most; None where no limit says so."""
+        most = (limit.most_days(self) for limit in self.on_courses)
+        return min((days for days in most if days is not None), default=None)
+
+    @cached_property
     def demanding(self) -> BoolArray:
         """(lesion tables,) lesions that must be irradiated."""
         return np.array([must_be_irradiated(self.instance, t) for t in self.lesions], bool)

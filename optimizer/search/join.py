@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -10,6 +11,11 @@ from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.progress import tick
 
 BINS = 400
+COUNTED = 50_000
+"""Rows formed at once where they are counted only: some MB."""
+
+Pairs = Mapping[tuple[int, int], IntArray]
+"""By two lesions i > j: (courses of i, courses of j), below 0 for those that do not go together."""
 
 
 def count_at_most(losses: list[FloatArray], slack: float) -> float:
@@ -24,6 +30,23 @@ def count_at_most(losses: list[FloatArray], slack: float) -> float:
     return float(total.sum())
 
 
+def count_joined(
+    losses: list[FloatArray],
+    loads: list[FloatArray],
+    right: FloatArray,
+    slack: float,
+    pairs: Pairs,
+    most: float,
+) -> float:
+    """Number of rows that `joined` yields; infinite beyond `most`."""
+    count = 0
+    for rows in joined(losses, loads, right, slack, COUNTED, pairs):
+        count += len(rows)
+        if count > most:
+            return math.inf
+    return float(count)
+
+
 def every_row(choices: Sequence[IntArray]) -> IntArray:
     """(combinations, lesions) every combination of some choices per lesion."""
     grid = np.meshgrid(*choices, indexing="ij")
@@ -36,6 +59,7 @@ def joined(
     right: FloatArray,
     slack: float,
     chunk: int,
+    pairs: Pairs | None = None,
 ) -> Iterator[IntArray]:
     """Rows of positions with summed loss <= slack and summed loads <= right, in chunks.
 
@@ -44,6 +68,7 @@ def joined(
     losses : per lesion (courses,), each >= 0
     loads : per lesion (courses, rows)
     right : (rows,)
+    pairs : which courses of two lesions go together; None for all
     """
     order = [np.argsort(loss, kind="stable") for loss in losses]
     ordered = [loss[o] for loss, o in zip(losses, order, strict=True)]
@@ -52,17 +77,18 @@ def joined(
         [np.cumsum(floor[::-1], axis=0)[::-1][1:], np.zeros((1, len(right)))]
     )
     start = (np.zeros((1, 0), dtype=np.int64), np.zeros(1), np.zeros((1, len(right))))
-    yield from _deeper(0, start, order, ordered, loads, right + 1e-9, least_later, slack, chunk)
+    joining = order, ordered, loads, right + 1e-9, least_later, pairs or {}
+    yield from _deeper(0, start, joining, slack, chunk)
+
+
+Joining = tuple[list[IntArray], list[FloatArray], list[FloatArray], FloatArray, FloatArray, Pairs]
+"""Order and losses of courses by depth, loads, right-hand sides, least loads to come, pairs."""
 
 
 def _deeper(
     depth: int,
     partial: tuple[IntArray, FloatArray, FloatArray],
-    order: list[IntArray],
-    ordered: list[FloatArray],
-    loads: list[FloatArray],
-    right: FloatArray,
-    least_later: FloatArray,
+    joining: Joining,
     slack: float,
     chunk: int,
 ) -> Iterator[IntArray]:
@@ -73,6 +99,7 @@ def _deeper(
     with `rest` (depths, rows) the least loads of all further lesions. Courses are in `ordered` by
     loss, so that those within the slack are the first.
     """
+    order, ordered, loads, right, least_later, pairs = joining
     rows, spent, load = partial
     if depth == len(order):
         if len(rows):
@@ -89,6 +116,10 @@ def _deeper(
         parent = np.repeat(np.arange(begin, stop), count)
         offset = np.arange(len(parent)) - np.repeat(np.cumsum(count) - count, count)
         child = order[depth][offset]
+        for earlier in range(depth):
+            if (depth, earlier) in pairs:
+                beside = pairs[depth, earlier][child, rows[parent, earlier]] >= 0
+                parent, child, offset = parent[beside], child[beside], offset[beside]
         total = load[parent] + loads[depth][child]
         fitting = (total + least_later[depth] <= right).all(axis=1)
         parent, child, offset = parent[fitting], child[fitting], offset[fitting]
@@ -97,7 +128,5 @@ def _deeper(
             spent[parent] + ordered[depth][offset],
             total[fitting],
         )
-        yield from _deeper(
-            depth + 1, deeper, order, ordered, loads, right, least_later, slack, chunk
-        )
+        yield from _deeper(depth + 1, deeper, joining, slack, chunk)
         begin = stop

@@ -18,6 +18,8 @@ from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.ids import CourseRows, PlanId
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from abscopt.instances.limits import Exposure
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.menus.courses import Patterns
@@ -136,6 +138,20 @@ class OrganLoad(LimitLoad[OnOrgan]):
     def use_of_daily_dose(self, dose_gy: FloatArray) -> FloatArray:
         """f, the load of one day by its dose in Gy, where `of_daily_dose`."""
         raise NotImplementedError
+
+    def of_shared_day(
+        self, instance: Instance, beams: Sequence[Beam], gy: Sequence[FloatArray]
+    ) -> FloatArray:
+        """(n,) what a day that some lesions share adds to their loads at least: sum F d d'.
+
+        Parameters
+        ----------
+        beams, gy : of each lesion, Gy of each of its fractions (n,)
+        """
+        total = np.zeros(len(gy[0]))
+        for i, j in itertools.combinations(range(len(beams)), 2):
+            total += self.cross_factor(instance, beams[i], beams[j], 0) * gy[i] * gy[j]
+        return total
 
     def add_shared_days(
         self, tabulated: Tabulated, rows: CourseRows, column: int, loads: FloatArray
@@ -274,6 +290,14 @@ class CourseLoad(LimitLoad[AnyOf]):
     @property
     def most_fractions(self) -> int | None:
         """Most fractions of one lesion, one a day, if the limit says so."""
+        return None
+
+    def kept_alone(self, patterns: Patterns) -> BoolArray:
+        """(patterns,) whether the days of one course keep the limit, as far as it shows."""
+        return np.ones(len(patterns.count), dtype=bool)
+
+    def most_days(self, candidates: Candidates) -> int | None:
+        """Days with fractions that any schedule may have at most, if the limit says so."""
         return None
 
     def kept_on_days(self, dosed: BoolArray) -> BoolArray:

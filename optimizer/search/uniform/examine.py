@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from abscopt.optimizer.candidates.by_rows import values_of_rows
 from abscopt.optimizer.candidates.reduction import site_caps
 from abscopt.optimizer.candidates.tabulated import Tabulated
-from abscopt.optimizer.ids import CourseIds
+from abscopt.optimizer.ids import CourseIds, CourseRows, KindIds, PlanIds
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.infeasible import farkas_prices
 from abscopt.optimizer.search.uniform.bounds.plan_set import PlanSet
@@ -146,11 +147,18 @@ class Examiner:
     def _combined(self, node: Node) -> bool:
         """Bound a node by its combinations of kinds, and split what stays; False if it has many."""
         dual, threshold = node.dual, self.tree.threshold
-        if not self.spread:
+        if not self.spread and dual.set.together is None:
             return False
         cells = node.cells.take_above(threshold - BOUND_SAFETY)
         if not len(cells):
             return True
+        if dual.set.together is not None and self.untried and (cells.by >= 0).all():
+            self.untried = False
+            self._try_best(node, cells)
+            threshold = self.tree.threshold
+            cells = cells.take_above(threshold - BOUND_SAFETY)
+            if not len(cells):
+                return True
         combinations = Combinations(dual, node.alive, cells, threshold)
         if combinations.count > settings.CURRENT.combinations:
             return False
@@ -160,6 +168,11 @@ class Examiner:
         if not len(cells):
             return True
         self.tree.lower(cells.top + BOUND_SAFETY)
+        if dual.set.calendars is not None:
+            alive = self._on_calendars(dual, alive, combinations)
+            cells = cells.take_above(self.tree.threshold - BOUND_SAFETY)
+            if not len(cells) or not all(mask.any() for mask in alive):
+                return True
         node = Node(dual, alive, cells, (), node.branch)
         several = len(dual.set.plans) > 1
         if self.recalled and several and self._plan_by_plan(node, combinations):
@@ -170,6 +183,64 @@ class Examiner:
         else:
             self._leaf(node, None, few=True)
         return True
+
+    def _try_best(self, node: Node, cells: Cells) -> None:
+        """Look for schedules among the best combinations that a cap on days leaves.
+
+        Of those within a part of the slack that the threshold leaves, the least that holds some.
+        """
+        dual, threshold = node.dual, self.tree.threshold
+        top = Combinations(dual, node.alive, cells, threshold).top
+        for doublings in reversed(range(settings.CURRENT.best_doublings + 1)):
+            lowered = top - (top - threshold) / 2**doublings
+            combinations = Combinations(dual, node.alive, cells, lowered)
+            if combinations.count > settings.CURRENT.combinations:
+                break
+            combinations.bounded(self.clock)
+            before = self.state.value
+            best = combinations.best()
+            for _, kinds in itertools.islice(best, settings.CURRENT.best_combinations):
+                self._decided(dual, kinds)
+            if self.state.value > before:
+                break
+
+    def _on_calendars(self, dual: Dual, alive: Alive, combinations: Combinations) -> Alive:
+        """Kinds of combinations above the threshold whose calendars were too many to be valued."""
+        remaining = tuple(np.zeros_like(mask) for mask in alive)
+        spent = 0
+        for bound, kinds in combinations.best():
+            if bound <= self.tree.threshold:
+                break
+            check(self.clock)
+            valued = None
+            if spent < settings.CURRENT.calendars_valued:
+                valued = self._decided(dual, kinds)
+            spent += valued or 0
+            if valued is None:
+                for mask, kind in zip(remaining, kinds, strict=True):
+                    mask[kind] = True
+        return remaining
+
+    def _decided(self, dual: Dual, kinds: list[KindIds]) -> int | None:
+        """Value one kind for each lesion on all of its calendars under all plans; how many.
+
+        None where calendars are too many.
+        """
+        candidates, calendars = dual.set.candidates, dual.set.calendars
+        rows = None if calendars is None else calendars.timings(kinds)
+        if rows is None:
+            return None
+        plans = dual.set.plans
+        if not len(rows):
+            return 0
+        value = values_of_rows(candidates, PlanIds(np.array(plans)), rows)
+        value -= np.array([candidates.plan_cost(k) for k in plans])[:, None]
+        for number in np.argsort(-value.max(axis=1), kind="stable").tolist():
+            above = value[number] + BOUND_SAFETY > self.tree.threshold
+            if above.any():
+                timed, tabulated = CourseRows(rows[above]), Tabulated(candidates, plans[number])
+                self.state.decide(tabulated, timed, tabulated.value(timed), self.tree.gap)
+        return value.size
 
     def _plan_by_plan(self, node: Node, combinations: Combinations) -> bool:
         """Keep the plans that stay above the threshold by themselves; False if all may.

@@ -79,6 +79,15 @@ class Settings:
         itself: with the tangents some 50 MB.
     best_combinations : [combinations of kinds] of which schedules are looked for before plans that
         they leave are searched: 30 ms each, where a search is seconds.
+    best_doublings : [doublings] of the slack, up to all of it, in which such combinations are
+        looked for under a cap on days: a look costs some hundredths of a second.
+    joined_calendars : [calendars] of some blocks formed at once, up to which they are looked at:
+        a few tenths of a second, 60 MB.
+    most_calendars : [calendars] of some blocks that are kept: 1 MB.
+    calendar_tangents : [tangents] of ln G of which one counts on calendars: every one would take
+        four times as long, and what they leave is valued exactly.
+    calendars_valued : [schedules] valued on calendars in one node, a second or two; what is left is
+        split.
     course_limit : [combinations of courses] valued outright instead of by kinds first: half and
         double give the same answer in as many nodes.
     most_timings : [timings] of one box that are valued, some ten seconds; a box with more is split.
@@ -191,6 +200,11 @@ class Settings:
     combination_tangents: int = 17
     screened: int = 200_000
     best_combinations: int = 4
+    best_doublings: int = 4
+    most_calendars: int = 20_000
+    joined_calendars: int = 1_000_000
+    calendar_tangents: int = 4
+    calendars_valued: int = 3_000_000
     course_limit: float = 2e5
     most_timings: int = 3_000_000
     few_timings: int = 100_000

@@ -13,6 +13,7 @@ from abscopt.optimizer.candidates.limits.protocol import CourseLoad
 from abscopt.optimizer.ids import CourseRows
 
 if TYPE_CHECKING:
+    from abscopt.optimizer.candidates.menus.courses import Patterns
     from abscopt.optimizer.candidates.tabulated import Tabulated
 
 CHUNK = 20_000
@@ -75,6 +76,13 @@ class CalendarLoad(CourseLoad[LogisticsLimit]):
             return np.ones(dosed.shape[1], dtype=bool)
         within: BoolArray = self.number_on_days(dosed) <= self.limit.cap
         return within
+
+    def kept_alone(self, patterns: Patterns) -> BoolArray:
+        """(patterns,) within a hard cap: courses of other lesions only add."""
+        if not self.hard:
+            return np.ones(len(patterns.count), dtype=bool)
+        window = self.limit.days(patterns.incidence.shape[1])
+        return self.kept_on_days(patterns.incidence[None, :, window.start : window.stop] > 0)
 
     @property
     def counts_freely(self) -> bool:

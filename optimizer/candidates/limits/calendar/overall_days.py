@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.models.arrays import FloatArray
+from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.candidates.limits.calendar.counted import CalendarLoad
 from abscopt.optimizer.ids import CourseRows
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.limits.protocol import CourseProgramme
+    from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.candidates.tabulated import Tabulated
 
 
@@ -29,6 +30,23 @@ class OverallDays(CalendarLoad):
             last = np.where(treated, np.maximum(last, end), last)
             first = np.where(treated, np.minimum(first, begin), first)
         return np.where(last >= 0, last - first + 1, 0).astype(float)
+
+    def number_on_days(self, dosed: BoolArray) -> IntArray:
+        """(n,) last - first + 1; 0 without a fraction."""
+        busy: BoolArray = np.asarray(dosed.any(axis=0))
+        first, last = busy.argmax(axis=1), busy.shape[1] - 1 - busy[:, ::-1].argmax(axis=1)
+        number: IntArray = np.where(np.asarray(busy.any(axis=1)), last - first + 1, 0)
+        return number
+
+    def most_days(self, candidates: Candidates) -> int | None:
+        """Most days, in so many days in a row, on which some course has a fraction."""
+        cap = self.limit.cap
+        if not self.hard or cap is None:
+            return None
+        days = [table.menu.patterns.incidence.any(axis=0) for table in candidates.lesions]
+        before = np.concatenate([[0], np.cumsum(np.any(days, axis=0))])
+        ends = np.minimum(np.arange(len(before)) + cap, len(before) - 1)
+        return int((before[ends] - before).max())
 
     def state(self, programme: CourseProgramme) -> None:
         """E - S + 1 <= cap with S + (T - first_c) x[s, c] <= T, E >= last_c x[s, c]."""

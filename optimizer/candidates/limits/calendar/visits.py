@@ -12,6 +12,7 @@ from abscopt.optimizer.ids import CourseRows
 
 if TYPE_CHECKING:
     from abscopt.optimizer.candidates.limits.protocol import CourseProgramme
+    from abscopt.optimizer.candidates.table import Candidates
     from abscopt.optimizer.candidates.tabulated import Tabulated
 
 
@@ -19,6 +20,10 @@ class Visits(CappedDays):
     """No rows of courses alone: lesions may share a visit."""
 
     measure = "visits"
+
+    def most_days(self, candidates: Candidates) -> int | None:
+        """The cap, where it is hard and of all days."""
+        return self.limit.cap if self.hard and not self.limit.windowed else None
 
     def number(self, tabulated: Tabulated, rows: CourseRows) -> FloatArray:
         """(schedules,) days of the window with any fraction."""

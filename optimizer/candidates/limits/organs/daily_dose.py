@@ -14,6 +14,8 @@ from abscopt.optimizer.candidates.limits.protocol import CAP, OnOrgan, OrganLoad
 from abscopt.optimizer.ids import CourseIds, CourseRows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.candidates.menus.loads import Beam
     from abscopt.optimizer.candidates.table import LesionTable
@@ -43,6 +45,20 @@ class DailyDoseLoad(OrganLoad[OnOrgan]):
         """(n,) f(R m D)."""
         dose = self.dose_at(instance, beam, dose_gy, day)
         return self.use_of_daily_dose(self.enhancement(instance, sensitized) * beam[2] * dose)
+
+    def of_shared_day(
+        self, instance: Instance, beams: Sequence[Beam], gy: Sequence[FloatArray]
+    ) -> FloatArray:
+        """(n,) f(sum D) - sum f(D), infinite beyond a table; nothing where days may be enhanced."""
+        if self.enhancement(instance, True) != 1.0:
+            return np.zeros(len(gy[0]))
+        doses = [
+            beam[2] * self.dose_at(instance, beam, each, 0)
+            for beam, each in zip(beams, gy, strict=True)
+        ]
+        together = self.use_of_daily_dose(np.sum(doses, axis=0))
+        alone = sum(np.where(together < np.inf, self.use_of_daily_dose(dose), 0) for dose in doses)
+        return np.asarray(together - alone)
 
     def add_shared_days(
         self, tabulated: Tabulated, rows: CourseRows, column: int, loads: FloatArray

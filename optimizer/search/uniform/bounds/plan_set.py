@@ -7,6 +7,7 @@ effect per unit of release, the least lymphocyte loss.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,7 @@ from abscopt.optimizer.candidates.systemic.plans import allowed_patterns
 from abscopt.optimizer.ids import PlanId, PlanIds
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.uniform import settings
+from abscopt.optimizer.search.uniform.bounds.calendars import MOST_LESIONS, Calendars
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
 from abscopt.optimizer.search.uniform.bounds.pricing import (
     ByPattern,
@@ -31,6 +33,7 @@ from abscopt.optimizer.search.uniform.bounds.pricing import (
     joined_patterns,
 )
 from abscopt.optimizer.search.uniform.bounds.rows import Rows, rows_of
+from abscopt.optimizer.search.uniform.bounds.together import Together, together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,6 +150,7 @@ class PlanSet:
         self.plans = plans
         self.family: tuple[PlanId, ...] = plans if whole is None else whole.family
         same = whole is not None and whole.candidates is candidates
+        self.whole: PlanSet | None = whole if same else None
         rows = whole.rows if whole is not None and same else None
         self.remembered: BestOfSets | None = whole.remembered if whole and same else remembered
         self.rows: Rows = rows_of(candidates, plans, self.family, rows)
@@ -169,6 +173,21 @@ class PlanSet:
         self._unit: dict[tuple[int, int, OwnLoss], FloatArray] = {}
         self.courses = tuple(self._lesion(s) for s in range(len(candidates.lesions)))
 
+    @cached_property
+    def together(self) -> Together | None:
+        """Which kinds of two lesions go together under a cap on days; None without a cap."""
+        if self.whole is not None:
+            return self.whole.together
+        return together(self.candidates, self.plans[0])
+
+    @cached_property
+    def calendars(self) -> Calendars | None:
+        """Which days lesions may share under a cap on days; None without a cap."""
+        if self.whole is not None:
+            return self.whole.calendars
+        coupled = sum(len(table.menu) > 1 for table in self.candidates.lesions) <= MOST_LESIONS
+        return Calendars(self, self.together) if self.together is not None and coupled else None
+
     @property
     def usable(self) -> Alive:
         """Per lesion (kinds,) whether some course of the kind is allowed."""
@@ -184,7 +203,8 @@ class PlanSet:
         by_days, shared = self.rows.by_days[s], self.shared[s]
         blocks = shared.kinds.blocks
         days = np.concatenate([by_days[block.way][block.patterns] for block in blocks])
-        patterns, dead = replace(best.patterns, days=days), self._dead(s, best.fits)
+        fits = best.fits & self.candidates.kept_alone[s]
+        patterns, dead = replace(best.patterns, days=days), self._dead(s, fits)
         return LesionPricing(shared, patterns, dead, best.dense, self.rows.by_kind[s])
 
     def _best_of(self, s: int) -> _Best:
@@ -237,7 +257,7 @@ class PlanSet:
     def _dead(self, s: int, patterns_fit: BoolArray) -> list[BoolArray | None]:
         """Per block (K, P) pairs that no plan allows; None if all are allowed.
 
-        dead[k, p] = not (load_k within the caps and some plan allows p), or missing from the menu,
+        dead[k, p] = not (load_k within the caps and p kept by itself and by some plan), or missing,
         or not reached; 'no course' is never dead for its load. With exposures each plan's own state
         counts.
         """
@@ -250,7 +270,7 @@ class PlanSet:
         masks: list[BoolArray | None] = []
         for block in kinds.blocks:
             if candidates.exposures:
-                dead = ~open_[block.course]
+                dead = ~(open_[block.course] & patterns_fit[block.patterns])
             else:
                 dead = ~(fits[block.kinds, None] & patterns_fit[block.patterns])
             if block.missing is not None:

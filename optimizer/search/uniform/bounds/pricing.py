@@ -168,6 +168,15 @@ class LesionPricing:
         by_kind -= self.by_kind.charged(priced.rows)
         return by_kind
 
+    def by_pattern(self, block: int, kinds: KindIds, prices: Sequence[DualPrices]) -> FloatArray:
+        """(m, kinds, P) terms of some kinds of one block under its patterns; -inf for others."""
+        source = self.blocks[block].source
+        inside = np.flatnonzero(self.block_of[kinds] == block)
+        terms = np.full((len(prices), len(kinds), len(source.patterns)), -np.inf)
+        rows = np.searchsorted(source.kinds, kinds[inside])
+        terms[:, inside] = _LagrangianTerms(self, prices).of(self.blocks[block], rows)
+        return terms
+
     def least_rows(self, kinds: KindIds) -> FloatArray:
         """(n, rows) least load of some kinds in each row, over the patterns of their blocks."""
         days = [self.patterns.days[block.days].min(axis=0) for block in self.blocks]

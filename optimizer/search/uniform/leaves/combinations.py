@@ -12,18 +12,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from abscopt.models.arrays import BoolArray, FloatArray, IntArray
 from abscopt.optimizer.ids import KindIds
-from abscopt.optimizer.search.join import count_at_most, joined
+from abscopt.optimizer.search.join import count_at_most, count_joined, joined
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.prices import DualPrices
 from abscopt.optimizer.search.uniform.leaves.leaf import BOUND_SAFETY, check
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from abscopt.optimizer.progress import Clock
     from abscopt.optimizer.search.uniform.bounds.bound import Dual
     from abscopt.optimizer.search.uniform.bounds.levels.cells import Cells
@@ -42,6 +45,8 @@ class Combinations:
     kinds : per lesion (n,) kinds that count
     loss : per lesion (n,) by how much a kind's value at the box's upper end falls short of the best
     slack : summed losses that leave a combination above the threshold
+    loads, right : per lesion (n, rows) least loads of kinds, and what hard rows allow
+    pairs : which kinds of two lesions go together under a cap on days; None without a cap
     above : (n, lesions) combinations that `bounded` left, as places among the kinds
     """
 
@@ -60,16 +65,28 @@ class Combinations:
             self.slack += top
             self.kinds.append(kinds)
             self.loss.append(top - value)
+        self.top = self.slack + threshold
         for s, loss in enumerate(self.loss):
             near = loss <= self.slack
             self.kinds[s], self.loss[s] = self.kinds[s][near], loss[near]
+        rows = dual.set.rows
+        self.right = np.where(rows.family < 0, rows.right, np.inf)
+        self.loads = [
+            courses.least_rows(kinds)
+            for courses, kinds in zip(dual.set.courses, self.kinds, strict=True)
+        ]
+        together = dual.set.together
+        self.pairs = None if together is None else together.most_shared(self.kinds)
 
-    @property
+    @cached_property
     def count(self) -> float:
-        """At most so many combinations are within the slack."""
+        """At most so many combinations are within the slack; infinite where they are too many."""
         if not all(len(kinds) for kinds in self.kinds):
             return 0.0
-        return count_at_most(self.loss, self.slack)
+        count, most = count_at_most(self.loss, self.slack), settings.CURRENT.combinations
+        if count <= most or not self.pairs:
+            return count
+        return count_joined(self.loss, self.loads, self.right, self.slack, self.pairs, most)
 
     def bounded(self, clock: Clock) -> tuple[Cells, Alive]:
         """The cells, each bounded by the combinations that may reach it, and the kinds above.
@@ -84,10 +101,11 @@ class Combinations:
             self._state()
             log_low = np.log(cells.low) - ROUNDING
             chunk = settings.CURRENT.combination_chunk
-            for rows in joined(self.loss, self.loads, self.right, self.slack, chunk):
+            for rows in joined(self.loss, self.loads, self.right, self.slack, chunk, self.pairs):
                 check(clock)
                 log_kill = self._log_kill(rows)
                 value = self.value(rows, log_kill)
+                self._on_calendars(rows, log_kill, value)
                 above = np.zeros(len(rows), dtype=bool)
                 for i, low in enumerate(log_low):
                     inside = (log_kill >= low).all(axis=1)
@@ -99,6 +117,37 @@ class Combinations:
                     mask[self.kinds[s][rows[above, s]]] = True
         return replace(cells, bound=np.minimum(cells.bound, bound + BOUND_SAFETY)), alive
 
+    def _on_calendars(self, rows: IntArray, log_kill: FloatArray, value: FloatArray) -> None:
+        """Lower effect and value of combinations above the threshold to those of calendars.
+
+        ln Z <= min_l [ ln G_l - 1 + ground/G_l - chemo + max_calendar sum_s term_s[h, l] ]
+        """
+        calendars, above = self.dual.set.calendars, value + BOUND_SAFETY > self.threshold
+        if calendars is None or not above.any():
+            return
+        rows, levels = rows[above], self.coarse_levels
+        most = calendars.most(rows, self.kinds, self.coarse)
+        suited, lower = (most > -np.inf).all(axis=1), log_kill[above]
+        if levels.size:
+            most = most.reshape(len(rows), *levels.shape)
+            offset = levels - 1.0 + self.dual.ground[:, None] * np.exp(-levels)
+            lower = np.minimum(lower, (most + offset - self.dual.set.chemo).min(axis=2))
+        worth = np.full(len(rows), -np.inf)
+        worth[suited] = self.value(rows[suited], lower[suited])
+        log_kill[above], value[above] = lower, worth
+
+    def best(self) -> Iterator[tuple[float, list[KindIds]]]:
+        """Combinations that `bounded` left, one kind for each lesion, by falling bound."""
+        if not len(self.above):
+            return
+        log_kill = self._log_kill(self.above)
+        value = self.value(self.above, log_kill)
+        self._on_calendars(self.above, log_kill, value)
+        for i in np.argsort(-value, kind="stable").tolist():
+            row = self.above[i]
+            chosen = [KindIds(k[[place]]) for k, place in zip(self.kinds, row, strict=True)]
+            yield float(value[i]) + BOUND_SAFETY, chosen
+
     def inside(self, log_kill: FloatArray) -> BoolArray:
         """(n,) whether effects of at most ln Z (n, horizons) reach some cell."""
         log_low = np.log(self.cells.low) - ROUNDING
@@ -106,14 +155,12 @@ class Combinations:
         return np.asarray(by_cell.max(axis=1))
 
     def _state(self) -> None:
-        """Loads of kinds, what they put into the effect, and their values at levels of it.
+        """What kinds put into the effect, and their values at levels of it.
 
-        term[s][k, h, l] = max_p (g[k, p, h] / G[h, l] - a_p) over the allowed timings p, of which
-        the least load in each row counts; value[s][h][j, k] at z[h, j], both grids geometric.
+        term[s][k, h, l] = max_p (g[k, p, h] / G[h, l] - a_p) over the allowed timings p;
+        value[s][h][j, k] at z[h, j], both grids geometric.
         """
         plans, count = self.dual.set, settings.CURRENT.combination_levels
-        hard = plans.rows.family < 0
-        self.right = np.where(hard, plans.rows.right, np.inf)
         self.log_kills = np.linspace(np.log(self.low), np.log(self.high), count, axis=1)
         spread = plans.chemo + sum(courses.most_loss for courses in plans.courses)
         tangents = settings.CURRENT.combination_tangents
@@ -125,9 +172,13 @@ class Combinations:
             for h, unit in enumerate(np.eye(horizons))
             for j in range(tangents)
         ]
-        self.loads, self.terms, self.values = [], [], []
+        step = settings.CURRENT.calendar_tangents
+        self.coarse_levels = self.log_levels[:, ::step]
+        self.coarse = [y for i, y in enumerate(prices) if i % tangents % step == 0]
+        if not prices:
+            self.coarse = [DualPrices(np.zeros(rows), np.zeros(0), np.zeros(0), 0.0)]
+        self.terms, self.values = [], []
         for s, (courses, kinds) in enumerate(zip(plans.courses, self.kinds, strict=True)):
-            self.loads.append(courses.least_rows(kinds))
             mask = np.zeros(len(courses.kinds), dtype=bool)
             mask[kinds] = True
             term = courses.terms(prices, mask)[:, kinds] if prices else np.zeros((0, len(kinds)))

@@ -17,7 +17,7 @@ from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.optimizer.candidates.table import CAP
 from abscopt.optimizer.ids import CourseIds, CourseRows, KindIds, PlanId
 from abscopt.optimizer.progress import Stopped
-from abscopt.optimizer.search.join import count_at_most, joined
+from abscopt.optimizer.search.join import count_at_most, count_joined, joined
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.grounds import Grounds
 from abscopt.optimizer.search.uniform.bounds.levels.cells import Cells, halved, joined_cells
@@ -210,7 +210,7 @@ class Leaf:
         if not all(len(kinds) for kinds in kinds_within):
             return True
         near_losses = [loss[k] for loss, k in zip(losses, kinds_within, strict=True)]
-        too_many = count_at_most(near_losses, slack) > settings.CURRENT.join_limit
+        too_many = self._too_many(kinds_within, near_losses, slack)
         dateable = sum(len(k) for k in kinds_within) <= settings.CURRENT.date_courses
         if too_many and not (self.dated and dateable):
             return False
@@ -243,6 +243,17 @@ class Leaf:
                 or self._kinds(courses, course_losses, low, high, slack, timing_limit)
             )
         return True
+
+    def _too_many(self, kinds: list[KindIds], losses: list[FloatArray], slack: float) -> bool:
+        """Whether more combinations of kinds are within the slack than are joined."""
+        most, together = settings.CURRENT.join_limit, self.dual.set.together
+        if count_at_most(losses, slack) <= most:
+            return False
+        if together is None:
+            return True
+        loads = [self.tabulated.loads[s][k] for s, k in enumerate(kinds)]
+        pairs = together.most_shared(kinds)
+        return count_joined(losses, loads, self.right, slack, pairs, most) > most
 
     def _dates_first(self) -> bool:
         """Whether an integer programme decides days before timings are valued one by one.
@@ -317,8 +328,9 @@ class Leaf:
         """
         shapes = Shapes(self.tabulated, courses, losses, low, high)
         ceilings, combinations = [], []
-        chunk = settings.CURRENT.join_chunk
-        for rows in joined(shapes.loss, shapes.loads, self.right, slack, chunk):
+        chunk, together = settings.CURRENT.join_chunk, self.dual.set.together
+        pairs = None if together is None else together.most_shared(shapes.kinds)
+        for rows in joined(shapes.loss, shapes.loads, self.right, slack, chunk, pairs):
             check(self.clock)
             ceiling = shapes.ceiling(rows) + BOUND_SAFETY
             keep = np.flatnonzero(ceiling > self.threshold)

@@ -16,7 +16,7 @@ from abscopt.models.arrays import FloatArray, IntArray
 from abscopt.models.immunity import immune
 from abscopt.optimizer.candidates.table import CAP
 from abscopt.optimizer.candidates.value import controllable, lesion_value
-from abscopt.optimizer.ids import CourseIds, CourseRows
+from abscopt.optimizer.ids import CourseIds, CourseRows, KindIds
 from abscopt.optimizer.progress import tick
 from abscopt.optimizer.search.uniform import settings
 from abscopt.optimizer.search.uniform.bounds.timings.lookup import Lookup
@@ -37,7 +37,7 @@ class Shapes:
     Attributes
     ----------
     courses : per lesion the courses that count
-    members : per lesion, per kind: positions in `courses`
+    kinds, members : per lesion the kinds, and for each the positions in `courses`
     loss : per lesion (kinds,) least Lagrangian loss
     loads : per lesion (kinds, organ limits) loads without shared days
     """
@@ -54,6 +54,7 @@ class Shapes:
         self.tabulated = tabulated
         self.systemic = not tabulated.instance.objective.of_dose_alone
         self.courses = courses
+        self.kinds: list[KindIds] = []
         self.members: list[list[IntArray]] = []
         self.loss: list[FloatArray] = []
         self.loads: list[FloatArray] = []
@@ -91,6 +92,7 @@ class Shapes:
         first = kind[order][starts]
         self.members.append(np.split(order, starts[1:]))
         self.loss.append(np.minimum.reduceat(losses[order], starts))
+        self.kinds.append(first)
         self.loads.append(self.tabulated.loads[s][first])
         if not self.systemic:
             self.local.append(self.tabulated.weights[s] * effect.tumor_bed[first])
