@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from abscopt.instances.history.delivered import Delivered, OldPlan, Rest
     from abscopt.instances.history.events import Dated, FractionEntry
     from abscopt.instances.lesions import Lesion
+    from abscopt.instances.limits.plans import OnePlanLimit
     from abscopt.instances.schema import Instance
 
 Problem = tuple[str, object, str]
@@ -23,6 +24,8 @@ OF_UNIFORM = (
     "fractions", "doses_gy", "interval_days", "compensating_fractions",
 )  # fmt: skip
 """Keys of what may follow that say something of uniform courses only."""
+SAME_GY = 1e-5
+"""Doses of one plan over their ratios: stated with up to nine decimals (as the judge has it)."""
 
 
 def history_problems(instance: Instance) -> Iterator[Problem]:
@@ -42,10 +45,34 @@ def history_problems(instance: Instance) -> Iterator[Problem]:
             )
             yield f"lesions[{i}].course.form", "free", rule
     for i, limit in enumerate(instance.limits):
-        if limit.kind == "one_plan":
-            rule = "lesions that one plan serves are not gone on with once treatment has begun"
-            yield f"limits[{i}].kind", limit.kind, rule
+        if limit.kind == "one_plan" and (apart := _apart(instance, delivered, limit)) is not None:
+            yield f"limits[{i}].lesions", ", ".join(limit.lesions), apart
     yield from _names(instance, delivered)
+
+
+def _apart(instance: Instance, delivered: Delivered, limit: OnePlanLimit) -> str | None:
+    """Where lesions of one plan have not received the same, dose by dose over its ratio."""
+    doses = {
+        (row.lesion, row.on(instance.calendar), row.fraction_of_day): row.dose_gy
+        for row in delivered.fractions
+    }
+    first, ratio = limit.lesions[0], limit.ratios[0]
+    for name, its_ratio in zip(limit.lesions[1:], limit.ratios[1:], strict=True):
+        places = sorted({key[1:] for key in doses if key[0] in (first, name)})
+        for day, number in places:
+            given, its_dose = doses.get((first, day, number)), doses.get((name, day, number))
+            expected = None if given is None else given * its_ratio / ratio
+            if its_dose is None or expected is None or abs(its_dose - expected) > SAME_GY:
+                return (
+                    f"one plan gives each fraction to all of its lesions: on day {day} "
+                    f"{_received(first, given)} and {_received(name, its_dose)}; state what all "
+                    "received or missed, or remove this limit to go on with each lesion alone"
+                )
+    return None
+
+
+def _received(name: str, dose_gy: float | None) -> str:
+    return f"{name} received {'nothing' if dose_gy is None else f'{dose_gy:g} Gy'}"
 
 
 def _names(instance: Instance, delivered: Delivered) -> Iterator[Problem]:
