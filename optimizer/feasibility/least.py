@@ -3,11 +3,11 @@
 With the days of a course fixed, the load of every limit grows with the dose; a longer course of the
 same start and rhythm has all days of the shorter one; drugs only add to loads. So where nothing
 asks for more, the smallest dose and number of fractions stand in for the rest of a menu, and an
-agent that may be left out is. What asks for more: a BED (the least dose that has it without drugs
-stands in for higher ones), radiation that must not end long before a drug starts (numbers of
-fractions stay), and control (nothing is left out). Numbers stay as well where a published table
-allows more per fraction in more fractions; lesions of one plan and lesions with a past keep their
-menus, whose courses depend on each other and on what was given.
+agent that may be left out is, unless it has given a dose. What asks for more: a BED (the least dose
+that has it without drugs stands in for higher ones), radiation that must not end long before a drug
+starts (numbers of fractions stay), and control (nothing is left out). Numbers stay as well where a
+published table allows more per fraction in more fractions; lesions of one plan and lesions with a
+past keep their menus, whose courses depend on each other and on what was given.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from abscopt.instances.history.doses import begun_doses
+from abscopt.instances.history.past import past_of
 from abscopt.instances.history.rests import has_begun
 from abscopt.instances.menus.courses import CourseBlock, UniformCourse
 from abscopt.instances.tables.calendar import course_days, is_machine_day, is_start_day
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from abscopt.instances.lesions import Lesion
     from abscopt.instances.menus.courses import FreeCourse
     from abscopt.instances.schema import Instance
+    from abscopt.instances.tables.systemic import AgentChoice
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def least_loading(instance: Instance) -> Instance:
         return instance.unchecked({"standard": None})
     agents = instance.agents
     if not _drugs_add_bed(instance):
-        agents = tuple(agent for agent in agents if not agent.optional)
+        agents = tuple(a for a in agents if not a.optional or _has_given(instance, a))
     needs = _Needs(
         any(agent.max_days_after_radiation is not None for agent in agents)
         or any(limit.falls_with_fractions(instance) for limit in instance.limits),
@@ -60,6 +63,12 @@ def least_loading(instance: Instance) -> Instance:
     return instance.unchecked(
         {"lesions": lesions, "agents": agents, "objective": objective, "standard": None}
     )
+
+
+def _has_given(instance: Instance, agent: AgentChoice) -> bool:
+    """Whether some dose of an agent is in the past: then it cannot be left out."""
+    past = past_of(instance)
+    return past is not None and bool(begun_doses(instance, agent, past))
 
 
 def _drugs_add_bed(instance: Instance) -> bool:
