@@ -79,6 +79,7 @@ def solve(
     start: Schedule | None = None,
     memory: Memory | None = None,
     brief: bool = False,
+    judge: Judge | None = None,
 ) -> Result:
     """Best schedule of a case, judged, with a proven bound.
 
@@ -93,6 +94,7 @@ def solve(
     memory : what solves of related cases left; the search uses it and adds to it
     brief : one of many points: the search alone takes the whole gap, without a second stage, notes
         on the answer, and cheap schedules that its bound is held against
+    judge : of the case, which keeps its latest verdicts; a new one if None
 
     Raises
     ------
@@ -107,7 +109,7 @@ def solve(
     if start is not None:
         start = read_schedule(start.to_json(instance), instance, "start")
     wanted = instance.objective.gap if gap is None else gap
-    judge, audit = Judge(instance), case_audit(instance)
+    judge, audit = judge or Judge(instance), case_audit(instance)
     with clock.running("preparing"):
         if audit.infeasible is not None:
             solved = _without_search(audit.infeasible.text)

@@ -19,7 +19,7 @@ from abscopt.optimizer.candidates.coefficients import (
     shares_of,
     siphoned,
 )
-from abscopt.optimizer.candidates.value import lesion_value
+from abscopt.optimizer.candidates.value import ROUNDING, lesion_value
 from abscopt.optimizer.ids import CourseIds, CourseRows, KindIds, PatternIds, PlanId, PlanIds
 
 if TYPE_CHECKING:
@@ -57,34 +57,92 @@ def kills_of_rows(candidates: Candidates, plans: PlanIds, rows: CourseRows) -> F
 def values_of_rows(candidates: Candidates, plans: PlanIds, rows: CourseRows) -> FloatArray:
     """(plans, n) objective of rows (n, lesions), costs and limits aside."""
     values, groups = np.empty((len(plans), len(rows))), candidates.plan_effects.group[plans]
+    _prepare(candidates, plans, rows)
     for group in np.unique(groups):
         of_group = np.flatnonzero(groups == group)
         values[of_group] = _values_of_group(candidates, plans[of_group], rows)
     return values
 
 
+def rows_above(
+    candidates: Candidates, plans: PlanIds, rows: CourseRows, least: float
+) -> tuple[CourseRows, FloatArray]:
+    """Rows that may be worth a value under some plan, and (plans, rows) their objective.
+
+    Of one group of plans a row is worth at most
+
+        sum_s w_s max_share value_s(share, max_k saturate(Z_k))
+
+    (value rises with the kill), which asks for one value a row and not one a row and plan.
+    """
+    groups, kills = candidates.plan_effects.group[plans], {}
+    instance, may = candidates.instance, np.zeros(len(rows), dtype=bool)
+    if instance.objective.of_dose_alone or least == -np.inf:
+        return rows, values_of_rows(candidates, plans, rows)
+    for group in np.unique(groups).tolist():
+        of_group = plans[groups == group]
+        kills[group] = _kill(candidates, of_group, rows)
+        worths = _parts(candidates, of_group, rows, kills[group].max(axis=0)[None], alike=True)
+        may |= np.asarray(worths.max(axis=0) >= least - ROUNDING * max(1.0, abs(least)))
+    rows = CourseRows(rows[may])
+    values = np.empty((len(plans), len(rows)))
+    for group, kill in kills.items():
+        of_group = plans[groups == group]
+        values[groups == group] = _parts(candidates, of_group, rows, kill[:, may], alike=False)
+    return rows, values
+
+
+def _prepare(candidates: Candidates, plans: PlanIds, rows: CourseRows) -> None:
+    """Let the propagators of plans of several groups be computed together."""
+    if candidates.instance.objective.of_dose_alone:
+        return
+    for s, (table, courses) in enumerate(zip(candidates.lesions, rows.T, strict=True)):
+        for way in np.unique(table.menu.technique[courses]).tolist():
+            candidates.propagators(s)[way].prepare(plans)
+
+
 def _values_of_group(candidates: Candidates, plans: PlanIds, rows: CourseRows) -> FloatArray:
-    """(plans, n) sum_s w_s value_s(saturate(Z)), or sum_s w_s BED_s; plans of one group.
+    """(plans, n) sum_s w_s value_s(saturate(Z)), or sum_s w_s BED_s; plans of one group."""
+    if not candidates.instance.objective.of_dose_alone:
+        return _parts(candidates, plans, rows, _kill(candidates, plans, rows), alike=False)
+    bed = np.zeros(len(rows))
+    shared = candidates.shared(PlanId(int(plans[0])))
+    for table, alike, courses in zip(candidates.lesions, shared, rows.T, strict=True):
+        bed += candidates.lesion_of(table).weight * alike.tumor_bed[alike.kinds.of[courses]]
+    return np.tile(bed, (len(plans), 1))
+
+
+def _kill(candidates: Candidates, plans: PlanIds, rows: CourseRows) -> FloatArray:
+    """(plans, n, horizons) saturated systemic log kill; plans of one group."""
+    most = candidates.instance.immune.effect_maximum_nats
+    return np.asarray(immune.saturate(kills_of_rows(candidates, plans, rows), most))
+
+
+def _parts(
+    candidates: Candidates, plans: PlanIds, rows: CourseRows, kill: FloatArray, *, alike: bool
+) -> FloatArray:
+    """(plans, n) sum_s w_s value_s at kills (plans, n, horizons); plans of one group.
 
     Shares of the effect depend on a plan by its greatest occupancy alone (`tops`).
+
+    Parameters
+    ----------
+    alike : (1, n) the most of any share, at kills (1, n, horizons), in place of each plan's own
     """
     instance, shared = candidates.instance, candidates.shared(PlanId(int(plans[0])))
-    total = np.zeros((len(plans), len(rows)))
-    bed = instance.objective.of_dose_alone
-    if not bed:
-        raw = kills_of_rows(candidates, plans, rows)
-        kill = immune.saturate(raw, instance.immune.effect_maximum_nats)
+    total = np.zeros(kill.shape[:2])
     tops, of = np.unique(candidates.plan_effects.greatest_occupancy[plans], return_inverse=True)
-    for table, alike, courses in zip(candidates.lesions, shared, rows.T, strict=True):
-        lesion, kinds = candidates.lesion_of(table), alike.kinds.of[courses]
-        if bed:
-            total += lesion.weight * alike.tumor_bed[kinds]
-            continue
-        share = np.stack([shares_of(instance, lesion, alike, top)[kinds] for top in tops])[of]
+    for table, same, courses in zip(candidates.lesions, shared, rows.T, strict=True):
+        lesion, kinds = candidates.lesion_of(table), same.kinds.of[courses]
+        share = np.stack([shares_of(instance, lesion, same, top)[kinds] for top in tops])
         value = lesion_value(
-            instance.objective, lesion.sensitivities[1], alike.local[kinds], share, kill
+            instance.objective,
+            lesion.sensitivities[1],
+            same.local[kinds],
+            share if alike else share[of],
+            kill,
         )
-        total += lesion.weight * value
+        total += lesion.weight * (value.max(axis=0)[None] if alike else value)
     return total
 
 

@@ -1,4 +1,4 @@
-"""When the program began, for time limits of the command line; and one thread for its matrices.
+"""When the program began, for time limits; one thread for its matrices, few collections.
 
 The interpreter and its first imports are over before anything here runs. They are computation, so
 that the processor time used so far is how long ago they began; what may have waited in the same
@@ -7,6 +7,7 @@ process before, such as a shell that became this program, does not count.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -24,6 +25,9 @@ Measured at 0.3 to 0.6 s on the bundled cases.
 """
 LEAST_SHARE = 0.5
 """Part of a limit that the solve has at any rate: start and report alone take half a second."""
+COLLECT_AFTER = 20_000
+"""[objects] Made before Python looks for cycles among the newest: every 700 it does so some hundred
+times while modules load, a tenth of what a start costs, and finds next to nothing."""
 
 
 def is_program() -> bool:
@@ -43,7 +47,14 @@ def use_one_blas_thread() -> None:
             os.environ.setdefault(name, "1")
 
 
+def collect_seldom() -> None:
+    """Let Python look for unused cycles seldom, in a program of its own."""
+    if is_program():
+        gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
+
+
 use_one_blas_thread()
+collect_seldom()
 
 
 def elapsed() -> float:

@@ -113,13 +113,13 @@ def replan(
     if delivered is not None:
         table = dict(delivered) if not hasattr(delivered, "model_fields_set") else delivered
         instance = with_past(instance, table)  # type: ignore[arg-type]
-    result = solve(instance, **options)
-    return compared(instance, result)
-
-
-def compared(instance: Instance, result: Result) -> Replan:
-    """A result for a case with its past, beside what else could be done."""
     judge = Judge(instance)
+    return compared(judge, solve(instance, judge=judge, **options))
+
+
+def compared(judge: Judge, result: Result) -> Replan:
+    """A result for a judge's case with its past, beside what else could be done."""
+    instance = judge.instance
     so_far = given_schedule(instance)
     stopped = Judged(so_far, judge.evaluate(so_far))
     planned, resumed = _planned(instance), resumed_schedule(instance)

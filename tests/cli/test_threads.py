@@ -1,19 +1,23 @@
-"""A command multiplies matrices in one thread, unless the user says otherwise."""
+"""A command multiplies matrices in one thread unless told otherwise, and collects seldom."""
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
 
 import pytest
 
+from abscopt.optimizer.process.started import COLLECT_AFTER
+
 CODE = """
 import os, sys
 sys.argv[0] = {program!r}
 import abscopt.optimizer.process.started
 assert "numpy" not in sys.modules
-print(os.environ.get("OPENBLAS_NUM_THREADS"))
+import gc
+print(os.environ.get("OPENBLAS_NUM_THREADS"), gc.get_threshold()[0])
 """
 
 
@@ -32,4 +36,7 @@ def test_who_decides_on_threads(program: str, stated: str | None, used: str) -> 
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == used
+    threads, collected_after = done.stdout.split()
+    assert threads == used
+    usual = gc.get_threshold()[0]
+    assert int(collected_after) == (usual if program.endswith(".py") else COLLECT_AFTER)

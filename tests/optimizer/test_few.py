@@ -10,7 +10,7 @@ from random_instances import random_case
 from abscopt.instances import load
 from abscopt.instances.load import build
 from abscopt.models.immunity import immune
-from abscopt.optimizer.candidates.by_rows import kills_of_rows, values_of_rows
+from abscopt.optimizer.candidates.by_rows import kills_of_rows, rows_above, values_of_rows
 from abscopt.optimizer.candidates.table import Candidates
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.evaluation import Judge
@@ -88,3 +88,22 @@ def test_all_schedules_of_many_plans_are_decided(name: str) -> None:
     gap = float(order[-1] - order[-5]) * (1 + 1e-6)
     known = SearchState(plan=0, row=rows[0], value=float(order[-5]))
     assert decided(candidates, gap, known).value == order[-5]
+
+
+@pytest.mark.parametrize("name", ["oligomet-4", "stage3-crt", "capacity", "sequencing"])
+def test_rows_that_may_be_worth_a_value_hold_all_that_are(name: str) -> None:
+    """And few more; under plans of several groups, each with its own greatest occupancy."""
+    candidates, rng = Candidates(load(name)), np.random.default_rng(11)
+    plans = rng.choice(len(candidates.plans), min(20, len(candidates.plans)), replace=False)
+    menus = [len(table.menu) for table in candidates.lesions]
+    rows = np.stack([rng.integers(most, size=10 * MANY_ROWS) for most in menus], axis=1)
+    values = values_of_rows(candidates, plans, rows)
+    for least in (-np.inf, *np.quantile(values, [0.0, 0.5, 0.95, 1.0]), values.max() + 1.0):
+        few, worths = rows_above(candidates, plans, rows, float(least))
+        reach = np.flatnonzero((values >= least).any(axis=0))
+        kept = {tuple(row) for row in few.tolist()}
+        assert {tuple(row) for row in rows[reach].tolist()} <= kept
+        known = {tuple(row): values[:, i] for i, row in enumerate(rows.tolist())}
+        for row, worth in zip(few.tolist(), worths.T, strict=True):
+            assert worth == pytest.approx(known[tuple(row)], rel=1e-12)
+    assert not len(rows_above(candidates, plans, rows, values.max() + 1.0)[0])

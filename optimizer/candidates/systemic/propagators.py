@@ -151,6 +151,11 @@ class Propagators:
         chosen = patterns if self.patterns is None else self.patterns[patterns]
         return replace(self, patterns=chosen)
 
+    def prepare(self, plans: PlanIds) -> None:
+        """Compute what some plans need in few goes, if all of it can be kept."""
+        if len(plans) <= self.store.kept:
+            self.store.of(plans)
+
     def blocks(self, plans: PlanIds) -> list[PlanIds]:
         """The plans in lots that are computed in one go."""
         lots = np.array_split(plans, -(-len(plans) // self.store.block))

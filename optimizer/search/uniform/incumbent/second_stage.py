@@ -67,9 +67,10 @@ def _step(
     """
     best: tuple[PlanId, CourseIds, Key] | None = None
     limit = current
-    alone = candidates.narrowed([CourseIds(np.unique([0, c])) for c in row])
+    few = [CourseIds(np.unique([0, c])) for c in row]
+    alone = candidates.as_case(few, list(candidates.plan_ids))
     treated = CourseRows((row > 0).astype(np.int64)[None, :])
-    worth_of = _under_all_plans(candidates, row)
+    worth_of = _under_all_plans(alone, CourseIds(treated[0]))
     for k in PlanIds(np.flatnonzero(worth_of >= floor - ROUNDING)).tolist():
         if clock.expired:
             return best

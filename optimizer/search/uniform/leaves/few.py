@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abscopt.optimizer.candidates.by_rows import values_of_rows
+from abscopt.optimizer.candidates.by_rows import rows_above
 from abscopt.optimizer.candidates.tabulated import Tabulated
 from abscopt.optimizer.ids import CourseIds, CourseRows, PlanId, PlanIds
 from abscopt.optimizer.search.join import every_row
@@ -39,10 +39,12 @@ def evaluate(
 
     worths[k, i] (plans, rows) values before limits; plan k matters while max_i worths[k, i] -
     cost_k > incumbent + gap. Plans by falling ceiling; only rows that would matter are looked at
-    with limits and the costs of soft ones.
+    with limits and the costs of soft ones. Rows that no plan makes good enough are not valued.
     """
-    rows = CourseRows(every_row(list(courses)))
-    worths = values_of_rows(candidates, PlanIds(np.array(plans)), rows)
+    every = CourseRows(every_row(list(courses)))
+    rows, worths = rows_above(candidates, PlanIds(np.array(plans)), every, state.value + gap)
+    if not len(rows):
+        return
     ceilings = worths.max(axis=1) - [candidates.plan_cost(k) for k in plans]
     for i in np.argsort(-ceilings, kind="stable"):
         check(clock)
