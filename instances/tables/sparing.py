@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Self
 
 import numpy as np
@@ -48,6 +48,12 @@ SparingFactor = Annotated[
     Annotated[float, Field(ge=0, le=3), Tag("number")] | Annotated[DailyFactors, Tag("table")],
     Discriminator(factor_form),
 ]
+
+
+def vary_by_day(factors: Iterable[Mapping[str, Mapping[str, SparingFactor]]]) -> bool:
+    """Whether what some organ receives, by the factors of a lesion or its ways, depends on days."""
+    every = (f for sparing in factors for points in sparing.values() for f in points.values())
+    return any(isinstance(factor, DailyFactors) for factor in every)
 
 
 class Histogram(Table):

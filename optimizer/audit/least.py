@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from abscopt.instances.history.rests import from_today
 from abscopt.instances.menus.phase_timings import phase_timings
 from abscopt.instances.tables.calendar import course_days
-from abscopt.instances.tables.sparing import DailyFactors
+from abscopt.instances.tables.sparing import vary_by_day
 from abscopt.optimizer.schedule import Fraction
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def least_courses(instance: Instance, lesion: Lesion) -> Iterator[Iterable[Cours
     if menu.form == "free":
         dose, name = min(menu.levels_gy), lesion.ways[0].name
         singles = [(Fraction(day, lesion.name, dose, 0, name),) for day in menu.days]
-        yield from ([single] for single in singles) if _daily(lesion) else [singles]
+        apart = vary_by_day((lesion.sparing, *(way.sparing for way in lesion.ways)))
+        yield from ([single] for single in singles) if apart else [singles]
         return
     if menu.form == "phases":
         yield from (group for _, group in itertools.groupby(_phased(instance, lesion), _given))
@@ -47,13 +48,6 @@ def least_courses(instance: Instance, lesion: Lesion) -> Iterator[Iterable[Cours
         for count in sorted(set(block.fractions)) if every else [min(block.fractions)]:
             for way in lesion.ways:
                 yield _timed(instance, lesion, menu, block, way, count)
-
-
-def _daily(lesion: Lesion) -> bool:
-    """Whether what an organ receives depends on the day."""
-    ways = (lesion.sparing, *(way.sparing for way in lesion.ways))
-    factors = (f for sparing in ways for points in sparing.values() for f in points.values())
-    return any(isinstance(factor, DailyFactors) for factor in factors)
 
 
 def _given(course: Course) -> tuple[tuple[float, int, str], ...]:

@@ -20,6 +20,7 @@ from abscopt.instances.history.past import past_of
 from abscopt.instances.history.rests import has_begun
 from abscopt.instances.menus.courses import CourseBlock, UniformCourse
 from abscopt.instances.tables.calendar import course_days, is_machine_day, is_start_day
+from abscopt.instances.tables.sparing import vary_by_day
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.schedule import Fraction, Schedule
 
@@ -167,9 +168,11 @@ def bed_gy(
 def _one_fraction(instance: Instance, lesion: Lesion, course: FreeCourse) -> UniformCourse | None:
     """One fraction of the least dose on any day of a free course; None where it would not do.
 
-    A uniform course starts on every start day of its window, so these must be the free days.
+    A uniform course starts on every start day of its window, so these must be the free days; it has
+    no factors by day.
     """
-    if lesion.least_bed is not None:
+    by_day = vary_by_day((lesion.sparing, *(way.sparing for way in lesion.ways)))
+    if lesion.least_bed is not None or by_day:
         return None
     window = range(course.days[0], course.days[-1] + 1)
     offered = {day for day in window if is_start_day(instance.calendar, day)}

@@ -39,10 +39,12 @@ MOST_KNOWN = 6
 
 def keeps(instance: Instance, schedule: Schedule) -> bool:
     """Whether the judge finds a schedule feasible; outcome is looked at only where it counts."""
+    treated = {fraction.lesion for fraction in schedule.fractions}
+    if any(x.course is None and x.name in treated for x in instance.lesions):
+        return False  # known of a case that offers the lesion, with techniques of its own
     demands = (getattr(lesion, key) for lesion in instance.lesions for key in DEMANDS)
     if any(demand is not None and demand > ANY_DOSE_GY for demand in demands):
         return Judge(instance).evaluate(schedule).admissible
-    treated = {fraction.lesion for fraction in schedule.fractions}
     if any(x.least_bed is not None and x.name not in treated for x in instance.lesions):
         return False
     state = systemic_state(instance, schedule.infusions)

@@ -57,7 +57,8 @@ def gone(instance: Instance, member: Member) -> Looser:
 
 def _of_limit(instance: Instance, limit: AnyLimit, member: Member) -> Steps:
     keys = (member.key,) if member.key else SIDES
-    side = next((key for key in keys if getattr(limit, key, None) is not None), None)
+    stated_keys = (key for key in keys if key in type(limit).model_fields)
+    side = next((key for key in stated_keys if getattr(limit, key) is not None), None)
     if side is None:  # one plan: it is kept or not
         return lambda k: None
     stated = getattr(limit, side)

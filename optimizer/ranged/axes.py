@@ -58,7 +58,8 @@ def axes_of_limits(case: Instance, binding: Sequence[str], step: float) -> Itera
     """
     for limit in case.limits:
         if limit.name in binding:
-            side = next((key for key in SIDES if getattr(limit, key, None) is not None), None)
+            keys = (key for key in SIDES if key in type(limit).model_fields)
+            side = next((key for key in keys if getattr(limit, key) is not None), None)
             if side is not None:
                 yield _valid(case, _of_limit(limit, side, step))
 

@@ -170,3 +170,35 @@ def test_more_fractions_are_tried_where_one_does_not_reach_a_demand(demand: str)
     found = Oracle(Clock(None)).schedule(case)
     assert found is not None and len(found.fractions) == 3
     assert explain(case).feasible
+
+
+def test_a_conflict_with_a_complication_probability_is_loosened() -> None:
+    """Its cap is a probability; the dose that keeps it is no key of the limit."""
+    ntcp = limit(
+        "ntcp", "ntcp", organ="organ", model="lkb", td50_gy=20.0, m=0.3, cap=0.001, point="max"
+    )
+    tumor = lesion(course=uniform([3], [8.0]), sparing={"organ": {"max": 1.0}}, least_bed_gy=20.0)
+    case = built([tumor], [ntcp])
+    found = explain(case)
+    assert not found.feasible
+    raised = [x for x in found.relaxations if x.places == ("limits.ntcp",)]
+    assert raised and case.with_(raised[0].changes) != case
+
+
+def test_a_conflict_of_lesions_with_techniques_is_explained() -> None:
+    """Schedules met before are not asked about cases that do not offer their techniques."""
+    ways = [{"name": "beam"}, {"name": "near", "sparing": {"organ": {"max": 0.2}}}]
+    tumor = {"course": uniform([1], [8.0]), "techniques": ways, "least_bed_gy": 5.0}
+    tumor |= {"sparing": {"organ": {"max": 1.0}}}
+    gap = limit("logistics", "gap", quantity="course_gap_days", floor=3)
+    case = built([lesion("left", **tumor), lesion("right", **tumor)], [gap])
+    found = explain(case)
+    assert not found.feasible and found.relaxations
+
+
+def test_a_free_course_with_factors_by_day_is_asked_for() -> None:
+    by_day = {"organ": {"max": {"days": [1, 2], "values": [1.0, 0.1]}}}
+    floor = limit("logistics", "floor", quantity="lesions", floor=1)
+    case = built([lesion(course=free([1, 2], [4.0]), sparing=by_day)], [bed_limit(2.0), floor])
+    found = Oracle(Clock(None)).schedule(case)
+    assert found is not None and [f.day for f in found.fractions] == [2]

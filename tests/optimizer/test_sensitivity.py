@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from brute_force import schedules
+from plain_cases import lesion, limit, plain_case, uniform
 from random_instances import random_case
 
 from abscopt.instances.load import InputError, build, load
@@ -133,3 +134,22 @@ def test_a_long_key_is_broken_at_its_dot() -> None:
     first = next(n for n, line in enumerate(lines) if line.startswith("immune. "))
     assert lines[first + 1].startswith("blockade_mobilization_per_day ")
     assert max(map(len, report(study).splitlines())) <= 100
+
+
+def test_a_complication_probability_is_varied_by_its_cap() -> None:
+    """The dose that keeps it is no key of the limit."""
+    case = build(
+        plain_case(
+            [lesion(course=uniform([3], [8.0]), sparing={"organ": {"max": 1.0}})],
+            [
+                limit(
+                    "ntcp", "ntcp", organ="organ", model="lkb", td50_gy=20.0, m=0.3, cap=0.3,
+                    point="max",
+                )
+            ],
+            horizon_days=[40],
+        )
+    )  # fmt: skip
+    (axis,) = axes_of_limits(case, ["ntcp"], 0.1)
+    assert axis.base == 0.3
+    assert [value for _, value in axis.ends] == pytest.approx([0.27, 0.33])
