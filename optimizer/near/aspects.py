@@ -35,12 +35,14 @@ def _columns(menu: Menu, differ: str | None) -> list[IntArray]:
     """(courses,) columns of numbers whose equality makes two courses of a lesion alike."""
     dose = np.unique(menu.level, return_inverse=True)[1].reshape(-1)
     treated = (np.arange(len(menu)) > 0).astype(np.int64)
+    # Patterns of phases may differ in techniques alone.
+    days = np.unique(menu.patterns.days, axis=0, return_inverse=True)[1].reshape(-1)
     by_name: dict[str, list[IntArray]] = {
         "sites": [treated],
         "dose": [treated, dose],
         "fractions": [menu.fractions, menu.per_day * treated],
         "drug-start": [np.zeros_like(treated)],
-        "days": [menu.pattern],
+        "days": [days[menu.pattern]],
     }
     everything = [menu.fractions, menu.per_day * treated, dose, menu.technique, treated]
     return [np.asarray(column) for column in by_name.get(differ or "", everything)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from near_plans import DIFFER, compared, enumerated, tree_alone
+from plain_cases import lesion, plain_case
 from random_instances import random_case
 from widened_instances import widened_case
 
@@ -123,3 +124,21 @@ def test_a_difference_is_told_in_words() -> None:
         ("sites", small): f"{small} 1 x 6 Gy, not spared",
         ("regimen", "drug"): "drug 200 mg once, not left out",
     }
+
+
+def test_days_are_other_ones_whatever_techniques_are_used_on_them() -> None:
+    """Phases that name no technique have each timing once for every one: one plan is listed."""
+    phase = {"fractions": [1], "doses_gy": [7.5], "technique": None}
+    course = {
+        "form": "phases",
+        "phases": [phase, {**phase, "gap_days": [1, 2]}],
+        "first_start_day": 0,
+        "last_start_day": 1,
+    }
+    ways = [{"name": "beam"}, {"name": "near", "irradiated_share": 0.999}]
+    tumor = lesion(course=course, techniques=ways)
+    case = build(plain_case([tumor], [], horizon_days=[30], objective="log_kill"))
+    known = enumerated(case, (5.0,))[5.0, "days"]
+    found = alternatives(case, within=5.0, count=1000, differ="days")
+    assert len(found.plans) == len(known) == 4
+    assert compared(case, known, found) == []
