@@ -42,11 +42,11 @@ def evidence(
     InputError
         Unknown finding or scenario.
     """
-    known = [finding.id for finding in findings()]
+    ids = [finding.id for finding in findings()]
     problems = [
         Problem("--only", "id", name, "no such finding (see `abscopt evidence --json`)")
         for name in only
-        if name not in known
+        if name not in ids
     ]
     if scenario not in library("scenarios"):
         rule = f"no such scenario; known: {sorted(library('scenarios'))}"
@@ -54,7 +54,7 @@ def evidence(
     if problems:
         raise InputError(problems)
     begin = time.perf_counter()
-    wanted = [name for name in known if not only or name in only]
+    wanted = [name for name in ids if not only or name in only]
     immune = scenario_constants(scenario)
     results = scored(immune, only=wanted)
     verdicts: list[dict[str, Verdict]] = []
@@ -69,7 +69,8 @@ def evidence(
                 share = f"finding {len(verdicts)} of {len(wanted)}"
                 listener(Progress(share, None, None, time.perf_counter() - begin))
     complete = [
-        replace(one, simulators=verdict) for one, verdict in zip(results, verdicts, strict=True)
+        replace(scored, simulators=verdict)
+        for scored, verdict in zip(results, verdicts, strict=True)
     ]
     return complete, requirements(immune)
 

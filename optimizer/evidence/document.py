@@ -49,7 +49,7 @@ def evidence_document(
             {"statement": r.statement, "holds": r.holds, "numbers": dict(r.numbers)}
             for r in requirements
         ],
-        "findings": [_finding(one) for one in results],
+        "findings": [_finding(scored) for scored in results],
     }
 
 
@@ -88,19 +88,21 @@ def _sizes(compared: Sequence[Comparison]) -> dict[str, Any]:
 
 
 def _half(results: Sequence[Scored], split: str) -> list[Scored]:
-    return [one for one in results if one.finding.split == split]
+    return [scored for scored in results if scored.finding.split == split]
 
 
 def _summary(results: Sequence[Scored], split: str) -> dict[str, Any]:
     return {
         "surrogate": _score(score_of(results)),
-        "tumor_bed": _score(score_of(results, lambda one: one.baseline)),
+        "tumor_bed": _score(score_of(results, lambda scored: scored.baseline)),
         "random_constants": baselines()[split]["reproduced"],
         "simulators": {
             name: _score(score_of(results, _simulator(name))) for name in _simulators(results)
         },
         "not_reproduced": [
-            one.finding.id for one in results if one.counts and one.surrogate != "reproduced"
+            scored.finding.id
+            for scored in results
+            if scored.counts and scored.surrogate != "reproduced"
         ],
     }
 
@@ -110,7 +112,7 @@ def _simulators(results: Sequence[Scored]) -> list[str]:
 
 
 def _simulator(name: str) -> Callable[[Scored], Verdict]:
-    return lambda one: one.simulators[name]
+    return lambda scored: scored.simulators[name]
 
 
 def _score(score: Score) -> dict[str, Any]:
@@ -177,7 +179,7 @@ def _effect(scored: Scored, effect: Effect) -> dict[str, Any]:
 def evidence_report(results: Sequence[Scored], requirements: Sequence[Requirement]) -> str:
     """The verdicts for a person: scores, requirements, and every finding with its arms."""
     names = _simulators(results)
-    parts: list[object] = [
+    lines: list[object] = [
         "Does the model give the published orders and sizes? The halves are split by cohort of "
         "patients or mice. Only findings with a verified source count; outside the range counts as "
         "not reproduced; alike counts only where a published interval lies within the margin.",
@@ -197,15 +199,15 @@ def evidence_report(results: Sequence[Scored], requirements: Sequence[Requiremen
         half = _half(results, split)
         if half:
             title = f"{split.replace('_', ' ').capitalize()} ({len(half)} findings)"
-            parts += [title, _findings(half, names), *_reasons(half), ""]
-    parts += [
+            lines += [title, _findings(half, names), *_reasons(half), ""]
+    lines += [
         "yes: reproduced at every horizon; no: contradicted; -: outside the range; none: no "
         "interval narrow enough to say that the arms are alike. Two words: a "
         "contested finding under preblockade-helps and preblockade-harms. *: not scored (no "
         "verified source, or contested).",
         "",
     ]
-    return plain_text([*parts, DISCLAIMER])
+    return plain_text([*lines, DISCLAIMER])
 
 
 def _scores(results: Sequence[Scored], names: Sequence[str]) -> object:
@@ -250,27 +252,29 @@ def _likelihoods(results: Sequence[Scored]) -> object:
 def _findings(results: Sequence[Scored], names: Sequence[str]) -> object:
     table = plain_table("", "", "finding", "BED", "simulators")
     table.columns[1].no_wrap = True
-    for one in results:
-        told = [
-            (name, one.simulators[name])
+    for scored in results:
+        verdicts = [
+            (name, scored.simulators[name])
             for name in names
-            if one.simulators[name] in ("reproduced", "contradicted")
+            if scored.simulators[name] in ("reproduced", "contradicted")
         ]
         table.add_row(
-            _surrogate(one),
-            one.finding.id + ("" if one.counts else " *"),
-            SHORT[one.baseline],
-            ", ".join(f"{name} {SHORT[verdict]}" for name, verdict in told) or "-",
+            _surrogate(scored),
+            scored.finding.id + ("" if scored.counts else " *"),
+            SHORT[scored.baseline],
+            ", ".join(f"{name} {SHORT[verdict]}" for name, verdict in verdicts) or "-",
         )
     return table
 
 
-def _surrogate(one: Scored) -> str:
+def _surrogate(scored: Scored) -> str:
     """The verdict in a word; of a contested finding, that under each scenario."""
-    if one.surrogate != "scenario":
-        return SHORT[one.surrogate]
-    return "/".join(SHORT[verdict] for verdict in one.scenarios.values())
+    if scored.surrogate != "scenario":
+        return SHORT[scored.surrogate]
+    return "/".join(SHORT[verdict] for verdict in scored.scenarios.values())
 
 
 def _reasons(results: Sequence[Scored]) -> list[str]:
-    return [f"  {one.finding.id}: {one.reason}" for one in results if one.reason is not None]
+    return [
+        f"  {scored.finding.id}: {scored.reason}" for scored in results if scored.reason is not None
+    ]

@@ -76,7 +76,7 @@ def comparisons(results: Sequence[Scored], *, local: bool = False) -> list[Compa
 
     Those that are local, or (the default) those that are not.
     """
-    every = [
+    compared = [
         Comparison(
             scored.finding,
             effect,
@@ -91,7 +91,7 @@ def comparisons(results: Sequence[Scored], *, local: bool = False) -> list[Compa
         for effect in scored.finding.effects
         if effect.randomized and effect.status != "recalled"
     ]
-    return [comparison for comparison in every if comparison.local == local]
+    return [comparison for comparison in compared if comparison.local == local]
 
 
 def predicted(scored: Scored, effect: Effect) -> float:
@@ -162,9 +162,9 @@ def left_out(compared: Sequence[Comparison], shape: FloatArray) -> FloatArray:
     cohorts = [comparison.finding.patients for comparison in compared]
     predictions = np.zeros(len(compared))
     for cohort in set(cohorts):
-        other = [i for i, name in enumerate(cohorts) if name != cohort]
-        own = [i for i, name in enumerate(cohorts) if name == cohort]
-        predictions[own] = factor([compared[i] for i in other], shape[other]) * shape[own]
+        outside = [i for i, name in enumerate(cohorts) if name != cohort]
+        inside = [i for i, name in enumerate(cohorts) if name == cohort]
+        predictions[inside] = factor([compared[i] for i in outside], shape[outside]) * shape[inside]
     return predictions
 
 

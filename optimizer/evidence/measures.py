@@ -100,8 +100,8 @@ def primed(case: Instance, schedule: Schedule, day: int | None) -> FloatArray:
     Precursors that are neither there before, nor lost, nor mobilized are the running sum of
     ``f4(t) P(t)``, with ``P`` the release convolved with clearance and delay (M16).
     """
-    kept = case.immune.unchecked(dict.fromkeys(NOTHING_ELSE, 0.0))
-    case = case.unchecked({"immune": kept})
+    constants = case.immune.unchecked(dict.fromkeys(NOTHING_ELSE, 0.0))
+    case = case.unchecked({"immune": constants})
     state = systemic_state(case, schedule.infusions)
     total = np.zeros(case.days)
     for lesion in case.lesions:
@@ -163,7 +163,7 @@ def dose_measure(setting: Setting, arm: Arm, case: Instance, schedule: Schedule)
 
 def informative(finding: Finding) -> tuple[Ordering, ...]:
     """Orderings that say something: "alike" only where a published interval lies in the margin."""
-    near = {
+    within = {
         frozenset((effect.of, effect.against))
         for effect in finding.effects
         if max(map(abs, effect.log_interval)) <= ALIKE
@@ -171,7 +171,7 @@ def informative(finding: Finding) -> tuple[Ordering, ...]:
     return tuple(
         ordering
         for ordering in finding.orderings
-        if ordering.relation != "~" or frozenset((ordering.better, ordering.worse)) in near
+        if ordering.relation != "~" or frozenset((ordering.better, ordering.worse)) in within
     )
 
 
@@ -185,11 +185,11 @@ def verdict_of(finding: Finding, measured: dict[str, FloatArray], scale: Scale) 
     for ordering in orderings:
         ahead = measured[ordering.better] - measured[ordering.worse]
         if ordering.relation == ">":
-            kept = np.all(ahead > clearly)
+            holds = np.all(ahead > clearly)
         elif ordering.relation == ">=":
-            kept = np.all(ahead >= -clearly)
+            holds = np.all(ahead >= -clearly)
         else:
-            kept = np.all(np.abs(ahead) <= alike)
-        if not kept:
+            holds = np.all(np.abs(ahead) <= alike)
+        if not holds:
             return "contradicted"
     return "reproduced"

@@ -74,7 +74,7 @@ class Growth(NamedTuple):
 def fitted() -> dict[str, float]:
     """Parameters fitted to published local control, by name."""
     document = json.loads(FIT.read_text(encoding="utf-8"))
-    return {name: float(one["value"]) for name, one in document["parameters"].items()}
+    return {name: float(parameter["value"]) for name, parameter in document["parameters"].items()}
 
 
 def counts_patients(finding: Finding) -> bool:
@@ -177,11 +177,11 @@ def _responding(
     case: Instance, effect: FloatArray, share: float, stated: Mapping[str, Any]
 ) -> FloatArray:
     """``Φ(ln(Z/Z_q)/σ)``, (horizons,); a step without a spread, none where nothing suffices."""
-    most = case.immune.effect_maximum_nats or math.inf
-    least = -math.log(stated["response_left"]) / share if share > 0.0 else math.inf
-    if least >= most:
+    ceiling = case.immune.effect_maximum_nats or math.inf
+    needed = -math.log(stated["response_left"]) / share if share > 0.0 else math.inf
+    if needed >= ceiling:
         return np.zeros(len(effect))
-    enough = least / (1.0 - least / most)
+    enough = needed / (1.0 - needed / ceiling)
     spread = float(stated["effect_spread"])
     if spread == 0.0:
         return np.asarray(effect >= enough, dtype=np.float64)
@@ -225,9 +225,9 @@ def left_over(case: Instance, schedule: Schedule) -> Left:
     effect = judge.evaluate(schedule).immune["unsaturated_effect_nats"]
     weights = max((lesion.sensitivities[1] for lesion in case.lesions), key=len)
     burdens = {}
-    for lesion, own in zip(case.lesions, judge.lesion_effects(schedule), strict=True):
+    for lesion, effects in zip(case.lesions, judge.lesion_effects(schedule), strict=True):
         grown = math.log(2.0) * case.days / (lesion.growth_doubling_time_days or math.inf)
-        last = np.array([at[-1] for at in own.local_log_burden]) - grown
+        last = np.array([at[-1] for at in effects.local_log_burden]) - grown
         burdens[lesion.name] = np.broadcast_to(last, weights.shape)
     return Left(burdens, weights, np.array(effect, dtype=np.float64))
 

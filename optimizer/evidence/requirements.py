@@ -189,5 +189,7 @@ def immunity_optimum(immune: Immune) -> tuple[FloatArray, FloatArray]:
 def _nadirs(immune: Immune) -> tuple[float, float]:
     """Lymphocyte nadirs of 60 Gy in 30 and of 24 Gy in 3 fractions, 10⁹/L."""
     long, short = _stage3().under(immune).arms["none"], _out_of_field().under(immune).arms["8x3"]
-    one, other = (Judge(case).evaluate(schedule).lymphocytes for case, schedule in (long, short))
-    return float(one["nadir_1e9_per_l"]), float(other["nadir_1e9_per_l"])
+    long_course, short_course = (
+        Judge(case).evaluate(schedule).lymphocytes for case, schedule in (long, short)
+    )
+    return float(long_course["nadir_1e9_per_l"]), float(short_course["nadir_1e9_per_l"])

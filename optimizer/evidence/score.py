@@ -83,13 +83,13 @@ class Score:
 @lru_cache(maxsize=1)
 def trials() -> tuple[tuple[Finding, Trial | str], ...]:
     """Every finding with its cases, or with the reason why there are none."""
-    found: list[tuple[Finding, Trial | str]] = []
+    pairs: list[tuple[Finding, Trial | str]] = []
     for finding in findings():
         try:
-            found.append((finding, trial_of(finding)))
+            pairs.append((finding, trial_of(finding)))
         except Unrepresented as error:
-            found.append((finding, str(error)))
-    return tuple(found)
+            pairs.append((finding, str(error)))
+    return tuple(pairs)
 
 
 def measured(trial: Trial) -> dict[str, FloatArray]:
@@ -145,10 +145,10 @@ def _scored(finding: Finding, trial: Trial | str, immune: Immune) -> Scored:
 
 
 def score_of(
-    results: Sequence[Scored], which: Callable[[Scored], Verdict] = lambda one: one.surrogate
+    results: Sequence[Scored], which: Callable[[Scored], Verdict] = lambda scored: scored.surrogate
 ) -> Score:
     """Counts over the scored findings among `results`, by the verdict that `which` reads."""
-    verdicts = [which(one) for one in results if one.counts]
+    verdicts = [which(scored) for scored in results if scored.counts]
     return Score(
         verdicts.count("reproduced"),
         verdicts.count("contradicted"),

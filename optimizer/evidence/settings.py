@@ -63,10 +63,10 @@ def scenario_constants(name: str) -> Immune:
 
 def with_scenario(immune: Immune, scenario: str) -> Immune:
     """Constants changed in what sets a library scenario apart from `default`."""
-    default, other = default_constants(), scenario_constants(scenario)
+    default, scenario_set = default_constants(), scenario_constants(scenario)
     apart = {
         key: value
-        for key, value in other.model_dump().items()
+        for key, value in scenario_set.model_dump().items()
         if key not in ("source", "doi", "status", "note") and value != getattr(default, key)
     }
     return immune.unchecked(apart)
@@ -162,8 +162,8 @@ def _raw(finding: Finding, arm: Arm) -> dict[str, Any]:
     share = (1.0 - hidden * scale.get("occult", {}).get("effector_share", 0.0)) / len(names)
     large = {
         block.site
-        for every in finding.arms.values()
-        for block in every.radiation
+        for of_study in finding.arms.values()
+        for block in of_study.radiation
         if block.field == "large"
     }
     lesions = [
@@ -204,8 +204,8 @@ def _drugs(finding: Finding, arm: Arm) -> dict[str, Any]:
     """Drugs of all arms; one that `arm` gives in a doublet has the enhancement of the doublet."""
     drugs = {
         _drug_name(drug): _drug(drug, finding)
-        for every in finding.arms.values()
-        for drug in every.drugs
+        for of_study in finding.arms.values()
+        for drug in of_study.drugs
     }
     for drug in arm.drugs:
         for partner, changed in _settings()["with"].get(_drug_name(drug), {}).items():
@@ -236,14 +236,14 @@ def _site(name: str, share: float) -> dict[str, Any]:
 def _condition(arm: Arm) -> dict[str, Any]:
     if arm.condition is None:
         return {}
-    found: dict[str, Any] = _settings()["conditions"][arm.condition]
-    return found
+    stated: dict[str, Any] = _settings()["conditions"][arm.condition]
+    return stated
 
 
 def _drug(drug: Any, finding: Finding) -> dict[str, Any]:
     if drug.agent is not None:
         return {"use": drug.agent}
-    known = _settings()["drugs"]
-    if finding.scale != "mouse" or drug.target not in known:
+    drugs = _settings()["drugs"]
+    if finding.scale != "mouse" or drug.target not in drugs:
         raise Unrepresented(f"target: {drug.target}")
-    return {key: value for key, value in known[drug.target].items() if key != "dose_mg"}
+    return {key: value for key, value in drugs[drug.target].items() if key != "dose_mg"}
