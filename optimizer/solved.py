@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from abscopt.optimizer.answer import bound_tolerance
+from abscopt.optimizer.differences import closes
 
 if TYPE_CHECKING:
     from abscopt.instances.schema import Instance
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 JUDGE_TOLERANCE = 1e-7
 """Relative: tables and judge add up the same numbers in another order."""
-ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,7 @@ class Solved:
 
     def closed(self, gap: float) -> bool:
         """Whether bound and claimed objective are within a gap."""
-        if self.bound is None or self.claimed is None:
-            return False
-        return self.bound - self.claimed <= gap * (1 + ROUNDING)
+        return closes(self.bound, self.claimed, gap)
 
     def tolerance(self, instance: Instance, value: float) -> float:
         """By how much the bound may lie below a judged objective without being false."""

@@ -20,7 +20,7 @@ from abscopt.instances.load import InputError, Problem
 from abscopt.models.arrays import FloatArray
 from abscopt.optimizer.answer import bound_tolerance
 from abscopt.optimizer.candidates.ceilings import ceiling_of_case
-from abscopt.optimizer.differences import excess
+from abscopt.optimizer.differences import closes, excess
 from abscopt.optimizer.ensemble.asked import Asked
 from abscopt.optimizer.ensemble.searched import Searched, by_programme, by_search
 from abscopt.optimizer.ensemble.second_stage import least_loading
@@ -347,8 +347,7 @@ def _answer(
             answer = least_loading(panel, searched.plans, answer, bound, wanted, clock)
     status: ResultStatus = "unknown"
     if answer is not None:
-        closed = bound is not None and bound - answer.risk <= wanted * (1 + 1e-9)
-        status = "optimal" if closed else "feasible"
+        status = "optimal" if closes(bound, answer.risk, wanted) else "feasible"
     elif searched.infeasible:
         status, bound = "infeasible", None
     return EnsembleResult(

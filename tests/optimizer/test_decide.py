@@ -14,6 +14,7 @@ from ensembles import plain_risk
 from abscopt.cli import main
 from abscopt.instances.load import InputError, load
 from abscopt.optimizer import solve
+from abscopt.optimizer.differences import closes
 from abscopt.optimizer.ensemble.asked import Asked
 from abscopt.optimizer.ensemble.decide import EnsembleResult, decide
 from abscopt.optimizer.ensemble.drawn import ensemble_of
@@ -155,3 +156,12 @@ def test_the_command_decides_and_writes(tmp_path: Path) -> None:
 def test_what_does_not_go_is_said(arguments: list[str]) -> None:
     done = CliRunner().invoke(main, ["solve", *arguments])
     assert done.exit_code == 2 and "Traceback" not in done.output
+
+
+def test_a_bound_that_is_the_value_plus_the_gap_closes_it() -> None:
+    """As floating-point numbers they may be apart by more than the gap: 1e-5 from -35.95."""
+    bound, value, gap = -35.95002619658558, -35.95003619658559, 1e-5
+    assert bound - value > gap * (1 + 1e-9)
+    assert closes(bound, value, gap)
+    assert not closes(value + 1.001 * gap, value, gap)
+    assert not closes(None, value, gap) and not closes(value, None, gap)

@@ -15,7 +15,7 @@ import numpy as np
 
 from abscopt.instances.load import InputError, Problem
 from abscopt.optimizer.candidates.ceilings import ceiling_of_case
-from abscopt.optimizer.differences import excess
+from abscopt.optimizer.differences import closes, excess
 from abscopt.optimizer.ensemble.decide import EnsembleResult, decide
 from abscopt.optimizer.ensemble.observation.classes import Classes
 from abscopt.optimizer.ensemble.observation.continuations import Continuations
@@ -229,7 +229,7 @@ def _answer(
     objective = float(((probabilities * values) @ ensemble.weights).sum())
     _hold(objective, policy.value, bound)
     proved = None if bound is None or not math.isfinite(bound) else max(bound, objective)
-    closed = proved is not None and proved - objective <= wanted * (1 + 1e-9)
+    closed = closes(proved, objective, wanted)
     return TwoStageResult(
         ensemble, observation, "optimal" if closed else "feasible", objective, proved, wanted,
         single, first, tuple(outcomes), probabilities, values, nodes, clock.elapsed, seed,
