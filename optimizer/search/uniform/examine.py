@@ -129,7 +129,7 @@ class Examiner:
                 if not len(cells):
                     return
                 self.improver.attempt(dual, lagrangian, alive, kill, mixture)
-                if bound - value <= max(fine, settings.CURRENT.settled * (value - tree.threshold)):
+                if bound - value <= fine:
                     break
             elif bound <= tree.threshold:
                 break

@@ -54,8 +54,6 @@ class Settings:
         and double give the same answer in as many nodes.
     plans_first : [share of the excess] that the best plan alone must be bounded lower for a node to
         be split by plans: half and double give the same answer in as many nodes.
-    settled : [share of the excess] by which the bound in the cells may exceed the LP's value when
-        no more prices are sought: the rest is for branching.
     recall_rounds : [rounds] of halving cells by remembered prices; later ones tell little: half and
         double give the same answer in as many nodes.
     most_prices : [prices] remembered for a node of a tree, for related cases; the oldest go.
@@ -185,7 +183,6 @@ class Settings:
     inherited: int = 4
     mixed: float = 0.1
     plans_first: float = 0.05
-    settled: float = 0.25
     recall_rounds: int = 4
     most_prices: int = 12
     best_bytes: int = 200_000_000
