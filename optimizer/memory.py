@@ -42,6 +42,13 @@ class Memory:
         self._bounds: tuple[tuple[Instance, float], ...] = ()
         self._proof: Proof | None = None
 
+    def copy(self) -> Memory:
+        """What is remembered now, for solves of which others shall learn nothing."""
+        same = Memory()
+        same.schedules, same.trees = self.schedules, self.trees.copy()
+        same._candidates, same._bounds, same._proof = self._candidates, self._bounds, self._proof
+        return same
+
     def candidates(self, instance: Instance) -> Candidates:
         """Candidates of a case, with the tables of the last one as far as they hold."""
         self._candidates = candidates_like(self._candidates, instance)

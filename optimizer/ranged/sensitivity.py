@@ -1,6 +1,7 @@
 """What the answer to a case depends on: each limit and parameter is varied by itself.
 
-The case is solved with each value, from the schedules, tables and proofs of the solves before. A
+The case is solved with each value, from the schedules, tables and proofs of the solves before on
+the same axis, and of the case as it stands. A
 solve has a gap, so that the change of the optimum is known between two numbers only; and whether
 another schedule is needed is asked of the answer to the case as it stands, judged with the value:
 it stays if it is still proved to be within the gap, and fails if it breaks a limit or a known
@@ -21,12 +22,14 @@ from abscopt.optimizer.near.differences import differences
 from abscopt.optimizer.pipeline import solve
 from abscopt.optimizer.process import interrupts
 from abscopt.optimizer.process.interrupts import raises_interrupted
+from abscopt.optimizer.ranged.apart import swings_of_processes
 from abscopt.optimizer.ranged.axes import (
     Axis,
     axes_of_ensemble,
     axes_of_limits,
     axis_of_text,
 )
+from abscopt.optimizer.sweeps.workers import refuse_without_joblib
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -139,6 +142,7 @@ def sensitivity(
     parameters: bool = True,
     step: float = STEP,
     halvings: int = HALVINGS,
+    threads: int = 1,
     **options: Any,
 ) -> Sensitivity:
     """What the answer to a case depends on.
@@ -151,12 +155,14 @@ def sensitivity(
     limits, parameters : whether limits that bind, and parameters, are varied
     step : part of a cap by which limits are tightened and relaxed; counts change by one
     halvings : of the range in which the schedule changes
+    threads : limits and parameters that are varied at a time, each in a process of its own (extra
+        `sweeps`); the answer is the same
     options : those of `solve`, for each solve
 
     Raises
     ------
     InputError
-        If there is no such case, ensemble or key, or a number is out of range.
+        If there is no such case, ensemble or key, a number is out of range, or joblib is missing.
     """
     instance = case_of(case)
     if not 0 < step < 1:
@@ -171,6 +177,7 @@ def sensitivity(
     for axis in axes:  # before any solve
         for _, value in axis.ends:
             instance.with_(axis.changes(value))
+    refuse_without_joblib("--threads", threads)
     memory = Memory()
     solved = solve(instance, memory=memory, **options)
     if solved.schedule is None or solved.evaluation is None:
@@ -178,28 +185,37 @@ def sensitivity(
     if limits:
         binding = [use.name for use in solved.evaluation.limits if use.binding]
         axes = [*axes_of_limits(instance, binding, step), *axes]
-    study = _Study(instance, solved, memory, options)
-    swings = []
-    for axis in axes:
-        if interrupts.asked():
-            break
-        swings.append(study.swing(axis, halvings))
+    study = Study(instance, solved, memory, options)
+    if threads > 1 and len(axes) > 1:
+        swings = swings_of_processes(study, axes, halvings, threads)
+    else:
+        swings = []
+        for axis in axes:
+            if interrupts.asked():
+                break
+            swings.append(study.swing(axis, halvings))
     ordered = sorted(swings, key=lambda swing: -swing.size)
     return Sensitivity(instance, solved, tuple(ordered), len(swings) == len(axes))
 
 
-class _Study:
-    """Solves of a case with other values, and the schedules known from them."""
+class Study:
+    """Solves of a case with other values, and the schedules known from them.
+
+    Each axis begins with what the solve of the case as it stands has left, so that it does not
+    matter which were looked at before.
+    """
 
     def __init__(self, case: Instance, solved: Result, memory: Memory, options: dict[str, Any]):
         assert solved.schedule is not None and solved.evaluation is not None
-        self.case, self.solved, self.memory, self.options = case, solved, memory, options
+        self.case, self.solved, self.options = case, solved, options
+        self.first, self.memory = memory, memory
         self.answer: Schedule = solved.schedule
         self.verdict: Evaluation = solved.evaluation
         self.known: dict[Schedule, None] = {}
 
     def swing(self, axis: Axis, halvings: int) -> Swing:
         """Both ends of an axis, and where the schedule changes on the way to each."""
+        self.memory, self.known = self.first.copy(), {}
         varied, switches = [], []
         for words, value in axis.ends:
             if interrupts.asked():

@@ -50,9 +50,27 @@ def refuse_without_extra(jobs: int, cluster: str | None) -> None:
     if cluster is not None and find_spec("distributed") is None:
         rule = "needs dask: pip install 'abscopt[cluster]'"
         raise InputError([Problem("abscopt", "--cluster", cluster, rule)])
-    if cluster is None and jobs > 1 and find_spec("joblib") is None:
+    if cluster is None:
+        refuse_without_joblib("--jobs", jobs)
+
+
+def refuse_without_joblib(option: str, jobs: int) -> None:
+    """Raise InputError where an option asks for several processes without joblib."""
+    if jobs > 1 and find_spec("joblib") is None:
         rule = "needs joblib: pip install 'abscopt[sweeps]'"
-        raise InputError([Problem("abscopt", "--jobs", str(jobs), rule)])
+        raise InputError([Problem("abscopt", option, str(jobs), rule)])
+
+
+@contextmanager
+def processes(jobs: int) -> Iterator[Executor]:
+    """Processes of this machine; at the end they are killed, whatever they do."""
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    executor: Executor = ProcessPoolExecutor(max_workers=jobs, initializer=_ignore_sigterm)
+    try:
+        yield executor
+    finally:
+        executor.shutdown(wait=True, kill_workers=True)  # type: ignore[call-arg]
 
 
 @contextmanager
@@ -62,19 +80,13 @@ def local(jobs: int, clock: Clock) -> Iterator[Workers]:
         with _in_process(clock) as workers:
             yield workers
         return
-    from joblib.externals.loky import ProcessPoolExecutor
+    with processes(jobs) as executor:
 
-    executor = ProcessPoolExecutor(max_workers=jobs, initializer=_ignore_sigterm)
+        def submit(run: Run, case: Instance) -> Future[Outcome]:
+            with deaf_to_signals():  # Ctrl-C is for this process: it ends them
+                return executor.submit(execute, run, case)
 
-    def submit(run: Run, case: Instance) -> Future[Outcome]:
-        with deaf_to_signals():  # Ctrl-C is for this process: it ends them
-            future: Future[Outcome] = executor.submit(execute, run, case)
-        return future
-
-    try:
         yield Workers(submit, jobs)
-    finally:
-        executor.shutdown(wait=True, kill_workers=True)
 
 
 def _ignore_sigterm() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import FIRST_COMPLETED, wait
+from multiprocessing import active_children
 from typing import Any
 
 import pytest
@@ -13,11 +15,15 @@ from abscopt.instances.load import InputError, build, load
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import sensitivity
 from abscopt.optimizer.evaluation import Judge
+from abscopt.optimizer.ranged import apart
+from abscopt.optimizer.ranged import sensitivity as sensitivity_module
 from abscopt.optimizer.ranged.axes import axes_of_ensemble, axes_of_limits, axis_of_text
 from abscopt.optimizer.ranged.shown import COLUMNS, document, report
 from abscopt.optimizer.schedule import Schedule
+from abscopt.optimizer.sweeps import workers
 
 GAP = 1e-3
+FURTHER = ("immune.gate_high_gy*=0.9:1.1", "lesions.*.alpha_beta_gy*=0.8:1.2")
 VARY = ("lesions.*.alpha_per_gy*=0.6:1.6", "immune.effect_per_effector*=0.2:4")
 
 
@@ -153,3 +159,41 @@ def test_a_complication_probability_is_varied_by_its_cap() -> None:
     (axis,) = axes_of_limits(case, ["ntcp"], 0.1)
     assert axis.base == 0.3
     assert [value for _, value in axis.ends] == pytest.approx([0.27, 0.33])
+
+
+def without_times(study: sensitivity_module.Sensitivity) -> dict[str, Any]:
+    """What `--json` prints, but for the seconds."""
+    return {key: value for key, value in document(study).items() if key != "seconds"}
+
+
+def test_processes_give_the_answer_of_one() -> None:
+    pytest.importorskip("joblib")
+    alone, apart_ = (
+        sensitivity("early-sabr", vary=VARY + FURTHER, halvings=1, threads=threads)
+        for threads in (1, 2)
+    )
+    assert len(alone.swings) > 3 and apart_.complete
+    assert without_times(apart_) == without_times(alone)
+
+
+def test_a_signal_ends_processes_with_the_swings_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The signal is seen after the first swing; a slow axis is still being solved then."""
+    pytest.importorskip("joblib")
+    waited = []
+
+    def first(futures: set[Any], **_: Any) -> Any:
+        waited.append(wait(futures, return_when=FIRST_COMPLETED))
+        return waited[-1]
+
+    monkeypatch.setattr(apart, "wait", first)
+    monkeypatch.setattr(apart.interrupts, "asked", lambda: bool(waited))
+    study = sensitivity("early-sabr", vary=VARY + FURTHER, halvings=2, threads=2)
+    assert not study.complete
+    assert 0 < len(study.swings) == len(waited[0].done)
+    assert not active_children()
+
+
+def test_several_at_a_time_need_joblib(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"abscopt\[sweeps\]"):
+        sensitivity("early-sabr", vary=VARY, threads=2)

@@ -74,7 +74,11 @@ def sensitivity_command(
     changes: tuple[Change, ...],
     **options: Any,
 ) -> None:
-    """What the answer depends on: limits that bind, and each parameter over its range."""
+    """What the answer depends on: limits that bind, and each parameter over its range.
+
+    With --threads N as many limits and parameters are varied at a time, each in a process of its
+    own (pip install 'abscopt[sweeps]'); the answer is the same.
+    """
     one_stream(csv_file, as_json)
     instance = load_case(case, changes)
     from abscopt.optimizer.ranged import sensitivity, shown

@@ -98,6 +98,11 @@ class Branch:
         """Whether an earlier search has been here."""
         return bool(self.prices) or self.children is not None
 
+    def copy(self) -> Branch:
+        """The same node with what is below it."""
+        children = self.children and (self.children[0].copy(), self.children[1].copy())
+        return Branch(list(self.prices), self.split, children)
+
     def remember(self, prices: DualPrices) -> None:
         """Keep prices; the oldest go."""
         self.prices = [prices, *self.prices][: settings.CURRENT.most_prices]
@@ -168,6 +173,14 @@ class Trees:
         self._valued: Any = None
         self._fits: Any = None
         self._branches: dict[tuple[PlanId, ...], Branch] = {}
+
+    def copy(self) -> Trees:
+        """The same trees, to be continued apart."""
+        same = Trees()
+        same.best, same.duals = self.best.copy(), dict(self.duals)
+        same._valued, same._fits = self._valued, self._fits
+        same._branches = {plans: branch.copy() for plans, branch in self._branches.items()}
+        return same
 
     def fit(self, candidates: Candidates) -> None:
         """Forget what means something else in this case, or has grown too large."""

@@ -107,6 +107,12 @@ class BestOfSets:
             self._known, self._tables, self._bytes = {}, tables, 0
         return same
 
+    def copy(self) -> BestOfSets:
+        """The same, to be added to apart."""
+        same = BestOfSets()
+        same._known, same._tables, same._bytes = dict(self._known), self._tables, self._bytes
+        return same
+
     def get(self, plans: tuple[PlanId, ...], s: int) -> _Best | None:
         """What is known of a lesion's courses under some plans."""
         return self._known.get((plans, s))
