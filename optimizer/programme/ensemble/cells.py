@@ -45,10 +45,15 @@ def edges(data: Data, h: int) -> list[float]:
     """
     lowest, greatest = pairs.log_range(data)
     low, high = float(lowest[h].min()) - RANGE_MARGIN, float(greatest[h].max()) + RANGE_MARGIN
-    greatest_loss = sum(data.columns.loss[:, c].max(axis=1) for c in data.of_lesion.values())
-    room = pairs.LEAST_EFFECT * float(np.exp(np.max(greatest_loss)))
+    room = room_of(data)
     inner = [math.log(z) + BEYOND + room / z for z in data.refinement.effects if z > 0]
     return [low, *sorted(t for t in inner if low + INSIDE < t < high - INSIDE), high]
+
+
+def room_of(data: Data) -> float:
+    """Nats by which tangents of ln Z may overstate the kill: 1e-6 e^(greatest A)."""
+    greatest_loss = sum(data.columns.loss[:, c].max(axis=1) for c in data.of_lesion.values())
+    return pairs.LEAST_EFFECT * float(np.exp(np.max(greatest_loss)))
 
 
 def values(data: Data, h: int, log_effect: float) -> FloatArray:

@@ -23,6 +23,7 @@ from abscopt.optimizer.programme import refining, settings
 from abscopt.optimizer.programme.arrays.matrix import chosen, matrix_of, value_at
 from abscopt.optimizer.programme.cuts import excess_cuts, excluded_choice, excluded_set, schedule_of
 from abscopt.optimizer.programme.ensemble.broken import excluded_by_members
+from abscopt.optimizer.programme.ensemble.cells import room_of
 from abscopt.optimizer.programme.ensemble.joint import joint_programme
 from abscopt.optimizer.programme.ensemble.sides import Side, member_sides, stated_side
 from abscopt.optimizer.programme.proved import ProgrammeAnswer, least_gap
@@ -175,6 +176,11 @@ class MembersProgramme:
             return True
         return self._set_apart(picked, plan, verdicts, outcome)
 
+    def _inexact(self) -> float:
+        """By how much the programme may overstate a choice where losses of effectors are large."""
+        weights = sum(lesion.weight for lesion in self.members.nominal.instance.lesions)
+        return weights * max(room_of(side.data) for side in (self.stated, *self.sides))
+
     def _set_apart(
         self, picked: list[int], plan: PlanId, verdicts: Verdicts, outcome: Outcome
     ) -> bool:
@@ -184,7 +190,7 @@ class MembersProgramme:
         """
         answer, claimed = self.answer, outcome.objective
         apart = math.inf if claimed is None else claimed - verdicts.measure
-        if apart > EXACT_TOLERANCE * max(1.0, abs(verdicts.measure)):
+        if apart > EXACT_TOLERANCE * max(1.0, abs(verdicts.measure)) + self._inexact():
             raise SolverError("programme and judges disagree where the programme is exact")
         useful = answer.bound is not None and answer.bound > answer.floor
         if not useful or answer.excluded >= settings.CURRENT.most_excluded:
