@@ -156,12 +156,11 @@ class Search:
             self.tree.gap = self.most
             self.improver.tries = settings.CURRENT.thorough
         in_hand, bounded = self.state.row is not None, math.isfinite(self.proved)
-        begun = self.candidates.instance.delivered is not None
-        if in_hand and begun:
+        if in_hand and self.candidates.instance.delivered is not None:
             self.improver.go_on()
         if remembered and self.examiner.spread:  # short: best responses pay where they may end it
             bounded = self.proved <= self.state.value + settings.CURRENT.nearly * self.most
-        if in_hand and not begun and (bounded or not remembered):
+        if in_hand and (bounded or not remembered):
             self._polish()
         while self.pending and not self.enough:
             check(self.clock)
