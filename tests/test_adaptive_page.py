@@ -27,6 +27,7 @@ def test_every_way_to_go_on_has_two_hundred_patients_of_both_origins() -> None:
     ways = [(row.case, row.truth, row.arm) for row in rows]
     assert len(set(ways)) == len(ways)
     assert all(row.patients >= 200 for row in rows)
+    assert all(row.seconds > 0.0 and row.solves in (1, row.patients) for row in rows)
     for case in {row.case for row in rows}:
         for truth in ("inside", "outside"):
             of_case = {row.arm: row for row in rows if (row.case, row.truth) == (case, truth)}

@@ -20,8 +20,11 @@ measured (`optimizer/learning`), among all rests that keep the limits of the sta
 probability 1 - `CHANCE` under the same weights, the patient's own (the floor of lymphocytes depends
 on them). Rests within `NEAR` of the best one of the stated case are valued in all parameter sets by
 the tables of the search; `--check` patients are decided by the search over members, too, which
-knows every rest and must find the same optimum.
+knows every rest and must find the same optimum where it ends in `CHECK_SECONDS`.
 Every plan is then judged in the patient's true parameters. Differences from `robust` are paired.
+
+CPU seconds of a way are of all its decisions, with the valuing of all rests in the parameter sets
+that these weigh; of plans that are kept, of the one solve that made them.
 
 Prints the rows; --write stores them beside this script and writes docs/adaptive.md with its figure.
 """
@@ -33,7 +36,7 @@ import json
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +75,7 @@ FILE = HERE / "closed_loop.json"
 PAGE = HERE.parents[1] / "docs" / "adaptive.md"
 FIGURE = PAGE.with_suffix(".svg")
 
-DAYS = {"hfrt-crt": 14, "nodes-or-not": 14, "stage3-crt": 14, "central-sbrt": 7, "early-sabr": 7}
+DAYS = {"hfrt-crt": 14, "stage3-crt": 14, "early-sabr": 7}
 """Cases with one treated tumor, and the day of the second decision: in the middle of the course."""
 ENSEMBLE = "monitored"
 PARTICLES = 128
@@ -85,6 +88,8 @@ NEAR = 0.3
 """Nats below the best rest of the stated case within which rests are valued; the search over
 members, which knows all of them, says whether a better one is left out."""
 GAP = 0.02
+CHECK_SECONDS = 240.0
+"""Most time for one decision by the search over members: it is a check, and its cost is shown."""
 WIDER, WEAKER, NOISIER = 2.0, 0.5, 2.0
 SEED = 20261130
 ARMS = ("stated", "robust", "again", "counts", "all", "all, noisy", "told")
@@ -102,6 +107,10 @@ class Row:
     broken : share of the patients in whom a limit is broken
     changed : share whose plan is another than that begun
     effective : mean effective number of parameter sets; None where nothing was measured
+    solves : decisions made for these patients, the first plan of all others not counted
+    seconds : CPU of all of them
+    searched : CPU of one decision by the search over members, the mean of those checked; None
+        where none was
     """
 
     case: str
@@ -117,6 +126,9 @@ class Row:
     broken: float
     changed: float
     effective: float | None
+    solves: int
+    seconds: float
+    searched: float | None
 
 
 @dataclass(frozen=True)
@@ -127,12 +139,14 @@ class Patients:
     ----------
     values, broken : (n, rests) objective, and whether a limit of their own is broken
     predicted : (n, observations) logarithms
+    seconds : CPU that this took
     """
 
     truths: tuple[Instance, ...]
     values: np.ndarray[Any, Any]
     broken: np.ndarray[Any, Any]
     predicted: np.ndarray[Any, Any]
+    seconds: float
 
 
 class Loop:
@@ -140,9 +154,11 @@ class Loop:
 
     def __init__(self, name: str):
         self.case, self.day = load(name), DAYS[name]
-        stated, robust = solve(self.case, gap=GAP), decide(
-            ensemble_of(self.case, ENSEMBLE, size=PLANNED_WITH), "mean", gap=GAP
-        )  # fmt: skip
+        begin = time.process_time()
+        stated = solve(self.case, gap=GAP)
+        middle = time.process_time()
+        robust = decide(ensemble_of(self.case, ENSEMBLE, size=PLANNED_WITH), "mean", gap=GAP)
+        self.seconds = {"stated": middle - begin, "robust": time.process_time() - middle}
         assert stated.schedule is not None and robust.answer is not None
         self.stated, self.robust = stated.schedule, robust.answer.schedule
         given = Schedule(
@@ -185,6 +201,7 @@ class Loop:
 
     def patients(self, drawn: Sequence[Patient]) -> Patients:
         """Values of all rests in some parameter sets, and what would be measured of them."""
+        begin = time.process_time()
         begun = [self.begun.with_(p.changes) for p in drawn]
         weights = np.full(len(drawn), 1.0 / len(drawn))
         members = Members.of(self.begun, begun, weights)
@@ -203,7 +220,9 @@ class Loop:
             log_predicted(p.instance, self.given, self.observations, p.half_time_days)
             for p in drawn
         ]
-        return Patients(tuple(p.instance for p in drawn), values, broken, np.array(predicted))
+        seconds = time.process_time() - begin
+        truths = tuple(p.instance for p in drawn)
+        return Patients(truths, values, broken, np.array(predicted), seconds)
 
     def best(self, among: Patients, weights: np.ndarray[Any, Any]) -> int:
         """The rest of the greatest weighted mean that keeps limits with enough probability."""
@@ -212,13 +231,14 @@ class Loop:
         return int(allowed[np.argmax((weights @ among.values)[allowed])])
 
     def by_search(self, among: Patients, weights: np.ndarray[Any, Any], drawn: Sequence[Patient]
-                  ) -> float:  # fmt: skip
-        """The optimal mean by the search over members."""
+                  ) -> float | None:  # fmt: skip
+        """The optimal mean by the search over members; None where its time is up before."""
         begun = [self.begun.with_(p.changes) for p in drawn]
         members = Members.of(self.begun, begun, weights, CHANCE)
-        state = explore(members, Risk("mean", weights), 1e-6, Clock())
-        assert state.complete
-        return state.value
+        clock = Clock(CHECK_SECONDS)
+        with clock.running("search over members"):
+            state = explore(members, Risk("mean", weights), 1e-6, clock)
+        return state.value if state.complete else None
 
 
 def outside(case: Instance, count: int) -> Ensemble:
@@ -261,7 +281,12 @@ def rows_of(name: str, count: int, check: int) -> list[Row]:
         true = loop.patients(drawn)
         plans = {arm: [loop.robust] * count for arm in ARMS} | {"stated": [loop.stated] * count}
         numbers: dict[str, list[float]] = {arm: [] for arm in ARMS}
+        seconds = loop.seconds | dict.fromkeys(("counts", "all", "all, noisy"), among.seconds)
+        seconds["told"] = true.seconds
+        searched: dict[str, list[float]] = {arm: [] for arm in ARMS}
+        begin = time.process_time()
         again = schedule_of_row(loop.candidates, *loop.rests[loop.best(among, equal)])
+        seconds["again"] = among.seconds + time.process_time() - begin
         plans["again"] = [again] * count
         for k in range(count):
             noise = root @ rng.standard_normal(len(loop.observations))
@@ -270,20 +295,23 @@ def rows_of(name: str, count: int, check: int) -> list[Row]:
                 ("all", ("alc", "volume", "ctdna"), 1.0),
                 ("all, noisy", ("alc", "volume", "ctdna"), NOISIER),
             ):
+                begin = time.process_time()
                 used, likelihood = measured(loop, true.predicted[k], times * noise, kinds)
                 found = likelihood.log_likelihood(among.predicted[:, used])
                 weights, _ = weighed(equal, found)
                 numbers[arm].append(effective(weights))
                 chosen = loop.best(among, weights)
                 plans[arm][k] = schedule_of_row(loop.candidates, *loop.rests[chosen])
+                seconds[arm] += time.process_time() - begin
                 if arm == "all" and k < check and truth == "inside":
-                    checked(loop, among, weights, particles, chosen)
-            told = loop.best(
-                Patients(true.truths, true.values[[k]], true.broken[[k]], true.predicted[[k]]),
-                np.ones(1),
+                    searched[arm].append(checked(loop, among, weights, particles, chosen))
+            begin = time.process_time()
+            alone = replace(true, values=true.values[[k]], broken=true.broken[[k]])
+            plans["told"][k] = schedule_of_row(
+                loop.candidates, *loop.rests[loop.best(alone, np.ones(1))]
             )
-            plans["told"][k] = schedule_of_row(loop.candidates, *loop.rests[told])
-        rows += summaries(loop, truth, true, plans, numbers)
+            seconds["told"] += time.process_time() - begin
+        rows += summaries(loop, truth, true, plans, numbers, Cost(seconds, searched))
     return rows
 
 
@@ -293,15 +321,27 @@ def checked(
     weights: np.ndarray[Any, Any],
     particles: Sequence[Patient],
     chosen: int,
-) -> None:
-    """Compare with the search over members, in CPU seconds and in value."""
+) -> float:
+    """Compare with the search over members in value; its CPU seconds."""
     begin = time.process_time()
     value, tabulated = loop.by_search(among, weights, particles), weights @ among.values[:, chosen]
     seconds = time.process_time() - begin
-    print(f"  search over {len(particles)} members: {value:.6f} in {seconds:.1f} s, "
+    words = "not ended" if value is None else f"{value:.6f}"
+    print(f"  search over {len(particles)} members: {words} in {seconds:.1f} s, "
           f"all rests valued: {tabulated:.6f}", flush=True)  # fmt: skip
+    if value is None:
+        return seconds
     if abs(value - tabulated) > 1e-5 and float(weights @ among.broken[:, chosen]) <= CHANCE:
         raise AssertionError("the search over members finds another optimum")
+    return seconds
+
+
+@dataclass(frozen=True)
+class Cost:
+    """CPU seconds of each way's decisions, and of single ones by the search over members."""
+
+    seconds: dict[str, float]
+    searched: dict[str, list[float]]
 
 
 def summaries(
@@ -310,6 +350,7 @@ def summaries(
     true: Patients,
     plans: dict[str, list[Schedule]],
     numbers: dict[str, list[float]],
+    cost: Cost,
 ) -> list[Row]:
     """Every plan judged in the true parameters."""
     treated = next(i for i, lesion in enumerate(loop.case.lesions) if lesion.irradiable)
@@ -331,9 +372,12 @@ def summaries(
         apart = values[arm] - values["robust"]
         half = 1.96 * float(apart.std(ddof=1)) / math.sqrt(len(apart))
         mean = float(apart.mean())
+        solves = 1 if arm in ("stated", "robust", "again") else len(apart)
+        searched = float(np.mean(cost.searched[arm])) if cost.searched[arm] else None
         result.append(
             Row(loop.case.name, loop.day, len(loop.rests), truth, arm, len(apart), mean,
-                mean - half, mean + half, control_mean, broken_share, changed_share, number)
+                mean - half, mean + half, control_mean, broken_share, changed_share, number,
+                solves, cost.seconds[arm], searched)
         )  # fmt: skip
     return result
 
