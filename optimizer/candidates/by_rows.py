@@ -73,7 +73,7 @@ def rows_above(
 
         sum_s w_s max_share value_s(share, max_k saturate(Z_k))
 
-    (value rises with the kill), which asks for one value a row and not one a row and plan.
+    (P25): one value a row, and not one a row and plan.
     """
     groups, kills = candidates.plan_effects.group[plans], {}
     instance, may = candidates.instance, np.zeros(len(rows), dtype=bool)
