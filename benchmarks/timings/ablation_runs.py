@@ -9,6 +9,8 @@ from multiprocessing import get_context
 from types import ModuleType
 from typing import Any
 
+from growth import sized
+
 from abscopt.instances import load
 from abscopt.instances.schema import Instance
 from abscopt.optimizer import Memory, solve
@@ -53,10 +55,12 @@ class Case:
     by: str = "auto"
     removed: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
+    gap: float | None = None
+    lesions: int = 0
 
     def before(self) -> Instance:
-        """The bundled case without what is removed."""
-        case = load(self.of)
+        """The bundled case without what is removed, or with lesions copied as in `growth.py`."""
+        case = sized(self.lesions) if self.lesions else load(self.of)
         return case.with_(dict.fromkeys(self.removed)) if self.removed else case
 
     def changed(self) -> Instance:
@@ -101,7 +105,7 @@ def _solved(case: Case, limit: float) -> Run:
         answers = [(p.status, p.objective, p.bound, p.schedule) for p in points]
         return Run(seconds, nodes, " ".join(sorted({p.status for p in points})), repr(answers))
     method = "single" if case.by == "single" else "auto"
-    result = solve(instance, time_limit=limit, method=method, memory=memory)
+    result = solve(instance, time_limit=limit, method=method, memory=memory, gap=case.gap)
     seconds, nodes, status = time.process_time() - begin, result.solver.nodes, result.status
     answer = repr((status, result.objective, result.bound, result.schedule))
     return Run(seconds, nodes, status, answer)
