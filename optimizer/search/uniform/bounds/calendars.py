@@ -39,6 +39,10 @@ MOST_LESIONS = 8
 """Lesions with a menu: so many have 247 groups, with each of which days may be shared."""
 
 
+ONES = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1, dtype=np.uint8)
+"""(256,) bits that are set in a byte: NumPy counts them by itself from 2.0 on only."""
+
+
 @dataclass(frozen=True)
 class Listed:
     """Calendars of one block for each lesion.
@@ -180,7 +184,7 @@ class Calendars:
             shared = np.bitwise_and.reduce([days[s] for s in group])
             for s in set(range(len(days))) - set(group):
                 shared = shared & ~days[s]
-            counts.append(np.bitwise_count(shared).sum(axis=1, dtype=np.int64))
+            counts.append(_number(shared))
         shared, of = np.unique(np.stack(counts, axis=1), axis=0, return_inverse=True)
         return shared[:, 1:], of.reshape(-1)
 
@@ -209,7 +213,7 @@ class Calendars:
             child = np.tile(np.arange(len(places[s])), len(union))
             days = union[parent] | self._of_lesion(s)[places[s][child]]
             load = total[parent] + loads[s][child]
-            within = np.bitwise_count(days).sum(axis=1) <= self.most_days
+            within = _number(days) <= self.most_days
             within &= (load + to_come <= self.right).all(axis=1)
             parent, child, union, total = parent[within], child[within], days[within], load[within]
             chosen = [places[s][child] if t == s else c[parent] for t, c in enumerate(chosen)]
@@ -249,3 +253,8 @@ class Calendars:
             number = np.concatenate([block.source.patterns for block in courses.blocks])
             self._bits[s] = np.packbits(incidence[number], axis=1)
         return self._bits[s]
+
+
+def _number(days: Bits) -> IntArray:
+    """(n,) days that are set in (n, bytes), one bit each."""
+    return np.asarray(ONES[days].sum(axis=1, dtype=np.int64))
