@@ -106,7 +106,7 @@ def test_a_limit_counts_from_the_start_of_the_command(monkeypatch: pytest.Monkey
 def test_what_the_interpreter_took_counts_in_a_program() -> None:
     code = (
         "import sys, time; sys.argv[:] = ['abscopt']; used = time.process_time()\n"
-        "from abscopt.optimizer import started; print(started.elapsed() >= used > 0)"
+        "from abscopt.optimizer.process import started; print(started.elapsed() >= used > 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "True\n"

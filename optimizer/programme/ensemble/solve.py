@@ -190,7 +190,8 @@ class MembersProgramme:
         """
         answer, claimed = self.answer, outcome.objective
         apart = math.inf if claimed is None else claimed - verdicts.measure
-        if apart > EXACT_TOLERANCE * max(1.0, abs(verdicts.measure)) + self._inexact():
+        scale = max(1.0, float(np.abs(verdicts.values[self.counted]).max()))
+        if apart > EXACT_TOLERANCE * scale + self._inexact():
             raise SolverError("programme and judges disagree where the programme is exact")
         useful = answer.bound is not None and answer.bound > answer.floor
         if not useful or answer.excluded >= settings.CURRENT.most_excluded:

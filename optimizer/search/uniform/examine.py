@@ -337,7 +337,7 @@ class Examiner:
             for plans, child in zip(dual.set.halves(), children, strict=True):
                 self.push(of_subset(node, plans, child), bound)
             return
-        numbers = tuple(int(j) for j in np.unique(cells.by))
+        numbers = tuple(int(j) for j in np.unique(cells.by) if j >= 0)
         sides = split.sides(dual.set.candidates, dual.set.shared, node.alive)
         for side, child in zip(sides, children, strict=True):
             self.push(Node(dual, side, cells, numbers, child), bound)

@@ -251,7 +251,7 @@ class Search:
             root = replace(root, cells=cells, alive=dual.alive(cells, root.alive, tree.threshold))
             tree.lower(cells.top + BOUND_SAFETY)
         if len(cells) and not self.enough and spread:
-            numbers = tuple(int(j) for j in np.unique(cells.by))
+            numbers = tuple(int(j) for j in np.unique(cells.by) if j >= 0)
             self.examiner.recalled = True
             self.examiner.push(replace(root, numbers=numbers), root.cells.top + BOUND_SAFETY)
         elif len(cells) and not self.enough:

@@ -79,9 +79,9 @@ class Settings:
         they leave are searched: 30 ms each, where a search is seconds.
     best_doublings : [doublings] of the slack, up to all of it, in which such combinations are
         looked for under a cap on days: a look costs some hundredths of a second.
+    most_calendars : [calendars] of some blocks that are kept: 1 MB.
     joined_calendars : [calendars] of some blocks formed at once, up to which they are looked at:
         a few tenths of a second, 60 MB.
-    most_calendars : [calendars] of some blocks that are kept: 1 MB.
     calendar_tangents : [tangents] of ln G of which one counts on calendars: every one would take
         four times as long, and what they leave is valued exactly.
     calendars_valued : [schedules] valued on calendars in one node, a second or two; what is left is
