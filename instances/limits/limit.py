@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 Problem = tuple[str, object, str]
 
 
+SIDES = ("cap_gy", "cap", "limits_gy", "floor_1e9_per_l", "floor")
+"""Keys of what a limit allows; each kind has one of them, cap and floor, or none (one plan)."""
+
+
 class Limit(LibraryTable):
     """What every limit has: a name unique in its case, a source, and perhaps a penalty.
 
@@ -40,6 +44,12 @@ class Limit(LibraryTable):
     def words(self) -> str:
         """What the limit demands, on one line."""
         raise NotImplementedError
+
+    @property
+    def side(self) -> str | None:
+        """Key of the number or table that it allows, a cap before a floor; None without one."""
+        stated = (key for key in SIDES if key in type(self).model_fields)
+        return next((key for key in stated if getattr(self, key) is not None), None)
 
     @property
     def least_lesions(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Self
 
 import numpy as np
@@ -11,6 +11,7 @@ from pydantic import Discriminator, Field, Tag
 from abscopt.instances.tables.fields import Day, Table, consistent
 
 if TYPE_CHECKING:
+    from abscopt.instances.lesions import Lesion
     from abscopt.models.arrays import FloatArray
 
 SECOND_MOMENT = "second_moment"
@@ -50,9 +51,10 @@ SparingFactor = Annotated[
 ]
 
 
-def vary_by_day(factors: Iterable[Mapping[str, Mapping[str, SparingFactor]]]) -> bool:
+def varies_by_day(lesion: Lesion) -> bool:
     """Whether what some organ receives, by the factors of a lesion or its ways, depends on days."""
-    every = (f for sparing in factors for points in sparing.values() for f in points.values())
+    tables = (lesion.sparing, *(way.sparing for way in lesion.ways))
+    every = (f for sparing in tables for points in sparing.values() for f in points.values())
     return any(isinstance(factor, DailyFactors) for factor in every)
 
 

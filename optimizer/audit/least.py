@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from abscopt.instances.history.rests import from_today
 from abscopt.instances.menus.phase_timings import phase_timings
 from abscopt.instances.tables.calendar import course_days
-from abscopt.instances.tables.sparing import vary_by_day
+from abscopt.instances.tables.sparing import varies_by_day
 from abscopt.optimizer.schedule import Fraction
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def least_courses(instance: Instance, lesion: Lesion) -> Iterator[Iterable[Cours
     if menu.form == "free":
         dose, name = min(menu.levels_gy), lesion.ways[0].name
         singles = [(Fraction(day, lesion.name, dose, 0, name),) for day in menu.days]
-        apart = vary_by_day((lesion.sparing, *(way.sparing for way in lesion.ways)))
+        apart = varies_by_day(lesion)
         yield from ([single] for single in singles) if apart else [singles]
         return
     if menu.form == "phases":

@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING
 from abscopt.instances.tables.calendar import course_days
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from abscopt.instances.schema import Instance
     from abscopt.optimizer.evaluation import Evaluation
+    from abscopt.optimizer.results.result import Result
     from abscopt.optimizer.schedule import Schedule
 
 
@@ -74,3 +78,36 @@ def drug_starts(schedule: Schedule | None) -> list[str]:
 def binding(evaluation: Evaluation | None) -> list[str]:
     """Limits that are used up."""
     return [use.name for use in evaluation.limits if use.binding] if evaluation else []
+
+
+def proof(result: Result) -> dict[str, Any]:
+    """What is proved of an answer."""
+    return {
+        "status": result.status,
+        "objective": result.objective,
+        "bound": result.bound,
+        "gap": result.gap,
+        "gap_unit": result.unit,
+    }
+
+
+def answer(result: Result, instance: Instance) -> dict[str, Any]:
+    """What an answer does, and the limits that it uses up."""
+    return {
+        "sites": sites(result.schedule, instance),
+        "doses": doses(result.schedule, instance),
+        "drug_starts": drug_starts(result.schedule),
+        "binding_limits": binding(result.evaluation),
+    }
+
+
+def proof_text(row: Mapping[str, Any]) -> list[str]:
+    """Status, objective, bound, gap and unit of a row with the cells of `proof`."""
+    numbers = (row[key] for key in ("objective", "bound", "gap"))
+    shown = ("-" if number is None else f"{number:.4f}" for number in numbers)
+    return [row["status"], *shown, row["gap_unit"]]
+
+
+def answer_text(row: Mapping[str, Any]) -> list[str]:
+    """Doses and starts of drugs of a row with the cells of `answer`."""
+    return [", ".join(row[key]) or "-" for key in ("doses", "drug_starts")]

@@ -20,7 +20,7 @@ from abscopt.instances.history.past import past_of
 from abscopt.instances.history.rests import has_begun
 from abscopt.instances.menus.courses import CourseBlock, UniformCourse
 from abscopt.instances.tables.calendar import course_days, is_machine_day, is_start_day
-from abscopt.instances.tables.sparing import vary_by_day
+from abscopt.instances.tables.sparing import varies_by_day
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.schedule import Fraction, Schedule
 
@@ -171,7 +171,7 @@ def _one_fraction(instance: Instance, lesion: Lesion, course: FreeCourse) -> Uni
     A uniform course starts on every start day of its window, so these must be the free days; it has
     no factors by day.
     """
-    by_day = vary_by_day((lesion.sparing, *(way.sparing for way in lesion.ways)))
+    by_day = varies_by_day(lesion)
     if lesion.least_bed is not None or by_day:
         return None
     window = range(course.days[0], course.days[-1] + 1)

@@ -56,9 +56,7 @@ def gone(instance: Instance, member: Member) -> Looser:
 
 
 def _of_limit(instance: Instance, limit: AnyLimit, member: Member) -> Steps:
-    keys = (member.key,) if member.key else SIDES
-    stated_keys = (key for key in keys if key in type(limit).model_fields)
-    side = next((key for key in stated_keys if getattr(limit, key) is not None), None)
+    side = member.key or limit.side
     if side is None:  # one plan: it is kept or not
         return lambda k: None
     stated = getattr(limit, side)
@@ -83,8 +81,6 @@ def _of_limit(instance: Instance, limit: AnyLimit, member: Member) -> Steps:
     return step
 
 
-SIDES = ("cap_gy", "cap", "limits_gy", "floor_1e9_per_l", "floor")
-"""Keys of what a limit allows; each kind has one of them, or cap and floor."""
 COUNTED = ("doses",)
 
 

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from abscopt.optimizer.results.result import Result
 
-SIDES = ("cap_gy", "cap", "limits_gy", "floor_1e9_per_l", "floor")
 FLOORS = ("floor_1e9_per_l", "floor")
 MOST_POINTS = 1000
 COLUMNS = (
@@ -107,7 +106,11 @@ def _side(instance: Instance, name: str) -> str:
         raise InputError(
             [Problem(instance.name, "limits", name, f"unknown; known {sorted(limits)}")]
         )
-    return next(side for side in SIDES if getattr(limits[name], side, None) is not None)
+    side = limits[name].side
+    if side is None:
+        rule = "has neither cap nor floor nor table: nothing to vary"
+        raise InputError([Problem(instance.name, "limits", name, rule)])
+    return side
 
 
 def parse_caps(text: str, label: str) -> tuple[float, ...]:
@@ -139,16 +142,9 @@ def rows(curve: Frontier) -> list[dict[str, Any]]:
         table.append(
             {
                 "cap": point.cap,
-                "status": result.status,
-                "objective": result.objective,
-                "bound": result.bound,
-                "gap": result.gap,
-                "gap_unit": result.unit,
+                **cells.proof(result),
                 "use": uses.get(curve.limit),
-                "sites": cells.sites(result.schedule, curve.instance),
-                "doses": cells.doses(result.schedule, curve.instance),
-                "drug_starts": cells.drug_starts(result.schedule),
-                "binding_limits": cells.binding(verdict),
+                **cells.answer(result, curve.instance),
             }
         )
     return table
@@ -178,13 +174,6 @@ def report(curve: Frontier) -> str:
         "Doses (Gy, first day)", "Drug starts",
     )  # fmt: skip
     for row in rows(curve):
-        numbers = (row[key] for key in ("objective", "bound", "gap"))
-        table.add_row(
-            f"{row['cap']:g}",
-            row["status"],
-            *("-" if number is None else f"{number:.4f}" for number in numbers),
-            row["gap_unit"],
-            "-" if row["use"] is None else f"{100 * row['use']:.1f}",
-            *(", ".join(row[key]) or "-" for key in ("doses", "drug_starts")),
-        )
+        use = "-" if row["use"] is None else f"{100 * row['use']:.1f}"
+        table.add_row(f"{row['cap']:g}", *cells.proof_text(row), use, *cells.answer_text(row))
     return plain_text([*change_lines(curve.instance), table, "", DISCLAIMER])

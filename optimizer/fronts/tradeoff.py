@@ -208,15 +208,8 @@ def rows(trade: TradeOff) -> list[dict[str, Any]]:
     return [
         {
             "measure": value,
-            "status": result.status,
-            "objective": result.objective,
-            "bound": result.bound,
-            "gap": result.gap,
-            "gap_unit": result.unit,
-            "sites": cells.sites(result.schedule, trade.case),
-            "doses": cells.doses(result.schedule, trade.case),
-            "drug_starts": cells.drug_starts(result.schedule),
-            "binding_limits": cells.binding(result.evaluation),
+            **cells.proof(result),
+            **cells.answer(result, trade.case),
         }
         for value, result in trade.points
     ]
@@ -248,14 +241,7 @@ def report(trade: TradeOff) -> str:
         "Doses (Gy, first day)", "Drug starts",
     )  # fmt: skip
     for row in rows(trade):
-        numbers = (row[key] for key in ("objective", "bound", "gap"))
-        table.add_row(
-            f"{row['measure']:g}",
-            row["status"],
-            *("-" if number is None else f"{number:.4f}" for number in numbers),
-            row["gap_unit"],
-            *(", ".join(row[key]) or "-" for key in ("doses", "drug_starts")),
-        )
+        table.add_row(f"{row['measure']:g}", *cells.proof_text(row), *cells.answer_text(row))
     end = "No other point exists." if trade.complete else "Further points were not looked for."
     low, high = trade.hypervolume
     area = f"Hypervolume  {low:.4f}, at most {high:.4f}"

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 SHARES = (0.05, 0.95)
 """Quantiles of a distribution that are the ends of its range."""
-SIDES = ("cap_gy", "cap", "limits_gy", "floor_1e9_per_l", "floor")
 FLOORS = ("floor_1e9_per_l", "floor")
 
 
@@ -57,11 +56,8 @@ def axes_of_limits(case: Instance, binding: Sequence[str], step: float) -> Itera
     step : part of what a limit allows
     """
     for limit in case.limits:
-        if limit.name in binding:
-            keys = (key for key in SIDES if key in type(limit).model_fields)
-            side = next((key for key in keys if getattr(limit, key) is not None), None)
-            if side is not None:
-                yield _valid(case, _of_limit(limit, side, step))
+        if limit.name in binding and limit.side is not None:
+            yield _valid(case, _of_limit(limit, limit.side, step))
 
 
 def _of_limit(limit: AnyLimit, side: str, step: float) -> Axis:

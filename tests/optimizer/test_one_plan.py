@@ -10,7 +10,7 @@ from one_plan_cases import drawn, phased, two
 from plain_cases import Raw, limit
 
 from abscopt.instances.load import InputError, build
-from abscopt.optimizer import solve
+from abscopt.optimizer import frontier, solve
 from abscopt.optimizer.evaluation import Judge
 from abscopt.optimizer.schedule import Fraction, Schedule
 
@@ -125,3 +125,8 @@ def test_phases_of_one_plan_have_equal_doses_one_by_one() -> None:
         verdict = judge.evaluate(Schedule.of(fractions, []))
         assert verdict.off_menu == ()
         assert verdict.feasible == (of_a[0] / of_b[0] == of_a[1] / of_b[1])
+
+
+def test_a_limit_that_is_kept_or_not_has_no_frontier() -> None:
+    with pytest.raises(InputError, match=r"limits.*plan.*nothing to vary"):
+        frontier(build(two()), "plan", [1.0])

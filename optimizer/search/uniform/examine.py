@@ -105,8 +105,7 @@ class Examiner:
                 return
             if math.isfinite(cells.top):
                 tree.lower(cells.top + BOUND_SAFETY)
-            bounding = (int(j) for j in np.unique(cells.by) if j >= 0)
-            pool = sorted({*pool[-settings.CURRENT.inherited :], *bounding})
+            pool = sorted({*pool[-settings.CURRENT.inherited :], *cells.numbers})
             kill, bound = (
                 dual.highest(cells, alive, pool) if pool else (self.improver.hint(dual), math.inf)
             )
@@ -337,7 +336,7 @@ class Examiner:
             for plans, child in zip(dual.set.halves(), children, strict=True):
                 self.push(of_subset(node, plans, child), bound)
             return
-        numbers = tuple(int(j) for j in np.unique(cells.by) if j >= 0)
+        numbers = tuple(cells.numbers)
         sides = split.sides(dual.set.candidates, dual.set.shared, node.alive)
         for side, child in zip(sides, children, strict=True):
             self.push(Node(dual, side, cells, numbers, child), bound)

@@ -251,9 +251,9 @@ class Search:
             root = replace(root, cells=cells, alive=dual.alive(cells, root.alive, tree.threshold))
             tree.lower(cells.top + BOUND_SAFETY)
         if len(cells) and not self.enough and spread:
-            numbers = tuple(int(j) for j in np.unique(cells.by) if j >= 0)
             self.examiner.recalled = True
-            self.examiner.push(replace(root, numbers=numbers), root.cells.top + BOUND_SAFETY)
+            root = replace(root, numbers=tuple(cells.numbers))
+            self.examiner.push(root, root.cells.top + BOUND_SAFETY)
         elif len(cells) and not self.enough:
             for node in Recall(root, tree.threshold, fine, self.state.grounds).ends():
                 check(self.clock)

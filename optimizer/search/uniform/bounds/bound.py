@@ -199,7 +199,7 @@ class Dual:
         a looseness of `fine`; its children are bounded by the functions of all cells too.
         """
         above, closed = cells, [cells.take(slice(0, 0))]
-        used = [int(j) for j in np.unique(cells.by) if j >= 0]
+        used = cells.numbers
         most_halvings = settings.CURRENT.most_halvings
         for depth in range(most_halvings + 1):
             untried = list(numbers)

@@ -155,8 +155,10 @@ class Calendars:
             alone = sum(together.loads[s][k, row] for s, k in enumerate(kinds))
             more = np.zeros(suits.shape)
             for group, days in zip(self.groups, shared.T, strict=True):
+                if not days.any():
+                    continue
                 added = together.added(row, group, [kinds[s] for s in group])
-                if days.any() and added.any():
+                if added.any():
                     of_group = np.broadcast_to(added[:, None], suits.shape)
                     more += np.multiply(of_group, days, where=days > 0, out=np.zeros(suits.shape))
             suits &= alone[:, None] + more <= right[row]

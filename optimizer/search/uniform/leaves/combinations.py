@@ -69,14 +69,17 @@ class Combinations:
         for s, loss in enumerate(self.loss):
             near = loss <= self.slack
             self.kinds[s], self.loss[s] = self.kinds[s][near], loss[near]
-        rows = dual.set.rows
+        rows, together = dual.set.rows, dual.set.together
         self.right = np.where(rows.family < 0, rows.right, np.inf)
-        self.loads = [
-            courses.least_rows(kinds)
-            for courses, kinds in zip(dual.set.courses, self.kinds, strict=True)
-        ]
-        together = dual.set.together
         self.pairs = None if together is None else together.most_shared(self.kinds)
+
+    @cached_property
+    def loads(self) -> list[FloatArray]:
+        """Per lesion (n, rows) least loads of kinds: computed where combinations are joined."""
+        return [
+            courses.least_rows(kinds)
+            for courses, kinds in zip(self.dual.set.courses, self.kinds, strict=True)
+        ]
 
     @cached_property
     def count(self) -> float:

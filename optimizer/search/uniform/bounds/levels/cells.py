@@ -47,6 +47,11 @@ class Cells:
         return np.asarray(self.known.max(axis=1))
 
     @property
+    def numbers(self) -> list[int]:
+        """Multipliers that bound some cell, rising."""
+        return [int(j) for j in np.unique(self.by) if j >= 0]
+
+    @property
     def top(self) -> float:
         """Bound of all cells; -inf without any."""
         return float(self.bound.max(initial=-math.inf))
